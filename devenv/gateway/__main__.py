@@ -1,0 +1,30 @@
+"""`python -m devenv.gateway`: run the embedded gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from devenv.gateway.config import Refused
+from devenv.gateway.listen import settings
+from devenv.gateway.server import CannotListen, complain, configured, serve
+
+
+def main(arguments: list[str]) -> int:
+    """Run the gateway; 2 for a configuration it refuses, 1 for an address it cannot take."""
+    told = settings(arguments, os.environ)
+    try:
+        asyncio.run(serve(told, configured(told)))
+    except Refused as refused:
+        for problem in refused.problems:
+            print(problem, file=sys.stderr)
+        return 2
+    except CannotListen as problem:
+        complain(str(problem))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""One request on its way through the gateway: what plugins read and what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_plus
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from devenv.gateway.counters import Counters
+
+if TYPE_CHECKING:
+    from devenv.gateway.model import Consumer
+    from devenv.gateway.registry import Credentials
+    from devenv.gateway.router import Match
+
+Query = list[tuple[str, str | None]]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The client's request, the request the upstream will get, and who the client is."""
+
+    id: str
+    method: str
+    scheme: str
+    host: str
+    path: str
+    query_string: str
+    headers: CIMultiDictProxy[str]
+    client: str
+    match: Match
+    credentials: Credentials
+    counters: Counters
+    read_body: Callable[[], Awaitable[bytes]]
+    upstream_method: str
+    upstream_path: str
+    upstream_query: str
+    upstream_headers: CIMultiDict[str]
+    body: bytes | None = None
+    body_limit: int | None = None
+    overflowed: bool = False
+    consumer: Consumer | None = None
+    credential: str | None = None
+    # The id of the configured plugin that is running: what keeps its counts apart.
+    plugin: str = ""
+    response_headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+
+    @property
+    def query(self) -> Query:
+        """Return the upstream's query parameters, in order."""
+        return parsed(self.upstream_query)
+
+    @query.setter
+    def query(self, pairs: Query) -> None:
+        self.upstream_query = encoded(pairs)
+
+    @property
+    def is_preflight(self) -> bool:
+        """Tell whether a browser asks what it may send."""
+        return (
+            self.method == "OPTIONS"
+            and "Origin" in self.headers
+            and "Access-Control-Request-Method" in self.headers
+        )
+
+    async def whole_body(self) -> bytes:
+        """Return the whole body; from then on the upstream gets it from memory."""
+        if self.body is None:
+            self.body = await self.read_body()
+        return self.body
+
+    def authenticate(
+        self, consumer: Consumer, credential: str | None, identifier: str | None = None
+    ) -> None:
+        """Record who the client is and tell the upstream; no credential means anonymous."""
+        self.consumer = consumer
+        self.credential = credential
+        told = {
+            "X-Consumer-ID": consumer.id,
+            "X-Consumer-Custom-ID": consumer.custom_id,
+            "X-Consumer-Username": consumer.username,
+            "X-Credential-Identifier": identifier,
+            "X-Anonymous-Consumer": None if credential else "true",
+        }
+        for name, value in told.items():
+            # A client must not be able to name itself: what it sent goes, whatever we know.
+            self.upstream_headers.popall(name, None)
+            if value is not None:
+                self.upstream_headers[name] = value
+
+
+def parsed(query: str) -> Query:
+    """Split a query string or form body into pairs; a name without `=` has no value."""
+    pairs: Query = []
+    for part in filter(None, query.split("&")):
+        name, equals, value = part.partition("=")
+        pairs.append((unquote_plus(name), unquote_plus(value) if equals else None))
+    return pairs
+
+
+def encoded(pairs: Query) -> str:
+    """Join pairs into a query string or form body."""
+    return "&".join(
+        quote(name, safe="") + ("" if value is None else "=" + quote(value, safe=""))
+        for name, value in pairs
+    )

@@ -1,0 +1,507 @@
+"""The proxy: a request in, its route's plugins, the upstream's response out, streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from devenv.gateway import answers
+from devenv.gateway.answers import Answer
+from devenv.gateway.counters import Counters
+from devenv.gateway.exchange import Exchange
+from devenv.gateway.model import Configuration, ConfiguredPlugin, Service
+from devenv.gateway.registry import Credentials, PluginIndex
+from devenv.gateway.router import Match, Router, normalized
+from devenv.gateway.websocket import is_websocket, tunnel
+
+PRODUCT = "devenv-gateway"
+# More than this of a body that a plugin wants whole is refused: it would sit in memory.
+BODY_IN_MEMORY = 16 * 2**20
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+UNSET_BY_AIOHTTP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class BodyTooLarge(Exception):
+    """A body without a declared length outgrew what a plugin allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration with the indexes a request needs."""
+
+    configuration: Configuration
+    router: Router
+    plugins: PluginIndex
+    credentials: Credentials
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Loaded:
+        """Index a configuration."""
+        return cls(
+            configuration,
+            Router(configuration.routes),
+            PluginIndex(configuration),
+            Credentials(configuration),
+        )
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the access log tells of a request."""
+
+    id: str
+    started: float
+    status: int = 0
+    sent: int = 0
+    route: str = "-"
+    upstream_started: float | None = None
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A running gateway: its configuration, which a reload replaces, and what outlives it."""
+
+    loaded: Loaded | None
+    log: Callable[[str], None]
+    complain: Callable[[str], None]
+    counters: Counters = field(default_factory=Counters)
+    requests: int = 0
+    active: int = 0
+    websockets: set[web.WebSocketResponse] = field(default_factory=set)
+    _session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Return the client side; it is made where a loop runs."""
+        if self._session is None:
+            # Idle connections go before common upstreams (5 s) close them under a request.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ttl_dns_cache=5)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                max_line_size=65536,
+                max_field_size=65536,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the client side."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of a client, and log it."""
+        trace = Trace(os.urandom(16).hex(), time.perf_counter())
+        self.requests += 1
+        self.active += 1
+        try:
+            return await self._handle(request, trace)
+        except asyncio.CancelledError:
+            trace.status = 499
+            raise
+        except Exception as problem:
+            # The kind only: a message may quote what the client sent.
+            self.complain(f"{trace.id}: {type(problem).__module__}.{type(problem).__name__}")
+            if trace.status:
+                abort(request)
+                raise
+            return await self._reply(request, None, trace, answers.error(500))
+        finally:
+            self.active -= 1
+            self.log(access_line(request, trace))
+
+    async def _handle(self, request: web.BaseRequest, trace: Trace) -> web.StreamResponse:
+        loaded = self.loaded
+        target = request.raw_path
+        if not target.startswith("/"):
+            # An absolute-form target, as a client talks to a forward proxy.
+            target = "/" + target.partition("://")[2].partition("/")[2]
+        path, _, query = target.partition("?")
+        path = normalized(path.partition("#")[0])
+        host = request.headers.get(hdrs.HOST, "")
+        match = loaded and loaded.router.match(request.method, host, path, request.headers)
+        if loaded is None or not match:
+            missing = answers.error(404, "no Route matched with those values")
+            return await self._reply(request, None, trace, missing)
+        trace.route = match.route.name or match.route.id
+        if "http" not in match.route.protocols:
+            return await self._reply(request, None, trace, to_https(match, host, target))
+        exchange = begin(request, trace.id, path, query, match, loaded, self.counters)
+        return await self._exchange(request, exchange, loaded.plugins, trace)
+
+    async def _exchange(
+        self, request: web.BaseRequest, exchange: Exchange, plugins: PluginIndex, trace: Trace
+    ) -> web.StreamResponse:
+        """Run the plugins' access phase, then the upstream, then their response phase."""
+        ran: list[ConfiguredPlugin] = []
+        answer: Answer | None = None
+        service = exchange.match.service
+        for name in plugins.order:
+            one = plugins.find(
+                name,
+                exchange.match.route.id,
+                service.id if service else None,
+                exchange.consumer.id if exchange.consumer else None,
+            )
+            if one is None or exchange.scheme not in one.protocols:
+                continue
+            # Even after an answer: a refusal carries CORS headers, or no browser shows it.
+            ran.append(one)
+            if answer is None:
+                exchange.plugin = one.id
+                try:
+                    answer = await one.plugin.access(one.config, exchange)
+                except BodyTooLarge:
+                    answer = too_large()
+        finish = Finish(exchange, ran)
+        if answer is None and service is None:
+            answer = answers.error(503, "no Service found with those values")
+        if answer is not None or service is None:
+            return await self._reply(request, finish, trace, answer or answers.error(500))
+        return await self._forward(request, finish, service, trace)
+
+    async def _forward(
+        self, request: web.BaseRequest, finish: Finish, service: Service, trace: Trace
+    ) -> web.StreamResponse:
+        """Send the request to its upstream and stream the response back."""
+        trace.upstream_started = time.perf_counter()
+        exchange = finish.exchange
+        try:
+            if is_websocket(request):
+                return await tunnel(self, request, finish, service, trace)
+            upstream = await self._send(request, exchange, service)
+        except BodyTooLarge:
+            return await self._reply(request, finish, trace, too_large())
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            if exchange.overflowed:
+                return await self._reply(request, finish, trace, too_large())
+            self.complain(f"{trace.id}: {service.name or service.id}: {explained(problem)}")
+            return await self._reply(request, finish, trace, upstream_error(problem))
+        async with upstream:
+            return await self._stream(request, finish, upstream, trace)
+
+    async def _send(
+        self, request: web.BaseRequest, exchange: Exchange, service: Service
+    ) -> aiohttp.ClientResponse:
+        """Send the request; a connection that cannot be made is tried again."""
+        query = f"?{exchange.upstream_query}" if exchange.upstream_query else ""
+        address = f"{service.protocol}://{service.host}:{service.port}"
+        url = URL(f"{address}{exchange.upstream_path}{query}", encoded=True)
+        timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=service.connect_timeout / 1000,
+            sock_read=service.read_timeout / 1000,
+        )
+        for left in range(service.retries, -1, -1):
+            try:
+                return await self._attempt(request, exchange, service, url, timeout)
+            except aiohttp.ClientConnectorDNSError:
+                raise
+            except aiohttp.ClientConnectorError:
+                # Nothing was sent yet, so trying again is safe whatever the method.
+                if not left:
+                    raise
+        raise AssertionError
+
+    async def _attempt(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        service: Service,
+        url: URL,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        async with asyncio.timeout(None) as stalled:
+            body = body_of(request, exchange, stalled, service.write_timeout / 1000)
+            return await self.session.request(
+                exchange.upstream_method,
+                url,
+                headers=exchange.upstream_headers,
+                data=body,
+                allow_redirects=False,
+                skip_auto_headers=UNSET_BY_AIOHTTP,
+                timeout=timeout,
+                ssl=service.tls_verify,
+            )
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        finish: Finish,
+        upstream: aiohttp.ClientResponse,
+        trace: Trace,
+    ) -> web.StreamResponse:
+        """Pass an upstream's response on, chunk by chunk."""
+        headers = end_to_end(upstream.headers)
+        upstream_time, own_time = latencies(trace)
+        headers.add("Via", f"1.1 {PRODUCT}")
+        headers["X-Kong-Upstream-Latency"] = str(upstream_time)
+        headers["X-Kong-Proxy-Latency"] = str(own_time)
+        headers["X-Kong-Request-Id"] = trace.id
+        headers.setdefault("Server", PRODUCT)
+        finish.apply(headers)
+        response = web.StreamResponse(
+            status=upstream.status, reason=upstream.reason, headers=headers
+        )
+        if hdrs.CONTENT_LENGTH not in headers and request.version >= aiohttp.HttpVersion11:
+            response.enable_chunked_encoding()
+        trace.status = upstream.status
+        await response.prepare(request)
+        async for chunk in upstream.content.iter_any():
+            await response.write(chunk)
+            trace.sent += len(chunk)
+        await response.write_eof()
+        return response
+
+    async def _reply(
+        self, request: web.BaseRequest, finish: Finish | None, trace: Trace, answer: Answer
+    ) -> web.StreamResponse:
+        """Send an answer of the gateway's own."""
+        kind, text = answers.render(answer, request.headers.get("Accept", "*/*"), trace.id)
+        headers: CIMultiDict[str] = CIMultiDict(answer.headers)
+        if kind is not None:
+            headers["Content-Type"] = kind
+        headers["Server"] = PRODUCT
+        headers["X-Kong-Response-Latency"] = str(sum(latencies(trace)))
+        headers["X-Kong-Request-Id"] = trace.id
+        if finish is not None:
+            finish.apply(headers)
+        body = text.encode()
+        trace.status, trace.sent = answer.status, len(body)
+        response = web.Response(status=answer.status, body=body or None, headers=headers)
+        await response.prepare(request)
+        await response.write_eof()
+        return response
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What is left to do once a response's headers are known: the plugins' response phase."""
+
+    exchange: Exchange
+    ran: list[ConfiguredPlugin]
+
+    def apply(self, headers: CIMultiDict[str]) -> None:
+        """Change a response's headers as the plugins want them."""
+        headers.update(self.exchange.response_headers)
+        for one in self.ran:
+            if one.plugin.response is not None:
+                one.plugin.response(one.config, self.exchange, headers)
+
+
+def begin(
+    request: web.BaseRequest,
+    identity: str,
+    path: str,
+    query: str,
+    match: Match,
+    loaded: Loaded,
+    counters: Counters,
+) -> Exchange:
+    """Return the exchange of a routed request, its upstream request as Kong would make it."""
+
+    async def read_body() -> bytes:
+        await accept_body(request)
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > BODY_IN_MEMORY:
+                raise BodyTooLarge
+        return bytes(body)
+
+    return Exchange(
+        id=identity,
+        method=request.method,
+        scheme="http",
+        host=request.headers.get(hdrs.HOST, ""),
+        path=path,
+        query_string=query,
+        headers=request.headers,
+        client=client_of(request),
+        match=match,
+        credentials=loaded.credentials,
+        counters=counters,
+        read_body=read_body,
+        upstream_method=request.method,
+        upstream_path=match.upstream_path,
+        upstream_query=query,
+        upstream_headers=upstream_headers(request, identity, path, match),
+    )
+
+
+def upstream_headers(
+    request: web.BaseRequest, identity: str, path: str, match: Match
+) -> CIMultiDict[str]:
+    """Return the headers an upstream gets: the client's, and who the client was."""
+    headers = end_to_end(request.headers)
+    headers.popall(hdrs.EXPECT, None)
+    headers.popall("Proxy", None)
+    host = request.headers.get(hdrs.HOST, "")
+    client = client_of(request)
+    forwarded = [*request.headers.getall("X-Forwarded-For", ()), client]
+    service = match.service
+    if service is not None and not match.route.preserve_host:
+        usual = {"http": 80, "https": 443}[service.protocol]
+        port = "" if service.port == usual else f":{service.port}"
+        headers[hdrs.HOST] = f"{service.host}{port}"
+    told = {
+        "X-Real-IP": client,
+        "X-Forwarded-For": ", ".join(forwarded),
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": host.rpartition(":")[0] if has_port(host) else host,
+        "X-Forwarded-Port": str(port_of(request)),
+        "X-Forwarded-Path": path,
+        "X-Kong-Request-Id": identity,
+    }
+    for name, value in told.items():
+        headers[name] = value
+    headers.popall("X-Forwarded-Prefix", None)
+    if match.route.strip_path and match.prefix not in ("", "/"):
+        headers["X-Forwarded-Prefix"] = match.prefix
+    headers.add("Via", f"1.1 {PRODUCT}")
+    return headers
+
+
+def end_to_end(headers: Any) -> CIMultiDict[str]:
+    """Return the headers that are not for the next hop alone."""
+    named = {
+        name.strip().lower()
+        for value in headers.getall(hdrs.CONNECTION, ())
+        for name in value.split(",")
+    }
+    dropped = HOP_BY_HOP | named
+    return CIMultiDict(
+        (name, value) for name, value in headers.items() if name.lower() not in dropped
+    )
+
+
+async def accept_body(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it to go on and send its body."""
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def body_of(
+    request: web.BaseRequest, exchange: Exchange, stalled: asyncio.Timeout, write_timeout: float
+) -> bytes | AsyncIterator[bytes] | None:
+    """Return the body for the upstream: from memory, as a stream, or none."""
+    if exchange.body is not None:
+        exchange.upstream_headers.popall(hdrs.CONTENT_LENGTH, None)
+        return exchange.body
+    if not request.body_exists:
+        return None
+    return streamed(request, exchange, stalled, write_timeout)
+
+
+async def streamed(
+    request: web.BaseRequest, exchange: Exchange, stalled: asyncio.Timeout, write_timeout: float
+) -> AsyncIterator[bytes]:
+    """Return a client's body chunk by chunk; an upstream that stops taking it is timed out."""
+    loop = asyncio.get_running_loop()
+    sent = 0
+    await accept_body(request)
+    async for chunk in request.content.iter_any():
+        sent += len(chunk)
+        if exchange.body_limit is not None and sent > exchange.body_limit:
+            exchange.overflowed = True
+            raise BodyTooLarge
+        # Once the upstream has answered nobody times it: rescheduling then is an error.
+        with contextlib.suppress(RuntimeError):
+            stalled.reschedule(loop.time() + write_timeout)
+        yield chunk
+        with contextlib.suppress(RuntimeError):
+            stalled.reschedule(None)
+
+
+def to_https(match: Match, host: str, target: str) -> Answer:
+    """Send a client of an https-only route away, as Kong's plain listener does."""
+    status = match.route.https_redirect_status_code
+    if status == 426:
+        upgrade = {"Connection": "Upgrade", "Upgrade": "TLS/1.2, HTTP/1.1"}
+        return answers.error(426, "Please use HTTPS protocol", upgrade)
+    name = host.rpartition(":")[0] if has_port(host) else host
+    return Answer(status, headers={"Location": f"https://{name}{target}"})
+
+
+def upstream_error(problem: Exception) -> Answer:
+    """Return Kong's answer for an upstream that failed before it answered."""
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return answers.error(503, "name resolution failed")
+    if isinstance(problem, TimeoutError):
+        return answers.error(504)
+    return answers.error(502)
+
+
+def too_large() -> Answer:
+    """Return Kong's answer to a body that is too large."""
+    return answers.error(413, "Request size limit exceeded")
+
+
+def explained(problem: Exception) -> str:
+    """Say how an upstream failed, without anything of the request."""
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        reason = problem.strerror or problem.os_error
+        return f"cannot connect to {problem.host}:{problem.port}: {reason}"
+    return type(problem).__name__
+
+
+def abort(request: web.BaseRequest) -> None:
+    """Drop a client's connection, so that half a response is not taken for a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def client_of(request: web.BaseRequest) -> str:
+    """Return the client's address."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return str(peer[0]) if peer else ""
+
+
+def port_of(request: web.BaseRequest) -> int:
+    """Return the port the client's connection came in on."""
+    own = request.transport.get_extra_info("sockname") if request.transport else None
+    return int(own[1]) if own else 0
+
+
+def has_port(host: str) -> bool:
+    """Tell whether a Host header names a port."""
+    return host.rpartition(":")[2].isdigit() and ":" in host
+
+
+def latencies(trace: Trace) -> tuple[int, int]:
+    """Return the milliseconds spent waiting for the upstream and here."""
+    now = time.perf_counter()
+    began = trace.upstream_started or now
+    return int((now - began) * 1000), int((began - trace.started) * 1000)
+
+
+def access_line(request: web.BaseRequest, trace: Trace) -> str:
+    """Return a request's line for the access log; a query may hold a key, so it is left out."""
+    path, question, _ = request.raw_path.partition("?")
+    shown = path.encode("ascii", "backslashreplace").decode()
+    spent = (time.perf_counter() - trace.started) * 1000
+    return (
+        f'{client_of(request) or "-"} "{request.method} {shown}{"?..." if question else ""}" '
+        f"{trace.status} {trace.sent} {trace.route} {spent:.1f}ms {trace.id}"
+    )
