@@ -1,0 +1,79 @@
+"""What can go wrong in a way the user can mend: errors as values with four parts.
+
+What happened, where, why, and what to type next. Only `cli` prints them and turns them into exit
+codes; anything that is not a `DevenvError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FAILED, USAGE, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
+
+
+class DevenvError(Exception):
+    """Something the user can mend, with the exit code it ends in."""
+
+    exit_code = FAILED
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.why, self.hint = what, where, why, hint
+
+
+class UsageError(DevenvError):
+    """The command line or the manifest asks for something that is not there."""
+
+    exit_code = USAGE
+
+
+class ToolMissing(DevenvError):
+    """A program or an engine that the command needs does not answer."""
+
+    exit_code = MISSING_TOOL
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong with a file: where it stands, which key, and how to mend it."""
+
+    line: int
+    column: int
+    path: str
+    message: str
+    suggestion: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        key = f"{self.path}: " if self.path else ""
+        tail = f" - {self.suggestion}" if self.suggestion else ""
+        return f"{place}{key}{self.message}{tail}"
+
+
+class ManifestInvalid(UsageError):
+    """The manifest has problems; carries every one of them, in the order of the file."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Why a unit is not up: the root cause first, with all a person needs to act on it."""
+
+    unit: str
+    what: str
+    waiting: tuple[str, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    said: tuple[str, ...] = ()
+    hint: str = ""
+
+
+class UnitFailed(DevenvError):
+    """A unit did not become ready."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(f"{card.unit} {card.what}", hint=card.hint)
+        self.card = card

@@ -1,0 +1,137 @@
+"""The small types of the manifest: shorthands, durations, sizes, text that may be written as a number.
+
+Each knows how it is validated and how it appears in the JSON schema.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from devenv.manifest.source import Written
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A mapping that may be written as one value: `build: ./api` is `build: {context: ./api}`."""
+
+    key: str
+    schema: tuple[tuple[str, Any], ...] = (("type", "string"),)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, dict) else {self.key: value}, handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [dict(self.schema), handler(schema)]}
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMany:
+    """A list that may be written without its brackets when it holds one thing."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(
+            lambda value: value if isinstance(value, list) else [value], handler(source)
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def _text(value: Any) -> Any:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Written():
+            return value.text
+        case int():
+            return str(value)
+        case None:
+            raise PydanticCustomError("no_value", 'has no value - write "" if it is to be empty')
+    return value
+
+
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+
+_DURATION = re.compile(r"^(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?$")
+
+
+def seconds(value: Any) -> Any:
+    """`500ms`, `2s`, `1m30s` or a plain number, in seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+    elif isinstance(value, str) and value and (found := _DURATION.match(value)):
+        part = found.groupdict(default="0")
+        number = int(part["m"]) * 60 + float(part["s"]) + int(part["ms"]) / 1000
+    else:
+        number = -1.0
+    if not 0 <= number <= 86400:
+        raise PydanticCustomError("duration", "is not a duration - write 500ms, 2s or 1m30s")
+    return number
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500ms", "2s", "1m30s"]}),
+]
+
+_UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+_LAX = {"k": "Ki", "m": "Mi", "g": "Gi", "kb": "Ki", "mb": "Mi", "gb": "Gi"}  # as Compose writes them
+
+
+def size(value: Any) -> Any:
+    """`256Mi`, `1G` or Compose's `512m`, in bytes."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = value.text if isinstance(value, Written) else value
+    found = re.match(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$", text) if isinstance(text, str) else None
+    unit = _LAX.get(found[2], found[2].removesuffix("B")) if found else None
+    if found is None or unit not in _UNITS:
+        raise PydanticCustomError("size", "is not an amount of memory - write 256Mi or 1Gi")
+    return int(float(found[1]) * _UNITS[unit])
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(size),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["256Mi", "1Gi"]}),
+]
+
+
+def cores(value: Any) -> Any:
+    """`500m` or `0.5`, in cores."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    found = re.match(r"^(\d+)m$|^(\d+(?:\.\d+)?)$", value) if isinstance(value, str) else None
+    if not found:
+        raise PydanticCustomError("cpu", "is not an amount of CPU - write 500m or 0.5")
+    return int(found[1]) / 1000 if found[1] else float(found[2])
+
+
+Cpu = Annotated[
+    float,
+    BeforeValidator(cores),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
+]
+
+Command = Annotated[
+    str | list[Text],
+    WithJsonSchema({"anyOf": [TEXT, {"type": "array", "items": TEXT}]}),
+]
+"""A shell line, or the words of a command."""

@@ -1,0 +1,292 @@
+"""The manifest's shape. `devenv schema` prints what these classes say; every field says what it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from devenv.manifest.fields import Command, Cpu, Duration, OneOrMany, Short, Size, Text
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Named = dict[str, Port]
+Fragment = dict[str, Any]
+
+
+class Model(BaseModel):
+    """Strict, closed and unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Build(Model):
+    """How an image is built."""
+
+    context: str = Field(".", description="The folder sent to the builder.")
+    dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
+    target: str | None = Field(None, description="The stage to stop at.")
+    args: dict[str, Text] = Field({}, description="Build arguments.")
+    secrets: dict[str, str] = Field(
+        {}, description="Build secrets: id -> file in the project, or $NAME of a secret."
+    )
+    ssh: str | None = Field(None, description="SSH agent or key to forward: `default` or `id=path`.")
+
+
+class Health(Model):
+    """When a service counts as ready: one of http, tcp, grpc or exec."""
+
+    http: str | None = Field(None, description="A path that answers 2xx or 3xx on the service's port.")
+    tcp: Port | None = Field(None, description="A port that accepts connections.")
+    grpc: Port | None = Field(None, description="A port that speaks grpc.health.v1.")
+    exec: Command | None = Field(None, description="A command in the container that ends with 0.")
+    every: Duration = Field(0.5, description="Time between two probes while starting.")
+    timeout: Duration = Field(2.0, description="Longest time one probe may take.")
+    within: Duration = Field(60.0, description="Longest time until ready; then the service has failed.")
+
+
+def _plugin(value: Any) -> Any:
+    match value:
+        case str():
+            return {"name": value}
+        case dict() if len(value) == 1:
+            ((name, config),) = value.items()
+            return {"name": name, "config": config or {}}
+    raise PydanticCustomError("plugin", "is not a plugin - write its name, or {name: {its: settings}}")
+
+
+class Plugin(Model):
+    """A Kong plugin and its settings."""
+
+    name: str
+    config: Fragment = {}
+
+
+PluginItem = Annotated[
+    Plugin,
+    BeforeValidator(_plugin),
+    WithJsonSchema(
+        {
+            "description": "A Kong plugin: its name, or {name: {its: settings}}.",
+            "anyOf": [{"type": "string"}, {"type": "object", "minProperties": 1, "maxProperties": 1}],
+        }
+    ),
+]
+
+
+class Route(Model):
+    """A path of the gateway that leads to a service."""
+
+    path: str = Field(description="Path prefix, or a regular expression after `~`.")
+    host: Annotated[list[str], OneOrMany()] = Field([], description="Only for these host names.")
+    methods: Annotated[list[str], OneOrMany()] = Field([], description="Only for these HTTP methods.")
+    strip: bool = Field(False, description="Take the path off before the service sees the request.")
+    plugins: list[PluginItem] = Field([], description="Kong plugins for this route.")
+
+
+class Reload(Model):
+    """What a changed file causes. The default is inferred from the Dockerfile."""
+
+    sync: dict[str, str] = Field({}, description="Folder in the project -> folder in the container.")
+    ignore: list[str] = Field([], description="Patterns never sent.")
+    run: dict[str, Command] = Field({}, description="File pattern -> command to run after it changed.")
+    restart: bool | list[str] = Field(
+        False, description="Restart on every change (true), or when one of these patterns changed."
+    )
+    rebuild: list[str] = Field([], description="Patterns that need a new image.")
+
+
+class Resources(Model):
+    """The most a service may take."""
+
+    cpu: Cpu | None = Field(None, description="Cores: 500m or 0.5.")
+    memory: Size | None = Field(None, description="Memory: 256Mi.")
+
+
+class SecretFile(Model):
+    """A file whose content is a secret."""
+
+    secret: str = Field(description="Name of the secret.")
+
+
+FileFrom = Annotated[str | SecretFile, WithJsonSchema({"type": ["string", "object"]})]
+Env = dict[str, Text]
+Uses = Annotated[list[str], OneOrMany()]
+
+
+class Workload(Model):
+    """What services and jobs have in common."""
+
+    build: Annotated[Build, Short("context")] | None = Field(
+        None, description="Folder with a Dockerfile, or how to build the image."
+    )
+    image: str | None = Field(None, description="A ready-made image, instead of build.")
+    command: Command | None = Field(None, description="Overrides the image's command.")
+    entrypoint: Command | None = Field(None, description="Overrides the image's entrypoint.")
+    uses: Uses = Field(
+        [],
+        description="What it needs: infra kinds or names, services, jobs; `postgres/billing` for one "
+        "database of a store. Sets the start order and injects the addresses.",
+    )
+    env: Env = Field({}, description="Environment variables; they win over injected ones.")
+    secrets: list[str] = Field(
+        [], description="Names taken from the environment, .env or .devenv/secrets.env; never printed."
+    )
+    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
+    volumes: dict[str, str] = Field({}, description="Named volume -> folder in the container.")
+    files: dict[str, FileFrom] = Field(
+        {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
+    )
+    grace: Duration = Field(10.0, description="Time between TERM and KILL.")
+    compose: Fragment = Field({}, description="Merged last into the Compose service, verbatim.")
+    kubernetes: Fragment = Field({}, description="Merged last into the Kubernetes objects, by kind.")
+
+
+class Service(Workload):
+    """A long-running program."""
+
+    host: str | None = Field(None, description="How to run it as a plain process on this machine.")
+    port: Port | None = Field(None, description="The port it listens on, in the container.")
+    ports: Named = Field({}, description="Several ports by name; the first is the main one.")
+    publish: Annotated[int | Named, WithJsonSchema({"type": ["integer", "object"]})] | None = Field(
+        None, description="Its port on this machine; or one per port name."
+    )
+    route: Annotated[list[Annotated[Route, Short("path")]], OneOrMany()] = Field(
+        [], description="Where the gateway offers it: a path, a route, or a list of them."
+    )
+    health: Annotated[Health, Short("http")] | None = Field(
+        None, description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}."
+    )
+    reload: Reload | None = Field(None, description="What a changed file causes.")
+    replicas: int = Field(1, ge=0, le=100, description="How many run.")
+
+
+class Job(Workload):
+    """A program that runs to its end; whoever uses it waits for its success."""
+
+    like: str | None = Field(None, description="Take image, build, env, secrets and files of this service.")
+    manual: bool = Field(False, description="Only run by `devenv run NAME`.")
+    within: Duration = Field(300.0, description="Longest time it may take.")
+
+
+class Infra(Model):
+    """A store, queue or tool of the catalogue, tuned or renamed. Takes the kind's own options too."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    kind: str | None = Field(None, description="The catalogue's kind; default: the name.")
+    image: str | None = Field(None, description="Another image than the kind's own.")
+    version: Text | None = Field(None, description="Another version than the pinned one.")
+    publish: Annotated[int | Named, WithJsonSchema({"type": ["integer", "object"]})] | None = Field(
+        None, description="Its port on this machine; or one per port name."
+    )
+    memory: Size | None = Field(None, description="The most memory it may take.")
+    env: Env = Field({}, description="More environment variables for the container.")
+    seed: Annotated[list[str], OneOrMany()] = Field(
+        [], description="Files or patterns loaded when the store is new."
+    )
+    compose: Fragment = Field({}, description="Merged last into the Compose service, verbatim.")
+    kubernetes: Fragment = Field({}, description="Merged last into the Kubernetes objects, by kind.")
+
+
+class Consumer(Model):
+    """Somebody who may call the gateway."""
+
+    key: Annotated[list[str], OneOrMany()] = Field([], description="API keys for key-auth.")
+    basic: dict[str, Text] = Field({}, description="User -> password for basic-auth.")
+    jwt: list[dict[str, Text]] = Field(
+        [], description="JWT credentials: key, secret, algorithm, rsa_public_key."
+    )
+    groups: list[str] = Field([], description="Groups for acl.")
+    custom_id: str | None = Field(None, description="Your own id of this consumer.")
+    plugins: list[PluginItem] = Field([], description="Kong plugins for this consumer.")
+
+
+class Gateway(Model):
+    """The API gateway (Kong); it appears as soon as anything has a route."""
+
+    plugins: list[PluginItem] = Field([], description="Kong plugins for every route.")
+    consumers: dict[str, Consumer] = Field({}, description="Who may call, with their credentials.")
+    extra: str | None = Field(None, description="A declarative kong.yml to merge in.")
+
+
+class Autoscale(Model):
+    """Horizontal scaling in a cluster."""
+
+    min: int = Field(1, ge=1, description="Fewest pods.")
+    max: int = Field(ge=1, description="Most pods.")
+    cpu: int = Field(80, ge=1, le=100, description="Target CPU, in percent.")
+
+
+class ServiceOverride(Model):
+    """What differs for one service in one environment."""
+
+    replicas: int | None = Field(None, ge=0, description="How many run.")
+    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
+    env: Env = Field({}, description="Environment variables.")
+    autoscale: Autoscale | None = Field(None, description="Horizontal scaling.")
+
+
+class External(Model):
+    """A store that something else runs."""
+
+    secret: str = Field(description="A Kubernetes Secret with the keys devenv injects locally.")
+
+
+class ExternalInfra(Model):
+    """Where a store comes from in one environment."""
+
+    external: External = Field(description="It is run by something else.")
+
+
+class Ingress(Model):
+    """How the environment is reached."""
+
+    class_: str | None = Field(None, alias="class", description="Ingress class.")
+    tls: str | None = Field(None, description="Secret with the certificate.")
+
+
+class Environment(Model):
+    """A place that `devenv promote` goes to."""
+
+    context: str = Field(description="The only kube context it may touch.")
+    namespace: str | None = Field(None, description="Kubernetes namespace.")
+    registry: str | None = Field(None, description="Where images are pushed.")
+    host: str | None = Field(None, description="Public host name.")
+    ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
+    services: dict[str, ServiceOverride] = Field({}, description="What differs, by service.")
+    infra: dict[str, Literal["deploy"] | ExternalInfra] = Field(
+        {}, description="For each store: `deploy`, or {external: {secret: NAME}}."
+    )
+
+
+class Manifest(Model):
+    """A stack: services, jobs, what they need, and where it is promoted to."""
+
+    name: str = Field(description="The stack's name: lower-case letters, digits and hyphens.")
+    namespace: str | None = Field(
+        None, description="Kubernetes namespace, and the second label of orders.<namespace>. Default: name."
+    )
+    backend: Literal["compose", "minikube", "kube", "process"] | None = Field(
+        None, description="What it runs on when nothing else is said."
+    )
+    registry: str | None = Field(None, description="Registry through which images reach a cluster.")
+    services: dict[str, Service] = Field({}, description="Long-running programs.")
+    jobs: dict[str, Job] = Field({}, description="Programs that run to their end.")
+    infra: dict[str, Annotated[Infra, BeforeValidator(lambda v: {} if v is None else v)]] = Field(
+        {}, description="Stores and tools to tune or rename."
+    )
+    gateway: Gateway = Field(Gateway(), description="The API gateway.")
+    profiles: dict[str, list[str]] = Field(
+        {}, description="Name -> services; `devenv up --profile NAME` starts these and what they use."
+    )
+    environments: dict[str, Environment] = Field({}, description="Where `devenv promote NAME` goes.")
+
+
+def schema() -> dict[str, Any]:
+    """The manifest's JSON schema."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "devenv.yaml",
+        **Manifest.model_json_schema(),
+    }

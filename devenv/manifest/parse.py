@@ -1,0 +1,164 @@
+"""Manifest text to a `Manifest`, or to every problem in it at once."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from devenv.errors import ManifestInvalid, Problem
+from devenv.manifest import source
+from devenv.manifest.models import Manifest
+from devenv.manifest.rules import Kind, check
+from devenv.manifest.source import Path, Source
+
+
+def parse(text: str, *, file: str, kinds: Mapping[str, Kind]) -> tuple[Manifest, Source]:
+    """Read a manifest.
+
+    `kinds` are the infra kinds there are, by name. Raises `ManifestInvalid`.
+    """
+    read = source.read(text, file=file)
+    _refuse_what_is_not_ours(read)
+    manifest, problems, pruned = _validate(read)
+    if manifest is not None:
+        problems += [
+            read.problem(path, message, suggestion)
+            for path, message, suggestion in check(manifest, kinds)
+            if not _misleads(path, suggestion, pruned)
+        ]
+    if problems or manifest is None:
+        raise ManifestInvalid(problems)
+    return manifest, read
+
+
+def suggest(word: object, known: Iterable[str]) -> str:
+    """`did you mean "postgres"?`, or nothing when no known word is near."""
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def _refuse_what_is_not_ours(read: Source) -> None:
+    value = read.value
+    if isinstance(value, dict) and "inputs" in value and "services" not in value:
+        hint = "name the stack's manifest with -f FILE or DEVENV_FILE"
+        message = "this is the configuration of the Nix tool that is also called devenv"
+        raise ManifestInvalid([read.problem(("inputs",), message, hint)])
+    if not isinstance(value, dict):
+        what = "the file is empty" if value is None else "a manifest is a mapping"
+        raise ManifestInvalid([read.problem((), what, "begin with `name: my-stack`")])
+
+
+def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]:
+    """Validate; where something is wrong, take it out and go on, so that the rest is checked too."""
+    try:
+        return Manifest.model_validate(read.value), [], []
+    except ValidationError as error:
+        details = error.errors()
+    problems = [_problem(read, detail) for detail in details]
+    pruned = [_written(read, detail["loc"]) for detail in details]
+    value = copy.deepcopy(read.value)
+    for path in sorted(pruned, key=len, reverse=True):
+        _take_out(value, path)
+    try:
+        return Manifest.model_validate(value), problems, pruned
+    except ValidationError:
+        return None, problems, pruned
+
+
+def _misleads(path: Path, suggestion: str, pruned: list[Path]) -> bool:
+    """Whether a finding only exists because something wrong, reported already, was taken out."""
+    return any(
+        bad[: len(path)] == path or (bad[:2] == path[:2] and suggestion.startswith("add "))
+        for bad in pruned
+    )
+
+
+def _written(read: Source, loc: tuple[int | str, ...]) -> Path:
+    """The longest part of pydantic's location that stands in the file."""
+    path: Path = ()
+    for part in loc:
+        if (*path, part) in read.marks:
+            path = (*path, part)
+    return path
+
+
+def _take_out(value: Any, path: Path) -> None:
+    for part in path[:-1]:
+        value = value[part] if isinstance(value, (dict, list)) and _has(value, part) else None
+    if path and isinstance(value, dict):
+        value.pop(path[-1], None)
+
+
+def _has(value: dict[Any, Any] | list[Any], part: str | int) -> bool:
+    return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "model_type": "a mapping",
+}
+
+
+def _problem(read: Source, detail: ErrorDetails) -> Problem:
+    path, kind = _written(read, detail["loc"]), detail["type"]
+    context = detail.get("ctx", {})
+    given = detail["input"]
+    match kind:
+        case "extra_forbidden":
+            known = _keys_beside(detail["loc"])
+            word = detail["loc"][-1]
+            hint = suggest(word, known) or f"known here: {', '.join(sorted(known))}"
+            return read.problem(path, "unknown key", hint)
+        case "missing":
+            return read.problem((*path, str(detail["loc"][-1])), "is missing")
+        case "no_value" | "duration" | "size" | "cpu" | "plugin":
+            message, _, hint = detail["msg"].partition(" - ")
+            return read.problem(path, message, hint)
+        case "literal_error":
+            return read.problem(path, f"cannot be {given!r}", f"one of {context['expected']}")
+        case "greater_than_equal" | "less_than_equal":
+            return read.problem(path, f"{given} is out of range", detail["msg"].removeprefix("Input ").lower())
+    if wanted := _WANTED.get(kind):
+        return read.problem(path, f"expected {wanted}, found {_named(given)}", _how(kind, given))
+    return read.problem(path, detail["msg"][0].lower() + detail["msg"][1:])
+
+
+def _named(value: Any) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f'the text "{value[:40]}"'
+        case list():
+            return "a list"
+    return "a mapping"
+
+
+def _how(kind: str, value: Any) -> str:
+    if kind == "int_type" and isinstance(value, str) and value.isdecimal():
+        return "take the quotes off"
+    if kind == "string_type" and isinstance(value, (int, float, bool)):
+        return "put it in quotes"
+    return ""
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> set[str]:
+    """The keys allowed where an unknown one stands, read from the models themselves."""
+    from devenv.manifest.walk import model_at
+
+    model = model_at(loc[:-1])
+    return {field.alias or name for name, field in model.model_fields.items()} if model else set()

@@ -1,0 +1,403 @@
+"""What a well-shaped manifest can still get wrong: a list of small checks, all of them run.
+
+Each check yields `(path, message, suggestion)`; a new rule is one function and one entry in `RULES`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from devenv.manifest.models import Infra, Job, Manifest, Service
+from devenv.manifest.source import Path
+
+Finding = tuple[Path, str, str]
+REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
+STACK_ATTRIBUTES = frozenset({"name", "namespace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the rules have to know of an infra kind."""
+
+    options: Mapping[str, Literal["text", "list", "secret"]]
+    attributes: frozenset[str]
+    part: str | None = None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The manifest with the names it defines or implies."""
+
+    manifest: Manifest
+    kinds: Mapping[str, Kind]
+
+    @cached_property
+    def workloads(self) -> dict[tuple[str, str], Service | Job]:
+        manifest = self.manifest
+        return {("services", name): one for name, one in manifest.services.items()} | {
+            ("jobs", name): one for name, one in manifest.jobs.items()
+        }
+
+    @cached_property
+    def infra(self) -> dict[str, str]:
+        """Infra name -> kind, declared or named in `uses`."""
+        found = {name: one.kind or name for name, one in self.manifest.infra.items()}
+        for workload in self.workloads.values():
+            for use in workload.uses:
+                name = use.partition("/")[0]
+                if name in self.kinds and name not in self.names:
+                    found.setdefault(name, name)
+        if any(service.route for service in self.manifest.services.values()) and "kong" in self.kinds:
+            found.setdefault("kong", "kong")
+        return found
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Every name written down -> the section it stands in."""
+        manifest = self.manifest
+        return (
+            dict.fromkeys(manifest.infra, "infra")
+            | dict.fromkeys(manifest.jobs, "jobs")
+            | dict.fromkeys(manifest.services, "services")
+        )
+
+
+def check(manifest: Manifest, kinds: Mapping[str, Kind]) -> list[Finding]:
+    """Everything wrong with the manifest as a whole."""
+    scope = Scope(manifest, kinds)
+    return [finding for rule in RULES for finding in rule(scope)]
+
+
+def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{found[0]}"?' if found else otherwise
+
+
+_LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+def names_are_labels(scope: Scope) -> Iterator[Finding]:
+    manifest = scope.manifest
+    written: list[tuple[Path, str]] = [(("name",), manifest.name)]
+    if manifest.namespace is not None:
+        written.append((("namespace",), manifest.namespace))
+    for section in ("services", "jobs", "infra", "profiles", "environments"):
+        written += [((section, name), name) for name in getattr(manifest, section)]
+    for path, name in written:
+        if len(name) > 63:
+            yield path, f"a name has at most 63 characters, this one {len(name)}", ""
+        elif not _LABEL.match(name):
+            better = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
+            hint = f'write "{better}"' if _LABEL.match(better) else "begin with a letter"
+            yield path, "a name is lower-case letters, digits and hyphens (it becomes a host name)", hint
+
+
+def names_are_unique(scope: Scope) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for section in ("services", "jobs", "infra"):
+        for name in getattr(scope.manifest, section):
+            if name in seen:
+                yield (section, name), f"{seen[name]}.{name} has that name already", "one name, one thing"
+            seen.setdefault(name, section)
+
+
+def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
+    for path, one in scope.workloads.items():
+        origins = [key for key in ("build", "image", "like") if getattr(one, key, None) is not None]
+        if not origins:
+            yield path, "says neither build nor image", "build: ./folder-with-a-Dockerfile, or image: name:tag"
+        elif len(origins) > 1:
+            yield (*path, origins[-1]), f"stands beside {origins[0]}", "keep one of them"
+        like = getattr(one, "like", None)
+        if like is not None and like not in scope.manifest.services:
+            yield (*path, "like"), f'no service "{like}"', near(like, scope.manifest.services)
+        if one.image is not None and not one.image.strip():
+            yield (*path, "image"), "is empty", ""
+
+
+def ports_are_clear(scope: Scope) -> Iterator[Finding]:
+    for name, service in scope.manifest.services.items():
+        path: Path = ("services", name)
+        if service.port is not None and service.ports:
+            yield (*path, "ports"), "stands beside port", "keep one of them"
+        for key in service.ports:
+            if not re.match(r"^[a-z][a-z0-9-]{0,14}$", key):
+                yield (*path, "ports", key), "a port name is at most 15 lower-case letters, digits, hyphens", ""
+        known = set(service.ports) or ({"http"} if service.port else set())
+        if isinstance(service.publish, dict):
+            for key in service.publish:
+                if key not in known:
+                    yield (*path, "publish", key), f'no port "{key}"', near(key, known)
+        if service.publish is not None and not known:
+            yield (*path, "publish"), "there is no port to publish", "add port:"
+        if service.route and not known:
+            yield (*path, "route"), "a routed service has a port", "add port:"
+
+
+def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    claimed: dict[int, str] = {}
+    for section in ("services", "infra"):
+        for name, one in getattr(scope.manifest, section).items():
+            wanted = one.publish if isinstance(one.publish, dict) else {None: one.publish}
+            for key, port in wanted.items():
+                path: Path = (section, name, "publish") if key is None else (section, name, "publish", key)
+                if port is None:
+                    continue
+                if not 1 <= port <= 65535:
+                    yield path, f"{port} is not a port", "1 to 65535"
+                elif port in claimed:
+                    yield path, f"{claimed[port]} is published on {port} already", "give one another port"
+                claimed.setdefault(port, f"{section}.{name}")
+
+
+def uses_exist(scope: Scope) -> Iterator[Finding]:
+    known = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
+    for path, one in scope.workloads.items():
+        for index, use in enumerate(one.uses):
+            at: Path = (*path, "uses", index)
+            name, slash, part = use.partition("/")
+            if name == path[1]:
+                yield at, "uses itself", "take it out"
+            elif name not in known:
+                hint = near(name, known, f"infra kinds: {', '.join(sorted(scope.kinds))}")
+                yield at, f'no service, job or infra kind "{name}"', hint
+            elif slash:
+                kind = scope.kinds.get(scope.infra.get(name, ""))
+                if kind is None or kind.part is None:
+                    yield at, f'"{name}" has no parts', f'write "{name}"'
+                elif not re.match(r"^[A-Za-z0-9][A-Za-z0-9_-]*$", part):
+                    yield at, f'"{part}" is not a name of a {kind.part}', "letters, digits, _ and -"
+
+
+def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
+    graph = {path[1]: [use.partition("/")[0] for use in one.uses] for path, one in scope.workloads.items()}
+    sections = {path[1]: path[0] for path in scope.workloads}
+    done: set[str] = set()
+    for start in graph:
+        trail = _cycle(start, graph, done)
+        if trail:
+            yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "take one out"
+
+
+def _cycle(start: str, graph: Mapping[str, list[str]], done: set[str]) -> list[str]:
+    """The first cycle met from `start`, as its trail; everything walked is put in `done`."""
+    trail: list[str] = []
+    todo = [(start, iter(graph.get(start, ())))] if start not in done else []
+    trail += [start] if todo else []
+    while todo:
+        name, rest = todo[-1]
+        following = next(rest, None)
+        if following is None:
+            todo.pop()
+            trail.pop()
+            done.add(name)
+        elif following in trail and following != name:
+            done.update(trail)
+            return [*trail[trail.index(following) :], following]
+        elif following in graph and following not in done and following != name:
+            todo.append((following, iter(graph[following])))
+            trail.append(following)
+    return []
+
+
+def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    claimed: dict[tuple[str, str, str], str] = {}
+    for name, service in scope.manifest.services.items():
+        for index, route in enumerate(service.route):
+            path: Path = ("services", name, "route", index)
+            if not route.path.startswith(("/", "~/")):
+                yield path, f'"{route.path}" is not a path', f'write "/{route.path}"'
+            if route.path.startswith("~"):
+                try:
+                    re.compile(route.path[1:])
+                except re.error as error:
+                    yield path, f"not a regular expression: {error}", ""
+            for host in route.host or [""]:
+                for method in route.methods or [""]:
+                    claim = (route.path, host, method.upper())
+                    if claim in claimed:
+                        yield path, f"{claimed[claim]} has the route {route.path} already", "one route, one service"
+                    claimed.setdefault(claim, f"services.{name}")
+
+
+def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
+    for name, service in scope.manifest.services.items():
+        health = service.health
+        if health is None:
+            continue
+        path: Path = ("services", name, "health")
+        said = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]
+        if len(said) != 1:
+            yield path, f"one of http, tcp, grpc, exec, not {' and '.join(said) or 'none'}", ""
+        elif said[0] == "http" and not (service.port or service.ports):
+            yield path, "an HTTP probe asks the service's port, and there is none", "add port:"
+        if health.http is not None and not health.http.startswith("/"):
+            yield path, f'"{health.http}" is not a path', f'write "/{health.http}"'
+
+
+def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
+    written: list[tuple[Path, str]] = []
+    for path, one in scope.workloads.items():
+        if one.build is not None:
+            written.append(((*path, "build", "context"), one.build.context))
+            inside = posixpath.join(one.build.context, one.build.dockerfile)
+            written.append(((*path, "build", "dockerfile"), inside))
+        written += [((*path, "files", k), v) for k, v in one.files.items() if isinstance(v, str)]
+        reload = getattr(one, "reload", None)
+        written += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
+    for name, infra in scope.manifest.infra.items():
+        written += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
+    if scope.manifest.gateway.extra:
+        written.append((("gateway", "extra"), scope.manifest.gateway.extra))
+    for path, text in written:
+        if posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
+            yield path, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
+
+
+def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
+    for path, one in scope.workloads.items():
+        targets = [((*path, "files", key), key) for key in one.files]
+        targets += [((*path, "volumes", key), target) for key, target in one.volumes.items()]
+        reload = getattr(one, "reload", None)
+        targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
+        for at, target in targets:
+            if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
+                yield at, f'"{target}" is not a path in a container', "an absolute path below /"
+        for key in one.volumes:
+            if not _LABEL.match(key):
+                yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
+
+
+def variables_have_names(scope: Scope) -> Iterator[Finding]:
+    for path, one in scope.workloads.items():
+        for key in one.env:
+            if not _VARIABLE.match(key):
+                yield (*path, "env", key), "is not a name of an environment variable", ""
+        for index, key in enumerate(one.secrets):
+            if not _VARIABLE.match(key):
+                yield (*path, "secrets", index), f'"{key}" is not a name of a secret', "as an environment variable"
+
+
+def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
+    for name, infra in scope.manifest.infra.items():
+        path: Path = ("infra", name)
+        kind = scope.kinds.get(infra.kind or name)
+        if kind is None:
+            at = (*path, "kind") if infra.kind else path
+            known = f"known: {', '.join(sorted(scope.kinds))}"
+            yield at, f'no infra kind "{infra.kind or name}"', near(infra.kind or name, scope.kinds, known)
+            continue
+        common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
+        for option, value in (infra.model_extra or {}).items():
+            if option not in kind.options:
+                known = set(kind.options) | set(Infra.model_fields)
+                hint = near(option, known, f"known here: {', '.join(sorted(known))}")
+                yield (*path, option), "unknown key", hint
+            elif problem := _wrong_type(kind.options[option], value):
+                yield (*path, option), *problem
+        for option in common & infra.model_fields_set - set(kind.options):
+            yield (*path, option), f"{infra.kind or name} has no {option}", "take it out"
+
+
+def _wrong_type(wanted: str, value: Any) -> tuple[str, str] | None:
+    items = value if isinstance(value, list) and wanted == "list" else [value]
+    if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
+        return None
+    return f"expected {'a list of texts' if wanted == 'list' else 'text'}", ""
+
+
+def other_names_exist(scope: Scope) -> Iterator[Finding]:
+    manifest = scope.manifest
+    for profile, members in manifest.profiles.items():
+        for index, name in enumerate(members):
+            if name not in scope.names and name not in scope.infra:
+                yield ("profiles", profile, index), f'nothing is called "{name}"', near(name, scope.names)
+    for environment, one in manifest.environments.items():
+        for section, known in (("services", manifest.services), ("infra", scope.infra)):
+            for name in getattr(one, section):
+                if name not in known:
+                    path: Path = ("environments", environment, section, name)
+                    yield path, f'no {section.removesuffix("s")} "{name}"', near(name, known)
+
+
+def references_resolve(scope: Scope) -> Iterator[Finding]:
+    for path, text in strings(scope.manifest):
+        for found in REFERENCE.finditer(text):
+            if found[1] is not None:
+                yield from _reference(scope, path, found[0], found[1])
+
+
+def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Finding]:
+    name, dot, attribute = inside.partition(".")
+    if not whole.endswith("}"):
+        yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
+    elif name == "secret" and dot:
+        if not _VARIABLE.match(attribute):
+            yield path, f'"{attribute}" is not a name of a secret', "as an environment variable"
+    elif not dot:
+        hint = "write ${name.attribute}, or $${ for a literal ${ that the shell should see"
+        yield path, f"${{{inside}}} names nothing", hint
+    else:
+        known = _attributes(scope, name)
+        if not known:
+            names = [*scope.names, *scope.infra, "secret", "stack"]
+            yield path, f'${{{inside}}}: nothing is called "{name}"', near(name, names)
+        elif attribute not in known:
+            hint = near(attribute, known, f"it has: {', '.join(sorted(known))}")
+            yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
+
+
+def _attributes(scope: Scope, name: str) -> frozenset[str]:
+    if name == "stack":
+        return STACK_ATTRIBUTES
+    if name in scope.manifest.services:
+        return SERVICE_ATTRIBUTES
+    kind = scope.kinds.get(scope.infra.get(name, ""))
+    return kind.attributes | SERVICE_ATTRIBUTES if kind else frozenset()
+
+
+def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a model, with its path. Environments are promotion's and not read here."""
+    match value:
+        case str():
+            yield path, value
+        case BaseModel():
+            fields = [*type(value).model_fields, *(value.model_extra or {})]
+            for name in fields:
+                if name != "environments":
+                    yield from strings(getattr(value, name), (*path, name))
+        case dict():
+            for key, item in value.items():
+                yield from strings(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from strings(item, (*path, index))
+
+
+RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
+    names_are_labels,
+    names_are_unique,
+    images_have_one_origin,
+    ports_are_clear,
+    host_ports_are_claimed_once,
+    uses_exist,
+    uses_have_no_cycle,
+    routes_are_claimed_once,
+    health_is_one_probe,
+    paths_stay_inside,
+    container_paths_are_absolute,
+    variables_have_names,
+    infra_is_in_the_catalogue,
+    other_names_exist,
+    references_resolve,
+)

@@ -1,0 +1,185 @@
+"""YAML text to plain values that remember where they were written.
+
+Scalars follow YAML 1.2: `on`, `22:22` and `2024-01-01` stay text. Duplicate keys, custom tags,
+alias bombs and files too large to be a manifest are refused rather than guessed at.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from devenv.errors import ManifestInvalid, Problem
+
+MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
+MAX_VALUES = 500_000  # after aliases are expanded
+MAX_DEPTH = 40
+
+Path = tuple[str | int, ...]
+
+
+class Written(float):
+    """A number with a fraction that remembers its text, so that version `9.10` is not `9.1`."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Written:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The values of a YAML file, and the line and column (from 1) of every key in it."""
+
+    file: str
+    value: Any
+    marks: dict[Path, tuple[int, int]] = field(repr=False)
+
+    def problem(self, path: Path, message: str, suggestion: str = "") -> Problem:
+        """A problem at `path`, or at the nearest thing around it that was really written."""
+        known = path
+        while known and known not in self.marks:
+            known = known[:-1]
+        line, column = self.marks.get(known, (1, 1))
+        return Problem(line, column, dotted(path), message, suggestion, self.file)
+
+
+def dotted(path: Path) -> str:
+    """`("services", "a", "route", 0)` as `services.a.route[0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The C loader, with YAML 1.2's idea of what is not text."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
+    ("float", r"^[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+    ("merge", r"^<<$", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+def read(text: str, *, file: str) -> Source:
+    """Parse one YAML document. Raises `ManifestInvalid` with every problem of form."""
+    if len(text) > MAX_BYTES:
+        raise _refused(file, f"{len(text) / 1e6:.0f} MB is too large for a manifest", "2 MB is the limit")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise _refused(file, "a NUL byte", "this is not a text file", line)
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        raise _refused(file, *_syntax(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _refused(file, f"a character YAML does not allow: {error.character!r}", "", line) from None
+    except RecursionError:
+        raise _refused(file, "nested too deeply", f"{MAX_DEPTH} levels are the limit") from None
+    reader = _Reader(file)
+    value = reader.value(node, ()) if node is not None else None
+    if reader.problems:
+        raise ManifestInvalid(reader.problems)
+    return Source(file, value, reader.marks)
+
+
+def _refused(file: str, message: str, suggestion: str, line: int = 1, column: int = 1) -> ManifestInvalid:
+    return ManifestInvalid([Problem(line, column, "", message, suggestion, file)])
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str, int, int]:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    problem = (error.problem or error.context or "not YAML").strip()
+    suggestion = ""
+    if "\\t" in problem:
+        suggestion = "indent with spaces, not tabs"
+    elif "mapping values are not allowed" in problem:
+        suggestion = "is a line above indented differently, or a value with ': ' in want of quotes?"
+    return problem, suggestion, line, column
+
+
+class _Reader:
+    """Walks the node graph once: values out, marks and problems kept."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.marks: dict[Path, tuple[int, int]] = {}
+        self.problems: list[Problem] = []
+        self._left = MAX_VALUES
+
+    def value(self, node: yaml.Node, path: Path) -> Any:
+        self._left -= 1
+        if self._left < 0 or len(path) > MAX_DEPTH:
+            what = "nested too deeply" if len(path) > MAX_DEPTH else "aliases that expand without end"
+            self._stop(node, path, what)
+        self.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node, path)
+            case yaml.SequenceNode():
+                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+            case yaml.ScalarNode():
+                return self._scalar(node, path)
+        raise AssertionError(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        own: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    inherited = self.value(source, path)
+                    if isinstance(inherited, dict):
+                        merged = {**inherited, **merged}
+                    else:
+                        self._problem(source, path, "`<<` takes a mapping")
+                continue
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._problem(key_node, path, "a key has to be plain text")
+                continue
+            key = key_node.value
+            here = (*path, key)
+            self.marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if key in own:
+                self._problem(key_node, here, "written twice", "YAML would silently keep the last one")
+            own[key] = self.value(value_node, here)
+        return {**merged, **own}
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+        text = node.value
+        match node.tag.removeprefix("tag:yaml.org,2002:"):
+            case "str":
+                return text
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return int(text) if len(text) < 20 else text
+            case "float":
+                return Written(text)
+        self._problem(node, path, f"the tag {node.tag!r} means nothing here")
+        return None
+
+    def _problem(self, node: yaml.Node, path: Path, message: str, suggestion: str = "") -> None:
+        mark = node.start_mark
+        self.problems.append(
+            Problem(mark.line + 1, mark.column + 1, dotted(path), message, suggestion, self.file)
+        )
+
+    def _stop(self, node: yaml.Node, path: Path, message: str) -> None:
+        self._problem(node, path, message)
+        raise ManifestInvalid(self.problems)

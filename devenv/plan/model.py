@@ -1,0 +1,89 @@
+"""Steps, plans, and what a backend saw, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Op(StrEnum):
+    """Everything a plan can ask of a backend."""
+
+    PULL = "pull"
+    PREPARE = "prepare"
+    BUILD = "build"
+    APPLY = "apply"
+    WAIT = "wait"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do to one unit (or image, or the stack), after others, for a reason."""
+
+    number: int
+    op: Op
+    target: str
+    cause: str = ""
+    after: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        after = ",".join(map(str, self.after))
+        cause = f" ({self.cause})" if self.cause else ""
+        return f"[{after}] -> #{self.number} {self.op} {self.target}{cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order that respects `after`. An empty plan prints as nothing."""
+
+    steps: tuple[Step, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.steps))
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+    def of(self, op: Op) -> list[Step]:
+        """The steps of one kind."""
+        return [step for step in self.steps if step.op is op]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A unit as it was seen: `state` is the engine's word, `healthy` is None where nobody checks."""
+
+    unit: str
+    id: str
+    state: str
+    role: str = ""
+    engine: str = ""
+    healthy: bool | None = None
+    exit_code: int = 0
+    fingerprint: str = ""
+    image: str = ""
+    version: str = ""
+    ports: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    port_names: Mapping[int, str] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
+    routes: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self.state in ("running", "restarting", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A read-only snapshot of what belongs to a checkout, found by label."""
+
+    units: Mapping[str, Found] = field(default_factory=dict)
+    images: frozenset[str] = frozenset()
+    prepared: bool = False
+    stack: str = ""
+    strays: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Stack to text: pure, and the same stack gives the same bytes."""

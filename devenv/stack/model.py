@@ -1,0 +1,255 @@
+"""Stack and Unit: the one description that all renderers, planners and backends read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from devenv.stack import text
+
+Role = Literal["service", "job", "infra", "setup"]
+"""`setup` is a one-shot that belongs to an infra unit, such as making MinIO's buckets."""
+
+LABEL = "devenv.dev/"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port in the container and the one on 127.0.0.1 that leads to it."""
+
+    name: str
+    container: int
+    host: int | None = None
+    wanted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A unit that has to be there first: ready, or for a one-shot: ended well."""
+
+    unit: str
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to know that a unit is ready. Times are in seconds; `exec` runs in the container."""
+
+    kind: Literal["http", "tcp", "grpc", "exec"]
+    port: int = 0
+    path: str = ""
+    command: tuple[str, ...] = ()
+    every: float = 0.5
+    timeout: float = 2.0
+    within: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How an image is made; `digest` covers everything that goes into it."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    target: str | None = None
+    args: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    ssh: str | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A read-only file in the container: one of the project, a secret, or one that a renderer writes.
+
+    `digest` stands for the bytes, so that a changed file makes a container stale.
+    """
+
+    target: str
+    source: str = ""
+    secret: str = ""
+    rendered: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A named volume, kept until it is asked away."""
+
+    name: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to click: a label and a URL."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One thing that runs: a service, a job, a store, or a store's one-shot.
+
+    Values may hold secret marks (`stack.text`). `memory` is in bytes, `cpu` in cores, `grace` in
+    seconds. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes` are the
+    user's own fragments, merged last.
+    """
+
+    name: str
+    role: Role
+    image: str
+    engine: str = ""
+    version: str = ""
+    build: Build | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    ports: tuple[Port, ...] = ()
+    needs: tuple[Need, ...] = ()
+    probe: Probe | None = None
+    volumes: tuple[Volume, ...] = ()
+    files: tuple[File, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    replicas: int = 1
+    memory: int | None = None
+    cpu: float | None = None
+    grace: float = 10.0
+    within: float = 300.0
+    user: str | None = None
+    hostname: str | None = None
+    aliases: tuple[str, ...] = ()
+    manual: bool = False
+    links: tuple[Link, ...] = ()
+    routes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    compose: Mapping[str, Any] = field(default_factory=dict)
+    kubernetes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether it runs to its end."""
+        return self.role in ("job", "setup")
+
+    def port(self, container: int) -> Port | None:
+        """The port with this number in the container."""
+        return next((port for port in self.ports if port.container == container), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A gateway plugin with its settings, which may hold secret marks."""
+
+    name: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A way from the gateway to a service."""
+
+    path: str
+    service: str
+    port: int
+    hosts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    strip: bool = False
+    plugins: tuple[Plugin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Somebody who may call the gateway."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    basic: tuple[tuple[str, str], ...] = ()
+    jwt: tuple[Mapping[str, str], ...] = ()
+    groups: tuple[str, ...] = ()
+    custom_id: str | None = None
+    plugins: tuple[Plugin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What the gateway serves; `extra` is declarative configuration of the user's own, merged in."""
+
+    unit: str
+    routes: tuple[Route, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything it serves does."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything that should run. `id` is the name and a hash of the checkout, so that two never meet.
+
+    `secrets` have to come from the user, `generated` ones are made up once per checkout.
+    """
+
+    name: str
+    namespace: str
+    checkout: str
+    units: tuple[Unit, ...]
+    gateway: Gateway | None = None
+    secrets: frozenset[str] = frozenset()
+    generated: frozenset[str] = frozenset()
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}-{self.checkout[:6]}"
+
+    @property
+    def domain(self) -> str:
+        """What follows a unit's name in its full address."""
+        return f"{self.namespace}.svc.cluster.local"
+
+    def unit(self, name: str) -> Unit:
+        """The unit of that name. Raises `KeyError`."""
+        for unit in self.units:
+            if unit.name == name:
+                return unit
+        raise KeyError(name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(unit.name == name for unit in self.units)
+
+
+def fingerprint(unit: Unit, secrets: Mapping[str, str]) -> str:
+    """What makes a container stale, aspect by aspect: `env:1f0c22d4 files:... image:...`.
+
+    Order, routes and links change nothing in the container and are left out. `secrets` are digests of
+    the secrets' values. Two fingerprints that differ say in which aspect; see `differences`.
+    """
+    aspects = {
+        "image": unit.build.digest if unit.build else unit.image,
+        "command": [unit.command, unit.entrypoint],
+        "env": unit.env,
+        "ports": [(port.container, port.host) for port in unit.ports],
+        "files": [(file.target, file.digest, secrets.get(file.secret, "")) for file in unit.files],
+        "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
+        "health": asdict(unit.probe) if unit.probe else None,
+        "settings": [unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname, unit.extra, unit.compose],
+    }
+
+    def digest(value: Any) -> str:
+        body = repr(value)
+        used = text.secrets_in(body.replace("\\x00", "\0"))
+        return text.digest(body, *(secrets.get(name, "") for name in sorted(used)))[:8]
+
+    return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
+
+
+def differences(old: str, new: str) -> list[str]:
+    """The aspects in which two fingerprints differ."""
+    before = dict(part.partition(":")[::2] for part in old.split())
+    after = dict(part.partition(":")[::2] for part in new.split())
+    return [aspect for aspect in after if before.get(aspect) != after[aspect]]

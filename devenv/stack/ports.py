@@ -1,0 +1,89 @@
+"""Which port of this machine leads to which port of a unit: a pure function, decided before rendering.
+
+A port that was written down is kept or refused; one that was not is the same number when that is
+free, else one from a quiet range that depends only on the checkout, the unit and the port.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+RANGE = range(20000, 32000)  # above what programs use by habit, below what systems hand out
+
+Key = tuple[str, int]
+"""Unit name and port in the container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A port that a unit would like to have on this machine."""
+
+    unit: str
+    container: int
+    wanted: int
+    explicit: bool
+
+    @property
+    def key(self) -> Key:
+        return self.unit, self.container
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A written-down port that somebody else holds."""
+
+    claim: Claim
+    owner: str
+
+
+def allot(
+    claims: Iterable[Claim],
+    *,
+    taken: Mapping[int, str],
+    held: Mapping[Key, tuple[int, int]],
+    checkout: str,
+    remap: bool,
+) -> tuple[dict[Key, int], list[Conflict]]:
+    """Host port per claim, and the conflicts, for which there is none.
+
+    `taken`: ports others hold -> who. `held`: what this checkout's containers carry already, as
+    (wanted, host); it stays while the wish is the same. `remap`: move what is taken, too.
+    """
+    ports: dict[Key, int] = {}
+    conflicts: list[Conflict] = []
+    used: set[int] = set()
+
+    def give(claim: Claim, port: int) -> None:
+        ports[claim.key] = port
+        used.add(port)
+
+    claims = sorted(claims, key=lambda claim: not claim.explicit)
+    for claim in claims:
+        wanted, host = held.get(claim.key, (0, 0))
+        if wanted == claim.wanted and host not in used and host not in taken:
+            give(claim, host)
+    for claim in claims:
+        if claim.key in ports:
+            continue
+        if claim.wanted not in taken and claim.wanted not in used and (claim.explicit or claim.wanted >= 1024):
+            give(claim, claim.wanted)
+        elif claim.explicit and not remap:
+            owner = taken.get(claim.wanted) or next(
+                f"{unit} of this stack" for (unit, _), port in ports.items() if port == claim.wanted
+            )
+            conflicts.append(Conflict(claim, owner))
+        else:
+            give(claim, _stable(claim, checkout, used | set(taken)))
+    return ports, conflicts
+
+
+def _stable(claim: Claim, checkout: str, unavailable: set[int]) -> int:
+    seed = hashlib.sha256(f"{checkout}/{claim.unit}/{claim.container}".encode()).digest()
+    start = int.from_bytes(seed[:4], "big") % len(RANGE)
+    for step in range(len(RANGE)):
+        port = RANGE[(start + step) % len(RANGE)]
+        if port not in unavailable:
+            return port
+    raise AssertionError("12000 ports in use")
