@@ -51,8 +51,15 @@ COMMON = {
     "created_at": Field(integer(0, 2**53)),
     "updated_at": Field(integer(0, 2**53)),
 }
-REFERENCE = Field(lambda value, where, report: value)
-NESTED = Field(lambda value, where, report: value if isinstance(value, list) else [], ())
+
+
+def as_given(value: Any, where: str, report: schema.Report) -> Any:
+    """Leave a value for later: what it must be depends on something else."""
+    return value
+
+
+REFERENCE = Field(as_given)
+NESTED = Field(list_of(as_given), ())
 SERVICE = {
     **COMMON,
     "name": Field(NAME),
@@ -105,7 +112,7 @@ PLUGIN = {
     "instance_name": Field(text),
     "enabled": Field(boolean, True),
     "protocols": Field(list_of(ANY_PROTOCOLS), ("grpc", "grpcs", "http", "https")),
-    "config": Field(lambda value, where, report: value, {}),
+    "config": Field(as_given, {}),
     "service": REFERENCE,
     "route": REFERENCE,
     "consumer": REFERENCE,
@@ -159,10 +166,7 @@ class Problems:
 
     def report(self, where: str, problem: str) -> None:
         """Add a problem."""
-        self.lines.append(f"{self.source}: {where}: {problem}" if where else self._whole(problem))
-
-    def _whole(self, problem: str) -> str:
-        return f"{self.source}: {problem}"
+        self.lines.append(": ".join(filter(None, (self.source, where, problem))))
 
 
 @dataclass(slots=True)
@@ -176,7 +180,7 @@ class Draft:
     consumers: dict[str, Consumer] = field(default_factory=dict)
     handles: dict[tuple[str, str], str] = field(default_factory=dict)
     disabled: set[str] = field(default_factory=set)
-    unnamed: int = 0
+    given: set[str] = field(default_factory=set)
 
     def report(self, where: str, problem: str) -> None:
         """Report a problem."""
@@ -184,8 +188,10 @@ class Draft:
 
     def identify(self, kind: str, entry: Entry, where: str, *handles: str) -> str:
         """Return an entity's id, made from its name when it has none, and note its handles."""
-        named = [entry[handle] for handle in handles if isinstance(entry.get(handle), str)]
+        named = [entry[handle] for handle in handles if entry.get(handle)]
         identity = entry["id"] or stable_id(kind, named[0] if named else where)
+        if entry["id"]:
+            self.given.add(identity)
         for handle in (identity, *named):
             if self.handles.setdefault((kind, handle), identity) != identity:
                 self.report(where, f'there is another {kind} "{handle}"')
@@ -310,11 +316,9 @@ def address_of(draft: Draft, entry: Entry, where: str) -> dict[str, Any]:
     if entry["url"] is None:
         if entry["host"] is None:
             draft.report(f"{where}.host", "required, but missing (or give a url)")
-        port = entry["port"]
-        secure = entry["protocol"] == "https"
         found = {name: entry[name] for name in ("protocol", "host", "path")}
-        # Kong's port is 80 whatever the protocol, unless the address was given as a url.
-        return {**found, "port": (443 if secure and port == 443 else 80) if port is None else port}
+        # Kong's default is 80 whatever the protocol, unless the address was given as a url.
+        return {**found, "port": 80 if entry["port"] is None else entry["port"]}
     given = [name for name in ("host", "port", "path") if entry[name] is not None]
     if given:
         draft.report(f"{where}.url", f"cannot be together with {listed(given)}")
@@ -428,6 +432,8 @@ def read_credential(draft: Draft, kind: str, where: str, entry: Entry, owner: st
         if seen != where:
             draft.report(f"{where}.{handle}", f"the same as in {seen}")
     consumer = draft.consumers[owner]
+    if kind == "basicauth_credentials" and draft.hashed and owner not in draft.given:
+        draft.report(where, "with _transform: false a password is a digest over its consumer's id")
     match kind:
         case "keyauth_credentials":
             return KeyCredential(identity, entry["key"], consumer)

@@ -38,6 +38,8 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# nginx's status for the log, when a client left before it had its answer.
+CLIENT_LEFT = 499
 UNSET_BY_AIOHTTP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 
@@ -70,6 +72,7 @@ class Trace:
     """What the access log tells of a request."""
 
     id: str
+    client: str
     started: float
     status: int = 0
     sent: int = 0
@@ -112,19 +115,19 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of a client, and log it."""
-        trace = Trace(os.urandom(16).hex(), time.perf_counter())
+        trace = Trace(os.urandom(16).hex(), client_of(request), time.perf_counter())
         self.requests += 1
         self.active += 1
         try:
             return await self._handle(request, trace)
         except asyncio.CancelledError:
-            trace.status = 499
+            trace.status = trace.status or CLIENT_LEFT
             raise
         except Exception as problem:
             # The kind only: a message may quote what the client sent.
             self.complain(f"{trace.id}: {type(problem).__module__}.{type(problem).__name__}")
-            if trace.status:
-                abort(request)
+            if trace.status and request.transport is not None:
+                request.transport.abort()
                 raise
             return await self._reply(request, None, trace, answers.error(500))
         finally:
@@ -237,7 +240,7 @@ class Gateway:
             return await self.session.request(
                 exchange.upstream_method,
                 url,
-                headers=exchange.upstream_headers,
+                headers=one_spelling(exchange.upstream_headers),
                 data=body,
                 allow_redirects=False,
                 skip_auto_headers=UNSET_BY_AIOHTTP,
@@ -267,11 +270,18 @@ class Gateway:
         if hdrs.CONTENT_LENGTH not in headers and request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         trace.status = upstream.status
-        await response.prepare(request)
-        async for chunk in upstream.content.iter_any():
-            await response.write(chunk)
-            trace.sent += len(chunk)
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            async for chunk in upstream.content.iter_any():
+                await response.write(chunk)
+                trace.sent += len(chunk)
+            await response.write_eof()
+        except (aiohttp.ClientError, ConnectionError, TimeoutError) as problem:
+            # A client that left needs nothing more.
+            if request.transport is not None and not request.transport.is_closing():
+                self.complain(f"{trace.id}: response cut short: {explained(problem)}")
+                # Half a response must not be taken for a whole one.
+                request.transport.abort()
         return response
 
     async def _reply(
@@ -396,6 +406,14 @@ def end_to_end(headers: Any) -> CIMultiDict[str]:
     )
 
 
+def one_spelling(headers: CIMultiDict[str]) -> CIMultiDict[str]:
+    """Return headers with one spelling for each name: the client side replaces one by another."""
+    names: dict[str, str] = {}
+    return CIMultiDict(
+        (names.setdefault(name.lower(), name), value) for name, value in headers.items()
+    )
+
+
 async def accept_body(request: web.BaseRequest) -> None:
     """Tell a client that waits for it to go on and send its body."""
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
@@ -466,12 +484,6 @@ def explained(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def abort(request: web.BaseRequest) -> None:
-    """Drop a client's connection, so that half a response is not taken for a whole one."""
-    if request.transport is not None:
-        request.transport.abort()
-
-
 def client_of(request: web.BaseRequest) -> str:
     """Return the client's address."""
     peer = request.transport.get_extra_info("peername") if request.transport else None
@@ -502,6 +514,6 @@ def access_line(request: web.BaseRequest, trace: Trace) -> str:
     shown = path.encode("ascii", "backslashreplace").decode()
     spent = (time.perf_counter() - trace.started) * 1000
     return (
-        f'{client_of(request) or "-"} "{request.method} {shown}{"?..." if question else ""}" '
+        f'{trace.client or "-"} "{request.method} {shown}{"?..." if question else ""}" '
         f"{trace.status} {trace.sent} {trace.route} {spent:.1f}ms {trace.id}"
     )

@@ -166,7 +166,7 @@ def joined(base: str, rest: str, path: str, *, strip: bool) -> str:
         return base.removesuffix("/") + "/" + rest.removeprefix("/")
     if base == "/":
         return "/"
-    trailing = len(path) > 1 and path.endswith("/")
+    trailing = path.endswith("/") and (len(path) > 1 or base.endswith("/"))
     return base.removesuffix("/") + ("/" if trailing else "")
 
 

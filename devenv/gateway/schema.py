@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Report = Callable[[str, str], None]
+# A check that reports a problem returns a value of the right type all the same: what comes
+# after it goes on and finds the next one.
 Check = Callable[[Any, str, Report], Any]
 
 
@@ -42,6 +44,7 @@ def boolean(value: Any, where: str, report: Report) -> Any:
     """Check a boolean."""
     if not isinstance(value, bool):
         report(where, f"expected a boolean, found {kind_of(value)}")
+        return False
     return value
 
 
@@ -49,6 +52,7 @@ def text(value: Any, where: str, report: Report) -> Any:
     """Check a non-empty string."""
     if not (isinstance(value, str) and value):
         report(where, f"expected a string, found {kind_of(value)}")
+        return ""
     return value
 
 
@@ -58,8 +62,9 @@ def number(low: float, high: float) -> Check:
     def check(value: Any, where: str, report: Report) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             report(where, f"expected a number, found {kind_of(value)}")
-        elif not low <= value <= high:
-            report(where, f"expected a number from {low:g} to {high:g}, found {value:g}")
+            return low
+        if not low <= value <= high:
+            report(where, f"expected a number from {low} to {high}, found {value}")
         return value
 
     return check
@@ -71,9 +76,8 @@ def integer(low: int, high: int) -> Check:
     def check(value: Any, where: str, report: Report) -> Any:
         if isinstance(value, float) and not value.is_integer():
             report(where, "expected a whole number")
-            return value
-        number(low, high)(value, where, report)
-        return int(value) if isinstance(value, float) else value
+            return low
+        return int(number(low, high)(value, where, report))
 
     return check
 
@@ -82,10 +86,11 @@ def one_of(*choices: str | int) -> Check:
     """Check a value against the ones the gateway supports."""
 
     def check(value: Any, where: str, report: Report) -> Any:
-        if value not in choices or isinstance(value, bool):
-            found = f'"{value}"' if isinstance(value, str | int) else kind_of(value)
-            report(where, f"the embedded gateway has no {found} here - it has {listed(choices)}")
-        return value
+        if isinstance(value, str | int) and not isinstance(value, bool) and value in choices:
+            return value
+        found = f'"{value}"' if isinstance(value, str | int) else kind_of(value)
+        report(where, f"the embedded gateway has no {found} here - it has {listed(choices)}")
+        return choices[0]
 
     return check
 
@@ -97,7 +102,8 @@ def matching(pattern: str, what: str) -> Check:
     def check(value: Any, where: str, report: Report) -> Any:
         if not isinstance(value, str):
             report(where, f"expected {what}, found {kind_of(value)}")
-        elif not compiled.fullmatch(value):
+            return ""
+        if not compiled.fullmatch(value):
             report(where, f"expected {what}")
         return value
 

@@ -1,0 +1,1 @@
+"""Tests of the embedded gateway, against a real upstream on loopback."""
