@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Makes this machine fit for the tests that run real containers: a Docker engine, and, where
+# Docker Hub cannot be reached, stand-ins for the images they use. See README.md.
+# shellcheck source-path=SCRIPTDIR
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+REPO=$(cd "$HERE/../.." && pwd)
+CACHE=${DEVENV_MACHINE_CACHE:-$HOME/.cache/devenv-machine}
+export HERE REPO CACHE
+
+# shellcheck source=engine.sh
+. "$HERE/engine.sh"
+# shellcheck source=standins.sh
+. "$HERE/standins.sh"
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf 'machine: %s\n' "$*" >&2
+    exit 1
+}
+
+# timed WHAT COMMAND...: runs the command with its output in a log, and says how long it took.
+timed() {
+    local what=$1 start=$SECONDS log
+    shift
+    log=$CACHE/logs/${what//[^[:alnum:].]/_}.log
+    if ! "$@" </dev/null >"$log" 2>&1; then
+        tail -n 25 "$log" >&2
+        die "$what: failed; the whole log: $log"
+    fi
+    say "$what, $((SECONDS - start)) s"
+}
+
+main() {
+    mkdir -p "$CACHE/logs"
+    case ${1:-} in
+    --list) list_images ;;
+    '')
+        # One run at a time: a second one waits, and then finds everything done.
+        exec 9>"$CACHE/lock"
+        flock 9
+        ensure_engine
+        if hub_answers; then
+            say "images    Docker Hub answers: the published images are used"
+        else
+            say "images    Docker Hub does not answer: stand-ins are built where they are missing"
+            build_standins
+        fi
+        list_images
+        say "ready     after $SECONDS s"
+        ;;
+    *) die "usage: machine.sh [--list]" ;;
+    esac
+}
+
+main "$@"

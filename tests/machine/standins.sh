@@ -1,0 +1,144 @@
+# shellcheck shell=bash
+# Builds stand-in images under the public names from package registries. Sourced by machine.sh.
+#
+# A folder under images/ is one image:
+#   Dockerfile  built with the folder as its context
+#   inputs.sh   optional, always run: gathers small files from the host or the repository
+#   make.sh     optional, run when the folder or its inputs have changed: makes what takes long
+#               (a root file system, a Go binary) in made/
+# Both scripts run in a copy of the folder under the cache, which is the context Docker gets.
+
+declare -A FOLDER WHAT RECIPE
+
+hub_answers() {
+    [ "$(curl -s -m 4 -o /dev/null -w '%{http_code}' https://registry-1.docker.io/v2/)" != 000 ]
+}
+
+read_table() {
+    local image folder what
+    IMAGES=()
+    while IFS='|' read -r image folder what; do
+        image=${image// /} folder=${folder// /}
+        case $image in '' | '#'*) continue ;; esac
+        IMAGES+=("$image")
+        FOLDER[$image]=$folder WHAT[$image]=${what# }
+    done <"$HERE/images.txt"
+}
+
+build_standins() {
+    local image missing=()
+    read_table
+    ensure_tools
+    for image in "${IMAGES[@]}"; do
+        stage "$image"
+        needed "$image" && missing+=("$image")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    # Compiling keeps the processors busy while the other images wait for packages, so the Go
+    # programs are made in the background, as soon as the base images are there.
+    local base=() rest=() go=()
+    for image in "${missing[@]}"; do
+        case ${FOLDER[$image]} in
+        debian | python | node) base+=("$image") ;;
+        silo | mongo | mailpit) go+=("$image") ;;
+        *) rest+=("$image") ;;
+        esac
+    done
+    build_each "${base[@]}"
+    make_each "${go[@]}" &
+    build_each "${rest[@]}"
+    wait $! || exit 1
+    build_each "${go[@]}"
+}
+
+make_each() { for image; do make_artifacts "$image"; done; }
+
+build_each() {
+    for image; do
+        make_artifacts "$image"
+        timed "image     $image" build "$image"
+    done
+}
+
+# Lays out the image's context and computes its recipe: a hash over the files it is built from
+# and the recipes of the images it is built on.
+stage() {
+    local image=$1 dir=$CACHE/images/${FOLDER[$1]} parent
+    mkdir -p "$dir"
+    find "$dir" -mindepth 1 -maxdepth 1 ! -name made ! -name .made -exec rm -rf {} +
+    cp -R "$HERE/images/${FOLDER[$image]}/." "$dir"
+    [ ! -e "$dir/inputs.sh" ] || (cd "$dir" && bash inputs.sh)
+    RECIPE[$image]=$(
+        inputs_of "$dir"
+        sed -n 's/^FROM \([^ ]*\).*/\1/p; s/.*--from=\([^ ]*:[^ ]*\) .*/\1/p' "$dir/Dockerfile" |
+            while read -r parent; do echo "${RECIPE[$parent]:-$parent}"; done
+    )
+    RECIPE[$image]=$(sha256sum <<<"${RECIPE[$image]}" | cut -c1-16)
+}
+
+inputs_of() {
+    (cd "$1" && find . -type f ! -path './made/*' ! -name .made | LC_ALL=C sort | xargs -d '\n' sha256sum)
+}
+
+# A stand-in is built where the tag is free or holds one of another recipe; a real image is left
+# alone.
+needed() {
+    local labels
+    labels=$(docker image inspect -f '{{json .Config.Labels}}' "$1" 2>/dev/null) || return 0
+    [[ $labels == *devenv.standin* && $labels != *"\"${RECIPE[$1]}\""* ]]
+}
+
+make_artifacts() {
+    local dir=$CACHE/images/${FOLDER[$1]} inputs
+    [ -e "$dir/make.sh" ] || return 0
+    inputs=$(inputs_of "$dir")
+    [ "$inputs" != "$(cat "$dir/.made" 2>/dev/null)" ] || return 0
+    rm -rf "$dir/made" && mkdir "$dir/made"
+    timed "made      ${FOLDER[$1]}" make_in "$dir"
+    printf '%s\n' "$inputs" >"$dir/.made"
+}
+
+# Go's caches are kept with ours, so that clearing one folder clears everything.
+make_in() {
+    cd "$1" && CGO_ENABLED=0 GOFLAGS='-mod=mod -trimpath -buildvcs=false' \
+        GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/mod bash -euo pipefail make.sh
+}
+
+build() {
+    docker build --progress plain --tag "$1" \
+        --label devenv.standin=true \
+        --label "devenv.standin.what=${WHAT[$1]}" \
+        --label "devenv.standin.recipe=${RECIPE[$1]}" \
+        "$CACHE/images/${FOLDER[$1]}"
+}
+
+# The tools that make.sh scripts use; Go from the engine's suite, as the host's may be too old.
+ensure_tools() {
+    local packages=()
+    command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+    command -v go >/dev/null || packages+=("golang-go/$ENGINE_SUITE")
+    [ ${#packages[@]} -gt 0 ] || return 0
+    can_install_engine || die "stand-in images need ${packages[*]} (and are only built on Debian, as root)"
+    timed "tools     ${packages[*]}" install_tools "${packages[@]}"
+}
+
+install_tools() {
+    add_engine_suite && apt-get update && install_packages "$@"
+}
+
+list_images() {
+    local image standin what
+    read_table
+    for image in "${IMAGES[@]}"; do
+        standin='' what=''
+        if docker image inspect "$image" >/dev/null 2>&1; then
+            standin=$(docker image inspect -f '{{index .Config.Labels "devenv.standin"}}' "$image")
+            what=$(docker image inspect -f '{{index .Config.Labels "devenv.standin.what"}}' "$image")
+            [ "$standin" = true ] && standin=stand-in || standin=real
+        else
+            standin=absent what='pulled when first used'
+        fi
+        printf '%-40s %-9s %s\n' "$image" "$standin" "$what"
+    done
+}
