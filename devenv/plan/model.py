@@ -15,18 +15,23 @@ class Op(StrEnum):
     BUILD = "build"
     APPLY = "apply"
     WAIT = "wait"
+    RESTART = "restart"
     REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do to one unit (or image, or the stack), after others, for a reason."""
+    """One thing to do to one unit (or image, or the stack), after others, for a reason.
+
+    `units`: for `prepare`, those that can be created already.
+    """
 
     number: int
     op: Op
     target: str
     cause: str = ""
     after: tuple[int, ...] = ()
+    units: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         after = ",".join(map(str, self.after))
@@ -72,6 +77,7 @@ class Found:
     port_names: Mapping[int, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
+    probe: str = ""
 
     @property
     def running(self) -> bool:
@@ -80,10 +86,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A read-only snapshot of what belongs to a checkout, found by label."""
+    """A read-only snapshot of what belongs to a checkout, found by label.
+
+    `strays` are containers of units seen twice; `taken` are ports of this machine that others hold.
+    """
 
     units: Mapping[str, Found] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
     prepared: bool = False
     stack: str = ""
     strays: tuple[str, ...] = ()
+    taken: Mapping[int, str] = field(default_factory=dict)

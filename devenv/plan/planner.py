@@ -34,6 +34,24 @@ def plan_up(
     return planner.plan(select(stack, names))
 
 
+def plan_restart(names: Collection[str]) -> Plan:
+    """Restart the named units, all at once, and wait until they are ready again."""
+    steps = []
+    for name in names:
+        number = len(steps) + 1
+        steps += [Step(number, Op.RESTART, name, "asked for"), Step(number + 1, Op.WAIT, name, after=(number,))]
+    return Plan(tuple(steps))
+
+
+def plan_image(unit: Unit, observed: Observed) -> Plan:
+    """Only what it takes to have the unit's image."""
+    if unit.image in observed.images:
+        return Plan()
+    if unit.build is None:
+        return Plan((Step(1, Op.PULL, unit.image, "not on this machine"),))
+    return Plan((Step(1, Op.BUILD, unit.name, "not built yet"),))
+
+
 class _Planner:
     def __init__(
         self,
@@ -58,7 +76,9 @@ class _Planner:
         before = self._orphans()
         if stale or builds:
             before = [*before, *self._pulls(units)]
-            before = [self._prepare(before)]
+            new = [name for name, cause in stale.items() if cause == "not found"]
+            waiting = {unit.name for unit in units if unit.image in builds}
+            before = [self._prepare(before, tuple(name for name in new if name not in waiting))]
         built = {
             image: self._add(Op.BUILD, unit.name, cause, before) for image, (unit, cause) in builds.items()
         }
@@ -111,13 +131,15 @@ class _Planner:
         strays = [*orphans, *self.observed.strays]
         return [self._add(Op.REMOVE, name, "not in the manifest any more", []) for name in strays]
 
-    def _prepare(self, after: list[int]) -> int:
+    def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
         cause = "has steps to run" if self.observed.prepared else "network missing"
-        return self._add(Op.PREPARE, self.stack.name, cause, after)
+        return self._add(Op.PREPARE, self.stack.name, cause, after, units)
 
-    def _add(self, op: Op, target: str, cause: str, after: list[int]) -> int:
+    def _add(
+        self, op: Op, target: str, cause: str, after: list[int], units: tuple[str, ...] = ()
+    ) -> int:
         number = len(self.steps) + 1
-        self.steps.append(Step(number, op, target, cause, tuple(sorted(set(after)))))
+        self.steps.append(Step(number, op, target, cause, tuple(sorted(set(after))), units))
         return number
 
 

@@ -100,6 +100,11 @@ def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
     return _Resolver(manifest, catalogue, world).stack()
 
 
+def host_environment(manifest: Manifest, catalogue: Catalogue, world: World, service: str = "") -> dict[str, str]:
+    """The variables with which a program on this machine reaches the stack, or what one service reaches."""
+    return _Resolver(manifest, catalogue, world).host_environment(service)
+
+
 class _Resolver:
     def __init__(self, manifest: Manifest, catalogue: Catalogue, world: World) -> None:
         self.manifest, self.world = manifest, world
@@ -131,6 +136,23 @@ class _Resolver:
             secrets=frozenset(used - self.generated),
             generated=frozenset(used & self.generated),
         )
+
+    def host_environment(self, service: str) -> dict[str, str]:
+        workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
+        if not service:
+            routed = [name for name, one in self.manifest.services.items() if _ports(one)]
+            return self._injected([*self.instances, *routed], public=True)
+        one = workloads[service]
+        secrets = {key: text.secret(key) for key in one.secrets}
+        own = {key: text.fill(value, self._look_up_public) for key, value in one.env.items()}
+        return {**self._injected(one.uses, public=True), **secrets, **own}
+
+    def _look_up_public(self, reference: str) -> str:
+        """What a text means on this machine: addresses are those that are published here."""
+        name, _, attribute = reference.partition(".")
+        if name in ("secret", "stack") or attribute.startswith("public_") or attribute not in ("url", "host", "port"):
+            return self._look_up(reference)
+        return self._look_up(f"{name}.public_{attribute}")
 
     # -- names and texts
 
@@ -201,7 +223,7 @@ class _Resolver:
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
         return Unit(
-            **self._workload(one, own | self._injected(name, one.uses), one.env),
+            **self._workload(one, own | self._injected(one.uses), one.env),
             name=name,
             role="service",
             ports=tuple(
@@ -220,7 +242,7 @@ class _Resolver:
     def _job(self, name: str, one: Job) -> Unit:
         like = self.manifest.services[one.like] if one.like else None
         inherited = like.env if like else {}
-        injected = self._injected(name, one.uses)
+        injected = self._injected(one.uses)
         if like is not None:
             said = {"build": like.build, "image": like.image, "entrypoint": one.entrypoint or like.entrypoint}
             said |= {"secrets": [*like.secrets, *one.secrets], "files": {**like.files, **one.files}}
@@ -289,7 +311,7 @@ class _Resolver:
             for setup in self._setups.get(name, ()):
                 yield Need(setup, done=True)
 
-    def _injected(self, name: str, uses: list[str]) -> dict[str, str]:
+    def _injected(self, uses: list[str], *, public: bool = False) -> dict[str, str]:
         """Addresses of what is used. A variable that two would set differently is set by neither."""
         offers: list[tuple[str, str]] = []
         for use in uses:
@@ -297,14 +319,17 @@ class _Resolver:
             if used in self.instances:
                 instance = self.instances[used]
                 for prefix in {"", part}:
-                    offers += self._offered(instance, part, prefix)
+                    offers += self._offered(instance, part, prefix, public=public)
             elif used in self.manifest.services and _ports(self.manifest.services[used]):
-                offers.append((f"{variable(used)}_URL", self._service_attribute(used, "url")))
+                url = self._service_attribute(used, "public_url" if public else "url")
+                offers.append((f"{variable(used)}_URL", url))
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
-    def _offered(self, instance: Instance, part: str, prefix: str) -> list[tuple[str, str]]:
-        injected = instance.injected(ports=self.world.ports, part=part)
+    def _offered(
+        self, instance: Instance, part: str, prefix: str, *, public: bool
+    ) -> list[tuple[str, str]]:
+        injected = instance.injected(ports=self.world.ports, part=part, public=public)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
             return [(key.replace(long, short), value) for key, value in injected.items()]

@@ -1,0 +1,20 @@
+"""One runtime each behind one Protocol. They do what a step says and decide nothing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from devenv.backends.base import Backend
+from devenv.errors import UsageError
+
+# Strings, so that `devenv --help` imports no client of anything.
+BACKENDS = {"compose": "devenv.backends.compose:ComposeBackend"}
+
+
+def load(name: str) -> Backend:
+    """The backend of that name. Raises `UsageError` for one that is not there."""
+    if name not in BACKENDS:
+        raise UsageError(f'no backend "{name}"', hint=f"one of: {', '.join(BACKENDS)}")
+    module, _, attribute = BACKENDS[name].partition(":")
+    backend: Backend = getattr(import_module(module), attribute)()
+    return backend

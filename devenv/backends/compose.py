@@ -1,0 +1,349 @@
+"""Docker Compose: python-on-whales builds, pulls and creates; the engine is asked and listened to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from devenv import proc
+from devenv.backends import docker as looks
+from devenv.backends.base import Interrupted, LogLine, Removed, Say
+from devenv.backends.causes import likely
+from devenv.backends.docker import Engine, State
+from devenv.backends.probe import answers
+from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
+from devenv.plan.model import Found, Observed
+from devenv.render import compose as renderer
+from devenv.render.bundle import Bundle
+from devenv.stack import text
+from devenv.stack.model import LABEL, Stack, Unit
+
+if TYPE_CHECKING:
+    from python_on_whales import DockerClient
+
+TAIL = 15  # log lines on a card: enough for a traceback's end, few enough to read
+SETTLE = 0.3  # seconds a unit without a port has to run before it counts; most bad starts die sooner
+
+
+class ComposeBackend:
+    """A stack as containers of one Docker engine."""
+
+    name = "compose"
+
+    def __init__(self) -> None:
+        self._bundle = Path()
+        self._stack_id = ""
+
+    @cached_property
+    def engine(self) -> Engine:
+        return Engine()
+
+    def check(self) -> str:
+        return self.engine.describe()
+
+    def render(
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+    ) -> Bundle:
+        return renderer.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
+
+    # -- looking
+
+    def observe(self, checkout: str) -> Observed:
+        units: dict[str, Found] = {}
+        strays: list[str] = []
+        taken: dict[int, str] = {}
+        stack = ""
+        for container in self.engine.containers():
+            labels = container["Labels"]
+            if labels.get(LABEL + "checkout") != checkout:
+                taken.update(dict.fromkeys(looks.published(container), looks.owner(container)))
+            elif LABEL + "unit" in labels and labels.get("com.docker.compose.oneoff") != "True":
+                stack = labels.get(LABEL + "stack", stack)
+                seen = looks.found(container)
+                if seen.unit in units:  # the engine lists the newest first
+                    strays.append(seen.id)
+                else:
+                    units[seen.unit] = seen
+        return Observed(
+            units=_probed(units), prepared=bool(units), stack=stack, strays=tuple(strays), taken=taken
+        )
+
+    def images(self, wanted: Collection[str]) -> frozenset[str]:
+        return self.engine.has_images(wanted)
+
+    # -- doing
+
+    def follow(self, stack: Stack, bundle: Path) -> None:
+        self._bundle, self._stack_id = bundle, stack.id
+        self.engine.listen(stack.id)
+
+    @cached_property
+    def _whale(self) -> DockerClient:
+        from python_on_whales import DockerClient
+
+        return DockerClient(
+            compose_files=[self._bundle / "compose.yaml"] if self._bundle != Path() else [],
+            host=os.environ.get("DOCKER_HOST"),
+        )
+
+    def pull(self, image: str, say: Say) -> None:
+        for line in _spoken(self._whale.image.pull(image, stream_logs=True), _pull_failed(image)):
+            say(line)
+
+    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+        build = unit.build
+        assert build is not None
+        context = root / build.context
+        said: list[str] = []
+        stream = self._whale.buildx.build(
+            context,
+            file=context / build.dockerfile,
+            tags=unit.image,
+            target=build.target,
+            build_args={key: text.reveal(value, secrets) for key, value in build.args},
+            secrets=[_build_secret(root, key, source) for key, source in build.secrets],
+            ssh=build.ssh,
+            labels={LABEL + "built-for": unit.name},
+            load=True,
+            progress="plain",
+            stream_logs=True,
+        )
+        for line in _spoken(stream, _build_failed(unit, said)):
+            said.append(line)
+            say(line)
+
+    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+        if units:
+            self._create(units)
+
+    def apply(self, unit: Unit, fingerprint: str) -> None:
+        container = self._container(unit.name)
+        if container is None or container["Labels"].get(LABEL + "fingerprint") != fingerprint:
+            self._create([unit.name])
+            container = self._container(unit.name)
+        if container is None:
+            raise DevenvError(f"{unit.name} was not created", hint="devenv up")
+        try:
+            self.engine.api.start(container["Id"])
+        except docker.errors.APIError as error:
+            raise _not_started(unit, error) from error
+
+    def _container(self, unit: str) -> Mapping[str, Any] | None:
+        found = self.engine.labelled(stack=self._stack_id, unit=unit)
+        return next((one for one in found if one["Labels"].get("com.docker.compose.oneoff") != "True"), None)
+
+    def _create(self, units: Sequence[str]) -> None:
+        stream = self._whale.compose.up(
+            list(units), start=False, dependencies=False, no_build=True, pull="never", stream_logs=True
+        )
+        for _ in _spoken(stream, _create_failed):
+            pass
+
+    # -- waiting
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        container = self._container(unit.name)
+        if container is None:
+            raise UnitFailed(Card(unit.name, "is not there any more", hint=f"devenv up {unit.name}"))
+        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else 10.0
+        started = time.monotonic()
+        said = ""
+        while not stop.is_set():
+            state = self.engine.state(container["Id"])
+            passed = time.monotonic() - started
+            if state.status in ("exited", "removed", "dead"):
+                if unit.one_shot and state.exit_code == 0 and state.status == "exited":
+                    return
+                raise self._died(unit, container["Id"], state)
+            if state.health == "unhealthy" and unit.probe and unit.probe.kind == "exec":
+                raise self._unhealthy(unit, container["Id"], "is unhealthy")
+            ready, said, pause = self._ready(unit, state, passed)
+            if ready:
+                return
+            if passed > limit:
+                verb = "did not end" if unit.one_shot else "was not ready"
+                raise self._unhealthy(unit, container["Id"], f"{verb} within {limit:g} s", said)
+            self.engine.pause(min(pause, limit - passed + 0.01))
+        raise Interrupted
+
+    def _ready(self, unit: Unit, state: State, passed: float) -> tuple[bool, str, float]:
+        """Whether it is ready, what a probe said, and how long to wait for the next event."""
+        if unit.one_shot or state.status != "running":
+            return False, "", 1.0
+        if unit.probe is None:
+            return passed >= SETTLE, "", SETTLE
+        if unit.probe.kind == "exec":
+            return state.health == "healthy", "", 1.0
+        port = unit.port(unit.probe.port)
+        if port is None or port.host is None:
+            return state.health == "healthy", "", 1.0
+        ready, said = answers(unit.probe.kind, port.host, unit.probe.path, timeout=unit.probe.timeout)
+        return ready, said, min(unit.probe.every, 0.1 + passed / 10)  # often at first, most are quick
+
+    def _died(self, unit: Unit, container: str, state: State) -> UnitFailed:
+        said = self.engine.log_tail(container, TAIL)
+        memory = state.oom or state.exit_code == 137
+        what = "ran out of memory" if memory else f"ended with exit {state.exit_code}"
+        return UnitFailed(self._card(unit, what, said))
+
+    def _unhealthy(self, unit: Unit, container: str, what: str, probe: str = "") -> UnitFailed:
+        said = self.engine.log_tail(container, TAIL)
+        facts = [("probe", _described(unit))] if unit.probe else []
+        health = self.engine.inspect(container)["State"].get("Health", {}).get("Log") or []
+        answer = probe or (health[-1]["Output"].strip() if health else "")
+        if answer:
+            facts.append(("answer", answer.splitlines()[-1]))
+        return UnitFailed(self._card(unit, what, said, facts))
+
+    def _card(
+        self, unit: Unit, what: str, said: Sequence[str], facts: Sequence[tuple[str, str]] = ()
+    ) -> Card:
+        command = [("command", text.masked(" ".join(unit.command)))] if unit.command else []
+        return Card(
+            unit.name,
+            what,
+            facts=(*command, *facts),
+            said=tuple(said),
+            hint=likely([what, *said]) or f"devenv logs {unit.name}",
+        )
+
+    # -- removing
+
+    def remove_unit(self, name: str) -> None:
+        found = self._container(name)
+        self._remove(found["Id"] if found else name)
+
+    def _remove(self, container: str) -> None:
+        try:
+            self.engine.api.stop(container)
+            self.engine.api.remove_container(container, force=True, v=True)
+        except docker.errors.NotFound:
+            return
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        containers = self.engine.labelled(checkout=checkout)
+        stores = [one for one in containers if one["Labels"].get(LABEL + "role") == "infra"]
+        others = [one for one in containers if one not in stores]
+        for group in (others, stores):  # what uses a store ends before it
+            with ThreadPoolExecutor(max_workers=16) as pool:
+                for one in group:
+                    say(f"stopping {one['Labels'].get(LABEL + 'unit', one['Id'][:12])}")
+                list(pool.map(lambda one: self._remove(one["Id"]), group))
+        label = {"label": f"{LABEL}checkout={checkout}"}
+        for network in self.engine.api.networks(filters=label):
+            self.engine.api.remove_network(network["Id"])
+        names = sorted(one["Name"] for one in self.engine.api.volumes(filters=label)["Volumes"] or ())
+        if volumes:
+            for name in names:
+                self.engine.api.remove_volume(name)
+        units = tuple(sorted(one["Labels"].get(LABEL + "unit", one["Id"][:12]) for one in containers))
+        return Removed(units, tuple(names) if volumes else (), () if volumes else tuple(names))
+
+    # -- using
+
+    def logs(
+        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[LogLine]:
+        containers = {one.id: one.unit for one in found}
+        return self.engine.logs(containers, follow=follow, tail=tail, since=since, stopped=stop.is_set)
+
+    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
+        return proc.attached(["docker", "exec", *flags, found.id, *argv])
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        flags = ["--rm", "--no-deps", *([] if tty else ["-T"])]
+        file = str(self._bundle / "compose.yaml")
+        return proc.attached(["docker", "compose", "-f", file, "run", *flags, unit.name, *argv])
+
+    def restart(self, name: str) -> None:
+        container = self._container(name)
+        if container is not None:
+            self.engine.api.restart(container["Id"])
+
+
+def _probed(units: dict[str, Found]) -> dict[str, Found]:
+    """Where the engine's own check is behind or cannot work, as in an image without a shell, ask ourselves."""
+    for name, seen in units.items():
+        kind, _, rest = seen.probe.partition(":")
+        if seen.healthy is not False or not seen.running or kind not in ("http", "tcp", "grpc"):
+            continue
+        number, slash, path = rest.partition("/")
+        host = seen.ports.get(int(number), (0, None))[1]
+        if host and answers(kind, host, slash + path)[0]:
+            units[name] = replace(seen, healthy=True)
+    return units
+
+
+def _described(unit: Unit) -> str:
+    probe = unit.probe
+    assert probe is not None
+    match probe.kind:
+        case "exec":
+            return " ".join(probe.command)
+        case "http":
+            return f"GET {probe.path} on port {probe.port}"
+    return f"port {probe.port}"
+
+
+def _build_secret(root: Path, key: str, source: str) -> str:
+    return f"id={key},env={source[1:]}" if source.startswith("$") else f"id={key},src={root / source}"
+
+
+def _spoken(stream: Any, failed: Any) -> Iterator[str]:
+    """The lines of a docker command; its failure becomes an error of ours."""
+    from python_on_whales.exceptions import DockerException
+
+    try:
+        for piece in stream:
+            raw = piece[1] if isinstance(piece, tuple) else piece
+            line = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+            if line.strip():
+                yield line.rstrip()
+    except DockerException as error:
+        raise failed((error.stderr or "").strip(), error) from error
+    except FileNotFoundError as error:
+        raise ToolMissing("the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins") from error
+
+
+def _pull_failed(image: str) -> Any:
+    def failed(said: str, error: Exception) -> DevenvError:
+        why = said.splitlines()[-1] if said else ""
+        hint = "is the name right? For a private registry: docker login"
+        return DevenvError(f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint)
+
+    return failed
+
+
+def _build_failed(unit: Unit, said: list[str]) -> Any:
+    def failed(stderr: str, error: Exception) -> DevenvError:
+        lines = [line for line in (said or stderr.splitlines()) if not line.startswith("#0 building")]
+        build = unit.build
+        assert build is not None
+        where = f"{build.context.removeprefix('./')}/{build.dockerfile}"
+        hint = likely(lines) or f"docker build {build.context}   shows it alone"
+        return UnitFailed(Card(unit.name, "could not be built", facts=(("from", where),), said=tuple(lines[-TAIL:]), hint=hint))
+
+    return failed
+
+
+def _create_failed(said: str, error: Exception) -> DevenvError:
+    if "is not a docker command" in said or "unknown shorthand flag" in said:
+        return ToolMissing("the docker command has no Compose plugin", hint="install docker-compose-plugin (2.20.2 or newer)")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    why = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else str(error))
+    return DevenvError("Docker Compose did not create the containers", why=why, hint=likely([why]))
+
+
+def _not_started(unit: Unit, error: docker.errors.APIError) -> DevenvError:
+    why = str(error.explanation or error)
+    return UnitFailed(Card(unit.name, "could not be started", said=(why,), hint=likely([why]) or "devenv logs " + unit.name))

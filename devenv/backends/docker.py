@@ -1,0 +1,310 @@
+"""The Docker engine as seen through its SDK: lists, events, logs. The only module that imports it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from queue import Empty, Queue
+from typing import Any
+
+import docker.errors
+from docker.api.client import APIClient
+from requests.exceptions import RequestException
+
+from devenv.backends.base import LogLine
+from devenv.errors import ToolMissing
+from devenv.plan.model import Found
+from devenv.stack.model import LABEL
+
+OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
+
+Container = Mapping[str, Any]
+
+
+@dataclass
+class State:
+    """What events have said of a container so far."""
+
+    status: str = "created"
+    exit_code: int = 0
+    health: str = ""
+    oom: bool = False
+
+
+class Engine:
+    """One connection to the engine that the docker CLI would talk to."""
+
+    def __init__(self) -> None:
+        self.address = _address()
+        try:
+            self.api = APIClient(base_url=self.address, version="auto", timeout=120)
+        except docker.errors.DockerException as error:
+            raise _unreachable(self.address, str(error)) from error
+        self._states: dict[str, State] = {}
+        self._changed = threading.Condition()
+
+    def describe(self) -> str:
+        """`Docker 28.5.2 at unix:///var/run/docker.sock`. Raises `ToolMissing` for one too old."""
+        version = self.api.version()["Version"]
+        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+        if numbers < OLDEST:
+            raise ToolMissing(
+                f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
+            )
+        return f"Docker {version.partition('+')[0]} at {self.address}"
+
+    # -- looking
+
+    def containers(self) -> list[Container]:
+        """Every container on the machine, running or not."""
+        with _speaking(self.address):
+            return list(self.api.containers(all=True))
+
+    def labelled(self, **labels: str) -> list[Container]:
+        """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
+        wanted = [f"{LABEL}{key}={value}" for key, value in labels.items()]
+        with _speaking(self.address):
+            return list(self.api.containers(all=True, filters={"label": wanted}))
+
+    def has_images(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of the wanted images that the engine has."""
+        with _speaking(self.address):
+            tags = {
+                tag
+                for image in self.api.images()
+                for tag in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+            }
+        return frozenset(image for image in wanted if _canonical(image) in tags)
+
+    def log_tail(self, container: str, lines: int) -> list[str]:
+        """The last lines that a container printed."""
+        try:
+            raw = self.api.logs(container, tail=lines)
+        except docker.errors.APIError:
+            return []
+        return [line.rstrip() for line in raw.decode(errors="replace").splitlines()]
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        return dict(self.api.inspect_container(container))
+
+    # -- events
+
+    def listen(self, stack: str) -> None:
+        """Keep track of a stack's containers from now on, in the background."""
+        since = int(time.time()) - 1
+        stream = self.api.events(
+            since=since, filters={"type": "container", "label": f"{LABEL}stack={stack}"}, decode=True
+        )
+        threading.Thread(target=self._track, args=(stream,), daemon=True, name="events").start()
+
+    def _track(self, stream: Iterator[dict[str, Any]]) -> None:
+        try:
+            for event in stream:
+                self._note(event)
+        except (RequestException, docker.errors.DockerException, OSError, ValueError):
+            pass  # the engine went away; whoever waits asks again and gets the error
+        with self._changed:
+            self._states.clear()
+            self._changed.notify_all()
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        action, actor = event.get("Action", ""), event.get("Actor", {})
+        with self._changed:
+            state = self._states.setdefault(actor.get("ID", ""), State())
+            match action.partition(":")[0]:
+                case "start":
+                    state.status, state.health = "running", ""
+                case "die":
+                    state.status = "exited"
+                    state.exit_code = int(actor.get("Attributes", {}).get("exitCode", 1))
+                case "oom":
+                    state.oom = True
+                case "destroy":
+                    state.status = "removed"
+                case "health_status":
+                    state.health = action.partition(": ")[2]
+                case _:
+                    return
+            self._changed.notify_all()
+
+    def state(self, container: str) -> State:
+        """What is known of a container: from events, or else by asking once."""
+        with self._changed:
+            known = self._states.get(container)
+        if known is None:
+            with _speaking(self.address):
+                said = self.inspect(container)["State"]
+            known = State(said["Status"], said["ExitCode"], said.get("Health", {}).get("Status", ""))
+            known.oom = bool(said.get("OOMKilled"))
+            with self._changed:
+                self._states.setdefault(container, known)
+        return known
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the next event, but no longer than this."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def wake(self) -> None:
+        """End every `pause` that goes on."""
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- logs
+
+    def logs(
+        self,
+        containers: Mapping[str, str],
+        *,
+        follow: bool,
+        tail: int | None,
+        since: str | None,
+        stopped: Callable[[], bool],
+    ) -> Iterator[LogLine]:
+        """Lines of several containers (id -> unit). Without `follow` they are merged by time."""
+        lines: Queue[LogLine | None] = Queue(maxsize=10_000)
+        for container, unit in containers.items():
+            arguments = (container, unit, lines, follow, tail, since)
+            threading.Thread(target=self._read_log, args=arguments, daemon=True).start()
+        open_streams, waiting = len(containers), []
+        while open_streams and not stopped():
+            try:
+                line = lines.get(timeout=0.2)
+            except Empty:
+                continue
+            if line is None:
+                open_streams -= 1
+            elif follow:
+                yield line
+            else:
+                waiting.append(line)
+        yield from sorted(waiting, key=lambda line: line.time)
+
+    def _read_log(
+        self,
+        container: str,
+        unit: str,
+        lines: Queue[LogLine | None],
+        follow: bool,
+        tail: int | None,
+        since: str | None,
+    ) -> None:
+        try:
+            stream = self.api.logs(
+                container, stream=True, follow=follow, timestamps=True,
+                tail="all" if tail is None else tail, since=_moment(since),
+            )  # fmt: skip
+            rest = b""
+            for chunk in stream:
+                *whole, rest = (rest + chunk).split(b"\n")
+                for raw in whole:
+                    lines.put(_log_line(unit, raw))
+            if rest:
+                lines.put(_log_line(unit, rest))
+        except (RequestException, docker.errors.DockerException, OSError):
+            pass
+        finally:
+            lines.put(None)
+
+
+def found(container: Container) -> Found:
+    """A container of ours as a value."""
+    labels = container["Labels"]
+    status = container.get("Status", "")
+    exit_code = re.match(r"Exited \((\d+)\)", status)
+    ports = json.loads(labels.get(LABEL + "ports", "[]"))
+    return Found(
+        unit=labels[LABEL + "unit"],
+        id=container["Id"],
+        state=container["State"],
+        role=labels.get(LABEL + "role", ""),
+        engine=labels.get(LABEL + "engine", ""),
+        healthy=True if "(healthy)" in status else False if "(" in status.partition(" ")[2] and "health" in status else None,
+        exit_code=int(exit_code[1]) if exit_code else 0,
+        fingerprint=labels.get(LABEL + "fingerprint", ""),
+        image=container["Image"],
+        version=labels.get(LABEL + "version", ""),
+        ports={container_port: (wanted, host) for _, container_port, wanted, host in ports},
+        port_names={container_port: name for name, container_port, _, _ in ports},
+        links=tuple((label, url) for label, url in json.loads(labels.get(LABEL + "links", "[]"))),
+        routes=tuple(json.loads(labels.get(LABEL + "routes", "[]"))),
+        probe=labels.get(LABEL + "probe", ""),
+    )
+
+
+def published(container: Container) -> Iterator[int]:
+    """The ports of this machine that a container holds."""
+    for port in container.get("Ports") or ():
+        if "PublicPort" in port:
+            yield int(port["PublicPort"])
+
+
+def owner(container: Container) -> str:
+    """Whose container it is, for people."""
+    labels = container["Labels"]
+    name = container["Names"][0].lstrip("/") if container.get("Names") else container["Id"][:12]
+    if LABEL + "stack" in labels:
+        return f"{labels.get(LABEL + 'unit', name)} of the stack {labels[LABEL + 'stack']}"
+    project = labels.get("com.docker.compose.project")
+    return f"container {name}" + (f" of the Compose project {project}" if project else "")
+
+
+def _canonical(image: str) -> str:
+    """An image's name as the engine lists it: without Docker Hub's prefix, with its tag."""
+    name = image.removeprefix("docker.io/").removeprefix("library/")
+    if "@" in name:
+        return re.sub(r":[^:@/]+@", "@", name)
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def _log_line(unit: str, raw: bytes) -> LogLine:
+    moment, _, text = raw.decode(errors="replace").rstrip("\r").partition(" ")
+    return LogLine(unit, text, moment)
+
+
+def _moment(since: str | None) -> int | None:
+    """`10m`, `90s`, `2h` ago, as seconds since the epoch."""
+    match = re.match(r"^(\d+)([smh])$", since) if since else None
+    return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
+
+
+def _address() -> str:
+    """What the docker CLI talks to: DOCKER_HOST, else the current context."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    config = os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "config.json")
+    if os.environ.get("DOCKER_CONTEXT") or os.path.exists(config):
+        from docker.context import ContextAPI
+
+        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT") or None)
+        if context is not None and context.Host:
+            return str(context.Host)
+    return "unix:///var/run/docker.sock"
+
+
+class _speaking:
+    """Turns a lost connection into an error that says so."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, RequestException):
+            raise _unreachable(self._address, str(error)) from error
+
+
+def _unreachable(address: str, why: str) -> ToolMissing:
+    if "Permission denied" in why:
+        return ToolMissing(
+            f"no right to talk to the Docker engine at {address}",
+            hint="sudo usermod -aG docker $USER   then log in again",
+        )
+    hint = "start Docker Desktop, or: sudo systemctl start docker   (install: https://docs.docker.com/get-docker)"
+    return ToolMissing(f"no Docker engine answers at {address}", hint=hint)

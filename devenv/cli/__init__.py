@@ -1,0 +1,121 @@
+"""The command line: parse arguments, build the context, call one function, return. The only place that exits."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from devenv import __version__
+from devenv.errors import INTERRUPTED, DevenvError
+
+
+class Group(TyperGroup):
+    """Turns errors into messages and exit codes; commands stand in help in the order people meet them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command, which takes the options of `devenv` itself as well: `devenv up -b minikube`."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and not getattr(command, "shares_options", False):
+            taken = {name for param in command.params for name in param.opts}
+            for param in self.params:
+                free = [name for name in param.opts if name not in taken]
+                if free and param.name in SHARED:
+                    shared = copy.copy(param)
+                    shared.opts, shared.expose_value, shared.callback = free, False, _override
+                    command.params.append(shared)
+            command.shares_options = True
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DevenvError as error:
+            _console(ctx).error(error)
+            raise SystemExit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+
+
+SHARED = ("file", "backend", "quiet", "verbose", "no_color")
+
+
+def _override(ctx: Any, param: Any, value: Any) -> None:
+    if value:
+        ctx.obj.option(param.name, value)
+
+
+def _console(ctx: Any) -> Any:
+    from devenv.cli.context import Context
+
+    return (ctx.obj or Context()).console
+
+
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="One manifest, the whole stack on your machine.",
+    epilog="Begin with a devenv.yaml and `devenv up`. Every command says more with --help.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"devenv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    file: Annotated[str | None, typer.Option("-f", "--file", help="The manifest.", metavar="FILE")] = None,
+    backend: Annotated[
+        str | None, typer.Option("-b", "--backend", help="What it runs on: compose.", metavar="NAME")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only results and errors.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every line of builds and pulls.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    from devenv.cli.context import Context
+
+    ctx.obj = Context()
+    for name, value in (("file", file), ("backend", backend), ("quiet", quiet), ("verbose", verbose), ("no_color", no_color)):
+        if value:
+            ctx.obj.option(name, value)
+
+
+from devenv.cli import inspect, lifecycle  # noqa: E402  commands register themselves on `app`
+
+lifecycle.register(app)
+inspect.register(app)
+
+
+def main() -> None:
+    """The `devenv` command."""
+    try:
+        app(prog_name="devenv")
+    finally:
+        _leave()
+
+
+def _leave() -> None:
+    """Threads that still talk to the engine must not keep a finished command from ending."""
+    if isinstance(sys.exc_info()[1], SystemExit):
+        code = sys.exc_info()[1].code  # type: ignore[union-attr]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)

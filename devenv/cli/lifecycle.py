@@ -1,0 +1,254 @@
+"""Commands that change what runs: up, down, restart, run."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.errors import FAILED, INTERRUPTED, UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context, Loaded
+    from devenv.errors import DevenvError
+    from devenv.plan.model import Plan
+    from devenv.stack.model import Stack
+
+
+def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of what is up, for the shell's completion."""
+    from devenv.cli.context import Context
+
+    try:
+        return [name for name in Context().observe().units if name.startswith(incomplete)]
+    except Exception:  # a completion that fails says nothing
+        return []
+
+
+def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names the manifest knows, for the shell's completion."""
+    from devenv.cli.context import Context
+
+    try:
+        known = Context().names()
+        return [name for name in known if name.startswith(incomplete)]
+    except Exception:
+        return []
+
+
+Known = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these and what they use.", autocompletion=names_known)
+]
+Up = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=names_up)]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+
+
+def up(
+    ctx: typer.Context,
+    names: Known = None,
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Return once everything is healthy.")] = False,
+    profile: Annotated[list[str] | None, typer.Option("--profile", help="Only this profile of the manifest.")] = None,
+    remap_ports: Annotated[bool, typer.Option("--remap-ports", help="Where a port is taken, use a free one.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
+) -> None:
+    """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
+    from devenv.plan.planner import plan_up, select
+
+    context: Context = ctx.obj
+    started = time.monotonic()
+    with lock(context, "devenv up"):
+        loaded = context.load(remap=remap_ports)
+        wanted = _selected(loaded, names or [], profile or [])
+        plan = plan_up(
+            loaded.stack,
+            loaded.observed,
+            fingerprints=loaded.fingerprints,
+            names=wanted,
+            changes=loaded.changes,
+            rebuild=build,
+        )
+        units = [unit.name for unit in select(loaded.stack, wanted)]
+        for note in loaded.notes:
+            context.console.note(note)
+        if plan:
+            carry_out(context, loaded, plan, units)
+    _ready(context, loaded.stack, time.monotonic() - started if plan else None)
+    if not detach:
+        _follow(context, units)
+
+
+def lock(context: Context, purpose: str) -> AbstractContextManager[None]:
+    """The stack's lock; says so when somebody else holds it."""
+
+    def waiting(holder: str) -> None:
+        context.console.note(f"waiting for {holder} to finish with this stack")
+
+    return context.workspace.lock(purpose=purpose, on_wait=waiting)
+
+
+def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]) -> None:
+    """Run a plan and show it. Exits with 1 after a failure, with 130 after Ctrl-C."""
+    from devenv.console.progress import progress
+    from devenv.engine.runner import Work, run
+    from devenv.events import Planned
+
+    backend, stack, space = context.backend, loaded.stack, context.workspace
+    bundle = backend.render(stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../..")
+    folder = space.write_bundle(bundle, backend.name)
+    backend.follow(stack, folder)
+    work = Work(stack, backend, space.root, loaded.fingerprints, loaded.secrets)
+    failures: list[DevenvError] = []
+    with progress(context.console) as report:
+        try:
+            report(Planned(stack, plan, backend.name, context.where(), tuple(units)))
+            failures = run(plan, work, report)
+        except KeyboardInterrupt:
+            _interrupted(context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"])
+    if failures:
+        raise typer.Exit(FAILED)
+
+
+def _interrupted(context: Context, starting: list[str]) -> None:
+    from devenv import proc
+
+    proc.interrupt_children()
+    left = f"{', '.join(starting)} may still be starting; " if starting else ""
+    context.console.note(f"interrupted: {left}`devenv status` tells, `devenv down` ends it, `devenv up` goes on")
+    raise typer.Exit(INTERRUPTED)
+
+
+def _selected(loaded: Loaded, names: list[str], profiles: list[str]) -> list[str]:
+    from devenv.manifest.parse import suggest
+
+    wanted = list(names)
+    known_profiles = loaded.manifest.profiles
+    for profile in profiles:
+        if profile not in known_profiles:
+            known = ", ".join(known_profiles) or "there are none"
+            hint = suggest(profile, known_profiles) or f"profiles: {known}"
+            raise UsageError(f'no profile "{profile}"', hint=hint)
+        wanted += known_profiles[profile]
+    for name in wanted:
+        if name not in loaded.stack:
+            known = [unit.name for unit in loaded.stack.units]
+            hint = suggest(name, known) or f"there are: {', '.join(known)}"
+            raise UsageError(f'nothing is called "{name}"', hint=hint)
+    return wanted
+
+
+def _ready(context: Context, stack: Stack, seconds: float | None) -> None:
+    console = context.console
+    head = "nothing to do" if seconds is None else f"ready in {seconds:.1f} s"
+    url = front(stack)
+    said = [console.style(head, "green", "bold") if seconds is not None else f"{stack.name} is up, {head}"]
+    said += [f"open {console.style(url, 'cyan')}"] if url else []
+    console.say("    ".join([*said, f"stop: {console.style('devenv down', 'bold')}"]))
+
+
+def front(stack: Stack) -> str:
+    """The URL that a person would open first: the gateway's shortest route, else the first service."""
+    if stack.gateway is not None and stack.gateway.routes:
+        unit = stack.unit(stack.gateway.unit)
+        plain = [route.path for route in stack.gateway.routes if not route.path.startswith("~")]
+        return f"http://localhost:{unit.ports[0].host}{min(plain, key=len, default='/')}"
+    links = [link.url for unit in stack.units if unit.role == "service" for link in unit.links]
+    return links[0] if links else ""
+
+
+def _follow(context: Context, names: Sequence[str]) -> None:
+    """Logs until Ctrl-C. What runs goes on running."""
+    from devenv.cli.inspect import print_logs
+
+    context.console.say(context.console.style("logs follow; Ctrl-C leaves everything running", "dim"))
+    observed = context.observe()
+    found = [observed.units[name] for name in names if name in observed.units and observed.units[name].running]
+    try:
+        print_logs(context, found, follow=True, tail=0, since=None, timestamps=False)
+    except KeyboardInterrupt:
+        context.console.say("\nstill running; `devenv down` ends it, `devenv logs -f` shows this again")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def down(
+    ctx: typer.Context,
+    volumes: Annotated[bool, typer.Option("--volumes", help="The data too; asks first.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Stop and remove what this checkout started. Data stays unless --volumes."""
+    context: Context = ctx.obj
+    console = context.console
+    if volumes and not yes:
+        _confirm(f"Remove all data of {context.workspace.root.name}'s stores for good?")
+    with lock(context, "devenv down"):
+        removed = context.backend.remove(context.workspace.checkout, volumes=volumes, say=console.say)
+    if not removed.units and not removed.volumes:
+        console.say("nothing of this checkout was up")
+    else:
+        count = len(removed.units)
+        console.say(f"removed {count} container{'s' if count != 1 else ''}")
+    if removed.volumes:
+        console.say(f"removed the data: {', '.join(removed.volumes)}")
+    if removed.kept:
+        console.say(f"data kept in {len(removed.kept)} volumes; `devenv down --volumes` removes it")
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(question, why="nobody is there to answer", hint="add --yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(FAILED)
+
+
+def restart(ctx: typer.Context, names: Up = None) -> None:
+    """Restart services and wait until they are healthy again."""
+    from devenv.plan.planner import plan_restart
+
+    context: Context = ctx.obj
+    with lock(context, "devenv restart"):
+        found = [one for one in context.running(names or []) if one.running or names]
+        loaded = context.load()
+        plan = plan_restart([one.unit for one in found if one.unit in loaded.stack])
+        if plan:
+            carry_out(context, loaded, plan, [one.unit for one in found])
+
+
+def run(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="A job or service.", autocompletion=names_known)],
+    command: Annotated[list[str] | None, typer.Argument(help="Another command than its own.")] = None,
+) -> None:
+    """Run a job, or a one-off command in a service's image, with all that it uses up."""
+    from devenv.plan.planner import plan_image, plan_up
+
+    context: Context = ctx.obj
+    with lock(context, "devenv run"):
+        loaded = context.load()
+        _selected(loaded, [name], [])
+        unit = loaded.stack.unit(name)
+        needs = [need.unit for need in unit.needs]
+        plan = plan_up(loaded.stack, loaded.observed, fingerprints=loaded.fingerprints, names=needs) if needs else None
+        if plan:
+            carry_out(context, loaded, plan, needs)
+        build = plan_image(unit, loaded.observed)
+        if build:
+            carry_out(context, loaded, build, [name])
+        folder = context.workspace.write_bundle(
+            context.backend.render(
+                loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../.."
+            ),
+            context.backend.name,
+        )
+        context.backend.follow(loaded.stack, folder)
+    raise typer.Exit(context.backend.run(unit, command or [], tty=sys.stdin.isatty() and sys.stdout.isatty()))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(restart)
+    app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(run)

@@ -1,0 +1,111 @@
+"""What is known of every unit while a plan runs: events in, rows out. Pure but for the clock it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from devenv.events import Done, Event, Failed, Planned, Progress, Started
+from devenv.plan.model import Op, Step
+from devenv.stack.model import Stack, Unit
+
+
+@dataclass
+class Row:
+    """One unit: its phase, and when that began (seconds of a monotonic clock)."""
+
+    unit: Unit
+    phase: str = "waiting"
+    since: float = 0.0
+    built: float | None = None
+    took: float | None = None
+    line: str = ""
+
+    @property
+    def settled(self) -> bool:
+        return self.phase in ("ready", "done", "failed", "unchanged", "skipped")
+
+
+@dataclass
+class Board:
+    """All units of a run."""
+
+    clock: Callable[[], float]
+    rows: dict[str, Row] = field(default_factory=dict)
+    stack: Stack | None = None
+    removed: list[str] = field(default_factory=list)
+
+    def see(self, event: Event) -> list[Row]:
+        """Take an event in; returns the rows that it changed."""
+        match event:
+            case Planned():
+                self.stack = event.stack
+                touched = {step.target for step in event.plan}
+                images = {step.target for step in event.plan.of(Op.PULL)}
+                builds = {event.stack.unit(step.target).image for step in event.plan.of(Op.BUILD)}
+                for name in event.units:
+                    unit = event.stack.unit(name)
+                    busy = name in touched or unit.image in images | builds
+                    self.rows[name] = Row(unit, "waiting" if busy else "unchanged")
+                return []
+            case Started(step=step):
+                return self._phase(step, _DOING.get(step.op, ""))
+            case Progress(step=step, line=line):
+                for row in self._of(step):
+                    row.line = line
+                return []
+            case Done(step=step, seconds=seconds):
+                return self._done(step, seconds)
+            case Failed(step=step):
+                return self._phase(step, "failed")
+        return []
+
+    def _done(self, step: Step, seconds: float) -> list[Row]:
+        match step.op:
+            case Op.BUILD:
+                rows = self._of(step)
+                for row in rows:
+                    row.built, row.line, row.phase = seconds, "", "built"
+                return rows
+            case Op.WAIT:
+                return self._phase(step, "done" if self.rows[step.target].unit.one_shot else "ready")
+            case Op.REMOVE:
+                self.removed.append(step.target)
+        return []
+
+    def _phase(self, step: Step, phase: str) -> list[Row]:
+        rows = self._of(step) if phase else []
+        now = self.clock()
+        changed = [row for row in rows if row.phase != phase]
+        for row in changed:
+            if phase in ("ready", "done", "failed") and row.since:
+                row.took = now - row.since
+            elif row.phase in ("waiting", "built", "pulling"):
+                row.since = now
+            row.phase, row.line = phase, ""
+        return changed
+
+    def _of(self, step: Step) -> list[Row]:
+        if step.op in (Op.PREPARE, Op.REMOVE):
+            return []
+        if step.op is Op.PULL:
+            return [row for row in self.rows.values() if row.unit.image == step.target]
+        if step.op is Op.BUILD and self.stack is not None:
+            image = self.stack.unit(step.target).image
+            return [row for row in self.rows.values() if row.unit.image == image]
+        return [self.rows[step.target]] if step.target in self.rows else []
+
+
+_DOING = {Op.PULL: "pulling", Op.BUILD: "building", Op.APPLY: "starting", Op.RESTART: "restarting", Op.WAIT: "starting"}
+
+
+def addresses(unit: Unit) -> str:
+    """Where a unit is reached from this machine, and under which gateway paths."""
+    said = []
+    if unit.role == "service":
+        said += [link.url for link in unit.links]
+    elif unit.ports and unit.ports[0].host:
+        http = unit.engine == "kong"
+        said.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")
+        said += [f"{link.label} {link.url}" for link in unit.links]
+    return "   ".join([*said, *unit.routes])

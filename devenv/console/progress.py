@@ -1,0 +1,141 @@
+"""Shows a run while it goes on: a live table for people, lines for everything else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from devenv.console import Console
+from devenv.console.board import Board, Row, addresses
+from devenv.events import Event, Failed, Note, Planned, Progress
+from devenv.plan.model import Op
+
+WORDS = {"ready": "healthy", "unchanged": "up"}
+STYLES = {"ready": "green", "done": "green", "failed": "red", "unchanged": "dim", "waiting": "dim", "skipped": "dim"}
+
+
+def headline(console: Console, event: Planned) -> str:
+    """Which stack, on what, and how much there is to do."""
+    where = f" ({event.where})" if event.where else ""
+    counts = (
+        (Op.PULL, "to pull"),
+        (Op.BUILD, "to build"),
+        (Op.APPLY, "to start"),
+        (Op.REMOVE, "to remove"),
+    )
+    todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
+    left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
+    return f"{left}   plan: {todo or 'wait until healthy'}"
+
+
+def cells(console: Console, row: Row, *, now: float) -> list[str]:
+    """One unit as cells: name, version, state, time, addresses."""
+    word = WORDS.get(row.phase, row.phase)
+    if row.phase == "ready" and row.unit.probe is None:
+        word = "running"
+    built = f"built {row.built:.1f} s" if row.built is not None else row.unit.version.partition("T")[0].removeprefix("RELEASE.")
+    took = row.took if row.settled else now - row.since if row.since else None
+    return [
+        f"  {row.unit.name}",
+        console.style(built, "dim"),
+        console.style(word, STYLES.get(row.phase, "cyan")),
+        f"{took:.1f} s" if took is not None else "",
+        addresses(row.unit) if row.phase != "failed" else "",
+    ]
+
+
+class Lines:
+    """A line whenever a unit gets somewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.board = console, Board(time.monotonic)
+        self._width = 0
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Planned():
+                self._width = max((len(name) for name in event.units), default=0)
+                self.console.say(headline(self.console, event))
+            case Note():
+                self.console.note(event.text)
+            case Progress() if self.console.verbose:
+                self.console.say(f"  {event.step.target:<{self._width}}  {event.line}")
+        for row in self.board.see(event):
+            self.console.say(self._line(row))
+        if isinstance(event, Failed):
+            self.console.error(event.error)
+
+    def _line(self, row: Row) -> str:
+        name, _, word, took, where = cells(self.console, row, now=time.monotonic())
+        if row.phase == "built":
+            return f"{name:<{self._width + 2}}  built {row.built:.1f} s"
+        if not row.settled:
+            return f"{name:<{self._width + 2}}  {word}"
+        return f"{name:<{self._width + 2}}  {word}  {took}  {where}".rstrip()
+
+
+class Live:
+    """A table that redraws itself; what is settled stays where it is."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.board = console, Board(time.monotonic)
+        self._live: Any = None
+
+    def __call__(self, event: Event) -> None:
+        self.board.see(event)
+        match event:
+            case Planned():
+                self._above(headline(self.console, event))
+            case Note():
+                self._above(f"{self.console.style('note', 'yellow')}  {event.text}")
+            case Failed():
+                self._above("\n".join(self.console.error_lines(event.error)))
+
+    def _above(self, text: str) -> None:
+        if self._live is not None:
+            self._live.console.print(self._text(text))
+
+    def __rich__(self) -> Any:
+        """The table as it is now; rich asks for it ten times a second."""
+        return self._text("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        now, console = time.monotonic(), self.console
+        rows = [cells(console, row, now=now) for row in self.board.rows.values()]
+        spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 10) % 10]
+        for row, shown in zip(self.board.rows.values(), rows, strict=True):
+            if not row.settled and row.phase != "waiting":
+                shown[0] = f"{console.style(spinner, 'cyan')} {row.unit.name}"
+                shown[4] = console.style(row.line, "dim") or ""
+            elif row.phase == "failed":
+                shown[0] = f"{console.style('x', 'red')} {row.unit.name}"
+        return console.table(rows)
+
+    def _text(self, text: str) -> Any:
+        from rich.text import Text
+
+        return Text.from_ansi(self.console.masked(text), no_wrap=True, overflow="ellipsis")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Draw while the block runs; the last picture stays."""
+        from rich.console import Console as Screen
+        from rich.live import Live as Drawing
+
+        screen = Screen(file=self.console.err, no_color=not self.console.colour, highlight=False)
+        with Drawing(self, console=screen, refresh_per_second=10, vertical_overflow="crop") as self._live:
+            yield
+        self._live = None
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Lines | Live]:
+    """A reporter that fits the console."""
+    if not console.live:
+        yield Lines(console)
+        return
+    live = Live(console)
+    with live.running():
+        yield live

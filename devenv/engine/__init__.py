@@ -1,0 +1,1 @@
+"""Moves a plan: runs its steps in parallel, reports events, stops cleanly."""

@@ -1,0 +1,106 @@
+"""Walks a plan: every step as soon as those before it have ended well."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Queue
+
+from devenv.backends.base import Backend, Interrupted
+from devenv.errors import DevenvError, UnitFailed
+from devenv.events import Done, Failed, Progress, Report, Started
+from devenv.plan.model import Op, Plan, Step
+from devenv.stack.graph import waiting_for
+from devenv.stack.model import Stack
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the steps of a plan need to be carried out."""
+
+    stack: Stack
+    backend: Backend
+    root: Path
+    fingerprints: Mapping[str, str]
+    secrets: Mapping[str, str]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
+    """Carry out a plan. What depends on a failed step is left out, the rest goes on.
+
+    Returns the failures, the root cause first. A KeyboardInterrupt passes through once every step has
+    been told to stop.
+    """
+    ended: Queue[tuple[Step, DevenvError | BaseException | None, float]] = Queue()
+    waiting = list(plan)
+    running: dict[int, Step] = {}
+    done: set[int] = set()
+    failures: list[DevenvError] = []
+    try:
+        while True:
+            for step in [step for step in waiting if done.issuperset(step.after)]:
+                waiting.remove(step)
+                running[step.number] = step
+                report(Started(step))
+                threading.Thread(target=_do, args=(step, work, report, ended), daemon=True).start()
+            if not running:
+                return failures
+            step, error, seconds = ended.get()
+            del running[step.number]
+            if error is None:
+                done.add(step.number)
+                report(Done(step, seconds))
+            elif isinstance(error, DevenvError):
+                error = _with_waiting(error, work.stack)
+                failures.append(error)
+                report(Failed(step, error))
+            elif not isinstance(error, Interrupted):
+                raise error
+    except BaseException:
+        work.stop.set()
+        raise
+
+
+def _do(
+    step: Step, work: Work, report: Report, ended: Queue[tuple[Step, DevenvError | BaseException | None, float]]
+) -> None:
+    started = time.monotonic()
+    error: BaseException | None = None
+    try:
+        _VERBS[step.op](step, work, lambda line: report(Progress(step, line)))
+    except BaseException as caught:
+        error = caught
+    ended.put((step, error, time.monotonic() - started))
+
+
+def _with_waiting(error: DevenvError, stack: Stack) -> DevenvError:
+    if isinstance(error, UnitFailed) and error.card.unit in stack:
+        card = replace(error.card, waiting=tuple(waiting_for(stack, error.card.unit)))
+        return UnitFailed(card)
+    return error
+
+
+Say = Callable[[str], None]
+
+
+def _build(step: Step, work: Work, say: Say) -> None:
+    work.backend.build(work.stack.unit(step.target), work.root, work.secrets, say)
+
+
+def _apply(step: Step, work: Work, say: Say) -> None:
+    work.backend.apply(work.stack.unit(step.target), work.fingerprints[step.target])
+
+
+_VERBS: Mapping[Op, Callable[[Step, Work, Say], None]] = {
+    Op.PULL: lambda step, work, say: work.backend.pull(step.target, say),
+    Op.PREPARE: lambda step, work, say: work.backend.prepare(work.stack, step.units),
+    Op.BUILD: _build,
+    Op.APPLY: _apply,
+    Op.WAIT: lambda step, work, say: work.backend.wait(work.stack.unit(step.target), work.stop),
+    Op.RESTART: lambda step, work, say: work.backend.restart(step.target),
+    Op.REMOVE: lambda step, work, say: work.backend.remove_unit(step.target),
+}

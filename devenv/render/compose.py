@@ -1,0 +1,237 @@
+"""Stack to a Compose bundle that works with plain `docker compose` alone.
+
+`compose.yaml` holds no secret: they are variables, and the `.env` beside it has their values.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.manifest.models import Manifest
+from devenv.render.bundle import Bundle, to_json, to_yaml
+from devenv.render.kong import kong_yml
+from devenv.stack import text
+from devenv.stack.catalogue import merge
+from devenv.stack.model import LABEL, File, Probe, Stack, Unit
+
+STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
+
+NOT_YET = {
+    "host": "plain processes come with the process backend",
+    "reload": "hot reload is not there yet; `devenv up` again picks up a change",
+    "kubernetes": "it is for Kubernetes",
+}
+"""Manifest fields of services, jobs and infra that Compose does not honour, and why."""
+
+
+
+
+def notes(manifest: Manifest) -> list[str]:
+    """What the manifest asks for and this backend does not do, a line each."""
+    found = []
+    for section in ("services", "jobs", "infra"):
+        for name, one in getattr(manifest, section).items():
+            for key in sorted(one.model_fields_set & set(NOT_YET)):
+                found.append(f"{section}.{name}.{key} does nothing on compose: {NOT_YET[key]}")
+            if (replicas := getattr(one, "replicas", 1)) > 1:
+                found.append(f"{section}.{name}.replicas: compose runs one of {replicas}")
+    return found
+
+
+def render(
+    stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str = "../.."
+) -> Bundle:
+    """The bundle; `root` leads from its folder to the manifest's.
+
+    Raises `KeyError` for a secret without a value.
+    """
+    document: dict[str, Any] = {
+        "name": stack.id,
+        "services": {unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root) for unit in stack.units},
+        "networks": {"default": {"name": stack.id, "labels": _owner(stack)}},
+    }
+    volumes = {volume.name for unit in stack.units for volume in unit.volumes}
+    if volumes:
+        document["volumes"] = {
+            name: {"name": f"{stack.id}_{name}", "labels": _owner(stack)} for name in sorted(volumes)
+        }
+    head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
+    head += "# docker compose up\n"
+    files = {"compose.yaml": head + to_yaml(document), ".env": _env(stack, secrets)}
+    for unit in stack.units:
+        for file in unit.files:
+            if not file.source:
+                files[_beside(unit, file)] = _content(stack, file, secrets)
+    return Bundle(files, private=frozenset({"compose.yaml", ".env"}))
+
+
+def _owner(stack: Stack) -> dict[str, str]:
+    return {LABEL + "stack": stack.id, LABEL + "checkout": stack.checkout}
+
+
+def _service(stack: Stack, unit: Unit, fingerprint: str, root: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"image": unit.image}
+    if unit.build is not None:
+        said["build"] = _build(unit, root)
+    if unit.entrypoint is not None:
+        said["entrypoint"] = list(unit.entrypoint)
+    if unit.command is not None:
+        said["command"] = list(unit.command)
+    if unit.env:
+        said["environment"] = dict(unit.env)
+    if unit.ports:
+        said["ports"] = [f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.ports]
+    if mounts := [*_volumes(unit), *_files(unit, root)]:
+        said["volumes"] = mounts
+    if unit.tmpfs:
+        said["tmpfs"] = list(unit.tmpfs)
+    if unit.needs:
+        said["depends_on"] = {need.unit: {"condition": _condition(stack, need.unit)} for need in unit.needs}
+    if unit.probe is not None:
+        said["healthcheck"] = _healthcheck(unit.probe)
+    said |= {key: value for key, value in (
+        ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
+    ) if value is not None}  # fmt: skip
+    said["stop_grace_period"] = _duration(unit.grace)
+    if unit.role in ("service", "job"):
+        said["init"] = True  # a program that is PID 1 by accident ignores TERM
+    if unit.manual:
+        said["profiles"] = ["manual"]
+    said["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
+    said["labels"] = _owner(stack) | _labels(unit, fingerprint)
+    return dict(merge(_escaped({**said, **unit.extra}), unit.compose))
+
+
+def _build(unit: Unit, root: str) -> dict[str, Any]:
+    assert unit.build is not None
+    build = unit.build
+    said: dict[str, Any] = {"context": _from_bundle(root, build.context), "dockerfile": build.dockerfile}
+    if build.target:
+        said["target"] = build.target
+    if build.args:
+        said["args"] = dict(build.args)
+    if build.ssh:
+        said["ssh"] = [build.ssh]
+    return said
+
+
+def _from_bundle(root: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(root, path))
+
+
+def _volumes(unit: Unit) -> list[Any]:
+    return [f"{volume.name}:{volume.target}" for volume in unit.volumes]
+
+
+def _files(unit: Unit, root: str) -> list[Any]:
+    return [
+        {
+            "type": "bind",
+            "source": _from_bundle(root, file.source) if file.source else f"./{_beside(unit, file)}",
+            "target": file.target,
+            "read_only": True,
+            "bind": {"create_host_path": False},
+        }
+        for file in unit.files
+    ]
+
+
+def _beside(unit: Unit, file: File) -> str:
+    return f"files/{unit.name}/{file.target.strip('/').replace('/', '_')}"
+
+
+def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
+    return secrets[file.secret] if file.secret else kong_yml(stack, secrets)
+
+
+def _condition(stack: Stack, name: str) -> str:
+    unit = stack.unit(name)
+    if unit.one_shot:
+        return "service_completed_successfully"
+    return "service_healthy" if unit.probe is not None else "service_started"
+
+
+def _healthcheck(probe: Probe) -> dict[str, Any]:
+    return {
+        "test": in_container(probe),
+        "interval": _duration(STEADY),
+        "timeout": _duration(probe.timeout),
+        "retries": 3,
+        "start_period": _duration(probe.within),
+        "start_interval": _duration(probe.every),
+    }
+
+
+def in_container(probe: Probe) -> list[str]:
+    """The probe as a check the engine runs; for HTTP and TCP with whatever the image has.
+
+    Where it has nothing that speaks HTTP, a listening port has to do, read from the kernel's table.
+    """
+    if probe.kind == "exec":
+        return ["CMD", *probe.command]
+    listening = f"grep -qiE '^ *[0-9]+: [0-9A-F]+:{probe.port:04X} [0-9A-F:]+ 0A' /proc/net/tcp /proc/net/tcp6"
+    if probe.kind != "http":
+        return ["CMD-SHELL", listening]
+    url = f"http://127.0.0.1:{probe.port}{probe.path}"
+    return [
+        "CMD-SHELL",
+        f"if command -v curl; then curl -fsS '{url}'; elif command -v wget; then wget -qO- '{url}'; "
+        f"elif command -v python3; then python3 -c \"import urllib.request as u; u.urlopen('{url}')\"; "
+        f"elif command -v node; then node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))\"; "
+        f"else {listening}; fi >/dev/null 2>&1",
+    ]
+
+
+def _aliases(stack: Stack, unit: Unit) -> list[str]:
+    domains = dict.fromkeys((stack.namespace, "default"))
+    return [f"{unit.name}.{namespace}{tail}" for namespace in domains for tail in ("", ".svc", ".svc.cluster.local")]
+
+
+def _labels(unit: Unit, fingerprint: str) -> dict[str, str]:
+    said = {
+        "unit": unit.name,
+        "role": unit.role,
+        "engine": unit.engine,
+        "version": unit.version,
+        "fingerprint": fingerprint,
+        "ports": to_json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
+        "links": to_json([[link.label, link.url] for link in unit.links]),
+        "routes": to_json(list(unit.routes)),
+        "probe": f"{unit.probe.kind}:{unit.probe.port}{unit.probe.path}" if unit.probe else "",
+    }
+    return {LABEL + key: value for key, value in said.items() if value not in ("", "[]")}
+
+
+def _duration(value: float) -> str:
+    return f"{value:g}s" if value >= 1 else f"{value * 1000:g}ms"
+
+
+def _escaped(value: Any) -> Any:
+    """Compose interpolates every text: a dollar is doubled, a secret becomes its variable."""
+    match value:
+        case str():
+            return text.map_secrets(
+                value, lambda name, url: f"${{{variable(name, url=url)}}}", lambda plain: plain.replace("$", "$$")
+            )
+        case dict():
+            return {key: _escaped(item) for key, item in value.items()}
+        case list():
+            return [_escaped(item) for item in value]
+    return value
+
+
+def variable(name: str, *, url: bool = False) -> str:
+    """The variable that stands for a secret; prefixed, so that nothing in the environment wins over it."""
+    return f"DEVENV_SECRET_{name}_URL" if url else f"DEVENV_SECRET_{name}"
+
+
+def _env(stack: Stack, secrets: Mapping[str, str]) -> str:
+    lines = ["# Secrets of this checkout; never commit this file."]
+    for name in sorted(stack.secrets | stack.generated):
+        for url in (False, True):
+            value = text.reveal(text.quoted(text.secret(name)) if url else text.secret(name), secrets)
+            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+            lines.append(f"{variable(name, url=url)}='{escaped}'")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,129 @@
+"""Routes, plugins and consumers as Kong's declarative configuration, format 3.0.
+
+Only what both Kong's and decK's schemas accept is written, and `strip_path` and `preserve_host` always
+stand there in so many words: native Kong and its ingress controller have opposite defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from devenv.render.bundle import to_yaml
+from devenv.stack import text
+from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
+
+_KEYS = ("name", "username", "id")  # what Kong calls its entities by
+
+
+def kong_yml(stack: Stack, secrets: Mapping[str, str]) -> str:
+    """The gateway's configuration as text, with its secrets in it."""
+    assert stack.gateway is not None
+    head = f"# Rendered by devenv from {stack.name}'s devenv.yaml; change the routes there.\n"
+    return head + to_yaml(_revealed(declarative(stack.gateway, stack.domain), secrets))
+
+
+def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
+    """The gateway's configuration; secrets are still marks."""
+    services = dict.fromkeys(route.service for route in gateway.routes)
+    document: dict[str, Any] = {
+        "_format_version": "3.0",
+        "_transform": True,
+        "services": [_service(name, gateway.routes, domain) for name in services],
+    }
+    if gateway.consumers:
+        document["consumers"] = [_consumer(consumer) for consumer in gateway.consumers]
+    if gateway.plugins:
+        document["plugins"] = _plugins(gateway.plugins)
+    return _merged(document, gateway.extra)
+
+
+def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
+    own = [route for route in routes if route.service == name]
+    return {
+        "name": name,
+        "url": f"http://{name}.{domain}:{own[0].port}",
+        "routes": [_route(route, index) for index, route in enumerate(own)],
+    }
+
+
+def _route(route: Route, index: int) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "name": f"{route.service}-{index + 1}" if index else route.service,
+        "protocols": ["http", "https"],
+        "paths": [route.path],
+        "strip_path": route.strip,
+        "preserve_host": True,
+    }
+    if route.hosts:
+        said["hosts"] = list(route.hosts)
+    if route.methods:
+        said["methods"] = list(route.methods)
+    if route.plugins:
+        said["plugins"] = _plugins(route.plugins)
+    return said
+
+
+def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
+    defaults = {"rate-limiting": {"policy": "local"}}  # the only one that needs no store
+    return [
+        {"name": plugin.name} | ({"config": config} if (config := defaults.get(plugin.name, {}) | {**plugin.config}) else {})
+        for plugin in plugins
+    ]
+
+
+def _consumer(consumer: Consumer) -> dict[str, Any]:
+    said: dict[str, Any] = {"username": consumer.name}
+    if consumer.custom_id:
+        said["custom_id"] = consumer.custom_id
+    if consumer.keys:
+        said["keyauth_credentials"] = [{"key": key} for key in consumer.keys]
+    if consumer.basic:
+        said["basicauth_credentials"] = [
+            {"username": user, "password": password} for user, password in consumer.basic
+        ]
+    if consumer.jwt:
+        said["jwt_secrets"] = [{"algorithm": "HS256", **entry} for entry in consumer.jwt]
+    if consumer.groups:
+        said["acls"] = [{"group": group} for group in consumer.groups]
+    if consumer.plugins:
+        said["plugins"] = _plugins(consumer.plugins)
+    return said
+
+
+def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The user's own configuration over ours: entities of one name join, others are added."""
+    merged = dict(document)
+    for key, value in extra.items():
+        if not isinstance(value, list):
+            merged.setdefault(key, value)
+            continue
+        entities = list(merged.get(key, []))
+        for entity in value:
+            at = next((i for i, known in enumerate(entities) if _same(known, entity)), None)
+            if at is None:
+                entities.append(entity)
+            else:
+                entities[at] = _merged(entities[at], entity) | {
+                    k: v for k, v in entity.items() if not isinstance(v, list)
+                }
+        merged[key] = entities
+    return merged
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two entities are one. Plugins may repeat: their name says what they are, not who."""
+    if "config" in one or "config" in other:
+        return False
+    return any(key in one and one.get(key) == other.get(key) for key in _KEYS)
+
+
+def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:
+    match value:
+        case str():
+            return text.reveal(value, secrets)
+        case dict():
+            return {key: _revealed(item, secrets) for key, item in value.items()}
+        case list():
+            return [_revealed(item, secrets) for item in value]
+    return value

@@ -1,0 +1,246 @@
+"""The project on disk: its manifest, its secrets, and `.devenv/`, where everything can be made again.
+
+All files are replaced whole (temporary file, then rename), so that no interruption leaves half of one.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets as randomness
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devenv.errors import DevenvError, UsageError
+from devenv.manifest.source import MAX_BYTES
+from devenv.render.bundle import Bundle
+
+NAMES = ("devenv.yaml", "devenv.yml")
+STATE = ".devenv"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One checkout of a project: the folder of its manifest."""
+
+    file: Path
+
+    @property
+    def root(self) -> Path:
+        return self.file.parent
+
+    @property
+    def state(self) -> Path:
+        return self.root / STATE
+
+    @property
+    def checkout(self) -> str:
+        """Stands for this very checkout: another path, another checkout."""
+        return hashlib.sha256(str(self.file).encode()).hexdigest()[:12]
+
+    @property
+    def shown(self) -> str:
+        """The manifest as people would name it from where they are."""
+        with contextlib.suppress(ValueError):
+            return str(self.file.relative_to(Path.cwd()))
+        return str(self.file)
+
+    def text(self) -> str:
+        """The manifest's text. Raises `UsageError` when it cannot be read."""
+        return read_text(self.file, self.shown)
+
+    def secret_values(
+        self,
+        *,
+        wanted: Iterable[str],
+        generated: Iterable[str],
+        environment: Mapping[str, str],
+        strict: bool,
+    ) -> dict[str, str]:
+        """Values of secrets: the environment first, then `.env`, then `.devenv/secrets.env`.
+
+        Generated ones that have no value yet get one, which is written down. Raises `UsageError` that
+        names every secret without a value, or leaves them empty where that is not `strict`.
+        """
+        kept = read_env(self.state / "secrets.env")
+        known = {**kept, **read_env(self.root / ".env"), **environment}
+        missing = sorted(name for name in wanted if name not in known)
+        if missing and strict:
+            raise UsageError(
+                f"no value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+                where=self.shown,
+                why="looked in the environment, .env and .devenv/secrets.env",
+                hint=f"echo '{missing[0]}=...' >> .env",
+            )
+        made = {name: self._password(name) for name in generated if name not in kept}
+        if made:
+            lines = [f"{name}={value}" for name, value in sorted({**kept, **made}.items())]
+            head = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
+            self.write({"secrets.env": head + "\n".join(lines) + "\n"}, private={"secrets.env"})
+        ours = {**kept, **made}
+        return {name: known.get(name, "") for name in wanted} | {name: ours[name] for name in generated}
+
+    def _password(self, name: str) -> str:
+        """A password that depends on a key of this machine and on the checkout.
+
+        `git clean -fdx` takes `.devenv` away but not the databases: the same password comes again.
+        """
+        message = f"{self.checkout}/{name}".encode()
+        digest = hmac.new(_machine_key(), message, hashlib.sha256).digest()
+        return base64.b32encode(digest[:15]).decode().lower()
+
+    def write_bundle(self, bundle: Bundle, folder: str) -> Path:
+        """Write a bundle below `.devenv/`, leaving alone what has not changed; returns its folder."""
+        files = {f"{folder}/{name}": text for name, text in bundle.files.items()}
+        self.write(files, private={f"{folder}/{name}" for name in bundle.private})
+        return self.state / folder
+
+    def write(self, files: Mapping[str, str], *, private: Iterable[str] = ()) -> None:
+        """Write files below `.devenv/`. Raises `DevenvError` when the disk does not take them."""
+        hidden = set(private)
+        try:
+            self._make_state()
+            for name, text in files.items():
+                # Containers run as other users and have to read what is mounted into them; the folder
+                # itself is closed to everybody else on this machine.
+                write_whole(self.state / name, text, mode=0o600 if name in hidden else 0o644)
+        except OSError as error:
+            raise _unwritable(self.state, error) from error
+
+    def _make_state(self) -> None:
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        ignore = self.state / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, "*\n", mode=0o644)
+
+    @contextlib.contextmanager
+    def lock(self, *, purpose: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the stack's lock; `on_wait` is told for whom it has to wait.
+
+        The kernel lets go of it when the process ends, however it ends.
+        """
+        try:
+            self._make_state()
+            handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unwritable(self.state, error) from error
+        with os.fdopen(handle, "r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait(file.read().strip() or "another devenv")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            file.truncate()
+            file.write(f"{purpose} (pid {os.getpid()})")
+            file.flush()
+            yield
+
+
+def find(named: str | None, environment: Mapping[str, str]) -> Workspace:
+    """The workspace of `-f FILE`, of DEVENV_FILE, or of the nearest devenv.yaml upwards.
+
+    Raises `UsageError` with how to begin when there is none.
+    """
+    name = named or environment.get("DEVENV_FILE")
+    if name:
+        file = Path(name)
+        if file.is_dir():
+            file = next((file / known for known in NAMES if (file / known).is_file()), file / NAMES[0])
+        if not file.is_file():
+            raise UsageError(f"no file {name}", hint="-f takes the path of a devenv.yaml")
+        return Workspace(file.resolve())
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        for known in NAMES:
+            if (folder / known).is_file():
+                return Workspace((folder / known).resolve())
+    raise UsageError(
+        "no devenv.yaml here or in any folder above",
+        where=str(here),
+        hint="six lines are enough to begin:\n\n" + BEGIN,
+    )
+
+
+BEGIN = """\
+    name: demo
+    services:
+      api:
+        build: ./api
+        port: 8000
+        uses: [postgres]
+"""
+
+
+def read_text(file: Path, shown: str) -> str:
+    """A file's text. Raises `UsageError` for one that is too large or is not text."""
+    try:
+        with file.open("rb") as handle:
+            raw = handle.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}", why=error.strerror or str(error)) from error
+    if len(raw) > MAX_BYTES:
+        megabytes = file.stat().st_size / 1e6
+        raise UsageError(f"{shown} has {megabytes:.0f} MB", why="a manifest has at most 2 MB")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{shown}:{line}: not text", why="a manifest is UTF-8") from error
+
+
+def read_env(file: Path) -> dict[str, str]:
+    """The variables of an env file; nothing is expanded. A missing file has none."""
+    if not file.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {key: value for key, value in dotenv_values(file, interpolate=False).items() if value is not None}
+
+
+def write_whole(file: Path, text: str, *, mode: int) -> None:
+    """Replace a file by a new one, or leave it when it says the same already."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.read_text() == text and file.stat().st_mode & 0o777 == mode:
+            return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w") as temporary:
+            temporary.write(text)
+            temporary.flush()
+            os.fchmod(temporary.fileno(), mode)
+            os.fsync(temporary.fileno())
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _unwritable(folder: Path, error: OSError) -> DevenvError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DevenvError(
+        "the disk is full" if full else f"cannot write to {folder}",
+        where=str(folder) if full else "",
+        why=f"{error.strerror or error}; nothing was changed",
+        hint="docker system df   shows what images and volumes take" if full else f"ls -ld {folder.parent}",
+    )
+
+
+def _machine_key() -> bytes:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
+    file = Path(base) / "devenv" / "key"
+    try:
+        if not file.exists():
+            write_whole(file, randomness.token_hex(32), mode=0o600)
+        return file.read_bytes()
+    except OSError:
+        return randomness.token_bytes(32)  # a home nobody can write to: a password that is kept by .devenv alone
