@@ -186,16 +186,26 @@ class Draft:
         """Report a problem."""
         self.problems.report(where, problem)
 
-    def identify(self, kind: str, entry: Entry, where: str, *handles: str) -> str:
-        """Return an entity's id, made from its name when it has none, and note its handles."""
-        named = [entry[handle] for handle in handles if entry.get(handle)]
-        identity = entry["id"] or stable_id(kind, named[0] if named else where)
+    def identify(self, kind: str, entry: Entry, where: str, handle: str) -> str:
+        """Return an entity's id, made from its name when it has none, and note both."""
+        name = entry[handle] or entry.get("custom_id") or where
+        identity = str(entry["id"] or stable_id(kind, name))
         if entry["id"]:
             self.given.add(identity)
-        for handle in (identity, *named):
-            if self.handles.setdefault((kind, handle), identity) != identity:
-                self.report(where, f'there is another {kind} "{handle}"')
-        return str(identity)
+        taken = [one for one in (entry[handle], identity) if (kind, one) in self.handles]
+        if taken:
+            self.report(where, f'there is another {kind} "{taken[0]}"')
+        self.handles[kind, identity] = identity
+        if entry[handle]:
+            self.handles[kind, entry[handle]] = identity
+        return identity
+
+    def unique(self, name: str, value: str | None, where: str, kind: str = "") -> None:
+        """Note a value no other entity of the kind may have."""
+        if value:
+            seen = self.handles.setdefault((f"{kind}.{name}", value), where)
+            if seen != where:
+                self.report(f"{where}.{name}", f"the same as in {seen}")
 
     def refer(self, kind: str, value: Any, where: str) -> str | None:
         """Return the id of the entity a reference names."""
@@ -238,16 +248,14 @@ def read(draft: Draft, top: Entry, digest: str) -> Configuration:
     nested = list(read_services(draft, top))
     nested += read_routes(draft, top)
     credentials, more = read_consumers(draft, top)
-    plugins = [
-        plugin
-        for where, entry, owner in [*nested, *more, *entries(draft, top, "plugins", PLUGIN)]
-        if (plugin := read_plugin(draft, entry, where, owner))
-    ]
+    found = [*nested, *more, *entries(draft, top, "plugins", PLUGIN)]
+    read_ones = ((where, read_plugin(draft, entry, where, owner)) for where, entry, owner in found)
+    plugins = {where: plugin for where, plugin in read_ones if plugin}
     check_plugins(draft, plugins)
     return Configuration(
         services=tuple(draft.services.values()),
         routes=tuple(draft.routes.values()),
-        plugins=tuple(plugins),
+        plugins=tuple(plugins.values()),
         consumers=tuple(draft.consumers.values()),
         keys=tuple(one for one in credentials if isinstance(one, KeyCredential)),
         basics=tuple(one for one in credentials if isinstance(one, BasicCredential)),
@@ -266,9 +274,8 @@ def entries(
     for at, raw in enumerate(parent[name]):
         place = f"{where}.{name}[{at}]" if where else f"{name}[{at}]"
         label = f"{place} ({raw['name']})" if labelled(name, raw) else place
-        known = len(draft.problems.lines)
         entry = schema.record(fields)(raw, label, draft.report)
-        if len(draft.problems.lines) == known or isinstance(raw, dict):
+        if isinstance(raw, dict):
             yield label, entry, {}
 
 
@@ -397,8 +404,9 @@ def read_consumers(draft: Draft, top: Entry) -> tuple[list[Any], list[Found]]:
     for where, entry, _ in list(entries(draft, top, "consumers", CONSUMER)):
         if not (entry["username"] or entry["custom_id"]):
             draft.report(where, "at least one of username, custom_id must be set")
-        identity = draft.identify("consumer", entry, where, "username", "custom_id")
+        identity = draft.identify("consumer", entry, where, "username")
         consumers[identity] = entry
+        draft.unique("custom_id", entry["custom_id"], where)
         for kind, fields in CREDENTIALS.items():
             for place, credential, _ in entries(draft, entry, kind, fields, where):
                 owned.append((kind, place, credential, identity))
@@ -427,10 +435,7 @@ def read_credential(draft: Draft, kind: str, where: str, entry: Entry, owner: st
     handle = "username" if kind == "basicauth_credentials" else "key"
     # Identity by place, not by key: an id made from a key could be used to test guesses at it.
     identity = entry["id"] or stable_id(kind, where)
-    if isinstance(entry[handle], str):
-        seen = draft.handles.setdefault((kind, entry[handle]), where)
-        if seen != where:
-            draft.report(f"{where}.{handle}", f"the same as in {seen}")
+    draft.unique(handle, entry[handle], where, kind)
     consumer = draft.consumers[owner]
     if kind == "basicauth_credentials" and draft.hashed and owner not in draft.given:
         draft.report(where, "with _transform: false a password is a digest over its consumer's id")
@@ -523,17 +528,16 @@ def scope_of(
     return scope
 
 
-def check_plugins(draft: Draft, plugins: list[ConfiguredPlugin]) -> None:
+def check_plugins(draft: Draft, plugins: Mapping[str, ConfiguredPlugin]) -> None:
     """Find plugins bound twice to the same entities, and anonymous consumers nobody is."""
-    seen: set[tuple[str | None, ...]] = set()
-    for one in plugins:
-        scope = (one.plugin.name, one.route, one.service, one.consumer)
-        if scope in seen:
-            draft.report("", f"plugins: {one.plugin.name} is bound twice to the same entities")
-        seen.add(scope)
+    seen: dict[tuple[str | None, ...], str] = {}
+    for where, one in plugins.items():
+        first = seen.setdefault((one.plugin.name, one.route, one.service, one.consumer), where)
+        if first != where:
+            draft.report(where, f"bound to the same entities as {first}")
         anonymous = one.values.get("anonymous")
         if anonymous and ("consumer", anonymous) not in draft.handles:
-            draft.report("", f'plugins: {one.plugin.name}: there is no consumer "{anonymous}"')
+            draft.report(f"{where}: config.anonymous", f'there is no consumer "{anonymous}"')
 
 
 def stable_id(kind: str, *names: str) -> str:

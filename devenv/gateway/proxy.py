@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import time
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import aiohttp
@@ -125,7 +127,9 @@ class Gateway:
             raise
         except Exception as problem:
             # The kind only: a message may quote what the client sent.
-            self.complain(f"{trace.id}: {type(problem).__module__}.{type(problem).__name__}")
+            last = traceback.extract_tb(problem.__traceback__)[-1]
+            place = f"{PurePath(last.filename).name}:{last.lineno}"
+            self.complain(f"{trace.id}: {type(problem).__name__} at {place}")
             if trace.status and request.transport is not None:
                 request.transport.abort()
                 raise
@@ -236,11 +240,17 @@ class Gateway:
         timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         async with asyncio.timeout(None) as stalled:
-            body = body_of(request, exchange, stalled, service.write_timeout / 1000)
+            body: bytes | Upload | None = exchange.body
+            if body is None and request.body_exists:
+                body = Upload(request, exchange, stalled, service.write_timeout / 1000)
+            headers = one_spelling(exchange.upstream_headers)
+            if exchange.body is not None:
+                # A plugin read it, and perhaps changed it.
+                headers[hdrs.CONTENT_LENGTH] = str(len(exchange.body))
             return await self.session.request(
                 exchange.upstream_method,
                 url,
-                headers=one_spelling(exchange.upstream_headers),
+                headers=headers,
                 data=body,
                 allow_redirects=False,
                 skip_auto_headers=UNSET_BY_AIOHTTP,
@@ -420,36 +430,45 @@ async def accept_body(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def body_of(
-    request: web.BaseRequest, exchange: Exchange, stalled: asyncio.Timeout, write_timeout: float
-) -> bytes | AsyncIterator[bytes] | None:
-    """Return the body for the upstream: from memory, as a stream, or none."""
-    if exchange.body is not None:
-        exchange.upstream_headers.popall(hdrs.CONTENT_LENGTH, None)
-        return exchange.body
-    if not request.body_exists:
-        return None
-    return streamed(request, exchange, stalled, write_timeout)
+class Upload:
+    """A client's body, passed on chunk by chunk; it can be begun again only while untouched."""
 
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        exchange: Exchange,
+        stalled: asyncio.Timeout,
+        write_timeout: float,
+    ) -> None:
+        self.request = request
+        self.exchange = exchange
+        self.stalled = stalled
+        self.write_timeout = write_timeout
+        self.sent = 0
 
-async def streamed(
-    request: web.BaseRequest, exchange: Exchange, stalled: asyncio.Timeout, write_timeout: float
-) -> AsyncIterator[bytes]:
-    """Return a client's body chunk by chunk; an upstream that stops taking it is timed out."""
-    loop = asyncio.get_running_loop()
-    sent = 0
-    await accept_body(request)
-    async for chunk in request.content.iter_any():
-        sent += len(chunk)
-        if exchange.body_limit is not None and sent > exchange.body_limit:
-            exchange.overflowed = True
-            raise BodyTooLarge
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.sent:
+            # The client side tries some methods again; what it sent already is gone.
+            raise aiohttp.ClientConnectionError("the body cannot be sent twice")
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        await accept_body(self.request)
+        async for chunk in self.request.content.iter_any():
+            self.sent += len(chunk)
+            limit = self.exchange.body_limit
+            if limit is not None and self.sent > limit:
+                self.exchange.overflowed = True
+                raise BodyTooLarge
+            self._expect(asyncio.get_running_loop().time() + self.write_timeout)
+            yield chunk
+            self._expect(None)
+
+    def _expect(self, deadline: float | None) -> None:
+        """Set by when the upstream must have taken the chunk."""
         # Once the upstream has answered nobody times it: rescheduling then is an error.
         with contextlib.suppress(RuntimeError):
-            stalled.reschedule(loop.time() + write_timeout)
-        yield chunk
-        with contextlib.suppress(RuntimeError):
-            stalled.reschedule(None)
+            self.stalled.reschedule(deadline)
 
 
 def to_https(match: Match, host: str, target: str) -> Answer:
@@ -478,6 +497,8 @@ def too_large() -> Answer:
 
 def explained(problem: Exception) -> str:
     """Say how an upstream failed, without anything of the request."""
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        return f"cannot trust {problem.host}:{problem.port}: {problem.certificate_error}"
     if isinstance(problem, aiohttp.ClientConnectorError):
         reason = problem.strerror or problem.os_error
         return f"cannot connect to {problem.host}:{problem.port}: {reason}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -81,6 +82,14 @@ def ask(
         return Reply(response.status, response.headers, response.read())
     finally:
         connection.close()
+
+
+def until(client: socket.socket, wanted: bytes) -> bytes:
+    """Read until something has come."""
+    received = b""
+    while wanted not in received:
+        received += client.recv(65536)
+    return received
 
 
 @dataclass

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from devenv.gateway.server import close_websockets
 
 from .conftest import Start
-from .harness import Loop, Running, Upstream
+from .harness import Loop, Running, Upstream, until
 
 CONFIG = """
 _format_version: "3.0"
@@ -193,7 +205,7 @@ def test_a_client_that_leaves_takes_the_upstream_request_with_it(
     with socket.create_connection(("127.0.0.1", gateway.ports["proxy"])) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         if path.endswith("events"):
-            first_event(client)
+            until(client, b"data: 1")
         else:
             time.sleep(0.1)
     assert upstream.cancelled.wait(3)
@@ -217,16 +229,87 @@ def test_an_upload_is_passed_on_before_it_is_whole(gateway: Running, upstream: U
         client.sendall(b"POST /api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
         wait_for(lambda: upstream.uploaded == [5])
         client.sendall(b"67890")
-        assert b'{"bytes": 10}' in client.recv(65536)
+        until(client, b'{"bytes": 10}')
 
 
 def test_a_client_that_waits_is_told_to_go_on(gateway: Running) -> None:
     with socket.create_connection(("127.0.0.1", gateway.ports["proxy"]), timeout=5) as client:
         head = "POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         client.sendall(head.encode())
-        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert until(client, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"ok")
-        assert b'"body": "ok"' in client.recv(65536)
+        until(client, b'"body": "ok"')
+
+
+def test_an_upstream_that_takes_no_body_is_timed_out(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        gateway = start(
+            '_format_version: "3.0"\n'
+            f"services: [{{name: deaf, url: 'http://127.0.0.1:{port}', write_timeout: 100,"
+            " routes: [{paths: [/]}]}]\n"
+        )
+        with socket.create_connection(("127.0.0.1", gateway.ports["proxy"]), timeout=5) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+            sender = threading.Thread(target=flood, args=(client,))
+            sender.start()
+            answer = until(client, b"The upstream server is timing out")
+            client.shutdown(socket.SHUT_RDWR)
+            sender.join(5)
+    assert answer.startswith(b"HTTP/1.1 504 ")
+
+
+def flood(client: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            client.sendall(b"x" * 65536)
+
+
+@pytest.mark.parametrize(("verify", "status"), [("", 200), (", tls_verify: true", 502)])
+def test_an_https_upstream_is_trusted_unless_it_must_be_verified(
+    start: Start, loop: Loop, tmp_path: Path, verify: str, status: int
+) -> None:
+    with tls_upstream_on(loop, tmp_path) as port:
+        gateway = start(
+            '_format_version: "3.0"\n'
+            f"services: [{{name: s, url: 'https://localhost:{port}', retries: 0{verify},"
+            " routes: [{paths: [/]}]}]\n"
+        )
+        reply = gateway.ask("/")
+        assert reply.status == status
+        if status == 200:
+            assert reply.seen["host"] == f"localhost:{port}"
+
+
+@contextlib.contextmanager
+def tls_upstream_on(loop: Loop, folder: Path) -> Iterator[int]:
+    """Run an upstream with a certificate nobody signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    async def begin() -> web.ServerRunner:
+        runner = web.ServerRunner(web.Server(Upstream().handle, access_log=None))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        return runner
+
+    runner = loop.run(begin())
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        loop.run(runner.cleanup())
 
 
 def test_the_log_has_a_line_for_each_request_and_no_query(gateway: Running) -> None:
@@ -294,8 +377,6 @@ def test_open_websockets_are_closed_at_the_end(start: Start, loop: Loop) -> None
             async with session.ws_connect(url) as client:
                 await client.receive_str()
                 began = time.monotonic()
-                from devenv.gateway.server import close_websockets
-
                 closing = asyncio.ensure_future(close_websockets(gateway.gateway))
                 await client.receive()
                 await closing
@@ -311,10 +392,3 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
-
-
-def first_event(client: socket.socket) -> bytes:
-    received = b""
-    while b"data: 1" not in received:
-        received += client.recv(65536)
-    return received

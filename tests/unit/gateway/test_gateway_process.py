@@ -1,0 +1,239 @@
+"""The process: arguments, Kong's variables, exit codes, signals and how fast it starts."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from devenv.gateway.listen import Address, addresses, settings
+
+from .harness import Reply, Upstream, ask
+
+COMMAND = [sys.executable, "-W", "error", "-m", "devenv.gateway"]
+ANY_PORT = {
+    f"KONG_{name}_LISTEN": "127.0.0.1:0 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl"
+    for name in ("PROXY", "STATUS", "ADMIN", "ADMIN_GUI")
+}
+
+
+class Process:
+    """A gateway in a process of its own."""
+
+    def __init__(self, variables: Mapping[str, str], arguments: list[str]) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.ports: dict[str, int] = {}
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            if found := re.search(r"gateway: (\w+) listens on 127\.0\.0\.1:(\d+)", line):
+                self.ports[found[1]] = int(found[2])
+            if len(self.ports) == 4:
+                break
+
+    def said(self, text: str) -> None:
+        """Wait until a line on stderr has a text."""
+        assert self.process.stderr is not None
+        assert any(text in line for line in self.process.stderr)
+
+    def end(self) -> tuple[int, str, str]:
+        """Wait for the end; return the code, stdout and stderr."""
+        out, err = self.process.communicate(timeout=10)
+        return self.process.returncode, out, err
+
+
+@contextmanager
+def process(variables: Mapping[str, str], *arguments: str) -> Iterator[Process]:
+    one = Process(variables, list(arguments))
+    try:
+        yield one
+    finally:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+@pytest.fixture
+def file(tmp_path: Path, upstream: Upstream) -> Path:
+    path = tmp_path / "kong.yml"
+    path.write_text(
+        '_format_version: "3.0"\n'
+        f"services: [{{name: s, url: '{upstream.url}', routes: [{{name: r, paths: [/a]}}]}}]\n"
+    )
+    return path
+
+
+def test_it_runs_from_kongs_variables_logs_and_ends(file: Path) -> None:
+    with process({**ANY_PORT, "KONG_DECLARATIVE_CONFIG": str(file)}) as one:
+        assert ask(one.ports["status"], "/status/ready").status == 200
+        assert ask(one.ports["proxy"], "/a/x?key=secret").status == 200
+        assert ask(one.ports["admin"], "/services").json["data"][0]["name"] == "s"
+        assert b"not Kong" in ask(one.ports["admin_gui"], "/").body
+        one.process.send_signal(signal.SIGTERM)
+        code, out, err = one.end()
+    assert code == 0
+    assert re.fullmatch(r'127\.0\.0\.1 "GET /a/x\?\.\.\." 200 \d+ r [\d.]+ms \w{32}\n', out)
+    assert err == "devenv-gateway: stopping\n"
+
+
+def test_a_refused_configuration_ends_it_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "kong.yml"
+    path.write_text('_format_version: "3.0"\nplugins: [{name: oauth2}, {name: acme}]\n')
+    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert [line.partition(" - ")[0] for line in lines] == [
+        'kong.yml: plugins[0] (oauth2): the embedded gateway has no plugin "oauth2"',
+        'kong.yml: plugins[1] (acme): the embedded gateway has no plugin "acme"',
+    ]
+
+
+def test_a_missing_file_ends_it_with_2(tmp_path: Path) -> None:
+    path = tmp_path / "kong.yml"
+    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2
+    assert done.stderr == f"{path}: cannot be read: No such file or directory\n"
+
+
+def test_a_taken_port_ends_it_with_1(file: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = subprocess.run(
+            [*COMMAND, "--config", file, "--proxy", address],
+            env={**os.environ, **ANY_PORT},
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen on {address} (proxy): " in done.stderr
+
+
+def test_a_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_must(file: Path) -> None:
+    with process(ANY_PORT, "--config", str(file)) as one:
+        good = file.read_text()
+        file.write_text(good.replace("/a", "/b"))
+        one.process.send_signal(signal.SIGHUP)
+        one.said("the configuration was reloaded")
+        assert [ask(one.ports["proxy"], path).status for path in ("/a", "/b")] == [404, 200]
+        file.write_text(good + "plugins: [{name: oauth2}]\n")
+        one.process.send_signal(signal.SIGHUP)
+        one.said("kong.yml: plugins[0] (oauth2)")
+        one.said("not reloaded")
+        assert ask(one.ports["proxy"], "/b").status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_running_requests_finish_at_the_end(
+    file: Path, upstream: Upstream, number: signal.Signals
+) -> None:
+    replies: list[Reply] = []
+    with process(ANY_PORT, "--config", str(file)) as one:
+        proxy = one.ports["proxy"]
+        client = threading.Thread(target=lambda: replies.append(ask(proxy, "/a/events")))
+        client.start()
+        wait_until_active(one.ports["status"])
+        one.process.send_signal(number)
+        one.said("stopping")
+        with pytest.raises(ConnectionError):
+            while True:
+                ask(proxy, "/a")
+                time.sleep(0.01)
+        upstream.release.set()
+        client.join(5)
+        assert one.end()[0] == 0
+    assert replies[0].body == b"data: 1\n\ndata: 2\n\n"
+
+
+def wait_until_active(port: int) -> None:
+    deadline = time.monotonic() + 5
+    while ask(port, "/status").json["server"]["connections_active"] != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # The request is in; give it the moment it takes to reach the upstream.
+    time.sleep(0.1)
+
+
+def test_it_starts_fast(file: Path) -> None:
+    spent = []
+    for _ in range(5):
+        began = time.perf_counter()
+        with process(ANY_PORT, "--config", str(file)) as one:
+            spent.append(time.perf_counter() - began)
+            assert one.ports
+    # The best of five: a busy machine is not what this is about.
+    assert min(spent) < 0.4
+
+
+def test_it_imports_nothing_else_of_devenv_and_devenv_does_not_import_it() -> None:
+    code = (
+        "import sys, devenv; assert 'devenv.gateway' not in sys.modules\n"
+        "assert not [m for m in sys.modules if m.startswith(('aiohttp', 'yaml', 'jwt'))]\n"
+        "import devenv.gateway.__main__\n"
+        "names = [m for m in sys.modules if m.startswith('devenv.')]\n"
+        "assert all(m.startswith('devenv.gateway') for m in names), names\n"
+        "assert not [m for m in sys.modules if m in ('jwt', 'cryptography')]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("0.0.0.0:8000", ["0.0.0.0:8000"]),
+        ("0.0.0.0:8000 reuseport backlog=16384, 0.0.0.0:8443 http2 ssl", ["0.0.0.0:8000"]),
+        ("127.0.0.1:1,[::1]:2", ["127.0.0.1:1", "[::1]:2"]),
+        ("off", []),
+        ("0.0.0.0:8443 ssl", []),
+    ],
+)
+def test_listener_lists(value: str, expected: list[str]) -> None:
+    assert [str(address) for address in addresses(value)] == expected
+
+
+@pytest.mark.parametrize("value", ["8000", "localhost", ":1", "a:b", "a:70000", "unix:/x.sock"])
+def test_bad_listeners_are_usage_errors(value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        settings([], {"KONG_PROXY_LISTEN": value})
+    assert ended.value.code == 2
+    assert f'KONG_PROXY_LISTEN: expected HOST:PORT, found "{value}"' in capsys.readouterr().err
+
+
+def test_defaults_are_kongs_and_arguments_go_first() -> None:
+    told = settings([], {})
+    assert told.file is None
+    assert {name: str(listen[0]) for name, listen in told.listeners.items()} == {
+        "proxy": "0.0.0.0:8000",
+        "status": "127.0.0.1:8007",
+        "admin": "127.0.0.1:8001",
+        "admin_gui": "0.0.0.0:8002",
+    }
+    told = settings(
+        ["--config", "a.yml", "--proxy", "127.0.0.1:1", "--gui", "off"],
+        {"KONG_DECLARATIVE_CONFIG": "b.yml", "KONG_PROXY_LISTEN": "127.0.0.1:2"},
+    )
+    assert told.file == Path("a.yml")
+    assert told.listeners["proxy"] == (Address("127.0.0.1", 1),)
+    assert told.listeners["admin_gui"] == ()
+
+
+def test_a_database_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings([], {"KONG_DATABASE": "postgres"})
+    assert "the embedded gateway has no database" in capsys.readouterr().err
