@@ -6,6 +6,7 @@ codes; anything that is not a `DevenvError` is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 FAILED, USAGE, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
@@ -77,3 +78,11 @@ class UnitFailed(DevenvError):
     def __init__(self, card: Card) -> None:
         super().__init__(f"{card.unit} {card.what}", hint=card.hint)
         self.card = card
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """`did you mean "postgres"?`, or something else to say when no known word is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{near[0]}"?' if near else otherwise

@@ -44,6 +44,6 @@ def _owners(ports: set[int]) -> dict[int, str]:
         with contextlib.suppress(OSError):
             for handle in (process / "fd").iterdir():
                 link = str(handle.readlink())
-                if link.startswith("socket:[") and (port := inodes.get(link[8:-1])) is not None:
-                    owners[port] = f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                if link.startswith("socket:[") and (held := inodes.get(link[8:-1])) is not None:
+                    owners[held] = f"{(process / 'comm').read_text().strip()} (pid {process.name})"
     return owners

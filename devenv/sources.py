@@ -15,10 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.errors import Problem
-from devenv.manifest import source
-from devenv.manifest.source import Source
-from devenv.stack.resolve import BuildKey, Want
+from devenv.stack.world import BuildKey, Finding, Want
 
 SETTLED = 2.0  # seconds; a file changed later than that before it was read may change again unseen
 
@@ -31,27 +28,29 @@ class Sources:
     contents: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
-def read(root: Path, wants: Iterable[Want], manifest: Source, cache: Digests) -> Sources:
-    """Read what is wanted; what is missing becomes a problem at the place that wants it."""
+def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
+    """Read what is wanted; what is missing becomes a finding at the place that wants it."""
     found = Sources()
     for want in wants:
         target = root / want.name
         if not _inside(root, target):
-            found.problems.append(manifest.problem(want.path, f'"{want.name}" leaves the project', "a link?"))
+            found.findings.append((want.path, f'"{want.name}" leaves the project', "a link?"))
             continue
         match want.kind:
             case "build":
-                _build(root, want, manifest, cache, found)
+                _build(root, want, cache, found)
             case "pattern" | "file":
-                _files(root, want, manifest, cache, found)
+                _files(root, want, cache, found)
             case "text":
                 if target.is_file():
+                    from devenv.manifest import source
+
                     found.extra = source.read(target.read_text(), file=want.name).value or {}
                 else:
-                    found.problems.append(manifest.problem(want.path, f'no file "{want.name}"'))
+                    found.findings.append((want.path, f'no file "{want.name}"', ""))
     return found
 
 
@@ -59,32 +58,30 @@ def _inside(root: Path, target: Path) -> bool:
     return Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root))
 
 
-def _build(root: Path, want: Want, manifest: Source, cache: Digests, found: Sources) -> None:
+def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     key = want.name, want.dockerfile
     if key in found.builds:
         return
     context = root / want.name
     if not context.is_dir():
-        found.problems.append(manifest.problem(want.path, f'no folder "{want.name}"', "build: names the folder"))
+        found.findings.append((want.path, f'no folder "{want.name}"', "build: names the folder"))
         return
     if not (context / want.dockerfile).is_file():
         hint = "write one, or name it: build: {context: ..., dockerfile: ...}"
-        found.problems.append(
-            manifest.problem(want.path, f'no {want.dockerfile} in "{want.name}"', hint)
-        )
+        found.findings.append((want.path, f'no {want.dockerfile} in "{want.name}"', hint))
         return
     contents = dict(_context(context, want.dockerfile, cache))
     found.contents[key] = contents
     found.builds[key] = hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:16]
 
 
-def _files(root: Path, want: Want, manifest: Source, cache: Digests, found: Sources) -> None:
+def _files(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     pattern = want.name.removeprefix("./")
     matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
     files = [path for path in matched if path.is_file()]
     if not files:
         what = "nothing matches" if any(sign in pattern for sign in "*?[") else "no file"
-        found.problems.append(manifest.problem(want.path, f'{what} "{want.name}"'))
+        found.findings.append((want.path, f'{what} "{want.name}"', ""))
     found.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
 
 
@@ -94,7 +91,7 @@ def _context(folder: Path, dockerfile: str, cache: Digests) -> Iterator[tuple[st
     for path in _walk(folder, "", ignored):
         full = folder / path
         mode = "x" if os.access(full, os.X_OK) else ""
-        yield path, f"->{os.readlink(full)}" if full.is_symlink() else cache.of(full) + mode
+        yield path, f"->{full.readlink()}" if full.is_symlink() else cache.of(full) + mode
 
 
 def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:

@@ -17,11 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError, UsageError
-from devenv.manifest.source import MAX_BYTES
-from devenv.render.bundle import Bundle
 
+if TYPE_CHECKING:
+    from devenv.render.bundle import Bundle
+
+MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
 STATE = ".devenv"
 
@@ -243,4 +246,6 @@ def _machine_key() -> bytes:
             write_whole(file, randomness.token_hex(32), mode=0o600)
         return file.read_bytes()
     except OSError:
-        return randomness.token_bytes(32)  # a home nobody can write to: a password that is kept by .devenv alone
+        return randomness.token_bytes(
+            32
+        )  # a home nobody can write to: a password that is kept by .devenv alone

@@ -6,11 +6,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from devenv.plan.model import Found, Observed
-from devenv.render.bundle import Bundle
-from devenv.stack.model import Stack, Unit
+
+if TYPE_CHECKING:
+    from devenv.render.bundle import Bundle
+    from devenv.stack.model import Stack, Unit
 
 Say = Callable[[str], None]
 """Takes one line about how far something is."""

@@ -1,27 +1,43 @@
-"""Known messages and what helps: one line each, the first that matches wins."""
+"""Known messages and what helps: the first that matches wins."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-CAUSES: tuple[tuple[str, str], ...] = (
-    (r"ran out of memory|OOMKilled|Cannot allocate memory", "give it more: resources: {memory: 512Mi}"),
-    (r"port is already allocated|[Aa]ddress already in use", "something took the port meanwhile: devenv up --remap-ports"),
-    (r"no space left on device", "the disk is full: docker system df, then docker system prune"),
-    (r"exec format error", "the image is for another processor: build it here, or ask for this platform"),
-    (r'exec: "[^"]+": executable file not found', "the command is not in the image: look at command: and the Dockerfile"),
-    (r"permission denied", "the container's user may not do that: look at USER in the Dockerfile and at file modes"),
-    (r"database \"[^\"]+\" does not exist", "another name than the store's database: is DATABASE_URL set in env?"),
-    (r"password authentication failed|Access denied for user", "another password than the store was made with: devenv down --volumes makes it anew"),
-    (r"database files are incompatible|initialized by PostgreSQL version", "the data is of another version: set infra.postgres.version, or devenv down --volumes"),
-    (r"ModuleNotFoundError|Cannot find module", "a dependency is missing in the image: add it to the requirements and devenv up"),
-    (r"failed to resolve|Could not resolve host|Temporary failure in name resolution", "no way to the network: is a proxy or VPN in between?"),
-    (r"failed to solve: .*: not found", "the base image's name is wrong, or it is private: docker login"),
-)  # fmt: skip
+CAUSES: dict[str, str] = {
+    r"ran out of memory|OOMKilled|Cannot allocate memory": "give it more: resources: {memory: 512Mi}",
+    r"port is already allocated|[Aa]ddress already in use": (
+        "something took the port meanwhile: devenv up --remap-ports"
+    ),
+    r"no space left on device": "the disk is full: docker system df, then docker system prune",
+    r"exec format error": "the image is for another processor: build it here, or ask for this platform",
+    r'exec: "[^"]+": executable file not found': (
+        "the command is not in the image: look at command: and the Dockerfile"
+    ),
+    r"database \"[^\"]+\" does not exist": (
+        "another name than the store's database: is DATABASE_URL set in env?"
+    ),
+    r"password authentication failed|Access denied for user": (
+        "another password than the store was made with: devenv down --volumes makes it anew"
+    ),
+    r"database files are incompatible|initialized by PostgreSQL version": (
+        "the data is of another version: set version: under infra, or devenv down --volumes"
+    ),
+    r"ModuleNotFoundError|Cannot find module": (
+        "a dependency is missing in the image: add it to the requirements, then devenv up"
+    ),
+    r"failed to resolve|Could not resolve host|Temporary failure in name resolution": (
+        "no way to that name: is a proxy or VPN in between?"
+    ),
+    r"failed to solve: .*: not found": "the base image's name is wrong, or it is private: docker login",
+    r"[Pp]ermission denied": (
+        "the container's user may not do that: look at USER in the Dockerfile and at file modes"
+    ),
+}
 
 
 def likely(lines: Iterable[str]) -> str:
     """What helps against the first known message among the lines; nothing when none is known."""
     said = "\n".join(lines)
-    return next((hint for pattern, hint in CAUSES if re.search(pattern, said)), "")
+    return next((hint for pattern, hint in CAUSES.items() if re.search(pattern, said)), "")

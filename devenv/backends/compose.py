@@ -5,30 +5,27 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import docker.errors
-
 from devenv import proc
-from devenv.backends import docker as looks
+from devenv.backends import containers
 from devenv.backends.base import Interrupted, LogLine, Removed, Say
 from devenv.backends.causes import likely
-from devenv.backends.docker import Engine, State
-from devenv.backends.probe import answers
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.plan.model import Found, Observed
-from devenv.render import compose as renderer
-from devenv.render.bundle import Bundle
 from devenv.stack import text
-from devenv.stack.model import LABEL, Stack, Unit
+from devenv.stack.labels import LABEL
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each of these is imported where it is used: looking must not pay for doing
     from python_on_whales import DockerClient
+
+    from devenv.backends.docker import Engine, State
+    from devenv.render.bundle import Bundle
+    from devenv.stack.model import Stack, Unit
 
 TAIL = 15  # log lines on a card: enough for a traceback's end, few enough to read
 SETTLE = 0.3  # seconds a unit without a port has to run before it counts; most bad starts die sooner
@@ -45,7 +42,13 @@ class ComposeBackend:
 
     @cached_property
     def engine(self) -> Engine:
-        return Engine()
+        from devenv.backends.docker import Engine
+
+        return Engine(self._address)
+
+    @cached_property
+    def _address(self) -> str:
+        return containers.address()
 
     def check(self) -> str:
         return self.engine.describe()
@@ -53,6 +56,8 @@ class ComposeBackend:
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
     ) -> Bundle:
+        from devenv.render import compose as renderer
+
         return renderer.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
 
     # -- looking
@@ -62,13 +67,14 @@ class ComposeBackend:
         strays: list[str] = []
         taken: dict[int, str] = {}
         stack = ""
-        for container in self.engine.containers():
+        seen_all = containers.every(self._address)
+        for container in self.engine.containers() if seen_all is None else seen_all:
             labels = container["Labels"]
             if labels.get(LABEL + "checkout") != checkout:
-                taken.update(dict.fromkeys(looks.published(container), looks.owner(container)))
+                taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
             elif LABEL + "unit" in labels and labels.get("com.docker.compose.oneoff") != "True":
                 stack = labels.get(LABEL + "stack", stack)
-                seen = looks.found(container)
+                seen = containers.found(container)
                 if seen.unit in units:  # the engine lists the newest first
                     strays.append(seen.id)
                 else:
@@ -132,10 +138,12 @@ class ComposeBackend:
             container = self._container(unit.name)
         if container is None:
             raise DevenvError(f"{unit.name} was not created", hint="devenv up")
+        from devenv.backends.docker import Refused
+
         try:
-            self.engine.api.start(container["Id"])
-        except docker.errors.APIError as error:
-            raise _not_started(unit, error) from error
+            self.engine.start(container["Id"])
+        except Refused as error:
+            raise _not_started(unit, error.what) from error
 
     def _container(self, unit: str) -> Mapping[str, Any] | None:
         found = self.engine.labelled(stack=self._stack_id, unit=unit)
@@ -183,6 +191,8 @@ class ComposeBackend:
             return passed >= SETTLE, "", SETTLE
         if unit.probe.kind == "exec":
             return state.health == "healthy", "", 1.0
+        from devenv.backends.probe import answers
+
         port = unit.port(unit.probe.port)
         if port is None or port.host is None:
             return state.health == "healthy", "", 1.0
@@ -220,33 +230,25 @@ class ComposeBackend:
 
     def remove_unit(self, name: str) -> None:
         found = self._container(name)
-        self._remove(found["Id"] if found else name)
-
-    def _remove(self, container: str) -> None:
-        try:
-            self.engine.api.stop(container)
-            self.engine.api.remove_container(container, force=True, v=True)
-        except docker.errors.NotFound:
-            return
+        self.engine.remove(found["Id"] if found else name)
 
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
-        containers = self.engine.labelled(checkout=checkout)
-        stores = [one for one in containers if one["Labels"].get(LABEL + "role") == "infra"]
-        others = [one for one in containers if one not in stores]
+        from concurrent.futures import ThreadPoolExecutor
+
+        ours = self.engine.labelled(checkout=checkout)
+        stores = [one for one in ours if one["Labels"].get(LABEL + "role") == "infra"]
+        others = [one for one in ours if one not in stores]
         for group in (others, stores):  # what uses a store ends before it
             with ThreadPoolExecutor(max_workers=16) as pool:
                 for one in group:
-                    say(f"stopping {one['Labels'].get(LABEL + 'unit', one['Id'][:12])}")
-                list(pool.map(lambda one: self._remove(one["Id"]), group))
-        label = {"label": f"{LABEL}checkout={checkout}"}
-        for network in self.engine.api.networks(filters=label):
-            self.engine.api.remove_network(network["Id"])
-        names = sorted(one["Name"] for one in self.engine.api.volumes(filters=label)["Volumes"] or ())
-        if volumes:
-            for name in names:
-                self.engine.api.remove_volume(name)
-        units = tuple(sorted(one["Labels"].get(LABEL + "unit", one["Id"][:12]) for one in containers))
-        return Removed(units, tuple(names) if volumes else (), () if volumes else tuple(names))
+                    say(f"stopping {_unit_of(one)}")
+                list(pool.map(lambda one: self.engine.remove(one["Id"]), group))
+        self.engine.remove_networks(checkout=checkout)
+        names = tuple(self.engine.volumes(checkout=checkout))
+        for name in names if volumes else ():
+            self.engine.remove_volume(name)
+        units = tuple(sorted(map(_unit_of, ours)))
+        return Removed(units, names if volumes else (), () if volumes else names)
 
     # -- using
 
@@ -268,17 +270,23 @@ class ComposeBackend:
     def restart(self, name: str) -> None:
         container = self._container(name)
         if container is not None:
-            self.engine.api.restart(container["Id"])
+            self.engine.restart(container["Id"])
+
+
+def _unit_of(container: Mapping[str, Any]) -> str:
+    return str(container["Labels"].get(LABEL + "unit", container["Id"][:12]))
 
 
 def _probed(units: dict[str, Found]) -> dict[str, Found]:
-    """Where the engine's own check is behind or cannot work, as in an image without a shell, ask ourselves."""
+    """Where the engine's check is behind or cannot work, as in an image without a shell, ask ourselves."""
     for name, seen in units.items():
         kind, _, rest = seen.probe.partition(":")
         if seen.healthy is not False or not seen.running or kind not in ("http", "tcp", "grpc"):
             continue
         number, slash, path = rest.partition("/")
         host = seen.ports.get(int(number), (0, None))[1]
+        from devenv.backends.probe import answers
+
         if host and answers(kind, host, slash + path)[0]:
             units[name] = replace(seen, healthy=True)
     return units
@@ -312,14 +320,18 @@ def _spoken(stream: Any, failed: Any) -> Iterator[str]:
     except DockerException as error:
         raise failed((error.stderr or "").strip(), error) from error
     except FileNotFoundError as error:
-        raise ToolMissing("the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins") from error
+        raise ToolMissing(
+            "the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins"
+        ) from error
 
 
 def _pull_failed(image: str) -> Any:
     def failed(said: str, error: Exception) -> DevenvError:
         why = said.splitlines()[-1] if said else ""
         hint = "is the name right? For a private registry: docker login"
-        return DevenvError(f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint)
+        return DevenvError(
+            f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
+        )
 
     return failed
 
@@ -331,19 +343,30 @@ def _build_failed(unit: Unit, said: list[str]) -> Any:
         assert build is not None
         where = f"{build.context.removeprefix('./')}/{build.dockerfile}"
         hint = likely(lines) or f"docker build {build.context}   shows it alone"
-        return UnitFailed(Card(unit.name, "could not be built", facts=(("from", where),), said=tuple(lines[-TAIL:]), hint=hint))
+        return UnitFailed(
+            Card(
+                unit.name,
+                "could not be built",
+                facts=(("from", where),),
+                said=tuple(lines[-TAIL:]),
+                hint=hint,
+            )
+        )
 
     return failed
 
 
 def _create_failed(said: str, error: Exception) -> DevenvError:
     if "is not a docker command" in said or "unknown shorthand flag" in said:
-        return ToolMissing("the docker command has no Compose plugin", hint="install docker-compose-plugin (2.20.2 or newer)")
+        return ToolMissing(
+            "the docker command has no Compose plugin", hint="install docker-compose-plugin (2.20.2 or newer)"
+        )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     why = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else str(error))
     return DevenvError("Docker Compose did not create the containers", why=why, hint=likely([why]))
 
 
-def _not_started(unit: Unit, error: docker.errors.APIError) -> DevenvError:
-    why = str(error.explanation or error)
-    return UnitFailed(Card(unit.name, "could not be started", said=(why,), hint=likely([why]) or "devenv logs " + unit.name))
+def _not_started(unit: Unit, why: str) -> DevenvError:
+    return UnitFailed(
+        Card(unit.name, "could not be started", said=(why,), hint=likely([why]) or "devenv logs " + unit.name)
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import threading
 import time
@@ -17,13 +15,11 @@ from docker.api.client import APIClient
 from requests.exceptions import RequestException
 
 from devenv.backends.base import LogLine
-from devenv.errors import ToolMissing
-from devenv.plan.model import Found
-from devenv.stack.model import LABEL
+from devenv.backends.containers import Container, unreachable
+from devenv.errors import DevenvError, ToolMissing
+from devenv.stack.labels import LABEL
 
 OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
-
-Container = Mapping[str, Any]
 
 
 @dataclass
@@ -36,15 +32,19 @@ class State:
     oom: bool = False
 
 
+class Refused(DevenvError):
+    """The engine would not do something; `what` is its own reason."""
+
+
 class Engine:
     """One connection to the engine that the docker CLI would talk to."""
 
-    def __init__(self) -> None:
-        self.address = _address()
+    def __init__(self, address: str) -> None:
+        self.address = address
         try:
             self.api = APIClient(base_url=self.address, version="auto", timeout=120)
         except docker.errors.DockerException as error:
-            raise _unreachable(self.address, str(error)) from error
+            raise unreachable(self.address, str(error)) from error
         self._states: dict[str, State] = {}
         self._changed = threading.Condition()
 
@@ -91,6 +91,42 @@ class Engine:
 
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
+
+    # -- doing
+
+    def start(self, container: str) -> None:
+        """Start a container. Raises `Refused` with the engine's reason."""
+        try:
+            self.api.start(container)
+        except docker.errors.APIError as error:
+            raise Refused(str(error.explanation or error)) from error
+
+    def restart(self, container: str) -> None:
+        """Stop and start a container."""
+        self.api.restart(container)
+
+    def remove(self, container: str) -> None:
+        """Stop a container, giving it the time it asks for, and remove it; gone already is fine."""
+        try:
+            self.api.stop(container)
+            self.api.remove_container(container, force=True, v=True)
+        except docker.errors.NotFound:
+            return
+
+    def volumes(self, **labels: str) -> list[str]:
+        """Names of volumes with all of our labels."""
+        filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
+        return sorted(one["Name"] for one in self.api.volumes(filters=filters)["Volumes"] or ())
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume and what is in it."""
+        self.api.remove_volume(name)
+
+    def remove_networks(self, **labels: str) -> None:
+        """Remove the networks with all of our labels."""
+        filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
+        for network in self.api.networks(filters=filters):
+            self.api.remove_network(network["Id"])
 
     # -- events
 
@@ -169,7 +205,8 @@ class Engine:
         """Lines of several containers (id -> unit). Without `follow` they are merged by time."""
         lines: Queue[LogLine | None] = Queue(maxsize=10_000)
         for container, unit in containers.items():
-            arguments = (container, unit, lines, follow, tail, since)
+            wanted = {"follow": follow, "tail": "all" if tail is None else tail, "since": _moment(since)}
+            arguments = (container, unit, lines, wanted)
             threading.Thread(target=self._read_log, args=arguments, daemon=True).start()
         open_streams, waiting = len(containers), []
         while open_streams and not stopped():
@@ -186,19 +223,10 @@ class Engine:
         yield from sorted(waiting, key=lambda line: line.time)
 
     def _read_log(
-        self,
-        container: str,
-        unit: str,
-        lines: Queue[LogLine | None],
-        follow: bool,
-        tail: int | None,
-        since: str | None,
+        self, container: str, unit: str, lines: Queue[LogLine | None], wanted: Mapping[str, Any]
     ) -> None:
         try:
-            stream = self.api.logs(
-                container, stream=True, follow=follow, timestamps=True,
-                tail="all" if tail is None else tail, since=_moment(since),
-            )  # fmt: skip
+            stream = self.api.logs(container, stream=True, timestamps=True, **wanted)
             rest = b""
             for chunk in stream:
                 *whole, rest = (rest + chunk).split(b"\n")
@@ -210,48 +238,6 @@ class Engine:
             pass
         finally:
             lines.put(None)
-
-
-def found(container: Container) -> Found:
-    """A container of ours as a value."""
-    labels = container["Labels"]
-    status = container.get("Status", "")
-    exit_code = re.match(r"Exited \((\d+)\)", status)
-    ports = json.loads(labels.get(LABEL + "ports", "[]"))
-    return Found(
-        unit=labels[LABEL + "unit"],
-        id=container["Id"],
-        state=container["State"],
-        role=labels.get(LABEL + "role", ""),
-        engine=labels.get(LABEL + "engine", ""),
-        healthy=True if "(healthy)" in status else False if "(" in status.partition(" ")[2] and "health" in status else None,
-        exit_code=int(exit_code[1]) if exit_code else 0,
-        fingerprint=labels.get(LABEL + "fingerprint", ""),
-        image=container["Image"],
-        version=labels.get(LABEL + "version", ""),
-        ports={container_port: (wanted, host) for _, container_port, wanted, host in ports},
-        port_names={container_port: name for name, container_port, _, _ in ports},
-        links=tuple((label, url) for label, url in json.loads(labels.get(LABEL + "links", "[]"))),
-        routes=tuple(json.loads(labels.get(LABEL + "routes", "[]"))),
-        probe=labels.get(LABEL + "probe", ""),
-    )
-
-
-def published(container: Container) -> Iterator[int]:
-    """The ports of this machine that a container holds."""
-    for port in container.get("Ports") or ():
-        if "PublicPort" in port:
-            yield int(port["PublicPort"])
-
-
-def owner(container: Container) -> str:
-    """Whose container it is, for people."""
-    labels = container["Labels"]
-    name = container["Names"][0].lstrip("/") if container.get("Names") else container["Id"][:12]
-    if LABEL + "stack" in labels:
-        return f"{labels.get(LABEL + 'unit', name)} of the stack {labels[LABEL + 'stack']}"
-    project = labels.get("com.docker.compose.project")
-    return f"container {name}" + (f" of the Compose project {project}" if project else "")
 
 
 def _canonical(image: str) -> str:
@@ -273,20 +259,6 @@ def _moment(since: str | None) -> int | None:
     return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
 
 
-def _address() -> str:
-    """What the docker CLI talks to: DOCKER_HOST, else the current context."""
-    if host := os.environ.get("DOCKER_HOST"):
-        return host
-    config = os.path.join(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"), "config.json")
-    if os.environ.get("DOCKER_CONTEXT") or os.path.exists(config):
-        from docker.context import ContextAPI
-
-        context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT") or None)
-        if context is not None and context.Host:
-            return str(context.Host)
-    return "unix:///var/run/docker.sock"
-
-
 class _speaking:
     """Turns a lost connection into an error that says so."""
 
@@ -297,14 +269,4 @@ class _speaking:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, RequestException):
-            raise _unreachable(self._address, str(error)) from error
-
-
-def _unreachable(address: str, why: str) -> ToolMissing:
-    if "Permission denied" in why:
-        return ToolMissing(
-            f"no right to talk to the Docker engine at {address}",
-            hint="sudo usermod -aG docker $USER   then log in again",
-        )
-    hint = "start Docker Desktop, or: sudo systemctl start docker   (install: https://docs.docker.com/get-docker)"
-    return ToolMissing(f"no Docker engine answers at {address}", hint=hint)
+            raise unreachable(self._address, str(error)) from error

@@ -1,4 +1,4 @@
-"""The command line: parse arguments, build the context, call one function, return. The only place that exits."""
+"""The command line: parse arguments, build the context, call one function. The only place that exits."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from devenv.errors import INTERRUPTED, DevenvError
 class Group(TyperGroup):
     """Turns errors into messages and exit codes; commands stand in help in the order people meet them."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sharing: set[str] = set()
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, which takes the options of `devenv` itself as well: `devenv up -b minikube`."""
         command = super().get_command(ctx, cmd_name)
-        if command is not None and not getattr(command, "shares_options", False):
+        if command is not None and cmd_name not in self._sharing:
             taken = {name for param in command.params for name in param.opts}
             for param in self.params:
                 free = [name for name in param.opts if name not in taken]
@@ -31,7 +35,7 @@ class Group(TyperGroup):
                     shared = copy.copy(param)
                     shared.opts, shared.expose_value, shared.callback = free, False, _override
                     command.params.append(shared)
-            command.shares_options = True
+            self._sharing.add(cmd_name)
         return command
 
     def invoke(self, ctx: Any) -> Any:
@@ -93,7 +97,13 @@ def options(
     from devenv.cli.context import Context
 
     ctx.obj = Context()
-    for name, value in (("file", file), ("backend", backend), ("quiet", quiet), ("verbose", verbose), ("no_color", no_color)):
+    for name, value in (
+        ("file", file),
+        ("backend", backend),
+        ("quiet", quiet),
+        ("verbose", verbose),
+        ("no_color", no_color),
+    ):
         if value:
             ctx.obj.option(name, value)
 

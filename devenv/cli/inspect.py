@@ -92,9 +92,15 @@ def logs(
     ctx: typer.Context,
     names: Up = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
-    tail: Annotated[int | None, typer.Option("-n", "--tail", help="Only the last lines of each.", min=0)] = None,
-    since: Annotated[str | None, typer.Option("--since", help="Only the last 30s, 10m, 2h.", metavar="TIME")] = None,
-    timestamps: Annotated[bool, typer.Option("-t", "--timestamps", help="With the time of each line.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("-n", "--tail", help="Only the last lines of each.", min=0)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Only the last 30s, 10m, 2h.", metavar="TIME")
+    ] = None,
+    timestamps: Annotated[
+        bool, typer.Option("-t", "--timestamps", help="With the time of each line.")
+    ] = False,
 ) -> None:
     """What services and stores print."""
     context: Context = ctx.obj
@@ -143,7 +149,9 @@ def exec_(
 
 def open_(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="A unit; default: the front page.", autocompletion=names_up)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A unit; default: the front page.", autocompletion=names_up)
+    ] = None,
 ) -> None:
     """Open a unit, or the front page, in the browser."""
     context: Context = ctx.obj
@@ -170,7 +178,9 @@ def _front_page(units: list[Found]) -> str:
 
 def env(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Only what this service gets.", autocompletion=names_known)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only what this service gets.", autocompletion=names_known)
+    ] = None,
     export: Annotated[
         bool, typer.Option("--export", help='Shell code with real values: eval "$(devenv env --export)".')
     ] = False,
@@ -183,9 +193,10 @@ def env(
 
     context: Context = ctx.obj
     loaded = context.load(strict=False)
-    if name is not None and name not in (*loaded.manifest.services, *loaded.manifest.jobs):
-        raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(loaded.manifest.services)}")
-    found = host_environment(loaded.manifest, loaded.catalogue, loaded.world, name or "")
+    manifest, _, catalogue = context.project.parsed
+    if name is not None and name not in (*manifest.services, *manifest.jobs):
+        raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
+    found = host_environment(manifest, catalogue, loaded.world, name or "")
     if export or reveal:
         context.console.hidden = []
         found = {key: text.reveal(value, loaded.secrets) for key, value in found.items()}
@@ -215,11 +226,17 @@ def plan(ctx: typer.Context, names: Known = None, json_: Json = False) -> None:
         names=names or [],
         changes=loaded.changes,
     )
-    for note in loaded.notes:
+    for note in (*context.project.notes(), *loaded.moved):
         context.console.note(note)
     if json_:
         steps = [
-            {"step": step.number, "op": step.op, "target": step.target, "cause": step.cause, "after": step.after}
+            {
+                "step": step.number,
+                "op": step.op,
+                "target": step.target,
+                "cause": step.cause,
+                "after": step.after,
+            }
             for step in found
         ]
         context.console.json({"stack": loaded.stack.id, "steps": steps})
@@ -230,7 +247,8 @@ def plan(ctx: typer.Context, names: Known = None, json_: Json = False) -> None:
 def render(
     ctx: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The folder; default: .devenv/compose.", file_okay=False)
+        Path | None,
+        typer.Option("-o", "--output", help="The folder; default: .devenv/compose.", file_okay=False),
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path."""
@@ -261,7 +279,7 @@ def completion(
     shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")] = "",
 ) -> None:
     """Print the shell's completion: eval "$(devenv completion bash)"."""
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     name = shell or os.path.basename(os.environ.get("SHELL", "bash"))
     if name not in ("bash", "zsh", "fish"):

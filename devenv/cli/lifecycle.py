@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.errors import FAILED, INTERRUPTED, UsageError
+from devenv.errors import FAILED, INTERRUPTED, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from devenv.cli.context import Context, Loaded
+    from devenv.cli.context import Context
+    from devenv.cli.loading import Loaded
     from devenv.errors import DevenvError
     from devenv.plan.model import Plan
     from devenv.stack.model import Stack
@@ -34,14 +35,15 @@ def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
     from devenv.cli.context import Context
 
     try:
-        known = Context().names()
+        known = Context().project.names()
         return [name for name in known if name.startswith(incomplete)]
     except Exception:
         return []
 
 
 Known = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these and what they use.", autocompletion=names_known)
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Only these and what they use.", autocompletion=names_known),
 ]
 Up = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=names_up)]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
@@ -50,9 +52,15 @@ Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 def up(
     ctx: typer.Context,
     names: Known = None,
-    detach: Annotated[bool, typer.Option("-d", "--detach", help="Return once everything is healthy.")] = False,
-    profile: Annotated[list[str] | None, typer.Option("--profile", help="Only this profile of the manifest.")] = None,
-    remap_ports: Annotated[bool, typer.Option("--remap-ports", help="Where a port is taken, use a free one.")] = False,
+    detach: Annotated[
+        bool, typer.Option("-d", "--detach", help="Return once everything is healthy.")
+    ] = False,
+    profile: Annotated[
+        list[str] | None, typer.Option("--profile", help="Only this profile of the manifest.")
+    ] = None,
+    remap_ports: Annotated[
+        bool, typer.Option("--remap-ports", help="Where a port is taken, use a free one.")
+    ] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
 ) -> None:
     """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
@@ -72,9 +80,9 @@ def up(
             rebuild=build,
         )
         units = [unit.name for unit in select(loaded.stack, wanted)]
-        for note in loaded.notes:
-            context.console.note(note)
         if plan:
+            for note in (*context.project.notes(), *loaded.moved):
+                context.console.note(note)
             carry_out(context, loaded, plan, units)
     _ready(context, loaded.stack, time.monotonic() - started if plan else None)
     if not detach:
@@ -107,7 +115,9 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
             report(Planned(stack, plan, backend.name, context.where(), tuple(units)))
             failures = run(plan, work, report)
         except KeyboardInterrupt:
-            _interrupted(context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"])
+            _interrupted(
+                context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"]
+            )
     if failures:
         raise typer.Exit(FAILED)
 
@@ -117,25 +127,25 @@ def _interrupted(context: Context, starting: list[str]) -> None:
 
     proc.interrupt_children()
     left = f"{', '.join(starting)} may still be starting; " if starting else ""
-    context.console.note(f"interrupted: {left}`devenv status` tells, `devenv down` ends it, `devenv up` goes on")
+    context.console.note(
+        f"interrupted: {left}`devenv status` tells, `devenv down` ends it, `devenv up` goes on"
+    )
     raise typer.Exit(INTERRUPTED)
 
 
 def _selected(loaded: Loaded, names: list[str], profiles: list[str]) -> list[str]:
-    from devenv.manifest.parse import suggest
-
     wanted = list(names)
-    known_profiles = loaded.manifest.profiles
+    known_profiles = loaded.profiles
     for profile in profiles:
         if profile not in known_profiles:
-            known = ", ".join(known_profiles) or "there are none"
-            hint = suggest(profile, known_profiles) or f"profiles: {known}"
+            listed = ", ".join(known_profiles) or "there are none"
+            hint = did_you_mean(profile, known_profiles, f"profiles: {listed}")
             raise UsageError(f'no profile "{profile}"', hint=hint)
         wanted += known_profiles[profile]
     for name in wanted:
         if name not in loaded.stack:
             known = [unit.name for unit in loaded.stack.units]
-            hint = suggest(name, known) or f"there are: {', '.join(known)}"
+            hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
             raise UsageError(f'nothing is called "{name}"', hint=hint)
     return wanted
 
@@ -165,7 +175,9 @@ def _follow(context: Context, names: Sequence[str]) -> None:
 
     context.console.say(context.console.style("logs follow; Ctrl-C leaves everything running", "dim"))
     observed = context.observe()
-    found = [observed.units[name] for name in names if name in observed.units and observed.units[name].running]
+    found = [
+        observed.units[name] for name in names if name in observed.units and observed.units[name].running
+    ]
     try:
         print_logs(context, found, follow=True, tail=0, since=None, timestamps=False)
     except KeyboardInterrupt:
@@ -230,7 +242,11 @@ def run(
         _selected(loaded, [name], [])
         unit = loaded.stack.unit(name)
         needs = [need.unit for need in unit.needs]
-        plan = plan_up(loaded.stack, loaded.observed, fingerprints=loaded.fingerprints, names=needs) if needs else None
+        plan = (
+            plan_up(loaded.stack, loaded.observed, fingerprints=loaded.fingerprints, names=needs)
+            if needs
+            else None
+        )
         if plan:
             carry_out(context, loaded, plan, needs)
         build = plan_image(unit, loaded.observed)

@@ -17,7 +17,16 @@ from typing import Any, TextIO
 from devenv.errors import Card, DevenvError, ManifestInvalid, UnitFailed
 from devenv.stack.text import MASK
 
-STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
+STYLES = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -54,7 +63,9 @@ class Console:
 
     def hide(self, values: Iterable[str]) -> None:
         """Never show these values from now on. Longer ones go first, as one may hold another."""
-        self.hidden = sorted({*self.hidden, *(value for value in values if len(value) > 2)}, key=len, reverse=True)
+        self.hidden = sorted(
+            {*self.hidden, *(value for value in values if len(value) > 2)}, key=len, reverse=True
+        )
 
     def masked(self, text: str) -> str:
         """The text without any value that is to be hidden."""
@@ -117,8 +128,13 @@ class Console:
         return f"{self.style(place, 'bold')}{separator}{said}"
 
     def _card(self, card: Card) -> list[str]:
-        waiting = f" - {_listed(card.waiting)} wait{'s' if len(card.waiting) == 1 else ''} for it" if card.waiting else ""
-        lines = [f"{self.style('x', 'red', 'bold')} {self.style(card.unit, 'bold')} {card.what}{self.style(waiting, 'dim')}"]
+        waiting = (
+            f" - {_listed(card.waiting)} wait{'s' if len(card.waiting) == 1 else ''} for it"
+            if card.waiting
+            else ""
+        )
+        head = f"{self.style('x', 'red', 'bold')} {self.style(card.unit, 'bold')} {card.what}"
+        lines = [head + self.style(waiting, "dim")]
         for label, value in card.facts:
             lines += _field(self.style(label, "dim"), label, value, indent=10)
         if card.said:

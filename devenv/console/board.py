@@ -96,7 +96,13 @@ class Board:
         return [self.rows[step.target]] if step.target in self.rows else []
 
 
-_DOING = {Op.PULL: "pulling", Op.BUILD: "building", Op.APPLY: "starting", Op.RESTART: "restarting", Op.WAIT: "starting"}
+_DOING = {
+    Op.PULL: "pulling",
+    Op.BUILD: "building",
+    Op.APPLY: "starting",
+    Op.RESTART: "restarting",
+    Op.WAIT: "starting",
+}
 
 
 def addresses(unit: Unit) -> str:

@@ -13,7 +13,14 @@ from devenv.events import Event, Failed, Note, Planned, Progress
 from devenv.plan.model import Op
 
 WORDS = {"ready": "healthy", "unchanged": "up"}
-STYLES = {"ready": "green", "done": "green", "failed": "red", "unchanged": "dim", "waiting": "dim", "skipped": "dim"}
+STYLES = {
+    "ready": "green",
+    "done": "green",
+    "failed": "red",
+    "unchanged": "dim",
+    "waiting": "dim",
+    "skipped": "dim",
+}
 
 
 def headline(console: Console, event: Planned) -> str:
@@ -35,7 +42,11 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
     word = WORDS.get(row.phase, row.phase)
     if row.phase == "ready" and row.unit.probe is None:
         word = "running"
-    built = f"built {row.built:.1f} s" if row.built is not None else row.unit.version.partition("T")[0].removeprefix("RELEASE.")
+    built = (
+        f"built {row.built:.1f} s"
+        if row.built is not None
+        else row.unit.version.partition("T")[0].removeprefix("RELEASE.")
+    )
     took = row.took if row.settled else now - row.since if row.since else None
     return [
         f"  {row.unit.name}",

@@ -66,7 +66,10 @@ def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
 
 
 def _do(
-    step: Step, work: Work, report: Report, ended: Queue[tuple[Step, DevenvError | BaseException | None, float]]
+    step: Step,
+    work: Work,
+    report: Report,
+    ended: Queue[tuple[Step, DevenvError | BaseException | None, float]],
 ) -> None:
     started = time.monotonic()
     error: BaseException | None = None

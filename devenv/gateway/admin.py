@@ -194,9 +194,7 @@ def consumers(configuration: Configuration) -> list[dict[str, Any]]:
         {
             **fields_of(consumer),
             "keyauth_credentials": [
-                {"id": one.id, "key": MASK}
-                for one in configuration.keys
-                if one.consumer is consumer
+                {"id": one.id, "key": MASK} for one in configuration.keys if one.consumer is consumer
             ],
             "basicauth_credentials": [
                 {"id": one.id, "username": one.username, "password": MASK}
@@ -298,7 +296,6 @@ def table(title: str, columns: Iterable[str], rows: Sequence[tuple[str, ...]]) -
         return f"<h2>{title}</h2>\n<p>none</p>\n"
     head = "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
-        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>\n"
-        for row in rows
+        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>\n" for row in rows
     )
     return f"<h2>{title}</h2>\n<table><tr>{head}</tr>\n{body}</table>\n"

@@ -377,9 +377,7 @@ def check_route(draft: Draft, entry: Entry, where: str) -> None:
             try:
                 header_pattern(str(value))
             except re.error as problem:
-                draft.report(
-                    f"{where}.headers.{name}[{at}]", f"not a regular expression: {problem}"
-                )
+                draft.report(f"{where}.headers.{name}[{at}]", f"not a regular expression: {problem}")
 
 
 def path_problem(path: str) -> str | None:
@@ -421,9 +419,7 @@ def read_consumers(draft: Draft, top: Entry) -> tuple[list[Any], list[Found]]:
     for identity, entry in consumers.items():
         draft.consumers[identity] = Consumer(
             id=identity,
-            groups=tuple(
-                one["group"] for kind, _, one, by in owned if (kind, by) == ("acls", identity)
-            ),
+            groups=tuple(one["group"] for kind, _, one, by in owned if (kind, by) == ("acls", identity)),
             **{name: entry[name] for name in ("username", "custom_id", "tags")},
         )
     found = [read_credential(draft, *one) for one in owned if one[0] != "acls"]
@@ -443,9 +439,7 @@ def read_credential(draft: Draft, kind: str, where: str, entry: Entry, owner: st
         case "keyauth_credentials":
             return KeyCredential(identity, entry["key"], consumer)
         case "basicauth_credentials":
-            return BasicCredential(
-                identity, entry["username"], entry["password"], draft.hashed, consumer
-            )
+            return BasicCredential(identity, entry["username"], entry["password"], draft.hashed, consumer)
     check_jwt(draft, entry, where)
     return JwtCredential(
         id=identity,
@@ -471,9 +465,7 @@ def check_jwt(draft: Draft, entry: Entry, where: str) -> None:
 PLUGINS = available()
 
 
-def read_plugin(
-    draft: Draft, entry: Entry, where: str, owner: dict[str, str]
-) -> ConfiguredPlugin | None:
+def read_plugin(draft: Draft, entry: Entry, where: str, owner: dict[str, str]) -> ConfiguredPlugin | None:
     """Read a plugin's configuration and what it is bound to."""
     plugin = PLUGINS.get(entry["name"])
     if plugin is None:

@@ -72,9 +72,7 @@ class Exchange:
             self.body = await self.read_body()
         return self.body
 
-    def authenticate(
-        self, consumer: Consumer, credential: str | None, identifier: str | None = None
-    ) -> None:
+    def authenticate(self, consumer: Consumer, credential: str | None, identifier: str | None = None) -> None:
         """Record who the client is and tell the upstream; no credential means anonymous."""
         self.consumer = consumer
         self.credential = credential
@@ -104,6 +102,5 @@ def parsed(query: str) -> Query:
 def encoded(pairs: Query) -> str:
     """Join pairs into a query string or form body."""
     return "&".join(
-        quote(name, safe="") + ("" if value is None else "=" + quote(value, safe=""))
-        for name, value in pairs
+        quote(name, safe="") + ("" if value is None else "=" + quote(value, safe="")) for name, value in pairs
     )

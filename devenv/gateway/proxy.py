@@ -274,9 +274,7 @@ class Gateway:
         headers["X-Kong-Request-Id"] = trace.id
         headers.setdefault("Server", PRODUCT)
         finish.apply(headers)
-        response = web.StreamResponse(
-            status=upstream.status, reason=upstream.reason, headers=headers
-        )
+        response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
         if hdrs.CONTENT_LENGTH not in headers and request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         trace.status = upstream.status
@@ -370,9 +368,7 @@ def begin(
     )
 
 
-def upstream_headers(
-    request: web.BaseRequest, identity: str, path: str, match: Match
-) -> CIMultiDict[str]:
+def upstream_headers(request: web.BaseRequest, identity: str, path: str, match: Match) -> CIMultiDict[str]:
     """Return the headers an upstream gets: the client's, and who the client was."""
     headers = end_to_end(request.headers)
     headers.popall(hdrs.EXPECT, None)
@@ -406,22 +402,16 @@ def upstream_headers(
 def end_to_end(headers: Any) -> CIMultiDict[str]:
     """Return the headers that are not for the next hop alone."""
     named = {
-        name.strip().lower()
-        for value in headers.getall(hdrs.CONNECTION, ())
-        for name in value.split(",")
+        name.strip().lower() for value in headers.getall(hdrs.CONNECTION, ()) for name in value.split(",")
     }
     dropped = HOP_BY_HOP | named
-    return CIMultiDict(
-        (name, value) for name, value in headers.items() if name.lower() not in dropped
-    )
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
 def one_spelling(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     """Return headers with one spelling for each name: the client side replaces one by another."""
     names: dict[str, str] = {}
-    return CIMultiDict(
-        (names.setdefault(name.lower(), name), value) for name, value in headers.items()
-    )
+    return CIMultiDict((names.setdefault(name.lower(), name), value) for name, value in headers.items())
 
 
 async def accept_body(request: web.BaseRequest) -> None:

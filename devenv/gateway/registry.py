@@ -66,9 +66,7 @@ class PluginIndex:
     ) -> ConfiguredPlugin | None:
         """Return the configuration of a plugin that applies to a request."""
         scoped = self._scoped[name]
-        return next(
-            (scoped[one] for one in scopes(route, service, consumer) if one in scoped), None
-        )
+        return next((scoped[one] for one in scopes(route, service, consumer) if one in scoped), None)
 
 
 def scopes(route: str, service: str | None, consumer: str | None) -> Iterator[Scope]:

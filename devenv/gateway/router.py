@@ -61,9 +61,7 @@ class Router:
         candidates = [candidate for route in routes for candidate in candidates_of(route)]
         self.candidates = sorted(candidates, key=lambda one: one.rank, reverse=True)
 
-    def match(
-        self, method: str, host: str, path: str, headers: CIMultiDictProxy[str]
-    ) -> Match | None:
+    def match(self, method: str, host: str, path: str, headers: CIMultiDictProxy[str]) -> Match | None:
         """Return the first route that takes a request with a normalized path."""
         name, port = split_host(host)
         for one in self.candidates:
@@ -87,8 +85,7 @@ class Router:
 def candidates_of(route: Route) -> Iterable[Candidate]:
     """Return a route's candidates, one for each of its paths."""
     headers = tuple(
-        (name, tuple(header_pattern(value) for value in values))
-        for name, values in route.headers.items()
+        (name, tuple(header_pattern(value) for value in values)) for name, values in route.headers.items()
     )
     for path in route.paths or (None,):
         pattern = path_pattern(path) if path and path.startswith("~") else None

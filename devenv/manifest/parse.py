@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from devenv.errors import ManifestInvalid, Problem
+from devenv.errors import ManifestInvalid, Problem, did_you_mean
 from devenv.manifest import source
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import Kind, check
@@ -34,12 +33,6 @@ def parse(text: str, *, file: str, kinds: Mapping[str, Kind]) -> tuple[Manifest,
     if problems or manifest is None:
         raise ManifestInvalid(problems)
     return manifest, read
-
-
-def suggest(word: object, known: Iterable[str]) -> str:
-    """`did you mean "postgres"?`, or nothing when no known word is near."""
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f'did you mean "{near[0]}"?' if near else ""
 
 
 def _refuse_what_is_not_ours(read: Source) -> None:
@@ -73,8 +66,7 @@ def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]
 def _misleads(path: Path, suggestion: str, pruned: list[Path]) -> bool:
     """Whether a finding only exists because something wrong, reported already, was taken out."""
     return any(
-        bad[: len(path)] == path or (bad[:2] == path[:2] and suggestion.startswith("add "))
-        for bad in pruned
+        bad[: len(path)] == path or (bad[:2] == path[:2] and suggestion.startswith("add ")) for bad in pruned
     )
 
 
@@ -89,13 +81,12 @@ def _written(read: Source, loc: tuple[int | str, ...]) -> Path:
 
 def _take_out(value: Any, path: Path) -> None:
     for part in path[:-1]:
-        value = value[part] if isinstance(value, (dict, list)) and _has(value, part) else None
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return
     if path and isinstance(value, dict):
         value.pop(path[-1], None)
-
-
-def _has(value: dict[Any, Any] | list[Any], part: str | int) -> bool:
-    return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
 
 
 _WANTED = {
@@ -117,7 +108,7 @@ def _problem(read: Source, detail: ErrorDetails) -> Problem:
         case "extra_forbidden":
             known = _keys_beside(detail["loc"])
             word = detail["loc"][-1]
-            hint = suggest(word, known) or f"known here: {', '.join(sorted(known))}"
+            hint = did_you_mean(str(word), known, f"known here: {', '.join(sorted(known))}")
             return read.problem(path, "unknown key", hint)
         case "missing":
             return read.problem((*path, str(detail["loc"][-1])), "is missing")
@@ -127,7 +118,9 @@ def _problem(read: Source, detail: ErrorDetails) -> Problem:
         case "literal_error":
             return read.problem(path, f"cannot be {given!r}", f"one of {context['expected']}")
         case "greater_than_equal" | "less_than_equal":
-            return read.problem(path, f"{given} is out of range", detail["msg"].removeprefix("Input ").lower())
+            return read.problem(
+                path, f"{given} is out of range", detail["msg"].removeprefix("Input ").lower()
+            )
     if wanted := _WANTED.get(kind):
         return read.problem(path, f"expected {wanted}, found {_named(given)}", _how(kind, given))
     return read.problem(path, detail["msg"][0].lower() + detail["msg"][1:])

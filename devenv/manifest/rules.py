@@ -5,16 +5,16 @@ Each check yields `(path, message, suggestion)`; a new rule is one function and 
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from devenv.errors import did_you_mean
 from devenv.manifest.models import Infra, Job, Manifest, Service
 from devenv.manifest.source import Path
 
@@ -77,11 +77,6 @@ def check(manifest: Manifest, kinds: Mapping[str, Kind]) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(scope)]
 
 
-def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{found[0]}"?' if found else otherwise
-
-
 _LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -115,12 +110,16 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
     for path, one in scope.workloads.items():
         origins = [key for key in ("build", "image", "like") if getattr(one, key, None) is not None]
         if not origins:
-            yield path, "says neither build nor image", "build: ./folder-with-a-Dockerfile, or image: name:tag"
+            yield (
+                path,
+                "says neither build nor image",
+                "build: ./folder-with-a-Dockerfile, or image: name:tag",
+            )
         elif len(origins) > 1:
             yield (*path, origins[-1]), f"stands beside {origins[0]}", "keep one of them"
         like = getattr(one, "like", None)
         if like is not None and like not in scope.manifest.services:
-            yield (*path, "like"), f'no service "{like}"', near(like, scope.manifest.services)
+            yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
         if one.image is not None and not one.image.strip():
             yield (*path, "image"), "is empty", ""
 
@@ -132,12 +131,16 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
             yield (*path, "ports"), "stands beside port", "keep one of them"
         for key in service.ports:
             if not re.match(r"^[a-z][a-z0-9-]{0,14}$", key):
-                yield (*path, "ports", key), "a port name is at most 15 lower-case letters, digits, hyphens", ""
+                yield (
+                    (*path, "ports", key),
+                    "a port name is at most 15 lower-case letters, digits, hyphens",
+                    "",
+                )
         known = set(service.ports) or ({"http"} if service.port else set())
         if isinstance(service.publish, dict):
             for key in service.publish:
                 if key not in known:
-                    yield (*path, "publish", key), f'no port "{key}"', near(key, known)
+                    yield (*path, "publish", key), f'no port "{key}"', did_you_mean(key, known)
         if service.publish is not None and not known:
             yield (*path, "publish"), "there is no port to publish", "add port:"
         if service.route and not known:
@@ -169,7 +172,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
             if name == path[1]:
                 yield at, "uses itself", "take it out"
             elif name not in known:
-                hint = near(name, known, f"infra kinds: {', '.join(sorted(scope.kinds))}")
+                hint = did_you_mean(name, known, f"infra kinds: {', '.join(sorted(scope.kinds))}")
                 yield at, f'no service, job or infra kind "{name}"', hint
             elif slash:
                 kind = scope.kinds.get(scope.infra.get(name, ""))
@@ -226,7 +229,11 @@ def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 for method in route.methods or [""]:
                     claim = (route.path, host, method.upper())
                     if claim in claimed:
-                        yield path, f"{claimed[claim]} has the route {route.path} already", "one route, one service"
+                        yield (
+                            path,
+                            f"{claimed[claim]} has the route {route.path} already",
+                            "one route, one service",
+                        )
                     claimed.setdefault(claim, f"services.{name}")
 
 
@@ -265,8 +272,9 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
 
 
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
-    for path, one in scope.workloads.items():
-        targets = [((*path, "files", key), key) for key in one.files]
+    for unit, one in scope.workloads.items():
+        path: Path = unit
+        targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in one.files]
         targets += [((*path, "volumes", key), target) for key, target in one.volumes.items()]
         reload = getattr(one, "reload", None)
         targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
@@ -285,7 +293,11 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
                 yield (*path, "env", key), "is not a name of an environment variable", ""
         for index, key in enumerate(one.secrets):
             if not _VARIABLE.match(key):
-                yield (*path, "secrets", index), f'"{key}" is not a name of a secret', "as an environment variable"
+                yield (
+                    (*path, "secrets", index),
+                    f'"{key}" is not a name of a secret',
+                    "as an environment variable",
+                )
 
 
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
@@ -295,13 +307,17 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         if kind is None:
             at = (*path, "kind") if infra.kind else path
             known = f"known: {', '.join(sorted(scope.kinds))}"
-            yield at, f'no infra kind "{infra.kind or name}"', near(infra.kind or name, scope.kinds, known)
+            yield (
+                at,
+                f'no infra kind "{infra.kind or name}"',
+                did_you_mean(infra.kind or name, scope.kinds, known),
+            )
             continue
         common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
                 known = set(kind.options) | set(Infra.model_fields)
-                hint = near(option, known, f"known here: {', '.join(sorted(known))}")
+                hint = did_you_mean(option, known, f"known here: {', '.join(sorted(known))}")
                 yield (*path, option), "unknown key", hint
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem
@@ -321,13 +337,17 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
     for profile, members in manifest.profiles.items():
         for index, name in enumerate(members):
             if name not in scope.names and name not in scope.infra:
-                yield ("profiles", profile, index), f'nothing is called "{name}"', near(name, scope.names)
+                yield (
+                    ("profiles", profile, index),
+                    f'nothing is called "{name}"',
+                    did_you_mean(name, scope.names),
+                )
     for environment, one in manifest.environments.items():
         for section, known in (("services", manifest.services), ("infra", scope.infra)):
             for name in getattr(one, section):
                 if name not in known:
                     path: Path = ("environments", environment, section, name)
-                    yield path, f'no {section.removesuffix("s")} "{name}"', near(name, known)
+                    yield path, f'no {section.removesuffix("s")} "{name}"', did_you_mean(name, known)
 
 
 def references_resolve(scope: Scope) -> Iterator[Finding]:
@@ -351,9 +371,9 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
         known = _attributes(scope, name)
         if not known:
             names = [*scope.names, *scope.infra, "secret", "stack"]
-            yield path, f'${{{inside}}}: nothing is called "{name}"', near(name, names)
+            yield path, f'${{{inside}}}: nothing is called "{name}"', did_you_mean(name, names)
         elif attribute not in known:
-            hint = near(attribute, known, f"it has: {', '.join(sorted(known))}")
+            hint = did_you_mean(attribute, known, f"it has: {', '.join(sorted(known))}")
             yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
 
 

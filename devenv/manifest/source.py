@@ -1,7 +1,7 @@
 """YAML text to plain values that remember where they were written.
 
 Scalars follow YAML 1.2: `on`, `22:22` and `2024-01-01` stay text. Duplicate keys, custom tags,
-alias bombs and files too large to be a manifest are refused rather than guessed at.
+and alias bombs are refused rather than guessed at.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import yaml
 
 from devenv.errors import ManifestInvalid, Problem
 
-MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 MAX_VALUES = 500_000  # after aliases are expanded
 MAX_DEPTH = 40
 
@@ -74,8 +73,6 @@ for _tag, _pattern, _first in (
 
 def read(text: str, *, file: str) -> Source:
     """Parse one YAML document. Raises `ManifestInvalid` with every problem of form."""
-    if len(text) > MAX_BYTES:
-        raise _refused(file, f"{len(text) / 1e6:.0f} MB is too large for a manifest", "2 MB is the limit")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise _refused(file, "a NUL byte", "this is not a text file", line)

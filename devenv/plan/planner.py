@@ -36,10 +36,13 @@ def plan_up(
 
 def plan_restart(names: Collection[str]) -> Plan:
     """Restart the named units, all at once, and wait until they are ready again."""
-    steps = []
+    steps: list[Step] = []
     for name in names:
         number = len(steps) + 1
-        steps += [Step(number, Op.RESTART, name, "asked for"), Step(number + 1, Op.WAIT, name, after=(number,))]
+        steps += [
+            Step(number, Op.RESTART, name, "asked for"),
+            Step(number + 1, Op.WAIT, name, after=(number,)),
+        ]
     return Plan(tuple(steps))
 
 
@@ -135,9 +138,7 @@ class _Planner:
         cause = "has steps to run" if self.observed.prepared else "network missing"
         return self._add(Op.PREPARE, self.stack.name, cause, after, units)
 
-    def _add(
-        self, op: Op, target: str, cause: str, after: list[int], units: tuple[str, ...] = ()
-    ) -> int:
+    def _add(self, op: Op, target: str, cause: str, after: list[int], units: tuple[str, ...] = ()) -> int:
         number = len(self.steps) + 1
         self.steps.append(Step(number, op, target, cause, tuple(sorted(set(after))), units))
         return number
@@ -153,5 +154,3 @@ def _waiting(unit: Unit, found: Found) -> str:
     if unit.one_shot:
         return "still running"
     return "not healthy" if found.state == "running" else found.state
-
-

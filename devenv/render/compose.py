@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from devenv.manifest.models import Manifest
 from devenv.render.bundle import Bundle, to_json, to_yaml
 from devenv.render.kong import kong_yml
 from devenv.stack import text
-from devenv.stack.catalogue import merge
-from devenv.stack.model import LABEL, File, Probe, Stack, Unit
+from devenv.stack.labels import LABEL
+from devenv.stack.model import File, Probe, Stack, Unit
+from devenv.stack.world import merge
+
+if TYPE_CHECKING:
+    from devenv.manifest.models import Manifest
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 
@@ -26,15 +29,13 @@ NOT_YET = {
 """Manifest fields of services, jobs and infra that Compose does not honour, and why."""
 
 
-
-
 def notes(manifest: Manifest) -> list[str]:
     """What the manifest asks for and this backend does not do, a line each."""
     found = []
     for section in ("services", "jobs", "infra"):
         for name, one in getattr(manifest, section).items():
-            for key in sorted(one.model_fields_set & set(NOT_YET)):
-                found.append(f"{section}.{name}.{key} does nothing on compose: {NOT_YET[key]}")
+            ignored = sorted(one.model_fields_set & set(NOT_YET))
+            found += [f"{section}.{name}.{key} does nothing on compose: {NOT_YET[key]}" for key in ignored]
             if (replicas := getattr(one, "replicas", 1)) > 1:
                 found.append(f"{section}.{name}.replicas: compose runs one of {replicas}")
     return found
@@ -49,7 +50,9 @@ def render(
     """
     document: dict[str, Any] = {
         "name": stack.id,
-        "services": {unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root) for unit in stack.units},
+        "services": {
+            unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root) for unit in stack.units
+        },
         "networks": {"default": {"name": stack.id, "labels": _owner(stack)}},
     }
     volumes = {volume.name for unit in stack.units for volume in unit.volumes}
@@ -171,7 +174,9 @@ def in_container(probe: Probe) -> list[str]:
     """
     if probe.kind == "exec":
         return ["CMD", *probe.command]
-    listening = f"grep -qiE '^ *[0-9]+: [0-9A-F]+:{probe.port:04X} [0-9A-F:]+ 0A' /proc/net/tcp /proc/net/tcp6"
+    listening = (
+        f"grep -qiE '^ *[0-9]+: [0-9A-F]+:{probe.port:04X} [0-9A-F:]+ 0A' /proc/net/tcp /proc/net/tcp6"
+    )
     if probe.kind != "http":
         return ["CMD-SHELL", listening]
     url = f"http://127.0.0.1:{probe.port}{probe.path}"
@@ -179,14 +184,19 @@ def in_container(probe: Probe) -> list[str]:
         "CMD-SHELL",
         f"if command -v curl; then curl -fsS '{url}'; elif command -v wget; then wget -qO- '{url}'; "
         f"elif command -v python3; then python3 -c \"import urllib.request as u; u.urlopen('{url}')\"; "
-        f"elif command -v node; then node -e \"fetch('{url}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))\"; "
+        f"elif command -v node; then node -e \"fetch('{url}')"
+        f'.then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"; '
         f"else {listening}; fi >/dev/null 2>&1",
     ]
 
 
 def _aliases(stack: Stack, unit: Unit) -> list[str]:
     domains = dict.fromkeys((stack.namespace, "default"))
-    return [f"{unit.name}.{namespace}{tail}" for namespace in domains for tail in ("", ".svc", ".svc.cluster.local")]
+    return [
+        f"{unit.name}.{namespace}{tail}"
+        for namespace in domains
+        for tail in ("", ".svc", ".svc.cluster.local")
+    ]
 
 
 def _labels(unit: Unit, fingerprint: str) -> dict[str, str]:
@@ -213,7 +223,9 @@ def _escaped(value: Any) -> Any:
     match value:
         case str():
             return text.map_secrets(
-                value, lambda name, url: f"${{{variable(name, url=url)}}}", lambda plain: plain.replace("$", "$$")
+                value,
+                lambda name, url: f"${{{variable(name, url=url)}}}",
+                lambda plain: plain.replace("$", "$$"),
             )
         case dict():
             return {key: _escaped(item) for key, item in value.items()}

@@ -67,7 +67,8 @@ def _route(route: Route, index: int) -> dict[str, Any]:
 def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
     defaults = {"rate-limiting": {"policy": "local"}}  # the only one that needs no store
     return [
-        {"name": plugin.name} | ({"config": config} if (config := defaults.get(plugin.name, {}) | {**plugin.config}) else {})
+        {"name": plugin.name}
+        | ({"config": config} if (config := defaults.get(plugin.name, {}) | {**plugin.config}) else {})
         for plugin in plugins
     ]
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from devenv.errors import DevenvError
 from devenv.manifest import rules, source
+from devenv.stack.world import merge
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,6 @@ class Facts(Mapping[str, rules.Kind]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._catalogue
-
-
-def merge(base: Any, change: Any) -> Any:
-    """Deep merge: mappings join, everything else is replaced."""
-    if isinstance(base, Mapping) and isinstance(change, Mapping):
-        return {**base, **{key: merge(base.get(key), value) for key, value in change.items()}}
-    return change
 
 
 def matches(version: str, condition: str) -> bool:

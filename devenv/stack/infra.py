@@ -13,9 +13,7 @@ from devenv.stack import text
 from devenv.stack.catalogue import Kind
 from devenv.stack.model import File, Link, Need, Port, Probe, Role, Unit, Volume
 from devenv.stack.ports import Claim, Key
-
-Files = Mapping[str, tuple[tuple[str, str], ...]]
-"""Pattern -> (path, digest) of every file it matches."""
+from devenv.stack.world import Files
 
 
 @dataclass(frozen=True)

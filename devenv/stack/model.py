@@ -12,8 +12,6 @@ from devenv.stack import text
 Role = Literal["service", "job", "infra", "setup"]
 """`setup` is a one-shot that belongs to an infra unit, such as making MinIO's buckets."""
 
-LABEL = "devenv.dev/"
-
 
 @dataclass(frozen=True, slots=True)
 class Port:

@@ -67,7 +67,11 @@ def allot(
     for claim in claims:
         if claim.key in ports:
             continue
-        if claim.wanted not in taken and claim.wanted not in used and (claim.explicit or claim.wanted >= 1024):
+        if (
+            claim.wanted not in taken
+            and claim.wanted not in used
+            and (claim.explicit or claim.wanted >= 1024)
+        ):
             give(claim, claim.wanted)
         elif claim.explicit and not remap:
             owner = taken.get(claim.wanted) or next(

@@ -1,7 +1,7 @@
 """Manifest + catalogue + what the world says = Stack.
 
-Three steps, each pure: `wants` says what has to be read from the project, `claims` which host ports
-are wished for, `resolve` puts it all together.
+Two steps, both pure: `outline` says what has to be read from the project and which host ports are
+wished for, `resolve` puts it all together.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
 from devenv.manifest.models import Plugin as PluginModel
@@ -19,7 +20,7 @@ from devenv.manifest.rules import Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
-from devenv.stack.infra import Files, Instance, variable
+from devenv.stack.infra import Instance, variable
 from devenv.stack.model import (
     Build,
     Consumer,
@@ -35,35 +36,20 @@ from devenv.stack.model import (
     Unit,
     Volume,
 )
-from devenv.stack.ports import Claim, Key
-
-BuildKey = tuple[str, str]
-"""Context and Dockerfile, as written."""
+from devenv.stack.ports import Claim
+from devenv.stack.world import Outline, Want, World
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
-    """Something of the project that has to be read, and the place in the manifest that says so."""
-
-    kind: Literal["build", "file", "pattern", "text"]
-    name: str
-    path: Path
-    dockerfile: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What was read: digests of build contexts, files by pattern, texts, decided host ports."""
-
-    checkout: str
-    ports: Mapping[Key, int] = field(default_factory=dict)
-    builds: Mapping[BuildKey, str] = field(default_factory=dict)
-    files: Files = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
+def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
+    """What has to be known of a manifest before the world is looked at."""
+    return Outline(
+        wants=tuple(_wants(manifest)),
+        claims=tuple(_claims(manifest, catalogue)),
+        profiles={name: tuple(members) for name, members in manifest.profiles.items()},
+    )
 
 
-def wants(manifest: Manifest) -> Iterator[Want]:
-    """Everything that has to be read from the project before a stack can be resolved."""
+def _wants(manifest: Manifest) -> Iterator[Want]:
     for section in ("services", "jobs"):
         for name, one in getattr(manifest, section).items():
             path: Path = (section, name)
@@ -82,7 +68,7 @@ def wants(manifest: Manifest) -> Iterator[Want]:
         yield Want("text", manifest.gateway.extra, ("gateway", "extra"))
 
 
-def claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
+def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
     """Host ports wished for: the gateway first, then infra, then services, as people would say them."""
     resolver = _Resolver(manifest, catalogue, World(""))
     infra = sorted(resolver.instances.values(), key=lambda one: one.kind.gateway is None)
@@ -100,7 +86,9 @@ def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
     return _Resolver(manifest, catalogue, world).stack()
 
 
-def host_environment(manifest: Manifest, catalogue: Catalogue, world: World, service: str = "") -> dict[str, str]:
+def host_environment(
+    manifest: Manifest, catalogue: Catalogue, world: World, service: str = ""
+) -> dict[str, str]:
     """The variables with which a program on this machine reaches the stack, or what one service reaches."""
     return _Resolver(manifest, catalogue, world).host_environment(service)
 
@@ -117,15 +105,15 @@ class _Resolver:
         self._setups: dict[str, list[str]] = {}
 
     def stack(self) -> Stack:
-        infra: list[Unit] = []
+        found: list[Unit] = []
         for name, instance in self.instances.items():
-            units = instance.units(ports=self.world.ports, files=self.world.files)
-            self._setups[name] = [unit.name for unit in units if unit.one_shot]
-            infra += units
+            made = instance.units(ports=self.world.ports, files=self.world.files)
+            self._setups[name] = [unit.name for unit in made if unit.one_shot]
+            found += made
         services = [self._service(name, one) for name, one in self.manifest.services.items()]
         jobs = [self._job(name, one) for name, one in self.manifest.jobs.items()]
         gateway = self._gateway()
-        units = tuple(self._with_gateway(unit, gateway) for unit in (*infra, *jobs, *services))
+        units = tuple(self._with_gateway(unit, gateway) for unit in (*found, *jobs, *services))
         used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway))
         return Stack(
             name=self.manifest.name,
@@ -150,7 +138,11 @@ class _Resolver:
     def _look_up_public(self, reference: str) -> str:
         """What a text means on this machine: addresses are those that are published here."""
         name, _, attribute = reference.partition(".")
-        if name in ("secret", "stack") or attribute.startswith("public_") or attribute not in ("url", "host", "port"):
+        if (
+            name in ("secret", "stack")
+            or attribute.startswith("public_")
+            or attribute not in ("url", "host", "port")
+        ):
             return self._look_up(reference)
         return self._look_up(f"{name}.public_{attribute}")
 
@@ -229,7 +221,9 @@ class _Resolver:
             ports=tuple(
                 Port(key, port, self.world.ports.get((name, port)), publish.get(key, port))
                 if isinstance(one.publish, dict) or one.publish is None
-                else Port(key, port, self.world.ports.get((name, port)), one.publish if port == main else port)
+                else Port(
+                    key, port, self.world.ports.get((name, port)), one.publish if port == main else port
+                )
                 for key, port in ports.items()
             ),
             probe=_probe(one.health, main),
@@ -244,7 +238,11 @@ class _Resolver:
         inherited = like.env if like else {}
         injected = self._injected(one.uses)
         if like is not None:
-            said = {"build": like.build, "image": like.image, "entrypoint": one.entrypoint or like.entrypoint}
+            said: dict[str, Any] = {
+                "build": like.build,
+                "image": like.image,
+                "entrypoint": one.entrypoint or like.entrypoint,
+            }
             said |= {"secrets": [*like.secrets, *one.secrets], "files": {**like.files, **one.files}}
             one = one.model_copy(update=said)
         return Unit(
@@ -261,7 +259,9 @@ class _Resolver:
         secrets = {key: text.secret(key) for key in one.secrets}
         build = self._build(one)
         return {
-            "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}" if build else self.text(one.image or ""),
+            "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}"
+            if build
+            else self.text(one.image or ""),
             "build": build,
             "command": self._command(one.command),
             "entrypoint": self._command(one.entrypoint),
@@ -296,7 +296,11 @@ class _Resolver:
                 return None
             case str():
                 line = self.text(command)
-                return ("sh", "-c", line) if re.search(r"[$|&;<>()`*?~#\n\\]", line) else tuple(shlex.split(line))
+                return (
+                    ("sh", "-c", line)
+                    if re.search(r"[$|&;<>()`*?~#\n\\]", line)
+                    else tuple(shlex.split(line))
+                )
         return tuple(self.text(word) for word in command)
 
     def _file(self, target: str, source: Any) -> File:
@@ -326,9 +330,7 @@ class _Resolver:
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
-    def _offered(
-        self, instance: Instance, part: str, prefix: str, *, public: bool
-    ) -> list[tuple[str, str]]:
+    def _offered(self, instance: Instance, part: str, prefix: str, *, public: bool) -> list[tuple[str, str]]:
         injected = instance.injected(ports=self.world.ports, part=part, public=public)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
@@ -416,15 +418,15 @@ def _parts(scope: Scope, name: str) -> list[str]:
 def _probe(health: Health | None, port: int | None) -> Probe | None:
     if health is None:
         return Probe("tcp", port) if port else None
-    timing = {"every": health.every, "timeout": health.timeout, "within": health.within}
+    timed = partial(Probe, every=health.every, timeout=health.timeout, within=health.within)
     if health.exec is not None:
-        command = ("sh", "-c", health.exec) if isinstance(health.exec, str) else tuple(health.exec)
-        return Probe("exec", command=command, **timing)
+        words = ("sh", "-c", health.exec) if isinstance(health.exec, str) else tuple(health.exec)
+        return timed("exec", command=words)
     if health.http is not None:
-        return Probe("http", port or 0, health.http, **timing)
+        return timed("http", port or 0, health.http)
     if health.grpc is not None:
-        return Probe("grpc", health.grpc, **timing)
-    return Probe("tcp", health.tcp or 0, **timing)
+        return timed("grpc", health.grpc)
+    return timed("tcp", health.tcp or 0)
 
 
 def _secrets(value: Any) -> set[str]:

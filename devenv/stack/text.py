@@ -55,7 +55,8 @@ def map_secrets(text: str, put: Callable[[str, bool], str], plain: Callable[[str
     """Rewrite a text: `put(name, in_url)` for each secret, `plain` for what is between them."""
     parts = _SECRET.split(text)
     return "".join(
-        plain(parts[index]) + (put(parts[index + 1], bool(parts[index + 2])) if index + 2 < len(parts) else "")
+        plain(parts[index])
+        + (put(parts[index + 1], bool(parts[index + 2])) if index + 2 < len(parts) else "")
         for index in range(0, len(parts), 3)
     )
 

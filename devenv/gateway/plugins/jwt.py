@@ -98,9 +98,7 @@ def tokens_of(config: Jwt, exchange: Exchange) -> Iterator[str]:
     for name, value in parsed(exchange.query_string):
         if name in config.uri_param_names and value:
             yield value
-    cookies = dict(
-        pair.strip().partition("=")[::2] for pair in exchange.headers.get("Cookie", "").split(";")
-    )
+    cookies = dict(pair.strip().partition("=")[::2] for pair in exchange.headers.get("Cookie", "").split(";"))
     for name in config.cookie_names:
         if cookies.get(name):
             yield cookies[name]

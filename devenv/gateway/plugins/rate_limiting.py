@@ -11,13 +11,19 @@ from devenv.gateway.answers import Answer, error
 from devenv.gateway.counters import PERIODS, window_left
 from devenv.gateway.exchange import Exchange
 from devenv.gateway.plugin import Plugin, Problems
-from devenv.gateway.schema import Field, boolean, integer, matching, number, one_of, text
+from devenv.gateway.schema import (
+    Field,
+    boolean,
+    integer,
+    matching,
+    number,
+    one_of,
+    text,
+)
 
 FIELDS = {
     **{period: Field(number(1, 1e15)) for period in PERIODS},
-    "limit_by": Field(
-        one_of("consumer", "credential", "ip", "service", "header", "path"), "consumer"
-    ),
+    "limit_by": Field(one_of("consumer", "credential", "ip", "service", "header", "path"), "consumer"),
     "header_name": Field(text),
     "path": Field(matching(r"/.*", "a path")),
     "policy": Field(one_of("local"), "local"),

@@ -94,10 +94,7 @@ def config(http_method: str | None, **steps: Mapping[str, Any]) -> RequestTransf
 
     def entries(part: str) -> Steps:
         return Steps(
-            **{
-                step: tuple((name, value) for name, _, value in split(steps[step][part]))
-                for step in STEPS
-            }
+            **{step: tuple((name, value) for name, _, value in split(steps[step][part])) for step in STEPS}
         )
 
     def split(values: tuple[str, ...]) -> list[tuple[str, str, str]]:

@@ -104,9 +104,7 @@ FORM = (
         ),
     ],
 )
-def test_a_posted_configuration_replaces_the_whole(
-    gateway: Running, kind: str, body: bytes
-) -> None:
+def test_a_posted_configuration_replaces_the_whole(gateway: Running, kind: str, body: bytes) -> None:
     headers = {"Content-Type": kind}
     reply = gateway.ask("/config", method="POST", headers=headers, body=body, listener="admin")
     assert reply.status == 201

@@ -54,8 +54,7 @@ services:
         "_comment, _format_version, _ignore, _transform, acls, basicauth_credentials, consumers, "
         "jwt_secrets, keyauth_credentials, plugins, routes, services",
         "kong.yml: services[1].port: expected a number from 0 to 65535, found 99999",
-        "kong.yml: services[0].routes[1].paths[0]: should start with / (prefix path) or ~/ "
-        "(regex path)",
+        "kong.yml: services[0].routes[1].paths[0]: should start with / (prefix path) or ~/ (regex path)",
         'kong.yml: services[1]: there is another service "a"',
         "kong.yml: services[1].host: required, but missing (or give a url)",
         "kong.yml: services[0].routes[1].plugins[0] (oauth2): the embedded gateway has no plugin "
@@ -168,8 +167,7 @@ services:
             "jwt_secrets[0].rsa_public_key: not a public key in PEM form",
         ),
         (
-            "_transform: false\n"
-            + with_consumer("basicauth_credentials: [{username: a, password: b}]"),
+            "_transform: false\n" + with_consumer("basicauth_credentials: [{username: a, password: b}]"),
             "basicauth_credentials[0]: with _transform: false",
         ),
         (

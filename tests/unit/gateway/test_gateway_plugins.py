@@ -105,9 +105,7 @@ def hs256(**claims: Any) -> str:
         ({"anonymous": "nobody"}, {"headers": {"apikey": "wrong"}}, "nobody"),
     ],
 )
-def test_key_auth(
-    start: Start, config: dict[str, Any], request_: dict[str, Any], expected: Any
-) -> None:
+def test_key_auth(start: Start, config: dict[str, Any], request_: dict[str, Any], expected: Any) -> None:
     reply = start(configuration(plugin("key-auth", **config))).ask(**request_)
     if isinstance(expected, tuple):
         assert (reply.status, reply.message) == expected
@@ -607,9 +605,7 @@ def test_request_transformer_changes_the_query(start: Start, query: str, expecte
         ("text/plain", "gone=1", "gone=1"),
     ],
 )
-def test_request_transformer_changes_the_body(
-    start: Start, kind: str, body: str, expected: str
-) -> None:
+def test_request_transformer_changes_the_body(start: Start, kind: str, body: str, expected: str) -> None:
     config = plugin(
         "request-transformer",
         remove={"body": ["gone"]},

@@ -139,9 +139,7 @@ def test_a_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_must(file: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
-def test_running_requests_finish_at_the_end(
-    file: Path, upstream: Upstream, number: signal.Signals
-) -> None:
+def test_running_requests_finish_at_the_end(file: Path, upstream: Upstream, number: signal.Signals) -> None:
     replies: list[Reply] = []
     with process(ANY_PORT, "--config", str(file)) as one:
         proxy = one.ports["proxy"]

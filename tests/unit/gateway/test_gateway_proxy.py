@@ -62,9 +62,7 @@ def gateway(start: Start) -> Running:
     return start(CONFIG)
 
 
-def test_a_request_reaches_its_upstream_as_kong_would_send_it(
-    gateway: Running, upstream: Upstream
-) -> None:
+def test_a_request_reaches_its_upstream_as_kong_would_send_it(gateway: Running, upstream: Upstream) -> None:
     port = gateway.ports["proxy"]
     reply = gateway.ask(
         "/api/x%20y?b=2&a=1&a",
@@ -145,9 +143,7 @@ def test_every_method_goes_through(gateway: Running, method: str) -> None:
         ("/slow", 504, "The upstream server is timing out"),
     ],
 )
-def test_failures_are_answered_in_kongs_words(
-    gateway: Running, path: str, status: int, message: str
-) -> None:
+def test_failures_are_answered_in_kongs_words(gateway: Running, path: str, status: int, message: str) -> None:
     reply = gateway.ask(path)
     assert (reply.status, reply.message) == (status, message)
     assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
@@ -356,9 +352,7 @@ def test_websocket_messages_go_both_ways(gateway: Running, loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(("path", "status"), [("/unknown", 404), ("/nobody", 502), ("/api", 502)])
-def test_a_refused_websocket_is_an_http_error(
-    gateway: Running, loop: Loop, path: str, status: int
-) -> None:
+def test_a_refused_websocket_is_an_http_error(gateway: Running, loop: Loop, path: str, status: int) -> None:
     async def talk() -> int:
         async with aiohttp.ClientSession() as session:
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:

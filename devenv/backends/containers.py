@@ -1,0 +1,128 @@
+"""What the engine says of its containers, in one request, as values.
+
+Speaks to a local engine's socket itself: importing the SDK takes longer than `docker compose ps` does,
+and looking is what people do most.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from devenv.errors import ToolMissing
+from devenv.plan.model import Found
+from devenv.stack.labels import LABEL
+
+Container = Mapping[str, Any]
+
+
+def every(address: str) -> list[Container] | None:
+    """Every container on the machine; None when the address is not a local socket.
+
+    Raises `ToolMissing` when nothing answers.
+    """
+    if not address.startswith("unix://"):
+        return None
+    try:
+        status, body = _get(address.removeprefix("unix://"), "/containers/json?all=true")
+    except OSError as error:
+        raise unreachable(address, str(error)) from error
+    return list(json.loads(body)) if status == 200 else None
+
+
+def _get(path: str, resource: str) -> tuple[int, bytes]:
+    # HTTP/1.0: the engine answers unchunked and hangs up at the end.
+    request = f"GET {resource} HTTP/1.0\r\nHost: docker\r\n\r\n".encode()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
+        engine.settimeout(30)
+        engine.connect(path)
+        engine.sendall(request)
+        answer = b"".join(iter(lambda: engine.recv(1 << 16), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split(None, 2)[1] if head else 0), body
+
+
+def address(environment: Mapping[str, str] = os.environ) -> str:
+    """What the docker CLI talks to: DOCKER_HOST, else the current context, else the usual socket."""
+    if host := environment.get("DOCKER_HOST"):
+        return host
+    folder = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    name = environment.get("DOCKER_CONTEXT")
+    if not name:
+        try:
+            with open(f"{folder}/config.json") as file:
+                name = json.load(file).get("currentContext")
+        except (OSError, ValueError):
+            name = None
+    if name and name != "default":
+        from docker.context import ContextAPI
+
+        context = ContextAPI.get_context(name)
+        if context is None:
+            raise ToolMissing(f'no Docker context "{name}"', hint="docker context ls")
+        return str(context.Host)
+    return "unix:///var/run/docker.sock"
+
+
+def unreachable(address: str, why: str) -> ToolMissing:
+    """The error for an engine that does not answer."""
+    if "Permission denied" in why:
+        return ToolMissing(
+            f"no right to talk to the Docker engine at {address}",
+            hint="sudo usermod -aG docker $USER   then log in again",
+        )
+    hint = "start Docker Desktop, or: sudo systemctl start docker   (to install: https://docs.docker.com/get-docker)"
+    return ToolMissing(f"no Docker engine answers at {address}", hint=hint)
+
+
+def found(container: Container) -> Found:
+    """A container of ours as a value."""
+    labels = container["Labels"]
+    status = container.get("Status", "")
+    exit_code = re.match(r"Exited \((\d+)\)", status)
+    ports = json.loads(labels.get(LABEL + "ports", "[]"))
+    return Found(
+        unit=labels[LABEL + "unit"],
+        id=container["Id"],
+        state=container["State"],
+        role=labels.get(LABEL + "role", ""),
+        engine=labels.get(LABEL + "engine", ""),
+        healthy=_health(status),
+        exit_code=int(exit_code[1]) if exit_code else 0,
+        fingerprint=labels.get(LABEL + "fingerprint", ""),
+        image=container["Image"],
+        version=labels.get(LABEL + "version", ""),
+        ports={number: (wanted, host) for _, number, wanted, host in ports},
+        port_names={number: name for name, number, _, _ in ports},
+        links=tuple((label, url) for label, url in json.loads(labels.get(LABEL + "links", "[]"))),
+        routes=tuple(json.loads(labels.get(LABEL + "routes", "[]"))),
+        probe=labels.get(LABEL + "probe", ""),
+    )
+
+
+def _health(status: str) -> bool | None:
+    """From `Up 3 minutes (healthy)`, `(unhealthy)` or `(health: starting)`; None where nobody checks."""
+    if "(healthy)" in status:
+        return True
+    return False if "(unhealthy)" in status or "(health: starting)" in status else None
+
+
+def published(container: Container) -> Iterator[int]:
+    """The ports of this machine that a container holds."""
+    for port in container.get("Ports") or ():
+        if "PublicPort" in port:
+            yield int(port["PublicPort"])
+
+
+def owner(container: Container) -> str:
+    """Whose container it is, for people."""
+    labels = container["Labels"]
+    name = container["Names"][0].lstrip("/") if container.get("Names") else container["Id"][:12]
+    if LABEL + "stack" in labels:
+        return f"{labels.get(LABEL + 'unit', name)} of the stack {labels[LABEL + 'stack']}"
+    project = labels.get("com.docker.compose.project")
+    return f"container {name}" + (f" of the Compose project {project}" if project else "")

@@ -1,0 +1,204 @@
+"""From the manifest's text to a stack beside what runs: everything `up` and `plan` have to know."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from devenv import assets, hostports, sources
+from devenv.errors import DevenvError, ManifestInvalid
+from devenv.memory import Memory, user_cache
+from devenv.plan.model import Observed
+from devenv.stack import text
+from devenv.stack.model import Stack, fingerprint
+from devenv.stack.ports import Claim, Conflict, allot
+from devenv.stack.world import Outline, World
+from devenv.workspace import Workspace
+
+if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
+    from devenv.cli.context import Context
+    from devenv.manifest.models import Manifest
+    from devenv.manifest.source import Source
+    from devenv.stack.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A manifest with all that was read for it, resolved against what runs now."""
+
+    stack: Stack
+    observed: Observed
+    fingerprints: Mapping[str, str]
+    secrets: Mapping[str, str]
+    changes: Mapping[str, str]
+    moved: tuple[str, ...]
+    profiles: Mapping[str, tuple[str, ...]]
+    world: World
+
+
+class Project:
+    """The manifest of a workspace, read once."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.workspace = context, context.workspace
+
+    def names(self) -> list[str]:
+        """Everything the manifest gives a name."""
+        manifest, _, _ = self.parsed
+        return [*manifest.services, *manifest.jobs, *manifest.infra]
+
+    @cached_property
+    def parsed(self) -> tuple[Manifest, Source, Catalogue]:
+        """The manifest, checked. Raises `ManifestInvalid` with every problem."""
+        from devenv.manifest.parse import parse
+        from devenv.stack.catalogue import Catalogue, Facts
+
+        catalogue = Catalogue(self._kinds)
+        manifest, source = parse(self._text, file=self.workspace.shown, kinds=Facts(catalogue))
+        return manifest, source, catalogue
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return assets.catalogue()
+
+    @cached_property
+    def _text(self) -> str:
+        return self.workspace.text()
+
+    def load(self, *, remap: bool = False, strict: bool = True) -> Loaded:
+        """Read the manifest and everything it names, observe, decide ports, resolve.
+
+        Raises `ManifestInvalid` with every problem; when `strict` also for secrets without a value, and
+        `DevenvError` for ports that are taken.
+        """
+        space = self.workspace
+        memory = Memory(user_cache(self.context.environment))
+        written = self._text, json.dumps(self._kinds)
+        outline = memory.recall("outline", *written, make=self._outline)
+        digests = sources.Digests.load(space.state / "cache" / "digests.json")
+        read = sources.read(space.root, outline.wants, digests)
+        if read.findings:
+            raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
+        observed = self.context.observe()
+        taken = self._taken(outline.claims, observed)
+        held = {
+            (unit, port): pair for unit, one in observed.units.items() for port, pair in one.ports.items()
+        }
+        ports, conflicts = allot(outline.claims, taken=taken, held=held, checkout=space.checkout, remap=remap)
+        if conflicts and strict:
+            raise _ports_taken(conflicts, space.shown)
+        world = World(space.checkout, ports, read.builds, read.files, read.extra)
+        stack = memory.recall("stack", *written, repr(world), make=lambda: self._resolve(world))
+        secrets = space.secret_values(
+            wanted=stack.secrets,
+            generated=stack.generated,
+            environment=self.context.environment,
+            strict=strict,
+        )
+        self.context.console.hide(secrets.values())
+        digested = {name: text.digest(value) for name, value in secrets.items()}
+        fingerprints = {unit.name: fingerprint(unit, digested) for unit in stack.units}
+        builds = _Builds(space)
+        loaded = Loaded(
+            stack=stack,
+            observed=self._with_images(stack, observed, fingerprints),
+            fingerprints=fingerprints,
+            secrets=secrets,
+            changes=builds.changes(stack, read),
+            moved=tuple(_moved(outline.claims, ports, taken)),
+            profiles=outline.profiles,
+            world=world,
+        )
+        builds.remember(read)
+        if digests.changed:
+            space.write({"cache/digests.json": digests.dump()})
+        return loaded
+
+    def _outline(self) -> Outline:
+        from devenv.stack.resolve import outline
+
+        manifest, _, catalogue = self.parsed
+        return outline(manifest, catalogue)
+
+    def _resolve(self, world: World) -> Stack:
+        from devenv.stack.resolve import resolve
+
+        manifest, _, catalogue = self.parsed
+        return resolve(manifest, catalogue, world)
+
+    def _taken(self, claims: Sequence[Claim], observed: Observed) -> dict[int, str]:
+        own = {host for one in observed.units.values() if one.running for _, host in one.ports.values()}
+        hosts = {host for one in observed.units.values() for _, host in one.ports.values()}
+        wanted = {claim.wanted for claim in claims} | hosts
+        return {**hostports.taken(wanted - own - set(observed.taken)), **observed.taken}
+
+    def _with_images(self, stack: Stack, observed: Observed, fingerprints: Mapping[str, str]) -> Observed:
+        """Images are only asked for where something is not as it should be."""
+        current = {name: one.fingerprint for name, one in observed.units.items()}
+        wanted = {unit.image for unit in stack.units}
+        stale = {unit.image for unit in stack.units if current.get(unit.name) != fingerprints[unit.name]}
+        there = self.context.backend.images(wanted) if stale else frozenset(wanted)
+        return replace(observed, images=there)
+
+    def notes(self) -> list[str]:
+        """What the manifest asks for and this backend does not do."""
+        from devenv.render.compose import notes
+
+        return notes(self.parsed[0])
+
+
+class _Builds:
+    """Remembers what went into each image last, to say which file made a new one necessary."""
+
+    def __init__(self, space: Workspace) -> None:
+        self._space = space
+
+    def changes(self, stack: Stack, read: sources.Sources) -> dict[str, str]:
+        try:
+            before = json.loads((self._space.state / "cache" / "builds.json").read_text())
+        except (OSError, ValueError):
+            before = {}
+        found = {}
+        for unit in stack.units:
+            if unit.build is None:
+                continue
+            key = f"{unit.build.context}:{unit.build.dockerfile}"
+            now = read.contents[unit.build.context, unit.build.dockerfile]
+            if key in before and before[key] != now:
+                names = sorted(
+                    name for name in now.keys() | before[key] if now.get(name) != before[key].get(name)
+                )
+                more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+                found[unit.image] = f"sources changed: {', '.join(names[:2])}{more}"
+        return found
+
+    def remember(self, read: sources.Sources) -> None:
+        contents = {
+            f"{context}:{dockerfile}": files for (context, dockerfile), files in read.contents.items()
+        }
+        if contents:
+            self._space.write({"cache/builds.json": json.dumps(contents, sort_keys=True)})
+
+
+def _moved(
+    claims: Sequence[Claim], ports: Mapping[tuple[str, int], int], taken: Mapping[int, str]
+) -> list[str]:
+    return [
+        f"{claim.wanted} is taken by {taken[claim.wanted]}: {claim.unit} is on {ports[claim.key]}"
+        for claim in claims
+        if claim.wanted in taken and claim.key in ports and ports[claim.key] != claim.wanted
+    ]
+
+
+def _ports_taken(conflicts: list[Conflict], shown: str) -> DevenvError:
+    lines = [f"{one.claim.wanted} is taken by {one.owner}" for one in conflicts]
+    units = ", ".join(f"{one.claim.unit} publishes {one.claim.wanted}" for one in conflicts)
+    return DevenvError(
+        "port " + "; port ".join(lines),
+        where=f"{shown}: {units}",
+        why="checked before anything was created; nothing was changed",
+        hint="devenv up --remap-ports   gives free ones, the same each time",
+    )
