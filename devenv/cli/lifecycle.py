@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from devenv.cli.loading import Loaded
     from devenv.errors import DevenvError
     from devenv.plan.model import Plan
-    from devenv.stack.model import Stack
+    from devenv.stack.model import Stack, Unit
 
 
 def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -84,7 +84,7 @@ def up(
             for note in (*context.project.notes(), *loaded.moved):
                 context.console.note(note)
             carry_out(context, loaded, plan, units)
-    _ready(context, loaded.stack, time.monotonic() - started if plan else None)
+    _ready(context, loaded.stack, units, time.monotonic() - started if plan else None)
     if not detach:
         _follow(context, units)
 
@@ -150,23 +150,22 @@ def _selected(loaded: Loaded, names: list[str], profiles: list[str]) -> list[str
     return wanted
 
 
-def _ready(context: Context, stack: Stack, seconds: float | None) -> None:
+def _ready(context: Context, stack: Stack, names: Sequence[str], seconds: float | None) -> None:
     console = context.console
     head = "nothing to do" if seconds is None else f"ready in {seconds:.1f} s"
-    url = front(stack)
+    url = front([unit for unit in stack.units if unit.name in names])
     said = [console.style(head, "green", "bold") if seconds is not None else f"{stack.name} is up, {head}"]
     said += [f"open {console.style(url, 'cyan')}"] if url else []
     console.say("    ".join([*said, f"stop: {console.style('devenv down', 'bold')}"]))
 
 
-def front(stack: Stack) -> str:
+def front(units: Sequence[Unit]) -> str:
     """The URL that a person would open first: the gateway's shortest route, else the first service."""
-    if stack.gateway is not None and stack.gateway.routes:
-        unit = stack.unit(stack.gateway.unit)
-        plain = [route.path for route in stack.gateway.routes if not route.path.startswith("~")]
-        return f"http://localhost:{unit.ports[0].host}{min(plain, key=len, default='/')}"
-    links = [link.url for unit in stack.units if unit.role == "service" for link in unit.links]
-    return links[0] if links else ""
+    gateway = next((unit for unit in units if any(file.rendered for file in unit.files)), None)
+    routes = [route for unit in units for route in unit.routes if not route.startswith("~")]
+    if gateway is not None and routes:
+        return f"http://localhost:{gateway.ports[0].host}{min(routes, key=len)}"
+    return next((link.url for unit in units if unit.role == "service" for link in unit.links), "")
 
 
 def _follow(context: Context, names: Sequence[str]) -> None:
@@ -199,13 +198,16 @@ def down(
         removed = context.backend.remove(context.workspace.checkout, volumes=volumes, say=console.say)
     if not removed.units and not removed.volumes:
         console.say("nothing of this checkout was up")
-    else:
-        count = len(removed.units)
-        console.say(f"removed {count} container{'s' if count != 1 else ''}")
+    if removed.units:
+        console.say(f"removed {_counted(len(removed.units), 'container')}")
     if removed.volumes:
         console.say(f"removed the data: {', '.join(removed.volumes)}")
     if removed.kept:
-        console.say(f"data kept in {len(removed.kept)} volumes; `devenv down --volumes` removes it")
+        console.say(f"data kept in {_counted(len(removed.kept), 'volume')}; devenv down --volumes removes it")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _confirm(question: str) -> None:

@@ -266,9 +266,9 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         written += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
     if scope.manifest.gateway.extra:
         written.append((("gateway", "extra"), scope.manifest.gateway.extra))
-    for path, text in written:
+    for at, text in written:
         if posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
-            yield path, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
+            yield at, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
 
 
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
@@ -316,8 +316,8 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
-                known = set(kind.options) | set(Infra.model_fields)
-                hint = did_you_mean(option, known, f"known here: {', '.join(sorted(known))}")
+                options = sorted(set(kind.options) | set(Infra.model_fields))
+                hint = did_you_mean(option, options, f"known here: {', '.join(options)}")
                 yield (*path, option), "unknown key", hint
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem
