@@ -53,11 +53,18 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A step was left out, as one before it failed."""
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something to know that stops nothing."""
 
     text: str
 
 
-Event = Planned | Started | Progress | Done | Failed | Note
+Event = Planned | Started | Progress | Done | Failed | Skipped | Note
 Report = Callable[[Event], None]

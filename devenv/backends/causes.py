@@ -27,8 +27,8 @@ CAUSES: dict[str, str] = {
     r"ModuleNotFoundError|Cannot find module": (
         "a dependency is missing in the image: add it to the requirements, then devenv up"
     ),
-    r"failed to resolve|Could not resolve host|Temporary failure in name resolution": (
-        "no way to that name: is a proxy or VPN in between?"
+    r"failed to resolve|Could not resolve host|Temporary failure in name resolution|no such host": (
+        "no way to that host: offline, or is a proxy or VPN in between?"
     ),
     r"failed to solve: .*: not found": "the base image's name is wrong, or it is private: docker login",
     r"[Pp]ermission denied": (

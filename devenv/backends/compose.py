@@ -328,7 +328,7 @@ def _spoken(stream: Any, failed: Any) -> Iterator[str]:
 def _pull_failed(image: str) -> Any:
     def failed(said: str, error: Exception) -> DevenvError:
         why = said.splitlines()[-1] if said else ""
-        hint = "is the name right? For a private registry: docker login"
+        hint = likely([why]) or "is the name right? For a private registry: docker login"
         return DevenvError(
             f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
         )

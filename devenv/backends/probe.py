@@ -14,6 +14,8 @@ def answers(kind: str, port: int, path: str = "", *, timeout: float = 1.0) -> tu
         return _http(port, path, timeout) if kind == "http" else _accepts(port, timeout)
     except TimeoutError:
         return False, f"no answer within {timeout:g} s"
+    except ConnectionError:
+        return False, "nothing answers on the port"
     except http.client.HTTPException as error:
         return False, f"not HTTP: {error!r}"
     except OSError as error:

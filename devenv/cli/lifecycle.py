@@ -119,6 +119,7 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
                 context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"]
             )
     if failures:
+        context.console.say("what is up stays up; mend it and run `devenv up` again, it goes on from here")
         raise typer.Exit(FAILED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from devenv.events import Done, Event, Failed, Planned, Progress, Started
+from devenv.events import Done, Event, Failed, Planned, Progress, Skipped, Started
 from devenv.plan.model import Op, Step
 from devenv.stack.model import Stack, Unit
 
@@ -58,6 +58,8 @@ class Board:
                 return self._done(step, seconds)
             case Failed(step=step):
                 return self._phase(step, "failed")
+            case Skipped(step=step) if step.op is Op.APPLY:
+                return self._phase(step, "skipped")
         return []
 
     def _done(self, step: Step, seconds: float) -> list[Row]:

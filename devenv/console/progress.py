@@ -12,7 +12,7 @@ from devenv.console.board import Board, Row, addresses
 from devenv.events import Event, Failed, Note, Planned, Progress
 from devenv.plan.model import Op
 
-WORDS = {"ready": "healthy", "unchanged": "up"}
+WORDS = {"ready": "healthy", "unchanged": "up", "skipped": "not started"}
 STYLES = {
     "ready": "green",
     "done": "green",
@@ -53,7 +53,7 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
         console.style(built, "dim"),
         console.style(word, STYLES.get(row.phase, "cyan")),
         f"{took:.1f} s" if took is not None else "",
-        addresses(row.unit) if row.phase != "failed" else "",
+        addresses(row.unit) if row.phase not in ("failed", "skipped") else "",
     ]
 
 

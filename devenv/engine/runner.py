@@ -11,7 +11,7 @@ from queue import Queue
 
 from devenv.backends.base import Backend, Interrupted
 from devenv.errors import DevenvError, UnitFailed
-from devenv.events import Done, Failed, Progress, Report, Started
+from devenv.events import Done, Failed, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
 from devenv.stack.graph import waiting_for
 from devenv.stack.model import Stack
@@ -48,6 +48,8 @@ def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
                 report(Started(step))
                 threading.Thread(target=_do, args=(step, work, report, ended), daemon=True).start()
             if not running:
+                for step in waiting:
+                    report(Skipped(step))
                 return failures
             step, error, seconds = ended.get()
             del running[step.number]
