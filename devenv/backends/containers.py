@@ -89,6 +89,7 @@ def found(container: Container) -> Found:
         unit=labels[LABEL + "unit"],
         id=container["Id"],
         state=container["State"],
+        stack=labels.get(LABEL + "stack", ""),
         role=labels.get(LABEL + "role", ""),
         engine=labels.get(LABEL + "engine", ""),
         healthy=_health(status),

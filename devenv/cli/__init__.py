@@ -116,6 +116,10 @@ inspect.register(app)
 
 def main() -> None:
     """The `devenv` command."""
+    if "_DEVENV_COMPLETE" in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()
     try:
         app(prog_name="devenv")
     finally:

@@ -118,9 +118,11 @@ class Project:
         return loaded
 
     def _outline(self) -> Outline:
+        from devenv.manifest.models import schema
         from devenv.stack.resolve import outline
 
         manifest, _, catalogue = self.parsed
+        self.workspace.write({"schema.json": json.dumps(schema())})  # for editors; see README
         return outline(manifest, catalogue)
 
     def _resolve(self, world: World) -> Stack:

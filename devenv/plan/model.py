@@ -66,6 +66,7 @@ class Found:
     unit: str
     id: str
     state: str
+    stack: str = ""
     role: str = ""
     engine: str = ""
     healthy: bool | None = None

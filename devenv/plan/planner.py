@@ -66,6 +66,7 @@ class _Planner:
         rebuild: bool,
     ) -> None:
         self.stack, self.observed, self.fingerprints = stack, observed, fingerprints
+        self._found = {n: one for n, one in observed.units.items() if one.stack in ("", stack.id)}
         self.changes, self.rebuild = changes, rebuild
         self.steps: list[Step] = []
         self._ready: dict[str, int] = {}
@@ -91,7 +92,7 @@ class _Planner:
 
     def _unit(self, unit: Unit, cause: str, before: list[int], built: Mapping[str, int]) -> None:
         after = [self._ready[need.unit] for need in unit.needs if need.unit in self._ready]
-        found = self.observed.units.get(unit.name)
+        found = self._found.get(unit.name)
         if cause:
             after += [built[unit.image]] if unit.image in built else []
             number = self._add(Op.APPLY, unit.name, cause, after or before)
@@ -100,7 +101,7 @@ class _Planner:
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, found), after)
 
     def _stale(self, unit: Unit) -> str:
-        found = self.observed.units.get(unit.name)
+        found = self._found.get(unit.name)
         if found is None:
             return "not found"
         wanted = self.fingerprints[unit.name]
@@ -130,9 +131,13 @@ class _Planner:
         return [self._add(Op.PULL, image, "not on this machine", []) for image in missing]
 
     def _orphans(self) -> list[int]:
-        orphans = [name for name in self.observed.units if name not in self.stack]
-        strays = [*orphans, *self.observed.strays]
-        return [self._add(Op.REMOVE, name, "not in the manifest any more", []) for name in strays]
+        causes = {one: "there are two of it" for one in self.observed.strays}
+        for name, found in self.observed.units.items():
+            if name not in self._found:
+                causes[found.id] = f"of {found.stack}, as the stack was called before"
+            elif name not in self.stack:
+                causes[name] = "not in the manifest any more"
+        return [self._add(Op.REMOVE, target, cause, []) for target, cause in causes.items()]
 
     def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
         cause = "has steps to run" if self.observed.prepared else "network missing"
