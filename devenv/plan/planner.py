@@ -131,10 +131,10 @@ class _Planner:
         return [self._add(Op.PULL, image, "not on this machine", []) for image in missing]
 
     def _orphans(self) -> list[int]:
-        causes = {one: "there are two of it" for one in self.observed.strays}
+        causes = {one[:12]: "there are two of it" for one in self.observed.strays}
         for name, found in self.observed.units.items():
             if name not in self._found:
-                causes[found.id] = f"of {found.stack}, as the stack was called before"
+                causes[found.id[:12]] = f"of {found.stack}, as the stack was called before"
             elif name not in self.stack:
                 causes[name] = "not in the manifest any more"
         return [self._add(Op.REMOVE, target, cause, []) for target, cause in causes.items()]
