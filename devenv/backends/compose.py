@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -89,6 +91,7 @@ class ComposeBackend:
     # -- doing
 
     def follow(self, stack: Stack, bundle: Path) -> None:
+        _require_docker()
         self._bundle, self._stack_id = bundle, stack.id
         self.engine.listen(stack.id)
 
@@ -259,6 +262,7 @@ class ComposeBackend:
         return self.engine.logs(containers, follow=follow, tail=tail, since=since, stopped=stop.is_set)
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        _require_docker()
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
         return proc.attached(["docker", "exec", *flags, found.id, *argv])
 
@@ -303,6 +307,13 @@ def _described(unit: Unit) -> str:
     return f"port {probe.port}"
 
 
+def _require_docker() -> None:
+    if shutil.which("docker") is None:
+        raise ToolMissing(
+            "the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins"
+        )
+
+
 def _build_secret(root: Path, key: str, source: str) -> str:
     return f"id={key},env={source[1:]}" if source.startswith("$") else f"id={key},src={root / source}"
 
@@ -319,10 +330,6 @@ def _spoken(stream: Any, failed: Any) -> Iterator[str]:
                 yield line.rstrip()
     except DockerException as error:
         raise failed((error.stderr or "").strip(), error) from error
-    except FileNotFoundError as error:
-        raise ToolMissing(
-            "the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins"
-        ) from error
 
 
 def _pull_failed(image: str) -> Any:
@@ -356,11 +363,19 @@ def _build_failed(unit: Unit, said: list[str]) -> Any:
     return failed
 
 
+_COMPOSE = {
+    r"is not a docker command|unknown shorthand flag": (
+        "the docker command has no Compose plugin", "install docker-compose-plugin, 2.20.2 or newer"
+    ),
+    r"start_interval": ("Docker Compose is too old", "update it to 2.20.2 or newer"),
+    r"Cannot connect to the Docker daemon": ("the Docker engine went away", "start it, then: devenv up"),
+}  # fmt: skip
+
+
 def _create_failed(said: str, error: Exception) -> DevenvError:
-    if "is not a docker command" in said or "unknown shorthand flag" in said:
-        return ToolMissing(
-            "the docker command has no Compose plugin", hint="install docker-compose-plugin (2.20.2 or newer)"
-        )
+    for pattern, (what, hint) in _COMPOSE.items():
+        if re.search(pattern, said):
+            return ToolMissing(what, hint=hint)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     why = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else str(error))
     return DevenvError("Docker Compose did not create the containers", why=why, hint=likely([why]))

@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import docker.errors
 from docker.api.client import APIClient
@@ -18,6 +19,9 @@ from devenv.backends.base import LogLine
 from devenv.backends.containers import Container, unreachable
 from devenv.errors import DevenvError, ToolMissing
 from devenv.stack.labels import LABEL
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
 
@@ -36,6 +40,21 @@ class Refused(DevenvError):
     """The engine would not do something; `what` is its own reason."""
 
 
+def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[Engine, P], T]:
+    """Turns what the SDK raises into errors of ours: a lost engine, or one that refuses."""
+
+    @wraps(method)
+    def spoken(self: Engine, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(self, *args, **kwargs)
+        except RequestException as error:
+            raise unreachable(self.address, str(error)) from error
+        except docker.errors.APIError as error:
+            raise Refused(str(error.explanation or error)) from error
+
+    return spoken
+
+
 class Engine:
     """One connection to the engine that the docker CLI would talk to."""
 
@@ -48,6 +67,7 @@ class Engine:
         self._states: dict[str, State] = {}
         self._changed = threading.Condition()
 
+    @speaks
     def describe(self) -> str:
         """`Docker 28.5.2 at unix:///var/run/docker.sock`. Raises `ToolMissing` for one too old."""
         version = self.api.version()["Version"]
@@ -60,27 +80,28 @@ class Engine:
 
     # -- looking
 
+    @speaks
     def containers(self) -> list[Container]:
         """Every container on the machine, running or not."""
-        with _speaking(self.address):
-            return list(self.api.containers(all=True))
+        return list(self.api.containers(all=True))
 
+    @speaks
     def labelled(self, **labels: str) -> list[Container]:
         """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
         wanted = [f"{LABEL}{key}={value}" for key, value in labels.items()]
-        with _speaking(self.address):
-            return list(self.api.containers(all=True, filters={"label": wanted}))
+        return list(self.api.containers(all=True, filters={"label": wanted}))
 
+    @speaks
     def has_images(self, wanted: Collection[str]) -> frozenset[str]:
         """Those of the wanted images that the engine has."""
-        with _speaking(self.address):
-            tags = {
-                tag
-                for image in self.api.images()
-                for tag in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
-            }
+        tags = {
+            tag
+            for image in self.api.images()
+            for tag in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+        }
         return frozenset(image for image in wanted if _canonical(image) in tags)
 
+    @speaks
     def log_tail(self, container: str, lines: int) -> list[str]:
         """The last lines that a container printed."""
         try:
@@ -89,22 +110,23 @@ class Engine:
             return []
         return [line.rstrip() for line in raw.decode(errors="replace").splitlines()]
 
+    @speaks
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
 
     # -- doing
 
+    @speaks
     def start(self, container: str) -> None:
         """Start a container. Raises `Refused` with the engine's reason."""
-        try:
-            self.api.start(container)
-        except docker.errors.APIError as error:
-            raise Refused(str(error.explanation or error)) from error
+        self.api.start(container)
 
+    @speaks
     def restart(self, container: str) -> None:
         """Stop and start a container."""
         self.api.restart(container)
 
+    @speaks
     def remove(self, container: str) -> None:
         """Stop a container, giving it the time it asks for, and remove it; gone already is fine."""
         try:
@@ -113,15 +135,18 @@ class Engine:
         except docker.errors.NotFound:
             return
 
+    @speaks
     def volumes(self, **labels: str) -> list[str]:
         """Names of volumes with all of our labels."""
         filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
         return sorted(one["Name"] for one in self.api.volumes(filters=filters)["Volumes"] or ())
 
+    @speaks
     def remove_volume(self, name: str) -> None:
         """Remove a volume and what is in it."""
         self.api.remove_volume(name)
 
+    @speaks
     def remove_networks(self, **labels: str) -> None:
         """Remove the networks with all of our labels."""
         filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
@@ -130,6 +155,7 @@ class Engine:
 
     # -- events
 
+    @speaks
     def listen(self, stack: str) -> None:
         """Keep track of a stack's containers from now on, in the background."""
         since = int(time.time()) - 1
@@ -173,8 +199,7 @@ class Engine:
         with self._changed:
             known = self._states.get(container)
         if known is None:
-            with _speaking(self.address):
-                said = self.inspect(container)["State"]
+            said = self.inspect(container)["State"]
             known = State(said["Status"], said["ExitCode"], said.get("Health", {}).get("Status", ""))
             known.oom = bool(said.get("OOMKilled"))
             with self._changed:
@@ -257,16 +282,3 @@ def _moment(since: str | None) -> int | None:
     """`10m`, `90s`, `2h` ago, as seconds since the epoch."""
     match = re.match(r"^(\d+)([smh])$", since) if since else None
     return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
-
-
-class _speaking:
-    """Turns a lost connection into an error that says so."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, RequestException):
-            raise unreachable(self._address, str(error)) from error

@@ -36,6 +36,8 @@ def notes(manifest: Manifest) -> list[str]:
         for name, one in getattr(manifest, section).items():
             ignored = sorted(one.model_fields_set & set(NOT_YET))
             found += [f"{section}.{name}.{key} does nothing on compose: {NOT_YET[key]}" for key in ignored]
+            if (health := getattr(one, "health", None)) is not None and health.grpc:
+                found.append(f"{section}.{name}.health.grpc: checked as an open port for now")
             if (replicas := getattr(one, "replicas", 1)) > 1:
                 found.append(f"{section}.{name}.replicas: compose runs one of {replicas}")
     return found
