@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # each of these is imported where it is used: looking must no
     from devenv.stack.model import Stack, Unit
 
 TAIL = 15  # log lines on a card: enough for a traceback's end, few enough to read
-SETTLE = 0.3  # seconds a unit without a port has to run before it counts; most bad starts die sooner
+SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
 
 
 class ComposeBackend:
@@ -191,7 +191,7 @@ class ComposeBackend:
         if unit.one_shot or state.status != "running":
             return False, "", 1.0
         if unit.probe is None:
-            return passed >= SETTLE, "", SETTLE
+            return time.monotonic() - state.since >= SETTLE, "", SETTLE
         if unit.probe.kind == "exec":
             return state.health == "healthy", "", 1.0
         from devenv.backends.probe import answers

@@ -28,12 +28,13 @@ OLDEST = (25, 0)  # the first engine with start_interval, without which waiting 
 
 @dataclass
 class State:
-    """What events have said of a container so far."""
+    """What events have said of a container so far; `since` is when it was seen to start, monotonic."""
 
     status: str = "created"
     exit_code: int = 0
     health: str = ""
     oom: bool = False
+    since: float = 0.0
 
 
 class Refused(DevenvError):
@@ -180,7 +181,7 @@ class Engine:
             state = self._states.setdefault(actor.get("ID", ""), State())
             match action.partition(":")[0]:
                 case "start":
-                    state.status, state.health = "running", ""
+                    state.status, state.health, state.since = "running", "", time.monotonic()
                 case "die":
                     state.status = "exited"
                     state.exit_code = int(actor.get("Attributes", {}).get("exitCode", 1))
