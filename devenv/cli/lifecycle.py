@@ -166,7 +166,8 @@ def front(units: Sequence[Unit]) -> str:
     routes = [route for unit in units for route in unit.routes if not route.startswith("~")]
     if gateway is not None and routes:
         return f"http://localhost:{gateway.ports[0].host}{min(routes, key=len)}"
-    return next((link.url for unit in units if unit.role == "service" for link in unit.links), "")
+    services = sorted(units, key=lambda unit: unit.role != "service")
+    return next((link.url for unit in services for link in unit.links), "")
 
 
 def _follow(context: Context, names: Sequence[str]) -> None:
