@@ -230,7 +230,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str]) -> str:
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
         "command": [unit.command, unit.entrypoint],
-        "env": unit.env,
+        "env": sorted(unit.env),
         "ports": [(port.container, port.host) for port in unit.ports],
         "files": [(file.target, file.digest, secrets.get(file.secret, "")) for file in unit.files],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],

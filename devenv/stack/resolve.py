@@ -322,7 +322,7 @@ class _Resolver:
             used, _, part = use.partition("/")
             if used in self.instances:
                 instance = self.instances[used]
-                for prefix in {part} if used in uses else {"", part}:
+                for prefix in [part] if used in uses else dict.fromkeys(["", part]):
                     offers += self._offered(instance, part, prefix, public=public)
             elif used in self.manifest.services and _ports(self.manifest.services[used]):
                 url = self._service_attribute(used, "public_url" if public else "url")
