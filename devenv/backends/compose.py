@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # each of these is imported where it is used: looking must no
     from devenv.stack.model import Stack, Unit
 
 TAIL = 15  # log lines on a card: enough for a traceback's end, few enough to read
+KEEP = 3  # builds of an image; going back to what one had before lunch stays free
 SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
 
 
@@ -129,6 +130,7 @@ class ComposeBackend:
         for line in _spoken(stream, _build_failed(unit, said)):
             said.append(line)
             say(line)
+        self.engine.forget_builds(unit.image.rpartition(":")[0], keep=KEEP)
 
     def prepare(self, stack: Stack, units: Sequence[str]) -> None:
         if units:

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from queue import Empty, Queue
@@ -135,6 +136,14 @@ class Engine:
             self.api.remove_container(container, force=True, v=True)
         except docker.errors.NotFound:
             return
+
+    @speaks
+    def forget_builds(self, repository: str, *, keep: int) -> None:
+        """Remove all but the latest images of a repository, as far as nothing uses them."""
+        images = sorted(self.api.images(name=repository), key=lambda image: image["Created"], reverse=True)
+        for image in images[keep:]:
+            with suppress(docker.errors.APIError):
+                self.api.remove_image(image["Id"])
 
     @speaks
     def volumes(self, **labels: str) -> list[str]:

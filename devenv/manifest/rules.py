@@ -387,14 +387,14 @@ def _attributes(scope: Scope, name: str) -> frozenset[str]:
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text in a model, with its path. Environments are promotion's and not read here."""
+    """Every text in a model that devenv fills in, with its path: verbatim parts are none of ours."""
     match value:
         case str():
             yield path, value
         case BaseModel():
             fields = [*type(value).model_fields, *(value.model_extra or {})]
             for name in fields:
-                if name != "environments":
+                if name not in ("environments", "compose", "kubernetes"):
                     yield from strings(getattr(value, name), (*path, name))
         case dict():
             for key, item in value.items():
