@@ -103,6 +103,7 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
     from devenv.console.progress import progress
     from devenv.engine.runner import Work, run
     from devenv.events import Planned
+    from devenv.plan.model import Op
 
     backend, stack, space = context.backend, loaded.stack, context.workspace
     bundle = backend.render(stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../..")
@@ -118,6 +119,8 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
             _interrupted(
                 context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"]
             )
+    if not failures and plan.of(Op.BUILD):
+        context.project.remember_builds(loaded)
     if failures:
         context.console.say("what is up stays up; mend it and run `devenv up` again, it goes on from here")
         raise typer.Exit(FAILED)

@@ -13,9 +13,9 @@ from devenv.errors import DevenvError, ManifestInvalid
 from devenv.memory import Memory, user_cache
 from devenv.plan.model import Observed
 from devenv.stack import text
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, allot
-from devenv.stack.world import Outline, World
+from devenv.stack.world import BuildKey, Outline, World
 from devenv.workspace import Workspace
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
@@ -34,6 +34,7 @@ class Loaded:
     fingerprints: Mapping[str, str]
     secrets: Mapping[str, str]
     changes: Mapping[str, str]
+    contents: Mapping[BuildKey, Mapping[str, str]]
     moved: tuple[str, ...]
     profiles: Mapping[str, tuple[str, ...]]
     world: World
@@ -101,18 +102,17 @@ class Project:
         self.context.console.hide(secrets.values())
         digested = {name: text.digest(value) for name, value in secrets.items()}
         fingerprints = {unit.name: fingerprint(unit, digested) for unit in stack.units}
-        builds = _Builds(space)
         loaded = Loaded(
             stack=stack,
             observed=self._with_images(stack, observed, fingerprints),
             fingerprints=fingerprints,
             secrets=secrets,
-            changes=builds.changes(stack, read),
+            changes=_changes(stack, self._last_builds(), read),
+            contents=read.contents,
             moved=tuple(_moved(outline.claims, ports, taken)),
             profiles=outline.profiles,
             world=world,
         )
-        builds.remember(read)
         if digests.changed:
             space.write({"cache/digests.json": digests.dump()})
         return loaded
@@ -130,6 +130,21 @@ class Project:
 
         manifest, _, catalogue = self.parsed
         return resolve(manifest, catalogue, world)
+
+    def remember_builds(self, loaded: Loaded) -> None:
+        """Write down what went into the images that are there now."""
+        builds = {unit.build for unit in loaded.stack.units if unit.build is not None}
+        kept = self._last_builds() | {
+            _key(build): loaded.contents[build.context, build.dockerfile] for build in builds
+        }
+        self.workspace.write({"cache/builds.json": json.dumps(kept, sort_keys=True)})
+
+    def _last_builds(self) -> dict[str, Mapping[str, str]]:
+        try:
+            known = json.loads((self.workspace.state / "cache" / "builds.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def _taken(self, claims: Sequence[Claim], observed: Observed) -> dict[int, str]:
         own = {host for one in observed.units.values() if one.running for _, host in one.ports.values()}
@@ -152,37 +167,23 @@ class Project:
         return notes(self.parsed[0])
 
 
-class _Builds:
-    """Remembers what went into each image last, to say which file made a new one necessary."""
+def _changes(stack: Stack, before: Mapping[str, Mapping[str, str]], now: sources.Sources) -> dict[str, str]:
+    """Image -> which files make a new one necessary, as far as it is known what went into the last."""
+    found = {}
+    for unit in stack.units:
+        if unit.build is None:
+            continue
+        contents = now.contents[unit.build.context, unit.build.dockerfile]
+        last = before.get(_key(unit.build), contents)
+        names = sorted(name for name in contents.keys() | last if contents.get(name) != last.get(name))
+        if names:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            found[unit.image] = f"sources changed: {', '.join(names[:2])}{more}"
+    return found
 
-    def __init__(self, space: Workspace) -> None:
-        self._space = space
 
-    def changes(self, stack: Stack, read: sources.Sources) -> dict[str, str]:
-        try:
-            before = json.loads((self._space.state / "cache" / "builds.json").read_text())
-        except (OSError, ValueError):
-            before = {}
-        found = {}
-        for unit in stack.units:
-            if unit.build is None:
-                continue
-            key = f"{unit.build.context}:{unit.build.dockerfile}"
-            now = read.contents[unit.build.context, unit.build.dockerfile]
-            if key in before and before[key] != now:
-                names = sorted(
-                    name for name in now.keys() | before[key] if now.get(name) != before[key].get(name)
-                )
-                more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-                found[unit.image] = f"sources changed: {', '.join(names[:2])}{more}"
-        return found
-
-    def remember(self, read: sources.Sources) -> None:
-        contents = {
-            f"{context}:{dockerfile}": files for (context, dockerfile), files in read.contents.items()
-        }
-        if contents:
-            self._space.write({"cache/builds.json": json.dumps(contents, sort_keys=True)})
+def _key(build: Build) -> str:
+    return f"{build.context}:{build.dockerfile}"
 
 
 def _moved(
