@@ -46,7 +46,7 @@ def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[
     """Turns what the SDK raises into errors of ours: a lost engine, or one that refuses."""
 
     @wraps(method)
-    def spoken(self: Engine, *args: P.args, **kwargs: P.kwargs) -> T:
+    def spoken(self: Engine, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(self, *args, **kwargs)
         except RequestException as error:
@@ -88,7 +88,7 @@ class Engine:
         return list(self.api.containers(all=True))
 
     @speaks
-    def labelled(self, **labels: str) -> list[Container]:
+    def labelled(self, /, **labels: str) -> list[Container]:
         """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
         wanted = [f"{LABEL}{key}={value}" for key, value in labels.items()]
         return list(self.api.containers(all=True, filters={"label": wanted}))
@@ -146,7 +146,7 @@ class Engine:
                 self.api.remove_image(image["Id"])
 
     @speaks
-    def volumes(self, **labels: str) -> list[str]:
+    def volumes(self, /, **labels: str) -> list[str]:
         """Names of volumes with all of our labels."""
         filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
         return sorted(one["Name"] for one in self.api.volumes(filters=filters)["Volumes"] or ())
@@ -157,7 +157,7 @@ class Engine:
         self.api.remove_volume(name)
 
     @speaks
-    def remove_networks(self, **labels: str) -> None:
+    def remove_networks(self, /, **labels: str) -> None:
         """Remove the networks with all of our labels."""
         filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
         for network in self.api.networks(filters=filters):

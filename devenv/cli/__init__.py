@@ -117,7 +117,7 @@ inspect.register(app)
 def main() -> None:
     """The `devenv` command."""
     if "_DEVENV_COMPLETE" in os.environ:
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()
     try:

@@ -16,7 +16,6 @@ from devenv.stack import text
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, allot
 from devenv.stack.world import BuildKey, Outline, World
-from devenv.workspace import Workspace
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.cli.context import Context

@@ -160,6 +160,11 @@ class Service(Workload):
     reload: Reload | None = Field(None, description="What a changed file causes.")
     replicas: int = Field(1, ge=0, le=100, description="How many run.")
 
+    @property
+    def named_ports(self) -> Named:
+        """Its ports by name, the main one first."""
+        return self.ports or ({"http": self.port} if self.port else {})
+
 
 class Job(Workload):
     """A program that runs to its end; whoever uses it waits for its success."""

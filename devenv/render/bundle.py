@@ -31,6 +31,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_multi_representer(float, _Dumper.represent_float)  # numbers that remember how they were written
 
 
 def to_yaml(value: Any) -> str:

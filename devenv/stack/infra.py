@@ -24,7 +24,6 @@ class Instance:
     kind: Kind
     declared: Infra
     options: Mapping[str, str | list[str]]
-    namespace: str
 
     def claims(self) -> list[Claim]:
         """The ports it would like to have on this machine."""

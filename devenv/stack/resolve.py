@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
-from devenv.manifest.models import Plugin as PluginModel
 from devenv.manifest.rules import Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infra import Instance, variable
 from devenv.stack.model import (
     Build,
@@ -36,6 +35,7 @@ from devenv.stack.model import (
     Unit,
     Volume,
 )
+from devenv.stack.names import Names
 from devenv.stack.ports import Claim
 from devenv.stack.world import Outline, Want, World
 
@@ -74,7 +74,7 @@ def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
     infra = sorted(resolver.instances.values(), key=lambda one: one.kind.gateway is None)
     found = [claim for instance in infra for claim in instance.claims()]
     for name, service in manifest.services.items():
-        for index, (key, port) in enumerate(_ports(service).items()):
+        for index, (key, port) in enumerate(service.named_ports.items()):
             publish = service.publish
             wish = publish.get(key) if isinstance(publish, dict) else publish if index == 0 else None
             found.append(Claim(name, port, wish or port, explicit=wish is not None))
@@ -90,18 +90,21 @@ def host_environment(
     manifest: Manifest, catalogue: Catalogue, world: World, service: str = ""
 ) -> dict[str, str]:
     """The variables with which a program on this machine reaches the stack, or what one service reaches."""
-    return _Resolver(manifest, catalogue, world).host_environment(service)
+    return _Resolver(manifest, catalogue, world).names.on_host(service)
 
 
 class _Resolver:
     def __init__(self, manifest: Manifest, catalogue: Catalogue, world: World) -> None:
         self.manifest, self.world = manifest, world
-        self.namespace = manifest.namespace or manifest.name
         scope = Scope(manifest, Facts(catalogue))
         self.generated: set[str] = set()
+        self.names = Names(
+            manifest, {}, world
+        )  # options refer to secrets and to the stack, not to each other
         self.instances = {
             name: self._instance(name, catalogue, kind, scope) for name, kind in scope.infra.items()
         }
+        self.names = Names(manifest, self.instances, world)
         self._setups: dict[str, list[str]] = {}
 
     def stack(self) -> Stack:
@@ -112,66 +115,23 @@ class _Resolver:
             found += made
         services = [self._service(name, one) for name, one in self.manifest.services.items()]
         jobs = [self._job(name, one) for name, one in self.manifest.jobs.items()]
-        gateway = self._gateway()
+        unit = next((name for name, one in self.instances.items() if one.kind.gateway), None)
+        gateway = (
+            gateway_of(self.manifest, unit=unit, fill=self.names.text, extra=self.world.extra)
+            if unit is not None
+            else None
+        )
         units = tuple(self._with_gateway(unit, gateway) for unit in (*found, *jobs, *services))
         used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway))
         return Stack(
             name=self.manifest.name,
-            namespace=self.namespace,
+            namespace=self.names.namespace,
             checkout=self.world.checkout,
             units=units,
             gateway=gateway,
             secrets=frozenset(used - self.generated),
             generated=frozenset(used & self.generated),
         )
-
-    def host_environment(self, service: str) -> dict[str, str]:
-        workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
-        if not service:
-            routed = [name for name, one in self.manifest.services.items() if _ports(one)]
-            return self._injected([*self.instances, *routed], public=True)
-        one = workloads[service]
-        secrets = {key: text.secret(key) for key in one.secrets}
-        own = {key: text.fill(value, self._look_up_public) for key, value in one.env.items()}
-        return {**self._injected(one.uses, public=True), **secrets, **own}
-
-    def _look_up_public(self, reference: str) -> str:
-        """What a text means on this machine: addresses are those that are published here."""
-        name, _, attribute = reference.partition(".")
-        if (
-            name in ("secret", "stack")
-            or attribute.startswith("public_")
-            or attribute not in ("url", "host", "port")
-        ):
-            return self._look_up(reference)
-        return self._look_up(f"{name}.public_{attribute}")
-
-    # -- names and texts
-
-    def text(self, value: str) -> str:
-        return text.fill(value, self._look_up)
-
-    def _look_up(self, reference: str) -> str:
-        name, _, attribute = reference.partition(".")
-        if name == "secret":
-            return text.secret(attribute)
-        if name == "stack":
-            return self.manifest.name if attribute == "name" else self.namespace
-        if name in self.manifest.services:
-            return self._service_attribute(name, attribute)
-        return self.instances[name].attribute(attribute, ports=self.world.ports)
-
-    def _service_attribute(self, name: str, attribute: str) -> str:
-        port = next(iter(_ports(self.manifest.services[name]).values()), 0)
-        host = self.world.ports.get((name, port), port)
-        return {
-            "host": name,
-            "port": str(port),
-            "url": f"http://{name}:{port}",
-            "public_host": "localhost",
-            "public_port": str(host),
-            "public_url": f"http://localhost:{host}",
-        }[attribute]
 
     # -- infra
 
@@ -200,22 +160,22 @@ class _Resolver:
                     collected.append(part)
         env = {key: self._option(value) for key, value in declared.env.items()}
         declared = declared.model_copy(update={"env": env})
-        return Instance(name, kind, declared, options, self.namespace)
+        return Instance(name, kind, declared, options)
 
     def _option(self, value: Any) -> str:
         """An option's text; only secrets and the stack's own name may be referred to in it."""
-        return text.fill(_written(value), self._look_up)
+        return text.fill(_written(value), self.names.look_up)
 
     # -- services and jobs
 
     def _service(self, name: str, one: Service) -> Unit:
-        ports = _ports(one)
+        ports = one.named_ports
         main = next(iter(ports.values()), None)
         publish = one.publish if isinstance(one.publish, dict) else {}
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
         return Unit(
-            **self._workload(one, own | self._injected(one.uses), one.env),
+            **self._workload(one, own | self.names.injected(one.uses), one.env),
             name=name,
             role="service",
             ports=tuple(
@@ -236,7 +196,7 @@ class _Resolver:
     def _job(self, name: str, one: Job) -> Unit:
         like = self.manifest.services[one.like] if one.like else None
         inherited = like.env if like else {}
-        injected = self._injected(one.uses)
+        injected = self.names.injected(one.uses)
         if like is not None:
             said: dict[str, Any] = {
                 "build": like.build,
@@ -255,13 +215,13 @@ class _Resolver:
         )
 
     def _workload(self, one: Service | Job, injected: dict[str, str], env: dict[str, str]) -> dict[str, Any]:
-        own = {key: self.text(value) for key, value in env.items()}
+        own = {key: self.names.text(value) for key, value in env.items()}
         secrets = {key: text.secret(key) for key in one.secrets}
         build = self._build(one)
         return {
             "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}"
             if build
-            else self.text(one.image or ""),
+            else self.names.text(one.image or ""),
             "build": build,
             "command": self._command(one.command),
             "entrypoint": self._command(one.entrypoint),
@@ -279,9 +239,9 @@ class _Resolver:
         said = one.build
         if said is None:
             return None
-        args = tuple((key, self.text(value)) for key, value in said.args.items())
+        args = tuple((key, self.names.text(value)) for key, value in said.args.items())
         content = self.world.builds.get((said.context, said.dockerfile), "")
-        secrets = tuple((key, self.text(value)) for key, value in said.secrets.items())
+        secrets = tuple((key, self.names.text(value)) for key, value in said.secrets.items())
         digest = text.digest(content, said.dockerfile, said.target or "", repr(args))
         return Build(said.context, said.dockerfile, said.target, args, secrets, said.ssh, digest)
 
@@ -295,13 +255,13 @@ class _Resolver:
             case None:
                 return None
             case str():
-                line = self.text(command)
+                line = self.names.text(command)
                 return (
                     ("sh", "-c", line)
                     if re.search(r"[$|&;<>()`*?~#\n\\]", line)
                     else tuple(shlex.split(line))
                 )
-        return tuple(self.text(word) for word in command)
+        return tuple(self.names.text(word) for word in command)
 
     def _file(self, target: str, source: Any) -> File:
         if not isinstance(source, str):
@@ -315,79 +275,6 @@ class _Resolver:
             for setup in self._setups.get(name, ()):
                 yield Need(setup, done=True)
 
-    def _injected(self, uses: list[str], *, public: bool = False) -> dict[str, str]:
-        """Addresses of what is used. A variable that two would set differently is set by neither."""
-        offers: list[tuple[str, str]] = []
-        for use in uses:
-            used, _, part = use.partition("/")
-            if used in self.instances:
-                instance = self.instances[used]
-                for prefix in [part] if used in uses else dict.fromkeys(["", part]):
-                    offers += self._offered(instance, part, prefix, public=public)
-            elif used in self.manifest.services and _ports(self.manifest.services[used]):
-                url = self._service_attribute(used, "public_url" if public else "url")
-                offers.append((f"{variable(used)}_URL", url))
-        different = Counter(key for key, _ in dict.fromkeys(offers))
-        return {key: value for key, value in offers if different[key] == 1}
-
-    def _offered(self, instance: Instance, part: str, prefix: str, *, public: bool) -> list[tuple[str, str]]:
-        injected = instance.injected(ports=self.world.ports, part=part, public=public)
-        if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
-            long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
-            return [(key.replace(long, short), value) for key, value in injected.items()]
-        return list(injected.items())
-
-    # -- gateway
-
-    def _gateway(self) -> Gateway | None:
-        unit = next((name for name, one in self.instances.items() if one.kind.gateway is not None), None)
-        if unit is None:
-            return None
-        said = self.manifest.gateway
-        return Gateway(
-            unit=unit,
-            routes=tuple(
-                Route(
-                    path=route.path,
-                    service=name,
-                    port=next(iter(_ports(service).values())),
-                    hosts=tuple(route.host),
-                    methods=tuple(method.upper() for method in route.methods),
-                    strip=route.strip,
-                    plugins=self._plugins(route.plugins),
-                )
-                for name, service in self.manifest.services.items()
-                for route in service.route
-            ),
-            plugins=self._plugins(said.plugins),
-            consumers=tuple(
-                Consumer(
-                    name=name,
-                    keys=tuple(self.text(key) for key in one.key),
-                    basic=tuple((user, self.text(password)) for user, password in one.basic.items()),
-                    jwt=tuple({key: self.text(value) for key, value in entry.items()} for entry in one.jwt),
-                    groups=tuple(one.groups),
-                    custom_id=one.custom_id,
-                    plugins=self._plugins(one.plugins),
-                )
-                for name, one in said.consumers.items()
-            ),
-            extra=self.world.extra,
-        )
-
-    def _plugins(self, plugins: list[PluginModel]) -> tuple[Plugin, ...]:
-        return tuple(Plugin(plugin.name, self._deep(plugin.config)) for plugin in plugins)
-
-    def _deep(self, value: Any) -> Any:
-        match value:
-            case str():
-                return self.text(value)
-            case dict():
-                return {key: self._deep(item) for key, item in value.items()}
-            case list():
-                return [self._deep(item) for item in value]
-        return value
-
     def _with_gateway(self, unit: Unit, gateway: Gateway | None) -> Unit:
         if gateway is None or unit.name != gateway.unit:
             return unit
@@ -395,10 +282,6 @@ class _Resolver:
         assert kind is not None
         file = File(kind.config, rendered="gateway", digest=gateway.digest)
         return replace(unit, files=(*unit.files, file))
-
-
-def _ports(service: Service) -> dict[str, int]:
-    return service.ports or ({"http": service.port} if service.port else {})
 
 
 def _written(value: Any) -> str:

@@ -1,0 +1,67 @@
+"""The manifest's routes, plugins and consumers as the gateway's part of a stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from devenv.manifest import models
+from devenv.stack.model import Consumer, Gateway, Plugin, Route
+
+Fill = Callable[[str], str]
+"""Puts values in the place of `${...}`."""
+
+
+def gateway(manifest: models.Manifest, *, unit: str, fill: Fill, extra: Mapping[str, Any]) -> Gateway:
+    """What the gateway `unit` serves."""
+    said = manifest.gateway
+    return Gateway(
+        unit=unit,
+        routes=tuple(
+            _route(name, service, route, fill)
+            for name, service in manifest.services.items()
+            for route in service.route
+        ),
+        plugins=_plugins(said.plugins, fill),
+        consumers=tuple(_consumer(name, one, fill) for name, one in said.consumers.items()),
+        extra=extra,
+    )
+
+
+def _route(name: str, service: models.Service, route: models.Route, fill: Fill) -> Route:
+    return Route(
+        path=route.path,
+        service=name,
+        port=next(iter(service.named_ports.values())),
+        hosts=tuple(route.host),
+        methods=tuple(method.upper() for method in route.methods),
+        strip=route.strip,
+        plugins=_plugins(route.plugins, fill),
+    )
+
+
+def _consumer(name: str, one: models.Consumer, fill: Fill) -> Consumer:
+    return Consumer(
+        name=name,
+        keys=tuple(fill(key) for key in one.key),
+        basic=tuple((user, fill(password)) for user, password in one.basic.items()),
+        jwt=tuple({key: fill(value) for key, value in entry.items()} for entry in one.jwt),
+        groups=tuple(one.groups),
+        custom_id=one.custom_id,
+        plugins=_plugins(one.plugins, fill),
+    )
+
+
+def _plugins(plugins: list[models.Plugin], fill: Fill) -> tuple[Plugin, ...]:
+    return tuple(Plugin(plugin.name, _filled(plugin.config, fill)) for plugin in plugins)
+
+
+def _filled(value: Any, fill: Fill) -> Any:
+    match value:
+        case str():
+            return fill(value)
+        case dict():
+            return {key: _filled(item, fill) for key, item in value.items()}
+        case list():
+            return [_filled(item, fill) for item in value]
+    return value
