@@ -10,17 +10,13 @@ from collections.abc import Sequence
 
 def attached(argv: Sequence[str]) -> int:
     """Run a command on this terminal and return its exit code; Ctrl-C is the command's, not ours."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler, not SIG_IGN: what is ignored stays ignored in the child.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        with subprocess.Popen(list(argv), preexec_fn=_default_interrupt) as child:
-            code = child.wait()
+        code = subprocess.run(list(argv), check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code
-
-
-def _default_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def interrupt_children() -> None:

@@ -12,7 +12,7 @@ from devenv import workspace
 from devenv.backends import load
 from devenv.backends.base import Backend
 from devenv.console import Console
-from devenv.errors import UsageError
+from devenv.errors import UsageError, did_you_mean
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
@@ -64,8 +64,12 @@ class Context:
         observed = self.observe()
         for name in names:
             if name not in observed.units:
-                known = ", ".join(observed.units) or "nothing of this checkout is up"
-                raise UsageError(f'"{name}" is not up', why=f"up: {known}", hint=f"devenv up {name}")
+                known = ", ".join(observed.units)
+                why = f"up are: {known}" if known else "nothing of this checkout is up"
+                hint = did_you_mean(name, observed.units, f"devenv up {name}")
+                raise UsageError(f'"{name}" is not up', why=why, hint=hint)
+        if not observed.units:
+            self.console.say("nothing of this checkout is up; begin with: devenv up")
         return [observed.units[name] for name in (names or observed.units)]
 
     def hide_secrets(self) -> None:

@@ -165,6 +165,7 @@ class Instance:
             cpu=said.get("cpus"),
             grace=seconds(said.get("stop_grace_period", 10)),
             user=said.get("user"),
+            uid=None if declared.image else self.kind.uid,
             hostname=said.get("hostname"),
             links=self._links(ports) if main else (),
             extra={key: value for key, value in said.items() if key not in _NEUTRAL},

@@ -92,8 +92,8 @@ class Unit:
     """One thing that runs: a service, a job, a store, or a store's one-shot.
 
     Values may hold secret marks (`stack.text`). `memory` is in bytes, `cpu` in cores, `grace` in
-    seconds. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes` are the
-    user's own fragments, merged last.
+    seconds. `uid` is whom the image would make itself, started as root. `extra` are Compose keys that
+    have no neutral form; `compose` and `kubernetes` are the user's own fragments, merged last.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Unit:
     grace: float = 10.0
     within: float = 300.0
     user: str | None = None
+    uid: int | None = None
     hostname: str | None = None
     aliases: tuple[str, ...] = ()
     manual: bool = False
@@ -200,6 +201,7 @@ class Stack:
     gateway: Gateway | None = None
     secrets: frozenset[str] = frozenset()
     generated: frozenset[str] = frozenset()
+    registry: str = ""
 
     @property
     def id(self) -> str:

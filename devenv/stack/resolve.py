@@ -131,6 +131,7 @@ class _Resolver:
             gateway=gateway,
             secrets=frozenset(used - self.generated),
             generated=frozenset(used & self.generated),
+            registry=self.manifest.registry or "",
         )
 
     # -- infra

@@ -25,7 +25,8 @@ die() {
 timed() {
     local what=$1 start=$SECONDS log
     shift
-    log=$CACHE/logs/${what//[^[:alnum:].]/_}.log
+    log=${what##* }
+    log=$CACHE/logs/${log//[^[:alnum:].]/_}.log
     if ! "$@" </dev/null >"$log" 2>&1; then
         tail -n 25 "$log" >&2
         die "$what: failed; the whole log: $log"

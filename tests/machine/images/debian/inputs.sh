@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # How this host reaches the package registries, in host/: every image is built with it.
+set -euo pipefail
+
 # shellcheck source-path=SCRIPTDIR/../.. source=engine.sh
 . "$HERE/engine.sh"
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # What Debian's slim image leaves out: manuals, documentation and translations.
+set -euo pipefail
+
 mmdebstrap --variant=minbase --include=ca-certificates \
     --aptopt=host/etc/apt/apt.conf.d/90host \
     --dpkgopt=force-unsafe-io \
