@@ -11,10 +11,9 @@ import hashlib
 import os
 import pickle
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
-
-from devenv import __version__
 
 KEEP = 64  # files; one checkout uses two or three
 
@@ -33,7 +32,7 @@ class Memory:
         The inputs have to say everything that the value depends on. A memory that cannot be read or
         written is none.
         """
-        key = "\0".join((__version__, *inputs)).encode(errors="surrogatepass")
+        key = "\0".join((self._code, *inputs)).encode(errors="surrogatepass")
         file = self._folder / hashlib.sha256(key).hexdigest()
         with contextlib.suppress(Exception):  # a broken pickle raises whatever it likes
             value: T = pickle.loads(file.read_bytes())
@@ -42,6 +41,13 @@ class Memory:
         with contextlib.suppress(OSError):
             self._keep(file, pickle.dumps(value))
         return value
+
+    @cached_property
+    def _code(self) -> str:
+        """Stands for the code that made and will read the values: another one has other classes."""
+        here = Path(__file__).parent
+        files = sorted((*here.glob("stack/*.py"), *here.glob("manifest/*.py")))
+        return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
 
     def _keep(self, file: Path, raw: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

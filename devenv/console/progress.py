@@ -30,6 +30,7 @@ def headline(console: Console, event: Planned) -> str:
         (Op.PULL, "to pull"),
         (Op.BUILD, "to build"),
         (Op.APPLY, "to start"),
+        (Op.RESTART, "to restart"),
         (Op.REMOVE, "to remove"),
     )
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
