@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv.cli.lifecycle import Known, Up, names_known, names_up
+from devenv.cli.lifecycle import Known, Up, names_known, names_up, words
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def exec_(
     if not found.running:
         raise UsageError(f"{name} is {state_of(found)}", hint=f"devenv up {name}")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
-    raise typer.Exit(context.backend.exec(found, command or ["sh"], tty=tty, interactive=True))
+    raise typer.Exit(context.backend.exec(found, words(command) or ["sh"], tty=tty, interactive=True))
 
 
 def open_(
