@@ -266,7 +266,14 @@ def run(
             context.backend.name,
         )
         context.backend.follow(loaded.stack, folder)
-    raise typer.Exit(context.backend.run(unit, command or [], tty=sys.stdin.isatty() and sys.stdout.isatty()))
+    tty = sys.stdin.isatty() and sys.stdout.isatty()
+    raise typer.Exit(context.backend.run(unit, words(command), tty=tty))
+
+
+def words(command: list[str] | None) -> list[str]:
+    """A command as it was typed, with or without `--` before it."""
+    given = command or []
+    return given[1:] if given[:1] == ["--"] else given
 
 
 def register(app: typer.Typer) -> None:
