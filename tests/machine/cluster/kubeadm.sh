@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Clusters of one container, for tests that need just any context. Sourced by cluster.sh.
+
+kubeadm_up() {
+    local name=$1 port=$2 config=$MADE/kubeconfig.$1
+    if [ "$(docker inspect -f '{{.State.Running}}' "$name" 2>/dev/null)" != true ]; then
+        kubeadm_down "$name"
+        timed "cluster   $name" start_kubeadm "$name" "$port" "$config"
+    fi
+    echo "export KUBECONFIG='$config'"
+}
+
+start_kubeadm() {
+    local name=$1 port=$2 config=$3
+    docker run -d --name "$name" --label devenv.test-cluster=true --privileged --cgroupns=private \
+        --hostname node --tmpfs /run -v /var -v /tmp -v /lib/modules:/lib/modules:ro -v "$MADE/kit:/kit:ro" \
+        -p "127.0.0.1:$port:6443" -e SOLO=/kit/start -e "CLUSTER=$name" "$NODE_IMAGE" || return
+    until docker exec "$name" test -e /run/ready; do
+        [ "$(docker inspect -f '{{.State.Running}}' "$name")" = true ] || { docker logs "$name" && return 1; }
+        sleep 0.2
+    done
+    # Names of its own throughout, so that several files can be given as one KUBECONFIG.
+    docker exec "$name" sed "s|server: .*|server: https://127.0.0.1:$port|
+        s|kubernetes-admin@$name|$name|; s|kubernetes-admin|$name|" /etc/kubernetes/admin.conf >"$config"
+}
+
+kubeadm_down() {
+    docker rm -fv "$1" >/dev/null 2>&1 || true
+    rm -f "$MADE/kubeconfig.$1"
+}

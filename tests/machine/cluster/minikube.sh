@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# The Minikube profile the tests run on. Sourced by cluster.sh.
+
+# Minikube reads every flag of `start` from this file too, under the flag's own name; a flag on the
+# command line wins. So `minikube start -p NAME` works here and whoever calls it knows nothing of it.
+write_config() {
+    mkdir -p "$MINIKUBE_DIR/config"
+    cat >"$MINIKUBE_DIR/config/config.json" <<JSON
+{
+    "WantUpdateNotification": false,
+    "driver": "docker",
+    "base-image": "$NODE_IMAGE",
+    "container-runtime": "containerd",
+    "cni": "bridge",
+    "kubernetes-version": "$KUBERNETES",
+    "force": true
+}
+JSON
+}
+
+export_ours() {
+    export MINIKUBE_HOME=$MADE/home KUBECONFIG=$MADE/kubeconfig PATH=$BIN:$PATH
+}
+
+print_env() {
+    if users_minikube; then
+        echo "# the Minikube and the kubeconfig of $USER are used: nothing to export"
+        return
+    fi
+    [ -x "$BIN/minikube" ] || die "nothing is built yet: run tests/machine/cluster.sh"
+    printf 'export %s\n' "MINIKUBE_HOME='$MADE/home'" "KUBECONFIG='$MADE/kubeconfig'" "PATH='$BIN':\"\$PATH\""
+}
+
+minikube_up() {
+    users_minikube || export_ours
+    if minikube status -p "$1" >/dev/null 2>&1; then
+        say "profile   $1 is running"
+    else
+        timed "profile   $1 started" minikube start -p "$1" --keep-context
+    fi
+}
+
+minikube_do() {
+    users_minikube || export_ours
+    minikube "$1" -p "$2" >&2
+}
