@@ -85,7 +85,7 @@ stage() { rm -rf "$1" && mkdir -p "$(dirname "$1")" && cp -R "$2" "$1"; }
 
 program_row() { programs | grep "^$1|"; }
 
-recipe_of_program() { { program_row "$1" && files_in "$CLUSTER/programs/$1"; } | hash_of; }
+recipe_of_program() { { echo "$GO" && program_row "$1" && files_in "$CLUSTER/programs/$1"; } | hash_of; }
 
 ensure_program() {
     made "compiled  $1" "$MADE/programs/$1" "$(recipe_of_program "$1")" compile "$1"
@@ -97,7 +97,7 @@ compile() {
     IFS='|' read -r _ package values < <(program_row "$1")
     for value in $values; do flags+=" -X $value"; done
     stage "$MADE/src/$1" "$CLUSTER/programs/$1" && cd "$MADE/src/$1" &&
-        CGO_ENABLED=0 GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/mod \
+        CGO_ENABLED=0 GOTOOLCHAIN=$GO GOCACHE=$CACHE/go/build GOMODCACHE=$CACHE/go/mod \
             nice -n 5 go build -mod=mod -p 2 -trimpath -buildvcs=false -ldflags "$flags" \
             -o "$MADE/programs/$1" "$package"
 }

@@ -8,6 +8,9 @@ COREDNS=v1.12.0
 PAUSE=3.10
 STORAGE_PROVISIONER=v5
 PRELOAD=v18
+# The compiler they were released with, whatever Go is installed: kubeadm of this version refuses a
+# network when built with a newer one, which reads [10.96.0.1] as no address.
+GO=go1.24.2
 NODE_IMAGE=devenv-kicbase:v1
 
 # program (a folder under programs/) | package | variables set in it

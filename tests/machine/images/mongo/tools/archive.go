@@ -182,10 +182,8 @@ func createCollection(ctx context.Context, collection *mongo.Collection, indexes
 	}
 	wanted := bson.A{}
 	for _, index := range indexes {
-		for _, field := range index {
-			if field.Key == "name" && field.Value != "_id_" {
-				wanted = append(wanted, index)
-			}
+		if definition, name := withoutVersion(index); name != "_id_" {
+			wanted = append(wanted, definition)
 		}
 	}
 	if len(wanted) == 0 {
@@ -193,6 +191,19 @@ func createCollection(ctx context.Context, collection *mongo.Collection, indexes
 	}
 	return collection.Database().RunCommand(ctx,
 		bson.D{{Key: "createIndexes", Value: collection.Name()}, {Key: "indexes", Value: wanted}}).Err()
+}
+
+// withoutVersion drops what a server adds to an index and FerretDB does not take back.
+func withoutVersion(index bson.D) (definition bson.D, name any) {
+	for _, field := range index {
+		if field.Key == "name" {
+			name = field.Value
+		}
+		if field.Key != "v" {
+			definition = append(definition, field)
+		}
+	}
+	return definition, name
 }
 
 func write(writer io.Writer, item record) error {

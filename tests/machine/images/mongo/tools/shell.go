@@ -110,13 +110,23 @@ func newRuntime(client *mongo.Client, name string) (*goja.Runtime, error) {
 	return js, err
 }
 
-// runCommand sends a command and returns the reply, both as extended JSON.
+// runCommand sends a command and returns the reply, both as extended JSON. The server's refusal
+// is a reply too: {_error, code, codeName}.
 func runCommand(client *mongo.Client, database, command string) (string, error) {
 	var request, reply bson.D
 	if err := bson.UnmarshalExtJSON([]byte(command), false, &request); err != nil {
 		return "", err
 	}
-	if err := client.Database(database).RunCommand(context.Background(), request).Decode(&reply); err != nil {
+	err := client.Database(database).RunCommand(context.Background(), request).Decode(&reply)
+	var refused mongo.CommandError
+	var failed mongo.WriteException
+	switch {
+	case errors.As(err, &refused):
+		reply = bson.D{{Key: "_error", Value: refused.Message}, {Key: "code", Value: refused.Code}, {Key: "codeName", Value: refused.Name}}
+	case errors.As(err, &failed) && len(failed.WriteErrors) > 0:
+		first := failed.WriteErrors[0]
+		reply = bson.D{{Key: "_error", Value: first.Message}, {Key: "code", Value: first.Code}}
+	case err != nil:
 		return "", err
 	}
 	text, err := bson.MarshalExtJSON(reply, false, false)

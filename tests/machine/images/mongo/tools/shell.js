@@ -23,7 +23,8 @@ const revive = (key, value) =>
 
 const run = (database, command) => {
     const reply = JSON.parse(_run(database, JSON.stringify(command)), revive);
-    if (reply.writeErrors) throw new Error(reply.writeErrors[0].errmsg);
+    const {_error, code, codeName} = reply;
+    if (_error) throw Object.assign(new Error(_error), {name: 'MongoServerError', code, codeName});
     return reply;
 };
 
