@@ -1,0 +1,51 @@
+"""Stack to Kubernetes objects: a bundle that works with plain `kubectl apply -f` alone.
+
+`stack.yaml` holds no secret: they are in `secrets.yaml`, which is readable by its owner only. The
+names sort in the order in which they have to be applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devenv.render.bundle import Bundle, to_yaml
+from devenv.render.kubernetes.objects import Object, Source, of_stack, of_unit
+from devenv.stack.graph import ordered
+from devenv.stack.model import Stack
+
+__all__ = ["Object", "Source", "render"]
+
+
+def render(stack: Stack, source: Source) -> Bundle:
+    """The bundle.
+
+    Raises `KeyError` for a secret without a value, `UsageError` for files that no cluster takes.
+    """
+    secret: list[Object] = []
+    plain: list[Object] = []
+    manual: dict[str, str] = {}
+    for unit in ordered(stack):
+        objects = of_unit(stack, unit, source)
+        secret += [one for one in objects if one["kind"] == "Secret"]
+        rest = [one for one in objects if one["kind"] != "Secret"]
+        if unit.manual:  # kubectl does not look into folders: only `devenv run` starts it
+            manual[f"manual/{unit.name}.yaml"] = _document(rest)
+        else:
+            plain += rest
+    head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
+    head += "# kubectl apply -f .   (a job that comes too early is tried again)\n"
+    files = {
+        "namespace.yaml": _document(of_stack(stack)),
+        "secrets.yaml": "# Secrets of this checkout; never commit this file.\n" + _document(secret),
+        "stack.yaml": head + _document(plain),
+    }
+    return Bundle({**files, **manual}, private=frozenset({"secrets.yaml"}))
+
+
+def _document(objects: list[Object]) -> str:
+    return "---\n".join(map(to_yaml, objects))
+
+
+def names(stack: Stack) -> Mapping[str, str]:
+    """Kind -> what the stack's own objects, those of no unit, are called."""
+    return {one["kind"]: one["metadata"]["name"] for one in of_stack(stack)}

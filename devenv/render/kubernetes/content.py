@@ -1,0 +1,113 @@
+"""What a unit reads from its Secret and its ConfigMap: variables, and files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from devenv.errors import UsageError
+from devenv.render.kong import kong_yml
+from devenv.stack import text
+from devenv.stack.model import File, Stack, Unit
+
+LIMIT = 1024 * 1024  # bytes in one object; etcd takes no more
+INLINE = "DEVENV_SECRET_"  # variables for secrets in a command, which can hold none itself
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Keys and values of a unit's Secret and ConfigMap; `secret` and `binary` are base64.
+
+    `mounts`: target -> (whether it is secret, key).
+    """
+
+    secret: Mapping[str, str] = field(default_factory=dict)
+    text: Mapping[str, str] = field(default_factory=dict)
+    binary: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Changes when any of it does; empty when there is none."""
+        if not self.secret and not self.text and not self.binary:
+            return ""
+        parts = [sorted(one.items()) for one in (self.secret, self.text, self.binary)]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> Content:
+    """Everything that a unit reads. Raises `UsageError` where it is more than an object holds."""
+    secret = {
+        key: _base64(text.reveal(value, secrets).encode()) for key, value in unit.env if _has_secret(value)
+    }
+    for name in inline(unit):
+        secret[INLINE + name] = _base64(secrets[name].encode())
+    plain: dict[str, str] = {}
+    binary: dict[str, str] = {}
+    mounts: dict[str, tuple[bool, str]] = {}
+    for file in unit.files:
+        raw, hidden, key = _raw(stack, file, secrets, files), _hidden(stack, file), _key(file.target)
+        mounts[file.target] = hidden, key
+        if hidden:
+            secret[key] = _base64(raw)
+        elif (decoded := _decoded(raw)) is not None:
+            plain[key] = decoded
+        else:
+            binary[key] = _base64(raw)
+    _check_size(unit, secret, {**plain, **binary})
+    return Content(secret, plain, binary, mounts)
+
+
+def inline(unit: Unit) -> list[str]:
+    """Names of the secrets in a unit's command."""
+    words = (*(unit.entrypoint or ()), *(unit.command or ()))
+    return sorted(set().union(*(text.secrets_in(word) for word in words)))
+
+
+def _raw(stack: Stack, file: File, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
+    if file.secret:
+        return secrets[file.secret].encode()
+    return kong_yml(stack, secrets).encode() if file.rendered else files[file.source]
+
+
+def _hidden(stack: Stack, file: File) -> bool:
+    return bool(file.secret) or (bool(file.rendered) and _has_secret(repr(stack.gateway)))
+
+
+def _has_secret(value: str) -> bool:
+    return bool(text.secrets_in(value.replace("\\x00", "\0")))
+
+
+def _key(target: str) -> str:
+    """A path as a key: what is not allowed there becomes `_`; a digest keeps two paths apart."""
+    path = target.strip("/")
+    plain = re.sub(r"[^-._A-Za-z0-9]", "_", path)
+    return (
+        plain if plain == path.replace("/", "_") and "_" not in path else f"{plain}.{text.digest(path)[:6]}"
+    )
+
+
+def _decoded(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _check_size(unit: Unit, *holders: Mapping[str, str]) -> None:
+    for holder in holders:
+        size = sum(len(value.encode()) for value in holder.values())
+        if size > LIMIT:
+            largest = max(holder, key=lambda key: len(holder[key]))
+            raise UsageError(
+                f"the files of {unit.name} are too large for Kubernetes: {size / LIMIT:.1f} MiB",
+                why=f"one object takes 1 MiB; the largest is {largest}",
+                hint="put large files into the image, or load them with a job",
+            )

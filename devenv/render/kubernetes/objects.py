@@ -1,0 +1,207 @@
+"""The objects of a unit: what runs it, what leads to it, what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devenv.errors import UsageError
+from devenv.render.kubernetes.content import Content, content
+from devenv.render.kubernetes.overlay import overlay
+from devenv.render.kubernetes.pod import template
+from devenv.stack.catalogue import matches
+from devenv.stack.labels import LABEL
+from devenv.stack.model import Stack, Unit
+
+Object = dict[str, Any]
+
+SIZE = "1Gi"  # of a volume; what provisions them on a laptop does not hold anybody to it
+RETRIES = 6  # of a job: for those who apply the bundle by hand, all at once and in no order
+API = {
+    "Namespace": "v1", "ServiceAccount": "v1", "Secret": "v1", "ConfigMap": "v1", "Service": "v1",
+    "PersistentVolumeClaim": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1", "Job": "batch/v1",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What rendering needs besides the stack, as values.
+
+    `files` are contents by path in the project, `overrides` fragments of objects by infra kind and then
+    by kind of object. `registry` is put before the names of images that are built.
+    """
+
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registry: str = ""
+
+
+def of_stack(stack: Stack) -> list[Object]:
+    """What belongs to no unit: the namespace, and the account all pods run as."""
+    account = _object("ServiceAccount", stack, stack.name, owner(stack))
+    account["automountServiceAccountToken"] = False
+    if stack.namespace == "default":  # nobody makes or owns that one
+        return [account]
+    namespace = _object("Namespace", stack, stack.namespace, owner(stack))
+    del namespace["metadata"]["namespace"]
+    return [namespace, account]
+
+
+def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
+    """The unit's objects in the order in which they have to be applied; the last one runs it."""
+    held = content(stack, unit, source.secrets, source.files)
+    found = [*_holders(stack, unit, held), *_claims(stack, unit)]
+    if unit.ports:
+        found.append(_service(stack, unit))
+    found.append(_workload(stack, unit, held, source))
+    return _with_fragments(stack, unit, found, source)
+
+
+def owner(stack: Stack) -> dict[str, str]:
+    """Labels that say whose an object is."""
+    return {
+        "app.kubernetes.io/managed-by": "devenv",
+        "app.kubernetes.io/part-of": stack.name,
+        LABEL + "stack": stack.id,
+        LABEL + "checkout": stack.checkout,
+    }
+
+
+def labels(stack: Stack, unit: Unit) -> dict[str, str]:
+    """Labels of everything that belongs to a unit."""
+    return {
+        "app.kubernetes.io/name": unit.name,
+        **owner(stack),
+        LABEL + "unit": unit.name,
+        LABEL + "role": unit.role,
+    }
+
+
+def selector(stack: Stack, unit: Unit) -> dict[str, str]:
+    """Labels by which a unit's pods are found; they may never change while it exists."""
+    return {LABEL + "stack": stack.id, LABEL + "unit": unit.name}
+
+
+def kind(unit: Unit) -> str:
+    """What a unit is run by."""
+    if unit.one_shot:
+        return "Job"
+    return "StatefulSet" if unit.volumes else "Deployment"
+
+
+def _object(kind: str, stack: Stack, name: str, labels: Mapping[str, str]) -> Object:
+    metadata = {"name": name, "namespace": stack.namespace, "labels": dict(labels)}
+    return {"apiVersion": API[kind], "kind": kind, "metadata": metadata}
+
+
+def _holders(stack: Stack, unit: Unit, held: Content) -> list[Object]:
+    found = []
+    if held.secret:
+        said = _object("Secret", stack, unit.name, labels(stack, unit))
+        found.append({**said, "type": "Opaque", "data": dict(sorted(held.secret.items()))})
+    if held.text or held.binary:
+        said = _object("ConfigMap", stack, unit.name, labels(stack, unit))
+        found.append(
+            {
+                **said,
+                **({"data": dict(held.text)} if held.text else {}),
+                **({"binaryData": dict(held.binary)} if held.binary else {}),
+            }
+        )
+    return found
+
+
+def _claims(stack: Stack, unit: Unit) -> list[Object]:
+    """Claims of a one-shot; a StatefulSet brings its own."""
+    if not unit.one_shot:
+        return []
+    return [
+        _object("PersistentVolumeClaim", stack, volume.name, labels(stack, unit)) | {"spec": _claim()}
+        for volume in unit.volumes
+    ]
+
+
+def _claim() -> dict[str, Any]:
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": SIZE}}}
+
+
+def _service(stack: Stack, unit: Unit) -> Object:
+    """The same port outside as in: an address is the same on every backend."""
+    ports = [
+        {"name": port_name(port.name, port.container), "port": port.container, "targetPort": port.container}
+        for port in unit.ports
+    ]
+    said = _object("Service", stack, unit.name, labels(stack, unit))
+    return {**said, "spec": {"selector": selector(stack, unit), "ports": ports}}
+
+
+def port_name(name: str, number: int) -> str:
+    """A port's name if Kubernetes takes it: at most 15 letters, digits and hyphens."""
+    fits = len(name) <= 15 and name.replace("-", "").isalnum() and not name.isdecimal() and name.islower()
+    return name if fits and name.isascii() and name[0] != "-" != name[-1] else f"port-{number}"
+
+
+def _workload(stack: Stack, unit: Unit, held: Content, source: Source) -> Object:
+    pod = template(
+        unit,
+        held,
+        account=stack.name,
+        labels=labels(stack, unit),
+        fingerprint=source.fingerprints.get(unit.name, ""),
+        registry=source.registry,
+    )
+    said = _object(kind(unit), stack, unit.name, labels(stack, unit))
+    said["metadata"]["annotations"] = pod["metadata"]["annotations"]
+    if unit.one_shot:
+        return {**said, "spec": {"backoffLimit": RETRIES, "template": pod}}
+    spec: dict[str, Any] = {
+        "replicas": unit.replicas,
+        "selector": {"matchLabels": selector(stack, unit)},
+        "template": pod,
+    }
+    if unit.volumes:
+        templates = [
+            {"metadata": {"name": volume.name, "labels": labels(stack, unit)}, "spec": _claim()}
+            for volume in unit.volumes
+        ]
+        # Without `Parallel` a pod that never got ready is never replaced by its mended successor.
+        spec |= {
+            "serviceName": unit.name,
+            "podManagementPolicy": "Parallel",
+            "volumeClaimTemplates": templates,
+        }
+    return {**said, "spec": spec}
+
+
+def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Source) -> list[Object]:
+    """What must differ for this kind, then what the user wants. A new kind of object needs an apiVersion."""
+    found = {one["kind"]: one for one in objects}
+    rest = [one for one in objects if found[one["kind"]] is not one]  # several claims
+    for change in _overrides(unit, source):
+        for kind_ in found.keys() & change:
+            found[kind_] = overlay(found[kind_], change[kind_])
+    for kind_, change in unit.kubernetes.items():
+        if kind_ in found:
+            found[kind_] = overlay(found[kind_], change)
+        elif "apiVersion" in change:
+            metadata = {
+                "name": unit.name, "namespace": stack.namespace, "labels": labels(stack, unit)
+            }  # fmt: skip
+            found = {kind_: overlay({"kind": kind_, "metadata": metadata}, change), **found}
+        else:
+            raise UsageError(
+                f"{unit.name}: kubernetes.{kind_} changes nothing",
+                why=f"{unit.name} becomes {', '.join(found)}; any other kind needs an apiVersion",
+            )
+    *first, last = found.values()
+    return [*rest, *first, last]
+
+
+def _overrides(unit: Unit, source: Source) -> list[Mapping[str, Any]]:
+    """The fragments for the unit's kind, then those for its version."""
+    said = source.overrides.get(unit.engine, {})
+    versions = said.get("versions", {})
+    return [said, *(change for condition, change in versions.items() if matches(unit.version, condition))]

@@ -1,0 +1,26 @@
+"""Laying a fragment over an object, the way people know it from `kubectl patch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def overlay(base: Any, change: Any) -> Any:
+    """Mappings join, entries of a list join by their name, null removes; everything else is replaced."""
+    if isinstance(base, Mapping) and isinstance(change, Mapping):
+        merged = {key: overlay(base.get(key), value) for key, value in change.items() if value is not None}
+        return {key: value for key, value in base.items() if change.get(key, "") is not None} | merged
+    if _named(base) and _named(change):
+        known = {entry["name"]: entry for entry in base}
+        known |= {entry["name"]: overlay(known.get(entry["name"]), entry) for entry in change}
+        return list(known.values())
+    return change
+
+
+def _named(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(entry, Mapping) and "name" in entry for entry in value)
+    )

@@ -1,0 +1,118 @@
+"""What Kubernetes does with every field of the manifest, as data for the parity report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["same", "emulated", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How far a field is honoured, and why not wholly."""
+
+    level: Level = "same"
+    reason: str = ""
+
+
+SAME = Support()
+
+
+def _emulated(reason: str) -> Support:
+    return Support("emulated", reason)
+
+
+def _lost(reason: str) -> Support:
+    return Support("lost", reason)
+
+
+_WORKLOAD: Mapping[str, Support] = {
+    "build": _emulated("built on this machine, then carried to the nodes or pushed to the registry"),
+    "image": SAME,
+    "command": SAME,
+    "entrypoint": SAME,
+    "uses": _emulated("devenv applies in order; with kubectl alone, what comes too early is started again"),
+    "env": SAME,
+    "secrets": SAME,
+    "resources": _emulated("the limits; a quarter of them is requested of the scheduler"),
+    "volumes": _emulated("a claim of 1 GiB for each, kept by `down`"),
+    "files": _emulated("in a ConfigMap or Secret: at most 1 MiB for all files of a unit"),
+    "grace": SAME,
+    "compose": _lost("it is for Compose"),
+    "kubernetes": SAME,
+}
+
+FIELDS: Mapping[str, Mapping[str, Support]] = {
+    "Manifest": {
+        "name": SAME,
+        "namespace": SAME,
+        "backend": SAME,
+        "registry": SAME,
+        "services": SAME,
+        "jobs": SAME,
+        "infra": SAME,
+        "gateway": SAME,
+        "profiles": SAME,
+        "environments": SAME,
+    },
+    "Service": {
+        **_WORKLOAD,
+        "host": _lost("it is for the process backend"),
+        "port": SAME,
+        "ports": SAME,
+        "publish": _emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "route": SAME,
+        "health": SAME,
+        "reload": _lost("hot reload is not there yet; `devenv up` again picks up a change"),
+        "replicas": SAME,
+    },
+    "Job": {
+        **_WORKLOAD,
+        "like": SAME,
+        "manual": SAME,
+        "within": SAME,
+    },
+    "Infra": {
+        "kind": SAME,
+        "image": SAME,
+        "version": SAME,
+        "publish": _emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "memory": _emulated("the limit; a quarter of it is requested of the scheduler"),
+        "env": SAME,
+        "seed": _emulated("in a ConfigMap: at most 1 MiB for all files of a store"),
+        "compose": _lost("it is for Compose"),
+        "kubernetes": SAME,
+    },
+    "Build": dict.fromkeys(("context", "dockerfile", "target", "args", "secrets", "ssh"), SAME),
+    "Health": {
+        "http": SAME,
+        "tcp": SAME,
+        "grpc": SAME,
+        "exec": SAME,
+        "every": _emulated("Kubernetes checks once a second at most"),
+        "timeout": _emulated("in whole seconds"),
+        "within": SAME,
+    },
+    "Resources": {"cpu": SAME, "memory": SAME},
+    "SecretFile": {"secret": SAME},
+    "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
+    "Plugin": {"name": SAME, "config": SAME},
+    "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},
+    "Consumer": dict.fromkeys(("key", "basic", "jwt", "groups", "custom_id", "plugins"), SAME),
+}
+"""Model -> field -> support. `reload` and `environments` have models of their own, which say nothing here."""
+
+EXTRA: Mapping[str, Support] = {
+    "shm_size": SAME,
+    "working_dir": SAME,
+    "cap_add": SAME,
+    "read_only": SAME,
+}
+"""Compose keys of the catalogue that have no neutral form; any other one is lost."""
+
+
+def of_extra(key: str) -> Support:
+    """How far a Compose key of a catalogue file is honoured."""
+    return EXTRA.get(key) or _lost(f"Kubernetes has nothing like {key}")

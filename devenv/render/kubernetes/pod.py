@@ -1,0 +1,223 @@
+"""A unit as a pod template: one container, and what it may do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.render.bundle import to_json
+from devenv.render.kubernetes.content import INLINE, Content, inline
+from devenv.stack import text
+from devenv.stack.labels import LABEL
+from devenv.stack.model import Probe, Unit
+
+STEADY = 5  # seconds between checks once a unit is up; as on Compose
+ASKED = 0.25  # of its limits is set aside for a unit: a laptop runs more than fits if all used all of it
+
+BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+"""What an image that starts as root needs to become its own user, as most of them do."""
+
+
+def template(
+    unit: Unit,
+    held: Content,
+    *,
+    account: str,
+    labels: Mapping[str, str],
+    fingerprint: str,
+    registry: str,
+) -> dict[str, Any]:
+    """The template; `fingerprint` and the content's digest are in it, so that a change makes new pods."""
+    notes = described(unit, fingerprint)
+    if held.digest:
+        notes[LABEL + "content"] = held.digest
+    volumes, mounts = _volumes(unit, held)
+    spec: dict[str, Any] = {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # POSTGRES_PORT=tcp://... of other units would shadow our own variables
+        "terminationGracePeriodSeconds": math.ceil(unit.grace),
+        "securityContext": _pod_security(unit),
+        "containers": [_container(unit, mounts, registry)],
+    }
+    if unit.role in ("service", "job"):
+        spec["shareProcessNamespace"] = True  # a program that is PID 1 by accident ignores TERM
+    if unit.one_shot:
+        spec["restartPolicy"] = "Never"
+    if unit.hostname:
+        spec["hostname"] = unit.hostname
+    if volumes:
+        spec["volumes"] = volumes
+    return {"metadata": {"labels": dict(labels), "annotations": notes}, "spec": spec}
+
+
+def described(unit: Unit, fingerprint: str) -> dict[str, str]:
+    """What `status` has to know of a unit without its manifest."""
+    said = {
+        "engine": unit.engine,
+        "version": unit.version,
+        "fingerprint": fingerprint,
+        "ports": to_json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
+        "links": to_json([[link.label, link.url] for link in unit.links]),
+        "routes": to_json(list(unit.routes)),
+        "probe": f"{unit.probe.kind}:{unit.probe.port}{unit.probe.path}" if unit.probe else "",
+    }
+    return {LABEL + key: value for key, value in said.items() if value not in ("", "[]")}
+
+
+def image(unit: Unit, registry: str) -> str:
+    """The name by which a node knows the unit's image."""
+    return f"{registry.rstrip('/')}/{unit.image}" if unit.build and registry else unit.image
+
+
+def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "name": unit.name,
+        "image": image(unit, registry),
+        "imagePullPolicy": "IfNotPresent",  # a tag stands for the content
+    }
+    if unit.entrypoint is not None:
+        said["command"] = [_expandable(word) for word in unit.entrypoint]
+    if unit.command is not None:
+        said["args"] = [_expandable(word) for word in unit.command]
+    if "working_dir" in unit.extra:
+        said["workingDir"] = unit.extra["working_dir"]
+    if env := _env(unit):
+        said["env"] = env
+    if unit.ports:
+        said["ports"] = [{"containerPort": port.container} for port in unit.ports]
+    if resources := _resources(unit):
+        said["resources"] = resources
+    if unit.probe is not None and not unit.one_shot:
+        said |= _probes(unit.probe)
+    if mounts:
+        said["volumeMounts"] = mounts
+    said["securityContext"] = _security(unit)
+    return said
+
+
+def _env(unit: Unit) -> list[dict[str, Any]]:
+    found = [
+        {"name": key, "valueFrom": _from_secret(unit, key)}
+        if text.secrets_in(value)
+        else {"name": key, "value": _literal(value)}
+        for key, value in unit.env
+    ]
+    return found + [
+        {"name": INLINE + name, "valueFrom": _from_secret(unit, INLINE + name)} for name in inline(unit)
+    ]
+
+
+def _from_secret(unit: Unit, key: str) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": unit.name, "key": key}}
+
+
+def _literal(value: str) -> str:
+    """Kubernetes expands `$(NAME)` and halves `$$`: texts with either of them say their dollars twice."""
+    return value.replace("$", "$$") if "$(" in value or "$$" in value else value
+
+
+def _expandable(word: str) -> str:
+    if not text.secrets_in(word):
+        return _literal(word)
+    return text.map_secrets(
+        word, lambda name, url: f"$({INLINE}{name})", lambda plain: plain.replace("$", "$$")
+    )
+
+
+def _resources(unit: Unit) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    requests: dict[str, Any] = {}
+    if unit.cpu is not None:
+        limits["cpu"] = f"{math.ceil(unit.cpu * 1000)}m"
+        requests["cpu"] = f"{math.ceil(unit.cpu * 1000 * ASKED)}m"
+    if unit.memory is not None:
+        limits["memory"] = unit.memory if unit.memory % 2**20 else f"{unit.memory // 2**20}Mi"
+        requests["memory"] = f"{math.ceil(unit.memory * ASKED / 2**20)}Mi"
+    return {"requests": requests, "limits": limits} if limits else {}
+
+
+def _probes(probe: Probe) -> dict[str, Any]:
+    """Quick checks until it is up, seldom ones from then on. Kubernetes counts in whole seconds."""
+    every = max(1, round(probe.every))
+    check = _check(probe) | {"timeoutSeconds": max(1, math.ceil(probe.timeout))}
+    tries = max(1, math.ceil(probe.within / every))
+    return {
+        "startupProbe": {**check, "periodSeconds": every, "failureThreshold": tries},
+        "readinessProbe": {**check, "periodSeconds": STEADY, "failureThreshold": 3},
+    }
+
+
+def _check(probe: Probe) -> dict[str, Any]:
+    match probe.kind:
+        case "http":
+            return {"httpGet": {"path": probe.path, "port": probe.port}}
+        case "tcp":
+            return {"tcpSocket": {"port": probe.port}}
+        case "grpc":
+            return {"grpc": {"port": probe.port}}
+        case "exec":
+            return {"exec": {"command": list(probe.command)}}
+
+
+def _pod_security(unit: Unit) -> dict[str, Any]:
+    said: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
+    user, _, group = (unit.user or "").partition(":")
+    uid = int(user) if user.isdecimal() else unit.uid
+    if uid is not None:
+        gid = int(group) if group.isdecimal() else uid
+        # The group makes volumes writable where the storage honours it.
+        said |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
+    return said
+
+
+def _security(unit: Unit) -> dict[str, Any]:
+    known = unit.uid is not None or (unit.user or "").partition(":")[0].isdecimal()
+    added = [*([] if known else BECOME_ANOTHER), *map(str, unit.extra.get("cap_add", ()))]
+    capabilities: dict[str, Any] = {"drop": ["ALL"]}
+    if added:
+        capabilities["add"] = added
+    said: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": capabilities}
+    if unit.extra.get("read_only"):
+        said["readOnlyRootFilesystem"] = True
+    return said
+
+
+def _volumes(unit: Unit, held: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The pod's volumes, and where the container finds them."""
+    volumes: list[dict[str, Any]] = []
+    mounts: list[dict[str, Any]] = []
+    for volume in unit.volumes:
+        mounts.append({"name": volume.name, "mountPath": volume.target})
+        if unit.one_shot:
+            volumes.append({"name": volume.name, "persistentVolumeClaim": {"claimName": volume.name}})
+    shared = {"/dev/shm": str(unit.extra["shm_size"])} if "shm_size" in unit.extra else {}
+    memory = dict(entry.partition(":")[::2] for entry in unit.tmpfs) | shared
+    for index, (target, options) in enumerate(memory.items()):
+        size = options if target == "/dev/shm" else _size_option(options)
+        limit = {"sizeLimit": _quantity(size)} if size else {}
+        volumes.append({"name": f"memory-{index}", "emptyDir": {"medium": "Memory", **limit}})
+        mounts.append({"name": f"memory-{index}", "mountPath": target})
+    for name, hidden, holder in (
+        ("files", False, {"configMap": {"name": unit.name}}),
+        ("secret-files", True, {"secret": {"secretName": unit.name}}),
+    ):
+        inside = {target: key for target, (secret, key) in held.mounts.items() if secret is hidden}
+        if inside:
+            volumes.append({"name": name, **holder})
+        for target, key in inside.items():
+            mounts.append({"name": name, "mountPath": target, "subPath": key, "readOnly": True})
+    return volumes, mounts
+
+
+def _size_option(options: str) -> str:
+    """The size among a tmpfs's options, `mode=1777,size=64m`."""
+    return next((part[5:] for part in options.split(",") if part.startswith("size=")), "")
+
+
+def _quantity(size: str) -> str:
+    """Docker's `256m` or `1g` as Kubernetes writes it."""
+    number = size.lower().rstrip("b")
+    unit = {"k": "Ki", "m": "Mi", "g": "Gi"}.get(number[-1], "")
+    return number[:-1] + unit if unit else number

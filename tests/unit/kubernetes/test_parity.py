@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from devenv import assets
+from devenv.manifest import models
+from devenv.render.kubernetes.parity import EXTRA, FIELDS, of_extra
+from devenv.stack.catalogue import Catalogue
+
+ELSEWHERE = {
+    "Model", "Workload",                       # what others are made of
+    "Reload",                                  # one row: the field that holds it
+    "Environment", "ServiceOverride", "External", "ExternalInfra", "Ingress", "Autoscale",  # `promote`
+}  # fmt: skip
+
+
+def test_every_field_of_the_manifest_says_what_becomes_of_it() -> None:
+    known = {
+        name: set(one.model_fields)
+        for name, one in vars(models).items()
+        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == models.__name__
+    }
+    assert {name: set(fields) for name, fields in FIELDS.items()} == {
+        name: fields for name, fields in known.items() if name not in ELSEWHERE
+    }
+
+
+def test_whatever_is_not_the_same_says_why() -> None:
+    supports = [one for fields in FIELDS.values() for one in fields.values()]
+    assert [one for one in supports if (one.level == "same") == bool(one.reason)] == []
+
+
+def test_nothing_of_the_catalogue_is_lost() -> None:
+    texts = assets.catalogue()
+    catalogue = Catalogue(texts)
+    neutral = {
+        "image", "command", "entrypoint", "environment", "ports", "volumes", "tmpfs", "mem_limit", "cpus",
+        "stop_grace_period", "healthcheck", "user", "hostname", "depends_on", "x-once", "x-files",
+    }  # fmt: skip
+    extra = {key for kind in texts for one in catalogue[kind].services.values() for key in one} - neutral
+    assert {key for key in extra if of_extra(key).level == "lost"} == set()
+    assert extra <= set(EXTRA)
