@@ -212,20 +212,9 @@ def env(
 
 def plan(ctx: typer.Context, names: Known = None, json_: Json = False) -> None:
     """What `devenv up` would do, each step with its cause. Prints nothing when there is nothing to do."""
-    from devenv.plan.planner import plan_up
-
     context: Context = ctx.obj
     loaded = context.load(strict=False)
-    for name in names or []:
-        if name not in loaded.stack:
-            raise UsageError(f'nothing is called "{name}"')
-    found = plan_up(
-        loaded.stack,
-        loaded.observed,
-        fingerprints=loaded.fingerprints,
-        names=names or [],
-        changes=loaded.changes,
-    )
+    found, _ = context.project.plan(loaded, names or [])
     for note in (*context.project.notes(), *loaded.moved):
         context.console.note(note)
     if json_:

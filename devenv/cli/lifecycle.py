@@ -64,22 +64,12 @@ def up(
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
 ) -> None:
     """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
-    from devenv.plan.planner import plan_up, select
-
     context: Context = ctx.obj
     started = time.monotonic()
     with lock(context, "devenv up"):
         loaded = context.load(remap=remap_ports)
-        wanted = _selected(loaded, names or [], profile or [])
-        plan = plan_up(
-            loaded.stack,
-            loaded.observed,
-            fingerprints=loaded.fingerprints,
-            names=wanted,
-            changes=loaded.changes,
-            rebuild=build,
-        )
-        units = [unit.name for unit in select(loaded.stack, wanted)]
+        wanted = [*(names or []), *_members(loaded, profile or [])]
+        plan, units = context.project.plan(loaded, wanted, rebuild=build)
         if plan:
             for note in (*context.project.notes(), *loaded.moved):
                 context.console.note(note)
@@ -137,20 +127,14 @@ def _interrupted(context: Context, starting: list[str]) -> None:
     raise typer.Exit(INTERRUPTED)
 
 
-def _selected(loaded: Loaded, names: list[str], profiles: list[str]) -> list[str]:
-    wanted = list(names)
-    known_profiles = loaded.profiles
+def _members(loaded: Loaded, profiles: list[str]) -> list[str]:
+    wanted: list[str] = []
     for profile in profiles:
-        if profile not in known_profiles:
-            listed = ", ".join(known_profiles) or "there are none"
-            hint = did_you_mean(profile, known_profiles, f"profiles: {listed}")
+        if profile not in loaded.profiles:
+            listed = ", ".join(loaded.profiles) or "there are none"
+            hint = did_you_mean(profile, loaded.profiles, f"profiles: {listed}")
             raise UsageError(f'no profile "{profile}"', hint=hint)
-        wanted += known_profiles[profile]
-    for name in wanted:
-        if name not in loaded.stack:
-            known = [unit.name for unit in loaded.stack.units]
-            hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
-            raise UsageError(f'nothing is called "{name}"', hint=hint)
+        wanted += loaded.profiles[profile]
     return wanted
 
 
@@ -241,24 +225,13 @@ def run(
     command: Annotated[list[str] | None, typer.Argument(help="Another command than its own.")] = None,
 ) -> None:
     """Run a job, or a one-off command in a service's image, with all that it uses up."""
-    from devenv.plan.planner import plan_image, plan_up
-
     context: Context = ctx.obj
     with lock(context, "devenv run"):
         loaded = context.load()
-        _selected(loaded, [name], [])
+        plan = context.project.plan_run(loaded, name)
         unit = loaded.stack.unit(name)
-        needs = [need.unit for need in unit.needs]
-        plan = (
-            plan_up(loaded.stack, loaded.observed, fingerprints=loaded.fingerprints, names=needs)
-            if needs
-            else None
-        )
         if plan:
-            carry_out(context, loaded, plan, needs)
-        build = plan_image(unit, loaded.observed)
-        if build:
-            carry_out(context, loaded, build, [name])
+            carry_out(context, loaded, plan, [need.unit for need in unit.needs])
         folder = context.workspace.write_bundle(
             context.backend.render(
                 loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../.."

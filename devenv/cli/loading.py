@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devenv import assets, hostports, sources
-from devenv.errors import DevenvError, ManifestInvalid
+from devenv.errors import DevenvError, ManifestInvalid, UsageError, did_you_mean
 from devenv.memory import Memory, user_cache
-from devenv.plan.model import Observed
+from devenv.plan.model import Observed, Plan
 from devenv.stack import text
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, allot
@@ -37,6 +37,16 @@ class Loaded:
     moved: tuple[str, ...]
     profiles: Mapping[str, tuple[str, ...]]
     world: World
+
+    @property
+    def current(self) -> set[str]:
+        """Names of units that are there with the very fingerprint they should have."""
+        found = self.observed.units
+        return {
+            name
+            for name, wanted in self.fingerprints.items()
+            if name in found and found[name].fingerprint == wanted
+        }
 
 
 class Project:
@@ -103,7 +113,7 @@ class Project:
         fingerprints = {unit.name: fingerprint(unit, digested) for unit in stack.units}
         loaded = Loaded(
             stack=stack,
-            observed=self._with_images(stack, observed, fingerprints),
+            observed=observed,
             fingerprints=fingerprints,
             secrets=secrets,
             changes=_changes(stack, self._last_builds(), read),
@@ -151,13 +161,54 @@ class Project:
         wanted = {claim.wanted for claim in claims} | hosts
         return {**hostports.taken(wanted - own - set(observed.taken)), **observed.taken}
 
-    def _with_images(self, stack: Stack, observed: Observed, fingerprints: Mapping[str, str]) -> Observed:
-        """Images are only asked for where something is not as it should be."""
-        current = {name: one.fingerprint for name, one in observed.units.items()}
-        wanted = {unit.image for unit in stack.units}
-        stale = {unit.image for unit in stack.units if current.get(unit.name) != fingerprints[unit.name]}
-        there = self.context.backend.images(wanted) if stale else frozenset(wanted)
-        return replace(observed, images=there)
+    def plan(
+        self, loaded: Loaded, names: Collection[str], *, rebuild: bool = False
+    ) -> tuple[Plan, list[str]]:
+        """The plan for the named units and what they use, or for all; and the names of those units.
+
+        Images are only asked for where something is not as it should be. Raises `UsageError` for a name
+        that nothing has.
+        """
+        from devenv.plan.planner import plan_up, select
+
+        self.require(loaded, names)
+        units = select(loaded.stack, names)
+        observed = loaded.observed
+        if rebuild or any(unit.name not in loaded.current for unit in units):
+            observed = replace(observed, images=self.context.backend.images({unit.image for unit in units}))
+        else:
+            observed = replace(observed, images=frozenset(unit.image for unit in units))
+        plan = plan_up(
+            loaded.stack,
+            observed,
+            fingerprints=loaded.fingerprints,
+            names=names,
+            changes=loaded.changes,
+            rebuild=rebuild,
+        )
+        return plan, [unit.name for unit in units]
+
+    def plan_run(self, loaded: Loaded, name: str) -> Plan:
+        """The plan for a one-off run of a unit. Raises `UsageError` for a name that nothing has."""
+        from devenv.plan.planner import plan_run
+
+        self.require(loaded, [name])
+        images = self.context.backend.images({unit.image for unit in loaded.stack.units})
+        return plan_run(
+            loaded.stack,
+            replace(loaded.observed, images=images),
+            fingerprints=loaded.fingerprints,
+            name=name,
+            changes=loaded.changes,
+        )
+
+    def require(self, loaded: Loaded, names: Collection[str]) -> None:
+        """Raises `UsageError` for a name that nothing in the stack has."""
+        for name in names:
+            if name not in loaded.stack:
+                known = [unit.name for unit in loaded.stack.units]
+                hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
+                raise UsageError(f'nothing is called "{name}"', hint=hint)
 
     def notes(self) -> list[str]:
         """What the manifest asks for and this backend does not do."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from devenv.plan.model import Found, Observed, Op, Plan, Step
 from devenv.stack.graph import closure, ordered
@@ -46,13 +46,19 @@ def plan_restart(names: Collection[str]) -> Plan:
     return Plan(tuple(steps))
 
 
-def plan_image(unit: Unit, observed: Observed) -> Plan:
-    """Only what it takes to have the unit's image."""
-    if unit.image in observed.images:
-        return Plan()
-    if unit.build is None:
-        return Plan((Step(1, Op.PULL, unit.image, "not on this machine"),))
-    return Plan((Step(1, Op.BUILD, unit.name, "not built yet"),))
+def plan_run(
+    stack: Stack,
+    observed: Observed,
+    *,
+    fingerprints: Mapping[str, str],
+    name: str,
+    changes: Mapping[str, str] | None = None,
+) -> Plan:
+    """What a one-off run of a unit needs: all that it uses, ready, and its own image."""
+    planner = _Planner(stack, observed, fingerprints, changes or {}, rebuild=False)
+    unit = stack.unit(name)
+    needs = closure(stack, [need.unit for need in unit.needs])
+    return planner.plan(needs, images=[unit], orphans=False)
 
 
 class _Planner:
@@ -71,15 +77,17 @@ class _Planner:
         self.steps: list[Step] = []
         self._ready: dict[str, int] = {}
 
-    def plan(self, units: list[Unit]) -> Plan:
+    def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), orphans: bool = True) -> Plan:
+        """Steps that bring `units` up, and the images of others."""
         stale = {unit.name: cause for unit in units if (cause := self._stale(unit))}
-        builds = self._builds(units)
+        builds = self._builds([*units, *images])
         for unit in units:
             if unit.image in builds and unit.name not in stale:
                 stale[unit.name] = "rebuilt"
-        before = self._orphans()
-        if stale or builds:
-            before = [*before, *self._pulls(units)]
+        before = self._orphans() if orphans else []
+        pulls = self._pulls([*units, *images]) if stale or images else []
+        if stale or builds or pulls:
+            before = [*before, *pulls]
             new = [name for name, cause in stale.items() if cause == "not found"]
             waiting = {unit.name for unit in units if unit.image in builds}
             before = [self._prepare(before, tuple(name for name in new if name not in waiting))]
