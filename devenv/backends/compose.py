@@ -244,9 +244,9 @@ class ComposeBackend:
         stores = [one for one in ours if one["Labels"].get(LABEL + "role") == "infra"]
         others = [one for one in ours if one not in stores]
         for group in (others, stores):  # what uses a store ends before it
+            if group:
+                say(f"stopping {', '.join(sorted(map(_unit_of, group)))}")
             with ThreadPoolExecutor(max_workers=16) as pool:
-                for one in group:
-                    say(f"stopping {_unit_of(one)}")
                 list(pool.map(lambda one: self.engine.remove(one["Id"]), group))
         self.engine.remove_networks(checkout=checkout)
         names = tuple(self.engine.volumes(checkout=checkout))
