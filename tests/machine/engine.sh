@@ -67,11 +67,14 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
+runs() { grep -qsx "$1" /proc/[0-9]*/comm; }
+
 start_engine() {
-    if ! pgrep -x dockerd >/dev/null; then
-        # A daemon that was killed leaves its pid files; dockerd refuses to start when a file's
-        # number has meanwhile gone to another process.
-        rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
+    if ! runs dockerd; then
+        # Daemons that were killed leave their pid files, and dockerd goes by the bare number,
+        # which may meanwhile be another process's.
+        rm -f /var/run/docker.pid
+        runs containerd || rm -f /var/run/docker/containerd/containerd.pid
         # A session of its own and no inherited descriptor: whoever reads this script's output
         # sees it end.
         setsid --fork dockerd </dev/null >>"$CACHE/dockerd.log" 2>&1 9>&-

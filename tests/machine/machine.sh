@@ -27,7 +27,8 @@ timed() {
     shift
     log=${what##* }
     log=$CACHE/logs/${log//[^[:alnum:].]/_}.log
-    if ! "$@" </dev/null >"$log" 2>&1; then
+    # Without the lock (9), which must not outlive this script in something it started.
+    if ! "$@" </dev/null >"$log" 2>&1 9>&-; then
         tail -n 25 "$log" >&2
         die "$what: failed; the whole log: $log"
     fi
@@ -37,11 +38,15 @@ timed() {
 main() {
     mkdir -p "$CACHE/logs"
     case ${1:-} in
-    --list) list_images ;;
+    --list)
+        engine_answers || die "no Docker engine answers; machine.sh without --list starts one"
+        list_images
+        ;;
     '')
         # One run at a time: a second one waits, and then finds everything done.
         exec 9>"$CACHE/lock"
         flock 9
+        trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
         ensure_engine
         if hub_answers; then
             say "images    Docker Hub answers: the published images are used"

@@ -10,9 +10,23 @@
 
 declare -A FOLDER WHAT RECIPE
 
+# A registry greets a stranger with 401; what a firewall says in its place is no answer.
 hub_answers() {
-    [ "$(curl -s -m 4 -o /dev/null -w '%{http_code}' https://registry-1.docker.io/v2/)" != 000 ]
+    need curl curl
+    case $(curl -s -m 4 -o /dev/null -w '%{http_code}' https://registry-1.docker.io/v2/) in
+    200 | 401) ;;
+    *) return 1 ;;
+    esac
 }
+
+# need PROGRAM PACKAGE: installs the package where the program is missing.
+need() {
+    ! command -v "$1" >/dev/null || return 0
+    can_install_engine || die "$1 is missing here; please install it"
+    timed "tool      $2" install_tool "$2"
+}
+
+install_tool() { add_engine_suite && apt-get update && install_packages "$1"; }
 
 read_table() {
     local image folder what
@@ -28,7 +42,8 @@ read_table() {
 build_standins() {
     local image missing=()
     read_table
-    ensure_tools
+    need mmdebstrap mmdebstrap
+    need go "golang-go/$ENGINE_SUITE" # the host's own may be too old
     for image in "${IMAGES[@]}"; do
         stage "$image"
         needed "$image" && missing+=("$image")
@@ -113,32 +128,16 @@ build() {
         "$CACHE/images/${FOLDER[$1]}"
 }
 
-# The tools that make.sh scripts use; Go from the engine's suite, as the host's may be too old.
-ensure_tools() {
-    local packages=()
-    command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
-    command -v go >/dev/null || packages+=("golang-go/$ENGINE_SUITE")
-    [ ${#packages[@]} -gt 0 ] || return 0
-    can_install_engine || die "stand-in images need ${packages[*]} (and are only built on Debian, as root)"
-    timed "tools     ${packages[*]}" install_tools "${packages[@]}"
-}
-
-install_tools() {
-    add_engine_suite && apt-get update && install_packages "$@"
-}
-
 list_images() {
-    local image standin what
+    local image labels kind what
     read_table
     for image in "${IMAGES[@]}"; do
-        standin='' what=''
-        if docker image inspect "$image" >/dev/null 2>&1; then
-            standin=$(docker image inspect -f '{{index .Config.Labels "devenv.standin"}}' "$image")
-            what=$(docker image inspect -f '{{index .Config.Labels "devenv.standin.what"}}' "$image")
-            [ "$standin" = true ] && standin=stand-in || standin=real
-        else
-            standin=absent what='pulled when first used'
-        fi
-        printf '%-40s %-9s %s\n' "$image" "$standin" "$what"
+        labels=$(docker image inspect -f '{{json .Config.Labels}}' "$image" 2>/dev/null) || labels=absent
+        case $labels in
+        absent) kind=absent what='pulled when first used' ;;
+        *devenv.standin*) kind=stand-in what=${labels#*'"devenv.standin.what":"'} what=${what%%'"'*} ;;
+        *) kind=real what='as published' ;;
+        esac
+        printf '%-40s %-9s %s\n' "$image" "$kind" "$what"
     done
 }
