@@ -49,7 +49,7 @@ devenv status
 cat <<END
 
   the shop       $url/
-  try next       cd examples/shop
+  try next       . .venv/bin/activate && cd examples/shop
                  devenv logs -f orders       watch it work
                  devenv exec postgres psql -U app shop
                  devenv env orders           reach the same stores from your editor
