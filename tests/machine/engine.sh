@@ -8,9 +8,8 @@ engine_answers() { timeout 10 docker info >/dev/null 2>&1; }
 
 # The host's own Debian mirror, so that nothing here names one.
 debian_mirror() {
-    # shellcheck disable=SC2016 # apt expands it
-    apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' |
-        sed -n 's|/debian/$|/debian|p' | sort -u | sed -n 1p
+    { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{sources,list} 2>/dev/null || true; } |
+        sed -nE 's#^(URIs:|deb( \[.*\])?) +([^ ]+/debian)/?( .*)?$#\3#p' | sort -u | sed -n 1p
 }
 
 ensure_engine() {
