@@ -102,6 +102,7 @@ def found(container: Container) -> Found:
         links=tuple((label, url) for label, url in json.loads(labels.get(LABEL + "links", "[]"))),
         routes=tuple(json.loads(labels.get(LABEL + "routes", "[]"))),
         probe=labels.get(LABEL + "probe", ""),
+        stand_in=labels.get("devenv.standin") == "true",  # containers inherit their image's labels
     )
 
 

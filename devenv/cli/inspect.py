@@ -70,7 +70,9 @@ def _row(console: Console, one: Found) -> list[str]:
     version = one.version.removeprefix("RELEASE.").partition("T")[0]
     return [
         console.style(one.unit, "bold"),
-        console.style(f"{what} {version}".strip(), "dim"),
+        console.style(
+            f"{what} {version}{' (stand-in)' * (one.stand_in and one.role != 'service')}".strip(), "dim"
+        ),
         console.style(state, colour),
         "   ".join(urls(one)),
     ]

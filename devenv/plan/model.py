@@ -61,7 +61,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A unit as it was seen: `state` is the engine's word, `healthy` is None where nobody checks."""
+    """A unit as it was seen: `state` is the engine's word, `healthy` is None where nobody checks.
+
+    `stand_in`: its image stands in for the real one, as on a machine without a registry.
+    """
 
     unit: str
     id: str
@@ -79,6 +82,7 @@ class Found:
     links: tuple[tuple[str, str], ...] = ()
     routes: tuple[str, ...] = ()
     probe: str = ""
+    stand_in: bool = False
 
     @property
     def running(self) -> bool:

@@ -37,7 +37,11 @@ STEPS: list[tuple[str, str, int]] = [
     ("start-stopped", "minikube start -p {profile} --keep-context -o json", 0),
     ("", "docker stop {profile}", 0),
     ("status-killed", "minikube status -p {profile} -o json", 7),
-    ("start-bad-version", "minikube start -p {profile}-2 --keep-context -o json --kubernetes-version v1.2.3", 14),
+    (
+        "start-bad-version",
+        "minikube start -p {profile}-2 --keep-context -o json --kubernetes-version v1.2.3",
+        14,
+    ),
     ("delete", "minikube delete -p {profile} -o json", 0),
     ("profile-list-absent", "minikube profile list -o json", 0),
 ]
@@ -71,7 +75,12 @@ def main() -> int:
         if not name:
             continue
         stdout = only_ours(done.stdout) if name.startswith("profile-list") and done.stdout else done.stdout
-        record = {"argv": argv, "exit": done.returncode, "stdout": neutral(stdout), "stderr": neutral(done.stderr)}
+        record = {
+            "argv": argv,
+            "exit": done.returncode,
+            "stdout": neutral(stdout),
+            "stderr": neutral(done.stderr),
+        }
         (RECORDED / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n")
     return wrong and 1
 
