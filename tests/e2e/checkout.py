@@ -1,0 +1,307 @@
+"""A checkout of a project in a folder of its own, and the real `devenv` run in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker
+import docker.errors
+
+from devenv.stack.labels import LABEL
+from devenv.workspace import Workspace
+
+COMMAND = str(Path(sys.executable).with_name("devenv"))
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], what: str = "it", *, within: float = 15) -> T:
+    """What the condition returns as soon as that is true; fails after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {within:g} s"
+        time.sleep(0.01)  # the only one: between two looks at the world
+    return value
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def output(self) -> str:
+        """Everything it said."""
+        return self.stdout + self.stderr
+
+    @property
+    def json(self) -> Any:
+        """Its result for programs."""
+        return json.loads(self.stdout)
+
+
+class Going:
+    """A command that goes on, and what it has said so far. It leads a process group, as in a terminal."""
+
+    def __init__(self, argv: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+        self.argv, self.began = tuple(argv), time.monotonic()
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        self._said: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        self._readers = [
+            threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._said
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, name: str) -> None:
+        with getattr(self.process, name) as stream:
+            while piece := os.read(stream.fileno(), 1 << 16):
+                self._said[name] += piece
+
+    @property
+    def said(self) -> str:
+        """Both streams so far."""
+        return "".join(raw.decode(errors="replace") for raw in map(bytes, self._said.values()))
+
+    def says(self, text: str, *, within: float = 30) -> None:
+        """Wait until it has said this."""
+        done = self.process.poll
+        eventually(lambda: text in self.said or done() is not None, f'"{text}"', within=within)
+        assert text in self.said, f"ended with {done()} before it said {text!r}:\n{self.said}"
+
+    def interrupt(self, *, group: bool = False) -> Ended:
+        """Ctrl-C: to this process alone, or as a terminal does it, to the whole group. Has to end soon."""
+        began = time.monotonic()
+        (os.killpg if group else os.kill)(self.process.pid, signal.SIGINT)
+        ended = self.end(within=10)
+        return Ended(ended.argv, ended.code, ended.stdout, ended.stderr, time.monotonic() - began)
+
+    def kill(self) -> None:
+        """As `kill -9` does it: nobody cleans up, and its children do not hear of it."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self, *, within: float = 60) -> Ended:
+        """Wait until it has ended."""
+        try:
+            code = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.argv} goes on after {within:g} s:\n{self.said}") from None
+        seconds = time.monotonic() - self.began
+        for reader in self._readers:
+            reader.join(2)
+        out, err = (bytes(raw).decode(errors="replace") for raw in self._said.values())
+        return Ended(self.argv, code, out, err, seconds)
+
+    def leave_nothing(self) -> None:
+        """End the whole group, whatever became of it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for reader in self._readers:
+            reader.join(5)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine sees it. `raw` is all of `docker inspect`."""
+
+    id: str
+    raw: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.raw["Name"]).lstrip("/")
+
+    @property
+    def status(self) -> str:
+        return str(self.raw["State"]["Status"])
+
+    @property
+    def health(self) -> str:
+        return str(self.raw["State"].get("Health", {}).get("Status", ""))
+
+    @property
+    def exit_code(self) -> int:
+        return int(self.raw["State"]["ExitCode"])
+
+    @property
+    def life(self) -> tuple[str, str]:
+        """Changes when it is recreated or restarted."""
+        return self.id, str(self.raw["State"]["StartedAt"])
+
+    @property
+    def image(self) -> str:
+        return str(self.raw["Config"]["Image"])
+
+    @property
+    def env(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.raw["Config"]["Env"])
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        labels: Mapping[str, str] = self.raw["Config"]["Labels"]
+        return labels
+
+
+class Checkout:
+    """A folder with a manifest. Nothing of it is left on the engine once the test is over."""
+
+    def __init__(
+        self, root: Path, name: str, engine: docker.DockerClient, environment: Mapping[str, str]
+    ) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root, self.name, self.engine, self.environment = root, name, engine, environment
+        self._going: list[Going] = []
+
+    # -- the project
+
+    def manifest(self, text: str) -> None:
+        """Write the manifest; the stack's name is this checkout's own."""
+        self.write("devenv.yaml", f"name: {self.name}\n{textwrap.dedent(text)}")
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the project."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def sources(
+        self, service: str, *, dockerfile: str = "FROM busybox:1.37\nCOPY . /srv\n", **files: str
+    ) -> None:
+        """Write the folder of a service: a Dockerfile, and files by their name before `.txt`."""
+        self.write(f"{service}/Dockerfile", dockerfile)
+        for name, text in (files or {"page": "one"}).items():
+            self.write(f"{service}/{name}.txt", text)
+
+    # -- the command
+
+    def begin(self, *argv: str, env: Mapping[str, str] | None = None, under: tuple[str, ...] = ()) -> Going:
+        """Start `devenv ARGV` and come back at once."""
+        going = Going([*under, COMMAND, *argv], cwd=self.root, env={**self.environment, **(env or {})})
+        self._going.append(going)
+        return going
+
+    def devenv(
+        self,
+        *argv: str,
+        exits: int = 0,
+        within: float = 90,
+        env: Mapping[str, str] | None = None,
+        under: tuple[str, ...] = (),
+    ) -> Ended:
+        """Run `devenv ARGV` to its end, which has to be this exit code, and never in a traceback."""
+        ended = self.begin(*argv, env=env, under=under).end(within=within)
+        assert ended.code == exits, f"devenv {' '.join(argv)} ended with {ended.code}:\n{ended.output}"
+        assert "Traceback" not in ended.stderr, ended.stderr
+        return ended
+
+    def host(self, *argv: str) -> str:
+        """What another command, run in the project, prints on stdout; it has to end well."""
+        done = subprocess.run(
+            argv, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == 0, f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    # -- what the engine says
+
+    @property
+    def id(self) -> str:
+        """What the stack's objects are called."""
+        return f"{self.name}-{self.checkout[:6]}"
+
+    @property
+    def checkout(self) -> str:
+        return Workspace((self.root / "devenv.yaml").resolve()).checkout
+
+    @property
+    def label(self) -> str:
+        return f"{LABEL}checkout={self.checkout}"
+
+    def containers(self) -> list[Container]:
+        """Every container of this checkout, running or not."""
+        found = self.engine.api.containers(all=True, filters={"label": self.label})
+        seen = []
+        for one in found:
+            with contextlib.suppress(docker.errors.NotFound):
+                seen.append(Container(one["Id"], self.engine.api.inspect_container(one["Id"])))
+        return seen
+
+    def units(self) -> dict[str, Container]:
+        """The containers by unit; there has to be one of each."""
+        found = self.containers()
+        units = {one.labels[LABEL + "unit"]: one for one in found}
+        assert len(units) == len(found), f"units with two containers: {[one.name for one in found]}"
+        return units
+
+    def lives(self) -> dict[str, tuple[str, str]]:
+        """Equal at two times when nothing was recreated or restarted between them."""
+        return {name: one.life for name, one in self.units().items()}
+
+    def running(self) -> set[str]:
+        """The units that run."""
+        return {name for name, one in self.units().items() if one.status == "running"}
+
+    def networks(self) -> list[str]:
+        return sorted(one["Name"] for one in self.engine.api.networks(filters={"label": self.label}))
+
+    def volumes(self) -> list[str]:
+        found = self.engine.api.volumes(filters={"label": self.label})["Volumes"] or []
+        return sorted(one["Name"] for one in found)
+
+    def tags(self, unit: str) -> set[str]:
+        """The tags of the images built for a unit."""
+        images = self.engine.api.images(name=f"{self.name}-{unit}")
+        return {tag for image in images for tag in image["RepoTags"] or ()}
+
+    def port(self, unit: str, name: str = "http") -> int:
+        """The port of this machine that leads to a unit's port."""
+        status = self.devenv("status", "--json").json
+        return int(next(one["ports"][name] for one in status["units"] if one["name"] == unit))
+
+    def inside(self, unit: str, *argv: str) -> str:
+        """What a command in a unit's container prints; asks the engine, not devenv."""
+        code, said = self.engine.containers.get(self.units()[unit].id).exec_run(list(argv))
+        assert code == 0, f"{argv} in {unit} ended with {code}: {said.decode()}"
+        return str(said.decode())
+
+    # -- the end
+
+    def clear(self) -> None:
+        """Take everything of this checkout off the engine, without devenv."""
+        for going in self._going:
+            going.leave_nothing()
+        api = self.engine.api
+        for one in api.containers(all=True, filters={"label": self.label}):
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_container(one["Id"], force=True, v=True)
+        for network in self.networks():
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_network(network)
+        for volume in self.volumes():
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_volume(volume, force=True)
+        for image in api.images(name=f"{self.name}-*"):
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_image(image["Id"], force=True)
