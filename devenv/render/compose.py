@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from devenv.manifest.models import Manifest
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
+STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
 
 NOT_YET = {
     "host": "plain processes come with the process backend",
@@ -161,7 +162,7 @@ def _condition(stack: Stack, name: str) -> str:
 def _healthcheck(probe: Probe) -> dict[str, Any]:
     return {
         "test": in_container(probe),
-        "interval": _duration(STEADY),
+        "interval": _duration(STEADY_HTTP if probe.kind == "http" else STEADY),
         "timeout": _duration(probe.timeout),
         "retries": 3,
         "start_period": _duration(probe.within),
