@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devenv.cli.lifecycle import Known, Up, names_known, names_up, words
-from devenv.errors import UsageError
+from devenv.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.console import Console
     from devenv.plan.model import Found
+    from devenv.plan.parity import Row, Support
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -212,9 +213,23 @@ def env(
         context.console.print("\n".join(f"{key}={value}" for key, value in found.items()))
 
 
-def plan(ctx: typer.Context, names: Known = None, json_: Json = False) -> None:
+def plan(
+    ctx: typer.Context,
+    names: Known = None,
+    json_: Json = False,
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Instead: what each backend does with every field.")
+    ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", help="With --parity: exit 1 on emulated or lost.", metavar="LEVEL"),
+    ] = None,
+) -> None:
     """What `devenv up` would do, each step with its cause. Prints nothing when there is nothing to do."""
     context: Context = ctx.obj
+    if parity:
+        _parity(context, json_=json_, fail_on=fail_on)
+        return
     loaded = context.load(strict=False)
     found, _ = context.project.plan(loaded, names or [])
     for note in (*context.project.notes(), *loaded.moved):
@@ -233,6 +248,45 @@ def plan(ctx: typer.Context, names: Known = None, json_: Json = False) -> None:
         context.console.json({"stack": loaded.stack.id, "steps": steps})
     elif found:
         context.console.print(str(found))
+
+
+def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
+    from devenv.plan.parity import LEVELS
+
+    if fail_on is not None and fail_on not in LEVELS[1:]:
+        raise UsageError(f'no level "{fail_on}"', hint="--fail-on emulated, or --fail-on lost")
+    rows = context.project.parity()
+    if json_:
+        context.console.json(
+            [{"field": row.path, **{k: _support(v) for k, v in row.support.items()}} for row in rows]
+        )
+    else:
+        context.console.print("\n".join(_parity_table(context.console, rows)))
+    if fail_on is not None and any(LEVELS.index(row.worst) >= LEVELS.index(fail_on) for row in rows):
+        raise typer.Exit(FAILED)
+
+
+def _support(support: Support) -> dict[str, str]:
+    """A support as JSON has it."""
+    return {"level": support.level, "reason": support.reason}
+
+
+_LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
+
+
+def _parity_table(console: Console, rows: list[Row]) -> list[str]:
+    """What differs, a row each; what is the same everywhere is only counted."""
+    different = [row for row in rows if row.worst != "same"]
+    same = len(rows) - len(different)
+    if not different:
+        return [f"{same} fields, the same on every backend"]
+    backends = list(different[0].support)
+    table = [["field", *backends, "why"]]
+    for row in different:
+        levels = [console.style(one.level, _LEVEL_STYLES[one.level]) for one in row.support.values()]
+        reasons = dict.fromkeys(one.reason for one in row.support.values() if one.reason)
+        table.append([row.path, *levels, "; ".join(reasons)])
+    return [*console.table(table), f"{same} more fields are the same on every backend"]
 
 
 def render(

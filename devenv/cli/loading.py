@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
     from devenv.cli.context import Context
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
+    from devenv.plan.parity import Row
     from devenv.stack.catalogue import Catalogue
 
 
@@ -210,11 +211,22 @@ class Project:
                 hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
                 raise UsageError(f'nothing is called "{name}"', hint=hint)
 
-    def notes(self) -> list[str]:
-        """What the manifest asks for and this backend does not do."""
-        from devenv.render.compose import notes
+    def parity(self) -> list[Row]:
+        """Everything the manifest says, and what becomes of it on each backend."""
+        from devenv.manifest.used import used
+        from devenv.plan.parity import report
+        from devenv.render import DECLARED
 
-        return notes(self.parsed[0])
+        return report(used(self.parsed[0]), {name: fields() for name, fields in DECLARED.items()})
+
+    def notes(self) -> list[str]:
+        """What the manifest asks for and this backend does not do, a line each."""
+        name = self.context.backend.name
+        return [
+            f"{row.path} does nothing on {name}: {row.support[name].reason}"
+            for row in self.parity()
+            if row.support[name].level == "lost"
+        ]
 
 
 def _changes(stack: Stack, before: Mapping[str, Mapping[str, str]], now: sources.Sources) -> dict[str, str]:

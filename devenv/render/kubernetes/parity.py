@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-Level = Literal["same", "emulated", "lost"]
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How far a field is honoured, and why not wholly."""
-
-    level: Level = "same"
-    reason: str = ""
-
-
-SAME = Support()
-
-
-def _emulated(reason: str) -> Support:
-    return Support("emulated", reason)
-
-
-def _lost(reason: str) -> Support:
-    return Support("lost", reason)
-
+from devenv.plan.parity import SAME, Fields, Support, emulated, lost
 
 _WORKLOAD: Mapping[str, Support] = {
-    "build": _emulated("built on this machine, then carried to the nodes or pushed to the registry"),
+    "build": emulated("built on this machine, then carried to the nodes or pushed to the registry"),
     "image": SAME,
     "command": SAME,
     "entrypoint": SAME,
-    "uses": _emulated("devenv applies in order; with kubectl alone, what comes too early is started again"),
+    "uses": emulated("devenv applies in order; with kubectl alone, what comes too early is started again"),
     "env": SAME,
     "secrets": SAME,
-    "resources": _emulated("the limits; a quarter of them is requested of the scheduler"),
-    "volumes": _emulated("a claim of 1 GiB for each, kept by `down`"),
-    "files": _emulated("in a ConfigMap or Secret: at most 1 MiB for all files of a unit"),
+    "resources": emulated("the limits; a quarter of them is requested of the scheduler"),
+    "volumes": emulated("a claim of 1 GiB for each, kept by `down`"),
+    "files": emulated("in a ConfigMap or Secret: at most 1 MiB for all files of a unit"),
     "grace": SAME,
-    "compose": _lost("it is for Compose"),
+    "compose": lost("it is for Compose"),
     "kubernetes": SAME,
 }
 
-FIELDS: Mapping[str, Mapping[str, Support]] = {
+FIELDS: Fields = {
     "Manifest": {
         "name": SAME,
         "namespace": SAME,
@@ -59,13 +37,13 @@ FIELDS: Mapping[str, Mapping[str, Support]] = {
     },
     "Service": {
         **_WORKLOAD,
-        "host": _lost("it is for the process backend"),
+        "host": lost("it is for the process backend"),
         "port": SAME,
         "ports": SAME,
-        "publish": _emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
         "route": SAME,
         "health": SAME,
-        "reload": _lost("hot reload is not there yet; `devenv up` again picks up a change"),
+        "reload": lost("hot reload is not there yet; `devenv up` again picks up a change"),
         "replicas": SAME,
     },
     "Job": {
@@ -78,11 +56,11 @@ FIELDS: Mapping[str, Mapping[str, Support]] = {
         "kind": SAME,
         "image": SAME,
         "version": SAME,
-        "publish": _emulated("a port-forward that devenv holds, on the same port of this machine"),
-        "memory": _emulated("the limit; a quarter of it is requested of the scheduler"),
+        "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "memory": emulated("the limit; a quarter of it is requested of the scheduler"),
         "env": SAME,
-        "seed": _emulated("in a ConfigMap: at most 1 MiB for all files of a store"),
-        "compose": _lost("it is for Compose"),
+        "seed": emulated("in a ConfigMap: at most 1 MiB for all files of a store"),
+        "compose": lost("it is for Compose"),
         "kubernetes": SAME,
     },
     "Build": dict.fromkeys(("context", "dockerfile", "target", "args", "secrets", "ssh"), SAME),
@@ -91,8 +69,8 @@ FIELDS: Mapping[str, Mapping[str, Support]] = {
         "tcp": SAME,
         "grpc": SAME,
         "exec": SAME,
-        "every": _emulated("Kubernetes checks once a second at most"),
-        "timeout": _emulated("in whole seconds"),
+        "every": emulated("Kubernetes checks once a second at most"),
+        "timeout": emulated("in whole seconds"),
         "within": SAME,
     },
     "Resources": {"cpu": SAME, "memory": SAME},
@@ -115,4 +93,4 @@ EXTRA: Mapping[str, Support] = {
 
 def of_extra(key: str) -> Support:
     """How far a Compose key of a catalogue file is honoured."""
-    return EXTRA.get(key) or _lost(f"Kubernetes has nothing like {key}")
+    return EXTRA.get(key) or lost(f"Kubernetes has nothing like {key}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from devenv.render.bundle import Bundle, to_json, to_yaml
 from devenv.render.kong import kong_yml
@@ -16,32 +16,8 @@ from devenv.stack.labels import LABEL
 from devenv.stack.model import File, Probe, Stack, Unit
 from devenv.stack.world import merge
 
-if TYPE_CHECKING:
-    from devenv.manifest.models import Manifest
-
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
-
-NOT_YET = {
-    "host": "plain processes come with the process backend",
-    "reload": "hot reload is not there yet; `devenv up` again picks up a change",
-    "kubernetes": "it is for Kubernetes",
-}
-"""Manifest fields of services, jobs and infra that Compose does not honour, and why."""
-
-
-def notes(manifest: Manifest) -> list[str]:
-    """What the manifest asks for and this backend does not do, a line each."""
-    found = []
-    for section in ("services", "jobs", "infra"):
-        for name, one in getattr(manifest, section).items():
-            ignored = sorted(one.model_fields_set & set(NOT_YET))
-            found += [f"{section}.{name}.{key} does nothing on compose: {NOT_YET[key]}" for key in ignored]
-            if (health := getattr(one, "health", None)) is not None and health.grpc:
-                found.append(f"{section}.{name}.health.grpc: checked as an open port for now")
-            if (replicas := getattr(one, "replicas", 1)) > 1:
-                found.append(f"{section}.{name}.replicas: compose runs one of {replicas}")
-    return found
 
 
 def render(
