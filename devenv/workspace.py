@@ -55,6 +55,14 @@ class Workspace:
             return str(self.file.relative_to(Path.cwd()))
         return str(self.file)
 
+    @property
+    def last_backend(self) -> str:
+        """What this checkout was last brought up on; empty when that is not known."""
+        try:
+            return (self.state / "backend").read_text().strip()
+        except OSError:
+            return ""
+
     def text(self) -> str:
         """The manifest's text. Raises `UsageError` when it cannot be read."""
         return read_text(self.file, self.shown)

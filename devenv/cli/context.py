@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from devenv.cli.loading import Loaded, Project
 
 
+DEFAULT = "compose"
+
+
 @dataclass(frozen=True)
 class Options:
     """The options that every command takes."""
@@ -53,7 +56,21 @@ class Context:
 
     @cached_property
     def backend(self) -> Backend:
-        return load(self.options.backend or self.environment.get("DEVENV_BACKEND") or "compose")
+        """The backend asked for, else the manifest's, else the one that was used last, else compose.
+
+        Only commands that read the manifest anyway know what it says; see `prefer`.
+        """
+        return load(self.asked or self.workspace.last_backend or DEFAULT)
+
+    @property
+    def asked(self) -> str:
+        """The backend that the command line or the environment names."""
+        return self.options.backend or self.environment.get("DEVENV_BACKEND") or ""
+
+    def prefer(self, backend: str) -> None:
+        """Use the manifest's backend, unless another one was asked for."""
+        if backend and not self.asked:
+            self.backend = load(backend)
 
     def observe(self) -> Observed:
         """What runs of this checkout, manifest or no manifest."""

@@ -70,6 +70,7 @@ def up(
         loaded = context.load(remap=remap_ports)
         wanted = [*(names or []), *_members(loaded, profile or [])]
         plan, units = context.project.plan(loaded, wanted, rebuild=build)
+        _leave_other(context)
         if plan:
             for note in (*context.project.notes(), *loaded.moved):
                 context.console.note(note)
@@ -77,6 +78,20 @@ def up(
     _ready(context, loaded.stack, units, time.monotonic() - started if plan else None)
     if not detach:
         _follow(context, units)
+
+
+def _leave_other(context: Context) -> None:
+    """A stack runs on one backend: what this checkout has on another is stopped first, its data kept."""
+    from devenv.backends import load
+
+    space, name = context.workspace, context.backend.name
+    last = space.last_backend
+    if last and last != name:
+        removed = load(last).remove(space.checkout, volumes=False, say=context.console.say)
+        if removed.units:
+            context.console.note(f"the stack ran on {last}: stopped there, its data kept")
+    if last != name:
+        space.write({"backend": name + "\n"})
 
 
 def lock(context: Context, purpose: str) -> AbstractContextManager[None]:

@@ -89,6 +89,7 @@ class Project:
         memory = Memory(user_cache(self.context.environment))
         written = self._text, json.dumps(self._kinds)
         outline = memory.recall("outline", *written, make=self._outline)
+        self.context.prefer(outline.backend)
         digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
         if read.findings:

@@ -46,6 +46,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         wants=tuple(_wants(manifest)),
         claims=tuple(_claims(manifest, catalogue)),
         profiles={name: tuple(members) for name, members in manifest.profiles.items()},
+        backend=manifest.backend or "",
     )
 
 

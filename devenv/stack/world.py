@@ -36,6 +36,7 @@ class Outline:
     wants: tuple[Want, ...]
     claims: tuple[Claim, ...]
     profiles: Mapping[str, tuple[str, ...]]
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
