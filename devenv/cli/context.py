@@ -76,6 +76,12 @@ class Context:
         """What runs of this checkout, manifest or no manifest."""
         return self.backend.observe(self.workspace.checkout)
 
+    @property
+    def other(self) -> Backend | None:
+        """The backend that this checkout was last brought up on, when that is not the one in use."""
+        last = self.workspace.last_backend
+        return load(last) if last and last != self.backend.name else None
+
     def running(self, names: Collection[str]) -> list[Found]:
         """The named units as they are now, or all. Raises `UsageError` for one that is not there."""
         observed = self.observe()

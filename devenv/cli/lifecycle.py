@@ -82,16 +82,12 @@ def up(
 
 def _leave_other(context: Context) -> None:
     """A stack runs on one backend: what this checkout has on another is stopped first, its data kept."""
-    from devenv.backends import load
-
-    space, name = context.workspace, context.backend.name
-    last = space.last_backend
-    if last and last != name:
-        removed = load(last).remove(space.checkout, volumes=False, say=context.console.say)
+    space, other = context.workspace, context.other
+    if other is not None:
+        removed = other.remove(space.checkout, volumes=False, say=context.console.say)
         if removed.units:
-            context.console.note(f"the stack ran on {last}: stopped there, its data kept")
-    if last != name:
-        space.write({"backend": name + "\n"})
+            context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
+    space.write({"backend": context.backend.name + "\n"})
 
 
 def lock(context: Context, purpose: str) -> AbstractContextManager[None]:
