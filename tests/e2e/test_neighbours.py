@@ -1,0 +1,194 @@
+"""Several checkouts, several runs and other people's things on one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from .checkout import Checkout, eventually
+from .conftest import MakeCheckout
+
+pytestmark = pytest.mark.engine
+
+WITH_DATA = """
+    services:
+      web:
+        image: busybox:1.37
+        command: httpd -f -p 80 -h /data
+        port: 80
+        volumes: {data: /data}
+        health: {exec: "true"}
+"""
+
+
+def publishing(port: int) -> str:
+    return f"""
+    services:
+      web: {{image: "busybox:1.37", command: httpd -f -p 80, port: 80, publish: {port}, env: {{URL: "${{web.public_url}}"}}}}
+      worker: {{image: "busybox:1.37", command: sleep 900}}
+    """
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port of this machine that this very process listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def foreign(engine: docker.DockerClient, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A container, a network and a volume that are not devenv's, as (kind -> id)."""
+    name = f"foreign-{tmp_path.name.replace('_', '-')}"[:60]
+    container = engine.containers.run("busybox:1.37", "sleep 900", name=name, detach=True, labels={"who": "me"})
+    network, volume = engine.networks.create(name), engine.volumes.create(name)
+    yield {"container": container.id, "network": network.id, "volume": volume.name}
+    with contextlib.suppress(docker.errors.APIError):
+        container.remove(force=True)
+    network.remove()
+    volume.remove()
+
+
+def test_two_checkouts_of_one_repo_run_side_by_side(checkouts: MakeCheckout) -> None:
+    left, right = checkouts("left", stack="sidebyside"), checkouts("right", stack="sidebyside")
+    for one in (left, right):
+        one.manifest(WITH_DATA)
+        one.devenv("up", "-d")
+
+    names = [one.units()["web"].name for one in (left, right)]
+    assert names[0] != names[1]
+    assert not {*left.networks(), *left.volumes()} & {*right.networks(), *right.volumes()}
+    assert left.port("web") != right.port("web")
+
+    survivor = right.lives()
+    left.devenv("down", "--volumes", "--yes")
+
+    assert left.containers() == []
+    assert right.lives() == survivor
+    assert right.running() == {"web"}
+    assert right.volumes() != []
+
+
+def test_down_keeps_the_data_and_up_finds_it_again(checkout: Checkout) -> None:
+    checkout.manifest(WITH_DATA)
+    checkout.devenv("up", "-d")
+    checkout.inside("web", "sh", "-c", "echo kept >/data/page")
+
+    said = checkout.devenv("down").stderr
+    assert checkout.containers() == []
+    assert checkout.networks() == []
+    assert "data kept in 1 volume" in said
+
+    checkout.devenv("up", "-d")
+    assert checkout.inside("web", "cat", "/data/page") == "kept\n"
+
+
+def test_down_with_volumes_removes_only_what_is_ours(
+    checkout: Checkout, engine: docker.DockerClient, foreign: dict[str, str]
+) -> None:
+    checkout.manifest(WITH_DATA)
+    checkout.devenv("up", "-d")
+
+    refused = checkout.devenv("down", "--volumes", exits=2)
+    assert "add --yes" in refused.stderr
+    assert checkout.running() == {"web"}
+
+    checkout.devenv("down", "--volumes", "--yes")
+
+    assert (checkout.containers(), checkout.networks(), checkout.volumes()) == ([], [], [])
+    assert engine.containers.get(foreign["container"]).status == "running"
+    assert engine.networks.get(foreign["network"])
+    assert engine.volumes.get(foreign["volume"])
+
+
+def test_a_port_that_a_program_holds_is_named_with_its_owner_before_anything_is_created(
+    checkout: Checkout, listener: int
+) -> None:
+    checkout.manifest(publishing(listener))
+
+    said = checkout.devenv("up", "-d", exits=1).stderr
+
+    assert f"port {listener} is taken by" in said
+    assert f"(pid {os.getpid()})" in said
+    assert f"web publishes {listener}" in said
+    assert "--remap-ports" in said
+    assert (checkout.containers(), checkout.networks()) == ([], [])
+
+
+def test_a_port_that_another_checkout_holds_is_named_with_its_stack(
+    checkouts: MakeCheckout, free_port: int
+) -> None:
+    left, right = checkouts("left"), checkouts("right")
+    for one in (left, right):
+        one.manifest(publishing(free_port))
+    left.devenv("up", "-d")
+
+    said = right.devenv("up", "-d", exits=1).stderr
+
+    assert f"port {free_port} is taken by web of the stack {left.id}" in said
+    assert (right.containers(), right.networks()) == ([], [])
+
+
+def test_a_remapped_port_is_stable_and_every_url_follows(checkout: Checkout, listener: int) -> None:
+    checkout.manifest(publishing(listener))
+
+    said = checkout.devenv("up", "-d", "--remap-ports").stderr
+    first = checkout.port("web")
+
+    assert first != listener
+    assert f"{listener} is taken by" in said
+    assert checkout.units()["web"].env["URL"] == f"http://localhost:{first}"
+    assert checkout.devenv("open", "web").stdout.strip() == f"http://localhost:{first}"
+    assert "nothing to do" in checkout.devenv("up", "-d", "--remap-ports").stderr
+
+    checkout.devenv("down")
+    checkout.devenv("up", "-d", "--remap-ports")
+    assert checkout.port("web") == first
+
+
+def test_a_second_up_waits_and_says_for_whom(checkout: Checkout) -> None:
+    checkout.manifest("""
+        services:
+          web: {image: "busybox:1.37", command: sleep 900, health: {exec: test -f /open, every: 100ms}}
+    """)
+    first = checkout.begin("up", "-d")
+    eventually(checkout.running, "the container")
+
+    second = checkout.begin("up", "-d")
+    second.says(f"waiting for devenv up (pid {first.process.pid}) to finish with this stack")
+    assert second.process.poll() is None
+    checkout.inside("web", "touch", "/open")
+
+    assert (first.end().code, second.end().code) == (0, 0)
+    assert "nothing to do" in second.said
+    assert len(checkout.networks()) == 1
+    assert len(checkout.units()) == 1
+
+
+def test_two_ups_that_begin_together_make_one_of_everything(checkout: Checkout) -> None:
+    checkout.sources("web")
+    checkout.manifest("""
+        services:
+          web: {build: ./web, command: sleep 900}
+          worker: {image: "busybox:1.37", command: sleep 900, volumes: {data: /data}}
+    """)
+
+    both = [checkout.begin("up", "-d") for _ in range(2)]
+
+    assert [one.end().code for one in both] == [0, 0]
+    assert checkout.running() == {"web", "worker"}
+    assert checkout.networks() == [checkout.id]
+    assert checkout.volumes() == [f"{checkout.id}_worker-data"]
