@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from devenv import assets, hostports, sources
 from devenv.errors import DevenvError, ManifestInvalid, UsageError, did_you_mean
 from devenv.memory import Memory, user_cache
-from devenv.plan.model import Observed, Plan
+from devenv.plan.model import Found, Observed, Plan
 from devenv.stack import text
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, allot
@@ -95,10 +95,11 @@ class Project:
         if read.findings:
             raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
         observed = self.context.observe()
-        taken = self._taken(outline.claims, observed)
-        held = {
-            (unit, port): pair for unit, one in observed.units.items() for port, pair in one.ports.items()
-        }
+        other = self.context.other
+        elsewhere = other.observe(space.checkout) if other else Observed()
+        ours = [*elsewhere.units.values(), *observed.units.values()]
+        taken = self._taken(outline.claims, ours, observed.taken)
+        held = {(one.unit, port): pair for one in ours for port, pair in one.ports.items()}
         ports, conflicts = allot(outline.claims, taken=taken, held=held, checkout=space.checkout, remap=remap)
         if conflicts and strict:
             raise _ports_taken(conflicts, space.shown)
@@ -157,11 +158,14 @@ class Project:
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _taken(self, claims: Sequence[Claim], observed: Observed) -> dict[int, str]:
-        own = {host for one in observed.units.values() if one.running for _, host in one.ports.values()}
-        hosts = {host for one in observed.units.values() for _, host in one.ports.values()}
+    def _taken(
+        self, claims: Sequence[Claim], ours: Sequence[Found], others: Mapping[int, str]
+    ) -> dict[int, str]:
+        own = {host for one in ours if one.running for _, host in one.ports.values()}
+        hosts = {host for one in ours for _, host in one.ports.values()}
         wanted = {claim.wanted for claim in claims} | hosts
-        return {**hostports.taken(wanted - own - set(observed.taken)), **observed.taken}
+        known = {port: owner for port, owner in others.items() if port not in own}
+        return {**hostports.taken(wanted - own - set(known)), **known}
 
     def plan(
         self, loaded: Loaded, names: Collection[str], *, rebuild: bool = False
