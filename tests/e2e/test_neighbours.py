@@ -53,7 +53,9 @@ def free_port() -> int:
 def foreign(engine: docker.DockerClient, tmp_path: Path) -> Iterator[dict[str, str]]:
     """A container, a network and a volume that are not devenv's, as (kind -> id)."""
     name = f"foreign-{tmp_path.name.replace('_', '-')}"[:60]
-    container = engine.containers.run("busybox:1.37", "sleep 900", name=name, detach=True, labels={"who": "me"})
+    container = engine.containers.run(
+        "busybox:1.37", "sleep 900", name=name, detach=True, labels={"who": "me"}
+    )
     network, volume = engine.networks.create(name), engine.volumes.create(name)
     yield {"container": container.id, "network": network.id, "volume": volume.name}
     with contextlib.suppress(docker.errors.APIError):
