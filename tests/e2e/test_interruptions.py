@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from devenv.stack.labels import LABEL
-
 from .checkout import Checkout, Ended, Going, eventually
 
 pytestmark = pytest.mark.engine
@@ -18,7 +16,11 @@ SOON = 1.5  # seconds between Ctrl-C and the prompt
 GATED = """
     services:
       base: {image: "busybox:1.37", command: sleep 900}
-      web: {image: "busybox:1.37", command: sleep 900, uses: [base], health: {exec: test -f /open, every: 100ms}}
+      web:
+        image: busybox:1.37
+        command: sleep 900
+        uses: [base]
+        health: {exec: test -f /open, every: 100ms}
 """
 """`web` gets healthy when somebody opens the gate."""
 
@@ -69,6 +71,14 @@ def check_interrupted(ended: Ended) -> None:
 
 def half_written(checkout: Checkout) -> list[Path]:
     return list((checkout.root / ".devenv").rglob(".*.*"))
+
+
+def test_ctrl_c_while_it_is_still_loading_is_quiet(checkout: Checkout) -> None:
+    checkout.manifest(GATED)
+    going = checkout.begin("up", "-d", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    going.says("| typer")
+
+    check_interrupted(going.interrupt())
 
 
 @group

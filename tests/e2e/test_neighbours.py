@@ -30,7 +30,12 @@ WITH_DATA = """
 def publishing(port: int) -> str:
     return f"""
     services:
-      web: {{image: "busybox:1.37", command: httpd -f -p 80, port: 80, publish: {port}, env: {{URL: "${{web.public_url}}"}}}}
+      web:
+        image: busybox:1.37
+        command: httpd -f -p 80
+        port: 80
+        publish: {port}
+        env: {{URL: "${{web.public_url}}"}}
       worker: {{image: "busybox:1.37", command: sleep 900}}
     """
 
