@@ -12,7 +12,7 @@ CAUSES: dict[str, str] = {
     ),
     r"no space left on device": "the disk is full: docker system df, then docker system prune",
     r"exec format error": "the image is for another processor: build it here, or ask for this platform",
-    r'exec: "[^"]+": executable file not found': (
+    r'exec: "[^"]+": executable file not found|FATAL tini .* exec .* failed: No such file': (
         "the command is not in the image: look at command: and the Dockerfile"
     ),
     r"database \"[^\"]+\" does not exist": (

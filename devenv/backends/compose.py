@@ -206,7 +206,7 @@ class ComposeBackend:
 
     def _died(self, unit: Unit, container: str, state: State) -> UnitFailed:
         said = self.engine.log_tail(container, TAIL)
-        memory = state.oom or state.exit_code == 137
+        memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(container))
         what = "ran out of memory" if memory else f"ended with exit {state.exit_code}"
         return UnitFailed(self._card(unit, what, said))
 
@@ -214,9 +214,11 @@ class ComposeBackend:
         said = self.engine.log_tail(container, TAIL)
         facts = [("probe", _described(unit))] if unit.probe else []
         health = self.engine.inspect(container)["State"].get("Health", {}).get("Log") or []
-        answer = probe or (health[-1]["Output"].strip() if health else "")
+        output = health[-1]["Output"].strip() if health else ""
+        # HTTP says it in its first line, a command in its last.
+        answer = probe.partition("\n")[0] or output.rpartition("\n")[2]
         if answer:
-            facts.append(("answer", answer.splitlines()[-1]))
+            facts.append(("answer", answer))
         return UnitFailed(self._card(unit, what, said, facts))
 
     def _card(

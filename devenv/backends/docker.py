@@ -116,6 +116,13 @@ class Engine:
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
 
+    def ran_out_of_memory(self, container: str) -> bool:
+        """Whether the kernel ended it for that; the event may come late."""
+        try:
+            return bool(self.inspect(container)["State"].get("OOMKilled"))
+        except Refused:  # gone meanwhile
+            return False
+
     # -- doing
 
     @speaks
