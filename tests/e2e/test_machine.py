@@ -1,0 +1,125 @@
+"""A machine that is not as it should be: no engine, no right to it, no room on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .checkout import Checkout
+from .conftest import MakeCheckout
+
+pytestmark = pytest.mark.engine
+
+SIMPLE = 'services: {web: {image: "busybox:1.37", command: sleep 900}}'
+
+# Root may open what nobody may; without these it is like everybody else.
+UNPRIVILEGED = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+    if os.geteuid() == 0
+    else ()
+)
+
+
+@pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
+@pytest.mark.parametrize("command", ["up -d", "status", "down", "plan", "logs"])
+def test_without_an_engine_every_command_says_so_and_what_to_do(
+    checkout: Checkout, address: str, command: str
+) -> None:
+    checkout.manifest(SIMPLE)
+
+    ended = checkout.devenv(*command.split(), env={"DOCKER_HOST": address}, exits=3)
+
+    assert f"no Docker engine answers at {address}" in ended.stderr
+    assert "start" in ended.stderr
+    assert ended.seconds < 5
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root needs setpriv to give up its rights"
+)
+@pytest.mark.parametrize("command", ["up -d", "status"])
+def test_without_the_right_to_the_engine_it_says_whose_right_that_is(
+    checkout: Checkout, tmp_path: Path, command: str
+) -> None:
+    checkout.manifest(SIMPLE)
+    with socket.socket(socket.AF_UNIX) as closed:
+        address = os.path.relpath(tmp_path / "docker.sock")  # a socket's path may not be long
+        closed.bind(address)
+        closed.listen()
+        os.chmod(address, 0)
+
+        ended = checkout.devenv(
+            *command.split(),
+            env={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"},
+            under=UNPRIVILEGED,
+            exits=3,
+        )
+
+    assert "no right to talk to the Docker engine" in ended.stderr
+    assert "usermod -aG docker" in ended.stderr
+
+
+@pytest.fixture
+def tiny_disk(checkouts: MakeCheckout) -> Iterator[Checkout]:
+    """A checkout on a disk of 256 KiB."""
+    checkout = checkouts("tiny")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(checkout.root)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode != 0:
+        pytest.skip("may not mount a small disk here")
+    yield checkout
+    subprocess.run(["umount", "--lazy", str(checkout.root)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room that is left on the folder's disk."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 512)
+        except OSError:
+            return ballast
+
+
+def test_a_full_disk_is_named_and_the_old_files_stay_whole(tiny_disk: Checkout) -> None:
+    tiny_disk.manifest(SIMPLE)
+    tiny_disk.devenv("up", "-d")
+    before = {file: file.read_bytes() for file in tiny_disk.root.glob(".devenv/compose/*")}
+    lives = tiny_disk.lives()
+    services = ", ".join(f'web{n}: {{image: "busybox:1.37", command: sleep 900}}' for n in range(20))
+    tiny_disk.manifest(f"services: {{{services}}}")
+    ballast = fill(tiny_disk.root)
+
+    ended = tiny_disk.devenv("up", "-d", exits=1)
+
+    assert "the disk is full" in ended.stderr
+    assert {file: file.read_bytes() for file in tiny_disk.root.glob(".devenv/compose/*")} == before
+    assert tiny_disk.lives() == lives
+    assert [entry["state"] for entry in tiny_disk.devenv("status", "--json").json["units"]] == ["running"]
+
+    tiny_disk.manifest(SIMPLE)
+    ballast.unlink()
+    assert "nothing to do" in tiny_disk.devenv("up", "-d").stderr
+
+
+def test_a_disk_that_is_full_from_the_start_is_named(tiny_disk: Checkout) -> None:
+    tiny_disk.manifest(SIMPLE)
+    ballast = fill(tiny_disk.root)
+
+    for command in (["up", "-d"], ["render"]):
+        assert "the disk is full" in tiny_disk.devenv(*command, exits=1).stderr
+    assert tiny_disk.containers() == []
+
+    ballast.unlink()
+    tiny_disk.devenv("up", "-d")
+    assert tiny_disk.running() == {"web"}
