@@ -1,0 +1,80 @@
+"""Which tests can run on this machine, and what the engine's images really were."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-examples", action="store_true", help="rewrite the expected files; git diff reviews")
+
+
+@cache
+def _engine() -> str:
+    """Why the engine cannot be used; empty when it can."""
+    try:
+        asked = subprocess.run(["docker", "info"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"no Docker engine: {error}"
+    return "" if asked.returncode == 0 else "no Docker engine answers; `make machine` installs one on Debian"
+
+
+@cache
+def _cluster() -> str:
+    """Why a cluster cannot be used; empty when it can."""
+    if not os.environ.get("KUBECONFIG"):
+        return "no cluster: KUBECONFIG is not set; see tests/machine/cluster.sh"
+    try:
+        asked = subprocess.run(["kubectl", "version"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"no cluster: {error}"
+    return "" if asked.returncode == 0 else "no cluster answers; see tests/machine/cluster.sh"
+
+
+NEEDS = {"engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"), "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER")}
+
+
+@pytest.fixture(autouse=True)
+def _needs(request: pytest.FixtureRequest) -> None:
+    """Skip, with the reason, what this machine cannot run; in CI that is a failure."""
+    for marker, (missing, required) in NEEDS.items():
+        if request.node.get_closest_marker(marker) and (why := missing()):
+            if os.environ.get(required):
+                pytest.fail(why)
+            pytest.skip(why)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Nothing of the person who runs the tests reaches them, and nothing of them the person."""
+    for name in [name for name in os.environ if name.startswith(("DEVENV_", "COMPOSE_"))]:
+        if not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):
+            monkeypatch.delenv(name)
+    if not any(request.node.get_closest_marker(marker) for marker in NEEDS):
+        home = tmp_path_factory.mktemp("home")
+        for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "DOCKER_CONFIG"):
+            monkeypatch.setenv(name, str(home))
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
+    yield
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which images the engine's tests ran on."""
+    passed = [report for report in terminalreporter.stats.get("passed", []) if "engine" in report.keywords]
+    if not passed:
+        return
+    terminalreporter.section("images")
+    listed = subprocess.run(
+        ["bash", str(ROOT / "tests/machine/machine.sh"), "--list"], capture_output=True, text=True, check=False
+    )
+    terminalreporter.write_line(listed.stdout.strip() or listed.stderr.strip())
