@@ -79,7 +79,7 @@ def read(text: str, *, file: str) -> Source:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        raise _refused(file, *_syntax(error)) from None
+        raise _refused(file, *_syntax(error, text)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _refused(file, f"a character YAML does not allow: {error.character!r}", "", line) from None
@@ -96,12 +96,12 @@ def _refused(file: str, message: str, suggestion: str, line: int = 1, column: in
     return ManifestInvalid([Problem(line, column, "", message, suggestion, file)])
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str, int, int]:
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = (error.problem or error.context or "not YAML").strip()
     suggestion = ""
-    if "\\t" in problem:
+    if text.splitlines()[line - 1 : line] and "\t" in text.splitlines()[line - 1][:column]:
         suggestion = "indent with spaces, not tabs"
     elif "mapping values are not allowed" in problem:
         suggestion = "is a line above indented differently, or a value with ': ' in want of quotes?"

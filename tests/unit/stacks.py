@@ -1,0 +1,54 @@
+"""Manifests as text, and what becomes of them: the steps that the tests of the pure core share."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+from devenv import assets
+from devenv.errors import ManifestInvalid
+from devenv.manifest.models import Manifest
+from devenv.manifest.parse import parse
+from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.stack.ports import allot
+from devenv.stack.resolve import outline, resolve
+from devenv.stack.world import World
+
+CATALOGUE = Catalogue(assets.catalogue())
+CHECKOUT = "c0ffee123456"
+
+
+def manifest(text: str) -> Manifest:
+    return parse(dedent(text), file="devenv.yaml", kinds=Facts(CATALOGUE))[0]
+
+
+def problems(text: str) -> list[str]:
+    """Every problem of a manifest, without the file's name."""
+    try:
+        manifest(text)
+    except ManifestInvalid as error:
+        return [str(problem).removeprefix("devenv.yaml:") for problem in error.problems]
+    return []
+
+
+def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **read: object) -> Stack:
+    """A manifest resolved on a machine where every port is free."""
+    parsed = manifest(text)
+    ports, _ = allot(
+        outline(parsed, CATALOGUE).claims, taken={}, held={}, checkout=CHECKOUT, remap=False
+    )
+    world = World(CHECKOUT, ports, builds or {}, **read)  # type: ignore[arg-type]
+    return resolve(parsed, CATALOGUE, world)
+
+
+def unit(text: str, name: str, **read: object) -> Unit:
+    return stack(text, **read).unit(name)  # type: ignore[arg-type]
+
+
+def env(text: str, name: str) -> dict[str, str]:
+    """What a unit is given, with secrets shown as `<NAME>`."""
+    return {key: value.replace(":url\0", "\0").replace("\0", "|") for key, value in unit(text, name).env}
+
+
+def fingerprints(stack: Stack, secrets: dict[str, str] | None = None) -> dict[str, str]:
+    return {unit.name: fingerprint(unit, secrets or {}) for unit in stack.units}

@@ -1,0 +1,329 @@
+"""What is refused, and how: every problem at its place, all at once, with what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from devenv.errors import ManifestInvalid
+from devenv.manifest import source
+from devenv.manifest.fields import cores, seconds, size
+from devenv.manifest.models import schema
+
+from .stacks import manifest, problems
+
+OK = "  ok: {image: x}\n"
+
+BROKEN = {
+    "an unknown key": (
+        "name: a\nservices:\n  api: {image: x, comand: y}\n",
+        ['3:19: services.api.comand: unknown key - did you mean "command"?'],
+    ),
+    "a key written twice": (
+        "name: a\nname: b\n",
+        ["2:1: name: written twice - YAML would silently keep the last one"],
+    ),
+    "a wrong type": (
+        'name: a\nservices:\n  api: {image: x, port: "80"}\n',
+        ['3:19: services.api.port: expected a whole number, found the text "80" - take the quotes off'],
+    ),
+    "a value that is none": (
+        "name: a\nservices:\n  api: {image: x, env: {A: }}\n",
+        ['3:25: services.api.env.A: has no value - write "" if it is to be empty'],
+    ),
+    "no name": ("services:\n" + OK, ["1:1: name: is missing"]),
+    "a name with an underscore": (
+        "name: a\nservices:\n  my_api: {image: x}\n",
+        [
+            "3:3: services.my_api: a name is lower-case letters, digits and hyphens (it becomes a host name)"
+            ' - write "my-api"'
+        ],
+    ),
+    "a name that is too long": (
+        f"name: a\nservices:\n  {'a' * 64}: {{image: x}}\n",
+        [f"3:3: services.{'a' * 64}: a name has at most 63 characters, this one 64"],
+    ),
+    "one name for two things": (
+        "name: a\nservices:\n  db: {image: x}\ninfra:\n  db: {kind: postgres}\n",
+        ["5:3: infra.db: services.db has that name already - one name, one thing"],
+    ),
+    "neither build nor image": (
+        "name: a\nservices:\n  api: {port: 80}\n",
+        [
+            "3:3: services.api: says neither build nor image"
+            " - build: ./folder-with-a-Dockerfile, or image: name:tag"
+        ],
+    ),
+    "build and image": (
+        "name: a\nservices:\n  api: {build: ., image: x}\n",
+        ["3:19: services.api.image: stands beside build - keep one of them"],
+    ),
+    "what is used is not there": (
+        "name: a\nservices:\n  api: {image: x, uses: [postgers]}\n",
+        [
+            '3:26: services.api.uses[0]: no service, job or infra kind "postgers"'
+            ' - did you mean "postgres"?'
+        ],
+    ),
+    "a cycle": (
+        "name: a\nservices:\n  a: {image: x, uses: [b]}\n  b: {image: x, uses: [c]}\n"
+        "  c: {image: x, uses: [a]}\n",
+        ["3:17: services.a.uses: a cycle: a -> b -> c -> a - take one out"],
+    ),
+    "one that uses itself": (
+        "name: a\nservices:\n  a: {image: x, uses: [a]}\n",
+        ["3:24: services.a.uses[0]: uses itself - take it out"],
+    ),
+    "a part of what has none": (
+        "name: a\nservices:\n  a: {image: x, uses: [mailpit/b]}\n",
+        ['3:24: services.a.uses[0]: "mailpit" has no parts - write "mailpit"'],
+    ),
+    "one port for two": (
+        "name: a\nservices:\n  a: {image: x, port: 80, publish: 8080}\n"
+        "  b: {image: x, port: 80, publish: 8080}\n",
+        ["4:27: services.b.publish: services.a is published on 8080 already - give one another port"],
+    ),
+    "one route for two": (
+        "name: a\nservices:\n  a: {image: x, port: 80, route: /x}\n  b: {image: x, port: 80, route: /x}\n",
+        ["4:27: services.b.route[0]: services.a has the route /x already - one route, one service"],
+    ),
+    "a route that is no path": (
+        "name: a\nservices:\n  a: {image: x, port: 80, route: x}\n",
+        ['3:27: services.a.route[0]: "x" is not a path - write "/x"'],
+    ),
+    "a route without a port": (
+        "name: a\nservices:\n  a: {image: x, route: /}\n",
+        ["3:17: services.a.route: a routed service has a port - add port:"],
+    ),
+    "a port name that is not there": (
+        "name: a\nservices:\n  a: {image: x, ports: {http: 80}, publish: {htp: 1}}\n",
+        ['3:46: services.a.publish.htp: no port "htp" - did you mean "http"?'],
+    ),
+    "a port out of range": (
+        "name: a\nservices:\n  a: {image: x, port: 70000}\n",
+        [
+            "3:17: services.a.port: 70000 is out of range - should be less than or equal to 65535",
+        ],
+    ),
+    "two probes": (
+        "name: a\nservices:\n  a: {image: x, port: 80, health: {http: /, tcp: 80}}\n",
+        ["3:27: services.a.health: one of http, tcp, grpc, exec, not http and tcp"],
+    ),
+    "a time that is none": (
+        "name: a\nservices:\n  a: {image: x, grace: soon}\n",
+        ["3:17: services.a.grace: is not a duration - write 500ms, 2s or 1m30s"],
+    ),
+    "a context outside": (
+        "name: a\nservices:\n  a: {build: ../other}\n",
+        [
+            '3:7: services.a.build.context: "../other" leaves the project'
+            " - name something beside or below devenv.yaml",
+            '3:7: services.a.build.dockerfile: "../other/Dockerfile" leaves the project'
+            " - name something beside or below devenv.yaml",
+        ],
+    ),
+    "an absolute file": (
+        "name: a\nservices:\n  a: {image: x, files: {/etc/a: /etc/passwd}}\n",
+        [
+            '3:25: services.a.files./etc/a: "/etc/passwd" leaves the project'
+            " - name something beside or below devenv.yaml"
+        ],
+    ),
+    "a target that climbs": (
+        "name: a\nservices:\n  a: {image: x, volumes: {data: /x/../../etc}}\n",
+        ['3:27: services.a.volumes.data: "/x/../../etc" is not a path in a container - an absolute path below /'],
+    ),
+    "a reference to nothing": (
+        'name: a\nservices:\n  a: {image: x, env: {A: "${oders.url}"}}\n  orders: {image: x, port: 80}\n',
+        ['3:23: services.a.env.A: ${oders.url}: nothing is called "oders" - did you mean "orders"?'],
+    ),
+    "a reference without a name": (
+        'name: a\nservices:\n  a: {image: x, env: {A: "${HOME}"}}\n',
+        [
+            "3:23: services.a.env.A: ${HOME} names nothing"
+            " - write ${name.attribute}, or $${ for a literal ${ that the shell should see"
+        ],
+    ),
+    "an attribute that is not there": (
+        'name: a\nservices:\n  a: {image: x, uses: [valkey], env: {A: "${valkey.password}"}}\n',
+        [
+            '3:39: services.a.env.A: ${valkey.password}: valkey has no "password"'
+            " - it has: database, host, memory, port, public_host, public_port, public_url, url, version"
+        ],
+    ),
+    "a reference without an end": (
+        'name: a\nservices:\n  a: {image: x, env: {A: "${a.url"}}\n',
+        ['3:23: services.a.env.A: "${a.url" has no end - close it with }, or write $${ for a literal ${'],
+    ),
+    "a kind that is not there": (
+        "name: a\ninfra:\n  db: {kind: postgress}\n",
+        ['3:8: infra.db.kind: no infra kind "postgress" - did you mean "postgres"?'],
+    ),
+    "an option that a kind has not": (
+        "name: a\ninfra:\n  postgres: {databse: x}\n",
+        ['3:14: infra.postgres.databse: unknown key - did you mean "database"?'],
+    ),
+    "an option of the wrong type": (
+        "name: a\ninfra:\n  postgres: {database: [x]}\n",
+        ["3:14: infra.postgres.database: expected text"],
+    ),
+    "seed where there is none": (
+        "name: a\ninfra:\n  valkey: {seed: x.sql}\n",
+        ["3:12: infra.valkey.seed: valkey has no seed - take it out"],
+    ),
+    "a job like nothing": (
+        "name: a\nservices:\n  api: {image: x}\njobs:\n  j: {like: apy}\n",
+        ['5:7: jobs.j.like: no service "apy" - did you mean "api"?'],
+    ),
+    "a profile of nothing": (
+        "name: a\nservices:\n  api: {image: x}\nprofiles: {lite: [apy]}\n",
+        ['4:19: profiles.lite[0]: nothing is called "apy" - did you mean "api"?'],
+    ),
+    "a tab": (
+        "name: a\nservices:\n\tapi: {image: x}\n",
+        ["3:1: found character that cannot start any token - indent with spaces, not tabs"],
+    ),
+    "no YAML": (
+        "name: a\nservices: [\n",
+        ["3:1: did not find expected node content"],
+    ),
+    "an empty file": ("", ["1:1: the file is empty - begin with `name: my-stack`"]),
+    "a list": ("- a\n", ["1:1: a manifest is a mapping - begin with `name: my-stack`"]),
+    "the Nix tool's file": (
+        "inputs:\n  nixpkgs:\n    url: github:x\n",
+        [
+            "1:1: inputs: this is the configuration of the Nix tool that is also called devenv"
+            " - name the stack's manifest with -f FILE or DEVENV_FILE"
+        ],
+    ),
+    "a tag": (
+        "name: !!python/object:os.system a\n",
+        ["1:7: name: the tag 'tag:yaml.org,2002:python/object:os.system' means nothing here"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_manifest_says_where_what_and_how_to_mend_it(text: str, said: list[str]) -> None:
+    assert problems(text) == said
+
+
+def test_everything_wrong_is_said_at_once_in_the_order_of_the_file() -> None:
+    said = problems(
+        """\
+        name: De_mo
+        services:
+          api:
+            bild: ./api
+            port: "8000"
+            uses: [postgers, b]
+            env: {URL: "${postgres.ur}"}
+          b:
+            image: x
+            uses: [api]
+            health: {every: 5x}
+        """
+    )
+    assert [line.split(": ")[1] for line in said] == [
+        "name",
+        "services.api.bild",
+        "services.api.port",
+        "services.api.uses",
+        "services.api.uses[0]",
+        "services.api.env.URL",
+        "services.b.health.every",
+    ]
+
+
+def test_a_nul_byte_is_found_where_it_stands() -> None:
+    with pytest.raises(ManifestInvalid, match="devenv.yaml:2:1: a NUL byte"):
+        source.read("name: a\nb\0c: 1\n", file="devenv.yaml")
+
+
+def test_an_alias_bomb_is_refused_before_it_grows() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    with pytest.raises(ManifestInvalid, match="aliases that expand without end"):
+        source.read("\n".join(lines), file="devenv.yaml")
+
+
+def test_a_manifest_may_not_be_bottomless() -> None:
+    with pytest.raises(ManifestInvalid, match="nested too deeply"):
+        source.read("[" * 5000 + "]" * 5000, file="devenv.yaml")
+
+
+def test_text_stays_text() -> None:
+    said = source.read(
+        "{norway: no, time: 22:22, day: 2024-01-01, on: on, octal: 010, v: 9.10, n: 12, t: true, e: }", file="x"
+    ).value
+    assert {key: value for key, value in said.items() if key != "v"} == {
+        "norway": "no",
+        "time": "22:22",
+        "day": "2024-01-01",
+        "on": "on",
+        "octal": "010",
+        "n": 12,
+        "t": True,
+        "e": None,
+    }
+    assert said["v"].text == "9.10"
+
+
+def test_merge_keys_and_aliases_work_as_in_yaml() -> None:
+    said = source.read("base: &base {a: 1, b: 2}\nuse: {<<: *base, b: 3}\n", file="x").value
+    assert said["use"] == {"a": 1, "b": 3}
+
+
+SHORT = {
+    "build": ("build: ./api", "build: {context: ./api}"),
+    "route": ("image: x, port: 80, route: /a", "image: x, port: 80, route: [{path: /a}]"),
+    "health": ("image: x, port: 80, health: /h", "image: x, port: 80, health: {http: /h}"),
+    "uses": ("image: x, uses: postgres", "image: x, uses: [postgres]"),
+    "plugin": (
+        "image: x, port: 80, route: {path: /, plugins: [cors]}",
+        "image: x, port: 80, route: {path: /, plugins: [{cors: {}}]}",
+    ),
+    "port names": ("image: x, port: 80", "image: x, ports: {http: 80}"),
+}
+
+
+@pytest.mark.parametrize(("short", "long"), SHORT.values(), ids=SHORT)
+def test_what_is_written_short_is_what_is_written_long(short: str, long: str) -> None:
+    one, other = (manifest(f"name: a\nservices:\n  api: {{{text}}}\n").services["api"] for text in (short, long))
+    fields = set(type(one).model_fields) - {"port", "ports"}
+    assert {key: getattr(one, key) for key in fields} == {key: getattr(other, key) for key in fields}
+    assert one.named_ports == other.named_ports
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("500ms", 0.5), ("2s", 2.0), ("1.5s", 1.5), ("1m30s", 90.0), ("2m", 120.0), (3, 3.0), (0.25, 0.25)],
+)
+def test_durations_are_seconds(text: object, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("256Mi", 256 << 20), ("1Gi", 1 << 30), ("512m", 512 << 20), ("1G", 10**9), (1024, 1024), ("64MB", 64 * 10**6)],
+)
+def test_sizes_are_bytes(text: object, value: int) -> None:
+    assert size(text) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("500m", 0.5), ("2", 2.0), (0.5, 0.5), (1, 1.0)])
+def test_cpu_is_in_cores(text: object, value: float) -> None:
+    assert cores(text) == value
+
+
+def test_the_schema_describes_every_field() -> None:
+    def undescribed(value: object, path: str = "") -> list[str]:
+        match value:
+            case {"properties": properties, **rest}:
+                missing = [f"{path}.{name}" for name, one in properties.items() if "description" not in one]
+                return missing + undescribed(rest, path)
+            case dict():
+                return [found for key, one in value.items() for found in undescribed(one, f"{path}/{key}")]
+        return []
+
+    missing = undescribed(schema())
+    assert [name for name in missing if not name.startswith("/$defs/Plugin")] == []

@@ -1,0 +1,193 @@
+"""What a manifest leaves to defaults, and what a service gets for naming what it uses."""
+
+from __future__ import annotations
+
+from devenv.stack.model import Need, Probe
+
+from .stacks import env, stack, unit
+
+ONE = "name: a\nservices:\n  api: {{image: x, {}}}\n"
+
+
+def given(said: str, rest: str = "") -> dict[str, str]:
+    return env(ONE.format(said) + rest, "api")
+
+
+def test_a_database_comes_with_every_name_that_libraries_look_for() -> None:
+    url = "postgresql://app:|POSTGRES_PASSWORD|@postgres:5432/app"
+    assert given("uses: [postgres]") == {
+        "POSTGRES_URL": url,
+        "DATABASE_URL": url,
+        "PGHOST": "postgres",
+        "PGPORT": "5432",
+        "PGUSER": "app",
+        "PGPASSWORD": "|POSTGRES_PASSWORD|",
+        "PGDATABASE": "app",
+    }
+
+
+def test_two_databases_leave_database_url_to_the_manifest() -> None:
+    said = given("uses: [postgres, mysql]")
+    assert "DATABASE_URL" not in said
+    assert said["MYSQL_URL"] == "mysql://app:|MYSQL_PASSWORD|@mysql:3306/app"
+    assert said["PGHOST"] == "postgres"
+
+
+def test_a_part_is_a_database_of_its_own_on_the_same_server() -> None:
+    text = ONE.format("uses: [postgres/billing]")
+    said = env(text, "api")
+    url = "postgresql://app:|POSTGRES_PASSWORD|@postgres:5432/billing"
+    assert said["POSTGRES_BILLING_URL"] == said["POSTGRES_URL"] == said["DATABASE_URL"] == url
+    assert "for database in billing;" in (unit(text, "postgres-databases").command or ())[-1]
+
+
+def test_a_store_beside_one_of_its_parts_keeps_its_short_names() -> None:
+    said = given("uses: [postgres, postgres/billing]")
+    assert said["POSTGRES_URL"].endswith("/app")
+    assert said["POSTGRES_BILLING_URL"].endswith("/billing")
+    assert "DATABASE_URL" not in said
+
+
+def test_without_more_databases_nothing_makes_them() -> None:
+    assert "postgres-databases" not in stack(ONE.format("uses: [postgres]"))
+
+
+def test_a_renamed_store_renames_what_it_gives() -> None:
+    said = given("uses: [legacy]", "infra:\n  legacy: {kind: mysql, database: old, password: secret-enough}\n")
+    assert said["LEGACY_URL"] == "mysql://app:secret-enough@legacy:3306/old"
+
+
+def test_a_password_is_quoted_in_urls_and_nowhere_else() -> None:
+    said = given("uses: [postgres]", 'infra:\n  postgres: {password: "p@ss/w:rd"}\n')
+    assert said["PGPASSWORD"] == "p@ss/w:rd"
+    assert said["DATABASE_URL"] == "postgresql://app:p%40ss%2Fw%3Ard@postgres:5432/app"
+
+
+def test_the_first_bucket_is_the_bucket() -> None:
+    said = given("uses: [minio]", "infra:\n  minio: {buckets: [invoices, uploads]}\n")
+    assert said["S3_BUCKET"] == "invoices"
+    assert given("uses: [minio]")["S3_BUCKET"] == "app"
+
+
+def test_what_the_manifest_says_wins() -> None:
+    assert given("uses: [postgres], env: {DATABASE_URL: mine}")["DATABASE_URL"] == "mine"
+
+
+def test_services_are_found_by_their_name_and_port() -> None:
+    text = "name: a\nservices:\n  api: {image: x, uses: [my-db]}\n  my-db: {image: x, ports: {sql: 99, ui: 8}}\n"
+    assert env(text, "api") == {"MY_DB_URL": "http://my-db:99"}
+
+
+def test_a_service_learns_its_own_port() -> None:
+    assert given("port: 8000") == {"PORT": "8000"}
+
+
+def test_references_are_filled_in_and_doubled_dollars_left_to_the_shell() -> None:
+    said = given(
+        'port: 80, uses: [valkey], env: {A: "${api.url}", B: "$${HOME} $PORT", C: "${valkey.host}:${valkey.port}",'
+        ' D: "${stack.name}/${stack.namespace}", E: "${secret.KEY}"}'
+    )
+    assert [said[key] for key in "ABCDE"] == ["http://api:80", "${HOME} $PORT", "valkey:6379", "a/a", "|KEY|"]
+
+
+def test_secrets_are_names_and_the_stack_knows_whose_they_are() -> None:
+    made = stack(ONE.format("uses: [postgres], secrets: [STRIPE_KEY]"))
+    assert made.secrets == {"STRIPE_KEY"}
+    assert made.generated == {"POSTGRES_PASSWORD"}
+
+
+def test_using_a_store_waits_for_what_sets_it_up() -> None:
+    api = unit(ONE.format("uses: [minio]"), "api")
+    assert api.needs == (Need("minio"), Need("minio-buckets", done=True))
+
+
+def test_using_a_job_waits_for_its_success() -> None:
+    text = "name: a\nservices:\n  api: {image: x, uses: [seed]}\njobs:\n  seed: {image: x}\n"
+    assert unit(text, "api").needs == (Need("seed", done=True),)
+
+
+def test_a_job_like_a_service_takes_its_image_variables_and_secrets() -> None:
+    text = """
+    name: a
+    services:
+      api: {build: ., env: {A: "1", B: "1"}, secrets: [KEY], files: {/etc/a: ./a}}
+    jobs:
+      seed: {like: api, command: seed it, env: {B: "2"}}
+    """
+    api, seed = (stack(text).unit(name) for name in ("api", "seed"))
+    assert (seed.image, seed.build, seed.files) == (api.image, api.build, api.files)
+    assert dict(seed.env) == {"A": "1", "B": "2", "KEY": "\0KEY\0"}
+    assert seed.command == ("seed", "it")
+
+
+COMMANDS = {
+    "run --port 80": ("run", "--port", "80"),
+    "run --port $PORT": ("sh", "-c", "run --port $PORT"),
+    "a && b": ("sh", "-c", "a && b"),
+    "say 'one word'": ("say", "one word"),
+}
+
+
+def test_a_shell_is_only_there_for_what_needs_one() -> None:
+    found = {line: unit(ONE.format(f'command: "{line}"'), "api").command for line in COMMANDS}
+    assert found == COMMANDS
+
+
+def test_ready_means_the_port_is_open_unless_it_is_said_otherwise() -> None:
+    assert unit(ONE.format("port: 80"), "api").probe == Probe("tcp", 80)
+    assert unit(ONE.format(""), "api").probe is None
+    assert unit(ONE.format("port: 80, health: {http: /h, every: 2s, within: 1m}"), "api").probe == Probe(
+        "http", 80, "/h", every=2.0, within=60.0
+    )
+    assert unit(ONE.format("health: {exec: test -f /up}"), "api").probe == Probe(
+        "exec", command=("sh", "-c", "test -f /up")
+    )
+
+
+def test_an_older_postgres_keeps_its_data_where_it_always_did() -> None:
+    def data(version: str) -> str:
+        text = ONE.format("uses: [postgres]") + f"infra:\n  postgres: {{version: {version}}}\n"
+        return unit(text, "postgres").volumes[0].target
+
+    assert data('"17"') == data("16.4") == "/var/lib/postgresql/data"
+    assert data('"18"') == data("18.6") == "/var/lib/postgresql"
+
+
+def test_a_version_written_as_a_number_is_the_version() -> None:
+    text = ONE.format("uses: [valkey]") + "infra:\n  valkey: {version: 9.10}\n"
+    assert unit(text, "valkey").image == "valkey/valkey:9.10"
+
+
+def test_seeds_are_mounted_in_the_order_they_are_named() -> None:
+    text = ONE.format("uses: [postgres]") + "infra:\n  postgres: {seed: [b.sql, sql/*.sql]}\n"
+    files = {"b.sql": (("b.sql", "1"),), "sql/*.sql": (("sql/a.sql", "2"), ("sql/c.sql", "3"))}
+    found = stack(text, files=files).unit("postgres").files
+    assert [(file.source, file.target.rpartition("/")[2]) for file in found] == [
+        ("b.sql", "00-b.sql"),
+        ("sql/a.sql", "01-a.sql"),
+        ("sql/c.sql", "02-c.sql"),
+    ]
+
+
+def test_what_is_built_alike_is_built_once() -> None:
+    text = "name: a\nservices:\n  one: {build: .}\n  two: {build: .}\n  other: {build: {context: ., target: t}}\n"
+    one, two, other = (stack(text).unit(name).image for name in ("one", "two", "other"))
+    assert one == two != other
+
+
+def test_the_gateway_comes_with_the_first_route() -> None:
+    assert "kong" not in stack(ONE.format("port: 80"))
+    made = stack(ONE.format("port: 80, route: {path: /, methods: get}"))
+    assert made.gateway is not None
+    assert [(route.path, route.service, route.port, route.methods) for route in made.gateway.routes] == [
+        ("/", "api", 80, ("GET",))
+    ]
+
+
+def test_links_follow_the_ports_that_were_given() -> None:
+    text = ONE.format("port: 8001, route: /")  # 8001 is wished for by kong's admin API too
+    made = stack(text)
+    assert dict(made.unit("kong").env)["KONG_ADMIN_GUI_API_URL"] == "http://localhost:8001"
+    (port,) = made.unit("api").ports
+    assert port.host != 8001
+    assert made.unit("api").links[0].url == f"http://localhost:{port.host}"
