@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-examples", action="store_true", help="rewrite the expected files; git diff reviews")
+    parser.addoption(
+        "--update-examples", action="store_true", help="rewrite the expected files; git diff reviews"
+    )
 
 
 @cache
@@ -33,13 +35,18 @@ def _cluster() -> str:
     if not os.environ.get("KUBECONFIG"):
         return "no cluster: KUBECONFIG is not set; see tests/machine/cluster.sh"
     try:
-        asked = subprocess.run(["kubectl", "version"], capture_output=True, text=True, timeout=30, check=False)
+        asked = subprocess.run(
+            ["kubectl", "version"], capture_output=True, text=True, timeout=30, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"no cluster: {error}"
     return "" if asked.returncode == 0 else "no cluster answers; see tests/machine/cluster.sh"
 
 
-NEEDS = {"engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"), "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER")}
+NEEDS = {
+    "engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
+    "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +82,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.section("images")
     listed = subprocess.run(
-        ["bash", str(ROOT / "tests/machine/machine.sh"), "--list"], capture_output=True, text=True, check=False
+        ["bash", str(ROOT / "tests/machine/machine.sh"), "--list"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     terminalreporter.write_line(listed.stdout.strip() or listed.stderr.strip())

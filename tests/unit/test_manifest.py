@@ -59,10 +59,7 @@ BROKEN = {
     ),
     "what is used is not there": (
         "name: a\nservices:\n  api: {image: x, uses: [postgers]}\n",
-        [
-            '3:26: services.api.uses[0]: no service, job or infra kind "postgers"'
-            ' - did you mean "postgres"?'
-        ],
+        ['3:26: services.api.uses[0]: no service, job or infra kind "postgers" - did you mean "postgres"?'],
     ),
     "a cycle": (
         "name: a\nservices:\n  a: {image: x, uses: [b]}\n  b: {image: x, uses: [c]}\n"
@@ -130,7 +127,9 @@ BROKEN = {
     ),
     "a target that climbs": (
         "name: a\nservices:\n  a: {image: x, volumes: {data: /x/../../etc}}\n",
-        ['3:27: services.a.volumes.data: "/x/../../etc" is not a path in a container - an absolute path below /'],
+        [
+            '3:27: services.a.volumes.data: "/x/../../etc" is not a path in a container - an absolute path below /'
+        ],
     ),
     "a reference to nothing": (
         'name: a\nservices:\n  a: {image: x, env: {A: "${oders.url}"}}\n  orders: {image: x, port: 80}\n',
@@ -253,7 +252,8 @@ def test_a_manifest_may_not_be_bottomless() -> None:
 
 def test_text_stays_text() -> None:
     said = source.read(
-        "{norway: no, time: 22:22, day: 2024-01-01, on: on, octal: 010, v: 9.10, n: 12, t: true, e: }", file="x"
+        "{norway: no, time: 22:22, day: 2024-01-01, on: on, octal: 010, v: 9.10, n: 12, t: true, e: }",
+        file="x",
     ).value
     assert {key: value for key, value in said.items() if key != "v"} == {
         "norway": "no",
@@ -288,7 +288,9 @@ SHORT = {
 
 @pytest.mark.parametrize(("short", "long"), SHORT.values(), ids=SHORT)
 def test_what_is_written_short_is_what_is_written_long(short: str, long: str) -> None:
-    one, other = (manifest(f"name: a\nservices:\n  api: {{{text}}}\n").services["api"] for text in (short, long))
+    one, other = (
+        manifest(f"name: a\nservices:\n  api: {{{text}}}\n").services["api"] for text in (short, long)
+    )
     fields = set(type(one).model_fields) - {"port", "ports"}
     assert {key: getattr(one, key) for key in fields} == {key: getattr(other, key) for key in fields}
     assert one.named_ports == other.named_ports
@@ -304,7 +306,14 @@ def test_durations_are_seconds(text: object, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("256Mi", 256 << 20), ("1Gi", 1 << 30), ("512m", 512 << 20), ("1G", 10**9), (1024, 1024), ("64MB", 64 * 10**6)],
+    [
+        ("256Mi", 256 << 20),
+        ("1Gi", 1 << 30),
+        ("512m", 512 << 20),
+        ("1G", 10**9),
+        (1024, 1024),
+        ("64MB", 64 * 10**6),
+    ],
 )
 def test_sizes_are_bytes(text: object, value: int) -> None:
     assert size(text) == value

@@ -12,7 +12,13 @@ WEB = Claim("web", 8000, 8000, explicit=False)
 LOW = Claim("web", 80, 80, explicit=False)
 
 
-def ports(*claims: Claim, taken: dict[int, str] = FREE, held: object = None, checkout: str = "one", remap: bool = False):
+def ports(
+    *claims: Claim,
+    taken: dict[int, str] = FREE,
+    held: object = None,
+    checkout: str = "one",
+    remap: bool = False,
+):
     return allot(claims, taken=taken, held=held or {}, checkout=checkout, remap=remap)  # type: ignore[arg-type]
 
 

@@ -53,7 +53,9 @@ def test_without_more_databases_nothing_makes_them() -> None:
 
 
 def test_a_renamed_store_renames_what_it_gives() -> None:
-    said = given("uses: [legacy]", "infra:\n  legacy: {kind: mysql, database: old, password: secret-enough}\n")
+    said = given(
+        "uses: [legacy]", "infra:\n  legacy: {kind: mysql, database: old, password: secret-enough}\n"
+    )
     assert said["LEGACY_URL"] == "mysql://app:secret-enough@legacy:3306/old"
 
 
@@ -74,7 +76,9 @@ def test_what_the_manifest_says_wins() -> None:
 
 
 def test_services_are_found_by_their_name_and_port() -> None:
-    text = "name: a\nservices:\n  api: {image: x, uses: [my-db]}\n  my-db: {image: x, ports: {sql: 99, ui: 8}}\n"
+    text = (
+        "name: a\nservices:\n  api: {image: x, uses: [my-db]}\n  my-db: {image: x, ports: {sql: 99, ui: 8}}\n"
+    )
     assert env(text, "api") == {"MY_DB_URL": "http://my-db:99"}
 
 

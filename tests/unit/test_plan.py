@@ -1,0 +1,261 @@
+"""What there is to do, and why: the printed plan, word for word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import dedent
+
+from devenv.plan.model import Found, Observed
+from devenv.plan.planner import plan_restart, plan_run, plan_up
+from devenv.stack.model import Stack, fingerprint
+
+from .stacks import fingerprints, stack
+
+SHOP = """
+    name: shop
+    services:
+      web: {image: web:1, port: 80, uses: [orders]}
+      orders: {build: ./orders, uses: [postgres, migrate]}
+    jobs:
+      migrate: {like: orders, command: migrate, uses: [postgres]}
+      votes: {image: votes:1, manual: true, uses: [orders]}
+"""
+
+
+def shop(digest: str = "one") -> Stack:
+    return stack(SHOP, builds={("./orders", "Dockerfile"): digest})
+
+
+def running(stack: Stack, **changes: Found | None) -> Observed:
+    """Everything of a stack up as it should be, but for what `changes` says."""
+    wanted = fingerprints(stack)
+    units = {
+        unit.name: Found(
+            unit.name,
+            id=f"id-{unit.name}",
+            state="exited" if unit.one_shot else "running",
+            stack=stack.id,
+            healthy=None if unit.one_shot else True,
+            fingerprint=wanted[unit.name],
+        )
+        for unit in stack.units
+        if not unit.manual
+    }
+    for name, found in changes.items():
+        if found is None:
+            units.pop(name)
+        else:
+            units[name] = found
+    images = frozenset(unit.image for unit in stack.units)
+    return Observed(units=units, images=images, prepared=True, stack=stack.id)
+
+
+def planned(stack: Stack, observed: Observed, *names: str, **more: object) -> str:
+    return str(plan_up(stack, observed, fingerprints=fingerprints(stack), names=names, **more))  # type: ignore[arg-type]
+
+
+def expect(text: str) -> str:
+    return dedent(text).strip()
+
+
+def found(name: str, **facts: object) -> Found:
+    return replace(running(shop()).units[name], **facts)  # type: ignore[arg-type]
+
+
+def test_nothing_is_there() -> None:
+    made = shop()
+    image = made.unit("orders").image
+    assert planned(made, Observed()) == expect(
+        """
+        [] -> #1 pull postgres:18.6 (not on this machine)
+        [] -> #2 pull web:1 (not on this machine)
+        [1,2] -> #3 prepare shop (network missing)
+        [3] -> #4 build migrate (not built yet)
+        [3] -> #5 apply postgres (not found)
+        [5] -> #6 wait postgres
+        [4,6] -> #7 apply migrate (not found)
+        [7] -> #8 wait migrate
+        [4,6,8] -> #9 apply orders (not found)
+        [9] -> #10 wait orders
+        [10] -> #11 apply web (not found)
+        [11] -> #12 wait web
+        """
+    )
+    assert image == made.unit("migrate").image
+
+
+def test_nothing_to_do_is_no_plan() -> None:
+    assert planned(shop(), running(shop())) == ""
+
+
+def test_changed_sources_rebuild_and_replace_what_is_built_from_them_and_nothing_else() -> None:
+    made = shop("two")
+    observed = replace(running(shop("one")), images=frozenset({"postgres:18.6", "web:1"}))
+    changes = {made.unit("orders").image: "sources changed: main.py"}
+    assert planned(made, observed, changes=changes) == expect(
+        """
+        [] -> #1 prepare shop (has steps to run)
+        [1] -> #2 build migrate (sources changed: main.py)
+        [2] -> #3 apply migrate (image changed)
+        [3] -> #4 wait migrate
+        [2,4] -> #5 apply orders (image changed)
+        [5] -> #6 wait orders
+        """
+    )
+
+
+def test_what_differs_is_named() -> None:
+    before = shop()
+    after = stack(
+        SHOP.replace("port: 80,", "port: 80, env: {A: b}, grace: 3s,"),
+        builds={("./orders", "Dockerfile"): "one"},
+    )
+    assert planned(after, running(before)) == expect(
+        """
+        [] -> #1 prepare shop (has steps to run)
+        [1] -> #2 apply web (env and settings changed)
+        [2] -> #3 wait web
+        """
+    )
+
+
+def test_what_stopped_is_started_and_what_crashed_too() -> None:
+    observed = running(
+        shop(), web=found("web", state="exited"), orders=found("orders", state="exited", exit_code=3)
+    )
+    assert planned(shop(), observed) == expect(
+        """
+        [] -> #1 prepare shop (has steps to run)
+        [1] -> #2 apply orders (failed with exit 3)
+        [2] -> #3 wait orders
+        [3] -> #4 apply web (stopped)
+        [4] -> #5 wait web
+        """
+    )
+
+
+def test_what_was_created_and_never_started_is_started() -> None:
+    observed = running(shop(), web=found("web", state="created"))
+    assert "apply web (not started)" in planned(shop(), observed)
+
+
+def test_what_runs_but_is_not_healthy_is_waited_for() -> None:
+    observed = running(shop(), postgres=found("postgres", healthy=False))
+    assert planned(shop(), observed) == "[] -> #1 wait postgres (not healthy)"
+
+
+def test_a_job_that_failed_runs_again_and_one_that_runs_is_waited_for() -> None:
+    failed = running(shop(), migrate=found("migrate", exit_code=1))
+    busy = running(shop(), migrate=found("migrate", state="running"))
+    assert "apply migrate (failed with exit 1)" in planned(shop(), failed)
+    assert planned(shop(), busy) == "[] -> #1 wait migrate (still running)"
+
+
+def test_what_left_the_manifest_is_removed() -> None:
+    observed = running(shop(), old=found("web", unit="old"))
+    assert planned(shop(), observed) == "[] -> #1 remove old (not in the manifest any more)"
+
+
+def test_the_second_container_of_a_unit_is_removed() -> None:
+    observed = replace(running(shop()), strays=("c0ffee",))
+    assert planned(shop(), observed) == "[] -> #1 remove c0ffee (there are two of it)"
+
+
+def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
+    only = "name: {}\nservices:\n  web: {{image: web:1}}\n"
+    old, new = stack(only.format("old")), stack(only.format("new"))
+    assert planned(new, running(old)) == expect(
+        """
+        [] -> #1 remove id-web (of old-c0ffee, as the stack was called before)
+        [1] -> #2 prepare new (has steps to run)
+        [2] -> #3 apply web (not found)
+        [3] -> #4 wait web
+        """
+    )
+
+
+def test_named_units_come_with_all_they_use_and_nothing_more() -> None:
+    said = planned(shop(), Observed(images=running(shop()).images), "migrate")
+    assert said == expect(
+        """
+        [] -> #1 prepare shop (network missing)
+        [1] -> #2 apply postgres (not found)
+        [2] -> #3 wait postgres
+        [3] -> #4 apply migrate (not found)
+        [4] -> #5 wait migrate
+        """
+    )
+
+
+def test_a_manual_job_runs_only_when_it_is_named() -> None:
+    observed = running(shop())
+    assert "votes" not in planned(shop(), observed)
+    assert "apply votes (not found)" in planned(shop(), observed, "votes")
+
+
+def test_a_rebuild_that_is_asked_for_replaces_what_is_built() -> None:
+    assert planned(shop(), running(shop()), rebuild=True) == expect(
+        """
+        [] -> #1 prepare shop (has steps to run)
+        [1] -> #2 build migrate (asked for)
+        [2] -> #3 apply migrate (rebuilt)
+        [3] -> #4 wait migrate
+        [2,4] -> #5 apply orders (rebuilt)
+        [5] -> #6 wait orders
+        """
+    )
+
+
+def test_preparing_creates_what_is_new_and_has_its_image() -> None:
+    plan = plan_up(
+        shop(), Observed(images=frozenset({"postgres:18.6", "web:1"})), fingerprints=fingerprints(shop())
+    )
+    (prepare,) = [step for step in plan if step.op == "prepare"]
+    assert prepare.units == ("postgres", "web")
+
+
+def test_a_run_brings_up_what_the_unit_uses_and_only_makes_its_image() -> None:
+    observed = replace(running(shop(), orders=None), images=frozenset({"postgres:18.6", "web:1"}))
+    plan = plan_run(shop(), observed, fingerprints=fingerprints(shop()), name="votes")
+    assert str(plan) == expect(
+        """
+        [] -> #1 pull votes:1 (not on this machine)
+        [1] -> #2 prepare shop (has steps to run)
+        [2] -> #3 build migrate (not built yet)
+        [3] -> #4 apply migrate (rebuilt)
+        [4] -> #5 wait migrate
+        [3,5] -> #6 apply orders (not found)
+        [6] -> #7 wait orders
+        """
+    )
+
+
+def test_a_run_with_everything_there_needs_nothing() -> None:
+    assert str(plan_run(shop(), running(shop()), fingerprints=fingerprints(shop()), name="votes")) == ""
+
+
+def test_restarts_are_all_at_once() -> None:
+    assert str(plan_restart(["a", "b"])) == expect(
+        """
+        [] -> #1 restart a (asked for)
+        [1] -> #2 wait a
+        [] -> #3 restart b (asked for)
+        [3] -> #4 wait b
+        """
+    )
+
+
+def test_what_changes_nothing_in_a_container_leaves_it_alone() -> None:
+    def print_of(said: str) -> str:
+        return fingerprint(stack(f"name: a\nservices:\n  api: {{image: x, {said}}}\n").unit("api"), {})
+
+    assert print_of("port: 80") == print_of("port: 80, route: /x")
+    assert print_of("env: {A: a, B: b}") == print_of("env: {B: b, A: a}")
+    assert print_of("env: {A: a}") != print_of("env: {A: b}")
+
+
+def test_the_value_of_a_secret_counts_and_does_not_show() -> None:
+    api = stack("name: a\nservices:\n  api: {image: x, secrets: [KEY]}\n").unit("api")
+    one, other = (fingerprint(api, {"KEY": digest}) for digest in ("1", "2"))
+    assert one != other
+    assert fingerprint(api, {"KEY": "1", "OTHER": "x"}) == one
