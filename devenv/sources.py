@@ -120,7 +120,7 @@ class _Ignored:
                 f"!/{line[1:].strip().lstrip('/')}" if line.startswith("!") else f"/{line.lstrip('/')}"
                 for line in patterns
             ]
-            self._spec = PathSpec.from_lines("gitwildmatch", anchored)
+            self._spec = PathSpec.from_lines("gitignore", anchored)
 
     def has(self, path: str) -> bool:
         return self._spec is not None and path != self._keep and bool(self._spec.match_file(path))

@@ -72,7 +72,7 @@ def _own_home(
         for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "DOCKER_CONFIG"):
             monkeypatch.setenv(name, str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
-    yield
+    return
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,176 @@
+"""The project on disk: found, read, written whole or not at all, and locked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devenv import hostports, workspace
+from devenv.errors import DevenvError, UsageError
+from devenv.memory import Memory
+from devenv.render.bundle import Bundle
+from devenv.workspace import Workspace
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    (tmp_path / "devenv.yaml").write_text("name: a\n")
+    return Workspace(tmp_path / "devenv.yaml")
+
+
+def mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_the_manifest_is_found_from_below(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    below = space.root / "api" / "src"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert workspace.find(None, {}) == space
+    assert workspace.find(str(space.root), {}) == space
+    assert workspace.find(None, {"DEVENV_FILE": str(space.file)}) == space
+
+
+def test_where_there_is_none_it_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as refused:
+        workspace.find(None, {})
+    assert refused.value.what.startswith("no devenv.yaml here")
+    assert "uses: [postgres]" in refused.value.hint
+
+
+def test_a_file_too_large_or_not_text_is_refused_without_being_read_whole(space: Workspace) -> None:
+    space.file.write_bytes(b"a" * 10_000_000)
+    with pytest.raises(UsageError, match="has 10 MB"):
+        space.text()
+    space.file.write_bytes(b"name: a\nb: \xff\n")
+    with pytest.raises(UsageError, match=":2: not text"):
+        space.text()
+
+
+def test_passwords_are_made_once_and_kept_from_others(space: Workspace) -> None:
+    def values() -> dict[str, str]:
+        return space.secret_values(wanted=[], generated=["POSTGRES_PASSWORD"], environment={}, strict=True)
+
+    first = values()
+    assert values() == first
+    assert len(first["POSTGRES_PASSWORD"]) >= 24
+    assert mode(space.state / "secrets.env") == 0o600
+    assert mode(space.state) == 0o700
+
+
+def test_a_cleaned_checkout_gets_the_password_its_data_was_made_with(space: Workspace) -> None:
+    def values() -> dict[str, str]:
+        return space.secret_values(wanted=[], generated=["DB"], environment={}, strict=True)
+
+    first = values()
+    (space.state / "secrets.env").unlink()
+    assert values() == first
+
+
+def test_a_secret_comes_from_the_environment_then_env_then_secrets_env(space: Workspace) -> None:
+    def value(environment: dict[str, str]) -> str:
+        return space.secret_values(wanted=["KEY"], generated=[], environment=environment, strict=True)["KEY"]
+
+    space.write({"secrets.env": "KEY=third\n"})
+    assert value({}) == "third"
+    (space.root / ".env").write_text('export KEY="sec$nd # ${X}"\n')
+    assert value({}) == "sec$nd # ${X}"
+    assert value({"KEY": "first"}) == "first"
+
+
+def test_every_secret_without_a_value_is_named(space: Workspace) -> None:
+    with pytest.raises(UsageError, match="no value for the secrets A, B"):
+        space.secret_values(wanted=["B", "A"], generated=[], environment={}, strict=True)
+    assert space.secret_values(wanted=["A"], generated=[], environment={}, strict=False) == {"A": ""}
+
+
+def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
+    bundle = Bundle({"compose.yaml": "x", "files/a": "y"}, private=frozenset({"compose.yaml"}))
+    folder = space.write_bundle(bundle, "compose")
+    before = (folder / "compose.yaml").stat()
+    space.write_bundle(bundle, "compose")
+    assert (folder / "compose.yaml").stat().st_ino == before.st_ino
+    assert (mode(folder / "compose.yaml"), mode(folder / "files/a")) == (0o600, 0o644)
+
+
+def test_a_write_that_fails_leaves_the_old_file(space: Workspace) -> None:
+    space.write({"a": "old"})
+    script = (
+        "import resource, sys; from pathlib import Path; from devenv.workspace import Workspace\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from devenv.errors import DevenvError\n"
+        f"try: Workspace(Path({str(space.file)!r})).write({{'a': 'n' * 1000}})\n"
+        "except DevenvError as error: sys.exit(error.what)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "cannot write to" in ended.stderr
+    assert (space.state / "a").read_text() == "old"
+    assert sorted(one.name for one in space.state.iterdir()) == [".gitignore", "a"]
+
+
+def test_the_second_waits_for_the_first_and_knows_its_name(space: Workspace) -> None:
+    script = (
+        "import sys; from pathlib import Path; from devenv.workspace import Workspace\n"
+        f"with Workspace(Path({str(space.file)!r})).lock(purpose='devenv up', on_wait=print):\n"
+        "    print('held', flush=True); sys.stdin.read()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdin is not None
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    told: list[str] = []
+
+    def let_go(whom: str) -> None:
+        told.append(whom)
+        holder.kill()  # the kernel lets go of the lock, however the holder ends
+
+    with space.lock(purpose="devenv down", on_wait=let_go):
+        assert told == [f"devenv up (pid {holder.pid})"]
+    holder.communicate()
+
+
+def test_a_port_is_taken_by_whoever_listens(unused_port: int) -> None:
+    import socket
+
+    assert hostports.taken([unused_port]) == {}
+    with socket.create_server(("127.0.0.1", unused_port)):
+        (owner,) = hostports.taken([unused_port]).values()
+        assert owner.endswith(f"(pid {os.getpid()})")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_memory_asks_once_and_again_when_anything_differs(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def ask(*inputs: str) -> str:
+        return Memory(tmp_path / "cache").recall(*inputs, make=lambda: asked.append("x") or "value")  # type: ignore[func-returns-value]
+
+    assert (ask("a"), ask("a"), len(asked)) == ("value", "value", 1)
+    ask("a", "b")
+    assert len(asked) == 2
+    for file in (tmp_path / "cache").iterdir():
+        file.write_bytes(b"broken")
+    assert (ask("a"), len(asked)) == ("value", 3)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / ".devenv").write_text("a file, not a folder")
+    with pytest.raises(DevenvError) as refused:
+        Workspace(tmp_path / "devenv.yaml").write({"a": "b"})
+    assert refused.value.hint.startswith("ls -ld")
