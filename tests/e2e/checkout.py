@@ -164,13 +164,23 @@ class Container:
 
 
 class Checkout:
-    """A folder with a manifest. Nothing of it is left on the engine once the test is over."""
+    """A folder with a manifest. Nothing of it is left on the engine once the test is over.
+
+    `own_images`: nobody else builds images for a stack of this name, so they can go too.
+    """
 
     def __init__(
-        self, root: Path, name: str, engine: docker.DockerClient, environment: Mapping[str, str]
+        self,
+        root: Path,
+        name: str,
+        engine: docker.DockerClient,
+        environment: Mapping[str, str],
+        *,
+        own_images: bool = True,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root, self.name, self.engine, self.environment = root, name, engine, environment
+        self.own_images = own_images
         self._going: list[Going] = []
 
     # -- the project
@@ -302,6 +312,6 @@ class Checkout:
         for volume in self.volumes():
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_volume(volume, force=True)
-        for image in api.images(name=f"{self.name}-*"):
+        for image in api.images(name=f"{self.name}-*") if self.own_images else ():
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_image(image["Id"], force=True)

@@ -55,7 +55,7 @@ def making(
     with ExitStack() as cleared:
 
         def make(name: str = "project", *, stack: str = own) -> Checkout:
-            checkout = Checkout(folder / name, stack, engine, environment)
+            checkout = Checkout(folder / name, stack, engine, environment, own_images=stack == own)
             cleared.callback(checkout.clear)
             return checkout
 

@@ -65,6 +65,22 @@ def test_a_changed_source_rebuilds_its_service_alone_and_the_plan_names_the_file
     assert up.inside("web", "cat", "/srv/page.txt") == "two"
 
 
+def test_up_of_one_service_does_not_take_another_for_built(checkout: Checkout) -> None:
+    for name in ("web", "other"):
+        checkout.sources(name)
+    checkout.manifest("""
+        services:
+          web: {build: ./web, command: sleep 900}
+          other: {build: ./other, command: sleep 900}
+    """)
+    checkout.devenv("up", "-d")
+    for name in ("web", "other"):
+        checkout.sources(name, page="two")
+    checkout.devenv("up", "-d", "web")
+
+    assert "build other (sources changed: page.txt)" in checkout.devenv("plan").stdout
+
+
 def test_going_back_to_the_sources_before_needs_no_build(up: Checkout) -> None:
     for page in ("two", "one"):
         up.write("web/page.txt", page)

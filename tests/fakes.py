@@ -1,0 +1,131 @@
+"""A backend without a runtime: it remembers what it was told to do, and units fail when they are told to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Event
+from typing import ClassVar
+
+from devenv.backends.base import LogLine, Removed, Say
+from devenv.errors import Card, UnitFailed
+from devenv.plan.model import Found, Observed
+from devenv.render import compose
+from devenv.render.bundle import Bundle
+from devenv.stack.model import Stack, Unit
+
+
+@dataclass
+class Machine:
+    """What a fake runtime has: units by name, images, and those that will not come up."""
+
+    units: dict[str, Found] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    volumes: set[str] = field(default_factory=set)
+
+
+class FakeBackend:
+    """The Protocol over a `Machine`; every instance sees the same one, as every process sees one engine."""
+
+    name = "fake"
+    machine: ClassVar[Machine] = Machine()
+
+    def __init__(self) -> None:
+        self._stack: Stack | None = None
+
+    def check(self) -> str:
+        return "a fake machine"
+
+    def render(
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+    ) -> Bundle:
+        return compose.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
+
+    def observe(self, checkout: str) -> Observed:
+        units = self.machine.units
+        stack = next((one.stack for one in units.values()), "")
+        return Observed(units=dict(units), prepared=bool(units), stack=stack)
+
+    def images(self, wanted: Collection[str]) -> frozenset[str]:
+        return frozenset(set(wanted) & self.machine.images)
+
+    def follow(self, stack: Stack, bundle: Path) -> None:
+        assert bundle.is_dir()
+        self._stack = stack
+
+    def pull(self, image: str, say: Say) -> None:
+        say(f"pulling {image}")
+        self.machine.images.add(image)
+
+    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+        say("step 1 of 1")
+        self.machine.images.add(unit.image)
+
+    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+        for name in units:
+            self._create(stack.unit(name), "", state="created")
+
+    def apply(self, unit: Unit, fingerprint: str) -> None:
+        self.machine.done.append(f"apply {unit.name}")
+        self._create(unit, fingerprint, state="exited" if unit.one_shot else "running")
+        self.machine.volumes |= {volume.name for volume in unit.volumes}
+
+    def _create(self, unit: Unit, fingerprint: str, *, state: str) -> None:
+        assert self._stack is not None
+        self.machine.units[unit.name] = Found(
+            unit.name,
+            id=f"id-{unit.name}",
+            state=state,
+            stack=self._stack.id,
+            role=unit.role,
+            engine=unit.engine,
+            version=unit.version,
+            image=unit.image,
+            fingerprint=fingerprint,
+            healthy=None if unit.one_shot or unit.probe is None else True,
+            ports={port.container: (port.wanted or 0, port.host or 0) for port in unit.ports},
+            port_names={port.container: port.name for port in unit.ports},
+            links=tuple((link.label, link.url) for link in unit.links),
+            routes=unit.routes,
+        )
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        if unit.name in self.machine.failing:
+            self.machine.units[unit.name] = replace(
+                self.machine.units[unit.name], state="exited", exit_code=3
+            )
+            raise UnitFailed(
+                Card(unit.name, "ended with exit 3", said=("boom",), hint=f"devenv logs {unit.name}")
+            )
+
+    def remove_unit(self, name: str) -> None:
+        self.machine.done.append(f"remove {name}")
+        self.machine.units.pop(name, None)
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        units = tuple(sorted(self.machine.units))
+        self.machine.units.clear()
+        names = tuple(sorted(self.machine.volumes))
+        if volumes:
+            self.machine.volumes.clear()
+        return Removed(units, names if volumes else (), () if volumes else names)
+
+    def logs(
+        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[LogLine]:
+        for one in found:
+            yield LogLine(one.unit, f"{one.unit} says hello", "2026-01-01T00:00:00.000000000Z")
+
+    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")
+        return 7 if argv[0] == "false" else 0
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        self.machine.done.append(f"run {unit.name}: {' '.join(argv)}")
+        return 0
+
+    def restart(self, name: str) -> None:
+        self.machine.done.append(f"restart {name}")
