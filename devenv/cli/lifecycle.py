@@ -120,8 +120,10 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
             _interrupted(
                 context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"]
             )
-    if not failures and plan.of(Op.BUILD):
-        context.project.remember_builds(loaded)
+    if not failures:
+        context.project.remember_builds(
+            loaded, built={stack.unit(step.target).image for step in plan.of(Op.BUILD)}
+        )
     if failures:
         context.console.say("what is up stays up; mend it and run `devenv up` again, it goes on from here")
         raise typer.Exit(FAILED)
