@@ -99,7 +99,7 @@ class Context:
         """Mask what is known of secrets, for commands that print what others said."""
         kept = workspace.read_env(self.workspace.state / "secrets.env")
         bundle = workspace.read_env(self.workspace.state / "compose" / ".env")
-        self.console.hide([*kept.values(), *bundle.values()])
+        self.console.hide([*kept.values(), *(value.replace("\\$", "$") for value in bundle.values())])
 
     @cached_property
     def project(self) -> Project:

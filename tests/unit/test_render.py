@@ -38,7 +38,7 @@ def test_no_secret_stands_in_the_compose_file() -> None:
     files = bundle(stack("name: a\nservices:\n  api: {image: x, uses: [postgres], secrets: [STRIPE_KEY]}\n"))
     for value in SECRETS.values():
         assert value not in files["compose.yaml"]
-    assert "DEVENV_SECRET_STRIPE_KEY='sk_live'" in files[".env"]
+    assert 'DEVENV_SECRET_STRIPE_KEY="sk_live"' in files[".env"]
 
 
 def test_a_secret_is_a_variable_of_compose_and_quoted_in_urls() -> None:

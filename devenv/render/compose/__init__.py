@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -223,6 +224,7 @@ def _env(stack: Stack, secrets: Mapping[str, str]) -> str:
     for name in sorted(stack.secrets | stack.generated):
         for url in (False, True):
             value = text.reveal(text.quoted(text.secret(name)) if url else text.secret(name), secrets)
-            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-            lines.append(f"{variable(name, url=url)}='{escaped}'")
+            # In single quotes Compose has no way to write a backslash before a quote.
+            escaped = re.sub(r'([\\"$])', r"\\\1", value)
+            lines.append(f'{variable(name, url=url)}="{escaped}"')
     return "\n".join(lines) + "\n"

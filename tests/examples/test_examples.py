@@ -1,0 +1,91 @@
+"""Every example, and what it becomes: files that a person can read and `--update-examples` rewrites."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from devenv import assets, sources
+from devenv.gateway import config as gateway_config
+from devenv.manifest.parse import parse
+from devenv.plan.model import Observed
+from devenv.plan.planner import plan_up
+from devenv.render.compose import render
+from devenv.stack import text
+from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.model import Stack, fingerprint
+from devenv.stack.ports import allot
+from devenv.stack.resolve import outline, resolve
+from devenv.stack.world import World
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+EXAMPLES = {
+    file.parent.name: file for file in (*ROOT.glob("examples/*/devenv.yaml"), *HERE.glob("*/devenv.yaml"))
+}
+EXPECTED = HERE / "expected"
+NASTY = 'it\'s "$secret" \\ #1\\'
+
+
+def resolved(file: Path) -> Stack:
+    catalogue = Catalogue(assets.catalogue())
+    manifest, _ = parse(file.read_text(), file=file.name, kinds=Facts(catalogue))
+    said = outline(manifest, catalogue)
+    read = sources.read(file.parent, said.wants, sources.Digests({}))
+    assert read.findings == []
+    ports, _ = allot(said.claims, taken={}, held={}, checkout="example", remap=False)
+    builds = dict.fromkeys(read.builds, "sources")  # what is in the sources is not what is shown here
+    files = {pattern: tuple((path, "file") for path, _ in found) for pattern, found in read.files.items()}
+    return resolve(manifest, catalogue, World("example", ports, builds, files, read.extra))
+
+
+def produced(stack: Stack) -> dict[str, str]:
+    """The files to compare. Secrets are their own names, in lower case."""
+    secrets = {name: name.lower().replace("_", "-") for name in stack.secrets | stack.generated}
+    prints = {unit.name: "fingerprint" for unit in stack.units}
+    bundle = render(stack, fingerprints=prints, secrets=secrets)
+    found = {"compose.yaml": bundle.files["compose.yaml"]}
+    if stack.gateway is not None:
+        found["kong.yml"] = bundle.files["files/kong/opt_kong_kong.yml"]
+    real = {unit.name: fingerprint(unit, {}) for unit in stack.units}
+    found["plan.txt"] = f"{plan_up(stack, Observed(), fingerprints=real)}\n"
+    return found
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_becomes_what_it_did(name: str, request: pytest.FixtureRequest) -> None:
+    found = produced(resolved(EXAMPLES[name]))
+    folder = EXPECTED / name
+    if request.config.getoption("--update-examples"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in found.items():
+            (folder / file).write_text(content)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == found
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_gateway_takes_what_is_rendered_for_kong(name: str) -> None:
+    rendered = EXPECTED / name / "kong.yml"
+    if rendered.exists():
+        gateway_config.load(rendered.read_text())
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_compose_itself_takes_the_bundle(name: str, tmp_path: Path) -> None:
+    stack = resolved(EXAMPLES[name])
+    secrets = dict.fromkeys(stack.secrets | stack.generated, NASTY)
+    bundle = render(stack, fingerprints={}, secrets=secrets, root=str(EXAMPLES[name].parent))
+    for file, content in bundle.files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(content)
+    config = ["docker", "compose", "-f", str(tmp_path / "compose.yaml"), "--profile", "manual", "config"]
+    asked = subprocess.run([*config, "--format", "json"], capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    taken = json.loads(asked.stdout)["services"]
+    for unit in stack.units:
+        expected = {key: text.reveal(value, secrets).replace("$", "$$") for key, value in unit.env}
+        assert taken[unit.name].get("environment", {}) == expected
