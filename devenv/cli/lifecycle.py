@@ -121,9 +121,8 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
                 context, [row.unit.name for row in report.board.rows.values() if row.phase == "starting"]
             )
     if not failures:
-        context.project.remember_builds(
-            loaded, built={stack.unit(step.target).image for step in plan.of(Op.BUILD)}
-        )
+        made = {step.target for step in (*plan.of(Op.BUILD), *plan.of(Op.APPLY))}
+        context.project.remember_builds(loaded, loaded.current | made)
     if failures:
         context.console.say("what is up stays up; mend it and run `devenv up` again, it goes on from here")
         raise typer.Exit(FAILED)

@@ -143,10 +143,9 @@ class Project:
         manifest, _, catalogue = self.parsed
         return resolve(manifest, catalogue, world)
 
-    def remember_builds(self, loaded: Loaded, *, built: Collection[str]) -> None:
-        """Write down what went into the images that are there now: these, and those seen before."""
-        there = loaded.observed.images.union(built)
-        builds = {unit.build for unit in loaded.stack.units if unit.build is not None and unit.image in there}
+    def remember_builds(self, loaded: Loaded, names: Collection[str]) -> None:
+        """Write down what went into the images of these units, which are there now."""
+        builds = {unit.build for unit in loaded.stack.units if unit.build is not None and unit.name in names}
         kept = self._last_builds() | {
             _key(build): loaded.contents[build.context, build.dockerfile] for build in builds
         }
