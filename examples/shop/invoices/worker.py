@@ -42,10 +42,10 @@ def main() -> None:
 
 def work() -> None:
     """Take jobs until something fails; a job is forgotten only when orders has its invoice."""
-    while queue.lmove(WORKING, WAITING, "RIGHT", "LEFT"):
-        pass  # what was left half done: to write an invoice twice does no harm
     while True:
-        job = queue.blmove(WAITING, WORKING, timeout=5)
+        while queue.lmove(WORKING, WAITING, "RIGHT", "LEFT"):
+            pass  # what was left half done: to write an invoice twice does no harm
+        job = queue.blmove(WAITING, WORKING, timeout=2)  # shorter than the client's own patience of 5 s
         if job:
             write_invoice(json.loads(job))
             queue.lrem(WORKING, 1, job)

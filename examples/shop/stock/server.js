@@ -39,7 +39,7 @@ async function route({ method, url }, body) {
 const server = createServer(async (request, response) => {
   const [status, body] = await route(request, () => json(request)).catch((error) => [500, { detail: error.message }])
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
-  if (request.url !== '/healthz' || status !== 200) console.log(request.method, request.url, status, body.detail ?? '')
+  if (request.url !== '/healthz' || status !== 200) console.log(request.method, request.url, status, ...(body.detail ? [body.detail] : []))
 })
 
 process.on('SIGTERM', () => {
