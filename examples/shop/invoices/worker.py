@@ -35,7 +35,7 @@ def main() -> None:
     while True:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - whatever is down now, the order keeps its place in the queue
+        except Exception as error:  # whatever is down now, the order keeps its place in the queue
             print(f"trying again: {error}")
             time.sleep(1)
 

@@ -12,7 +12,7 @@ def migrate(db: psycopg.Connection) -> list[str]:
     """Apply what is missing, all or nothing, and return the names of the files applied."""
     with db.transaction():
         db.execute("SELECT pg_advisory_xact_lock(hashtext('migrate'))")  # one at a time, others wait
-        db.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, at timestamptz DEFAULT now())")
+        db.execute("CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)")
         done = {name for (name,) in db.execute("SELECT name FROM migrations")}
         missing = [path for path in sorted(MIGRATIONS.glob("*.sql")) if path.name not in done]
         for path in missing:
