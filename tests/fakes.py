@@ -25,6 +25,7 @@ class Machine:
     failing: set[str] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     volumes: set[str] = field(default_factory=set)
+    checkout: str = ""
 
 
 class FakeBackend:
@@ -45,7 +46,7 @@ class FakeBackend:
         return compose.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
 
     def observe(self, checkout: str) -> Observed:
-        units = self.machine.units
+        units = self.machine.units if checkout == self.machine.checkout else {}
         stack = next((one.stack for one in units.values()), "")
         return Observed(units=dict(units), prepared=bool(units), stack=stack)
 
@@ -54,7 +55,7 @@ class FakeBackend:
 
     def follow(self, stack: Stack, bundle: Path) -> None:
         assert bundle.is_dir()
-        self._stack = stack
+        self._stack, self.machine.checkout = stack, stack.checkout
 
     def pull(self, image: str, say: Say) -> None:
         say(f"pulling {image}")
@@ -129,3 +130,6 @@ class FakeBackend:
 
     def restart(self, name: str) -> None:
         self.machine.done.append(f"restart {name}")
+
+    def close(self) -> None:
+        """Nothing is open."""

@@ -112,3 +112,7 @@ class Backend(Protocol):
     def restart(self, name: str) -> None:
         """Stop and start a unit, keeping what was written in it."""
         ...
+
+    def close(self) -> None:
+        """Let go of connections; a process that ends needs not."""
+        ...

@@ -47,6 +47,7 @@ class ComposeBackend:
     def engine(self) -> Engine:
         from devenv.backends.docker import Engine
 
+        containers.reach(self._address)
         return Engine(self._address)
 
     @cached_property
@@ -279,6 +280,10 @@ class ComposeBackend:
         container = self._container(name)
         if container is not None:
             self.engine.restart(container["Id"])
+
+    def close(self) -> None:
+        if "engine" in vars(self):
+            self.engine.close()
 
 
 def _unit_of(container: Mapping[str, Any]) -> str:

@@ -34,6 +34,16 @@ def every(address: str) -> list[Container] | None:
     return list(json.loads(body)) if status == 200 else None
 
 
+def reach(address: str) -> None:
+    """Raises `ToolMissing` when nothing answers at a local socket; the SDK would leave one open."""
+    if address.startswith("unix://"):
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
+                engine.connect(address.removeprefix("unix://"))
+        except OSError as error:
+            raise unreachable(address, str(error)) from error
+
+
 def _get(path: str, resource: str) -> tuple[int, bytes]:
     # HTTP/1.0: the engine answers unchunked and hangs up at the end.
     request = f"GET {resource} HTTP/1.0\r\nHost: docker\r\n\r\n".encode()

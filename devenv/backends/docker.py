@@ -66,6 +66,7 @@ class Engine:
             self.api = APIClient(base_url=self.address, version="auto", timeout=120)
         except docker.errors.DockerException as error:
             raise unreachable(self.address, str(error)) from error
+        self._stream: Any = None
         self._states: dict[str, State] = {}
         self._changed = threading.Condition()
 
@@ -179,7 +180,14 @@ class Engine:
         stream = self.api.events(
             since=since, filters={"type": "container", "label": f"{LABEL}stack={stack}"}, decode=True
         )
+        self._stream = stream
         threading.Thread(target=self._track, args=(stream,), daemon=True, name="events").start()
+
+    def close(self) -> None:
+        """End listening and every connection."""
+        if self._stream is not None:
+            self._stream.close()
+        self.api.close()
 
     def _track(self, stream: Iterator[dict[str, Any]]) -> None:
         try:

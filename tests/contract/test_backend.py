@@ -1,0 +1,164 @@
+"""What every backend promises, over the fake one and over every real one that this machine has."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Timer
+
+import pytest
+
+from devenv.backends import load
+from devenv.backends.base import Backend, Interrupted
+from devenv.errors import UnitFailed
+from devenv.stack.model import Probe, Stack, Unit, Volume, fingerprint
+from devenv.workspace import Workspace
+from tests.fakes import FakeBackend, Machine
+
+IMAGE = "busybox:1.37"
+FOREVER = ("sh", "-c", "trap exit TERM; echo hello; while :; do sleep 0.1; done")
+
+
+def quiet(line: str) -> None:
+    """Progress that nobody looks at."""
+
+
+class Runtime:
+    """One backend with one stack on it."""
+
+    def __init__(self, backend: Backend, root: Path) -> None:
+        self.backend, self.space = backend, Workspace(root / "devenv.yaml")
+        self.stack = Stack(
+            name=f"c{uuid.uuid4().hex[:8]}",
+            namespace="contract",
+            checkout=self.space.checkout,
+            units=(
+                Unit(
+                    "store",
+                    "infra",
+                    IMAGE,
+                    command=FOREVER,
+                    volumes=(Volume("store-data", "/data"),),
+                    grace=1.0,
+                ),
+                Unit(
+                    "web",
+                    "service",
+                    IMAGE,
+                    command=FOREVER,
+                    probe=Probe("exec", command=("true",)),
+                    grace=1.0,
+                ),
+                Unit("job", "job", IMAGE, command=("sh", "-c", "echo done")),
+                Unit("broken", "job", IMAGE, command=("sh", "-c", "echo why; exit 3")),
+            ),
+        )
+        self.fingerprints = {unit.name: fingerprint(unit, {}) for unit in self.stack.units}
+        bundle = backend.render(self.stack, fingerprints=self.fingerprints, secrets={}, root="../..")
+        backend.follow(self.stack, self.space.write_bundle(bundle, backend.name))
+        backend.prepare(self.stack, ["store"])
+
+    def up(self, *names: str) -> None:
+        for name in names:
+            self.backend.apply(self.stack.unit(name), self.fingerprints[name])
+            self.backend.wait(self.stack.unit(name), Event())
+
+    @property
+    def found(self) -> dict[str, tuple[str, int]]:
+        units = self.backend.observe(self.stack.checkout).units
+        return {name: (one.state, one.exit_code) for name, one in units.items()}
+
+    def close(self) -> None:
+        self.backend.remove(self.stack.checkout, volumes=True, say=quiet)
+        self.backend.close()
+
+
+@pytest.fixture(params=["fake", pytest.param("compose", marks=pytest.mark.engine)])
+def runtime(request: pytest.FixtureRequest, tmp_path: Path, _needs: None) -> Iterator[Runtime]:
+    FakeBackend.machine = Machine(failing={"broken"})
+    backend: Backend = FakeBackend() if request.param == "fake" else load(request.param)
+    with closing(Runtime(backend, tmp_path)) as made:
+        yield made
+
+
+def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime: Runtime) -> None:
+    runtime.up("store", "web", "job")
+    seen = runtime.backend.observe(runtime.stack.checkout)
+    assert runtime.found == {"store": ("running", 0), "web": ("running", 0), "job": ("exited", 0)}
+    assert {name: one.fingerprint for name, one in seen.units.items()} == {
+        name: runtime.fingerprints[name] for name in seen.units
+    }
+    assert seen.stack == runtime.stack.id
+    assert runtime.backend.observe("another-checkout").units == {}
+
+
+def test_applying_again_leaves_the_same_thing_running(runtime: Runtime) -> None:
+    runtime.up("web")
+    before = runtime.backend.observe(runtime.stack.checkout).units["web"].id
+    runtime.up("web")
+    assert runtime.backend.observe(runtime.stack.checkout).units["web"].id == before
+
+
+def test_a_one_shot_that_fails_is_a_card_with_what_it_said(runtime: Runtime) -> None:
+    with pytest.raises(UnitFailed) as failed:
+        runtime.up("broken")
+    assert failed.value.card.unit == "broken"
+    assert failed.value.card.what == "ended with exit 3"
+    assert failed.value.card.said
+    assert runtime.found["broken"] == ("exited", 3)
+
+
+def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
+    if runtime.backend.name == "fake":
+        pytest.skip("nothing takes time on the fake")
+    runtime.up("store")
+    stop = Event()
+    Timer(0.2, stop.set).start()
+    with pytest.raises(Interrupted):
+        runtime.backend.wait(Unit("store", "job", IMAGE), stop)  # waits for an end that does not come
+
+
+def test_images_are_those_it_has(runtime: Runtime) -> None:
+    FakeBackend.machine.images.add(IMAGE)
+    assert runtime.backend.images([IMAGE, "no/such:image"]) == {IMAGE}
+
+
+def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
+    runtime.up("store", "web")
+    found = list(runtime.backend.observe(runtime.stack.checkout).units.values())
+    lines = runtime.backend.logs(found, follow=False, tail=None, since=None, stop=Event())
+    assert {line.unit for line in lines if "hello" in line.text} == {"store", "web"}
+
+
+def test_restarting_keeps_the_thing(runtime: Runtime) -> None:
+    runtime.up("web")
+    before = runtime.backend.observe(runtime.stack.checkout).units["web"].id
+    runtime.backend.restart("web")
+    assert runtime.backend.observe(runtime.stack.checkout).units["web"].id == before
+    assert runtime.found["web"] == ("running", 0)
+
+
+def test_exec_returns_the_exit_code(runtime: Runtime) -> None:
+    runtime.up("web")
+    web = runtime.backend.observe(runtime.stack.checkout).units["web"]
+    assert runtime.backend.exec(web, ["true"], tty=False, interactive=False) == 0
+    assert runtime.backend.exec(web, ["false"], tty=False, interactive=False) != 0
+
+
+def test_removing_keeps_data_until_it_is_asked_away(runtime: Runtime) -> None:
+    runtime.up("store", "web")
+    removed = runtime.backend.remove(runtime.stack.checkout, volumes=False, say=quiet)
+    assert removed.units == ("store", "web")
+    assert len(removed.kept) == 1
+    assert runtime.found == {}
+    again = runtime.backend.remove(runtime.stack.checkout, volumes=True, say=quiet)
+    assert (again.units, len(again.volumes), again.kept) == ((), 1, ())
+
+
+def test_one_unit_can_be_removed_and_is_not_missed_twice(runtime: Runtime) -> None:
+    runtime.up("store", "web")
+    runtime.backend.remove_unit("web")
+    assert set(runtime.found) == {"store"}
+    runtime.backend.remove_unit("web")
