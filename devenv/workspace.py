@@ -181,12 +181,12 @@ def find(named: str | None, environment: Mapping[str, str]) -> Workspace:
 
 
 BEGIN = """\
-    name: demo
     services:
       api:
         build: ./api
         port: 8000
         uses: [postgres]
+        route: /api
 """
 
 

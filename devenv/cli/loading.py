@@ -14,7 +14,7 @@ from devenv.memory import Memory, user_cache
 from devenv.plan.model import Found, Observed, Plan
 from devenv.stack import text
 from devenv.stack.model import Build, Stack, fingerprint
-from devenv.stack.ports import Claim, Conflict, allot
+from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
@@ -68,7 +68,9 @@ class Project:
         from devenv.stack.catalogue import Catalogue, Facts
 
         catalogue = Catalogue(self._kinds)
-        manifest, source = parse(self._text, file=self.workspace.shown, kinds=Facts(catalogue))
+        space = self.workspace
+        kinds = Facts(catalogue)
+        manifest, source = parse(self._text, file=space.shown, kinds=kinds, folder=space.root.name)
         return manifest, source, catalogue
 
     @cached_property
@@ -79,6 +81,15 @@ class Project:
     def _text(self) -> str:
         return self.workspace.text()
 
+    @cached_property
+    def _written(self) -> tuple[str, str, str]:
+        """All that people wrote, as inputs of the memory."""
+        return self._text, self.workspace.root.name, json.dumps(self._kinds)
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory(user_cache(self.context.environment))
+
     def load(self, *, remap: bool = False, strict: bool = True) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
 
@@ -86,9 +97,7 @@ class Project:
         `DevenvError` for ports that are taken.
         """
         space = self.workspace
-        memory = Memory(user_cache(self.context.environment))
-        written = self._text, json.dumps(self._kinds)
-        outline = memory.recall("outline", *written, make=self._outline)
+        outline = self._memory.recall("outline", *self._written, make=self._outline)
         self.context.prefer(outline.backend)
         digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
@@ -104,7 +113,7 @@ class Project:
         if conflicts and strict:
             raise _ports_taken(conflicts, space.shown)
         world = World(space.checkout, ports, read.builds, read.files, read.extra)
-        stack = memory.recall("stack", *written, repr(world), make=lambda: self._resolve(world))
+        stack = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         secrets = space.secret_values(
             wanted=stack.secrets,
             generated=stack.generated,
@@ -121,7 +130,7 @@ class Project:
             secrets=secrets,
             changes=_changes(stack, self._last_builds(), read),
             contents=read.contents,
-            moved=tuple(_moved(outline.claims, ports, taken)),
+            moved=tuple(_moved(outline.claims, ports, taken, held)),
             profiles=outline.profiles,
             world=world,
         )
@@ -227,6 +236,9 @@ class Project:
     def notes(self) -> list[str]:
         """What the manifest asks for and this backend does not do, a line each."""
         name = self.context.backend.name
+        return self._memory.recall("notes", name, *self._written, make=lambda: self._notes(name))
+
+    def _notes(self, name: str) -> list[str]:
         return [
             f"{row.path} does nothing on {name}: {row.support[name].reason}"
             for row in self.parity()
@@ -254,12 +266,19 @@ def _key(build: Build) -> str:
 
 
 def _moved(
-    claims: Sequence[Claim], ports: Mapping[tuple[str, int], int], taken: Mapping[int, str]
+    claims: Sequence[Claim],
+    ports: Mapping[Key, int],
+    taken: Mapping[int, str],
+    held: Mapping[Key, tuple[int, int]],
 ) -> list[str]:
+    """Ports that moved just now; of those that moved before it was said then."""
     return [
         f"{claim.wanted} is taken by {taken[claim.wanted]}: {claim.unit} is on {ports[claim.key]}"
         for claim in claims
-        if claim.wanted in taken and claim.key in ports and ports[claim.key] != claim.wanted
+        if claim.wanted in taken
+        and claim.key in ports
+        and ports[claim.key] != claim.wanted
+        and held.get(claim.key) != (claim.wanted, ports[claim.key])
     ]
 
 

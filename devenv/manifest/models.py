@@ -268,7 +268,9 @@ class Environment(Model):
 class Manifest(Model):
     """A stack: services, jobs, what they need, and where it is promoted to."""
 
-    name: str = Field(description="The stack's name: lower-case letters, digits and hyphens.")
+    name: str = Field(
+        description="The stack's name: lower-case letters, digits and hyphens. Default: the folder's."
+    )
     namespace: str | None = Field(
         None, description="Kubernetes namespace, and the second label of orders.<namespace>. Default: name."
     )
@@ -290,8 +292,6 @@ class Manifest(Model):
 
 def schema() -> dict[str, Any]:
     """The manifest's JSON schema."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "devenv.yaml",
-        **Manifest.model_json_schema(),
-    }
+    said = Manifest.model_json_schema()
+    said["required"].remove("name")  # the folder's name is filled in before validation
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **said, "title": "devenv.yaml"}

@@ -12,17 +12,20 @@ from pydantic_core import ErrorDetails
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
 from devenv.manifest import source
 from devenv.manifest.models import Manifest
-from devenv.manifest.rules import Kind, check
+from devenv.manifest.rules import Kind, as_label, check
 from devenv.manifest.source import Path, Source
 
 
-def parse(text: str, *, file: str, kinds: Mapping[str, Kind]) -> tuple[Manifest, Source]:
+def parse(text: str, *, file: str, kinds: Mapping[str, Kind], folder: str = "") -> tuple[Manifest, Source]:
     """Read a manifest.
 
-    `kinds` are the infra kinds there are, by name. Raises `ManifestInvalid`.
+    `kinds` are the infra kinds there are, by name. A stack without a name is called after its `folder`.
+    Raises `ManifestInvalid`.
     """
     read = source.read(text, file=file)
     _refuse_what_is_not_ours(read)
+    if "name" not in read.value and (name := as_label(folder)):
+        read.value["name"] = name
     manifest, problems, pruned = _validate(read)
     if manifest is not None:
         problems += [

@@ -81,6 +81,12 @@ _LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
+def as_label(text: str) -> str:
+    """The nearest text that may be a name; empty when there is none."""
+    found = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-")
+    return found if _LABEL.match(found) else ""
+
+
 def names_are_labels(scope: Scope) -> Iterator[Finding]:
     manifest = scope.manifest
     written: list[tuple[Path, str]] = [(("name",), manifest.name)]
@@ -92,8 +98,8 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
         if len(name) > 63:
             yield path, f"a name has at most 63 characters, this one {len(name)}", ""
         elif not _LABEL.match(name):
-            better = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
-            hint = f'write "{better}"' if _LABEL.match(better) else "begin with a letter"
+            better = as_label(name)
+            hint = f'write "{better}"' if better else "begin with a letter"
             yield path, "a name is lower-case letters, digits and hyphens (it becomes a host name)", hint
 
 

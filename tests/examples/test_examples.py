@@ -32,7 +32,8 @@ NASTY = 'it\'s "$secret" \\ #1\\'
 
 def resolved(file: Path) -> Stack:
     catalogue = Catalogue(assets.catalogue())
-    manifest, _ = parse(file.read_text(), file=file.name, kinds=Facts(catalogue))
+    kinds = Facts(catalogue)
+    manifest, _ = parse(file.read_text(), file=file.name, kinds=kinds, folder=file.parent.name)
     said = outline(manifest, catalogue)
     read = sources.read(file.parent, said.wants, sources.Digests({}))
     assert read.findings == []

@@ -8,6 +8,7 @@ from devenv.errors import ManifestInvalid
 from devenv.manifest import source
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import schema
+from devenv.manifest.parse import parse
 
 from .stacks import manifest, problems
 
@@ -336,3 +337,16 @@ def test_the_schema_describes_every_field() -> None:
 
     missing = undescribed(schema())
     assert [name for name in missing if not name.startswith("/$defs/Plugin")] == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("demo", "demo"), ("My App_2", "my-app-2"), ("x" * 80, "x" * 63), ("...", None), ("1st", None)],
+)
+def test_a_stack_without_a_name_is_called_after_its_folder(folder: str, name: str | None) -> None:
+    text = "services:\n" + OK
+    if name is None:
+        with pytest.raises(ManifestInvalid, match="name: is missing"):
+            parse(text, file="devenv.yaml", kinds={}, folder=folder)
+    else:
+        assert parse(text, file="devenv.yaml", kinds={}, folder=folder)[0].name == name

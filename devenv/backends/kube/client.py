@@ -1,0 +1,199 @@
+"""Requests to an API server: plain dicts in and out, tried again where that is right.
+
+Never a traceback: what the server refuses is a `Refused`, and one that does not answer a `ToolMissing`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import HTTPError, SSLError
+
+from devenv.backends.kube.config import Place
+from devenv.backends.kube.refusals import Refused, refused, unreachable
+from devenv.errors import DevenvError
+
+Object = dict[str, Any]
+Query = Mapping[str, str | int | bool | None]
+
+APPLY = "application/apply-patch+yaml"  # takes JSON, which is YAML
+MERGE = "application/merge-patch+json"
+OWNER = "devenv"  # our field manager
+BUSY = (429, 500, 502, 503, 504)
+TRIES = 5  # on a conflict, each after reading again
+CAP = 5.0  # seconds, the longest pause between two tries
+LONGEST = 60.0  # seconds one answer may take
+
+
+class Client:
+    """One API server, for any number of threads.
+
+    `patience`: seconds to go on trying when the server is away or busy. None while looking, some while
+    doing: an API server that restarts in the middle of an `up` comes back.
+    """
+
+    def __init__(self, place: Place, *, patience: float = 0.0) -> None:
+        self.place, self.patience = place, patience
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        settings: dict[str, Any] = {"maxsize": 16, "retries": False}
+        if self.place.server.startswith("https"):
+            settings["ssl_context"] = self.place.tls
+            if name := self.place.cluster.get("tls-server-name"):
+                settings |= {"server_hostname": name, "assert_hostname": name}
+            if self.place.cluster.get("insecure-skip-tls-verify"):
+                settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+        if proxy := self.place.cluster.get("proxy-url"):
+            return urllib3.ProxyManager(proxy, **settings)
+        return urllib3.PoolManager(**settings)
+
+    def get(self, path: str, **query: str | int | bool | None) -> Object:
+        """An object or a list."""
+        return self.request("GET", path, query=query)
+
+    def find(self, path: str) -> Object | None:
+        """An object, or None where there is none."""
+        try:
+            return self.get(path)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def apply(self, path: str, wanted: Mapping[str, Any]) -> Object:
+        """Server-side apply: exactly the fields that we name become ours."""
+        query = {"fieldManager": OWNER, "force": "true"}
+        return self.request("PATCH", path, query=query, body=wanted, content=APPLY)
+
+    def patch(self, path: str, change: Mapping[str, Any]) -> Object:
+        """Merge a change into an object."""
+        query = {"fieldManager": f"{OWNER}-once"}
+        return self.request("PATCH", path, query=query, body=change, content=MERGE)
+
+    def create(self, path: str, wanted: Mapping[str, Any]) -> Object:
+        return self.request("POST", path, query={"fieldManager": OWNER}, body=wanted)
+
+    def delete(
+        self, path: str, *, uid: str = "", policy: str = "Background", grace: int | None = None
+    ) -> None:
+        """Delete an object; gone already is fine. With `uid`, only that very one."""
+        body: Object = {"propagationPolicy": policy}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        try:
+            self.request("DELETE", path, body=body)
+        except Refused as error:
+            if error.status != 404 and not (uid and error.status == 409):
+                raise
+
+    def text(self, path: str, **query: str | int | bool | None) -> str:
+        """What a resource says in plain text."""
+        return self._tried("GET", path, query, None, "").data.decode(errors="replace")
+
+    def request(
+        self,
+        verb: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+    ) -> Object:
+        """One request, tried again after 409 (a few times), 429, 5xx and a lost connection (patiently)."""
+        response = self._tried(verb, path, query or {}, body, content)
+        answer: Object = json.loads(response.data or b"{}")
+        return answer
+
+    def _tried(
+        self, verb: str, path: str, query: Query, body: Mapping[str, Any] | None, content: str
+    ) -> urllib3.BaseHTTPResponse:
+        started, conflicts, tries = time.monotonic(), 0, 0
+        while True:
+            error: DevenvError
+            wait = 0.0
+            try:
+                response = self._send(verb, path, query, body, content)
+            except (HTTPError, OSError) as lost:
+                error = unreachable(self.place, lost)
+                if isinstance(lost, SSLError):  # waiting mends no certificate
+                    raise error from lost
+            else:
+                if response.status < 400:
+                    return response
+                error = refused(self.place, verb, path, response.status, response.data)
+                wait = _seconds(response.headers.get("Retry-After"))
+                if response.status == 409 and verb == "PATCH" and conflicts < TRIES:
+                    conflicts += 1
+                    continue
+                if response.status not in BUSY:
+                    raise error
+            tries += 1
+            pause = max(wait, min(CAP, 0.1 * 2**tries)) * random.uniform(0.5, 1.5)
+            asked_to_wait = 0 < wait <= CAP and tries <= TRIES  # busy, and says until when
+            if not asked_to_wait and time.monotonic() - started + pause > self.patience:
+                raise error
+            time.sleep(pause)
+
+    def _send(
+        self, verb: str, path: str, query: Query, body: Mapping[str, Any] | None, content: str
+    ) -> urllib3.BaseHTTPResponse:
+        headers = dict(self.place.login.headers) | {"Accept": "application/json", "User-Agent": "devenv"}
+        if body is not None:
+            headers["Content-Type"] = content
+        return self._pool.request(
+            verb,
+            self.url(path, query),
+            body=json.dumps(body).encode() if body is not None else None,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=5, read=LONGEST),
+        )
+
+    def url(self, path: str, query: Query) -> str:
+        said = {
+            key: str(value).lower() if isinstance(value, bool) else value
+            for key, value in query.items()
+            if value is not None
+        }
+        return f"{self.place.server}{path}" + (f"?{urlencode(said)}" if said else "")
+
+    def lines(self, path: str, *, quiet: float | None, **query: str | int | bool | None) -> Iterator[bytes]:
+        """Lines of an answer that goes on: a watch, or a log.
+
+        Ends when the server ends it or the connection is lost; `quiet` is the longest silence that is
+        taken for life. Raises `Refused`, `ToolMissing`.
+        """
+        headers = dict(self.place.login.headers) | {"Accept": "application/json", "User-Agent": "devenv"}
+        timeout = urllib3.Timeout(connect=5, read=quiet)
+        try:
+            response = self._pool.request(
+                "GET", self.url(path, query), headers=headers, timeout=timeout, preload_content=False
+            )
+        except (HTTPError, OSError) as error:
+            raise unreachable(self.place, error) from error
+        try:
+            if response.status >= 400:
+                raise refused(self.place, "GET", path, response.status, response.data)
+            rest = b""
+            for chunk in response.stream(1 << 16):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+            if rest:
+                yield rest
+        except (HTTPError, OSError):
+            return
+        finally:
+            response.close()
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdecimal() else 0.0

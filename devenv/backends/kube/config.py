@@ -1,0 +1,194 @@
+"""kubeconfig: which cluster a context leads to, and how to sign in there.
+
+Reads the files itself, as importing the Kubernetes client takes as long as three of our requests; where
+signing in runs a plugin, that client does it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import ssl
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from devenv.errors import ToolMissing, UsageError, did_you_mean
+
+MINIKUBE = "minikube.sigs.k8s.io"
+PRODUCTION = re.compile(r"(^|[^a-z])(prod|prd|production|live)([^a-z]|$)", re.IGNORECASE)
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a request carries so that the cluster knows us."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    certificate: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One context of the kubeconfig, looked up. Relative paths have been made absolute."""
+
+    context: str
+    cluster: Entry
+    user: Entry
+    namespace: str = ""
+    provider: str = ""
+    files: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> str:
+        return str(self.cluster.get("server", "")).rstrip("/")
+
+    @property
+    def looks_like_production(self) -> bool:
+        """Whether its name says that customers depend on it."""
+        return bool(PRODUCTION.search(self.context))
+
+    @cached_property
+    def tls(self) -> ssl.SSLContext:
+        """What the connection is checked against. Raises `UsageError` for certificates that cannot be read."""
+        try:
+            context = self._trusted()
+            if self.login.certificate:
+                context.load_cert_chain(*self.login.certificate)
+            elif "client-certificate" in self.user or "client-certificate-data" in self.user:
+                self._load_certificate(context)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f'the certificates of the context "{self.context}" cannot be read',
+                where=", ".join(self.files),
+                why=str(error),
+            ) from error
+        return context
+
+    def _trusted(self) -> ssl.SSLContext:
+        if self.cluster.get("insecure-skip-tls-verify"):
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return context
+        authority = self._bytes(self.cluster, "certificate-authority")
+        return ssl.create_default_context(cadata=authority.decode() if authority else None)
+
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        """OpenSSL takes files only; what stands in the kubeconfig itself is in one for a moment."""
+        with tempfile.NamedTemporaryFile(prefix="devenv-") as file:
+            parts = (self._bytes(self.user, "client-certificate"), self._bytes(self.user, "client-key"))
+            file.write(b"\n".join(part for part in parts if part))
+            file.flush()
+            context.load_cert_chain(file.name)
+
+    @staticmethod
+    def _bytes(entry: Entry, key: str) -> bytes | None:
+        if data := entry.get(f"{key}-data"):
+            return base64.b64decode(data)
+        return Path(entry[key]).read_bytes() if entry.get(key) else None
+
+    @cached_property
+    def login(self) -> Login:
+        """How to sign in. Runs the user's plugin where there is one."""
+        user = self.user
+        if "exec" in user or "auth-provider" in user:
+            return self._by_plugin()
+        token = user.get("token")
+        if not token and user.get("tokenFile"):
+            token = Path(user["tokenFile"]).read_text().strip()
+        if token:
+            return Login({"Authorization": f"Bearer {token}"})
+        if "username" in user:
+            pair = base64.b64encode(f"{user['username']}:{user.get('password', '')}".encode()).decode()
+            return Login({"Authorization": f"Basic {pair}"})
+        return Login()
+
+    def _by_plugin(self) -> Login:
+        from kubernetes.config import new_client_from_config
+        from kubernetes.config.config_exception import ConfigException
+
+        try:
+            client = new_client_from_config(config_file=os.pathsep.join(self.files), context=self.context)
+        except (ConfigException, OSError) as error:
+            raise ToolMissing(
+                f'signing in to "{self.context}" did not work', where=", ".join(self.files), why=str(error)
+            ) from error
+        said = client.configuration
+        token = said.get_api_key_with_prefix("authorization") or said.get_api_key_with_prefix("BearerToken")
+        pair = (said.cert_file, said.key_file) if said.cert_file and said.key_file else None
+        return Login({"Authorization": token} if token else {}, pair)
+
+
+def files(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """The kubeconfig files in use: those of KUBECONFIG that are there, else the usual one."""
+    said = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
+    paths = [Path(part).expanduser() for part in said] or [Path.home() / ".kube" / "config"]
+    return [path for path in paths if path.is_file()]
+
+
+def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> Place:
+    """The place a context leads to; without a name, the current one.
+
+    Raises `ToolMissing` when there is no kubeconfig, `UsageError` for a context that is not in it.
+    """
+    paths = files(environment)
+    where = ", ".join(map(str, paths))
+    merged = _merged(paths)
+    name = context or merged["current-context"]
+    contexts: Mapping[str, Entry] = merged["contexts"]
+    if not contexts or not name:
+        raise ToolMissing(
+            "no Kubernetes cluster is set up" if not contexts else "no current Kubernetes context",
+            where=where or environment.get("KUBECONFIG") or "~/.kube/config",
+            hint="devenv up -b minikube   makes one" if not contexts else "name one with --context",
+        )
+    if name not in contexts:
+        hint = did_you_mean(name, contexts, f"there are: {', '.join(contexts)}")
+        raise UsageError(f'no Kubernetes context "{name}"', where=where, hint=hint)
+    chosen = contexts[name]
+    cluster = merged["clusters"].get(chosen.get("cluster"), {})
+    return Place(
+        context=name,
+        cluster=cluster,
+        user=merged["users"].get(chosen.get("user"), {}),
+        namespace=chosen.get("namespace", ""),
+        provider=_provider(chosen) or _provider(cluster),
+        files=tuple(map(str, paths)),
+    )
+
+
+def _provider(entry: Entry) -> str:
+    """Which program made an entry, as far as it says so."""
+    found = (one.get("extension") or {} for one in entry.get("extensions") or ())
+    return next((str(one["provider"]) for one in found if isinstance(one, dict) and "provider" in one), "")
+
+
+def _merged(paths: list[Path]) -> dict[str, Any]:
+    """All files as one, the first to name something wins, as kubectl does it."""
+    merged: dict[str, Any] = {"current-context": "", "contexts": {}, "clusters": {}, "users": {}}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    for path in paths:
+        try:
+            document = yaml.load(path.read_text(), loader) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(f"cannot read {path}", why=str(error)) from error
+        if not isinstance(document, dict):
+            raise UsageError(f"{path} is no kubeconfig", why="it has to be a mapping")
+        merged["current-context"] = merged["current-context"] or document.get("current-context") or ""
+        for section, key in (("contexts", "context"), ("clusters", "cluster"), ("users", "user")):
+            for entry in document.get(section) or ():
+                value = _absolute(entry.get(key) or {}, path.parent)
+                merged[section].setdefault(str(entry.get("name")), value)
+    return merged
+
+
+def _absolute(entry: Entry, folder: Path) -> Entry:
+    paths = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+    return {key: str(folder / value) if key in paths and value else value for key, value in entry.items()}

@@ -1,0 +1,118 @@
+"""What an API server says no with, as errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from devenv.errors import MISSING_TOOL, DevenvError, ToolMissing
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.config import Place
+
+
+class Refused(DevenvError):
+    """The API server's no, with its status code and its word for it."""
+
+    def __init__(self, what: str, *, status: int, reason: str, **more: str) -> None:
+        super().__init__(what, **more)
+        self.status, self.reason = status, reason
+        if status == 401:
+            self.exit_code = MISSING_TOOL
+
+
+def refused(place: Place, verb: str, path: str, status: int, body: bytes) -> Refused:
+    """The error for an answer of 400 and more."""
+    said = _status(body)
+    message, reason = str(said.get("message", "")), str(said.get("reason", ""))
+    what, hint = _explained(place, verb, path, status, message)
+    why = message if message != what else ""
+    return Refused(what, status=status, reason=reason, where=f"context {place.context}", why=why, hint=hint)
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return {"message": body.decode(errors="replace").strip()[:500]}
+    return said if isinstance(said, dict) else {}
+
+
+def _explained(place: Place, verb: str, path: str, status: int, message: str) -> tuple[str, str]:
+    resource, namespace = _resource(path), _namespace(path)
+    within = f" in the namespace {namespace}" if namespace else ""
+    match status:
+        case 401:
+            return (
+                "the cluster does not accept our credentials: they expired, or were never its own",
+                f"sign in again, then: kubectl --context {place.context} get namespaces",
+            )
+        case 403 if "exceeded quota" in message:
+            return f"the quota of the namespace {namespace} is used up", (
+                f"kubectl --context {place.context} -n {namespace} describe quota"
+            )
+        case 403 if "is being terminated" in message:
+            return f"the namespace {namespace} is being deleted", "wait until it is gone, then devenv up"
+        case 403:
+            action = re.search(r"cannot (\w+) resource", message)
+            word = action[1] if action else _VERBS.get(verb, verb.lower())
+            where = f" -n {namespace}" if namespace else ""
+            return f"no right to {word} {resource}{within}", (
+                f"kubectl --context {place.context} auth can-i {word} {resource}{where}   must say yes"
+            )
+        case 404:
+            return f"no {resource} {path.rpartition('/')[2]}{within}", ""
+        case 422:
+            return f"the cluster refuses {resource} {path.rpartition('/')[2]}{within}", (
+                "a kubernetes: fragment of the manifest may say something it does not know"
+            )
+    return f"the cluster answered {status} to {verb} {path}", ""
+
+
+_VERBS = {"GET": "list", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
+
+
+def _parts(path: str) -> list[str]:
+    """The path after its API group and version."""
+    parts = path.strip("/").split("/")
+    return parts[2:] if parts[0] == "api" else parts[3:]
+
+
+def _resource(path: str) -> str:
+    parts = _parts(path)
+    rest = parts[2:] if parts[:1] == ["namespaces"] and len(parts) > 2 else parts
+    group = path.strip("/").split("/")[1] if path.startswith("/apis/") else ""
+    name = "/".join([rest[0], *rest[2:]]) if rest else "the API"
+    return f"{name}.{group}" if group else name
+
+
+def _namespace(path: str) -> str:
+    parts = _parts(path)
+    return parts[1] if parts[:1] == ["namespaces"] and len(parts) > 1 else ""
+
+
+def unreachable(place: Place, error: Exception) -> ToolMissing:
+    """The error for a cluster that does not answer."""
+    said = str(error)
+    if "certificate has expired" in said or "certificate is not yet valid" in said:
+        return ToolMissing(
+            f"the certificate of the cluster at {place.server} has expired",
+            where=f"context {place.context}",
+            why=said,
+            hint="renew it, or look at this machine's clock",
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return ToolMissing(
+            f"the cluster at {place.server} is not the one the kubeconfig means",
+            where=f"context {place.context}",
+            why=said,
+            hint="the cluster was made anew? Then its context has to be, too",
+        )
+    cause = re.sub(r"^.*(?:Errno -?\d+\] |Caused by )", "", said).strip("\"')")
+    return ToolMissing(
+        f"no Kubernetes cluster answers at {place.server}",
+        where=f"context {place.context}",
+        why=cause,
+        hint="is it running? For another one: --context NAME",
+    )
