@@ -46,7 +46,8 @@ class Memory:
     def _code(self) -> str:
         """Stands for the code that made and will read the values: another one has other classes."""
         here = Path(__file__).parent
-        files = sorted((*here.glob("stack/*.py"), *here.glob("manifest/*.py")))
+        patterns = "stack/*.py", "manifest/*.py", "plan/parity.py", "render/*/parity.py"
+        files = sorted(file for pattern in patterns for file in here.glob(pattern))
         return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
 
     def _keep(self, file: Path, raw: bytes) -> None:

@@ -19,6 +19,14 @@ def attached(argv: Sequence[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def said(argv: Sequence[str]) -> tuple[int, str]:
+    """Run a command to its end; its exit code, and all that it printed."""
+    done = subprocess.run(
+        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
 def interrupt_children() -> None:
     """Ask every child of this process to stop, as Ctrl-C in a terminal would have."""
     found = subprocess.run(["ps", "-o", "pid=,ppid=", "-A"], capture_output=True, text=True, check=False)
