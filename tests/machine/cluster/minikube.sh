@@ -32,11 +32,12 @@ print_env() {
 }
 
 minikube_up() {
-    users_minikube || export_ours
+    local context=(--keep-context) # of the user's kubeconfig; in one of our own there is none to keep
+    users_minikube || { export_ours && context=(); }
     if minikube status -p "$1" >/dev/null 2>&1; then
         say "profile   $1 is running"
     else
-        timed "profile   $1 started" minikube start -p "$1" --keep-context
+        timed "profile   $1 started" minikube start -p "$1" "${context[@]}"
     fi
 }
 
