@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
-from devenv.backends.base import LogLine, Removed, Say
-from devenv.errors import Card, UnitFailed
+from devenv.backends.base import Interrupted, LogLine, Removed, Say, Stream
+from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Found, Observed
 from devenv.render import compose
 from devenv.render.bundle import Bundle
@@ -32,6 +32,7 @@ class FakeBackend:
     """The Protocol over a `Machine`; every instance sees the same one, as every process sees one engine."""
 
     name = "fake"
+    fragment = "compose"
     machine: ClassVar[Machine] = Machine()
 
     def __init__(self) -> None:
@@ -39,6 +40,9 @@ class FakeBackend:
 
     def check(self) -> str:
         return "a fake machine"
+
+    def start(self, name: str, say: Say) -> None:
+        """It always answers."""
 
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
@@ -94,6 +98,9 @@ class FakeBackend:
         )
 
     def wait(self, unit: Unit, stop: Event) -> None:
+        if unit.one_shot and self.machine.units[unit.name].state == "running":
+            stop.wait()
+            raise Interrupted
         if unit.name in self.machine.failing:
             self.machine.units[unit.name] = replace(
                 self.machine.units[unit.name], state="exited", exit_code=3
@@ -119,6 +126,12 @@ class FakeBackend:
     ) -> Iterator[LogLine]:
         for one in found:
             yield LogLine(one.unit, f"{one.unit} says hello", "2026-01-01T00:00:00.000000000Z")
+
+    def forward(self, stack: Stack) -> None:
+        """Nothing listens."""
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        raise DevenvError("nothing runs on a fake machine")
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")

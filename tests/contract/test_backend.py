@@ -111,8 +111,6 @@ def test_a_one_shot_that_fails_is_a_card_with_what_it_said(runtime: Runtime) -> 
 
 
 def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
-    if runtime.backend.name == "fake":
-        pytest.skip("nothing takes time on the fake")
     runtime.up("store")
     stop = Event()
     Timer(0.2, stop.set).start()
