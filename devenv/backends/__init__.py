@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from devenv.backends.base import Backend
+from devenv.backends.base import Backend, Site
 from devenv.errors import UsageError
 
 # Strings, so that `devenv --help` imports no client of anything.
 BACKENDS = {"compose": "devenv.backends.compose:ComposeBackend"}
 
 
-def load(name: str) -> Backend:
-    """The backend of that name. Raises `UsageError` for one that is not there."""
+def load(name: str, site: Site | None = None) -> Backend:
+    """The backend of that name, working from a site. Raises `UsageError` for one that is not there."""
     if name not in BACKENDS:
         raise UsageError(f'no backend "{name}"', hint=f"one of: {', '.join(BACKENDS)}")
     module, _, attribute = BACKENDS[name].partition(":")
-    backend: Backend = getattr(import_module(module), attribute)()
+    backend: Backend = getattr(import_module(module), attribute)(site or Site())
     return backend

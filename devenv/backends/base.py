@@ -40,13 +40,57 @@ class Interrupted(Exception):
     """A verb gave up because it was told to stop."""
 
 
+class StreamEnded(Exception):
+    """Nobody is at the other end of a stream any more."""
+
+
+class Stream(Protocol):
+    """Bytes to and from a command that runs in a unit. One thread may send while another receives."""
+
+    complaints: bytes
+    """The last of what the command wrote to stderr."""
+    exit_code: int | None
+    """None until the end, and where the container went away before the command did."""
+
+    def send(self, data: bytes) -> None:
+        """Write to the command's stdin, all of it. Raises `StreamEnded`."""
+        ...
+
+    def receive(self) -> bytes:
+        """What the command wrote next, as soon as there is some; nothing once it or its container ended."""
+        ...
+
+    def close(self) -> None:
+        """Hang up. Whoever receives gets nothing more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a backend works from: the project's folder, and `.devenv` in it.
+
+    `context` is the kube context that was named by hand, if one was.
+    """
+
+    root: Path = Path()
+    state: Path | None = None
+    context: str = ""
+
+
 class Backend(Protocol):
-    """The verbs of one runtime. `render` is pure; every other one may do I/O."""
+    """The verbs of one runtime. `render` reads files at most; every other one may do I/O."""
 
     name: str
 
+    fragment: str
+    """Which of a unit's fragments it honours: `compose` or `kubernetes`."""
+
     def check(self) -> str:
         """What it runs on, for people. Raises `ToolMissing` where that does not answer."""
+        ...
+
+    def start(self, name: str, say: Say) -> None:
+        """Make it answer where that is the backend's to do; `name` is the stack's. `up` calls it first."""
         ...
 
     def render(
@@ -99,6 +143,17 @@ class Backend(Protocol):
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[LogLine]:
         """Lines of all the units, in the order they were printed."""
+        ...
+
+    def forward(self, stack: Stack) -> None:
+        """Have the units' ports answer on this machine; those that do already are left alone."""
+        ...
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        """Start a command in a unit and keep its stdin and stdout open.
+
+        After the container was replaced it takes a new `attach`. Raises `DevenvError` when it cannot start.
+        """
         ...
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:

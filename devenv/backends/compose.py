@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv import proc
 from devenv.backends import containers
-from devenv.backends.base import Interrupted, LogLine, Removed, Say
+from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
 from devenv.backends.causes import likely
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.plan.model import Found, Observed
@@ -38,8 +38,9 @@ class ComposeBackend:
     """A stack as containers of one Docker engine."""
 
     name = "compose"
+    fragment = "compose"
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site | None = None) -> None:
         self._bundle = Path()
         self._stack_id = ""
 
@@ -56,6 +57,9 @@ class ComposeBackend:
 
     def check(self) -> str:
         return self.engine.describe()
+
+    def start(self, name: str, say: Say) -> None:
+        """An engine is nobody's to start but the user's."""
 
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
@@ -266,6 +270,14 @@ class ComposeBackend:
     ) -> Iterator[LogLine]:
         containers = {one.id: one.unit for one in found}
         return self.engine.logs(containers, follow=follow, tail=tail, since=since, stopped=stop.is_set)
+
+    def forward(self, stack: Stack) -> None:
+        """The engine publishes ports itself."""
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        from devenv.backends import streams
+
+        return streams.attach(self.engine, found.id, argv)
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         _require_docker()

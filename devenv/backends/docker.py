@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -170,6 +170,30 @@ class Engine:
         filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
         for network in self.api.networks(filters=filters):
             self.api.remove_network(network["Id"])
+
+    # -- commands
+
+    def new_exec(self, container: str, argv: Sequence[str]) -> str:
+        """Prepare a command with its stdin open; returns its id. Raises `Refused`."""
+        try:
+            made = self.api.exec_create(container, list(argv), stdin=True)
+        except docker.errors.APIError as error:
+            raise Refused(str(error.explanation or error)) from error
+        return str(made["Id"])
+
+    @speaks
+    def start_exec(self, made: str) -> Any:
+        """Start a command; returns the connection that carries its bytes."""
+        connection = self.api.exec_start(made, socket=True)
+        return getattr(connection, "_sock", connection)
+
+    def exec_exit_code(self, made: str) -> int | None:
+        """What a command ended with; None while it runs, and where its container is gone."""
+        try:
+            code = self.api.exec_inspect(made)["ExitCode"]
+        except docker.errors.APIError:
+            return None
+        return None if code is None else int(code)
 
     # -- events
 

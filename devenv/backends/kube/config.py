@@ -57,7 +57,7 @@ class Place:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """What the connection is checked against. Raises `UsageError` for certificates that cannot be read."""
+        """What the connection is checked against. Raises `UsageError` for what cannot be read."""
         try:
             context = self._trusted()
             if self.login.certificate:
@@ -115,7 +115,9 @@ class Place:
         from kubernetes.config.config_exception import ConfigException
 
         try:
-            client = new_client_from_config(config_file=os.pathsep.join(self.files), context=self.context)
+            client: Any = new_client_from_config(  # type: ignore[no-untyped-call]
+                config_file=os.pathsep.join(self.files), context=self.context
+            )
         except (ConfigException, OSError) as error:
             raise ToolMissing(
                 f'signing in to "{self.context}" did not work', where=", ".join(self.files), why=str(error)

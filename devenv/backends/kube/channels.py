@@ -1,0 +1,168 @@
+"""Streams into a pod over a websocket: exec, attach, port-forward. One byte before each frame says what
+it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import websocket
+
+from devenv.backends.base import StreamEnded
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.refusals import refused, unreachable
+from devenv.errors import DevenvError
+
+STDIN, STDOUT, STDERR, STATUS, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
+PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]  # the fifth can close stdin alone
+CHUNK = 32 * 1024  # bytes in a frame; what is between us and the node may refuse larger ones
+OPENING = 10.0  # seconds until the node has to answer
+
+
+class Channels:
+    """One open websocket. One thread may send while another receives."""
+
+    def __init__(
+        self, client: Client, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+    ) -> None:
+        place = client.place
+        url = f"{place.server}{path}?{urlencode(query)}"
+        headers = [f"{key}: {value}" for key, value in place.login.headers.items()]
+        options: dict[str, Any] = {}
+        if url.startswith("https"):
+            options["sslopt"] = {"context": place.tls}
+            if name := place.cluster.get("tls-server-name"):
+                options["sslopt"]["server_hostname"] = name
+        try:
+            self._socket = websocket.create_connection(
+                url.replace("http", "ws", 1),
+                timeout=OPENING,
+                header=headers,
+                subprotocols=list(protocols),
+                suppress_origin=True,
+                enable_multithread=True,
+                skip_utf8_validation=True,
+                **options,
+            )
+        except websocket.WebSocketBadStatusException as error:
+            body = error.resp_body or b""
+            raise refused(place, "POST", path, error.status_code, body) from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise unreachable(place, error) from error
+        self._socket.settimeout(None)
+        self.protocol = str(self._socket.getsubprotocol() or "")
+
+    def send(self, channel: int, data: bytes) -> None:
+        """Send bytes on a channel. Raises `StreamEnded` when nobody is there any more."""
+        try:
+            for start in range(0, len(data) or 1, CHUNK):
+                self._socket.send_binary(bytes([channel]) + data[start : start + CHUNK])
+        except (websocket.WebSocketException, OSError, ValueError) as error:
+            raise StreamEnded(str(error)) from error
+
+    def end(self, channel: int) -> bool:
+        """Close one channel from our side; False where the server is too old to know how."""
+        if self.protocol != PROTOCOLS[0]:
+            return False
+        self.send(CLOSE, bytes([channel]))
+        return True
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """What comes in, as (channel, bytes), until the other side is gone."""
+        while True:
+            try:
+                opcode, frame = self._socket.recv_data()
+            except (websocket.WebSocketException, OSError, ValueError):
+                return
+            if opcode == websocket.ABNF.OPCODE_CLOSE:
+                return
+            if frame:
+                yield frame[0], frame[1:]
+
+    def close(self) -> None:
+        """Hang up; whoever receives is told."""
+        with contextlib.suppress(websocket.WebSocketException, OSError):
+            if self._socket.sock is not None:  # closing it leaves a thread that receives where it is
+                self._socket.sock.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown()  # type: ignore[no-untyped-call]
+
+
+def exec_in(
+    client: Client,
+    namespace: str,
+    pod: str,
+    argv: Sequence[str],
+    *,
+    container: str = "",
+    stdin: bool,
+    tty: bool,
+) -> Channels:
+    """Start a command in a pod."""
+    query = [("command", word) for word in argv]
+    query += [("container", container)] if container else []
+    query += [("stdin", _flag(stdin)), ("stdout", "true"), ("stderr", _flag(not tty)), ("tty", _flag(tty))]
+    return Channels(client, f"/api/v1/namespaces/{namespace}/pods/{pod}/exec", query, PROTOCOLS)
+
+
+def attach_to(client: Client, namespace: str, pod: str, *, stdin: bool, tty: bool) -> Channels:
+    """Join what a pod's container reads and prints."""
+    query = [("stdin", _flag(stdin)), ("stdout", "true"), ("stderr", _flag(not tty)), ("tty", _flag(tty))]
+    return Channels(client, f"/api/v1/namespaces/{namespace}/pods/{pod}/attach", query, PROTOCOLS)
+
+
+def forward_to(client: Client, namespace: str, pod: str, port: int) -> Channels:
+    """Connect to a port of a pod: channel 0 are the bytes, channel 1 says why there are none."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
+    return Channels(client, path, [("ports", str(port))], PROTOCOLS[1:])
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001
+    return "true" if value else "false"
+
+
+def exit_code(status: bytes) -> int:
+    """The exit code in what the status channel says at the end."""
+    try:
+        said: Mapping[str, Any] = json.loads(status)
+    except ValueError:
+        return 1
+    if said.get("status") == "Success":
+        return 0
+    causes = (said.get("details") or {}).get("causes") or ()
+    code = next((one["message"] for one in causes if one.get("reason") == "ExitCode"), "")
+    if code:
+        return int(code)
+    raise DevenvError("the command could not be started", why=str(said.get("message", "")))
+
+
+class ExecStream:
+    """A command's bytes both ways, behind the Protocol of `backends.base.Stream`."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._frames = channels.frames()
+        self._lock = threading.Lock()
+        self.complaints = b""
+        self.exit_code: int | None = None
+
+    def send(self, data: bytes) -> None:
+        self._channels.send(STDIN, data)
+
+    def receive(self) -> bytes:
+        with self._lock:
+            for channel, data in self._frames:
+                if channel == STDOUT and data:
+                    return data
+                if channel == STDERR:
+                    self.complaints = (self.complaints + data)[-4096:]
+                elif channel == STATUS:
+                    self.exit_code = exit_code(data)
+            return b""
+
+    def close(self) -> None:
+        self._channels.close()

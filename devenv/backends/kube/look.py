@@ -1,0 +1,72 @@
+"""What of a checkout is on a cluster, read by label, as values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.refusals import Refused
+from devenv.backends.kube.resources import WORKLOADS, Resources, label, note
+from devenv.backends.kube.verdict import ports, seen
+from devenv.plan.model import Found, Observed
+
+
+def observe(client: Client, checkout: str, namespace: str) -> Observed:
+    """Everything with the checkout's label; without a namespace, wherever we may look."""
+    resources = Resources(client)
+    pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
+    workloads = [one for kind in WORKLOADS for one in resources.ours(kind, namespace, checkout=checkout)]
+    units: dict[str, Found] = {}
+    strays: list[str] = []
+    for workload in workloads:
+        unit = label(workload, "unit")
+        if not unit:
+            continue
+        made = found(workload, [pod for pod in pods if label(pod, "unit") == unit])
+        if unit in units:  # it was changed from one kind to another, or from one namespace to another
+            strays.append(made.id)
+        else:
+            units[unit] = made
+    stack = label(workloads[0], "stack") if workloads else ""
+    return Observed(units=units, prepared=bool(units), stack=stack, strays=tuple(strays))
+
+
+def found(workload: Object, pods: list[Object]) -> Found:
+    """A workload and its pods as a value. Its id says what and where it is."""
+    state = seen(workload, pods)
+    metadata = workload["metadata"]
+    container = workload["spec"]["template"]["spec"]["containers"][0]
+    return Found(
+        unit=label(workload, "unit"),
+        id=f"{metadata['namespace']}/{workload['kind']}/{metadata['name']}",
+        state=state.state,
+        stack=label(workload, "stack"),
+        role=label(workload, "role"),
+        engine=note(workload, "engine"),
+        healthy=state.healthy,
+        exit_code=state.exit_code,
+        fingerprint=note(workload, "fingerprint"),
+        image=container["image"],
+        version=note(workload, "version"),
+        ports={number: (wanted, host) for _, number, wanted, host in ports(workload)},
+        port_names={number: name for name, number, _, _ in ports(workload)},
+        links=tuple((text, url) for text, url in json.loads(note(workload, "links") or "[]")),
+        routes=tuple(json.loads(note(workload, "routes") or "[]")),
+        probe=note(workload, "probe"),
+    )
+
+
+def where(found: Found) -> tuple[str, str, str]:
+    """Namespace, kind and name in a found unit's id."""
+    namespace, kind, name = found.id.split("/")
+    return namespace, kind, name
+
+
+def holders(client: Client) -> Mapping[str, str]:
+    """Namespace -> checkout that made it, as far as we may know."""
+    try:
+        said = Resources(client).ours(("v1", "Namespace"), "")
+        return {str(one["metadata"]["name"]): label(one, "checkout") for one in said}
+    except Refused:
+        return {}

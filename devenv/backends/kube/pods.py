@@ -1,0 +1,159 @@
+"""The pods of a stack, kept current by a watch that survives whatever happens to the API server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.resources import label, note
+from devenv.errors import DevenvError
+from devenv.stack.labels import LABEL
+
+ROUND = 300  # seconds after which the server ends a watch that has nothing else to say
+QUIET = 90.0  # seconds of silence after which a watch counts as lost; bookmarks come once a minute
+AGAIN = (0.1, 2.0)  # seconds before the next try, doubling in between
+
+Pod = Mapping[str, Any]
+
+
+class Pods:
+    """A table of pods. `pause` waits for a change; nothing in here raises."""
+
+    def __init__(self, client: Client, namespace: str, stack: str) -> None:
+        self._client, self._stack = client, stack
+        self._path = f"/api/v1/namespaces/{namespace}/pods"
+        self._pods: dict[str, Pod] = {}
+        self._changed = threading.Condition()
+        self._stopped = threading.Event()
+        self._listed = threading.Event()
+        self.trouble: DevenvError | None = None
+        self._reading: Any = None
+
+    def start(self) -> None:
+        """Begin to watch, in the background, until `stop`."""
+        threading.Thread(target=self._run, daemon=True, name="pods").start()
+
+    def stop(self) -> None:
+        """End the watch; the table stays as it is."""
+        self._stopped.set()
+        self.wake()
+
+    def listed(self, timeout: float) -> bool:
+        """Whether the table is there, waiting for it if need be."""
+        return self._listed.wait(timeout)
+
+    def of(self, unit: str) -> list[Pod]:
+        """A unit's pods that are not on their way out, the newest first."""
+        with self._changed:
+            found = [pod for pod in self._pods.values() if label(pod, "unit") == unit]
+        alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for the next change, but no longer than this."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def wake(self) -> None:
+        """End every `pause` that goes on."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        failed = 0
+        while not self._stopped.is_set():
+            try:
+                version = self._list()
+                failed, self.trouble = 0, None
+                while version and not self._stopped.is_set():
+                    version = self._watch(version)
+            except DevenvError as error:
+                self.trouble = error
+                failed += 1
+                self.wake()
+            pause = min(AGAIN[1], AGAIN[0] * 2**failed) * random.uniform(0.5, 1.5)
+            self._stopped.wait(pause if failed else 0)
+
+    def _list(self) -> str:
+        said = self._client.get(self._path, labelSelector=f"{LABEL}stack={self._stack}")
+        with self._changed:
+            self._pods = {str(pod["metadata"]["uid"]): pod for pod in said["items"]}
+            self._changed.notify_all()
+        self._listed.set()
+        return str(said["metadata"]["resourceVersion"])
+
+    def _watch(self, version: str) -> str:
+        """Follow changes since a version; returns the last one seen, or nothing when it is too old."""
+        lines = self._client.lines(
+            self._path,
+            quiet=QUIET,
+            labelSelector=f"{LABEL}stack={self._stack}",
+            resourceVersion=version,
+            allowWatchBookmarks=True,
+            timeoutSeconds=ROUND,
+            watch=True,
+        )
+        started, seen = time.monotonic(), version
+        for line in lines:
+            if self._stopped.is_set():
+                break
+            with contextlib.suppress(ValueError):  # half a line, as the connection was lost
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return ""  # 410: what we know is too old; list again, no change is lost in the table
+                seen = str(event["object"]["metadata"]["resourceVersion"])
+                self._note(event["type"], event["object"])
+        if time.monotonic() - started < AGAIN[0]:  # a server that hangs up at once is not asked in a loop
+            self._stopped.wait(AGAIN[0])
+        return seen
+
+    def _note(self, kind: str, pod: Object) -> None:
+        if kind == "BOOKMARK":
+            return
+        with self._changed:
+            if kind == "DELETED":
+                self._pods.pop(str(pod["metadata"]["uid"]), None)
+            else:
+                self._pods[str(pod["metadata"]["uid"])] = pod
+            self._changed.notify_all()
+
+
+def ready(pod: Pod) -> bool:
+    """Whether its readiness condition holds."""
+    return condition(pod, "Ready").get("status") == "True"
+
+
+def condition(pod: Pod, kind: str) -> Mapping[str, Any]:
+    """One of its conditions, or an empty one."""
+    found = pod.get("status", {}).get("conditions") or ()
+    return next((one for one in found if one["type"] == kind), {})
+
+
+def containers(pod: Pod) -> list[Mapping[str, Any]]:
+    """The statuses of its containers, those that run before the others first."""
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def running(pod: Pod) -> bool:
+    """Whether every container of it runs."""
+    found = pod.get("status", {}).get("containerStatuses") or ()
+    return bool(found) and all("running" in one.get("state", {}) for one in found)
+
+
+def fingerprint(pod: Pod) -> str:
+    return note(pod, "fingerprint")
+
+
+def name(pod: Pod) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def uid(pod: Pod) -> str:
+    return str(pod["metadata"]["uid"])

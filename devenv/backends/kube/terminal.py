@@ -1,0 +1,69 @@
+"""A command in a pod on this terminal, or with this process's standard streams."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import struct
+import sys
+import termios
+import threading
+import tty as terminal_mode
+from collections.abc import Iterator
+
+from devenv.backends.base import StreamEnded
+from devenv.backends.kube.channels import SIZE, STATUS, STDERR, STDIN, STDOUT, Channels, exit_code
+
+
+def run(channels: Channels, *, tty: bool, interactive: bool) -> int:
+    """Pass bytes both ways until the command ends; returns its exit code."""
+    code = 1
+    with _raw() if tty else contextlib.nullcontext():
+        if tty:
+            _follow_size(channels)
+        if interactive:
+            threading.Thread(target=_type, args=(channels,), daemon=True).start()
+        for channel, data in channels.frames():
+            if channel in (STDOUT, STDERR):
+                _write(1 if channel == STDOUT else 2, data)
+            elif channel == STATUS:
+                code = exit_code(data)
+    return code
+
+
+def _write(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _type(channels: Channels) -> None:
+    """What is typed, or piped in, to the command; it is told where that ends."""
+    with contextlib.suppress(StreamEnded, OSError):
+        while data := os.read(0, 32 * 1024):
+            channels.send(STDIN, data)
+        channels.end(STDIN)
+
+
+@contextlib.contextmanager
+def _raw() -> Iterator[None]:
+    before = termios.tcgetattr(0)
+    terminal_mode.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+        sys.stdout.flush()
+
+
+def _follow_size(channels: Channels) -> None:
+    def tell(*_: object) -> None:
+        with contextlib.suppress(StreamEnded, OSError):
+            rows, columns, _x, _y = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
+            channels.send(SIZE, json.dumps({"Width": columns, "Height": rows}).encode())
+
+    signal.signal(signal.SIGWINCH, tell)
+    tell()

@@ -1,0 +1,170 @@
+"""What the state of a unit's pods means: ready, not yet, or failed and why. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube.pods import Pod
+from devenv.stack.model import Unit
+
+UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: claims are bound, nodes come up
+HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
+            "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`ready`, or `failed` with what happened, or neither: not yet. `facts` are for the card."""
+
+    ready: bool = False
+    failed: str = ""
+    pod: str = ""
+    facts: tuple[tuple[str, str], ...] = field(default=())
+    ended: bool = False
+
+
+NOT_YET = Verdict()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which pods count: those made for this fingerprint and this restart, and not made before it."""
+
+    fingerprint: str
+    restart: str = ""
+    before: frozenset[str] = frozenset()
+
+
+def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) -> Verdict:
+    """`passed`: seconds since the waiting began."""
+    ours = [pod for pod in found if _counts(pod, wanted)]
+    for pod in ours:
+        if (verdict := _failure(unit, pod, passed)) is not None:
+            return verdict
+    if unit.one_shot:
+        done = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
+        return Verdict(ready=True) if done else NOT_YET
+    up = sum(map(pod_of.ready, ours))
+    replaced = all(_counts(pod, wanted) for pod in found)  # an old pod may still get requests
+    return Verdict(ready=up >= unit.replicas and replaced)
+
+
+def _counts(pod: Pod, wanted: Wanted) -> bool:
+    restart = str((pod["metadata"].get("annotations") or {}).get(RESTARTED, ""))
+    return (
+        pod_of.fingerprint(pod) == wanted.fingerprint
+        and restart >= wanted.restart
+        and pod_of.uid(pod) not in wanted.before
+        and pod.get("status", {}).get("reason") not in ("Evicted", "NodeShutdown", "Preempting")
+    )
+
+
+RESTARTED = "devenv.dev/restarted"
+"""The annotation that makes a restart a new generation of pods; RFC 3339, so that later is greater."""
+
+
+def _failure(unit: Unit, pod: Pod, passed: float) -> Verdict | None:
+    for container in pod_of.containers(pod):
+        state = container.get("state", {})
+        ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+        if ended and not (unit.one_shot and ended.get("exitCode") == 0):
+            return _ended(pod, container, ended)
+        waiting = state.get("waiting") or {}
+        if waiting.get("reason") in HOPELESS:
+            return _waits(pod, container, waiting)
+    scheduled = pod_of.condition(pod, "PodScheduled")
+    if scheduled.get("reason") == "Unschedulable" and passed > UNSCHEDULABLE:
+        facts = (("scheduler", str(scheduled.get("message", ""))),)
+        return Verdict(failed="fits on no node", pod=pod_of.name(pod), facts=facts)
+    if pod.get("status", {}).get("phase") == "Failed":
+        said = pod["status"].get("message") or pod["status"].get("reason") or "failed"
+        return Verdict(failed=f"was ended by the cluster: {said}", pod=pod_of.name(pod))
+    return None
+
+
+def _ended(pod: Pod, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Verdict:
+    reason, code = ended.get("reason", ""), ended.get("exitCode", 1)
+    if reason == "OOMKilled":
+        facts = (("limit", limit),) if (limit := _limit(pod)) else ()
+        return Verdict(failed="ran out of memory", pod=pod_of.name(pod), facts=facts, ended=True)
+    if reason in ("StartError", "ContainerCannotRun"):
+        said = str(ended.get("message", "")).strip()
+        return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", said),))
+    return Verdict(failed=f"ended with exit {code}", pod=pod_of.name(pod), ended=True)
+
+
+def _limit(pod: Pod) -> str:
+    resources = pod["spec"]["containers"][0].get("resources") or {}
+    return str((resources.get("limits") or {}).get("memory", ""))
+
+
+def _waits(pod: Pod, container: Mapping[str, Any], waiting: Mapping[str, Any]) -> Verdict:
+    reason, said = waiting["reason"], str(waiting.get("message", ""))
+    image = str(container.get("image") or pod["spec"]["containers"][0]["image"])
+    if reason.startswith(("Image", "ErrImage", "InvalidImage")):
+        facts = (("image", image), ("said", said))
+        return Verdict(failed="has an image that cannot be pulled", pod=pod_of.name(pod), facts=facts)
+    return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", said),))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A unit's pods in a word, as `status` shows it."""
+
+    state: str
+    healthy: bool | None = None
+    exit_code: int = 0
+
+
+def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
+    """What a workload and its pods amount to."""
+    if workload["kind"] == "Job":
+        return _job(workload, found)
+    alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+    if not alive:
+        return Seen("created" if workload["spec"].get("replicas", 1) else "running")
+    codes = [code for pod in alive if (code := _crashing(pod)) is not None]
+    if codes:
+        return Seen("exited", False, codes[0])
+    probed = any("readinessProbe" in one for pod in alive for one in pod["spec"]["containers"])
+    every = sum(map(pod_of.ready, alive)) >= workload["spec"].get("replicas", 1)
+    return Seen("running", every if probed or not every else None)
+
+
+def _crashing(pod: Pod) -> int | None:
+    """The exit code of a container that is started over and over; None where all is well."""
+    for container in pod_of.containers(pod):
+        state = container.get("state", {})
+        ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
+        if "running" not in state and ended:
+            return int(ended.get("exitCode", 1)) or 1
+    return None
+
+
+def _job(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
+    status = workload.get("status", {})
+    ended = {one["type"] for one in status.get("conditions") or () if one["status"] == "True"}
+    if "Complete" in ended or status.get("succeeded"):
+        return Seen("exited")
+    codes = [
+        int(one["state"]["terminated"]["exitCode"])
+        for pod in found
+        for one in pod_of.containers(pod)
+        if one.get("state", {}).get("terminated")
+    ]
+    if "Failed" in ended or (workload["spec"].get("suspend") and (codes or status.get("failed"))):
+        return Seen("exited", exit_code=next((code for code in codes if code), 1))
+    active = [pod for pod in found if pod.get("status", {}).get("phase") in ("Pending", "Running")]
+    if not active and codes:
+        return Seen("exited", exit_code=next((code for code in codes if code), 0))
+    return Seen("running" if active or status.get("active") else "created")
+
+
+def ports(workload: Mapping[str, Any]) -> list[list[Any]]:
+    """Name, number in the container, wished-for and actual number on this machine of every port."""
+    said = (workload["metadata"].get("annotations") or {}).get("devenv.dev/ports", "[]")
+    return list(json.loads(said))

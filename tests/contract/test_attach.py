@@ -1,0 +1,144 @@
+"""A stream into a unit: the same on every backend."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from devenv.backends import load
+from devenv.backends.base import Backend, Site, Stream, StreamEnded
+from devenv.errors import DevenvError
+from devenv.plan.model import Found
+from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.workspace import Workspace
+
+UNIT = Unit(
+    "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
+    grace=1.0,
+)  # fmt: skip
+MEGABYTE = 1024 * 1024
+
+
+class Running:
+    """One unit on one backend."""
+
+    def __init__(self, backend: Backend, root: Path) -> None:
+        self.backend, space = backend, Workspace(root / "devenv.yaml")
+        name = f"a{uuid.uuid4().hex[:8]}"
+        self.stack = Stack(name=name, namespace=name, checkout=space.checkout, units=(UNIT,))
+        prints = {"web": fingerprint(UNIT, {})}
+        bundle = backend.render(self.stack, fingerprints=prints, secrets={}, root="../..")
+        backend.follow(self.stack, space.write_bundle(bundle, backend.name))
+        backend.prepare(self.stack, [])
+        self.up()
+
+    def up(self) -> None:
+        self.backend.apply(UNIT, fingerprint(UNIT, {}))
+        self.backend.wait(UNIT, Event())
+
+    @property
+    def found(self) -> Found:
+        return self.backend.observe(self.stack.checkout).units["web"]
+
+    def attach(self, *argv: str) -> Stream:
+        return self.backend.attach(self.found, argv)
+
+    def close(self) -> None:
+        self.backend.remove(self.stack.checkout, volumes=True, say=lambda line: None)
+        self.backend.close()
+
+
+REAL = [
+    pytest.param("compose", marks=pytest.mark.engine),
+    pytest.param("kube", marks=[pytest.mark.engine, pytest.mark.cluster]),
+]
+
+
+@pytest.fixture(scope="module", params=REAL)
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    root = tmp_path_factory.mktemp("attach")
+    backend = load(request.param, Site(root=root, state=root / ".devenv"))
+    with closing(Running(backend, root)) as made:
+        yield made
+
+
+def read(stream: Stream, size: int) -> bytes:
+    """So many bytes, or fewer when the stream ends."""
+    got = b""
+    while len(got) < size and (part := stream.receive()):
+        got += part
+    return got
+
+
+def test_bytes_go_both_ways_and_none_is_changed(running: Running) -> None:
+    every_byte = bytes(range(256)) * 8
+    with closing(running.attach("cat")) as stream:
+        stream.send(every_byte)
+        assert read(stream, len(every_byte)) == every_byte
+
+
+def test_what_is_said_at_once_is_not_lost(running: Running) -> None:
+    with closing(running.attach("echo", "first")) as stream:
+        assert read(stream, 6) == b"first\n"
+
+
+def test_a_megabyte_arrives_whole_in_both_directions(running: Running) -> None:
+    sent = os.urandom(MEGABYTE)
+    with closing(running.attach("cat")) as stream:
+        writer = threading.Thread(target=stream.send, args=(sent,))
+        writer.start()
+        got = read(stream, MEGABYTE)
+        writer.join()
+    assert hashlib.sha256(got).digest() == hashlib.sha256(sent).digest()
+
+
+def test_an_answer_comes_before_the_next_line_is_written(running: Running) -> None:
+    with closing(running.attach("sh", "-c", "while read -r line; do echo got $line; done")) as stream:
+        for number in range(20):
+            stream.send(b"%d\n" % number)
+            assert read(stream, len(b"got %d\n" % number)) == b"got %d\n" % number
+
+
+def test_the_end_comes_with_the_exit_code_and_what_it_complained_of(running: Running) -> None:
+    with closing(running.attach("sh", "-c", "echo why >&2; exit 3")) as stream:
+        assert stream.receive() == b""
+        assert (stream.exit_code, stream.complaints) == (3, b"why\n")
+
+
+def test_hanging_up_ends_the_reading(running: Running) -> None:
+    stream = running.attach("cat")
+    ended = Event()
+    threading.Thread(target=lambda: (stream.receive(), ended.set())).start()
+    stream.close()
+    assert ended.wait(10)
+
+
+def test_a_command_that_is_not_there_says_so(running: Running) -> None:
+    with suppress(DevenvError), closing(running.attach("no-such-command")) as stream:
+        while stream.receive():
+            pass  # some engines say it on stdout
+        assert stream.exit_code not in (0, None)
+
+
+def test_the_stream_ends_with_the_container_and_its_successor_takes_a_new_one(running: Running) -> None:
+    stream = running.attach("cat")
+    stream.send(b"a")
+    assert read(stream, 1) == b"a"
+    running.backend.restart("web")
+    assert stream.receive() == b""
+    with pytest.raises((StreamEnded, TimeoutError)):
+        for _ in range(100):
+            stream.send(b"anybody there?\n" * 1000)
+    stream.close()
+    running.backend.wait(UNIT, Event())
+    with closing(running.attach("cat")) as again:
+        again.send(b"b")
+        assert read(again, 1) == b"b"
