@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
-from devenv.backends.base import Interrupted, LogLine, Removed, Say, Stream
+from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Found, Observed
 from devenv.render import compose
@@ -35,7 +35,7 @@ class FakeBackend:
     fragment = "compose"
     machine: ClassVar[Machine] = Machine()
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site | None = None) -> None:
         self._stack: Stack | None = None
 
     def check(self) -> str:
