@@ -135,7 +135,7 @@ class ComposeBackend:
         for line in _spoken(stream, _build_failed(unit, said)):
             said.append(line)
             say(line)
-        self.engine.forget_builds(unit.image.rpartition(":")[0], keep=KEEP)
+        self.engine.forget_builds(unit.image, keep=KEEP)
 
     def prepare(self, stack: Stack, units: Sequence[str]) -> None:
         if units:

@@ -146,12 +146,23 @@ class Engine:
             return
 
     @speaks
-    def forget_builds(self, repository: str, *, keep: int) -> None:
-        """Remove all but the latest images of a repository, as far as nothing uses them."""
-        images = sorted(self.api.images(name=repository), key=lambda image: image["Created"], reverse=True)
-        for image in images[keep:]:
-            with suppress(docker.errors.APIError):
-                self.api.remove_image(image["Id"])
+    def forget_builds(self, image: str, *, keep: int) -> None:
+        """Remove all but the images of this one's repository tagged last, as far as nothing uses them.
+
+        Tagged, not created: what comes out of the builder's cache is as old as when it was first made.
+        """
+        repository = image.rpartition(":")[0]
+        tags = [tag for one in self.api.images(name=repository) for tag in one["RepoTags"] or ()]
+        for tag in sorted(tags, key=self._tagged, reverse=True)[keep:]:
+            if tag != image:
+                with suppress(docker.errors.APIError):
+                    self.api.remove_image(tag)
+
+    def _tagged(self, image: str) -> str:
+        try:
+            return str(self.api.inspect_image(image)["Metadata"]["LastTagTime"])
+        except docker.errors.APIError:  # gone meanwhile
+            return ""
 
     @speaks
     def volumes(self, /, **labels: str) -> list[str]:

@@ -312,6 +312,9 @@ class Checkout:
         for volume in self.volumes():
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_volume(volume, force=True)
-        for image in api.images(name=f"{self.name}-*") if self.own_images else ():
+        images = api.images(name=f"{self.name}-*") if self.own_images else ()
+        for tag in {
+            tag for image in images for tag in image["RepoTags"] or ()
+        }:  # others may have tags of their own
             with contextlib.suppress(docker.errors.APIError):
-                api.remove_image(image["Id"], force=True)
+                api.remove_image(tag, force=True)

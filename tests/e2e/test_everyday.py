@@ -90,6 +90,15 @@ def test_going_back_to_the_sources_before_needs_no_build(up: Checkout) -> None:
     assert up.inside("web", "cat", "/srv/page.txt") == "one"
 
 
+def test_going_back_further_than_images_are_kept_builds_again(up: Checkout) -> None:
+    for page in ("three", "four", "five", "six", "one"):
+        up.write("web/page.txt", page)
+        up.devenv("up", "-d")
+
+    assert up.inside("web", "cat", "/srv/page.txt") == "one"
+    assert len(up.tags("web")) == 3
+
+
 def test_changed_env_recreates_that_service_alone_and_builds_nothing(up: Checkout) -> None:
     before = up.lives()
     up.manifest(TWO_BUILT.replace("sleep 900,", "sleep 900, env: {LEVEL: debug},"))
