@@ -160,7 +160,8 @@ class Engine:
 
     def _tagged(self, image: str) -> str:
         try:
-            return str(self.api.inspect_image(image)["Metadata"]["LastTagTime"])
+            seen = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+            return str(seen["Metadata"]["LastTagTime"])
         except docker.errors.APIError:  # gone meanwhile
             return ""
 
