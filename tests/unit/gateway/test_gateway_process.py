@@ -168,14 +168,17 @@ def wait_until_active(port: int) -> None:
 
 
 def test_it_starts_fast(file: Path) -> None:
-    spent = []
+    spent, imports = [], []
     for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import aiohttp.web, yaml"], check=True)
+        imports.append(time.perf_counter() - began)
         began = time.perf_counter()
         with process(ANY_PORT, "--config", str(file)) as one:
             spent.append(time.perf_counter() - began)
             assert one.ports
-    # The best of five: a busy machine is not what this is about.
-    assert min(spent) < 0.4
+    # Against what its libraries take to load, side by side: a busy machine is not what this is about.
+    assert min(spent) < 2 * min(imports)
 
 
 def test_it_imports_nothing_else_of_devenv_and_devenv_does_not_import_it() -> None:
