@@ -14,7 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from devenv import proc
-from devenv.backends import containers
+from devenv.backends import containers, loglines
 from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
 from devenv.backends.causes import likely
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
@@ -268,8 +268,10 @@ class ComposeBackend:
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[LogLine]:
-        containers = {one.id: one.unit for one in found}
-        return self.engine.logs(containers, follow=follow, tail=tail, since=since, stopped=stop.is_set)
+        sources = [
+            loglines.Source(one.unit, one.id, one.stack, one.role not in ("job", "setup")) for one in found
+        ]
+        return loglines.lines(self.engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
     def forward(self, stack: Stack) -> None:
         """The engine publishes ports itself."""

@@ -9,14 +9,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from queue import Empty, Queue
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import docker.errors
 from docker.api.client import APIClient
 from requests.exceptions import RequestException
 
-from devenv.backends.base import LogLine
 from devenv.backends.containers import Container, unreachable
 from devenv.errors import DevenvError, ToolMissing
 from devenv.stack.labels import LABEL
@@ -279,51 +277,37 @@ class Engine:
 
     # -- logs
 
-    def logs(
-        self,
-        containers: Mapping[str, str],
-        *,
-        follow: bool,
-        tail: int | None,
-        since: str | None,
-        stopped: Callable[[], bool],
-    ) -> Iterator[LogLine]:
-        """Lines of several containers (id -> unit). Without `follow` they are merged by time."""
-        lines: Queue[LogLine | None] = Queue(maxsize=10_000)
-        for container, unit in containers.items():
-            wanted = {"follow": follow, "tail": "all" if tail is None else tail, "since": _moment(since)}
-            arguments = (container, unit, lines, wanted)
-            threading.Thread(target=self._read_log, args=arguments, daemon=True).start()
-        open_streams, waiting = len(containers), []
-        while open_streams and not stopped():
-            try:
-                line = lines.get(timeout=0.2)
-            except Empty:
-                continue
-            if line is None:
-                open_streams -= 1
-            elif follow:
-                yield line
-            else:
-                waiting.append(line)
-        yield from sorted(waiting, key=lambda line: line.time)
-
-    def _read_log(
-        self, container: str, unit: str, lines: Queue[LogLine | None], wanted: Mapping[str, Any]
-    ) -> None:
+    def log(self, container: str, *, follow: bool, tail: int | None, since: int | None) -> Iterator[bytes]:
+        """A container's lines with their times; with `follow` until its run ends, or the engine goes away."""
+        wanted: Any = {"follow": follow, "tail": "all" if tail is None else tail, "since": since}
         try:
-            stream = self.api.logs(container, stream=True, timestamps=True, **wanted)
             rest = b""
-            for chunk in stream:
+            for chunk in self.api.logs(container, stream=True, timestamps=True, **wanted):
                 *whole, rest = (rest + chunk).split(b"\n")
-                for raw in whole:
-                    lines.put(_log_line(unit, raw))
+                yield from whole
             if rest:
-                lines.put(_log_line(unit, rest))
+                yield rest
         except (RequestException, docker.errors.DockerException, OSError):
+            return
+
+    def next_start(self, stack: str, unit: str) -> str:
+        """Wait for a unit's next run; its container, or nothing once the unit is removed."""
+        labels = [f"{LABEL}stack={stack}", f"{LABEL}unit={unit}"]
+        filters = {"type": "container", "event": ["start", "destroy"], "label": labels}
+        try:
+            events = self.api.events(filters=filters, decode=True)
+            # Listening first and looking then, so that none is missed between the two.
+            for one in self.labelled(stack=stack, unit=unit):
+                if one["State"] == "running":
+                    return str(one["Id"])
+            for event in events:
+                if event["Action"] == "start":
+                    return str(event["Actor"]["ID"])
+                if not self.labelled(stack=stack, unit=unit):
+                    break
+        except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
-        finally:
-            lines.put(None)
+        return ""
 
 
 def _canonical(image: str) -> str:
@@ -332,14 +316,3 @@ def _canonical(image: str) -> str:
     if "@" in name:
         return re.sub(r":[^:@/]+@", "@", name)
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-
-
-def _log_line(unit: str, raw: bytes) -> LogLine:
-    moment, _, text = raw.decode(errors="replace").rstrip("\r").partition(" ")
-    return LogLine(unit, text, moment)
-
-
-def _moment(since: str | None) -> int | None:
-    """`10m`, `90s`, `2h` ago, as seconds since the epoch."""
-    match = re.match(r"^(\d+)([smh])$", since) if since else None
-    return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None
