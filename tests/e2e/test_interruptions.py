@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from .checkout import Checkout, Ended, Going, eventually
+from .checkout import COMMAND, Checkout, Ended, Going, eventually
 
 pytestmark = pytest.mark.engine
 
@@ -147,6 +150,43 @@ def test_ctrl_c_while_following_leaves_the_stack_running(checkout: Checkout, gro
     check_interrupted(ended)
     assert "still running" in ended.stderr
     assert checkout.running() == {"web"}
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid to give a command a terminal")
+def test_ctrl_c_in_a_terminal_gives_it_back_as_it_was(checkout: Checkout) -> None:
+    checkout.manifest(GATED)
+    keyboard, terminal = os.openpty()
+    command = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", COMMAND, "up", "-d"],
+        cwd=checkout.root,
+        env={**checkout.environment, "TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    screen = bytearray()
+
+    def shows(text: bytes) -> bool:
+        """Read on until this is on the screen."""
+        while text not in screen:
+            try:
+                screen.extend(os.read(keyboard, 1 << 12))
+            except OSError:  # the other side has hung up
+                break
+        return text in screen
+
+    assert shows(b"running"), screen  # base is up, web waits
+    began = time.monotonic()
+    os.write(keyboard, b"\x03")
+    assert command.wait(10) == 130
+    assert time.monotonic() - began < SOON
+    assert shows(b"interrupted"), screen
+    shows(b"what is never shown")
+    os.close(keyboard)
+    assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h"), "the cursor stays hidden"
+    assert b"Traceback" not in screen
+    assert checkout.running() == {"base", "web"}
 
 
 @pytest.mark.parametrize("begin", [begin_building, begin_creating, begin_waiting])
