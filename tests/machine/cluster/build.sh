@@ -25,7 +25,6 @@ ensure_programs() {
     [ -e "$BIN/minikube" ] || announce
     ensure_images
     ensure_program minikube && place minikube
-    place kube kubectl
     made "preload   images and programs, packed" "$PRELOADED" "$(recipe_of_kit)" pack_preload
     write_config
     link_on_path minikube kubectl
@@ -34,12 +33,18 @@ ensure_programs() {
 # What the one-container cluster needs: all of the above without Minikube itself.
 ensure_kit() {
     ensure_images
-    stage "$MADE/kit" "$CLUSTER/kubeadm"
-    mkdir -p "$MADE/kit/bin"
+    made "kit       for clusters of one container" "$MADE/kit/start" \
+        "$({ files_in "$CLUSTER/kubeadm" && recipe_of_images; } | hash_of)" make_kit
+}
+
+make_kit() {
     local name
-    for name in kubelet kubeadm kubectl kube-proxy; do ln -f "$MADE/programs/kube" "$MADE/kit/bin/$name"; done
-    ln -f "$MADE/images.tar" "$MADE/kit/images.tar"
-    sed -i "s/STORAGE_PROVISIONER/$STORAGE_PROVISIONER/" "$MADE/kit/storage.yaml"
+    stage "$MADE/kit" "$CLUSTER/kubeadm" && mkdir "$MADE/kit/bin" &&
+        sed -i "s/STORAGE_PROVISIONER/$STORAGE_PROVISIONER/" "$MADE/kit/storage.yaml" &&
+        ln "$MADE/images.tar" "$MADE/kit/images.tar" || return
+    for name in kubelet kubeadm kubectl kube-proxy; do
+        ln "$MADE/programs/kube" "$MADE/kit/bin/$name" || return
+    done
 }
 
 announce() {
@@ -64,6 +69,7 @@ ensure_images() {
     node=$!
     for program in "${IMAGE_PROGRAMS[@]}"; do ensure_program "$program"; done
     wait $node || exit 1
+    place kube kubectl
     made "images    of the control plane" "$MADE/images.tar" "$(recipe_of_images)" build_images
 }
 

@@ -37,8 +37,18 @@ minikube_up() {
     if minikube status -p "$1" >/dev/null 2>&1; then
         say "profile   $1 is running"
     else
-        timed "profile   $1 started" minikube start -p "$1" "${context[@]}"
+        timed "profile   $1 started" start_profile "$1" "${context[@]}"
     fi
+}
+
+# Minikube returns when the system's pods run, which is before names resolve.
+start_profile() {
+    minikube start -p "$@" && names_resolve --context "$1"
+}
+
+# names_resolve KUBECTL-OPTION...
+names_resolve() {
+    PATH=$BIN:$PATH kubectl "$@" -n kube-system rollout status deployment/coredns --timeout=120s
 }
 
 minikube_do() {
