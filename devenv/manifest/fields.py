@@ -102,7 +102,7 @@ _LAX = {"k": "Ki", "m": "Mi", "g": "Gi", "kb": "Ki", "mb": "Mi", "gb": "Gi"}  # 
 
 def size(value: Any) -> Any:
     """`256Mi`, `1G` or Compose's `512m`, in bytes."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     text = value.text if isinstance(value, Written) else value
     found = re.match(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$", text) if isinstance(text, str) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -55,7 +55,7 @@ def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]
         return Manifest.model_validate(read.value), [], []
     except ValidationError as error:
         details = error.errors()
-    problems = [_problem(read, detail) for detail in details]
+    problems = list(_problems(read, details))
     pruned = [_written(read, detail["loc"]) for detail in details]
     value = copy.deepcopy(read.value)
     for path in sorted(pruned, key=len, reverse=True):
@@ -103,6 +103,23 @@ _WANTED = {
 }
 
 
+def _problems(read: Source, details: list[ErrorDetails]) -> Iterator[Problem]:
+    """One problem for one mistake: a value that may be of several types fails as each of them."""
+    places: dict[Path, list[ErrorDetails]] = {}
+    for detail in details:
+        places.setdefault(_written(read, detail["loc"]), []).append(detail)
+    for path, found in places.items():
+        types = [detail for detail in found if detail["type"] in _WANTED]
+        others = [detail for detail in found if detail["type"] not in _WANTED]
+        yield from (_problem(read, detail) for detail in others)
+        deeper = any(len(other) > len(path) and other[: len(path)] == path for other in places)
+        if types and not others and not deeper:
+            given = types[0]["input"]
+            wanted = dict.fromkeys(_WANTED[detail["type"]] for detail in types)
+            hint = next((hint for detail in types if (hint := _how(detail["type"], given))), "")
+            yield read.problem(path, f"expected {' or '.join(wanted)}, found {_named(given)}", hint)
+
+
 def _problem(read: Source, detail: ErrorDetails) -> Problem:
     path, kind = _written(read, detail["loc"]), detail["type"]
     context = detail.get("ctx", {})
@@ -124,8 +141,6 @@ def _problem(read: Source, detail: ErrorDetails) -> Problem:
             return read.problem(
                 path, f"{given} is out of range", detail["msg"].removeprefix("Input ").lower()
             )
-    if wanted := _WANTED.get(kind):
-        return read.problem(path, f"expected {wanted}, found {_named(given)}", _how(kind, given))
     return read.problem(path, detail["msg"][0].lower() + detail["msg"][1:])
 
 

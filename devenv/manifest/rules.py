@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from devenv.manifest.models import Infra, Job, Manifest, Service
 from devenv.manifest.source import Path
 
 Finding = tuple[Path, str, str]
+NEEDS_SHELL = re.compile(r"[$|&;<>()`*?~#\n\\]")
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
 STACK_ATTRIBUTES = frozenset({"name", "namespace"})
@@ -31,6 +33,9 @@ class Kind:
     options: Mapping[str, Literal["text", "list", "secret"]]
     attributes: frozenset[str]
     part: str | None = None
+    ports: frozenset[str] = frozenset()
+    suffixes: frozenset[str] = frozenset()
+    """What its one-shots are called after its own name: `-buckets`."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,14 @@ class Scope:
                 name = use.partition("/")[0]
                 if name in self.kinds and name not in self.names:
                     found.setdefault(name, name)
-        if any(service.route for service in self.manifest.services.values()) and "kong" in self.kinds:
-            found.setdefault("kong", "kong")
+        if self.routed and "kong" in self.kinds and "kong" not in found.values():
+            found["kong"] = "kong"
         return found
+
+    @property
+    def routed(self) -> bool:
+        """Whether there is something for a gateway to do."""
+        return any(service.route for service in self.manifest.services.values())
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -110,6 +120,13 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             if name in seen:
                 yield (section, name), f"{seen[name]}.{name} has that name already", "one name, one thing"
             seen.setdefault(name, section)
+    for name, kind in scope.infra.items():
+        if name == kind == "kong" and seen.get(name) in ("services", "jobs"):
+            hint = "rename it, or the gateway: infra: {gateway: {kind: kong}}"
+            yield (seen[name], name), "the gateway has that name already", hint
+        for suffix in scope.kinds[kind].suffixes if kind in scope.kinds else ():
+            if (own := name + suffix) in seen:
+                yield (seen[own], own), f"{name} has a part of that name", "call it something else"
 
 
 def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
@@ -128,6 +145,17 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
             yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
         if one.image is not None and not one.image.strip():
             yield (*path, "image"), "is empty", ""
+
+
+def commands_are_whole(scope: Scope) -> Iterator[Finding]:
+    for path, one in scope.workloads.items():
+        for key in ("command", "entrypoint"):
+            line = getattr(one, key)
+            if isinstance(line, str) and not NEEDS_SHELL.search(line):
+                try:
+                    shlex.split(line)
+                except ValueError as error:
+                    yield (*path, key), f"not a command: {str(error).lower()}", "or write it as a list"
 
 
 def ports_are_clear(scope: Scope) -> Iterator[Finding]:
@@ -265,6 +293,8 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
             written.append(((*path, "build", "context"), one.build.context))
             inside = posixpath.join(one.build.context, one.build.dockerfile)
             written.append(((*path, "build", "dockerfile"), inside))
+            secrets = one.build.secrets.items()
+            written += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
         written += [((*path, "files", k), v) for k, v in one.files.items() if isinstance(v, str)]
         reload = getattr(one, "reload", None)
         written += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
@@ -297,13 +327,15 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
         for key in one.env:
             if not _VARIABLE.match(key):
                 yield (*path, "env", key), "is not a name of an environment variable", ""
-        for index, key in enumerate(one.secrets):
+        secrets: list[tuple[Path, str]] = [((*path, "secrets", i), key) for i, key in enumerate(one.secrets)]
+        secrets += [
+            ((*path, "files", target, "secret"), source.secret)
+            for target, source in one.files.items()
+            if not isinstance(source, str)
+        ]
+        for at, key in secrets:
             if not _VARIABLE.match(key):
-                yield (
-                    (*path, "secrets", index),
-                    f'"{key}" is not a name of a secret',
-                    "as an environment variable",
-                )
+                yield at, f'"{key}" is not a name of a secret', "as an environment variable"
 
 
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
@@ -319,6 +351,11 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
                 did_you_mean(infra.kind or name, scope.kinds, known),
             )
             continue
+        if isinstance(infra.publish, dict):
+            for key in infra.publish:
+                if key not in kind.ports:
+                    hint = did_you_mean(key, kind.ports, f"known here: {', '.join(sorted(kind.ports))}")
+                    yield (*path, "publish", key), f'no port "{key}"', hint
         common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
@@ -375,9 +412,17 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
         yield path, f"${{{inside}}} names nothing", hint
     else:
         known = _attributes(scope, name)
-        if not known:
-            names = [*scope.names, *scope.infra, "secret", "stack"]
-            yield path, f'${{{inside}}}: nothing is called "{name}"', did_you_mean(name, names)
+        if name in scope.infra and path[0] == "infra":
+            hint = "only a secret, a service or the stack can be named here"
+            yield path, f"${{{inside}}}: a store's options cannot name a store", hint
+        elif name in scope.manifest.jobs:
+            yield path, f"${{{inside}}}: {name} is a job, which has no address", ""
+        elif not known:
+            names = [*scope.manifest.services, *scope.infra, "secret", "stack"]
+            hint = f"uses: [{name}] brings it" if name in scope.kinds else did_you_mean(name, names)
+            yield path, f'${{{inside}}}: nothing is called "{name}"', hint
+        elif attribute not in known and attribute in SERVICE_ATTRIBUTES:
+            yield path, f"${{{inside}}}: {name} has no port", "add port:"
         elif attribute not in known:
             hint = did_you_mean(attribute, known, f"it has: {', '.join(sorted(known))}")
             yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
@@ -387,7 +432,8 @@ def _attributes(scope: Scope, name: str) -> frozenset[str]:
     if name == "stack":
         return STACK_ATTRIBUTES
     if name in scope.manifest.services:
-        return SERVICE_ATTRIBUTES
+        ported = scope.manifest.services[name].named_ports
+        return SERVICE_ATTRIBUTES if ported else frozenset({"host", "public_host"})
     kind = scope.kinds.get(scope.infra.get(name, ""))
     return kind.attributes | SERVICE_ATTRIBUTES if kind else frozenset()
 
@@ -414,6 +460,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names_are_labels,
     names_are_unique,
     images_have_one_origin,
+    commands_are_whole,
     ports_are_clear,
     host_ports_are_claimed_once,
     uses_exist,

@@ -78,13 +78,18 @@ def read(text: str, *, file: str) -> Source:
         raise _refused(file, "a NUL byte", "this is not a text file", line)
     try:
         node = yaml.compose(text, Loader=_Loader)
+        bomb = _bomb(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         raise _refused(file, *_syntax(error, text)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise _refused(file, f"a character YAML does not allow: {error.character!r}", "", line) from None
+        sign = error.character if isinstance(error.character, str) else chr(error.character)
+        raise _refused(file, f"a character YAML does not allow: {sign!r}", "", line) from None
     except RecursionError:
         raise _refused(file, "nested too deeply", f"{MAX_DEPTH} levels are the limit") from None
+    if bomb is not None:
+        mark = bomb.start_mark
+        raise _refused(file, "aliases that expand without end", "", mark.line + 1, mark.column + 1)
     reader = _Reader(file)
     value = reader.value(node, ()) if node is not None else None
     if reader.problems:
@@ -108,6 +113,34 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]
     return problem, suggestion, line, column
 
 
+def _bomb(root: yaml.Node) -> yaml.Node | None:
+    """The innermost node that has too many values once its aliases are written out."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MAX_VALUES + 1  # for an alias to what it stands in
+            sizes[id(node)] = 1 + sum(map(size, _children(node)))
+        return sizes[id(node)]
+
+    if size(root) <= MAX_VALUES:
+        return None
+    found, seen = root, set[int]()
+    while id(found) not in seen:
+        seen.add(id(found))
+        found = next((one for one in _children(found) if sizes[id(one)] > MAX_VALUES), found)
+    return found
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    match node:
+        case yaml.MappingNode():
+            return [one for pair in node.value for one in pair]
+        case yaml.SequenceNode():
+            return list(node.value)
+    return []
+
+
 class _Reader:
     """Walks the node graph once: values out, marks and problems kept."""
 
@@ -115,13 +148,10 @@ class _Reader:
         self.file = file
         self.marks: dict[Path, tuple[int, int]] = {}
         self.problems: list[Problem] = []
-        self._left = MAX_VALUES
 
     def value(self, node: yaml.Node, path: Path) -> Any:
-        self._left -= 1
-        if self._left < 0 or len(path) > MAX_DEPTH:
-            what = "nested too deeply" if len(path) > MAX_DEPTH else "aliases that expand without end"
-            self._stop(node, path, what)
+        if len(path) > MAX_DEPTH:
+            self._stop(node, path, "nested too deeply")
         self.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
         match node:
             case yaml.MappingNode():

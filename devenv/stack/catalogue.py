@@ -68,6 +68,8 @@ class Kind:
             options={name: _type(default) for name, default in self.options.items()},
             attributes=frozenset(self.options),
             part=self.part.option if self.part else None,
+            ports=frozenset(port["name"] for port in self.services[self.name].get("ports", ())),
+            suffixes=frozenset(service.removeprefix(self.name) for service in self.services) - {""},
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -198,10 +199,13 @@ def _published(publish: int | dict[str, int] | None, name: str, *, first: bool) 
     return publish if first else None
 
 
+_TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}")  # `$$` is Compose's way to write a dollar
+
+
 def _filled(value: Any, look_up: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return text.fill(value, look_up).replace("$$", "$")  # Compose's way to write a dollar
+            return _TEMPLATE.sub(lambda found: "$" if found[1] is None else look_up(found[1]), value)
         case Written():
             return value
         case dict():

@@ -6,7 +6,6 @@ wished for, `resolve` puts it all together.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
-from devenv.manifest.rules import Scope
+from devenv.manifest.rules import NEEDS_SHELL, Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
@@ -150,10 +149,11 @@ class _Resolver:
                 options[option] = text.secret(secret)
             elif option not in said:
                 options[option] = [*value] if isinstance(value, list) else _written(value)
-            elif isinstance(value, list):
-                options[option] = [self._option(item) for item in value]
+            elif isinstance(default, list):
+                items = value if isinstance(value, list) else [value]
+                options[option] = [self._option(item) for item in items]
             else:
-                options[option] = self._option(value)
+                options[option] = self._option(value).replace("${", "$${")  # what is left is literal
         if kind.part is not None and kind.part.collects:
             collected = options[kind.part.collects]
             assert isinstance(collected, list)
@@ -258,11 +258,7 @@ class _Resolver:
                 return None
             case str():
                 line = self.names.text(command)
-                return (
-                    ("sh", "-c", line)
-                    if re.search(r"[$|&;<>()`*?~#\n\\]", line)
-                    else tuple(shlex.split(line))
-                )
+                return ("sh", "-c", line) if NEEDS_SHELL.search(line) else tuple(shlex.split(line))
         return tuple(self.names.text(word) for word in command)
 
     def _file(self, target: str, source: Any) -> File:
@@ -292,7 +288,8 @@ def _written(value: Any) -> str:
 
 def _said(infra: Infra) -> dict[str, Any]:
     fields = {name: getattr(infra, name) for name in infra.model_fields_set if name in Infra.model_fields}
-    return {**fields, **(infra.model_extra or {})}
+    said = {**fields, **(infra.model_extra or {})}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _parts(scope: Scope, name: str) -> list[str]:
