@@ -115,7 +115,7 @@ class Place:
         from kubernetes.config.config_exception import ConfigException
 
         try:
-            client: Any = new_client_from_config(  # type: ignore[no-untyped-call]
+            client: Any = new_client_from_config(
                 config_file=os.pathsep.join(self.files), context=self.context
             )
         except (ConfigException, OSError) as error:
