@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from devenv.errors import ManifestInvalid
 from devenv.manifest import source
 from devenv.manifest.fields import cores, seconds, size
-from devenv.manifest.models import schema
+from devenv.manifest.models import Manifest, schema
 from devenv.manifest.parse import parse
+from devenv.manifest.rules import RULES, Finding, Scope
+from devenv.stack.catalogue import Facts
 
-from .stacks import manifest, problems
+from .stacks import CATALOGUE, manifest, problems
+
+ROOT = Path(__file__).resolve().parents[2]
 
 OK = "  ok: {image: x}\n"
 
@@ -199,12 +210,249 @@ BROKEN = {
         "name: !!python/object:os.system a\n",
         ["1:7: name: the tag 'tag:yaml.org,2002:python/object:os.system' means nothing here"],
     ),
+    "a character that nobody sees": ("name: a\x07b\n", ["1:1: a character YAML does not allow: '\\x07'"]),
+    "two documents": ("name: a\n---\nname: b\n", ["2:1: but found another document"]),
+    "a key that is a list": ("name: a\n? [a, b]\n: c\n", ["2:3: a key has to be plain text"]),
+    "a merge of nothing": (
+        "name: a\nservices:\n  s: {<<: 5, image: x}\n",
+        ["3:11: services.s: `<<` takes a mapping"],
+    ),
+    "an alias to what it stands in": (
+        "name: a\nservices: &a {b: *a}\n",
+        ["2:11: aliases that expand without end"],
+    ),
+    "a value in want of quotes": (
+        "name: a\nservices:\n  api: image: x\n",
+        [
+            "3:13: mapping values are not allowed in this context"
+            " - is a line above indented differently, or a value with ': ' in want of quotes?"
+        ],
+    ),
+    "text where a service belongs": (
+        "name: a\nservices:\n  api: x\n",
+        ['3:3: services.api: expected a mapping, found the text "x"'],
+    ),
+    "no value at all": ("name: a\nservices:\n", ["2:1: services: expected a mapping, found nothing"]),
+    "a number where text belongs": (
+        "name: a\nservices:\n  api: {image: 5}\n",
+        ["3:9: services.api.image: expected text, found the number 5 - put it in quotes"],
+    ),
+    "what may be of two types and is neither": (
+        'name: a\nservices:\n  api: {image: x, port: 80, publish: "80", command: {a: b}, reload: {restart: 5}}\n',
+        [
+            '3:29: services.api.publish: expected a whole number or a mapping, found the text "80" - take the quotes off',
+            "3:44: services.api.command: expected text or a list, found a mapping",
+            "3:70: services.api.reload.restart: expected true or false or a list, found the number 5",
+        ],
+    ),
+    "a word that is none of the known ones": (
+        "name: a\nbackend: podman\n",
+        ["2:1: backend: cannot be 'podman' - one of 'compose', 'minikube', 'kube' or 'process'"],
+    ),
+    "a key of a file's secret": (
+        "name: a\nservices:\n  api: {image: x, files: {/a: {secrt: KEY}}}\n",
+        [
+            "3:27: services.api.files./a.secret: is missing",
+            '3:32: services.api.files./a.secrt: unknown key - did you mean "secret"?',
+        ],
+    ),
+    "a key that no neighbour resembles": (
+        "name: a\nservices:\n  api: {image: x, health: {hosts: a}}\n",
+        [
+            "3:28: services.api.health.hosts: unknown key - known here: every, exec, grpc, http, tcp, timeout, within",
+        ],
+    ),
+    "a namespace that is no name": (
+        "name: a\nnamespace: 1_\n",
+        [
+            "2:1: namespace: a name is lower-case letters, digits and hyphens (it becomes a host name)"
+            " - begin with a letter"
+        ],
+    ),
+    "a service that is called like the gateway": (
+        "name: a\nservices:\n  kong: {image: x, port: 80, route: /}\n",
+        [
+            "3:3: services.kong: the gateway has that name already"
+            " - rename it, or the gateway: infra: {gateway: {kind: kong}}"
+        ],
+    ),
+    "a service that is called like a part of a store": (
+        "name: a\nservices:\n  minio-buckets: {image: x, uses: [minio]}\n",
+        ["3:3: services.minio-buckets: minio has a part of that name - call it something else"],
+    ),
+    "an image without a name": (
+        'name: a\nservices:\n  api: {image: " "}\n',
+        ["3:9: services.api.image: is empty"],
+    ),
+    "a command with half a quote": (
+        "name: a\nservices:\n  api: {image: x, command: it's, entrypoint: \"say 'yes\"}\n",
+        [
+            "3:19: services.api.command: not a command: no closing quotation - or write it as a list",
+            "3:34: services.api.entrypoint: not a command: no closing quotation - or write it as a list",
+        ],
+    ),
+    "port and ports": (
+        "name: a\nservices:\n  api: {image: x, port: 80, ports: {Http: 80}}\n",
+        [
+            "3:29: services.api.ports: stands beside port - keep one of them",
+            "3:37: services.api.ports.Http: a port name is at most 15 lower-case letters, digits, hyphens",
+        ],
+    ),
+    "a published port without one in the container": (
+        "name: a\nservices:\n  api: {image: x, publish: 80}\n",
+        ["3:19: services.api.publish: there is no port to publish - add port:"],
+    ),
+    "a host port that is none": (
+        "name: a\nservices:\n  api: {image: x, port: 80, publish: 0}\n",
+        ["3:29: services.api.publish: 0 is not a port - 1 to 65535"],
+    ),
+    "one port for a service and a store": (
+        "name: a\nservices:\n  api: {image: x, port: 80, publish: 99}\ninfra:\n  postgres: {publish: {sql: 99}}\n",
+        ["5:24: infra.postgres.publish.sql: services.api is published on 99 already - give one another port"],
+    ),
+    "a port name that a store has not": (
+        "name: a\ninfra:\n  minio: {publish: {konsole: 99}}\n",
+        ['3:21: infra.minio.publish.konsole: no port "konsole" - did you mean "console"?'],
+    ),
+    "a part that is no name": (
+        "name: a\nservices:\n  api: {image: x, uses: [postgres/a b]}\n",
+        ['3:26: services.api.uses[0]: "a b" is not a name of a database - letters, digits, _ and -'],
+    ),
+    "a part of a service": (
+        "name: a\nservices:\n  a: {image: x, uses: [b/c]}\n  b: {image: x}\n",
+        ['3:24: services.a.uses[0]: "b" has no parts - write "b"'],
+    ),
+    "two cycles, one through a job": (
+        "name: a\nservices:\n  a: {image: x, uses: [j]}\n  b: {image: x, uses: [c]}\n  c: {image: x, uses: [b]}\n"
+        "jobs:\n  j: {image: x, uses: [a]}\n",
+        [
+            "3:17: services.a.uses: a cycle: a -> j -> a - take one out",
+            "4:17: services.b.uses: a cycle: b -> c -> b - take one out",
+        ],
+    ),
+    "a route that is half an expression": (
+        'name: a\nservices:\n  a: {image: x, port: 80, route: "~/("}\n',
+        [
+            "3:27: services.a.route[0]: not a regular expression: missing ), unterminated subpattern at position 1",
+        ],
+    ),
+    "a probe of nothing": (
+        "name: a\nservices:\n  a: {image: x, health: {}}\n",
+        ["3:17: services.a.health: one of http, tcp, grpc, exec, not none"],
+    ),
+    "a probe without a port": (
+        "name: a\nservices:\n  a: {image: x, health: up}\n",
+        [
+            '3:17: services.a.health: "up" is not a path - write "/up"',
+            "3:17: services.a.health: an HTTP probe asks the service's port, and there is none - add port:",
+        ],
+    ),
+    "less memory than none": (
+        "name: a\nservices:\n  a: {image: x, resources: {memory: -1, cpu: 0}}\n",
+        [
+            "3:29: services.a.resources.memory: is not an amount of memory - write 256Mi or 1Gi",
+            "3:41: services.a.resources.cpu: is not an amount of CPU - write 500m or 0.5",
+        ],
+    ),
+    "a Dockerfile, a build secret and a seed outside": (
+        "name: a\nservices:\n  a: {build: {context: ., dockerfile: ../Dockerfile, secrets: {npm: ../.npmrc, t: $TOKEN}}}\n"
+        "infra:\n  postgres: {seed: [a.sql, /b.sql]}\n",
+        [
+            '3:27: services.a.build.dockerfile: "./../Dockerfile" leaves the project'
+            " - name something beside or below devenv.yaml",
+            '3:64: services.a.build.secrets.npm: "../.npmrc" leaves the project'
+            " - name something beside or below devenv.yaml",
+            '5:28: infra.postgres.seed[1]: "/b.sql" leaves the project - name something beside or below devenv.yaml',
+        ],
+    ),
+    "a kong.yml outside": (
+        "name: a\ngateway: {extra: ../kong.yml}\n",
+        [
+            '2:11: gateway.extra: "../kong.yml" leaves the project - name something beside or below devenv.yaml'
+        ],
+    ),
+    "reloading out of the project and into nowhere": (
+        "name: a\nservices:\n  a: {image: x, reload: {sync: {../a: /b, ./c: d}}}\n",
+        [
+            '3:33: services.a.reload.sync.../a: "../a" leaves the project - name something beside or below devenv.yaml',
+            '3:43: services.a.reload.sync../c: "d" is not a path in a container - an absolute path below /',
+        ],
+    ),
+    "a volume over everything": (
+        "name: a\nservices:\n  a: {image: x, volumes: {Data: /}}\n",
+        [
+            '3:27: services.a.volumes.Data: "/" is not a path in a container - an absolute path below /',
+            "3:27: services.a.volumes.Data: a volume's name is lower-case letters, digits, hyphens",
+        ],
+    ),
+    "variables and secrets that a shell could not name": (
+        'name: a\nservices:\n  a: {image: x, env: {"A B": x}, secrets: [A-B], files: {/f: {secret: "c d"}}}\n',
+        [
+            "3:23: services.a.env.A B: is not a name of an environment variable",
+            '3:44: services.a.secrets[0]: "A-B" is not a name of a secret - as an environment variable',
+            '3:63: services.a.files./f.secret: "c d" is not a name of a secret - as an environment variable',
+        ],
+    ),
+    "a kind that nothing resembles": (
+        "name: a\ninfra:\n  db: {}\n",
+        ['3:3: infra.db: no infra kind "db" - known: kong, mailpit, minio, mongo, mysql, postgres, valkey'],
+    ),
+    "a list where a store wants text, and text in a list": (
+        "name: a\ninfra:\n  postgres: {user: true}\n  minio: {buckets: [{a: b}]}\n",
+        [
+            "3:14: infra.postgres.user: expected text",
+            "4:11: infra.minio.buckets: expected a list of texts",
+        ],
+    ),
+    "an environment of nothing": (
+        "name: a\nservices:\n  api: {image: x, uses: [valkey]}\n"
+        "environments:\n  prod: {context: c, services: {apy: {}}, infra: {valky: deploy, valkey: depoy}}\n",
+        [
+            '5:33: environments.prod.services.apy: no service "apy" - did you mean "api"?',
+            '5:51: environments.prod.infra.valky: no infra "valky" - did you mean "valkey"?',
+            "5:66: environments.prod.infra.valkey: cannot be 'depoy' - one of 'deploy'",
+        ],
+    ),
+    "a store that names a store": (
+        'name: a\ninfra:\n  postgres: {user: "${postgres.database}"}\n',
+        [
+            "3:14: infra.postgres.user: ${postgres.database}: a store's options cannot name a store"
+            " - only a secret, a service or the stack can be named here"
+        ],
+    ),
+    "references to what has no address": (
+        'name: a\nservices:\n  a: {image: x, env: {A: "${b.url}", B: "${j.host}", C: "${mongo.url}"}}\n  b: {image: x}\n'
+        "jobs:\n  j: {image: x}\n",
+        [
+            "3:23: services.a.env.A: ${b.url}: b has no port - add port:",
+            "3:38: services.a.env.B: ${j.host}: j is a job, which has no address",
+            '3:54: services.a.env.C: ${mongo.url}: nothing is called "mongo" - uses: [mongo] brings it',
+        ],
+    ),
+    "a secret without a name, anywhere": (
+        'name: a\ngateway: {consumers: {me: {key: "${secret.}"}}}\n',
+        ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - as an environment variable'],
+    ),
 }
 
 
 @pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_manifest_says_where_what_and_how_to_mend_it(text: str, said: list[str]) -> None:
     assert problems(text) == said
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_is_broken_by_some_row(rule: Callable[[Scope], Iterator[Finding]]) -> None:
+    shaped = [text for text, _ in BROKEN.values() if (made := shape(text)) and any(rule(made))]
+    assert shaped
+
+
+def shape(text: str) -> Scope | None:
+    """A manifest that is well-shaped at least, with no rule applied."""
+    try:
+        return Scope(Manifest.model_validate(source.read(text, file="x").value), Facts(CATALOGUE))
+    except (ManifestInvalid, ValidationError):
+        return None
 
 
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_file() -> None:
@@ -242,7 +490,7 @@ def test_a_nul_byte_is_found_where_it_stands() -> None:
 def test_an_alias_bomb_is_refused_before_it_grows() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(ManifestInvalid, match="aliases that expand without end"):
+    with pytest.raises(ManifestInvalid, match="devenv.yaml:6:5: aliases that expand without end"):
         source.read("\n".join(lines), file="devenv.yaml")
 
 
@@ -306,6 +554,14 @@ def test_durations_are_seconds(text: object, value: float) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["", "5", "5h", "s", "-1s", "1s 2s", "2s500", "25h", 86401, -1, True, None, "1e3s"]
+)
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    with pytest.raises(PydanticCustomError, match="is not a duration"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("256Mi", 256 << 20),
@@ -320,9 +576,21 @@ def test_sizes_are_bytes(text: object, value: int) -> None:
     assert size(text) == value
 
 
+@pytest.mark.parametrize("text", ["", "Mi", "1Ti", "-1Mi", "1 2Mi", -1, True, None, "lots"])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    with pytest.raises(PydanticCustomError, match="is not an amount of memory"):
+        size(text)
+
+
 @pytest.mark.parametrize(("text", "value"), [("500m", 0.5), ("2", 2.0), (0.5, 0.5), (1, 1.0)])
 def test_cpu_is_in_cores(text: object, value: float) -> None:
     assert cores(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "m", "-1", 0, -1, True, None, "1 core"])
+def test_what_is_no_cpu_is_refused(text: object) -> None:
+    with pytest.raises(PydanticCustomError, match="is not an amount of CPU"):
+        cores(text)
 
 
 def test_the_schema_describes_every_field() -> None:
@@ -337,6 +605,29 @@ def test_the_schema_describes_every_field() -> None:
 
     missing = undescribed(schema())
     assert [name for name in missing if not name.startswith("/$defs/Plugin")] == []
+
+
+EXAMPLES = sorted((*ROOT.glob("examples/*/devenv.yaml"), *ROOT.glob("tests/examples/*/devenv.yaml")))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.parent.name)
+def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
+    said = source.read(file.read_text(), file=file.name).value
+    assert [one.message for one in Draft202012Validator(schema()).iter_errors(said)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: {api: {image: x, comand: y}}",
+        "services: {api: {image: x, port: '80'}}",
+        "services: {api: {image: x, health: {within: [5]}}}",
+        "backend: podman",
+    ],
+)
+def test_editors_find_what_devenv_would_refuse(text: str) -> None:
+    said = yaml.safe_load(text)
+    assert list(Draft202012Validator(schema()).iter_errors(said))
 
 
 @pytest.mark.parametrize(
