@@ -48,7 +48,7 @@ class Group(TyperGroup):
             raise SystemExit(INTERRUPTED) from None
 
 
-SHARED = ("file", "backend", "quiet", "verbose", "no_color")
+SHARED = ("file", "backend", "context", "quiet", "verbose", "no_color")
 
 
 def _override(ctx: Any, param: Any, value: Any) -> None:
@@ -87,6 +87,9 @@ def options(
     backend: Annotated[
         str | None, typer.Option("-b", "--backend", help="What it runs on: compose.", metavar="NAME")
     ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only results and errors.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every line of builds and pulls.")] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
@@ -100,6 +103,7 @@ def options(
     for name, value in (
         ("file", file),
         ("backend", backend),
+        ("context", context),
         ("quiet", quiet),
         ("verbose", verbose),
         ("no_color", no_color),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv import workspace
 from devenv.backends import load
-from devenv.backends.base import Backend
+from devenv.backends.base import Backend, Site
 from devenv.console import Console
 from devenv.errors import UsageError, did_you_mean
 from devenv.plan.model import Found, Observed
@@ -28,6 +28,7 @@ class Options:
 
     file: str | None = None
     backend: str | None = None
+    context: str | None = None
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
@@ -60,7 +61,7 @@ class Context:
 
         Only commands that read the manifest anyway know what it says; see `prefer`.
         """
-        return load(self.asked or self.workspace.last_backend or DEFAULT)
+        return self._load(self.asked or self.workspace.last_backend or DEFAULT)
 
     @property
     def asked(self) -> str:
@@ -70,7 +71,7 @@ class Context:
     def prefer(self, backend: str) -> None:
         """Use the manifest's backend, unless another one was asked for."""
         if backend and not self.asked:
-            self.backend = load(backend)
+            self.backend = self._load(backend)
 
     def observe(self) -> Observed:
         """What runs of this checkout, manifest or no manifest."""
@@ -80,7 +81,11 @@ class Context:
     def other(self) -> Backend | None:
         """The backend that this checkout was last brought up on, when that is not the one in use."""
         last = self.workspace.last_backend
-        return load(last) if last and last != self.backend.name else None
+        return self._load(last) if last and last != self.backend.name else None
+
+    def _load(self, name: str) -> Backend:
+        space = self.workspace
+        return load(name, Site(space.root, space.state, self.options.context or ""))
 
     def running(self, names: Collection[str]) -> list[Found]:
         """The named units as they are now, or all. Raises `UsageError` for one that is not there."""
