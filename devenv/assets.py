@@ -16,3 +16,8 @@ def root() -> Path:
 def catalogue() -> dict[str, str]:
     """Infra kind -> the text of its file."""
     return {file.stem: file.read_text() for file in sorted((root() / "compose").glob("*.yaml"))}
+
+
+def fragments() -> dict[str, str]:
+    """Infra kind -> the text that says what must differ for it on Kubernetes."""
+    return {file.stem: file.read_text() for file in sorted((root() / "minikube").glob("*.yaml"))}

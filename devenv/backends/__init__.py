@@ -8,7 +8,10 @@ from devenv.backends.base import Backend, Site
 from devenv.errors import UsageError
 
 # Strings, so that `devenv --help` imports no client of anything.
-BACKENDS = {"compose": "devenv.backends.compose:ComposeBackend"}
+BACKENDS = {
+    "compose": "devenv.backends.compose:ComposeBackend",
+    "kube": "devenv.backends.kube.backend:KubeBackend",
+}
 
 
 def load(name: str, site: Site | None = None) -> Backend:

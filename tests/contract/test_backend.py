@@ -30,9 +30,10 @@ class Runtime:
 
     def __init__(self, backend: Backend, root: Path) -> None:
         self.backend, self.space = backend, Workspace(root / "devenv.yaml")
+        name = f"c{uuid.uuid4().hex[:8]}"
         self.stack = Stack(
-            name=f"c{uuid.uuid4().hex[:8]}",
-            namespace="contract",
+            name=name,
+            namespace=name,
             checkout=self.space.checkout,
             units=(
                 Unit(
@@ -75,7 +76,13 @@ class Runtime:
         self.backend.close()
 
 
-@pytest.fixture(params=["fake", pytest.param("compose", marks=pytest.mark.engine)])
+REAL = [
+    pytest.param("compose", marks=pytest.mark.engine),
+    pytest.param("kube", marks=[pytest.mark.engine, pytest.mark.cluster]),
+]
+
+
+@pytest.fixture(params=["fake", *REAL])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path, _needs: None) -> Iterator[Runtime]:
     FakeBackend.machine = Machine(failing={"broken"})
     backend: Backend = FakeBackend() if request.param == "fake" else load(request.param)

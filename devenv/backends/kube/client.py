@@ -5,6 +5,7 @@ Never a traceback: what the server refuses is a `Refused`, and one that does not
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import time
@@ -41,6 +42,7 @@ class Client:
 
     def __init__(self, place: Place, *, patience: float = 0.0) -> None:
         self.place, self.patience = place, patience
+        self._open: set[urllib3.BaseHTTPResponse] = set()
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
@@ -180,6 +182,7 @@ class Client:
             )
         except (HTTPError, OSError) as error:
             raise unreachable(self.place, error) from error
+        self._open.add(response)
         try:
             if response.status >= 400:
                 raise refused(self.place, "GET", path, response.status, response.data)
@@ -192,7 +195,16 @@ class Client:
         except (HTTPError, OSError):
             return
         finally:
+            self._open.discard(response)
             response.close()
+
+    def close(self) -> None:
+        """Hang up everywhere; answers that go on end."""
+        for response in list(self._open):
+            with contextlib.suppress(HTTPError, OSError, ValueError):
+                response.shutdown()  # wakes the thread that reads, which then closes it
+        if "_pool" in vars(self):
+            self._pool.clear()
 
 
 def _seconds(header: str | None) -> float:

@@ -33,10 +33,11 @@ class Pods:
         self._stopped = threading.Event()
         self._listed = threading.Event()
         self.trouble: DevenvError | None = None
-        self._reading: Any = None
+        self.started = False
 
     def start(self) -> None:
         """Begin to watch, in the background, until `stop`."""
+        self.started = True
         threading.Thread(target=self._run, daemon=True, name="pods").start()
 
     def stop(self) -> None:

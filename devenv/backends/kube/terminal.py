@@ -31,6 +31,7 @@ def run(channels: Channels, *, tty: bool, interactive: bool) -> int:
                 _write(1 if channel == STDOUT else 2, data)
             elif channel == STATUS:
                 code = exit_code(data)
+    channels.close()
     return code
 
 

@@ -1,0 +1,1 @@
+"""Any Kubernetes cluster that a kubeconfig leads to."""

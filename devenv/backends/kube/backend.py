@@ -1,0 +1,372 @@
+"""A stack on any Kubernetes cluster: server-side apply, watching, and forwards on this machine's ports."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from devenv import assets
+from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
+from devenv.backends.kube import cards, delivery, forwards, ground, look, target
+from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube import remove as removal
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.config import Place, find
+from devenv.backends.kube.pods import Pods
+from devenv.backends.kube.refusals import Refused
+from devenv.backends.kube.resources import PLURALS, WORKLOADS, Resources, kind_of, label
+from devenv.backends.kube.target import Target
+from devenv.backends.kube.verdict import RESTARTED, Verdict, Wanted, judge
+from devenv.errors import DevenvError, UnitFailed
+from devenv.plan.model import Found, Observed
+
+if TYPE_CHECKING:
+    from devenv.backends.compose import ComposeBackend
+    from devenv.render.bundle import Bundle
+    from devenv.stack.model import Stack, Unit
+
+PATIENCE = 60.0  # seconds an API server may be away while things are done
+STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
+SETTLE = 0.3  # seconds a unit without a probe has to run before it counts; as on Compose
+BARREN = 2.0  # seconds without a pod after which we ask why
+
+
+class KubeBackend:
+    """A stack as objects in one namespace of one cluster."""
+
+    name = "kube"
+    fragment = "kubernetes"
+
+    def __init__(self, site: Site | None = None) -> None:
+        self._site = site or Site()
+        self._folder = self._site.state / self.name if self._site.state else None
+        self._objects: dict[str, list[Object]] = {}
+        self._wanted: dict[str, Wanted] = {}
+        self._pods: Pods | None = None
+        self._registry = ""
+
+    # -- where
+
+    @cached_property
+    def target(self) -> Target | None:
+        """Where the last `up` put the stack."""
+        return target.recall(self._folder)
+
+    @cached_property
+    def place(self) -> Place:
+        return find(self._site.context or (self.target.context if self.target else ""))
+
+    @cached_property
+    def client(self) -> Client:
+        return Client(self.place)
+
+    @cached_property
+    def resources(self) -> Resources:
+        return Resources(self.client)
+
+    @cached_property
+    def _delivery(self) -> delivery.Delivery:
+        return delivery.choose(self.client, self._registry, self._folder)
+
+    @cached_property
+    def _docker(self) -> ComposeBackend:
+        from devenv.backends.compose import ComposeBackend
+
+        return ComposeBackend()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace in use; empty where that is not known yet."""
+        known = self.target
+        return known.namespace if known and known.context == self.place.context else ""
+
+    def check(self) -> str:
+        version = self.client.get("/version")["gitVersion"]
+        return f"Kubernetes {version.removeprefix('v')} (context {self.place.context})"
+
+    def start(self, name: str, say: Say) -> None:
+        target.guard(self.place, by_hand=bool(self._site.context))
+
+    def render(
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+    ) -> Bundle:
+        from devenv.render import kubernetes
+
+        self._registry = stack.registry
+        files = {file.source for unit in stack.units for file in unit.files if file.source}
+        fragments = assets.fragments()
+        engines = {unit.engine for unit in stack.units} & set(fragments)
+        source = kubernetes.Source(
+            fingerprints=fingerprints,
+            secrets=secrets,
+            files={name: (self._site.root / name).read_bytes() for name in files},
+            overrides={engine: yaml.safe_load(fragments[engine]) for engine in engines},
+            registry=self._delivery.registry,
+        )
+        return kubernetes.render(stack, source)
+
+    # -- looking
+
+    def observe(self, checkout: str) -> Observed:
+        return look.observe(self.client, checkout, self.namespace)
+
+    def images(self, wanted: Collection[str]) -> frozenset[str]:
+        return self._delivery.has(wanted)
+
+    # -- doing
+
+    def follow(self, stack: Stack, bundle: Path) -> None:
+        self._folder = bundle
+        self.client.patience = PATIENCE
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        files = [*bundle.glob("*.yaml"), *bundle.glob("manual/*.yaml")]
+        everything = [one for file in files for one in yaml.load_all(file.read_text(), loader) if one]
+        self._objects = {}
+        for one in sorted(everything, key=lambda one: kind_of(one) in WORKLOADS):
+            self._objects.setdefault(label(one, "unit"), []).append(one)
+        kinds = {kind_of(one) for one in everything} - set(PLURALS)
+        self.target = Target(self.place.context, stack.namespace, stack.id, tuple(sorted(kinds)))
+        target.remember(bundle, self.target)
+        if self._pods is not None:
+            self._pods.stop()
+        self._pods = Pods(self.client, stack.namespace, stack.id)
+
+    def pull(self, image: str, say: Say) -> None:
+        if self._docker.images([image]):
+            self._delivery.bring(image, say)
+        else:
+            say("the cluster fetches it itself")
+
+    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+        self._docker.build(unit, root, secrets, say)
+        self._delivery.bring(unit.image, say)
+
+    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+        objects = [one for held in self._objects.values() for one in held]
+        own = {one["kind"]: one for one in self._objects.get("", ())}
+        ground.ready_namespace(
+            self.client, self.resources, own.get("Namespace"), stack.namespace, lambda line: None
+        )
+        ground.refuse_foreign(self.client, self.resources, objects, stack.checkout)
+        self._send(own["ServiceAccount"])
+        for name in units:
+            for one in self._objects[name]:
+                if one["kind"] == "Service":  # names resolve before anything that asks for them runs
+                    self._send(one)
+        self.forward(stack)
+
+    def forward(self, stack: Stack) -> None:
+        if self._folder is None:
+            return
+        found = tuple(
+            forwards.Forward(port.host, unit.name, port.container)
+            for unit in stack.units
+            for port in unit.ports
+            if port.host
+        )
+        table = forwards.Table(self.place.context, stack.namespace, stack.id, found)
+        forwards.ensure(self._folder, table)
+
+    def apply(self, unit: Unit, fingerprint: str) -> None:
+        self._watch()
+        *holders, workload = self._objects[unit.name]
+        for one in holders:
+            self._send(one)
+        path = self.resources.of(workload)
+        before = {pod_of.uid(pod) for pod in self._current(unit.name)}
+        found = self.client.find(path) if unit.one_shot else None
+        if found is not None and not _goes_well(found, fingerprint):
+            removal.replace(self.client, self.resources, path, workload)
+        else:
+            try:
+                self.client.apply(path, workload)
+            except Refused as error:
+                if error.status != 422 or not any(word in error.why for word in ("immutable", "Forbidden")):
+                    raise
+                removal.replace(self.client, self.resources, path, workload)
+        replaced = found is not None and not _goes_well(found, fingerprint)
+        stuck = self._unstick(unit)
+        self._wanted[unit.name] = Wanted(fingerprint, before=frozenset(before if replaced else stuck))
+
+    def _current(self, unit: str) -> list[pod_of.Pod]:
+        assert self.target is not None
+        pods = self.resources.ours(("v1", "Pod"), self.target.namespace, stack=self.target.stack, unit=unit)
+        return list(pods)
+
+    def _unstick(self, unit: Unit) -> set[str]:
+        """Delete pods that wait to be started again: a new try should not have to wait as long."""
+        if unit.one_shot:
+            return set()
+        crashed = {
+            pod_of.uid(pod): pod
+            for pod in self._current(unit.name)
+            if not pod_of.ready(pod)
+            and any(one.get("lastState") or one["state"].get("waiting") for one in pod_of.containers(pod))
+        }
+        for uid, pod in crashed.items():
+            self.client.delete(self.resources.of({"apiVersion": "v1", "kind": "Pod", **pod}), uid=uid)
+        return set(crashed)
+
+    def _send(self, one: Object) -> None:
+        self.client.apply(self.resources.of(one), one)
+
+    def _watch(self) -> Pods:
+        assert self._pods is not None
+        if not self._pods.started:
+            self._pods.start()
+        return self._pods
+
+    # -- waiting
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        pods = self._watch()
+        wanted = self._wanted.get(unit.name) or Wanted(self._fingerprint(unit))
+        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else 10.0
+        began = time.monotonic()
+        running = 0.0
+        pods.listed(PATIENCE)
+        while not stop.is_set():
+            found = pods.of(unit.name)
+            passed = time.monotonic() - began
+            verdict = judge(unit, found, wanted, passed=passed)
+            running = running or (time.monotonic() if any(map(pod_of.running, found)) else 0.0)
+            if verdict.failed:
+                raise self._failed(unit, verdict)
+            if verdict.ready and (unit.one_shot or unit.probe or time.monotonic() - running >= SETTLE):
+                return
+            if (running and time.monotonic() - running > limit) or passed > STARTING + limit:
+                raise self._late(unit, found, limit)
+            if not found and passed > BARREN:
+                self._check_barren(unit)
+            if pods.trouble is not None and passed > PATIENCE:
+                raise pods.trouble
+            pods.pause(SETTLE if verdict.ready or not found else 1.0)
+        raise Interrupted
+
+    def _fingerprint(self, unit: Unit) -> str:
+        held = self._objects.get(unit.name)
+        said: Mapping[str, Any] = held[-1]["metadata"].get("annotations", {}) if held else {}
+        return str(said.get("devenv.dev/fingerprint", ""))
+
+    def _failed(self, unit: Unit, verdict: Verdict) -> UnitFailed:
+        assert self.target is not None
+        if unit.one_shot:  # the retries are for those who apply the bundle by hand
+            held = self._objects[unit.name][-1]
+            self.client.patch(self.resources.of(held), {"spec": {"suspend": True}})
+        return UnitFailed(cards.card(self.client, unit, self.target.namespace, verdict))
+
+    def _late(self, unit: Unit, found: Sequence[pod_of.Pod], limit: float) -> UnitFailed:
+        verb = "did not end" if unit.one_shot else "was not ready"
+        pod = pod_of.name(found[0]) if found else ""
+        return self._failed(unit, Verdict(failed=f"{verb} within {limit:g} s", pod=pod))
+
+    def _check_barren(self, unit: Unit) -> None:
+        """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
+        assert self.target is not None
+        said = cards.events(self.client, self.target.namespace, cards.owners(unit))
+        refusal = next((line for line in said if "rror creating" in line or "orbidden" in line), "")
+        if refusal:
+            raise self._failed(unit, Verdict(failed="gets no pod", facts=(("event", refusal),)))
+
+    # -- removing
+
+    def remove_unit(self, name: str) -> None:
+        assert self.target is not None
+        if "/" in name:  # a stray's id
+            namespace, kind, called = name.split("/")
+            version = next(version for version, known in WORKLOADS if known == kind)
+            self.client.delete(self.resources.path((version, kind), namespace, called))
+        else:
+            removal.remove_unit(self.client, self.target.stack, self.target.namespace, name)
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        if self._folder is not None:
+            forwards.end(self._folder)
+        more = self.target.kinds if self.target else ()
+        return removal.remove(self.client, checkout, self.namespace, more, volumes=volumes, say=say)
+
+    # -- using
+
+    def logs(
+        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[LogLine]:
+        from devenv.backends.kube.logs import Logs
+
+        return Logs(self.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)
+
+    def _pod_of(self, found: Found) -> tuple[str, str]:
+        from devenv.backends.kube.logs import newest
+
+        namespace = look.where(found)[0]
+        pods = list(self.resources.ours(("v1", "Pod"), namespace, stack=found.stack, unit=found.unit))
+        pod = newest(pods, found.unit)
+        if pod is None:
+            raise DevenvError(f"{found.unit} has no pod that runs", hint=f"devenv logs {found.unit}")
+        return namespace, pod_of.name(pod)
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        from devenv.backends.kube.channels import ExecStream, exec_in
+
+        namespace, pod = self._pod_of(found)
+        return ExecStream(
+            exec_in(self.client, namespace, pod, argv, container=found.unit, stdin=True, tty=False)
+        )
+
+    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        from devenv.backends.kube import terminal
+        from devenv.backends.kube.channels import exec_in
+
+        namespace, pod = self._pod_of(found)
+        channels = exec_in(
+            self.client, namespace, pod, argv, container=found.unit, stdin=interactive, tty=tty
+        )
+        return terminal.run(channels, tty=tty, interactive=interactive)
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        from devenv.backends.kube import oneoff
+
+        for one in self._objects[unit.name][:-1]:
+            self._send(one)
+        return oneoff.run(self.client, self._objects[unit.name][-1], argv, tty=tty)
+
+    def restart(self, name: str) -> None:
+        assert self.target is not None
+        workload = next(
+            one
+            for kind in WORKLOADS
+            for one in self.resources.ours(kind, self.target.namespace, stack=self.target.stack, unit=name)
+        )
+        path = self.resources.of(workload)
+        if workload["kind"] == "Job":
+            removal.replace(self.client, self.resources, path, self._objects[name][-1])
+            return
+        moment = datetime.datetime.now(datetime.UTC).isoformat()
+        template = {"metadata": {"annotations": {RESTARTED: moment}}}
+        self.client.patch(path, {"spec": {"template": template}})
+        fingerprint = str(workload["metadata"]["annotations"]["devenv.dev/fingerprint"])
+        self._wanted[name] = Wanted(fingerprint, restart=moment)
+
+    def close(self) -> None:
+        if self._pods is not None:
+            self._pods.stop()
+        if "client" in vars(self):
+            self.client.close()
+        if "_docker" in vars(self):
+            self._docker.close()
+
+
+def _goes_well(job: Object, fingerprint: str) -> bool:
+    """Whether a job is the one that is wanted and has not failed."""
+    said = (job["metadata"].get("annotations") or {}).get("devenv.dev/fingerprint")
+    failed = any(
+        one["type"] == "Failed" and one["status"] == "True"
+        for one in job.get("status", {}).get("conditions") or ()
+    )
+    return said == fingerprint and not failed and not job["spec"].get("suspend")

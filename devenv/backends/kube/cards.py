@@ -1,0 +1,112 @@
+"""Why a unit is not up: from its pods, their events and what they printed, as a card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from devenv.backends.causes import likely
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.verdict import Verdict
+from devenv.errors import Card, DevenvError
+from devenv.stack import text
+from devenv.stack.model import Unit
+
+TAIL = 15  # log lines on a card; as on Compose
+EVENTS = 3
+
+CAUSES: Mapping[str, str] = {
+    r"pull access denied|insufficient_scope|authorization failed|unauthorized": (
+        "the registry wants credentials: an imagePullSecret in the namespace, see kubernetes:"
+    ),
+    r"ErrImageNeverPull|manifest unknown|not found.*manifest|failed to resolve reference": (
+        "is the name right, and can the nodes reach the registry?"
+    ),
+    r"Insufficient (memory|cpu)": "the cluster is full: less under resources:, or a larger one",
+    r"unbound immediate PersistentVolumeClaims|no persistent volumes available|storageclass": (
+        "nothing provides volumes: kubectl get storageclass   has to show a default one"
+    ),
+    r"untolerated taint|didn't match Pod's node affinity|node selector": (
+        "no node fits: look at kubernetes: in the manifest, and at kubectl get nodes"
+    ),
+    r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
+    r"runAsNonRoot|cannot verify user is non-root": ("the image wants to be root: kubernetes: can say so"),
+    r"DiskPressure|[Ee]phemeral.storage|no space left": (
+        "the node's disk is full: remove images or volumes there"
+    ),
+    r"[Oo]peration not permitted": (
+        "capabilities are dropped on Kubernetes: kubernetes: {Deployment: ...securityContext} gives them back"
+    ),
+}
+"""Known messages of Kubernetes and what helps; those of programs are in `backends.causes`."""
+
+
+def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
+    """The card of a failure. What cannot be read is left out."""
+    said = log_tail(client, namespace, verdict.pod) if verdict.pod else []
+    names = [verdict.pod] if verdict.pod else owners(unit)
+    happened = events(client, namespace, names)
+    command = [("command", text.masked(" ".join(unit.command)))] if unit.command else []
+    probe = [("probe", described(unit))] if unit.probe and not verdict.ended else []
+    facts = (*command, *verdict.facts, *probe)
+    known = {fact for _, fact in facts}
+    facts += tuple(("event", one) for one in happened if one not in known)
+    hint = _hint([verdict.failed, *(fact for _, fact in facts), *said])
+    return Card(
+        unit.name, verdict.failed, facts=facts, said=tuple(said), hint=hint or f"devenv logs {unit.name}"
+    )
+
+
+def _hint(lines: Sequence[str]) -> str:
+    joined = "\n".join(lines)
+    return next((hint for pattern, hint in CAUSES.items() if re.search(pattern, joined)), "") or likely(lines)
+
+
+def owners(unit: Unit) -> list[str]:
+    """Names of what may say why a unit has no pod at all."""
+    return [unit.name, *(f"{volume.name}-{unit.name}-0" for volume in unit.volumes)]
+
+
+def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
+    """The last lines that a pod printed, before it was restarted if it was."""
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+    for previous in (False, True):
+        try:
+            said = client.text(path, tailLines=TAIL, previous=previous or None)
+        except DevenvError:
+            continue
+        if said.strip():
+            return [line.rstrip() for line in said.splitlines()]
+    return []
+
+
+def events(client: Client, namespace: str, names: Sequence[str]) -> list[str]:
+    """Warnings about these objects, and what grew out of them, the latest last."""
+    try:
+        said = client.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
+    except DevenvError:
+        return []
+    about = [one for one in said["items"] if _about(one["involvedObject"]["name"], names)]
+    messages = [str(one.get("message", "")).strip() for one in sorted(about, key=_moment)]
+    return list(dict.fromkeys(messages))[-EVENTS:]
+
+
+def _about(name: str, names: Sequence[str]) -> bool:
+    """Whether an object is one of these or was made by one: `orders-5d9f7c8b6f` by `orders`."""
+    return any(name == one or re.fullmatch(re.escape(one) + r"-[a-z0-9]{5,10}", name) for one in names)
+
+
+def _moment(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or "")
+
+
+def described(unit: Unit) -> str:
+    """A unit's probe for people."""
+    probe = unit.probe
+    assert probe is not None
+    match probe.kind:
+        case "exec":
+            return " ".join(probe.command)
+        case "http":
+            return f"GET {probe.path} on port {probe.port}"
+    return f"port {probe.port}"

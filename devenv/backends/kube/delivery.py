@@ -1,0 +1,171 @@
+"""How an image that was built or is kept on this machine gets to where pods find it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from devenv.backends.base import Say
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import MINIKUBE
+from devenv.backends.kube.refusals import Refused
+from devenv.errors import DevenvError, ToolMissing
+
+
+class Delivery(Protocol):
+    """One way to the nodes."""
+
+    registry: str
+    """What stands before the names of built images there."""
+
+    def has(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of the images that need no bringing."""
+        ...
+
+    def bring(self, image: str, say: Say) -> None:
+        """Bring one image, as it is in this machine's engine."""
+        ...
+
+
+def choose(client: Client, registry: str, state: Path | None) -> Delivery:
+    """The way that fits the cluster a context leads to."""
+    place = client.place
+    if place.provider == MINIKUBE:
+        return Nodes(["docker", "exec"], [place.context])
+    if place.context.startswith("kind-"):
+        return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
+    if place.context.startswith("k3d-"):
+        return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
+    return Registry(client, registry, state)
+
+
+class Nodes:
+    """Nodes that are containers of this machine's engine, with containerd in them."""
+
+    registry = ""
+
+    def __init__(self, into: Sequence[str], nodes: Sequence[str]) -> None:
+        self._into, self._nodes = into, nodes
+
+    def has(self, wanted: Collection[str]) -> frozenset[str]:
+        there = set(wanted)
+        for node in self._nodes:
+            listed = _run([*self._into, node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).splitlines()
+            there &= {image for image in wanted if qualified(image) in listed}
+        return frozenset(there)
+
+    def bring(self, image: str, say: Say) -> None:
+        for node in self._nodes:
+            say(f"sending {image} to the node {node}")
+            _pipe(
+                ["docker", "save", image],
+                [*self._into, "-i", node, "ctr", "-n", "k8s.io", "images", "import", "-"],
+            )
+
+
+class Loaded:
+    """A cluster whose own program loads images."""
+
+    registry = ""
+
+    def __init__(self, client: Client, argv: Sequence[str]) -> None:
+        self._client, self._argv = client, argv
+
+    def has(self, wanted: Collection[str]) -> frozenset[str]:
+        return on_nodes(self._client, wanted)
+
+    def bring(self, image: str, say: Say) -> None:
+        if shutil.which(self._argv[0]) is None:
+            raise ToolMissing(
+                f"the {self._argv[0]} command is missing", why="images reach the cluster through it"
+            )
+        say(f"{self._argv[0]} loads {image}")
+        _run([*self._argv, image])
+
+
+class Registry:
+    """A cluster that fetches images itself, from a registry both sides reach."""
+
+    def __init__(self, client: Client, registry: str, state: Path | None) -> None:
+        self._client, self.registry = client, registry.rstrip("/")
+        self._memory = state / "pushed.json" if state else None
+
+    def has(self, wanted: Collection[str]) -> frozenset[str]:
+        return frozenset(set(self._pushed()) & set(wanted)) | on_nodes(self._client, wanted)
+
+    def bring(self, image: str, say: Say) -> None:
+        if not self.registry:
+            raise DevenvError(
+                f"the image {image} is only on this machine, and nothing brings it to the cluster",
+                where=f"context {self._client.place.context}",
+                why="it is no Minikube, kind or k3d, and the manifest names no registry",
+                hint="registry: ghcr.io/you/project   in devenv.yaml, then docker login ghcr.io",
+            )
+        target = f"{self.registry}/{image}"
+        say(f"pushing {target}")
+        _run(["docker", "tag", image, target])
+        _run(["docker", "push", "--quiet", target])
+        if self._memory is not None:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            self._memory.write_text(json.dumps(sorted({*self._pushed(), image})))
+
+    def _pushed(self) -> list[str]:
+        try:
+            return list(json.loads(self._memory.read_text())) if self._memory else []
+        except (OSError, ValueError):
+            return []
+
+
+def on_nodes(client: Client, wanted: Collection[str]) -> frozenset[str]:
+    """Those of the images that every node says it has; a node names only some of what it has."""
+    try:
+        nodes = client.get("/api/v1/nodes")["items"]
+    except Refused:
+        return frozenset()
+    there = set(wanted) if nodes else set()
+    for node in nodes:
+        listed = {name for one in node["status"].get("images") or () for name in one.get("names") or ()}
+        there &= {image for image in wanted if qualified(image) in listed}
+    return frozenset(there)
+
+
+def qualified(image: str) -> str:
+    """An image's name in full, as containerd has it: `docker.io/library/busybox:1.37`."""
+    first, slash, _ = image.partition("/")
+    named = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return named
+    return f"docker.io/{named}" if slash else f"docker.io/library/{named}"
+
+
+def _run(argv: Sequence[str]) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise _failed(argv, done.stderr)
+    return done.stdout
+
+
+def _pipe(source: Sequence[str], sink: Sequence[str]) -> None:
+    with (
+        subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
+        subprocess.Popen(
+            sink, stdin=first.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as second,
+    ):
+        assert first.stdout is not None
+        assert first.stderr is not None
+        first.stdout.close()  # only the sink reads it: when that ends early, so does the source
+        _, said = second.communicate()
+        complained = first.stderr.read()
+    for argv, code, text in ((source, first.returncode, complained), (sink, second.returncode, said)):
+        if code:
+            raise _failed(argv, text.decode(errors="replace"))
+
+
+def _failed(argv: Sequence[str], said: str) -> DevenvError:
+    lines = said.strip().splitlines()
+    return DevenvError(f"{' '.join(argv[:3])} failed", why=lines[-1] if lines else "", hint=" ".join(argv))

@@ -1,0 +1,292 @@
+"""Ports of this machine that lead to pods, held by one process per stack that outlives the command.
+
+Every connection gets a websocket of its own to the pod that is ready at that moment, so there is no
+tunnel that could break: when a pod is replaced, the next connection goes to its successor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from devenv.backends.base import StreamEnded
+from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube.channels import STDIN, Channels, forward_to
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import files, find
+from devenv.backends.kube.pods import Pods
+from devenv.errors import DevenvError
+from devenv.workspace import write_whole
+
+FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
+PATIENCE = 5.0  # seconds a connection waits for a pod before it is refused, as when nothing listens
+TRIES = 3  # pods that turn out to be gone, for one connection
+HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
+STARTING = 20.0  # seconds until the process must have said which ports it has
+ENDING = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A port of this machine and the unit's port it leads to."""
+
+    host: int
+    unit: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All forwards of a stack on one cluster."""
+
+    context: str
+    namespace: str
+    stack: str
+    forwards: tuple[Forward, ...]
+
+    def dump(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Table:
+        said = json.loads(text)
+        return cls(**{**said, "forwards": tuple(Forward(**one) for one in said["forwards"])})
+
+
+# -- for whoever wants them held
+
+
+def ensure(folder: Path, table: Table) -> None:
+    """Have exactly these ports held: a process that holds them already is left alone.
+
+    Raises `DevenvError` for a port that cannot be had.
+    """
+    file = folder / FILE
+    if holder(folder) is not None:
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            if Table.parse(file.read_text()) == table:
+                return
+        end(folder)
+    if not table.forwards:
+        return
+    write_whole(file, table.dump(), mode=0o600)
+    _start(folder)
+
+
+def _start(folder: Path) -> None:
+    with (folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in this terminal is not for it
+            cwd="/",
+            env={**os.environ, "KUBECONFIG": os.pathsep.join(str(file.absolute()) for file in files())},
+        )
+    assert process.stdout is not None
+    timer = threading.Timer(STARTING, process.kill)
+    timer.start()
+    said = process.stdout.readline().decode().strip()
+    timer.cancel()
+    process.stdout.close()
+    process.returncode = 0  # it goes on without us; nobody waits for it
+    if said != "ready":
+        raise DevenvError(
+            "the ports of this machine could not be held",
+            where=str(folder / LOG),
+            why=said or "the process that holds them ended at once",
+            hint="devenv up --remap-ports" if "in use" in said else "",
+        )
+
+
+def end(folder: Path) -> None:
+    """End the process that holds the ports, if there is one."""
+    pid = holder(folder)
+    if pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    started = time.monotonic()
+    while holder(folder) is not None:
+        if time.monotonic() - started > ENDING:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def holder(folder: Path) -> int | None:
+    """The process that holds a stack's ports. The kernel lets go of its lock however it ends."""
+    try:
+        with (folder / LOCK).open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = file.read().strip()
+                return int(said) if said.isdecimal() else None
+    except OSError:
+        pass
+    return None
+
+
+def held(folder: Path | None) -> frozenset[int]:
+    """Ports of this machine that are held for a stack."""
+    if folder is None or holder(folder) is None:
+        return frozenset()
+    try:
+        return frozenset(one.host for one in Table.parse((folder / FILE).read_text()).forwards)
+    except (OSError, ValueError, TypeError, KeyError):
+        return frozenset()
+
+
+# -- the process itself
+
+
+class Switchboard:
+    """Accepts connections and joins each to a pod."""
+
+    def __init__(self, table: Table, client: Client, pods: Pods) -> None:
+        self._table, self._client, self._pods = table, client, pods
+
+    def listen(self) -> selectors.BaseSelector:
+        """Take all the ports. Raises `OSError` with the port for one that somebody else has."""
+        selector = selectors.DefaultSelector()
+        for forward in self._table.forwards:
+            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                server.bind(("127.0.0.1", forward.host))
+            except OSError as error:
+                raise OSError(
+                    error.errno, f"port {forward.host} of {forward.unit}: {error.strerror}"
+                ) from error
+            server.listen(128)
+            selector.register(server, selectors.EVENT_READ, (server, forward))
+        return selector
+
+    def serve(self, selector: selectors.BaseSelector) -> None:
+        """Accept until the process ends."""
+        while True:
+            for key, _ in selector.select():
+                server, forward = key.data
+                with contextlib.suppress(OSError):
+                    connection, _ = server.accept()
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    arguments = (connection, forward)
+                    threading.Thread(target=self._join, args=arguments, daemon=True).start()
+
+    def _join(self, connection: socket.socket, forward: Forward) -> None:
+        with connection:
+            channels = self._reach(forward)
+            if channels is None:
+                _refuse(connection)
+                return
+            sender = threading.Thread(target=_send, args=(connection, channels), daemon=True)
+            sender.start()
+            _receive(connection, channels)
+            channels.close()
+
+    def _reach(self, forward: Forward) -> Channels | None:
+        """Connect to a pod of the unit; the first that is ready, waiting for one if need be."""
+        started, gone = time.monotonic(), set[str]()
+        while time.monotonic() - started < PATIENCE and len(gone) < TRIES:
+            pod = _choose(self._pods.of(forward.unit), gone)
+            if pod is None:
+                self._pods.pause(0.2)
+                continue
+            try:
+                return forward_to(self._client, self._table.namespace, pod, forward.port)
+            except DevenvError as error:
+                sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
+                gone.add(pod)
+        return None
+
+
+def _choose(pods: Sequence[pod_of.Pod], gone: set[str]) -> str | None:
+    up = [pod for pod in pods if pod_of.running(pod) and pod_of.name(pod) not in gone]
+    best = next((pod for pod in up if pod_of.ready(pod)), up[0] if up else None)
+    return pod_of.name(best) if best else None
+
+
+def _send(connection: socket.socket, channels: Channels) -> None:
+    with contextlib.suppress(OSError, StreamEnded):
+        while data := connection.recv(1 << 15):
+            channels.send(STDIN, data)
+        # The protocol has no half-close. Most who say nothing more still listen: leave it open.
+        return
+    channels.close()
+
+
+def _receive(connection: socket.socket, channels: Channels) -> None:
+    """Bytes of the pod to the one who connected; an error on channel 1 hangs up."""
+    greeted: set[int] = set()
+    with contextlib.suppress(OSError):
+        for channel, data in channels.frames():
+            if channel not in greeted:
+                greeted.add(channel)
+                data = data[HELLO.size :]
+            if channel == 0 and data:
+                connection.sendall(data)
+            elif channel == 1 and data:
+                _refuse(connection)
+                return
+
+
+def _refuse(connection: socket.socket) -> None:
+    """Hang up with a reset, as a port does where nothing listens."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    with (folder / LOCK).open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """Hold the ports of the table in a folder until told to end."""
+    folder = Path(arguments[0])
+    table = Table.parse((folder / FILE).read_text())
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        with _lock(folder):
+            client = Client(find(table.context, environment=environment))
+            pods = Pods(client, table.namespace, table.stack)
+            board = Switchboard(table, client, pods)
+            selector = board.listen()
+            pods.start()
+            _say("ready")
+            board.serve(selector)
+    except (OSError, DevenvError) as error:
+        _say(str(error))
+        return 1
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), 1)  # whoever started us listens no longer
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""A unit once more, in the foreground, in a pod of its own."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from devenv.backends.kube import terminal
+from devenv.backends.kube.channels import attach_to
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.resources import CLAIM, Resources
+from devenv.errors import DevenvError
+from devenv.stack.labels import LABEL
+
+LOOK = 0.2  # seconds between two looks at a pod that starts or ends
+START = 300.0  # seconds it may take to start, its image included
+
+
+def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> int:
+    """Run a workload's container with another command if one is given; returns its exit code."""
+    resources = Resources(client)
+    wanted = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
+    namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+    path = resources.of(wanted)
+    client.apply(path, wanted)
+    try:
+        made = _until(client, path, ("Running", "Succeeded", "Failed"))
+        if tty and made["status"]["phase"] == "Running":
+            terminal.run(attach_to(client, namespace, name, stdin=True, tty=True), tty=True, interactive=True)
+        else:
+            for line in client.lines(f"{path}/log", quiet=None, follow=True):
+                sys.stdout.buffer.write(line + b"\n")
+                sys.stdout.buffer.flush()
+        return _exit_code(_until(client, path, ("Succeeded", "Failed")))
+    finally:
+        client.delete(path, grace=0)
+
+
+def pod(workload: Object, argv: Sequence[str], *, tty: bool, claims: dict[str, str]) -> Object:
+    """The workload's template as a pod. It has no unit label: no Service leads to it, nobody waits for it."""
+    template = workload["spec"]["template"]
+    spec: dict[str, Any] = {**template["spec"], "restartPolicy": "Never"}
+    unwanted = ("startupProbe", "readinessProbe", "livenessProbe", "ports")
+    container = {key: value for key, value in spec["containers"][0].items() if key not in unwanted}
+    if argv:
+        container["args"] = [word.replace("$", "$$") for word in argv]
+    if tty:
+        container |= {"stdin": True, "stdinOnce": True, "tty": True}
+    bound = [{"name": name, "persistentVolumeClaim": {"claimName": claim}} for name, claim in claims.items()]
+    spec |= {"containers": [container], "volumes": [*(spec.get("volumes") or ()), *bound]}
+    metadata = workload["metadata"]
+    labels = {key: value for key, value in metadata["labels"].items() if key != LABEL + "unit"}
+    name = f"{metadata['name'][:50]}-run-{secrets.token_hex(3)}"
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": metadata["namespace"], "labels": labels},
+        "spec": spec,
+    }
+
+
+def _claims(client: Client, resources: Resources, workload: Object) -> dict[str, str]:
+    """Volume -> claim for what a StatefulSet would bring; the first pod's, as far as it is there."""
+    namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
+    found = {}
+    for template in workload["spec"].get("volumeClaimTemplates") or ():
+        volume = template["metadata"]["name"]
+        claim = f"{volume}-{name}-0"
+        if client.find(resources.path(CLAIM, namespace, claim)) is None:
+            raise DevenvError(f"{name} has no data yet", hint=f"devenv up {name}")
+        found[volume] = claim
+    return found
+
+
+def _until(client: Client, path: str, phases: Sequence[str]) -> Object:
+    started = time.monotonic()
+    while True:
+        found = client.get(path)
+        status = found.get("status", {})
+        if status.get("phase") in phases:
+            return found
+        for one in status.get("containerStatuses") or ():
+            waiting = one.get("state", {}).get("waiting") or {}
+            if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+                raise DevenvError(
+                    "it could not be started", why=str(waiting.get("message", waiting["reason"]))
+                )
+        if phases[0] == "Running" and time.monotonic() - started > START:
+            raise DevenvError("it did not start", why=str(status.get("conditions", "")))
+        time.sleep(LOOK)
+
+
+def _exit_code(found: Object) -> int:
+    statuses = found["status"].get("containerStatuses") or ()
+    return int(statuses[0]["state"]["terminated"]["exitCode"]) if statuses else 1

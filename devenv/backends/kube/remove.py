@@ -1,0 +1,92 @@
+"""Taking away what a checkout has on a cluster: by label only, what uses a store before the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from devenv.backends.base import Removed, Say
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.ground import leave_namespace
+from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, label
+from devenv.errors import DevenvError
+
+SPARE = 15.0  # seconds beyond a pod's own grace until it counts as stuck
+LOOK = 0.1
+
+
+def remove(
+    client: Client, checkout: str, namespace: str, more: Sequence[Kind], *, volumes: bool, say: Say
+) -> Removed:
+    """Everything that carries the checkout's label; claims, and so the data, only when asked."""
+    resources = Resources(client)
+    kinds = (*OURS, *(kind for kind in more if kind not in OURS))
+    found = [one for kind in kinds for one in resources.ours(kind, namespace, checkout=checkout)]
+    loose = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
+    claims = list(resources.ours(CLAIM, namespace, checkout=checkout))
+    stores = [one for one in found if label(one, "role") == "infra"]
+    others = [one for one in found if one not in stores]
+    units = sorted({label(one, "unit") for one in found if _runs(one)})
+    for group in (others, stores):
+        for one in group:
+            if _runs(one):
+                say(f"stopping {label(one, 'unit')}")
+            client.delete(resources.of(one), uid=one["metadata"]["uid"])
+        ended = {label(one, "unit") for one in group}
+        _gone(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
+    for pod in loose:  # of `devenv run`
+        if not label(pod, "unit"):
+            client.delete(resources.of(pod), uid=pod["metadata"]["uid"])
+    names = tuple(sorted(one["metadata"]["name"] for one in claims))
+    if volumes:
+        for one in claims:
+            client.delete(resources.of(one), uid=one["metadata"]["uid"])
+        where = {one["metadata"]["namespace"] for one in (*found, *claims)} | ({namespace} - {""})
+        for name in where:
+            leave_namespace(client, resources, name, checkout)
+    return Removed(tuple(units), names if volumes else (), () if volumes else names)
+
+
+def remove_unit(client: Client, stack: str, namespace: str, unit: str) -> None:
+    """One unit with all that is its own, but not its data; gone already is fine."""
+    resources = Resources(client)
+    for kind in OURS:
+        for one in resources.ours(kind, namespace, stack=stack, unit=unit):
+            client.delete(resources.of(one), uid=one["metadata"]["uid"])
+
+
+def replace(client: Client, resources: Resources, path: str, wanted: Object) -> None:
+    """Delete what cannot be changed, wait until it is gone, and make it anew. Claims stay."""
+    client.delete(path)
+    started = time.monotonic()
+    while client.find(path) is not None:
+        if time.monotonic() - started > SPARE:
+            raise DevenvError(
+                f"{path.rpartition('/')[2]} does not go away", hint="kubectl get all   shows it"
+            )
+        time.sleep(LOOK)
+    client.apply(path, wanted)
+
+
+def _runs(one: Object) -> bool:
+    return (one["apiVersion"], one["kind"]) in WORKLOADS
+
+
+def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> None:
+    """Wait until these pods are gone, giving each the time it asks for."""
+    waiting = list(pods)
+    if not waiting:
+        return
+    grace = max(int(pod["spec"].get("terminationGracePeriodSeconds") or 30) for pod in waiting)
+    started = time.monotonic()
+    while waiting and time.monotonic() - started < grace + SPARE:
+        namespaces = {pod["metadata"]["namespace"] for pod in waiting}
+        alive = {
+            str(pod["metadata"]["uid"])
+            for namespace in namespaces
+            for pod in client.get(resources.path(("v1", "Pod"), namespace))["items"]
+            if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        }
+        waiting = [pod for pod in waiting if str(pod["metadata"]["uid"]) in alive]
+        if waiting:
+            time.sleep(LOOK)

@@ -1,0 +1,51 @@
+"""Which cluster and namespace a checkout is on, remembered in `.devenv`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from devenv.backends.kube.config import Place
+from devenv.errors import UsageError
+from devenv.workspace import write_whole
+
+FILE = "target.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where `up` put a stack. `kinds` are those of objects that the user's fragments added."""
+
+    context: str
+    namespace: str
+    stack: str
+    kinds: tuple[tuple[str, str], ...] = ()
+
+
+def recall(folder: Path | None) -> Target | None:
+    """The target of the last `up`; None where there was none, or nobody can read it any more."""
+    if folder is None:
+        return None
+    try:
+        said = json.loads((folder / FILE).read_text())
+        said["kinds"] = tuple((version, kind) for version, kind in said["kinds"])
+        return Target(**said)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def remember(folder: Path, target: Target) -> None:
+    """Write it down for the commands that come without a manifest."""
+    write_whole(folder / FILE, json.dumps(asdict(target), indent=1) + "\n", mode=0o644)
+
+
+def guard(place: Place, *, by_hand: bool) -> None:
+    """Refuse a cluster that customers may depend on, unless it was named on the command line."""
+    if place.looks_like_production and not by_hand:
+        raise UsageError(
+            f'"{place.context}" looks like production, and nobody named it',
+            where=", ".join(place.files),
+            why="it is only the kubeconfig's current context",
+            hint=f"if you mean it: --context {place.context}",
+        )
