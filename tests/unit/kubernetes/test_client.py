@@ -1,0 +1,232 @@
+"""Requests against a server that misbehaves in the ways API servers do."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import Place
+from devenv.backends.kube.pods import Pods
+from devenv.backends.kube.refusals import Refused
+from devenv.errors import MISSING_TOOL, ToolMissing
+
+PODS = "/api/v1/namespaces/shop/pods"
+Answer = tuple[int, dict[str, str], Any]
+
+
+@contextmanager
+def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, list[str]]]:
+    """A server that gives these answers in turn, the last one for ever."""
+    left, asked = list(answers), []
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            pass
+
+        def _answer(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            answer = left.pop(0) if len(left) > 1 else left[0]
+            if callable(answer):
+                answer(self)
+                return
+            status, headers, body = answer
+            raw = json.dumps(body).encode()
+            self.send_response(status)
+            for key, value in {**headers, "Content-Length": str(len(raw))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_PATCH = do_DELETE = _answer
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        place = Place("lab", {"server": f"http://127.0.0.1:{listening.server_port}"}, {})
+        client = Client(place)
+        try:
+            yield client, asked
+        finally:
+            client.close()
+            listening.shutdown()
+            thread.join()
+
+
+def status(code: int, message: str, reason: str = "") -> Answer:
+    return code, {}, {"kind": "Status", "message": message, "reason": reason}
+
+
+OK: Answer = (200, {}, {"ok": True})
+
+
+def test_a_conflict_is_tried_again_a_few_times() -> None:
+    with server(status(409, "changed"), status(409, "changed"), OK) as (client, asked):
+        assert client.apply(f"{PODS}/web", {}) == {"ok": True}
+        assert len(asked) == 3
+    with server(status(409, "changed")) as (client, asked), pytest.raises(Refused):
+        client.apply(f"{PODS}/web", {})
+    assert len(asked) == 6
+
+
+def test_a_server_that_is_busy_says_when_to_come_back() -> None:
+    with server((429, {"Retry-After": "1"}, {}), OK) as (client, asked):
+        assert client.get(PODS) == {"ok": True}
+        assert len(asked) == 2
+
+
+def test_a_server_that_is_away_is_waited_for_while_doing_and_not_while_looking() -> None:
+    with server(status(503, "starting"), status(500, "etcd"), OK) as (client, _):
+        with pytest.raises(Refused, match="the cluster answered 503"):
+            client.get(PODS)
+        client.patience = 10
+        assert client.get(PODS) == {"ok": True}
+
+
+def test_a_connection_that_is_lost_is_made_again() -> None:
+    def hang_up(handler: Any) -> None:
+        handler.connection.close()
+
+    with server(hang_up, hang_up, OK) as (client, _):
+        client.patience = 10
+        assert client.get(PODS) == {"ok": True}
+
+
+def test_nobody_there() -> None:
+    client = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
+    with pytest.raises(ToolMissing) as raised:
+        client.get(PODS)
+    error = raised.value
+    assert error.what == "no Kubernetes cluster answers at http://127.0.0.1:9"
+    assert (error.where, error.why) == ("context lab", "Connection refused")
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "verb", "what"),
+    [
+        (
+            status(403, 'deployments.apps is forbidden: User "eve" cannot patch resource "deployments" in'),
+            "apply",
+            "no right to patch deployments.apps in the namespace shop",
+        ),
+        (status(403, "pods is forbidden: exceeded quota: q"), "apply", "the quota of the namespace shop is used up"),
+        (
+            status(403, "unable to create new content in namespace shop because it is being terminated"),
+            "apply",
+            "the namespace shop is being deleted",
+        ),
+        (
+            status(401, "Unauthorized"),
+            "get",
+            "the cluster does not accept our credentials: they expired, or were never its own",
+        ),
+        (status(404, "nope"), "get", "no deployments.apps web in the namespace shop"),
+        (status(422, "bad"), "apply", "the cluster refuses deployments.apps web in the namespace shop"),
+        ((418, {}, "no object"), "get", "the cluster answered 418 to GET /apis/apps/v1/namespaces/shop/deployments/web"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_was_refused(answer: Answer, verb: str, what: str) -> None:
+    path = "/apis/apps/v1/namespaces/shop/deployments/web"
+    with server(answer) as (client, _), pytest.raises(Refused) as raised:
+        client.apply(path, {}) if verb == "apply" else client.get(path)
+    assert raised.value.what == what
+    assert raised.value.where == "context lab"
+
+
+def test_bad_credentials_are_a_missing_tool_and_any_other_refusal_a_failure() -> None:
+    with server(status(401, "Unauthorized")) as (client, _), pytest.raises(Refused) as raised:
+        client.get(PODS)
+    assert raised.value.exit_code == MISSING_TOOL
+    with server(status(404, "")) as (client, _):
+        assert client.find(PODS) is None
+        client.delete(f"{PODS}/web")
+
+
+def pod(name: str, version: int) -> dict[str, Any]:
+    metadata = {
+        "name": name, "uid": name, "resourceVersion": str(version), "creationTimestamp": f"2026-01-0{version}",
+        "labels": {"devenv.dev/unit": "web"},
+    }  # fmt: skip
+    return {"metadata": metadata, "status": {}}
+
+
+def listing(version: int, *names: str) -> Answer:
+    return (
+        200,
+        {},
+        {"metadata": {"resourceVersion": str(version)}, "items": [pod(one, version) for one in names]},
+    )
+
+
+def events(*said: tuple[str, dict[str, Any]]) -> Callable[[Any], None]:
+    """A watch that says this and then breaks off in the middle of a line."""
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for kind, one in said:
+            handler.wfile.write(json.dumps({"type": kind, "object": one}).encode() + b"\n")
+        handler.wfile.write(b'{"type": "ADD')
+
+    return answer
+
+
+def names_after(pods: Pods, count: int) -> list[str]:
+    for _ in range(200):
+        found = [one["metadata"]["name"] for one in pods.of("web")]
+        if len(found) == count:
+            return found
+        pods.pause(0.05)
+    return found
+
+
+def silent(handler: Any) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    handler.connection.settimeout(5)
+    handler.rfile.read(1)  # until the other side hangs up
+
+
+def test_a_watch_goes_on_after_the_connection_broke_where_it_was() -> None:
+    with server(
+        listing(1, "a"),
+        events(("ADDED", pod("b", 2))),
+        events(("DELETED", pod("a", 3)), ("ADDED", pod("c", 3))),
+        silent,
+    ) as (client, asked):
+        pods = Pods(client, "shop", "s")
+        pods.start()
+        assert names_after(pods, 2)
+        while len(asked) < 4:
+            pods.pause(0.05)
+        assert sorted(names_after(pods, 2)) == ["b", "c"]
+        assert ["resourceVersion=1&" in asked[1], "resourceVersion=2&" in asked[2]] == [True, True]
+        pods.stop()
+
+
+def test_what_is_too_old_to_be_followed_is_listed_again() -> None:
+    gone = {"kind": "Status", "code": 410}
+    with server(listing(1, "a"), events(("ERROR", gone)), listing(5, "d"), silent) as (client, _):
+        pods = Pods(client, "shop", "s")
+        pods.start()
+        while [one["metadata"]["name"] for one in pods.of("web")] != ["d"]:
+            pods.pause(0.05)
+        assert pods.trouble is None
+        pods.stop()
+
+
+def test_trouble_is_there_to_be_read_and_goes_away() -> None:
+    with server(status(403, "no"), listing(1, "a"), silent) as (client, _):
+        pods = Pods(client, "shop", "s")
+        pods.start()
+        assert names_after(pods, 1) == ["a"]
+        assert pods.trouble is None
+        pods.stop()

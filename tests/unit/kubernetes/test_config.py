@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devenv.backends.kube.config import MINIKUBE, find
+from devenv.backends.kube.target import Target, guard, recall, remember
+from devenv.errors import ToolMissing, UsageError
+
+
+def write(file: Path, *names: str, current: str = "", user: Any = None, **extra: Any) -> Path:
+    cluster = {"server": f"https://{file.stem}.example:6443", "certificate-authority": "ca.crt", **extra}
+    file.write_text(
+        yaml.safe_dump(
+            {
+                "current-context": current,
+                "contexts": [
+                    {"name": name, "context": {"cluster": name, "user": name, "namespace": "own"}}
+                    for name in names
+                ],
+                "clusters": [{"name": name, "cluster": cluster} for name in names],
+                "users": [{"name": name, "user": user or {"token": "t"}} for name in names],
+            }
+        )
+    )
+    return file
+
+
+def environment(*files: Path) -> dict[str, str]:
+    return {"KUBECONFIG": ":".join(map(str, files))}
+
+
+def test_of_several_files_the_first_to_say_something_wins(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", "a", "b")
+    two = write(tmp_path / "two", "b", "c", current="c")
+    missing = tmp_path / "missing"
+    found = find(environment=environment(missing, one, two))
+    assert (found.context, found.server, found.namespace) == ("c", "https://two.example:6443", "own")
+    assert find("b", environment=environment(one, two)).server == "https://one.example:6443"
+
+
+def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
+    found = find("a", environment=environment(write(tmp_path / "one", "a")))
+    assert found.cluster["certificate-authority"] == str(tmp_path / "ca.crt")
+    with pytest.raises(UsageError, match=r'the certificates of the context "a" cannot be read'):
+        _ = found.tls
+
+
+def test_a_context_that_is_not_there(tmp_path: Path) -> None:
+    file = write(tmp_path / "one", "staging")
+    with pytest.raises(UsageError) as raised:
+        find("stagin", environment=environment(file))
+    assert raised.value.hint == 'did you mean "staging"?'
+    with pytest.raises(ToolMissing, match="no current Kubernetes context"):
+        find(environment=environment(file))
+
+
+def test_no_kubeconfig_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ToolMissing, match="no Kubernetes cluster is set up"):
+        find(environment=environment(tmp_path / "missing"))
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "broken"
+    for text in ("a: [", "just text"):
+        file.write_text(text)
+        with pytest.raises(UsageError, match="broken"):
+            find(environment=environment(file))
+
+
+def test_who_made_a_context_is_read_from_its_cluster_too(tmp_path: Path) -> None:
+    extension = [{"name": "cluster_info", "extension": {"provider": MINIKUBE, "version": "v1.36.0"}}]
+    file = write(tmp_path / "one", "shop", extensions=extension)
+    assert find("shop", environment=environment(file)).provider == MINIKUBE
+
+
+@pytest.mark.parametrize(
+    ("user", "header"),
+    [
+        ({"token": "abc"}, "Bearer abc"),
+        ({"username": "u", "password": "p"}, "Basic dTpw"),
+        ({"tokenFile": "token"}, "Bearer from a file"),
+    ],
+)
+def test_signing_in(tmp_path: Path, user: Any, header: str) -> None:
+    (tmp_path / "token").write_text("from a file\n")
+    file = write(tmp_path / "one", "a", user=user)
+    assert find("a", environment=environment(file)).login.headers == {"Authorization": header}
+
+
+def test_signing_in_by_a_plugin(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    said = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"xyz"}}'
+    plugin.write_text(f"#!/bin/sh\necho '{said}'\n")
+    plugin.chmod(0o755)
+    (tmp_path / "ca.crt").write_text("")
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(plugin),
+        "interactiveMode": "Never",
+    }
+    file = write(tmp_path / "one", "a", user={"exec": command})
+    assert find("a", environment=environment(file)).login.headers == {"Authorization": "Bearer xyz"}
+
+
+@pytest.mark.parametrize("name", ["prod", "gke_acme_production", "eu-live-1", "PRD"])
+def test_what_looks_like_production_has_to_be_named_by_hand(tmp_path: Path, name: str) -> None:
+    place = find(name, environment=environment(write(tmp_path / "one", name)))
+    with pytest.raises(UsageError, match="looks like production"):
+        guard(place, by_hand=False)
+    guard(place, by_hand=True)
+
+
+@pytest.mark.parametrize("name", ["minikube", "product-catalogue", "delivery", "reproduce", "kind-dev"])
+def test_what_does_not(tmp_path: Path, name: str) -> None:
+    guard(find(name, environment=environment(write(tmp_path / "one", name))), by_hand=False)
+
+
+def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -> None:
+    wanted = Target("lab", "shop", "shop-1", (("networking.k8s.io/v1", "Ingress"),))
+    assert recall(tmp_path) is None
+    remember(tmp_path, wanted)
+    assert recall(tmp_path) == wanted
+    (tmp_path / "target.json").write_text('{"context": 1}')
+    assert recall(tmp_path) is None
+    assert recall(None) is None

@@ -1,0 +1,151 @@
+"""States of pods, as clusters report them, and what they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube.verdict import NOT_YET, Seen, Verdict, Wanted, judge, seen
+from devenv.stack.model import Probe, Unit
+
+WEB = Unit("web", "service", "web:1", probe=Probe("http", 80, "/"))
+JOB = Unit("migrate", "job", "web:1")
+NOW = Wanted("f1")
+
+
+def pod(
+    *,
+    fingerprint: str = "f1",
+    ready: bool = False,
+    state: dict[str, Any] | None = None,
+    last: dict[str, Any] | None = None,
+    phase: str = "Running",
+    uid: str = "u1",
+    conditions: tuple[dict[str, str], ...] = (),
+    **status: Any,
+) -> dict[str, Any]:
+    container = {"name": "web", "image": "web:1", "state": state or {"running": {}}, "lastState": last or {}}
+    return {
+        "metadata": {
+            "name": f"web-{uid}",
+            "uid": uid,
+            "annotations": {"devenv.dev/fingerprint": fingerprint},
+        },
+        "spec": {
+            "containers": [
+                {"image": "web:1", "readinessProbe": {}, "resources": {"limits": {"memory": "64Mi"}}}
+            ]
+        },
+        "status": {
+            "phase": phase,
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}, *conditions],
+            "containerStatuses": [container],
+            **status,
+        },
+    }
+
+
+def ended(code: int, reason: str = "Error") -> dict[str, Any]:
+    return {"terminated": {"exitCode": code, "reason": reason}}
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def test_ready_are_all_replicas_of_the_new_kind_and_no_old_one() -> None:
+    assert judge(WEB, [pod(ready=True)], NOW, passed=0).ready
+    assert judge(WEB, [], NOW, passed=0) == NOT_YET
+    assert judge(WEB, [pod()], NOW, passed=0) == NOT_YET
+    old = pod(fingerprint="f0", ready=True, uid="u0")
+    assert judge(WEB, [old], NOW, passed=0) == NOT_YET
+    assert judge(WEB, [pod(ready=True), old], NOW, passed=0) == NOT_YET
+
+
+def test_an_old_pod_that_fails_is_no_failure() -> None:
+    old = pod(fingerprint="f0", state=ended(1), uid="u0")
+    assert judge(WEB, [old, pod(ready=True)], NOW, passed=0) == NOT_YET
+    deleted = Wanted("f1", before=frozenset({"u1"}))
+    assert judge(WEB, [pod(state=ended(1))], deleted, passed=0) == NOT_YET
+
+
+def test_a_restart_counts_only_pods_made_after_it() -> None:
+    after = pod(ready=True, uid="u2")
+    after["metadata"]["annotations"]["devenv.dev/restarted"] = "2026-01-01T10:00:00"
+    wanted = Wanted("f1", restart="2026-01-01T10:00:00")
+    assert judge(WEB, [pod(ready=True)], wanted, passed=0) == NOT_YET
+    assert judge(WEB, [after], wanted, passed=0).ready
+
+
+def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
+    evicted = pod(phase="Failed", reason="Evicted", state=ended(137), uid="u0")
+    assert not judge(WEB, [evicted], NOW, passed=0).failed
+
+
+@pytest.mark.parametrize(
+    ("found", "what", "facts"),
+    [
+        (pod(state=ended(3)), "ended with exit 3", ()),
+        (pod(state=waiting("CrashLoopBackOff"), last=ended(2)), "ended with exit 2", ()),
+        (pod(last=ended(137, "OOMKilled")), "ran out of memory", (("limit", "64Mi"),)),
+        (
+            pod(state=waiting("ImagePullBackOff", "no such host"), phase="Pending"),
+            "has an image that cannot be pulled",
+            (("image", "web:1"), ("said", "no such host")),
+        ),
+        (
+            pod(state=waiting("CreateContainerConfigError", 'secret "x" not found')),
+            "could not be started",
+            (("said", 'secret "x" not found'),),
+        ),
+        (
+            pod(
+                phase="Pending",
+                state=waiting("ContainerCreating"),
+                conditions=(
+                    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"},
+                ),
+            ),
+            "fits on no node",
+            (("scheduler", "0/1 nodes"),),
+        ),
+    ],
+)  # fmt: skip
+def test_failures(found: dict[str, Any], what: str, facts: tuple[tuple[str, str], ...]) -> None:
+    verdict = judge(WEB, [found], NOW, passed=60)
+    assert (verdict.failed, verdict.facts, verdict.pod) == (what, facts, "web-u1")
+
+
+def test_a_pod_may_take_a_moment_to_be_scheduled() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "pvc"}
+    assert judge(WEB, [pod(phase="Pending", conditions=(condition,))], NOW, passed=1) == NOT_YET
+
+
+def test_a_job_is_ready_when_it_ended_well() -> None:
+    assert judge(JOB, [pod(phase="Succeeded", state=ended(0, "Completed"))], NOW, passed=0) == Verdict(
+        ready=True
+    )
+    assert judge(JOB, [pod(state=ended(4), phase="Failed")], NOW, passed=0).failed == "ended with exit 4"
+
+
+def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[str, Any]:
+    return {"kind": kind, "spec": {"replicas": 1} if spec is None else spec, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("one", "pods", "expected"),
+    [
+        (workload(), [], Seen("created")),
+        (workload(spec={"replicas": 0}), [], Seen("running")),
+        (workload(), [pod(ready=True)], Seen("running", True)),
+        (workload(), [pod()], Seen("running", False)),
+        (workload(), [pod(state=waiting("CrashLoopBackOff"), last=ended(2))], Seen("exited", False, 2)),
+        (workload("Job", {}, succeeded=1), [], Seen("exited")),
+        (workload("Job", {"suspend": True}, failed=1), [pod(state=ended(3))], Seen("exited", exit_code=3)),
+        (workload("Job", {}, active=1), [pod()], Seen("running")),
+        (workload("Job", {"suspend": True}), [], Seen("created")),
+    ],
+)
+def test_states_as_status_shows_them(one: Any, pods: Any, expected: Seen) -> None:
+    assert seen(one, pods) == expected
