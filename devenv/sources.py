@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,18 +41,19 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
         if not _inside(root, target):
             found.findings.append((want.path, f'"{want.name}" leaves the project', "a link?"))
             continue
-        match want.kind:
-            case "build":
-                _build(root, want, cache, found)
-            case "pattern" | "file":
-                _files(root, want, cache, found)
-            case "text":
-                if target.is_file():
-                    from devenv.manifest import source
-
-                    found.extra = source.read(target.read_text(), file=want.name).value or {}
-                else:
-                    found.findings.append((want.path, f'no file "{want.name}"', ""))
+        try:
+            match want.kind:
+                case "build":
+                    _build(root, want, cache, found)
+                case "pattern" | "file":
+                    _files(root, want, cache, found)
+                case "text":
+                    _text(root, want, found)
+        except OSError as error:
+            what = os.path.relpath(error.filename, root) if error.filename else want.name
+            found.findings.append(
+                (want.path, f'cannot read "{what}"', (error.strerror or str(error)).lower())
+            )
     return found
 
 
@@ -75,10 +78,34 @@ def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     found.builds[key] = hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:16]
 
 
+def _text(root: Path, want: Want, found: Sources) -> None:
+    from devenv.manifest import source
+
+    try:
+        extra = source.read((root / want.name).read_text(), file=want.name).value
+    except FileNotFoundError:
+        found.findings.append((want.path, f'no file "{want.name}"', ""))
+    except UnicodeDecodeError:
+        found.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
+    else:
+        if isinstance(extra, dict | None):
+            found.extra = extra or {}
+        else:
+            found.findings.append((want.path, f'"{want.name}" is not a mapping', "as Kong reads it"))
+
+
 def _files(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     pattern = want.name.removeprefix("./")
-    matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
+    try:
+        matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
+    except ValueError:  # not a pattern at all
+        matched = []
     files = [path for path in matched if path.is_file()]
+    found.findings += [
+        (want.path, f'"{path.relative_to(root)}" leaves the project', "a link?")
+        for path in files
+        if not _inside(root, path)
+    ]
     if not files:
         what = "nothing matches" if any(sign in pattern for sign in "*?[") else "no file"
         found.findings.append((want.path, f'{what} "{want.name}"', ""))
@@ -89,9 +116,19 @@ def _context(folder: Path, dockerfile: str, cache: Digests) -> Iterator[tuple[st
     """Path and digest of every file the builder would be sent."""
     ignored = _ignored(folder, dockerfile)
     for path in _walk(folder, "", ignored):
-        full = folder / path
-        mode = "x" if os.access(full, os.X_OK) else ""
-        yield path, f"->{full.readlink()}" if full.is_symlink() else cache.of(full) + mode
+        try:
+            yield path, _content(folder / path, cache)
+        except FileNotFoundError:
+            continue  # gone since the folder was listed
+
+
+def _content(path: Path, cache: Digests) -> str:
+    mode = path.lstat().st_mode
+    if stat.S_ISLNK(mode):
+        return f"->{path.readlink()}"
+    if not stat.S_ISREG(mode):
+        return "special"  # a socket or a pipe: reading it would wait for somebody to write
+    return cache.of(path) + ("x" if mode & 0o100 else "")
 
 
 def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
@@ -110,17 +147,13 @@ class _Ignored:
 
     def __init__(self, lines: Iterable[str], keep: str) -> None:
         self._keep = keep
-        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        patterns = list(_anchored(lines))
         self._excepts = any(line.startswith("!") for line in patterns)
         self._spec: Any = None
         if patterns:
             from pathspec import PathSpec
 
-            anchored = [
-                f"!/{line[1:].strip().lstrip('/')}" if line.startswith("!") else f"/{line.lstrip('/')}"
-                for line in patterns
-            ]
-            self._spec = PathSpec.from_lines("gitignore", anchored)
+            self._spec = PathSpec.from_lines("gitignore", patterns)
 
     def has(self, path: str) -> bool:
         return self._spec is not None and path != self._keep and bool(self._spec.match_file(path))
@@ -130,10 +163,24 @@ class _Ignored:
         return self._excepts or self._keep.startswith(f"{folder}/") or not self.has(f"{folder}/")
 
 
+def _anchored(lines: Iterable[str]) -> Iterator[str]:
+    """Docker's patterns as Git's: each begins at the root, and takes what is below with it."""
+    for line in lines:
+        if line.startswith("#"):
+            continue
+        stripped = line.strip()
+        sign = "!" if stripped.startswith("!") else ""
+        pattern = posixpath.normpath(stripped.removeprefix("!").strip()).lstrip("/")
+        if pattern not in ("", "."):
+            yield f"{sign}/{pattern}"
+            yield f"{sign}/{pattern}/**"
+
+
 def _ignored(folder: Path, dockerfile: str) -> _Ignored:
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (folder / name).is_file():
-            return _Ignored((folder / name).read_text(errors="replace").splitlines(), dockerfile)
+            said = (folder / name).read_text("utf-8-sig", errors="replace")
+            return _Ignored(said.splitlines(), dockerfile)
     return _Ignored((), dockerfile)
 
 

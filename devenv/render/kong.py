@@ -112,9 +112,9 @@ def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(one: Any, other: Any) -> bool:
     """Whether two entities are one. Plugins may repeat: their name says what they are, not who."""
-    if "config" in one or "config" in other:
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)) or "config" in one or "config" in other:
         return False
     return any(key in one and one.get(key) == other.get(key) for key in _KEYS)
 

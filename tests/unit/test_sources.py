@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,18 +18,36 @@ BUILD = Want("build", "app", ("services", "api", "build"), "Dockerfile")
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Path:
-    write(
-        tmp_path,
-        {"app/Dockerfile": "FROM x", "app/main.py": "1", "app/lib/a.py": "2", "app/lib/deep/b.py": "3"},
-    )
-    return tmp_path / "app"
+def app() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:  # not pytest's, into which nobody else may look
+        root = Path(folder).resolve()
+        root.chmod(0o755)
+        write(
+            root,
+            {"app/Dockerfile": "FROM x", "app/main.py": "1", "app/lib/a.py": "2", "app/lib/deep/b.py": "3"},
+        )
+        yield root / "app"
 
 
 def write(root: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """A folder that nobody may read; not even the tests, should they run as root."""
+    folder.mkdir(mode=0o000)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
 
 
 def read(app: Path, *wants: Want, cache: Digests | None = None) -> Sources:
@@ -73,6 +94,21 @@ IGNORES = {
     "the last one decides": ("!main.py\n*.py", {"lib/a.py", "lib/deep/b.py"}),
     "a comment": ("# lib\n\nmain.py", {"lib/a.py", "lib/deep/b.py"}),
     "a leading slash": ("/lib/deep", {"main.py", "lib/a.py"}),
+    "a leading dot": ("./lib", {"main.py"}),
+    "a trailing slash": ("lib/\nmain.py/", set()),
+    "a detour": ("x/../lib/./deep", {"main.py", "lib/a.py"}),
+    "spaces around it": ("  lib  ", {"main.py"}),
+    "everything but": ("*\n!lib/a.py", {"lib/a.py"}),
+    "everything but a folder": ("**\n!lib", {"lib/a.py", "lib/deep/b.py"}),
+    "what is below, not itself": ("lib/**\n!lib/deep/**", {"main.py", "lib/deep/b.py"}),
+    "one character": ("lib/?.py", {"main.py", "lib/deep/b.py"}),
+    "one of some": ("**/[ab].py\n!**/[^a].py", {"main.py", "lib/deep/b.py"}),
+    "a star stays on its level": ("lib/*.py", {"main.py", "lib/deep/b.py"}),
+    "folders between": ("lib/**/b.py", {"main.py", "lib/a.py"}),
+    "a name in full": ("lib/a", {"main.py", "lib/a.py", "lib/deep/b.py"}),
+    "itself and the root": (".\n/\n!", {"main.py", "lib/a.py", "lib/deep/b.py"}),
+    "a mark of its encoding": ("\ufefflib", {"main.py"}),
+    "lines from Windows": ("lib\r\nmain.py\r\n", set()),
 }
 
 
@@ -80,6 +116,17 @@ IGNORES = {
 def test_dockerignore_means_what_docker_means(app: Path, ignore: str, expected: set[str]) -> None:
     (app / ".dockerignore").write_text(ignore)
     assert sent(app) - {"Dockerfile", ".dockerignore"} == expected
+
+
+def test_a_dockerfile_may_have_an_ignore_file_of_its_own(app: Path) -> None:
+    write(app, {".dockerignore": "lib", "Dockerfile.dockerignore": "main.py"})
+    assert {"main.py", "lib/a.py"} & sent(app) == {"lib/a.py"}
+
+
+def test_an_ignored_folder_is_not_even_entered(app: Path) -> None:
+    write(app, {".dockerignore": "locked"})
+    with closed(app / "locked"):
+        assert "main.py" in sent(app)
 
 
 def test_the_dockerfile_counts_even_when_it_is_ignored(app: Path) -> None:
@@ -117,6 +164,55 @@ MISSING = {
 @pytest.mark.parametrize(("want", "said"), MISSING.values(), ids=MISSING)
 def test_what_is_missing_is_said_at_the_place_that_wants_it(app: Path, want: Want, said: str) -> None:
     assert [(path, message) for path, message, _ in read(app, want).findings] == [(("x",), said)]
+
+
+UNREADABLE = {
+    "a name no file can have": (
+        Want("file", "x" * 300, ("x",)),
+        f'cannot read "{"x" * 300}"',
+        "file name too long",
+    ),
+    "a seed that is no pattern": (Want("pattern", "db/**x", ("x",)), 'nothing matches "db/**x"', ""),
+    "nothing": (Want("pattern", "", ("x",)), 'no file ""', ""),
+    "a kong.yml that is a list": (
+        Want("text", "list.yml", ("x",)),
+        '"list.yml" is not a mapping',
+        "as Kong reads it",
+    ),
+    "a kong.yml that is no text": (
+        Want("text", "bytes", ("x",)),
+        '"bytes" is not text',
+        "UTF-8, as the manifest",
+    ),
+    "a kong.yml that is a folder": (Want("text", "app", ("x",)), 'cannot read "app"', "is a directory"),
+    "a seed that is a link out": (Want("pattern", "out*", ("x",)), '"outside" leaves the project', "a link?"),
+}
+
+
+@pytest.mark.parametrize(("want", "said", "hint"), UNREADABLE.values(), ids=UNREADABLE)
+def test_what_cannot_be_read_is_a_problem_and_no_traceback(
+    app: Path, want: Want, said: str, hint: str
+) -> None:
+    write(app.parent, {"list.yml": "- a\n"})
+    (app.parent / "bytes").write_bytes(b"\xff\xfe")
+    (app.parent / "outside").symlink_to("/etc/hostname")
+    assert read(app, want).findings == [(("x",), said, hint)]
+
+
+def test_a_folder_that_may_not_be_read_is_named(app: Path) -> None:
+    with closed(app / "locked"):
+        assert read(app).findings == [(BUILD.path, 'cannot read "app/locked"', "permission denied")]
+
+
+def test_a_pipe_is_there_and_nobody_waits_for_its_content(app: Path) -> None:
+    os.mkfifo(app / "pipe")
+    assert read(app).contents["app", "Dockerfile"]["pipe"] == "special"
+
+
+def test_kong_configuration_of_the_users_own_is_read(app: Path) -> None:
+    write(app.parent, {"kong.yml": "plugins: [{name: cors}]\n", "empty.yml": ""})
+    assert read(app, Want("text", "kong.yml", ("x",))).extra == {"plugins": [{"name": "cors"}]}
+    assert read(app, Want("text", "empty.yml", ("x",))).extra == {}
 
 
 def test_a_link_that_leaves_the_project_is_refused(
