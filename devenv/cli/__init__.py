@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import sys
@@ -134,6 +135,7 @@ def _leave() -> None:
     """Threads that still talk to the engine must not keep a finished command from ending."""
     if isinstance(sys.exc_info()[1], SystemExit):
         code = sys.exc_info()[1].code  # type: ignore[union-attr]
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):  # a full disk: what there was to say about it has been said
+                stream.flush()
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -317,10 +316,11 @@ def schema(ctx: typer.Context) -> None:
     """Print the manifest's JSON schema."""
     from devenv.manifest.models import schema as manifest_schema
 
-    print(json.dumps(manifest_schema(), indent=2))
+    ctx.obj.console.json(manifest_schema())
 
 
 def completion(
+    ctx: typer.Context,
     shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")] = "",
 ) -> None:
     """Print the shell's completion: eval "$(devenv completion bash)"."""
@@ -329,7 +329,8 @@ def completion(
     name = shell or os.path.basename(os.environ.get("SHELL", "bash"))
     if name not in ("bash", "zsh", "fish"):
         raise UsageError(f'no completion for "{name}"', hint="bash, zsh or fish")
-    print(get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=name))
+    script = get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=name)
+    ctx.obj.console.print(script)
 
 
 def register(app: typer.Typer) -> None:

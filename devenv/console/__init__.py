@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from devenv.errors import Card, DevenvError, ManifestInvalid, UnitFailed
 from devenv.stack.text import MASK
@@ -57,15 +57,10 @@ class Console:
             verbose=verbose,
         )
 
-    @property
-    def width(self) -> int:
-        return shutil.get_terminal_size((100, 24)).columns
-
     def hide(self, values: Iterable[str]) -> None:
         """Never show these values from now on. Longer ones go first, as one may hold another."""
-        self.hidden = sorted(
-            {*self.hidden, *(value for value in values if len(value) > 2)}, key=len, reverse=True
-        )
+        forms = {form for value in values if len(value) > 2 for form in _forms(value)}
+        self.hidden = sorted({*self.hidden, *forms}, key=len, reverse=True)
 
     def masked(self, text: str) -> str:
         """The text without any value that is to be hidden."""
@@ -99,6 +94,9 @@ class Console:
             # `devenv logs | head`: the reader has seen enough. Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             raise SystemExit(141) from None
+        except OSError as error:
+            if stream is self.out:
+                raise DevenvError("cannot write the output", why=(error.strerror or "").lower()) from error
 
     def note(self, text: str) -> None:
         self.say(f"{self.style('note', 'yellow')}  {text}")
@@ -144,7 +142,7 @@ class Console:
         return lines
 
     def table(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Rows as aligned columns, without a ragged end; the last column is cut to the terminal's width."""
+        """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out."""
         if not rows:
             return []
         widths = [max(len(plain(row[column])) for row in rows) for column in range(len(rows[0]))]
@@ -159,6 +157,12 @@ class Console:
         width = max(map(len, names))
         colour = PALETTE[sorted(names).index(name) % len(PALETTE)]
         return self.style(f"{name:<{width}} |", colour)
+
+
+def _forms(secret: str) -> set[str]:
+    """How a secret may appear in what programs print: as it is, in a URL, in JSON, line by line."""
+    lines = {line for line in secret.splitlines() if len(line) >= 8}  # shorter ones could be any word
+    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *lines}
 
 
 def plain(text: str) -> str:
