@@ -113,9 +113,9 @@ class Context:
 
         return Project(self)
 
-    def load(self, *, remap: bool = False, strict: bool = True) -> Loaded:
+    def load(self, *, remap: bool = False, strict: bool = True, start: bool = False) -> Loaded:
         """The stack as it should be beside what runs; see `Project.load`."""
-        return self.project.load(remap=remap, strict=strict)
+        return self.project.load(remap=remap, strict=strict, start=start)
 
     def where(self) -> str:
         """What the backend runs on."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.errors import FAILED, INTERRUPTED, UsageError, did_you_mean
+from devenv.errors import FAILED, INTERRUPTED, ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -67,7 +67,7 @@ def up(
     context: Context = ctx.obj
     started = time.monotonic()
     with lock(context, "devenv up"):
-        loaded = context.load(remap=remap_ports)
+        loaded = context.load(remap=remap_ports, start=True)
         wanted = [*(names or []), *_members(loaded, profile or [])]
         plan, units = context.project.plan(loaded, wanted, rebuild=build)
         _leave_other(context)
@@ -75,6 +75,8 @@ def up(
             for note in (*context.project.notes(), *loaded.moved):
                 context.console.note(note)
             carry_out(context, loaded, plan, units)
+        else:
+            context.backend.forward(loaded.stack)
     _ready(context, loaded.stack, units, time.monotonic() - started if plan else None)
     if not detach:
         _follow(context, units)
@@ -84,9 +86,13 @@ def _leave_other(context: Context) -> None:
     """A stack runs on one backend: what this checkout has on another is stopped first, its data kept."""
     space, other = context.workspace, context.other
     if other is not None:
-        removed = other.remove(space.checkout, volumes=False, say=context.console.say)
-        if removed.units:
-            context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
+        try:
+            removed = other.remove(space.checkout, volumes=False, say=context.console.say)
+        except ToolMissing as error:
+            context.console.note(f"the stack ran on {other.name}, which does not answer: {error.what}")
+        else:
+            if removed.units:
+                context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
     space.write({"backend": context.backend.name + "\n"})
 
 
@@ -239,7 +245,7 @@ def run(
     """Run a job, or a one-off command in a service's image, with all that it uses up."""
     context: Context = ctx.obj
     with lock(context, "devenv run"):
-        loaded = context.load()
+        loaded = context.load(start=True)
         plan = context.project.plan_run(loaded, name)
         unit = loaded.stack.unit(name)
         if plan:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devenv import assets, hostports, sources
-from devenv.errors import DevenvError, ManifestInvalid, UsageError, did_you_mean
+from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
 from devenv.memory import Memory, user_cache
 from devenv.plan.model import Found, Observed, Plan
+from devenv.plan.namespace import pick_namespace
 from devenv.stack import text
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
+    from devenv.backends.base import Backend
     from devenv.cli.context import Context
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
@@ -90,29 +92,33 @@ class Project:
     def _memory(self) -> Memory:
         return Memory(user_cache(self.context.environment))
 
-    def load(self, *, remap: bool = False, strict: bool = True) -> Loaded:
+    def load(self, *, remap: bool = False, strict: bool = True, start: bool = False) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
 
         Raises `ManifestInvalid` with every problem; when `strict` also for secrets without a value, and
-        `DevenvError` for ports that are taken.
+        `DevenvError` for ports that are taken. `start` brings up what the backend itself runs on.
         """
         space = self.workspace
         outline = self._memory.recall("outline", *self._written, make=self._outline)
         self.context.prefer(outline.backend)
+        if start:
+            self.context.backend.start(outline.name, self.context.console.say)
         digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
         if read.findings:
             raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
         observed = self.context.observe()
         other = self.context.other
-        elsewhere = other.observe(space.checkout) if other else Observed()
+        elsewhere = _seen(other, space.checkout)
         ours = [*elsewhere.units.values(), *observed.units.values()]
-        taken = self._taken(outline.claims, ours, observed.taken)
+        held_for_us = observed.forwarded | elsewhere.forwarded
+        taken = self._taken(outline.claims, ours, observed.taken, held_for_us)
         held = {(one.unit, port): pair for one in ours for port, pair in one.ports.items()}
         ports, conflicts = allot(outline.claims, taken=taken, held=held, checkout=space.checkout, remap=remap)
         if conflicts and strict:
             raise _ports_taken(conflicts, space.shown)
-        world = World(space.checkout, ports, read.builds, read.files, read.extra)
+        namespace = pick_namespace(outline, observed, space.checkout)
+        world = World(space.checkout, ports, read.builds, read.files, read.extra, namespace)
         stack = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         secrets = space.secret_values(
             wanted=stack.secrets,
@@ -122,7 +128,11 @@ class Project:
         )
         self.context.console.hide(secrets.values())
         digested = {name: text.digest(value) for name, value in secrets.items()}
-        fingerprints = {unit.name: fingerprint(unit, digested) for unit in stack.units}
+        fragment = self.context.backend.fragment
+        place = stack.namespace if fragment == "kubernetes" else ""
+        fingerprints = {
+            unit.name: fingerprint(unit, digested, fragment=fragment, place=place) for unit in stack.units
+        }
         loaded = Loaded(
             stack=stack,
             observed=observed,
@@ -130,7 +140,10 @@ class Project:
             secrets=secrets,
             changes=_changes(stack, self._last_builds(), read),
             contents=read.contents,
-            moved=tuple(_moved(outline.claims, ports, taken, held)),
+            moved=(
+                *_moved(outline.claims, ports, taken, held),
+                *_namespace_moved(outline, observed, namespace),
+            ),
             profiles=outline.profiles,
             world=world,
         )
@@ -168,9 +181,13 @@ class Project:
         return known if isinstance(known, dict) else {}
 
     def _taken(
-        self, claims: Sequence[Claim], ours: Sequence[Found], others: Mapping[int, str]
+        self,
+        claims: Sequence[Claim],
+        ours: Sequence[Found],
+        others: Mapping[int, str],
+        forwarded: frozenset[int],
     ) -> dict[int, str]:
-        own = {host for one in ours if one.running for _, host in one.ports.values()}
+        own = forwarded | {host for one in ours if one.running for _, host in one.ports.values()}
         hosts = {host for one in ours for _, host in one.ports.values()}
         wanted = {claim.wanted for claim in claims} | hosts
         known = {port: owner for port, owner in others.items() if port not in own}
@@ -244,6 +261,19 @@ class Project:
             for row in self.parity()
             if row.support[name].level == "lost"
         ]
+
+
+def _seen(other: Backend | None, checkout: str) -> Observed:
+    """What runs on the backend that is left; nothing where it does not even answer any more."""
+    try:
+        return other.observe(checkout) if other else Observed()
+    except ToolMissing:
+        return Observed()
+
+
+def _namespace_moved(outline: Outline, observed: Observed, namespace: str) -> Iterator[str]:
+    if namespace not in (observed.namespace, outline.namespace, outline.name):
+        yield f"another checkout has the namespace {outline.name}: this one is in {namespace}"
 
 
 def _changes(stack: Stack, before: Mapping[str, Mapping[str, str]], now: sources.Sources) -> dict[str, str]:

@@ -93,7 +93,9 @@ class Found:
 class Observed:
     """A read-only snapshot of what belongs to a checkout, found by label.
 
-    `strays` are containers of units seen twice; `taken` are ports of this machine that others hold.
+    `strays` are containers of units seen twice; `taken` are ports of this machine that others hold,
+    `forwarded` those that are held for this stack. `namespace` is where the stack was put before,
+    `namespaces` are those of the cluster by the checkout that made them.
     """
 
     units: Mapping[str, Found] = field(default_factory=dict)
@@ -102,3 +104,6 @@ class Observed:
     stack: str = ""
     strays: tuple[str, ...] = ()
     taken: Mapping[int, str] = field(default_factory=dict)
+    forwarded: frozenset[int] = frozenset()
+    namespace: str = ""
+    namespaces: Mapping[str, str] = field(default_factory=dict)

@@ -223,12 +223,14 @@ class Stack:
         return any(unit.name == name for unit in self.units)
 
 
-def fingerprint(unit: Unit, secrets: Mapping[str, str]) -> str:
+def fingerprint(unit: Unit, secrets: Mapping[str, str], *, fragment: str = "compose", place: str = "") -> str:
     """What makes a container stale, aspect by aspect: `env:1f0c22d4 files:... image:...`.
 
     Order, routes and links change nothing in the container and are left out. `secrets` are digests of
-    the secrets' values. Two fingerprints that differ say in which aspect; see `differences`.
+    the secrets' values. `fragment` is the one that the backend honours, `place` the namespace where it
+    has any. Two fingerprints that differ say in which aspect; see `differences`.
     """
+    own: list[Any] = [unit.compose] if fragment == "compose" else [unit.kubernetes, unit.replicas, unit.uid, place]
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
         "command": [unit.command, unit.entrypoint],
@@ -237,7 +239,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str]) -> str:
         "files": [(file.target, file.digest, secrets.get(file.secret, "")) for file in unit.files],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
         "health": asdict(unit.probe) if unit.probe else None,
-        "settings": [unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname, unit.extra, unit.compose],
+        "settings": [unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname, unit.extra, *own],
     }
 
     def digest(value: Any) -> str:

@@ -16,7 +16,7 @@ class Names:
 
     def __init__(self, manifest: Manifest, instances: Mapping[str, Instance], world: World) -> None:
         self.manifest, self.instances, self.world = manifest, instances, world
-        self.namespace = manifest.namespace or manifest.name
+        self.namespace = manifest.namespace or world.namespace or manifest.name
 
     def text(self, value: str) -> str:
         """A text with every `${...}` filled in, as containers see it."""

@@ -46,6 +46,8 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         claims=tuple(_claims(manifest, catalogue)),
         profiles={name: tuple(members) for name, members in manifest.profiles.items()},
         backend=manifest.backend or "",
+        name=manifest.name,
+        namespace=manifest.namespace or "",
     )
 
 

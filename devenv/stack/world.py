@@ -37,6 +37,8 @@ class Outline:
     claims: tuple[Claim, ...]
     profiles: Mapping[str, tuple[str, ...]]
     backend: str = ""
+    name: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class World:
     builds: Mapping[BuildKey, str] = field(default_factory=dict)
     files: Files = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    namespace: str = ""
 
 
 def merge(base: Any, change: Any) -> Any:

@@ -50,6 +50,7 @@ class KubeBackend:
         self._objects: dict[str, list[Object]] = {}
         self._wanted: dict[str, Wanted] = {}
         self._pods: Pods | None = None
+        self._stack: Stack | None = None
         self._registry = ""
 
     # -- where
@@ -115,7 +116,7 @@ class KubeBackend:
     # -- looking
 
     def observe(self, checkout: str) -> Observed:
-        return look.observe(self.client, checkout, self.namespace)
+        return look.observe(self.client, checkout, self.namespace, forwards.held(self._folder))
 
     def images(self, wanted: Collection[str]) -> frozenset[str]:
         return self._delivery.has(wanted)
@@ -123,7 +124,7 @@ class KubeBackend:
     # -- doing
 
     def follow(self, stack: Stack, bundle: Path) -> None:
-        self._folder = bundle
+        self._folder, self._stack = bundle, stack
         self.client.patience = PATIENCE
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         files = [*bundle.glob("*.yaml"), *bundle.glob("manual/*.yaml")]
@@ -149,6 +150,14 @@ class KubeBackend:
         self._delivery.bring(unit.image, say)
 
     def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+        self._ground(stack)
+        for name in units:
+            for one in self._objects[name]:
+                if one["kind"] == "Service":  # names resolve before anything that asks for them runs
+                    self._send(one)
+        self.forward(stack)
+
+    def _ground(self, stack: Stack) -> None:
         objects = [one for held in self._objects.values() for one in held]
         own = {one["kind"]: one for one in self._objects.get("", ())}
         ground.ready_namespace(
@@ -156,11 +165,6 @@ class KubeBackend:
         )
         ground.refuse_foreign(self.client, self.resources, objects, stack.checkout)
         self._send(own["ServiceAccount"])
-        for name in units:
-            for one in self._objects[name]:
-                if one["kind"] == "Service":  # names resolve before anything that asks for them runs
-                    self._send(one)
-        self.forward(stack)
 
     def forward(self, stack: Stack) -> None:
         if self._folder is None:
@@ -332,6 +336,8 @@ class KubeBackend:
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         from devenv.backends.kube import oneoff
 
+        assert self._stack is not None
+        self._ground(self._stack)
         for one in self._objects[unit.name][:-1]:
             self._send(one)
         return oneoff.run(self.client, self._objects[unit.name][-1], argv, tty=tty)

@@ -114,10 +114,9 @@ class Place:
         from kubernetes.config import new_client_from_config
         from kubernetes.config.config_exception import ConfigException
 
+        make: Any = new_client_from_config  # typed in some of its versions only
         try:
-            client: Any = new_client_from_config(
-                config_file=os.pathsep.join(self.files), context=self.context
-            )
+            client = make(config_file=os.pathsep.join(self.files), context=self.context)
         except (ConfigException, OSError) as error:
             raise ToolMissing(
                 f'signing in to "{self.context}" did not work', where=", ".join(self.files), why=str(error)

@@ -12,7 +12,7 @@ from devenv.backends.kube.verdict import ports, seen
 from devenv.plan.model import Found, Observed
 
 
-def observe(client: Client, checkout: str, namespace: str) -> Observed:
+def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[int]) -> Observed:
     """Everything with the checkout's label; without a namespace, wherever we may look."""
     resources = Resources(client)
     pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
@@ -29,7 +29,15 @@ def observe(client: Client, checkout: str, namespace: str) -> Observed:
         else:
             units[unit] = made
     stack = label(workloads[0], "stack") if workloads else ""
-    return Observed(units=units, prepared=bool(units), stack=stack, strays=tuple(strays))
+    return Observed(
+        units=units,
+        prepared=bool(units),
+        stack=stack,
+        strays=tuple(strays),
+        forwarded=forwarded,
+        namespace=workloads[0]["metadata"]["namespace"] if workloads else namespace,
+        namespaces={} if namespace else holders(client),
+    )
 
 
 def found(workload: Object, pods: list[Object]) -> Found:
