@@ -67,8 +67,11 @@ class Board:
             case Op.BUILD:
                 rows = self._of(step)
                 for row in rows:
-                    row.built, row.line, row.phase = seconds, "", "built"
+                    row.built, row.line, row.phase, row.since = seconds, "", "built", 0.0
                 return rows
+            case Op.PULL:
+                for row in self._of(step):
+                    row.line, row.phase, row.since = "", "waiting", 0.0
             case Op.WAIT:
                 return self._phase(step, "done" if self.rows[step.target].unit.one_shot else "ready")
             case Op.REMOVE:
@@ -82,7 +85,7 @@ class Board:
         for row in changed:
             if phase in ("ready", "done", "failed") and row.since:
                 row.took = now - row.since
-            elif row.phase in ("waiting", "built", "pulling"):
+            elif row.phase in ("waiting", "built"):
                 row.since = now
             row.phase, row.line = phase, ""
         return changed

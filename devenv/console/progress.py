@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,13 +12,14 @@ from devenv.console.board import Board, Row, addresses
 from devenv.events import Event, Failed, Note, Planned, Progress
 from devenv.plan.model import Op
 
-WORDS = {"ready": "healthy", "unchanged": "up", "skipped": "not started"}
+WORDS = {"built": "waiting", "ready": "healthy", "unchanged": "up", "skipped": "not started"}
 STYLES = {
     "ready": "green",
     "done": "green",
     "failed": "red",
     "unchanged": "dim",
     "waiting": "dim",
+    "built": "dim",
     "skipped": "dim",
 }
 
@@ -61,8 +62,8 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
 class Lines:
     """A line whenever a unit gets somewhere."""
 
-    def __init__(self, console: Console) -> None:
-        self.console, self.board = console, Board(time.monotonic)
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console, self.board = console, Board(clock)
         self._width = 0
 
     def __call__(self, event: Event) -> None:
@@ -80,7 +81,7 @@ class Lines:
             self.console.error(event.error)
 
     def _line(self, row: Row) -> str:
-        name, _, word, took, where = cells(self.console, row, now=time.monotonic())
+        name, _, word, took, where = cells(self.console, row, now=self.board.clock())
         if row.phase == "built":
             return f"{name:<{self._width + 2}}  built {row.built:.1f} s"
         if not row.settled:
@@ -91,8 +92,8 @@ class Lines:
 class Live:
     """A table that redraws itself; what is settled stays where it is."""
 
-    def __init__(self, console: Console) -> None:
-        self.console, self.board = console, Board(time.monotonic)
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console, self.board = console, Board(clock)
         self._live: Any = None
 
     def __call__(self, event: Event) -> None:
@@ -114,11 +115,11 @@ class Live:
         return self._text("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        now, console = time.monotonic(), self.console
+        now, console = self.board.clock(), self.console
         rows = [cells(console, row, now=now) for row in self.board.rows.values()]
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 10) % 10]
         for row, shown in zip(self.board.rows.values(), rows, strict=True):
-            if not row.settled and row.phase != "waiting":
+            if not row.settled and row.phase not in ("waiting", "built"):
                 shown[0] = f"{console.style(spinner, 'cyan')} {row.unit.name}"
                 shown[4] = console.style(row.line, "dim") or ""
             elif row.phase == "failed":

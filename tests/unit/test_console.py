@@ -1,0 +1,377 @@
+"""What people see, as text: the lines of a run, cards, tables, and nothing that is secret."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from devenv.console import Console, plain
+from devenv.console.board import Board, addresses
+from devenv.console.progress import Lines, Live, cells
+from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
+from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
+from devenv.plan.model import Observed, Op, Plan
+from devenv.plan.planner import plan_restart, plan_up
+from devenv.stack.model import Stack
+
+from .stacks import fingerprints, stack
+
+SHOP = """
+    name: shop
+    services:
+      web: {build: ./web, port: 3000, uses: [orders], route: /}
+      orders: {image: orders:1, port: 8000, uses: [valkey, migrate]}
+      worker: {image: worker:1, uses: [orders]}
+    jobs:
+      migrate: {image: migrate:1, uses: [valkey]}
+"""
+
+
+class Clock:
+    """A clock that stands until it is told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def console(**how: Any) -> Console:
+    return Console(io.StringIO(), io.StringIO(), **how)
+
+
+def said(console: Console) -> str:
+    assert isinstance(console.err, io.StringIO)
+    return console.err.getvalue()
+
+
+def expect(text: str) -> str:
+    return dedent(text).removeprefix("\n")
+
+
+def lines(text: str) -> list[str]:
+    return expect(text).splitlines()
+
+
+def shop() -> tuple[Stack, Plan]:
+    made = stack(SHOP, builds={("./web", "Dockerfile"): "1"})
+    return made, plan_up(made, Observed(), fingerprints=fingerprints(made))
+
+
+def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = None) -> Iterable[Event]:
+    """The events of a run in which every step takes two seconds."""
+    yield Planned(
+        made, plan, "compose", "Docker 28.5 at unix:///var/run/docker.sock", tuple(u.name for u in made.units)
+    )
+    left: set[int] = set()
+    for step in plan:
+        if left & set(step.after):
+            left.add(step.number)
+            yield Skipped(step)
+            continue
+        yield Started(step)
+        if clock is not None:
+            clock.now += 2
+        if step.op is Op.WAIT and step.target == failing:
+            left.add(step.number)
+            card = Card(
+                failing, "ended with exit 1", ("orders", "web"), (("command", "alembic upgrade head"),)
+            )
+            yield Failed(step, UnitFailed(card))
+        else:
+            yield Done(step, 2.0)
+
+
+def shown(events: Iterable[Event], clock: Clock | None = None, **how: Any) -> str:
+    """What a run looks like without a terminal."""
+    out = console(**how)
+    report = Lines(out, clock or Clock())
+    for event in events:
+        report(event)
+    return said(out)
+
+
+def test_a_whole_run_is_a_line_whenever_a_unit_gets_somewhere() -> None:
+    clock = Clock()
+    assert shown(run(*shop(), clock=clock), clock) == expect(
+        """
+        shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 5 to pull, 1 to build, 6 to start
+          valkey   pulling
+          kong     pulling
+          migrate  pulling
+          orders   pulling
+          worker   pulling
+          web      building
+          web      built 2.0 s
+          valkey   starting
+          valkey   healthy  4.0 s  localhost:6379
+          kong     starting
+          kong     healthy  4.0 s  http://localhost:8000   manager http://localhost:8002
+          migrate  starting
+          migrate  done  4.0 s
+          orders   starting
+          orders   healthy  4.0 s  http://localhost:31910
+          web      starting
+          web      healthy  4.0 s  http://localhost:3000   /
+          worker   starting
+          worker   running  4.0 s
+        """
+    )
+
+
+def test_a_failure_is_said_where_it_happens_and_what_waits_is_not_started() -> None:
+    text = shown(run(*shop(), failing="migrate")).splitlines()
+    assert text[text.index("  migrate  starting") :] == lines(
+        """
+          migrate  starting
+          migrate  failed  0.0 s
+        x migrate ended with exit 1 - orders and web wait for it
+          command   alembic upgrade head
+          orders   not started
+          web      not started
+          worker   not started
+        """
+    )
+
+
+def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
+    made, plan = shop()
+    assert shown(run(made, plan), quiet=True) == ""
+    assert shown(run(made, plan, failing="migrate"), quiet=True).startswith("x migrate ended with exit 1")
+    build = plan.of(Op.BUILD)[0]
+    events = [*run(made, Plan()), Progress(build, "#5 RUN npm ci")]
+    assert "npm ci" not in shown(events)
+    assert "  web      #5 RUN npm ci\n" in shown(events, verbose=True)
+
+
+def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
+    made, _ = shop()
+    assert shown(run(made, plan_restart(["orders"]))) == expect(
+        """
+        shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 1 to restart
+          orders   restarting
+          orders   starting
+          orders   healthy  0.0 s  http://localhost:31910
+        """
+    )
+
+
+def test_waiting_alone_is_a_plan_too() -> None:
+    made, plan = shop()
+    (first, *_) = plan.of(Op.WAIT)
+    text = shown(run(made, Plan((first,))))
+    assert text.splitlines()[0].endswith("plan: wait until healthy")
+
+
+def test_a_note_stands_between_the_lines() -> None:
+    assert shown([Note("8080 is taken by nginx")]) == "note  8080 is taken by nginx\n"
+
+
+def test_the_table_shows_what_is_going_on_and_keeps_what_is_settled() -> None:
+    clock, (made, plan) = Clock(), shop()
+    (build,) = plan.of(Op.BUILD)
+    live = Live(console(), clock)
+    events = iter(run(made, plan, clock=clock))
+    for event in events:
+        live(event)
+        if event == Started(build):
+            break
+    live(Progress(build, "#5 RUN npm ci"))
+    clock.now += 1
+    assert live.lines() == lines(
+        """
+          valkey   9.1.1  waiting          localhost:6379
+          kong     3.9.3  waiting          http://localhost:8000   manager http://localhost:8002
+          migrate         waiting
+        ⠋ web             building  1.0 s  #5 RUN npm ci
+          orders          waiting          http://localhost:31910
+          worker          waiting
+        """
+    )
+    for event in events:
+        live(event)
+    clock.now += 1000
+    assert live.lines() == [
+        "  valkey   9.1.1        healthy  4.0 s  localhost:6379",
+        "  kong     3.9.3        healthy  4.0 s  http://localhost:8000   manager http://localhost:8002",
+        "  migrate               done     4.0 s",
+        "  web      built 2.0 s  healthy  4.0 s  http://localhost:3000   /",
+        "  orders                healthy  4.0 s  http://localhost:31910",
+        "  worker                running  4.0 s",
+    ]
+
+
+def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    live = Live(console(), Clock())
+    with live.running():
+        for event in run(*shop()):
+            live.board.see(event)
+    drawn = said(live.console).splitlines()
+    assert [line.split()[0] for line in drawn] == list(live.board.rows)
+    assert max(map(len, drawn)) == 40
+
+
+def test_a_board_remembers_what_was_removed_and_how_long_a_build_took() -> None:
+    made, plan = shop()
+    board = Board(Clock())
+    for event in run(made, plan):
+        board.see(event)
+    assert board.rows["web"].built == 2.0
+    assert cells(console(), board.rows["web"], now=0)[1] == "built 2.0 s"
+    assert all(row.settled for row in board.rows.values())
+
+
+def test_addresses_are_what_can_be_clicked_then_the_paths_of_the_gateway() -> None:
+    made, _ = shop()
+    assert {unit.name: addresses(unit) for unit in made.units if addresses(unit)} == {
+        "kong": "http://localhost:8000   manager http://localhost:8002",
+        "valkey": "localhost:6379",
+        "web": "http://localhost:3000   /",
+        "orders": f"http://localhost:{made.unit('orders').ports[0].host}",
+    }
+
+
+ERRORS = {
+    "an error with all its parts": (
+        DevenvError(
+            "port 80 is taken",
+            where="devenv.yaml:3",
+            why="checked first\nnothing was changed",
+            hint="stop it",
+        ),
+        """
+        error  port 80 is taken
+          where devenv.yaml:3
+          why   checked first
+                nothing was changed
+          try   stop it
+        """,
+    ),
+    "an error that says it all": (DevenvError("no such thing"), "error  no such thing\n"),
+    "problems, in the order of the file": (
+        ManifestInvalid(
+            [
+                Problem(14, 5, "a.b", "no kind", "did you mean x?", "d.yaml"),
+                Problem(2, 1, "c", "is missing", "", "d.yaml"),
+            ]
+        ),
+        """
+        d.yaml:2:1: c: is missing
+        d.yaml:14:5: a.b: no kind - did you mean x?
+        2 problems; nothing was changed
+        """,
+    ),
+    "a card": (
+        UnitFailed(
+            Card(
+                "migrate",
+                "failed (exit 1)",
+                ("orders", "web", "worker", "invoices", "mails"),
+                (("command", "alembic upgrade head"), ("likely", "the password")),
+                ("FATAL:  \x1b[31mno database\x1b[0m", "bell\x07 and \x1b]0;title\x07 are not for us"),
+                "devenv logs migrate",
+            )
+        ),
+        """
+        x migrate failed (exit 1) - orders, web, worker and 2 more wait for it
+          command   alembic upgrade head
+          likely    the password
+          said      FATAL:  no database
+                    bell and  are not for us
+          try       devenv logs migrate
+        """,
+    ),
+    "a card for which one waits": (UnitFailed(Card("a", "died", ("b",))), "x a died - b waits for it\n"),
+    "a card for which nobody waits": (UnitFailed(Card("a", "died")), "x a died\n"),
+}
+
+
+@pytest.mark.parametrize(("error", "text"), ERRORS.values(), ids=ERRORS)
+def test_errors_say_what_where_why_and_what_to_type(error: DevenvError, text: str) -> None:
+    out = console()
+    out.error(error)
+    assert said(out) == expect(text)
+
+
+def test_colours_change_nothing_but_the_colour() -> None:
+    grey, bright = console(), console(colour=True)
+    for error, _ in ERRORS.values():
+        grey.error(error)
+        bright.error(error)
+    assert "\x1b[" in said(bright)
+    assert plain(said(bright)) == said(grey)
+
+
+SECRETS = {
+    "itself": "hunter2-hunter2",
+    "a quote": 'pa"ss\\word',
+    "a URL's characters": "p@ss/w:rd?",
+    "lines": "-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----",
+    "letters of the world": "pässwörd",
+}
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_a_secret_is_masked_in_every_form_in_which_programs_print_it(secret: str) -> None:
+    from urllib.parse import quote
+
+    out = console()
+    out.hide([secret])
+    for text in (
+        secret,
+        f"url=x://a:{quote(secret, safe='')}@b",
+        json.dumps({"key": secret}),
+        *secret.splitlines(),
+    ):
+        out.say(text)
+    out.json({"key": secret})
+    out.error(DevenvError(f"bad {secret}", why=secret, hint=secret))
+    assert isinstance(out.out, io.StringIO)
+    for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *secret.splitlines()):
+        assert form not in said(out) + out.out.getvalue()
+    assert json.loads(out.out.getvalue()) == {"key": "******"}
+
+
+def test_of_two_secrets_the_one_that_holds_the_other_is_masked_whole() -> None:
+    out = console()
+    out.hide(["sesame"])
+    out.hide(["sesame-open", "", "ab"])
+    assert out.masked("say sesame-open, sesame or ab") == "say ******, ****** or ab"
+
+
+def test_a_table_has_straight_columns_whatever_their_colour_and_no_empty_ones() -> None:
+    out = console(colour=True)
+    rows = [[out.style("a", "red"), "", "1"], ["long", "", "2"], ["b", "", ""]]
+    assert [plain(line) for line in out.table(rows)] == ["a     1", "long  2", "b"]
+    assert out.table([]) == []
+
+
+def test_log_lines_begin_with_who_said_them_always_in_the_same_colour() -> None:
+    out, names = console(colour=True), ["web", "orders"]
+    assert [plain(out.prefix(name, names)) for name in names] == ["web    |", "orders |"]
+    assert out.prefix("web", names) == out.prefix("web", [*reversed(names)]) != out.prefix("orders", names)
+
+
+ENVIRONMENTS = [({}, True), ({"NO_COLOR": "1"}, True), ({"CI": "true"}, False), ({"TERM": "dumb"}, False)]
+
+
+@pytest.mark.parametrize(("environment", "live"), ENVIRONMENTS)
+def test_a_table_is_for_terminals_and_colours_for_those_who_want_them(
+    environment: dict[str, str], live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stderr", Terminal())
+    made = Console.of(environment, colour=True, quiet=False, verbose=False)
+    assert (made.live, made.colour) == (live, live and "NO_COLOR" not in environment)
+    assert not Console.of(environment, colour=True, quiet=True, verbose=False).live
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert not Console.of(environment, colour=True, quiet=False, verbose=False).live
