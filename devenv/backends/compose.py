@@ -7,10 +7,11 @@ import re
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from devenv import proc
@@ -43,20 +44,28 @@ class ComposeBackend:
     def __init__(self, site: Site | None = None) -> None:
         self._bundle = Path()
         self._stack_id = ""
+        self._engine: Engine | None = None
+        self._making = Lock()
+        self._listening: Thread | None = None
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
-        from devenv.backends.docker import Engine
+        """The engine through its SDK. Made when it is first needed, by whichever thread that is."""
+        with self._making:
+            if self._engine is None:
+                from devenv.backends.docker import Engine
 
-        containers.reach(self._address)
-        return Engine(self._address)
+                containers.reach(self._address)
+                self._engine = Engine(self._address)
+            return self._engine
 
     @cached_property
     def _address(self) -> str:
         return containers.address()
 
     def check(self) -> str:
-        return self.engine.describe()
+        version = containers.version(self._address)
+        return containers.described(self.engine.version() if version is None else version, self._address)
 
     def start(self, name: str, say: Say) -> None:
         """An engine is nobody's to start but the user's."""
@@ -92,14 +101,21 @@ class ComposeBackend:
         )
 
     def images(self, wanted: Collection[str]) -> frozenset[str]:
-        return self.engine.has_images(wanted)
+        found = containers.images(self._address)
+        return containers.named(self.engine.images() if found is None else found, wanted)
 
     # -- doing
 
     def follow(self, stack: Stack, bundle: Path) -> None:
         _require_docker()
         self._bundle, self._stack_id = bundle, stack.id
-        self.engine.listen(stack.id)
+        # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
+        self._listening = Thread(target=self._listen, daemon=True)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        with suppress(DevenvError):  # whoever asks the engine next hears the same
+            self.engine.listen(self._stack_id)
 
     @cached_property
     def _whale(self) -> DockerClient:
@@ -156,6 +172,8 @@ class ComposeBackend:
             raise _not_started(unit, error.what) from error
 
     def _container(self, unit: str) -> Mapping[str, Any] | None:
+        if self._listening is not None:
+            self._listening.join()  # before anything is started: no event of it is missed
         found = self.engine.labelled(stack=self._stack_id, unit=unit)
         return next((one for one in found if one["Labels"].get("com.docker.compose.oneoff") != "True"), None)
 
@@ -297,8 +315,8 @@ class ComposeBackend:
             self.engine.restart(container["Id"])
 
     def close(self) -> None:
-        if "engine" in vars(self):
-            self.engine.close()
+        if self._engine is not None:
+            self._engine.close()
 
 
 def _unit_of(container: Mapping[str, Any]) -> str:

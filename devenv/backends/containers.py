@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from devenv.errors import ToolMissing
@@ -19,19 +19,38 @@ from devenv.stack.labels import LABEL
 
 Container = Mapping[str, Any]
 
+OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
+
 
 def every(address: str) -> list[Container] | None:
     """Every container on the machine; None when the address is not a local socket.
 
     Raises `ToolMissing` when nothing answers.
     """
+    found = _asked(address, "/containers/json?all=true")
+    return None if found is None else list(found)
+
+
+def images(address: str) -> list[Mapping[str, Any]] | None:
+    """Every image on the machine; None and `ToolMissing` as above."""
+    found = _asked(address, "/images/json")
+    return None if found is None else list(found)
+
+
+def version(address: str) -> str | None:
+    """The engine's version; None and `ToolMissing` as above."""
+    found = _asked(address, "/version")
+    return None if found is None else str(found["Version"])
+
+
+def _asked(address: str, resource: str) -> Any:
     if not address.startswith("unix://"):
         return None
     try:
-        status, body = _get(address.removeprefix("unix://"), "/containers/json?all=true")
+        status, body = _get(address.removeprefix("unix://"), resource)
     except OSError as error:
         raise unreachable(address, str(error)) from error
-    return list(json.loads(body)) if status == 200 else None
+    return json.loads(body) if status == 200 else None
 
 
 def reach(address: str) -> None:
@@ -76,6 +95,33 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
             raise ToolMissing(f'no Docker context "{name}"', hint="docker context ls")
         return str(context.Host)
     return "unix:///var/run/docker.sock"
+
+
+def described(version: str, address: str) -> str:
+    """`Docker 28.5.2 at unix:///var/run/docker.sock`. Raises `ToolMissing` for one too old."""
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+        raise ToolMissing(
+            f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
+        )
+    return f"Docker {version.partition('+')[0]} at {address}"
+
+
+def named(images: Iterable[Mapping[str, Any]], wanted: Iterable[str]) -> frozenset[str]:
+    """Those of the wanted images that are among these."""
+    names = {
+        name
+        for image in images
+        for name in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+    }
+    return frozenset(image for image in wanted if _canonical(image) in names)
+
+
+def _canonical(image: str) -> str:
+    """An image's name as the engine lists it: without Docker Hub's prefix, with its tag."""
+    name = image.removeprefix("docker.io/").removeprefix("library/")
+    if "@" in name:
+        return re.sub(r":[^:@/]+@", "@", name)
+    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
 def unreachable(address: str, why: str) -> ToolMissing:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -16,13 +15,11 @@ from docker.api.client import APIClient
 from requests.exceptions import RequestException
 
 from devenv.backends.containers import Container, unreachable
-from devenv.errors import DevenvError, ToolMissing
+from devenv.errors import DevenvError
 from devenv.stack.labels import LABEL
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
 
 
 @dataclass
@@ -69,15 +66,9 @@ class Engine:
         self._changed = threading.Condition()
 
     @speaks
-    def describe(self) -> str:
-        """`Docker 28.5.2 at unix:///var/run/docker.sock`. Raises `ToolMissing` for one too old."""
-        version = self.api.version()["Version"]
-        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
-        if numbers < OLDEST:
-            raise ToolMissing(
-                f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
-            )
-        return f"Docker {version.partition('+')[0]} at {self.address}"
+    def version(self) -> str:
+        """The engine's version."""
+        return str(self.api.version()["Version"])
 
     # -- looking
 
@@ -93,14 +84,9 @@ class Engine:
         return list(self.api.containers(all=True, filters={"label": wanted}))
 
     @speaks
-    def has_images(self, wanted: Collection[str]) -> frozenset[str]:
-        """Those of the wanted images that the engine has."""
-        tags = {
-            tag
-            for image in self.api.images()
-            for tag in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
-        }
-        return frozenset(image for image in wanted if _canonical(image) in tags)
+    def images(self) -> list[Mapping[str, Any]]:
+        """Every image on the machine."""
+        return list(self.api.images())
 
     @speaks
     def log_tail(self, container: str, lines: int) -> list[str]:
@@ -308,11 +294,3 @@ class Engine:
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""
-
-
-def _canonical(image: str) -> str:
-    """An image's name as the engine lists it: without Docker Hub's prefix, with its tag."""
-    name = image.removeprefix("docker.io/").removeprefix("library/")
-    if "@" in name:
-        return re.sub(r":[^:@/]+@", "@", name)
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
