@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -49,11 +48,11 @@ NEEDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _needs(request: pytest.FixtureRequest) -> None:
+@pytest.hookimpl(tryfirst=True)  # before any fixture is made, of whatever scope
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, with the reason, what this machine cannot run; in CI that is a failure."""
     for marker, (missing, required) in NEEDS.items():
-        if request.node.get_closest_marker(marker) and (why := missing()):
+        if item.get_closest_marker(marker) and (why := missing()):
             if os.environ.get(required):
                 pytest.fail(why)
             pytest.skip(why)
@@ -62,17 +61,17 @@ def _needs(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(autouse=True)
 def _own_home(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+) -> None:
     """Nothing of the person who runs the tests reaches them, and nothing of them the person."""
-    for name in [name for name in os.environ if name.startswith(("DEVENV_", "COMPOSE_"))]:
-        if not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):
+    real = any(request.node.get_closest_marker(marker) for marker in NEEDS)
+    ours = ("DEVENV_", "COMPOSE_") if real else ("DEVENV_", "COMPOSE_", "DOCKER_", "XDG_", "KUBECONFIG")
+    for name in list(os.environ):
+        if name.startswith(ours) and not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):
             monkeypatch.delenv(name)
-    if not any(request.node.get_closest_marker(marker) for marker in NEEDS):
+    if not real:
         home = tmp_path_factory.mktemp("home")
-        for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "DOCKER_CONFIG"):
-            monkeypatch.setenv(name, str(home))
+        monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
-    return
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -83,7 +83,7 @@ REAL = [
 
 
 @pytest.fixture(params=["fake", *REAL])
-def runtime(request: pytest.FixtureRequest, tmp_path: Path, _needs: None) -> Iterator[Runtime]:
+def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     FakeBackend.machine = Machine(failing={"broken"})
     backend: Backend = FakeBackend() if request.param == "fake" else load(request.param)
     with closing(Runtime(backend, tmp_path)) as made:
