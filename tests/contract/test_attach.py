@@ -19,6 +19,7 @@ from devenv.errors import DevenvError
 from devenv.plan.model import Found
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.workspace import Workspace
+from tests.conftest import NEEDS
 
 UNIT = Unit(
     "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
@@ -56,6 +57,7 @@ class Running:
         self.backend.close()
 
 
+WANTS = {"compose": ["engine"], "kube": ["engine", "cluster"]}
 REAL = [
     pytest.param("compose", marks=pytest.mark.engine),
     pytest.param("kube", marks=[pytest.mark.engine, pytest.mark.cluster]),
@@ -64,6 +66,9 @@ REAL = [
 
 @pytest.fixture(scope="module", params=REAL)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    for missing, _ in map(NEEDS.__getitem__, WANTS[request.param]):
+        if why := missing():
+            pytest.skip(why)  # this is made before a test's own check
     root = tmp_path_factory.mktemp("attach")
     backend = load(request.param, Site(root=root, state=root / ".devenv"))
     with closing(Running(backend, root)) as made:

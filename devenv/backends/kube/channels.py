@@ -86,9 +86,11 @@ class Channels:
 
     def close(self) -> None:
         """Hang up; whoever receives is told."""
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            if self._socket.sock is not None:  # closing it leaves a thread that receives where it is
-                self._socket.sock.shutdown(socket.SHUT_RDWR)
+        if self._socket.sock is None:
+            return
+        with contextlib.suppress(OSError):
+            self._socket.sock.shutdown(socket.SHUT_RDWR)  # closing alone leaves a receiver where it is
+        with contextlib.suppress(OSError):
             self._socket.shutdown()  # type: ignore[no-untyped-call]
 
 

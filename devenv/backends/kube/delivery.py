@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from devenv.backends.base import Say
 from devenv.backends.kube.client import Client
@@ -40,7 +41,18 @@ def choose(client: Client, registry: str, state: Path | None) -> Delivery:
         return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
     if place.context.startswith("k3d-"):
         return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
-    return Registry(client, registry, state)
+    node = _node_here(place.server)
+    return Nodes(["docker", "exec"], [node]) if node else Registry(client, registry, state)
+
+
+def _node_here(server: str) -> str:
+    """The container of this machine's engine that the API server's address leads to, if it is one."""
+    address = urlsplit(server)
+    if address.hostname not in ("127.0.0.1", "localhost", "::1") or shutil.which("docker") is None:
+        return ""
+    argv = ["docker", "ps", "--filter", f"publish={address.port}", "--format", "{{.Names}}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
 
 
 class Nodes:

@@ -11,7 +11,8 @@ from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.pods import Pod
 from devenv.stack.model import Unit
 
-UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: claims are bound, nodes come up
+UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: others may be on their way out
+UNBOUND = 60.0  # seconds a volume may take to be made
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
 
@@ -77,9 +78,12 @@ def _failure(unit: Unit, pod: Pod, passed: float) -> Verdict | None:
         if waiting.get("reason") in HOPELESS:
             return _waits(pod, container, waiting)
     scheduled = pod_of.condition(pod, "PodScheduled")
-    if scheduled.get("reason") == "Unschedulable" and passed > UNSCHEDULABLE:
-        facts = (("scheduler", str(scheduled.get("message", ""))),)
-        return Verdict(failed="fits on no node", pod=pod_of.name(pod), facts=facts)
+    if scheduled.get("reason") == "Unschedulable":
+        said = str(scheduled.get("message", ""))
+        unbound = "unbound" in said and "PersistentVolumeClaim" in said
+        if passed > (UNBOUND if unbound else UNSCHEDULABLE):
+            what = "gets no volume" if unbound else "fits on no node"
+            return Verdict(failed=what, pod=pod_of.name(pod), facts=(("scheduler", said),))
     if pod.get("status", {}).get("phase") == "Failed":
         said = pod["status"].get("message") or pod["status"].get("reason") or "failed"
         return Verdict(failed=f"was ended by the cluster: {said}", pod=pod_of.name(pod))
