@@ -18,11 +18,16 @@ from devenv.stack.model import Stack, Unit
 
 @dataclass
 class Machine:
-    """What a fake runtime has: units by name, images, and those that will not come up."""
+    """What a fake runtime has: units by name, images, ports of others, and units that will not come up.
+
+    `interrupting` are units during whose wait somebody presses Ctrl-C.
+    """
 
     units: dict[str, Found] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
+    interrupting: set[str] = field(default_factory=set)
+    taken: dict[int, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     volumes: set[str] = field(default_factory=set)
     checkout: str = ""
@@ -52,7 +57,9 @@ class FakeBackend:
     def observe(self, checkout: str) -> Observed:
         units = self.machine.units if checkout == self.machine.checkout else {}
         stack = next((one.stack for one in units.values()), "")
-        return Observed(units=dict(units), prepared=bool(units), stack=stack)
+        return Observed(
+            units=dict(units), prepared=bool(units), stack=stack, taken=dict(self.machine.taken)
+        )
 
     def images(self, wanted: Collection[str]) -> frozenset[str]:
         return frozenset(set(wanted) & self.machine.images)
@@ -101,6 +108,8 @@ class FakeBackend:
         if unit.one_shot and self.machine.units[unit.name].state == "running":
             stop.wait()
             raise Interrupted
+        if unit.name in self.machine.interrupting:
+            raise KeyboardInterrupt
         if unit.name in self.machine.failing:
             self.machine.units[unit.name] = replace(
                 self.machine.units[unit.name], state="exited", exit_code=3
@@ -126,6 +135,8 @@ class FakeBackend:
     ) -> Iterator[LogLine]:
         for one in found:
             yield LogLine(one.unit, f"{one.unit} says hello", "2026-01-01T00:00:00.000000000Z")
+        if follow:
+            raise KeyboardInterrupt  # nobody watches a test for longer
 
     def forward(self, stack: Stack) -> None:
         """Nothing listens."""

@@ -143,6 +143,7 @@ class Project:
             moved=(
                 *_moved(outline.claims, ports, taken, held),
                 *_namespace_moved(outline, observed, namespace),
+                *map(_would_refuse, conflicts),
             ),
             profiles=outline.profiles,
             world=world,
@@ -310,6 +311,11 @@ def _moved(
         and ports[claim.key] != claim.wanted
         and held.get(claim.key) != (claim.wanted, ports[claim.key])
     ]
+
+
+def _would_refuse(conflict: Conflict) -> str:
+    wanted = conflict.claim.wanted
+    return f"{wanted} is taken by {conflict.owner}: {conflict.claim.unit} publishes it, and up would refuse"
 
 
 def _ports_taken(conflicts: list[Conflict], shown: str) -> DevenvError:

@@ -172,7 +172,10 @@ def plain(text: str) -> str:
 
 def _field(shown: str, label: str, value: str, indent: int = 6) -> list[str]:
     first, *more = value.splitlines() or [""]
-    return [f"  {shown}{' ' * (indent - len(label))}{first}", *(f"  {'':{indent}}{line}" for line in more)]
+    return [
+        f"  {shown}{' ' * (indent - len(label))}{first}",
+        *(f"  {'':{indent}}{line}".rstrip() for line in more),
+    ]
 
 
 def _listed(names: Sequence[str]) -> str:

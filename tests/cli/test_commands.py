@@ -10,7 +10,10 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from typer._completion_classes import completion_init
+from typer.testing import CliRunner
 
+from devenv.cli import app
 from tests.fakes import Machine
 
 from .conftest import Devenv
@@ -27,14 +30,17 @@ def expect(text: str) -> list[str]:
 
 def test_up_says_what_it_does_and_where_to_look(devenv: Devenv) -> None:
     ended = devenv("up", "-d")
-    assert ended.exit_code == 0
-    assert ended.stdout == ""
-    said = lines(ended.stderr)
-    assert said[0] == "shop on fake (a fake machine)   plan: 5 to pull, 5 to start"
-    assert said[-1] == "ready in 0.0 s    open http://localhost:8000/    stop: devenv down"
-    assert "  valkey   healthy  0.0 s  localhost:6379" in said
-    assert "  orders   healthy  0.0 s  http://localhost:18000" in said
-    assert "  migrate  done  0.0 s" in said
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    first, *between, last = lines(ended.stderr)
+    assert first == "shop on fake (a fake machine)   plan: 5 to pull, 5 to start"
+    assert sorted(line for line in between if not line.endswith(("pulling", "starting"))) == [
+        "  kong     healthy  0.0 s  http://localhost:8000   manager http://localhost:8002",
+        "  migrate  done  0.0 s",
+        "  orders   healthy  0.0 s  http://localhost:18000",
+        "  valkey   healthy  0.0 s  localhost:6379",
+        "  web      healthy  0.0 s  http://localhost:3000   /",
+    ]
+    assert last == "ready in 0.0 s    open http://localhost:8000/    stop: devenv down"
 
 
 def test_a_second_up_has_nothing_to_do(devenv: Devenv, machine: Machine) -> None:
@@ -67,6 +73,67 @@ def test_a_failure_is_a_card_and_what_does_not_need_it_goes_on(devenv: Devenv, m
     assert "  web      not started" in lines(ended.stderr)
     assert set(machine.units) >= {"kong", "valkey"}
     assert "apply kong" in machine.done
+
+
+def test_in_the_foreground_logs_follow_and_ctrl_c_leaves_everything_running(
+    devenv: Devenv, machine: Machine
+) -> None:
+    ended = devenv("up", "orders")
+    assert ended.exit_code == 130
+    assert lines(ended.stdout) == ["valkey | valkey says hello", "orders | orders says hello"]
+    assert lines(ended.stderr)[-4:] == [
+        "ready in 0.0 s    open http://localhost:18000    stop: devenv down",
+        "logs follow; Ctrl-C leaves everything running",
+        "",
+        "still running; `devenv down` ends it, `devenv logs -f` shows this again",
+    ]
+    assert {name for name, one in machine.units.items() if one.running} == {"valkey", "orders"}
+
+
+def test_ctrl_c_while_it_waits_says_what_may_still_be_starting_and_up_goes_on(
+    devenv: Devenv, machine: Machine
+) -> None:
+    machine.interrupting.add("orders")
+    ended = devenv("up", "-d")
+    assert (ended.exit_code, ended.stdout) == (130, "")
+    assert lines(ended.stderr)[-1] == (
+        "note  interrupted: orders may still be starting; `devenv status` tells, `devenv down` ends it,"
+        " `devenv up` goes on"
+    )
+    machine.interrupting.clear()
+    machine.done.clear()
+    assert devenv("up", "-d").exit_code == 0
+    assert machine.done == ["apply web"]
+
+
+def test_a_port_that_is_taken_stops_up_before_anything_is_created(devenv: Devenv, machine: Machine) -> None:
+    machine.taken[18000] = "nginx (pid 7)"
+    ended = devenv("up", "-d")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert lines(ended.stderr) == expect(
+        """\
+        error  port 18000 is taken by nginx (pid 7)
+          where devenv.yaml: orders publishes 18000
+          why   checked before anything was created; nothing was changed
+          try   devenv up --remap-ports   gives free ones, the same each time"""
+    )
+    assert (machine.units, machine.done) == ({}, [])
+    planned = devenv("plan", "orders")
+    assert planned.exit_code == 0
+    assert planned.stderr == (
+        "note  18000 is taken by nginx (pid 7): orders publishes it, and up would refuse\n"
+    )
+
+
+def test_a_port_that_moved_is_told_once_and_kept(devenv: Devenv, machine: Machine) -> None:
+    machine.taken[18000] = "nginx (pid 7)"
+    first = lines(devenv("up", "-d", "--remap-ports").stderr)[0]
+    (port,) = (host for _, host in machine.units["orders"].ports.values())
+    assert first == f"note  18000 is taken by nginx (pid 7): orders is on {port}"
+    again = devenv("up", "-d")
+    assert again.exit_code == 0
+    assert lines(again.stderr)[0].startswith("shop is up, nothing to do")
+    assert json.loads(devenv("env", "--json").stdout)["ORDERS_URL"] == f"http://localhost:{port}"
 
 
 def test_a_profile_is_these_and_what_they_use(devenv: Devenv, machine: Machine) -> None:
@@ -126,6 +193,12 @@ def test_data_is_only_removed_by_somebody_who_says_yes(devenv: Devenv, machine: 
     assert not machine.volumes
 
 
+def test_the_data_stays_when_the_question_is_answered_with_no(devenv: Devenv, machine: Machine) -> None:
+    devenv("up", "-d")
+    assert devenv("down", "--volumes", input="y\n").exit_code == 2  # a pipe is nobody
+    assert machine.volumes
+
+
 def test_logs_name_who_said_what(devenv: Devenv) -> None:
     devenv("up", "-d")
     assert lines(devenv("logs", "web", "orders").stdout) == [
@@ -144,6 +217,21 @@ def test_exec_passes_the_command_and_its_exit_code(devenv: Devenv, machine: Mach
     assert machine.done[-3:] == ["exec web: ls -q --all", "exec web: false", "exec web: sh"]
 
 
+def test_a_command_needs_a_unit_that_runs(devenv: Devenv, machine: Machine) -> None:
+    devenv("up", "-d")
+    ended = devenv("exec", "migrate", "ls")
+    assert (ended.exit_code, lines(ended.stderr)) == (
+        2,
+        ["error  migrate is done", "  try   devenv up migrate"],
+    )
+
+
+def test_logs_go_on_until_ctrl_c(devenv: Devenv) -> None:
+    devenv("up", "-d", "orders")
+    ended = devenv("logs", "-f", "orders")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (130, "orders says hello\n", "")
+
+
 def test_run_brings_up_what_a_job_uses_and_nothing_else(devenv: Devenv, machine: Machine) -> None:
     assert devenv("run", "migrate", "--", "now", "-v").exit_code == 0
     assert machine.done == ["apply valkey", "run migrate: now -v"]
@@ -156,6 +244,14 @@ def test_restart_waits_until_it_is_healthy_again(devenv: Devenv, machine: Machin
     assert ended.exit_code == 0
     assert machine.done[-1] == "restart web"
     assert lines(ended.stderr)[0] == "shop on fake (a fake machine)   plan: 1 to restart"
+
+
+def test_restart_of_everything_leaves_jobs_alone(devenv: Devenv, machine: Machine) -> None:
+    assert lines(devenv("restart").stderr) == ["nothing of this checkout is up; begin with: devenv up"]
+    devenv("up", "-d")
+    machine.done.clear()
+    assert devenv("restart").exit_code == 0
+    assert sorted(machine.done) == ["restart kong", "restart orders", "restart valkey", "restart web"]
 
 
 def test_open_prints_where_the_front_page_is(devenv: Devenv) -> None:
@@ -201,6 +297,12 @@ def test_plan_is_the_plan(devenv: Devenv) -> None:
     }
 
 
+def test_a_plan_of_nothing_is_nothing_and_an_empty_list_for_programs(devenv: Devenv) -> None:
+    devenv("up", "-d")
+    assert (devenv("plan").output, devenv("plan").exit_code) == ("", 0)
+    assert json.loads(devenv("plan", "--json").stdout)["steps"] == []
+
+
 def test_the_parity_report_fails_on_what_it_is_told_to(devenv: Devenv, project: Path) -> None:
     assert devenv("plan", "--parity", "--fail-on", "lost").exit_code == 0
     assert devenv("plan", "--parity", "--fail-on", "emulated").exit_code == 1
@@ -219,6 +321,25 @@ def test_render_writes_a_folder_and_prints_its_path(devenv: Devenv, project: Pat
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_there_for(shell: str, devenv: Devenv) -> None:
     assert "_DEVENV_COMPLETE" in devenv("completion", shell).stdout
+
+
+def test_names_complete_from_the_manifest_and_from_what_is_up(devenv: Devenv) -> None:
+    def completed(*words: str) -> set[str]:
+        line = {"COMP_WORDS": " ".join(["devenv", *words]), "COMP_CWORD": str(len(words))}
+        told = {"_DEVENV_COMPLETE": "complete_bash", **line}
+        return set(CliRunner().invoke(app, [], prog_name="devenv", env=told).stdout.split())
+
+    completion_init()
+    assert completed("up", "o") == {"orders"}
+    assert completed("up", "") >= {"web", "orders", "migrate", "votes"}
+    assert completed("logs", "") == set()
+    devenv("up", "-d", "orders")
+    assert completed("logs", "") == {"valkey", "migrate", "orders"}
+    assert "status" in completed("st")
+
+
+def test_the_schema_is_json(devenv: Devenv) -> None:
+    assert json.loads(devenv("schema").stdout)["title"] == "devenv.yaml"
 
 
 REFUSED = {
@@ -283,6 +404,46 @@ def test_what_a_backend_does_not_do_is_said(devenv: Devenv, project: Path) -> No
     assert lines(devenv("plan").stderr) == [
         "note  services.api.host does nothing on fake: it is for the process backend"
     ]
+
+
+@pytest.mark.parametrize(
+    "command", ["up", "down", "status", "logs", "plan", "env", "render", "restart", "open"]
+)
+def test_without_a_manifest_it_says_how_to_begin(command: str, devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").unlink()
+    ended = devenv(command)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert lines(ended.stderr) == expect(
+        f"""\
+        error  no devenv.yaml here or in any folder above
+          where {project}
+          try   six lines are enough to begin:
+
+                    services:
+                      api:
+                        build: ./api
+                        port: 8000
+                        uses: [postgres]
+                        route: /api"""
+    )
+
+
+UNREADABLE = {
+    "nothing": (b"", "devenv.yaml:1:1: the file is empty"),
+    "bytes": (b"\xff", "error  devenv.yaml:1: not text"),
+    "ten megabytes": (b"#" * 10_000_000, "error  devenv.yaml has 10 MB"),
+    "a NUL byte": (b"a\0", "devenv.yaml:1:1: a NUL byte"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_manifest_that_is_none_ends_in_2(content: bytes, said: str, devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_bytes(content)
+    for command in ("up", "plan", "env", "render"):
+        ended = devenv(command)
+        assert (ended.exit_code, ended.stdout) == (2, "")
+        assert ended.stderr.startswith(said)
+    assert devenv("status").exit_code == devenv("logs").exit_code == devenv("down").exit_code == 0
 
 
 def test_without_an_engine_it_says_what_to_start(devenv: Devenv) -> None:
