@@ -396,14 +396,40 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
 def references_resolve(scope: Scope) -> Iterator[Finding]:
     for path, text in strings(scope.manifest):
         for found in REFERENCE.finditer(text):
-            if found[1] is not None:
+            if found[1] is not None and not _filled_in(path):
+                yield path, f'"{found[0]}" is not filled in here', "write out what it stands for"
+            elif found[1] is not None:
                 yield from _reference(scope, path, found[0], found[1])
+
+
+def _filled_in(path: Path) -> bool:
+    """Whether references are replaced there. What names files has to be known before anything else is."""
+    match path:
+        case ("services" | "jobs", _, section, *_) if section in _FILLED_IN:
+            return True
+        case ("services" | "jobs", _, "uses" | "secrets" | "like", *_):
+            return True  # names, which other rules check
+        case ("services" | "jobs", _, "build", "args" | "secrets", *_) | ("services", _, "reload", "run", *_):
+            return True
+        case ("infra", _, option, *_):
+            return option not in ("kind", "seed")
+    return path[:2] in (("gateway", "plugins"), ("gateway", "consumers"))
+
+
+_FILLED_IN = {"image", "command", "entrypoint", "env", "health", "route", "host"}
 
 
 def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Finding]:
     name, dot, attribute = inside.partition(".")
     if not whole.endswith("}"):
         yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
+    elif (
+        name == "secret"
+        and path[0] == "services"
+        and path[2] in ("health", "route")
+        and "plugins" not in path
+    ):
+        yield path, f"${{{inside}}}: a secret would be seen here", "it is for env, files and gateway plugins"
     elif name == "secret" and dot:
         if not _VARIABLE.match(attribute):
             yield path, f'"{attribute}" is not a name of a secret', "as an environment variable"

@@ -30,10 +30,10 @@ def gateway(manifest: models.Manifest, *, unit: str, fill: Fill, extra: Mapping[
 
 def _route(name: str, service: models.Service, route: models.Route, fill: Fill) -> Route:
     return Route(
-        path=route.path,
+        path=fill(route.path),
         service=name,
         port=next(iter(service.named_ports.values())),
-        hosts=tuple(route.host),
+        hosts=tuple(map(fill, route.host)),
         methods=tuple(method.upper() for method in route.methods),
         strip=route.strip,
         plugins=_plugins(route.plugins, fill),
@@ -46,8 +46,8 @@ def _consumer(name: str, one: models.Consumer, fill: Fill) -> Consumer:
         keys=tuple(fill(key) for key in one.key),
         basic=tuple((user, fill(password)) for user, password in one.basic.items()),
         jwt=tuple({key: fill(value) for key, value in entry.items()} for entry in one.jwt),
-        groups=tuple(one.groups),
-        custom_id=one.custom_id,
+        groups=tuple(map(fill, one.groups)),
+        custom_id=fill(one.custom_id) if one.custom_id else None,
         plugins=_plugins(one.plugins, fill),
     )
 

@@ -230,7 +230,9 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, fragment: str = "comp
     the secrets' values. `fragment` is the one that the backend honours, `place` the namespace where it
     has any. Two fingerprints that differ say in which aspect; see `differences`.
     """
-    own: list[Any] = [unit.compose] if fragment == "compose" else [unit.kubernetes, unit.replicas, unit.uid, place]
+    own: list[Any] = (
+        [unit.compose] if fragment == "compose" else [unit.kubernetes, unit.replicas, unit.uid, place]
+    )
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
         "command": [unit.command, unit.entrypoint],

@@ -7,7 +7,7 @@ wished for, `resolve` puts it all together.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -163,7 +163,8 @@ class _Resolver:
                 if part not in collected and part != options[kind.part.option]:
                     collected.append(part)
         env = {key: self._option(value) for key, value in declared.env.items()}
-        declared = declared.model_copy(update={"env": env})
+        image = self._option(declared.image) if declared.image else None
+        declared = declared.model_copy(update={"env": env, "image": image})
         return Instance(name, kind, declared, options)
 
     def _option(self, value: Any) -> str:
@@ -190,11 +191,11 @@ class _Resolver:
                 )
                 for key, port in ports.items()
             ),
-            probe=_probe(one.health, main),
+            probe=_probe(one.health, main, self.names.text),
             replicas=one.replicas,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
-            routes=tuple(route.path for route in one.route),
+            routes=tuple(self.names.text(route.path) for route in one.route),
         )
 
     def _job(self, name: str, one: Job) -> Unit:
@@ -299,15 +300,15 @@ def _parts(scope: Scope, name: str) -> list[str]:
     return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
 
 
-def _probe(health: Health | None, port: int | None) -> Probe | None:
+def _probe(health: Health | None, port: int | None, fill: Callable[[str], str]) -> Probe | None:
     if health is None:
         return Probe("tcp", port) if port else None
     timed = partial(Probe, every=health.every, timeout=health.timeout, within=health.within)
     if health.exec is not None:
-        words = ("sh", "-c", health.exec) if isinstance(health.exec, str) else tuple(health.exec)
-        return timed("exec", command=words)
+        words = ["sh", "-c", health.exec] if isinstance(health.exec, str) else health.exec
+        return timed("exec", command=tuple(map(fill, words)))
     if health.http is not None:
-        return timed("http", port or 0, health.http)
+        return timed("http", port or 0, fill(health.http))
     if health.grpc is not None:
         return timed("grpc", health.grpc)
     return timed("tcp", health.tcp or 0)

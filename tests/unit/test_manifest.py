@@ -429,6 +429,22 @@ BROKEN = {
             '3:54: services.a.env.C: ${mongo.url}: nothing is called "mongo" - uses: [mongo] brings it',
         ],
     ),
+    "references where nothing fills them in": (
+        'name: a\nservices:\n  a: {build: "./${stack.name}", volumes: {d: "/${stack.name}"}}\n'
+        'infra:\n  postgres: {seed: "${stack.name}.sql"}\n',
+        [
+            '3:7: services.a.build.context: "${stack.name}" is not filled in here - write out what it stands for',
+            '3:43: services.a.volumes.d: "${stack.name}" is not filled in here - write out what it stands for',
+            '5:14: infra.postgres.seed[0]: "${stack.name}" is not filled in here - write out what it stands for',
+        ],
+    ),
+    "a secret where everybody sees it": (
+        'name: a\nservices:\n  a: {image: x, port: 80, health: "/?key=${secret.KEY}"}\n',
+        [
+            "3:27: services.a.health.http: ${secret.KEY}: a secret would be seen here"
+            " - it is for env, files and gateway plugins"
+        ],
+    ),
     "a secret without a name, anywhere": (
         'name: a\ngateway: {consumers: {me: {key: "${secret.}"}}}\n',
         ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - as an environment variable'],

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from devenv.stack.model import Need, Probe
+from urllib.parse import unquote, urlsplit
 
-from .stacks import env, stack, unit
+from devenv.stack.model import Need, Probe
+from devenv.stack.ports import allot
+from devenv.stack.resolve import host_environment, outline
+from devenv.stack.world import World
+
+from .stacks import CATALOGUE, env, manifest, stack, unit
 
 ONE = "name: a\nservices:\n  api: {{image: x, {}}}\n"
 
@@ -92,6 +97,64 @@ def test_references_are_filled_in_and_doubled_dollars_left_to_the_shell() -> Non
         ' D: "${stack.name}/${stack.namespace}", E: "${secret.KEY}"}'
     )
     assert [said[key] for key in "ABCDE"] == ["http://api:80", "${HOME} $PORT", "valkey:6379", "a/a", "|KEY|"]
+
+
+def test_references_are_filled_in_wherever_they_may_stand() -> None:
+    text = """
+    name: shop
+    services:
+      api:
+        image: "api:${stack.name}"
+        port: 80
+        command: [serve, "--at=${api.url}"]
+        entrypoint: "run ${stack.namespace}"
+        health: {exec: "test ${api.port} = $PORT"}
+        route: {path: "/${stack.name}", host: "${stack.name}.localhost", plugins: [{acl: {allow: ["${stack.name}"]}}]}
+      page: {build: {context: ., args: {NAME: "${stack.name}"}}, port: 81, health: "/${stack.name}/up"}
+    infra:
+      postgres: {image: "postgres:${stack.name}", user: "${stack.name}", password: "${secret.DB}", env: {A: "${api.url}"}}
+    gateway:
+      consumers: {me: {key: "${secret.KEY}", custom_id: "${stack.name}", groups: ["${stack.name}"]}}
+    """
+    made = stack(text)
+    api, page, postgres = (made.unit(name) for name in ("api", "page", "postgres"))
+    assert (api.image, api.command, api.entrypoint) == (
+        "api:shop",
+        ("serve", "--at=http://api:80"),
+        ("run", "shop"),
+    )
+    assert api.probe is not None
+    assert page.probe is not None
+    assert page.build is not None
+    assert (api.probe.command, page.probe.path, page.build.args) == (
+        ("sh", "-c", "test 80 = $PORT"),
+        "/shop/up",
+        (("NAME", "shop"),),
+    )
+    assert postgres.image == "postgres:shop"
+    assert (
+        dict(postgres.env).items()
+        >= {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "\0DB\0", "A": "http://api:80"}.items()
+    )
+    assert made.gateway is not None
+    (route,), (me,) = made.gateway.routes, made.gateway.consumers
+    assert (route.path, route.hosts, api.routes) == ("/shop", ("shop.localhost",), ("/shop",))
+    assert route.plugins[0].config == {"allow": ["shop"]}
+    assert (me.keys, me.custom_id, me.groups) == (("\0KEY\0",), "shop", ("shop",))
+
+
+def test_a_password_reaches_the_store_and_its_users_as_it_was_written() -> None:
+    text = ONE.format("uses: [postgres]") + "infra:\n  postgres: {password: 'a$$b$${c}$d'}\n"
+    password = "a$$b${c}$d"  # only `$${` is ours
+    assert env(text, "api")["PGPASSWORD"] == env(text, "postgres")["POSTGRES_PASSWORD"] == password
+    assert unquote(urlsplit(env(text, "api")["DATABASE_URL"]).password or "") == password
+
+
+def test_one_bucket_needs_no_brackets_and_no_version_is_the_pinned_one() -> None:
+    text = ONE.format("uses: [minio/bills]") + "infra:\n  minio: {buckets: uploads, version: }\n"
+    assert env(text, "api")["S3_BUCKET"] == "bills"
+    assert "for bucket in uploads bills;" in (unit(text, "minio-buckets").command or ())[-1]
+    assert unit(text, "minio").image == unit(ONE.format("uses: [minio]"), "minio").image
 
 
 def test_secrets_are_names_and_the_stack_knows_whose_they_are() -> None:
@@ -186,6 +249,43 @@ def test_the_gateway_comes_with_the_first_route() -> None:
     assert [(route.path, route.service, route.port, route.methods) for route in made.gateway.routes] == [
         ("/", "api", 80, ("GET",))
     ]
+
+
+def test_there_is_one_gateway_under_whatever_name() -> None:
+    text = ONE.format("port: 80, route: /") + "infra:\n  gate: {kind: kong}\n"
+    made = stack(text)
+    assert [unit.name for unit in made.units] == ["gate", "api"]
+    assert made.gateway is not None
+    assert made.gateway.unit == "gate"
+
+
+def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> None:
+    text = """
+    name: a
+    services:
+      api: {image: x, port: 80, publish: 8080, uses: [postgres, web], env: {SELF: "${api.url}", NAME: "${stack.name}"}, secrets: [KEY]}
+      web: {image: x, port: 81, publish: 8181}
+      worker: {image: x}
+    jobs:
+      seed: {image: x, uses: [postgres]}
+    """
+    parsed = manifest(text)
+    ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={5432: "x"}, held={}, checkout="c", remap=False)
+    world = World("c", ports)
+    said = host_environment(parsed, CATALOGUE, world, "api")
+    port = ports["postgres", 5432]
+    assert {key: said[key] for key in ("PGHOST", "PGPORT", "WEB_URL", "SELF", "NAME", "KEY")} == {
+        "PGHOST": "localhost",
+        "PGPORT": str(port),
+        "WEB_URL": "http://localhost:8181",
+        "SELF": "http://localhost:8080",
+        "NAME": "a",
+        "KEY": "\0KEY\0",
+    }
+    everything = host_environment(parsed, CATALOGUE, world)
+    assert everything["API_URL"] == "http://localhost:8080"
+    assert "WORKER_URL" not in everything
+    assert "PGHOST" in host_environment(parsed, CATALOGUE, world, "seed")
 
 
 def test_links_follow_the_ports_that_were_given() -> None:
