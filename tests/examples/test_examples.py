@@ -68,6 +68,17 @@ def test_an_example_becomes_what_it_did(name: str, request: pytest.FixtureReques
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
+def test_a_bundle_holds_secrets_only_where_nobody_else_can_read_them(name: str) -> None:
+    stack = resolved(EXAMPLES[name])
+    secrets = {secret: f"sesame-{secret}-open" for secret in stack.secrets | stack.generated}
+    bundle = render(stack, fingerprints={}, secrets=secrets)
+    holding = {file for file, text in bundle.files.items() if "sesame-" in text}
+    assert ".env" in holding or not secrets
+    assert "compose.yaml" not in holding
+    assert bundle.private >= {"compose.yaml", ".env"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_gateway_takes_what_is_rendered_for_kong(name: str) -> None:
     rendered = EXPECTED / name / "kong.yml"
     if rendered.exists():

@@ -8,7 +8,12 @@ import pytest
 import yaml
 
 from devenv import assets
-from devenv.stack.catalogue import Catalogue, matches
+from devenv.errors import DevenvError
+from devenv.manifest.parse import parse
+from devenv.render import compose
+from devenv.stack.catalogue import Catalogue, Facts, matches
+from devenv.stack.resolve import resolve
+from devenv.stack.world import World
 
 from .stacks import CATALOGUE, stack
 
@@ -65,19 +70,59 @@ services:
 """
 
 
-def test_a_new_kind_is_one_file() -> None:
-    from devenv.manifest.parse import parse
-    from devenv.stack.catalogue import Facts
-    from devenv.stack.resolve import resolve
-    from devenv.stack.world import World
-
-    catalogue = Catalogue({**assets.catalogue(), "nats": NATS})
+def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
+    for name, content in {**assets.catalogue(), "nats": NATS}.items():
+        (tmp_path / f"{name}.yaml").write_text(content)
+    catalogue = Catalogue({file.stem: file.read_text() for file in tmp_path.iterdir()})
     text = "name: a\nservices:\n  api: {image: x, uses: [bus]}\ninfra:\n  bus: {kind: nats}\n"
     parsed, _ = parse(text, file="devenv.yaml", kinds=Facts(catalogue))
     made = resolve(parsed, catalogue, World("c0ffee", {("bus", 4222): 4222, ("bus", 8222): 9999}))
-    assert dict(made.unit("api").env) == {"BUS_URL": "nats://\0BUS_TOKEN:url\0@bus:4222"}
-    assert made.unit("bus").command == ("--auth", "\0BUS_TOKEN\0", "-m", "8222")
-    assert [link.url for link in made.unit("bus").links] == ["http://localhost:9999"]
+    files = compose.render(made, fingerprints={}, secrets={"BUS_TOKEN": "t"}).files
+    services = yaml.safe_load(files["compose.yaml"])["services"]
+    assert services["api"]["environment"] == {"BUS_URL": "nats://${DEVENV_SECRET_BUS_TOKEN_URL}@bus:4222"}
+    assert services["api"]["depends_on"] == {"bus": {"condition": "service_healthy"}}
+    bus = services["bus"]
+    assert {key: bus[key] for key in ("image", "command", "ports")} == {
+        "image": "nats:2.12",
+        "command": ["--auth", "${DEVENV_SECRET_BUS_TOKEN}", "-m", "8222"],
+        "ports": ["127.0.0.1:4222:4222", "127.0.0.1:9999:8222"],
+    }
+    assert [(link.label, link.url) for link in made.unit("bus").links] == [
+        ("monitor", "http://localhost:9999")
+    ]
+
+
+NO_KINDS = {
+    "no block of ours": "services: {odd: {image: x}}\n",
+    "no service of its name": "x-devenv: {}\nservices: {other: {image: x}}\n",
+    "a list": "- a\n",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("text", NO_KINDS.values(), ids=NO_KINDS)
+def test_a_file_that_is_no_kind_says_what_it_lacks(text: str) -> None:
+    with pytest.raises(DevenvError, match="compose/odd.yaml is not a kind") as refused:
+        Catalogue({"odd": text})["odd"]
+    assert refused.value.why == "it needs an x-devenv block and a service called odd"
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_than_it_says(
+    kind: str,
+) -> None:
+    main = CATALOGUE[kind].services[kind]
+    assert "mem_limit" in main
+    assert all(":" in volume and not volume.startswith(("/", ".")) for volume in main.get("volumes", ()))
+    assert all(set(port) <= {"name", "target", "published"} for port in main["ports"])
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None:
+    text = assets.catalogue()[kind]
+    own = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
+    part = CATALOGUE[kind].part
+    assert own <= {part.option if part else ""}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +135,9 @@ def test_a_new_kind_is_one_file() -> None:
         ("v1.2", "=1.2", True),
         ("latest", "<18", False),
         ("18-alpine", ">=18", True),
+        ("18.6", ">18", False),
+        ("18.6", "<=18", True),
+        ("19", "about 19", False),
     ],
 )
 def test_versions_compare_by_their_numbers(version: str, condition: str, holds: bool) -> None:
