@@ -157,7 +157,8 @@ class Project:
         from devenv.stack.resolve import outline
 
         manifest, _, catalogue = self.parsed
-        self.workspace.write({"schema.json": json.dumps(schema())})  # for editors; see README
+        described = self._memory.recall("schema", make=lambda: json.dumps(schema()))
+        self.workspace.write({"schema.json": described})  # for editors; see README
         return outline(manifest, catalogue)
 
     def _resolve(self, world: World) -> Stack:
