@@ -1,0 +1,132 @@
+"""A plan is walked as fast as its order allows, and to its end where it can be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Barrier, Event
+
+import pytest
+
+from devenv.engine.runner import Work, run
+from devenv.errors import DevenvError, UnitFailed
+from devenv.events import Done, Failed, Progress, Skipped, Started
+from devenv.events import Event as Said
+from devenv.plan.model import Observed
+from devenv.plan.planner import plan_up
+from devenv.stack.model import Stack, Unit
+from tests.fakes import FakeBackend, Machine
+
+from .stacks import fingerprints, stack
+
+SHOP = """
+    name: shop
+    services:
+      web: {image: web:1, port: 80, uses: [orders]}
+      orders: {image: orders:1, uses: [migrate]}
+      alone: {image: alone:1}
+    jobs:
+      migrate: {image: migrate:1}
+"""
+
+
+@pytest.fixture
+def machine() -> Machine:
+    FakeBackend.machine = Machine()
+    return FakeBackend.machine
+
+
+def carried_out(
+    made: Stack, backend: FakeBackend, folder: Path
+) -> tuple[list[DevenvError], list[Said], Work]:
+    backend.follow(made, folder)
+    wanted, said = fingerprints(made), list[Said]()
+    work = Work(made, backend, folder, wanted, {})
+    try:
+        failures = run(plan_up(made, Observed(), fingerprints=wanted), work, said.append)
+    except BaseException:
+        assert work.stop.is_set()
+        raise
+    return failures, said, work
+
+
+def outcome(said: list[Said], kind: type[Done | Failed | Skipped | Started]) -> set[str]:
+    return {f"{one.step.op} {one.step.target}" for one in said if isinstance(one, kind)}
+
+
+def test_every_step_is_begun_and_ended_once_and_after_those_it_needs(
+    machine: Machine, tmp_path: Path
+) -> None:
+    made = stack(SHOP)
+    failures, said, _ = carried_out(made, FakeBackend(), tmp_path)
+    assert failures == []
+    ended: set[int] = set()
+    for one in said:
+        if isinstance(one, Started):
+            assert ended.issuperset(one.step.after)
+        if isinstance(one, Done):
+            ended.add(one.step.number)
+    assert ended == {step.number for step in plan_up(made, Observed(), fingerprints=fingerprints(made))}
+    assert {one.line for one in said if isinstance(one, Progress)} == {
+        f"pulling {image}" for image in machine.images
+    }
+
+
+class Meeting(FakeBackend):
+    """Two units become ready only together."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names, self.barrier = names, Barrier(len(names), timeout=30)
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        if unit.name in self.names:
+            self.barrier.wait()
+
+
+def test_what_does_not_wait_for_one_another_goes_on_at_the_same_time(
+    machine: Machine, tmp_path: Path
+) -> None:
+    failures, said, _ = carried_out(stack(SHOP), Meeting("migrate", "alone"), tmp_path)
+    assert failures == []
+    assert outcome(said, Done) >= {"wait migrate", "wait alone"}
+
+
+def test_after_a_failure_what_needs_it_is_left_out_and_the_rest_comes_up(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.failing = {"migrate"}
+    (failure,), said, work = carried_out(stack(SHOP), FakeBackend(), tmp_path)
+    assert isinstance(failure, UnitFailed)
+    assert (failure.card.unit, failure.card.waiting) == ("migrate", ("orders", "web"))
+    assert outcome(said, Failed) == {"wait migrate"}
+    assert outcome(said, Skipped) == {"apply orders", "wait orders", "apply web", "wait web"}
+    assert "wait alone" in outcome(said, Done)
+    assert not work.stop.is_set()
+
+
+def test_two_failures_are_both_told(machine: Machine, tmp_path: Path) -> None:
+    machine.failing = {"migrate", "alone"}
+    failures, _, _ = carried_out(stack(SHOP), FakeBackend(), tmp_path)
+    assert {failure.card.unit for failure in failures if isinstance(failure, UnitFailed)} == {
+        "migrate",
+        "alone",
+    }
+
+
+class Buggy(FakeBackend):
+    """It has a mistake in it."""
+
+    def apply(self, unit: Unit, fingerprint: str) -> None:
+        raise ZeroDivisionError(unit.name)
+
+
+def test_a_bug_keeps_its_traceback_and_stops_everything(machine: Machine, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError) as bug:
+        carried_out(stack(SHOP), Buggy(), tmp_path)
+    assert bug.traceback[-1].name == "apply"
+
+
+def test_ctrl_c_passes_through_once_all_have_been_told_to_stop(machine: Machine, tmp_path: Path) -> None:
+    machine.interrupting = {"migrate"}
+    with pytest.raises(KeyboardInterrupt):
+        carried_out(stack(SHOP), FakeBackend(), tmp_path)
