@@ -22,7 +22,6 @@ ensure_programs() {
         say "minikube  $(command -v minikube) is used: it is there, and registry.k8s.io answers"
         return
     fi
-    [ -e "$BIN/minikube" ] || announce
     ensure_images
     ensure_program minikube && place minikube
     made "preload   images and programs, packed" "$PRELOADED" "$(recipe_of_kit)" pack_preload
@@ -61,6 +60,7 @@ ensure_images() {
     docker image inspect debian:trixie-slim >/dev/null 2>&1 || docker pull -q debian:trixie-slim >/dev/null 2>&1 ||
         STATUS=3 die "a Docker engine and debian:trixie-slim are needed: run tests/machine/machine.sh first"
     command -v go >/dev/null || STATUS=3 die "Go is needed: run tests/machine/machine.sh first"
+    [ -e "$MADE/images.tar" ] || announce
 
     # Packages come over the network while the processors compile.
     local program node

@@ -24,7 +24,7 @@ export_ours() {
 
 print_env() {
     if users_minikube; then
-        echo "# the Minikube and the kubeconfig of $USER are used: nothing to export"
+        echo "# your own Minikube and kubeconfig are used: nothing to export"
         return
     fi
     [ -x "$BIN/minikube" ] || die "nothing is built yet: run tests/machine/cluster.sh"
@@ -32,18 +32,21 @@ print_env() {
 }
 
 minikube_up() {
-    local context=(--keep-context) # of the user's kubeconfig; in one of our own there is none to keep
-    users_minikube || { export_ours && context=(); }
+    users_minikube || export_ours
     if minikube status -p "$1" >/dev/null 2>&1; then
         say "profile   $1 is running"
     else
-        timed "profile   $1 started" start_profile "$1" "${context[@]}"
+        timed "profile   $1 started" start_profile "$1"
     fi
 }
 
-# Minikube returns when the system's pods run, which is before names resolve.
 start_profile() {
-    minikube start -p "$@" && names_resolve --context "$1"
+    if users_minikube; then
+        minikube start -p "$1" --keep-context
+    else
+        # It returns when the system's pods run, which is before names resolve.
+        minikube start -p "$1" && names_resolve --context "$1"
+    fi
 }
 
 # names_resolve KUBECTL-OPTION...
