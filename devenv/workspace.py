@@ -92,11 +92,18 @@ class Workspace:
             )
         made = {name: self._password(name) for name in generated if name not in kept}
         if made:
-            lines = [f"{name}={value}" for name, value in sorted({**kept, **made}.items())]
-            head = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
-            self.write({"secrets.env": head + "\n".join(lines) + "\n"}, private={"secrets.env"})
+            self.write({"secrets.env": self._with_secrets(made)}, private={"secrets.env"})
         ours = {**kept, **made}
         return {name: known.get(name, "") for name in wanted} | {name: ours[name] for name in generated}
+
+    def _with_secrets(self, made: Mapping[str, str]) -> str:
+        """`secrets.env` with more in it; what people wrote there stays as they wrote it."""
+        try:
+            before = (self.state / "secrets.env").read_text()
+        except FileNotFoundError:
+            before = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
+        gap = "" if before.endswith("\n") or not before else "\n"
+        return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(made.items()))
 
     def _password(self, name: str) -> str:
         """A password that depends on a key of this machine and on the checkout.
@@ -208,12 +215,20 @@ def read_text(file: Path, shown: str) -> str:
 
 
 def read_env(file: Path) -> dict[str, str]:
-    """The variables of an env file; nothing is expanded. A missing file has none."""
+    """The variables of an env file; nothing is expanded. A missing file has none.
+
+    Raises `UsageError` for one that cannot be read.
+    """
     if not file.is_file():
         return {}
     from dotenv import dotenv_values
 
-    return {key: value for key, value in dotenv_values(file, interpolate=False).items() if value is not None}
+    try:
+        values = dotenv_values(file, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {file}", why=why) from error
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def write_whole(file: Path, text: str, *, mode: int) -> None:

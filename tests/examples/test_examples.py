@@ -27,7 +27,7 @@ EXAMPLES = {
     file.parent.name: file for file in (*ROOT.glob("examples/*/devenv.yaml"), *HERE.glob("*/devenv.yaml"))
 }
 EXPECTED = HERE / "expected"
-NASTY = 'it\'s "$secret" \\ #1\\'
+NASTY = 'it\'s "$secret" ${X} \\n \\" #1\\\n-----second line-----\n\ttab `x` ünï'
 
 
 def resolved(file: Path) -> Stack:

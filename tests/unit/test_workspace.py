@@ -12,7 +12,7 @@ import pytest
 
 from devenv import hostports, workspace
 from devenv.errors import DevenvError, UsageError
-from devenv.memory import Memory
+from devenv.memory import KEEP, Memory
 from devenv.render.bundle import Bundle
 from devenv.workspace import Workspace
 
@@ -84,6 +84,34 @@ def test_a_secret_comes_from_the_environment_then_env_then_secrets_env(space: Wo
     assert value({"KEY": "first"}) == "first"
 
 
+def test_what_people_wrote_into_secrets_env_stays_as_they_wrote_it(space: Workspace) -> None:
+    mine = "# mine\nKEY='a # b'\nPEM=\"one\ntwo\"\nexport LAST=x"
+    space.write({"secrets.env": mine}, private={"secrets.env"})
+    (made,) = space.secret_values(wanted=[], generated=["DB"], environment={}, strict=True).values()
+    assert (space.state / "secrets.env").read_text() == f"{mine}\nDB={made}\n"
+    wanted = ["KEY", "PEM", "LAST"]
+    found = space.secret_values(wanted=wanted, generated=["DB"], environment={}, strict=True)
+    assert found == {"KEY": "a # b", "PEM": "one\ntwo", "LAST": "x", "DB": made}
+
+
+def test_two_checkouts_never_share_a_password(space: Workspace, tmp_path: Path) -> None:
+    other = Workspace(tmp_path / "other" / "devenv.yaml")
+    other.root.mkdir()
+    one, two = (
+        each.secret_values(wanted=[], generated=["A", "B"], environment={}, strict=True)
+        for each in (space, other)
+    )
+    assert len({*one.values(), *two.values()}) == 4
+    assert space.checkout != other.checkout
+
+
+def test_an_env_file_that_is_no_text_is_named(space: Workspace) -> None:
+    (space.root / ".env").write_bytes(b"A=\xff\n")
+    with pytest.raises(UsageError, match=r"cannot read .*/\.env$") as refused:
+        space.secret_values(wanted=["A"], generated=[], environment={}, strict=True)
+    assert refused.value.why == "it is not UTF-8"
+
+
 def test_every_secret_without_a_value_is_named(space: Workspace) -> None:
     with pytest.raises(UsageError, match="no value for the secrets A, B"):
         space.secret_values(wanted=["B", "A"], generated=[], environment={}, strict=True)
@@ -97,6 +125,48 @@ def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
     space.write_bundle(bundle, "compose")
     assert (folder / "compose.yaml").stat().st_ino == before.st_ino
     assert (mode(folder / "compose.yaml"), mode(folder / "files/a")) == (0o600, 0o644)
+
+
+def test_what_is_generated_stays_out_of_git_without_a_word_in_the_projects_own_gitignore(
+    space: Workspace,
+) -> None:
+    space.write({"a/b": "c"})
+    assert (space.state / ".gitignore").read_text() == "*\n"
+
+
+def test_it_is_called_as_people_would_call_it_from_where_they_are(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(space.root)
+    assert space.shown == "devenv.yaml"
+    monkeypatch.chdir("/")
+    assert space.shown == str(space.file).removeprefix("/")
+    monkeypatch.chdir(os.path.dirname(sys.executable))
+    assert space.shown == str(space.file)
+
+
+def test_the_backend_it_was_last_brought_up_on_is_known(space: Workspace) -> None:
+    assert space.last_backend == ""
+    space.write({"backend": "minikube\n"})
+    assert space.last_backend == "minikube"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk has to be mounted")
+def test_a_full_disk_is_called_one_and_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        space = Workspace(disk / "devenv.yaml")
+        space.write({"compose/compose.yaml": "old"})
+        with pytest.raises(DevenvError) as refused:
+            space.write({"compose/compose.yaml": "n" * 100_000})
+        assert (refused.value.what, refused.value.where) == ("the disk is full", str(space.state))
+        assert (space.state / "compose" / "compose.yaml").read_text() == "old"
+        assert sorted(one.name for one in (space.state / "compose").iterdir()) == ["compose.yaml"]
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_a_write_that_fails_leaves_the_old_file(space: Workspace) -> None:
@@ -153,6 +223,22 @@ def unused_port() -> int:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def test_a_port_of_every_address_is_taken_too(unused_port: int) -> None:
+    import socket
+
+    with socket.create_server(("0.0.0.0", unused_port)):
+        assert set(hostports.taken([unused_port, 1])) - {1} == {unused_port}
+
+
+def test_memory_keeps_a_few_and_does_without_a_folder_it_cannot_write(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "cache")
+    for number in range(KEEP + 10):
+        memory.recall(str(number), make=int)
+    assert len(list((tmp_path / "cache").iterdir())) == KEEP
+    (tmp_path / "file").write_text("")
+    assert Memory(tmp_path / "file" / "cache").recall("a", make=lambda: 1) == 1
 
 
 def test_memory_asks_once_and_again_when_anything_differs(tmp_path: Path) -> None:
