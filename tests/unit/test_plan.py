@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from textwrap import dedent
 
+import pytest
+
 from devenv.plan.model import Found, Observed
 from devenv.plan.planner import plan_restart, plan_run, plan_up
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.model import Stack, differences, fingerprint
 
 from .stacks import fingerprints, stack
 
@@ -245,13 +247,57 @@ def test_restarts_are_all_at_once() -> None:
     )
 
 
+STALE = {
+    "another image": ("image: y", "image"),
+    "a command": ("image: x, command: run", "command"),
+    "an entrypoint": ("image: x, entrypoint: run", "command"),
+    "a variable": ("image: x, env: {A: b}", "env"),
+    "the name of a secret": ("image: x, secrets: [KEY]", "env"),
+    "what is used": ("image: x, uses: [valkey]", "env"),
+    "another port": ("image: x, port: 8080", "ports health env"),
+    "another host port": ("image: x, port: 80, publish: 8080", "ports health env"),
+    "a probe": ("image: x, health: {exec: up}", "health"),
+    "a volume": ("image: x, volumes: {d: /d}", "volumes"),
+    "a file": ("image: x, files: {/a: ./a}", "files"),
+    "memory": ("image: x, resources: {memory: 1Gi}", "settings"),
+    "cpu": ("image: x, resources: {cpu: 1}", "settings"),
+    "grace": ("image: x, grace: 3s", "settings"),
+    "a fragment": ("image: x, compose: {ulimits: {nofile: 9}}", "settings"),
+    "nothing": ("image: x", ""),
+    "a fragment of another runtime": ("image: x, kubernetes: {Deployment: {spec: {}}}", ""),
+    "replicas, of which one runs": ("image: x, replicas: 3", ""),
+    "what waits": ("image: x, uses: [other]", ""),
+    "the resources of none": ("image: x, resources: {}", ""),
+}
+
+
+@pytest.mark.parametrize(("said", "aspects"), STALE.values(), ids=STALE)
+def test_what_makes_a_container_stale_is_named(said: str, aspects: str) -> None:
+    def print_of(said: str) -> str:
+        text = f"name: a\nservices:\n  api: {{{said}}}\n  other: {{image: z}}\n"
+        return fingerprint(stack(text).unit("api"), {})
+
+    assert set(differences(print_of("image: x"), print_of(said))) == set(aspects.split())
+
+
 def test_what_changes_nothing_in_a_container_leaves_it_alone() -> None:
     def print_of(said: str) -> str:
         return fingerprint(stack(f"name: a\nservices:\n  api: {{image: x, {said}}}\n").unit("api"), {})
 
     assert print_of("port: 80") == print_of("port: 80, route: /x")
     assert print_of("env: {A: a, B: b}") == print_of("env: {B: b, A: a}")
-    assert print_of("env: {A: a}") != print_of("env: {A: b}")
+    assert print_of("uses: [valkey, mailpit]") == print_of("uses: [mailpit, valkey]")
+
+
+def test_the_content_of_a_file_and_of_an_image_count_and_not_when_they_were_written() -> None:
+    def print_of(source: str, file: str) -> str:
+        text = "name: a\nservices:\n  api: {build: ., files: {/a: ./a}}\n"
+        made = stack(text, builds={(".", "Dockerfile"): source}, files={"./a": (("a", file),)})
+        return fingerprint(made.unit("api"), {})
+
+    assert differences(print_of("1", "1"), print_of("2", "1")) == ["image"]
+    assert differences(print_of("1", "1"), print_of("1", "2")) == ["files"]
+    assert print_of("1", "1") == print_of("1", "1")
 
 
 def test_the_value_of_a_secret_counts_and_does_not_show() -> None:

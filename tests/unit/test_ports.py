@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from devenv.stack.ports import RANGE, Claim, allot
@@ -85,3 +87,23 @@ def test_no_port_is_given_twice() -> None:
     many = [Claim(f"s{number}", 80, 80, explicit=False) for number in range(300)]
     found, _ = ports(*many)
     assert len(set(found.values())) == 300
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_is_asked_for_nothing_is_given_twice_or_taken_and_all_of_it_stays(seed: int) -> None:
+    chance = random.Random(seed)
+    claims = [
+        Claim(f"s{number}", port, chance.choice([port, 80, 8080, 9000]), explicit=chance.random() < 0.5)
+        for number in range(chance.randrange(1, 30))
+        for port in (80, 443)
+    ]
+    taken = {port: "somebody" for port in (8080, 20001, 20002) if chance.random() < 0.5}
+    found, conflicts = ports(*claims, taken=taken, remap=True)
+    assert not conflicts
+    assert set(found) == {claim.key for claim in claims}
+    assert len(set(found.values())) == len(found)
+    assert set(found.values()).isdisjoint(taken)
+    held = {claim.key: (claim.wanted, found[claim.key]) for claim in claims}
+    assert ports(*claims, taken=taken, held=held) == (found, [])
+    more = Claim("late", 80, 8080, explicit=False)
+    assert ports(*claims, more, taken=taken, held=held)[0].items() >= found.items()

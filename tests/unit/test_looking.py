@@ -1,0 +1,290 @@
+"""What an engine's answers mean, who is ready, and what known messages are about."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from devenv.backends import containers
+from devenv.backends.causes import CAUSES, likely
+from devenv.backends.probe import answers
+from devenv.errors import ToolMissing
+from devenv.plan.model import Found
+
+LABELS = {
+    "devenv.dev/unit": "orders",
+    "devenv.dev/stack": "shop-c0ffee",
+    "devenv.dev/role": "service",
+    "devenv.dev/fingerprint": "env:1",
+    "devenv.dev/ports": '[["http",80,8080,8081],["metrics",9100,9100,9100]]',
+    "devenv.dev/links": '[["","http://localhost:8081"]]',
+    "devenv.dev/routes": '["/api"]',
+}
+
+
+def container(**said: Any) -> dict[str, Any]:
+    return {
+        "Id": "c0ffee",
+        "Labels": LABELS,
+        "State": "running",
+        "Status": "Up 3 minutes",
+        "Image": "orders:1",
+        **said,
+    }
+
+
+def test_a_container_is_known_by_its_labels_alone() -> None:
+    assert containers.found(container(Status="Up 3 minutes (healthy)")) == Found(
+        "orders",
+        id="c0ffee",
+        state="running",
+        stack="shop-c0ffee",
+        role="service",
+        healthy=True,
+        fingerprint="env:1",
+        image="orders:1",
+        ports={80: (8080, 8081), 9100: (9100, 9100)},
+        port_names={80: "http", 9100: "metrics"},
+        links=(("", "http://localhost:8081"),),
+        routes=("/api",),
+    )
+    bare = containers.found(
+        container(Labels={"devenv.dev/unit": "job"}, State="exited", Status="Exited (3) 1 hour ago")
+    )
+    assert bare == Found("job", id="c0ffee", state="exited", exit_code=3, image="orders:1")
+
+
+STATUSES = {
+    "Up 3 minutes": None,
+    "Up 3 minutes (healthy)": True,
+    "Up 3 minutes (unhealthy)": False,
+    "Up 1 second (health: starting)": False,
+    "Created": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize(("status", "healthy"), STATUSES.items())
+def test_health_is_what_the_engine_says_of_it(status: str, healthy: bool | None) -> None:
+    assert containers.found(container(Status=status)).healthy is healthy
+
+
+NAMES = {
+    "postgres:18": True,
+    "docker.io/library/postgres:18": True,
+    "postgres": False,
+    "busybox": True,
+    "ghcr.io/acme/shop:1": True,
+    "localhost:5000/shop": True,
+    "postgres@sha256:abc": True,
+    "postgres:18@sha256:abc": True,
+    "postgres@sha256:def": False,
+    "shop:1": False,
+}
+
+
+@pytest.mark.parametrize(("name", "there"), NAMES.items())
+def test_an_image_is_there_by_whatever_name_it_is_asked_for(name: str, there: bool) -> None:
+    images = [
+        {"RepoTags": ["postgres:18", "busybox:latest"], "RepoDigests": ["postgres@sha256:abc"]},
+        {"RepoTags": ["ghcr.io/acme/shop:1", "localhost:5000/shop:latest"], "RepoDigests": None},
+        {"RepoTags": None},
+    ]
+    assert containers.named(images, [name]) == ({name} if there else set())
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path into which everybody may look: a socket's name has at most 107 bytes."""
+    with TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+Engine = Callable[[int, Any], str]
+
+
+@pytest.fixture
+def engine(folder: Path) -> Iterator[Engine]:
+    """An engine that has one answer for whoever asks next; returns its address."""
+    listening: list[socket.socket] = []
+
+    def make(status: int, answer: Any) -> str:
+        path = str(folder / "docker.sock")
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        server.bind(path)
+        server.listen()
+        listening.append(server)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with closing(connection):
+                connection.recv(4096)
+                connection.sendall(f"HTTP/1.0 {status} Said\r\n\r\n{json.dumps(answer)}".encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"unix://{path}"
+
+    yield make
+    for server in listening:
+        server.close()
+
+
+def test_all_containers_come_with_one_question(engine: Engine) -> None:
+    assert containers.every(engine(200, [container()])) == [container()]
+
+
+def test_the_version_is_what_it_says(engine: Engine) -> None:
+    assert containers.version(engine(200, {"Version": "28.5.2"})) == "28.5.2"
+
+
+def test_what_is_no_local_engine_is_left_to_the_sdk(engine: Engine) -> None:
+    assert containers.every("tcp://127.0.0.1:1") is None
+    assert containers.images(engine(500, {"message": "oh"})) is None
+
+
+def test_where_nobody_listens_it_says_what_to_start(folder: Path) -> None:
+    with pytest.raises(ToolMissing, match="no Docker engine answers at unix:///") as missing:
+        containers.every(f"unix://{folder}/docker.sock")
+    assert "sudo systemctl start docker" in missing.value.hint
+    assert missing.value.exit_code == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without the right")
+def test_without_the_right_to_ask_it_says_who_gives_it(engine: Engine, folder: Path) -> None:
+    address = engine(200, [])
+    (folder / "docker.sock").chmod(0o600)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ToolMissing, match="no right to talk to the Docker engine at unix:///") as missing:
+            containers.every(address)
+    finally:
+        os.seteuid(0)
+    assert missing.value.hint.startswith("sudo usermod -aG docker $USER")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("28.5.2", "Docker 28.5.2 at x"),
+        ("25.0.0+dfsg1", "Docker 25.0.0 at x"),
+        ("29.0.0-rc.1", "Docker 29.0.0-rc.1 at x"),
+    ],
+)
+def test_an_engine_is_called_by_its_version(version: str, said: str) -> None:
+    assert containers.described(version, "x") == said
+
+
+@pytest.mark.parametrize("version", ["20.10.24", "24.0.9"])
+def test_an_engine_too_old_is_refused(version: str) -> None:
+    with pytest.raises(ToolMissing, match=f"the Docker engine is {version}"):
+        containers.described(version, "x")
+
+
+def test_the_engine_is_the_one_that_the_docker_command_talks_to(folder: Path) -> None:
+    own = {"DOCKER_CONFIG": str(folder)}
+    assert containers.address({"DOCKER_HOST": "tcp://a:1", **own}) == "tcp://a:1"
+    assert containers.address(own) == "unix:///var/run/docker.sock"
+    (folder / "config.json").write_text("{broken")
+    assert containers.address(own) == "unix:///var/run/docker.sock"
+    (folder / "config.json").write_text('{"currentContext": "default"}')
+    assert containers.address(own) == "unix:///var/run/docker.sock"
+
+
+HTTP = {
+    b"HTTP/1.1 204 No Content\r\n\r\n": (True, "204 No Content"),
+    b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n": (True, "302 Found"),
+    b"HTTP/1.1 503 Unavailable\r\nContent-Length: 4\r\n\r\nwait": (False, "503 Unavailable: wait"),
+    b"": (False, "nothing answers on the port"),
+    b"SSH-2.0-x\r\n": (False, "not HTTP: BadStatusLine('SSH-2.0-x\\r\\n')"),
+}
+
+
+def listening(answer: bytes | None) -> tuple[socket.socket, int]:
+    """A program on a port: it says `answer` and hangs up, or with None it says nothing."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with closing(connection):
+            if answer is None:
+                connection.recv(4096)  # until the other side hangs up
+            else:
+                if answer:
+                    connection.recv(4096)
+                connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server, server.getsockname()[1]
+
+
+@pytest.mark.parametrize(("answer", "found"), HTTP.items())
+def test_http_is_ready_with_2xx_and_3xx_and_else_says_what_it_got(
+    answer: bytes, found: tuple[bool, str]
+) -> None:
+    server, port = listening(answer)
+    with closing(server):
+        assert answers("http", port, "/healthz") == found
+
+
+def test_a_port_is_ready_when_a_program_holds_the_line() -> None:
+    server, port = listening(None)
+    with closing(server):
+        assert answers("tcp", port) == (True, "accepts connections")
+
+
+def test_a_proxy_that_hangs_up_at_once_has_nothing_behind_it() -> None:
+    server, port = listening(b"")
+    with closing(server):
+        assert answers("tcp", port) == (False, "nothing listens on the port")
+    assert answers("tcp", port) == (False, "nothing answers on the port")
+
+
+OWNERS = {
+    "of a stack": (
+        {"devenv.dev/unit": "db", "devenv.dev/stack": "shop-c0ffee"},
+        "db of the stack shop-c0ffee",
+    ),
+    "of a Compose project": (
+        {"com.docker.compose.project": "old"},
+        "container old-db-1 of the Compose project old",
+    ),
+    "of nobody": ({}, "container old-db-1"),
+}
+
+
+@pytest.mark.parametrize(("labels", "owner"), OWNERS.values(), ids=OWNERS)
+def test_whose_port_it_is_can_be_said(labels: dict[str, str], owner: str) -> None:
+    ports = [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 81, "Type": "tcp"}]
+    seen = container(Labels=labels, Names=["/old-db-1"], Ports=ports)
+    assert (containers.owner(seen), list(containers.published(seen))) == (owner, [8080])
+
+
+MESSAGES = [
+    "OOMKilled",
+    "Bind for 127.0.0.1:80 failed: port is already allocated",
+    "write /x: no space left on device",
+    "exec /run: exec format error",
+    'exec: "serve": executable file not found in $PATH',
+    'FATAL:  database "shopp" does not exist',
+    "FATAL:  password authentication failed for user app",
+    "FATAL:  database files are incompatible with server",
+    "ModuleNotFoundError: No module named 'flask'",
+    "curl: (6) Could not resolve host: example.org",
+    "failed to solve: acme/base:1: not found",
+    "open /data/x: permission denied",
+]
+
+
+def test_every_known_cause_has_a_message_that_leads_to_it_and_to_no_other() -> None:
+    assert [likely([message]) for message in MESSAGES] == list(CAUSES.values())
+    assert likely(["all is well"]) == likely([]) == ""
