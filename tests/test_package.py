@@ -32,17 +32,48 @@ def test_the_wheel_holds_the_data_and_nothing_of_the_tests(wheel: Path) -> None:
     assert "minikube/profile.yaml" in shipped
 
 
-def test_what_is_installed_finds_its_kinds(wheel: Path, tmp_path: Path) -> None:
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    (tmp_path / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, uses: [postgers]}\n")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "devenv", "plan"],
-        cwd=tmp_path,
-        env=environment,
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to import devenv from, as pip would have made it."""
+    site = tmp_path_factory.mktemp("site")
+    zipfile.ZipFile(wheel).extractall(site)
+    return site
+
+
+def devenv(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "devenv", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_what_is_installed_finds_its_kinds(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, uses: [postgers]}\n")
+    ended = devenv(installed, tmp_path, "plan")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert 'did you mean "postgres"?' in ended.stderr
+
+
+@pytest.mark.engine
+def test_what_is_installed_renders_a_stack(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, uses: [postgres]}\n")
+    ended = devenv(installed, tmp_path, "render", "-o", "out")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "out\n", "")
+    assert "image: postgres:18" in (tmp_path / "out" / "compose.yaml").read_text()
+
+
+def test_it_is_the_installed_one_that_was_asked(installed: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", "import devenv.assets as a; print(a.root(), *a.catalogue())"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    kinds = sorted(file.stem for file in (ROOT / "compose").iterdir())
+    assert ended.stdout.split() == [str(installed / "devenv" / "_assets"), *kinds]
