@@ -29,21 +29,25 @@ ensure_programs() {
     link_on_path minikube kubectl
 }
 
-# What the one-container cluster needs: all of the above without Minikube itself.
+# What the one-container cluster needs: all of the above without Minikube itself. Running clusters
+# have their kit mounted, so another one gets a folder of its own.
 ensure_kit() {
+    local recipe
     ensure_images
-    made "kit       for clusters of one container" "$MADE/kit/start" \
-        "$({ files_in "$CLUSTER/kubeadm" && recipe_of_images; } | hash_of)" make_kit
+    recipe=$({ files_in "$CLUSTER/kubeadm" && recipe_of_images; } | hash_of)
+    KIT=$MADE/kits/$recipe
+    made "kit       for clusters of one container" "$KIT" "$recipe" make_kit
 }
 
 make_kit() {
-    local name
-    stage "$MADE/kit" "$CLUSTER/kubeadm" && mkdir "$MADE/kit/bin" &&
-        sed -i "s/STORAGE_PROVISIONER/$STORAGE_PROVISIONER/" "$MADE/kit/storage.yaml" &&
-        ln "$MADE/images.tar" "$MADE/kit/images.tar" || return
+    local name new=$KIT.new
+    stage "$new" "$CLUSTER/kubeadm" && mkdir "$new/bin" &&
+        sed -i "s/STORAGE_PROVISIONER/$STORAGE_PROVISIONER/" "$new/storage.yaml" &&
+        ln "$MADE/images.tar" "$new/images.tar" || return
     for name in kubelet kubeadm kubectl kube-proxy; do
-        ln "$MADE/programs/kube" "$MADE/kit/bin/$name" || return
+        ln "$MADE/programs/kube" "$new/bin/$name" || return
     done
+    rm -rf "$KIT" && mv "$new" "$KIT"
 }
 
 announce() {

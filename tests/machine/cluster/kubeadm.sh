@@ -13,7 +13,7 @@ kubeadm_up() {
 start_kubeadm() {
     local name=$1 port=$2 config=$3
     docker run -d --name "$name" --label devenv.test-cluster=true --privileged --cgroupns=private \
-        --hostname node --tmpfs /run -v /var -v /lib/modules:/lib/modules:ro -v "$MADE/kit:/kit:ro" \
+        --hostname node --tmpfs /run -v /var -v /lib/modules:/lib/modules:ro -v "$KIT:/kit:ro" \
         -p "127.0.0.1:$port:6443" -e SOLO=/kit/start -e "CLUSTER=$name" "$NODE_IMAGE" || return
     until docker exec "$name" test -e /run/ready; do
         [ "$(docker inspect -f '{{.State.Running}}' "$name")" = true ] || { docker logs "$name" && return 1; }
