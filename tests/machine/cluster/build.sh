@@ -53,7 +53,7 @@ make_kit() {
 announce() {
     cat >&3 <<TEXT
 There is no Minikube that could pull its images here, so Minikube $MINIKUBE and Kubernetes
-$KUBERNETES are built from Go modules, and a node image from Debian packages: some 15 minutes on
+$KUBERNETES are built from Go modules, and a node image from Debian packages: some 20 minutes on
 two processors, kept in $MADE.
 TEXT
 }
