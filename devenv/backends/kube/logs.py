@@ -63,7 +63,7 @@ class Logs:
                 continue  # the API server is away for a moment; what is read goes on
             for pod in pods:
                 key = f"{pod['metadata']['uid']}/{_restarts(pod)}"
-                if key not in self._reading and pod.get("status", {}).get("containerStatuses"):
+                if key not in self._reading and _started(pod):
                     self._reading.add(key)
                     self._open += 1
                     arguments = (unit, namespace, pod["metadata"]["name"], query)
@@ -83,6 +83,12 @@ class Logs:
 
 def _restarts(pod: Object) -> int:
     return sum(int(one.get("restartCount", 0)) for one in pod["status"].get("containerStatuses") or ())
+
+
+def _started(pod: Object) -> bool:
+    """Whether there is a log; asked for before, it is an error."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return any(one.keys() & {"running", "terminated"} for status in statuses for one in [status["state"]])
 
 
 def _seconds(since: str | None) -> int | None:

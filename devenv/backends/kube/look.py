@@ -15,6 +15,8 @@ from devenv.plan.model import Found, Observed
 def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[int]) -> Observed:
     """Everything with the checkout's label; without a namespace, wherever we may look."""
     resources = Resources(client)
+    if namespace and _goes_away(client, namespace):
+        return Observed(forwarded=forwarded, namespace=namespace)
     pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
     workloads = [one for kind in WORKLOADS for one in resources.ours(kind, namespace, checkout=checkout)]
     units: dict[str, Found] = {}
@@ -38,6 +40,17 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
         namespace=workloads[0]["metadata"]["namespace"] if workloads else namespace,
         namespaces={} if namespace else holders(client),
     )
+
+
+def _goes_away(client: Client, namespace: str) -> bool:
+    """Whether nothing in it counts any more."""
+    try:
+        said = client.find(f"/api/v1/namespaces/{namespace}")
+    except Refused as error:
+        if error.status != 403:  # it may be used without being looked at
+            raise
+        return False
+    return said is None or said["status"].get("phase") == "Terminating"
 
 
 def found(workload: Object, pods: list[Object]) -> Found:

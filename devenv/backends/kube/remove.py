@@ -85,7 +85,6 @@ def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> None:
             str(pod["metadata"]["uid"])
             for namespace in namespaces
             for pod in client.get(resources.path(("v1", "Pod"), namespace))["items"]
-            if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         }
         waiting = [pod for pod in waiting if str(pod["metadata"]["uid"]) in alive]
         if waiting:
