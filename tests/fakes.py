@@ -57,9 +57,7 @@ class FakeBackend:
     def observe(self, checkout: str) -> Observed:
         units = self.machine.units if checkout == self.machine.checkout else {}
         stack = next((one.stack for one in units.values()), "")
-        return Observed(
-            units=dict(units), prepared=bool(units), stack=stack, taken=dict(self.machine.taken)
-        )
+        return Observed(units=dict(units), prepared=bool(units), stack=stack, taken=dict(self.machine.taken))
 
     def images(self, wanted: Collection[str]) -> frozenset[str]:
         return frozenset(set(wanted) & self.machine.images)

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -126,10 +126,11 @@ def engine(folder: Path) -> Iterator[Engine]:
         listening.append(server)
 
         def serve() -> None:
-            connection, _ = server.accept()
-            with closing(connection):
-                connection.recv(4096)
-                connection.sendall(f"HTTP/1.0 {status} Said\r\n\r\n{json.dumps(answer)}".encode())
+            with suppress(OSError):  # closed before anybody asked
+                connection, _ = server.accept()
+                with closing(connection):
+                    connection.recv(4096)
+                    connection.sendall(f"HTTP/1.0 {status} Said\r\n\r\n{json.dumps(answer)}".encode())
 
         threading.Thread(target=serve, daemon=True).start()
         return f"unix://{path}"
@@ -214,14 +215,14 @@ def listening(answer: bytes | None) -> tuple[socket.socket, int]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
-        connection, _ = server.accept()
-        with closing(connection):
-            if answer is None:
-                connection.recv(4096)  # until the other side hangs up
-            else:
-                if answer:
+        with suppress(OSError):  # whoever asked may have hung up
+            connection, _ = server.accept()
+            with closing(connection):
+                if answer is None:
+                    connection.recv(4096)  # until the other side hangs up
+                elif answer:
                     connection.recv(4096)
-                connection.sendall(answer)
+                    connection.sendall(answer)
 
     threading.Thread(target=serve, daemon=True).start()
     return server, server.getsockname()[1]
