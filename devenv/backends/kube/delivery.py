@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from devenv.backends.base import Say
+from devenv.backends.kube import layers
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError, ToolMissing
+from devenv.memory import user_cache
 
 
 class Delivery(Protocol):
@@ -36,47 +41,87 @@ def choose(client: Client, registry: str, state: Path | None) -> Delivery:
     """The way that fits the cluster a context leads to."""
     place = client.place
     if place.provider == MINIKUBE:
-        return Nodes(["docker", "exec"], [place.context])
+        if not _is_container(place.context):  # its node is a virtual machine
+            return Loaded(client, ["minikube", "image", "load", "-p", place.context])
+        return Nodes([place.context], docker=_runs_docker(client))
     if place.context.startswith("kind-"):
         return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
     if place.context.startswith("k3d-"):
         return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
     node = _node_here(place.server)
-    return Nodes(["docker", "exec"], [node]) if node else Registry(client, registry, state)
+    return Nodes([node]) if node else Registry(client, registry, state)
+
+
+def _is_container(name: str) -> bool:
+    return _says(["docker", "inspect", "--type", "container", "-f", "{{.State.Running}}", name]) == "true"
+
+
+def _runs_docker(client: Client) -> bool:
+    nodes = client.get("/api/v1/nodes")["items"]
+    versions = [one["status"]["nodeInfo"]["containerRuntimeVersion"] for one in nodes]
+    return any(version.startswith("docker:") for version in versions)
 
 
 def _node_here(server: str) -> str:
     """The container of this machine's engine that the API server's address leads to, if it is one."""
     address = urlsplit(server)
-    if address.hostname not in ("127.0.0.1", "localhost", "::1") or shutil.which("docker") is None:
+    if address.hostname not in ("127.0.0.1", "localhost", "::1"):
         return ""
     argv = ["docker", "ps", "--filter", f"publish={address.port}", "--format", "{{.Names}}"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return done.stdout.partition("\n")[0].strip() if done.returncode == 0 else ""
+    return _says(argv).partition("\n")[0]
+
+
+def _says(argv: Sequence[str]) -> str:
+    """What a command prints; nothing where it fails or is not there."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 class Nodes:
-    """Nodes that are containers of this machine's engine, with containerd in them."""
+    """Nodes that are containers of this machine's engine, with containerd or Docker in them."""
 
     registry = ""
 
-    def __init__(self, into: Sequence[str], nodes: Sequence[str]) -> None:
-        self._into, self._nodes = into, nodes
+    def __init__(self, nodes: Sequence[str], *, docker: bool = False) -> None:
+        self._nodes, self._docker = nodes, docker
+        self._one_by_one = threading.Lock()  # what is alike in several images is sent with the first
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
         there = set(wanted)
         for node in self._nodes:
-            listed = _run([*self._into, node, "ctr", "-n", "k8s.io", "images", "ls", "-q"]).splitlines()
-            there &= {image for image in wanted if qualified(image) in listed}
+            listed = set(_run([*self._inside(node), *self._listing]).split())
+            there &= {image for image in wanted if qualified(image) in map(qualified, listed)}
         return frozenset(there)
 
     def bring(self, image: str, say: Say) -> None:
-        for node in self._nodes:
-            say(f"sending {image} to the node {node}")
-            _pipe(
-                ["docker", "save", image],
-                [*self._into, "-i", node, "ctr", "-n", "k8s.io", "images", "import", "-"],
-            )
+        with self._one_by_one:
+            for node in self._nodes:
+                say(f"sending {image} to the node {node}")
+                self._bring(image, node)
+
+    def _bring(self, image: str, node: str) -> None:
+        inside = self._inside(node, "-i")
+        if not self._docker:
+            memory = user_cache(os.environ) / "layers.json"
+            with contextlib.suppress(layers.Failed):
+                layers.deliver(image, qualified(image), inside, memory)
+                return
+        _pipe(
+            ["docker", "save", image], [*inside, *(["load"] if self._docker else ["images", "import", "-"])]
+        )
+
+    def _inside(self, node: str, *flags: str) -> list[str]:
+        command = ["docker"] if self._docker else ["ctr", "-n", "k8s.io"]
+        return ["docker", "exec", *flags, node, *command]
+
+    @property
+    def _listing(self) -> list[str]:
+        if self._docker:
+            return ["images", "--format", "{{.Repository}}:{{.Tag}}"]
+        return ["images", "ls", "-q"]
 
 
 class Loaded:

@@ -74,6 +74,7 @@ def test_up_status_and_down(cluster: OnCluster, port: int) -> None:
 def test_an_unchanged_up_sends_nothing(cluster: OnCluster, port: int) -> None:
     cluster.manifest(web(port) + STORE.partition("uses: [seed], grace: 1s}\n")[2])
     cluster.on("up", "-d")
+    cluster.kubectl("wait", "--for=condition=Complete", "job/seed", "--timeout=60s")
     before = cluster.versions()
     assert "nothing to do" in cluster.on("up", "-d").stderr
     assert cluster.versions() == before

@@ -1,0 +1,141 @@
+"""Getting an image of this machine's engine into a node, with only the layers that the node lacks.
+
+containerd asks for no blob below a snapshot it has, so an archive may leave those out. Which compressed
+blob holds which layer is learnt from every push and kept for the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from devenv.backends.kube.sink import Pushed, listening
+from devenv.workspace import write_whole
+
+KEPT = 2000  # blobs whose layer is remembered; an image has about ten
+
+Known = dict[str, tuple[str, int]]
+"""Digest of a blob as Docker pushes it -> the layer in it, and its size."""
+
+
+class Failed(Exception):
+    """A command of this way did not work; another way may."""
+
+
+def deliver(image: str, full_name: str, ctr: Sequence[str], memory: Path) -> None:
+    """Get an image into a containerd whose `ctr -n k8s.io` is `ctr`. Raises `Failed`."""
+    known = _recall(memory)
+    layers = json.loads(_run(["docker", "image", "inspect", "-f", "{{json .RootFS.Layers}}", image]))
+    snapshots = set(_run([*ctr, "snapshots", "ls"]).split())
+    there = {layer for layer, chain in zip(layers, chains(layers), strict=True) if chain in snapshots}
+    blobs = {blob: size for blob, (layer, size) in known.items() if layer in there}
+    with listening(blobs | dict.fromkeys(there, 0)) as (registry, pushed):
+        _push(image, f"{registry}/{full_name.rpartition('/')[2]}")
+        known |= learn(pushed)
+        without = {blob for blob, (layer, _) in known.items() if layer in there}
+        _import(ctr, members(pushed, full_name, without))
+    _remember(memory, known)
+
+
+def chains(layers: Sequence[str]) -> Iterator[str]:
+    """What containerd calls the snapshot of each layer on those below it."""
+    chain = ""
+    for layer in layers:
+        below = hashlib.sha256(f"{chain} {layer}".encode()).hexdigest()
+        chain = f"sha256:{below}" if chain else layer
+        yield chain
+
+
+def _push(image: str, name: str) -> None:
+    _run(["docker", "tag", image, name])
+    try:
+        _run(["docker", "push", "--quiet", name])
+    finally:
+        subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
+
+
+def learn(pushed: Pushed) -> Known:
+    """Which layer each blob of the pushed images holds."""
+    found: Known = {}
+    for raw, _ in pushed.manifests.values():
+        manifest = json.loads(raw)
+        config = pushed.blobs.get(manifest.get("config", {}).get("digest", ""))
+        if config is not None:
+            config[0].seek(0)
+            layers = json.load(config[0]).get("rootfs", {}).get("diff_ids", ())
+            for blob, layer in zip(manifest["layers"], layers, strict=False):
+                found[blob["digest"]] = layer, blob["size"]
+    return found
+
+
+def members(pushed: Pushed, full_name: str, without: set[str]) -> Iterator[tuple[str, IO[bytes], int]]:
+    """The files of an OCI archive of what was pushed: path, content and size."""
+    digest, (raw, media_type) = list(pushed.manifests.items())[-1]
+    names = {
+        "io.containerd.image.name": full_name,
+        "org.opencontainers.image.ref.name": full_name.rpartition(":")[2],
+    }
+    image = {"mediaType": media_type, "digest": digest, "size": len(raw), "annotations": names}
+    yield _json("oci-layout", {"imageLayoutVersion": "1.0.0"})
+    yield _json("index.json", {"schemaVersion": 2, "manifests": [image]})
+    for name, (raw, _) in pushed.manifests.items():
+        yield _blob(name), io.BytesIO(raw), len(raw)
+    for name, (content, size) in pushed.blobs.items():
+        if name not in without:
+            yield _blob(name), content, size
+
+
+def _json(path: str, value: Mapping[str, Any]) -> tuple[str, IO[bytes], int]:
+    raw = json.dumps(value).encode()
+    return path, io.BytesIO(raw), len(raw)
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
+
+
+def _import(ctr: Sequence[str], archive: Iterator[tuple[str, IO[bytes], int]]) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*ctr, "images", "import", "-"], stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe
+    ) as taking:
+        assert taking.stdin is not None
+        assert taking.stderr is not None
+        try:
+            with tarfile.open(fileobj=taking.stdin, mode="w|") as tar:
+                for path, content, size in archive:
+                    member = tarfile.TarInfo(path)
+                    member.size = size
+                    content.seek(0)
+                    tar.addfile(member, content)
+            taking.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended early, and says why
+        said = taking.stderr.read().decode(errors="replace")
+    if taking.returncode:
+        raise Failed(said.strip())
+
+
+def _run(argv: Sequence[str]) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(done.stderr.strip())
+    return done.stdout
+
+
+def _recall(memory: Path) -> Known:
+    try:
+        said = json.loads(memory.read_text())
+        return {blob: (str(layer), int(size)) for blob, (layer, size) in said.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _remember(memory: Path, known: Known) -> None:
+    write_whole(memory, json.dumps(dict(list(known.items())[-KEPT:])), mode=0o644)
