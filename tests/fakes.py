@@ -155,3 +155,10 @@ class FakeBackend:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class ElsewhereBackend(FakeBackend):
+    """The same on another machine, to switch to."""
+
+    name = "elsewhere"
+    machine: ClassVar[Machine] = Machine()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,7 +13,7 @@ from devenv import hostports
 from devenv.backends import BACKENDS
 from devenv.cli import app
 from devenv.render import DECLARED
-from tests.fakes import FakeBackend, Machine
+from tests.fakes import ElsewhereBackend, FakeBackend, Machine
 
 Devenv = Callable[..., Result]
 
@@ -30,10 +30,17 @@ SHOP = """
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def machine() -> Machine:
     """A new machine with nothing on it."""
     FakeBackend.machine = Machine()
     return FakeBackend.machine
+
+
+@pytest.fixture
+def elsewhere() -> Machine:
+    """Another one, which `-b elsewhere` reaches."""
+    ElsewhereBackend.machine = Machine()
+    return ElsewhereBackend.machine
 
 
 @pytest.fixture
@@ -48,8 +55,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def devenv(machine: Machine, project: Path, monkeypatch: pytest.MonkeyPatch) -> Devenv:
     """Runs `devenv` with some arguments."""
-    monkeypatch.setitem(BACKENDS, "fake", "tests.fakes:FakeBackend")
-    monkeypatch.setitem(DECLARED, "fake", DECLARED["compose"])  # type: ignore[arg-type]
+    for backend in (FakeBackend, ElsewhereBackend):
+        monkeypatch.setitem(BACKENDS, backend.name, f"tests.fakes:{backend.__name__}")
+        monkeypatch.setitem(DECLARED, backend.name, DECLARED["compose"])  # type: ignore[arg-type]
     monkeypatch.setattr(hostports, "taken", lambda ports: {})  # whatever listens on the machine of the tests
     monkeypatch.setenv("DEVENV_BACKEND", "fake")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -134,6 +135,43 @@ def test_a_port_that_moved_is_told_once_and_kept(devenv: Devenv, machine: Machin
     assert again.exit_code == 0
     assert lines(again.stderr)[0].startswith("shop is up, nothing to do")
     assert json.loads(devenv("env", "--json").stdout)["ORDERS_URL"] == f"http://localhost:{port}"
+
+
+def test_a_stack_runs_on_one_backend_and_stays_there_until_another_is_asked_for(
+    devenv: Devenv, machine: Machine, elsewhere: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEVENV_BACKEND")
+    devenv("up", "-d", "-b", "fake")
+    switched = devenv("up", "-d", "-b", "elsewhere")
+    assert lines(switched.stderr)[0] == "note  the stack ran on fake: stopped there, its data kept"
+    assert (machine.units, machine.volumes) == ({}, {"valkey-data"})
+    assert set(elsewhere.units) == {"valkey", "kong", "migrate", "orders", "web"}
+    assert json.loads(devenv("status", "--json").stdout)["backend"] == "elsewhere"
+    assert lines(devenv("up", "-d").stderr)[0].startswith("shop is up, nothing to do")
+
+
+def test_a_changed_source_is_named_and_only_what_is_built_from_it_is_replaced(
+    devenv: Devenv, machine: Machine, project: Path
+) -> None:
+    (project / "devenv.yaml").write_text(
+        "name: shop\nservices:\n  api: {build: ./api}\n  web: {build: ./web}\n"
+    )
+    for name in ("api", "web"):
+        (project / name).mkdir()
+        (project / name / "Dockerfile").write_text("FROM scratch\n")
+        (project / name / "main.py").write_text("1\n")
+    assert devenv("up", "-d").exit_code == 0
+    machine.done.clear()
+    (project / "api" / "main.py").write_text("2\n")
+    assert lines(devenv("plan").stdout) == [
+        "[] -> #1 prepare shop (has steps to run)",
+        "[1] -> #2 build api (sources changed: main.py)",
+        "[2] -> #3 apply api (image changed)",
+        "[3] -> #4 wait api",
+    ]
+    assert "  api  built 0.0 s" in lines(devenv("up", "-d").stderr)
+    assert machine.done == ["apply api"]
+    assert devenv("plan").output == ""
 
 
 def test_a_profile_is_these_and_what_they_use(devenv: Devenv, machine: Machine) -> None:
@@ -468,6 +506,24 @@ def test_no_command_prints_a_secret(devenv: Devenv) -> None:
 
 def test_without_a_terminal_nothing_moves_and_nothing_is_coloured(devenv: Devenv) -> None:
     assert "\x1b" not in devenv("up", "-d").output
+
+
+def test_whoever_reads_only_the_beginning_hears_no_complaint() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "devenv", "schema"]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
+def test_a_full_disk_under_the_output_is_said() -> None:
+    command = [sys.executable, "-m", "devenv", "schema"]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert lines(ended.stderr) == ["error  cannot write the output", "  why   no space left on device"]
 
 
 def test_help_and_looking_import_nothing_that_they_do_not_need() -> None:
