@@ -10,6 +10,7 @@ from devenv.errors import UsageError
 # Strings, so that `devenv --help` imports no client of anything.
 BACKENDS = {
     "compose": "devenv.backends.compose:ComposeBackend",
+    "minikube": "devenv.backends.minikube:MinikubeBackend",
     "kube": "devenv.backends.kube.backend:KubeBackend",
 }
 

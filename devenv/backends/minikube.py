@@ -1,0 +1,244 @@
+"""A stack on a Minikube cluster of its own, which `up` starts: everything else is as on any cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from devenv import assets
+from devenv.backends.base import Removed, Say, Site
+from devenv.backends.kube import forwards
+from devenv.backends.kube.backend import KubeBackend
+from devenv.backends.kube.config import MINIKUBE, Place, find
+from devenv.errors import DevenvError, ToolMissing, UsageError
+from devenv.plan.model import Observed
+
+OLDEST = (1, 33)
+ABSENT = 85  # what `status` ends with where there is no such profile
+TO_INSTALL = "https://minikube.sigs.k8s.io/docs/start"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What Minikube says of a profile: there at all, its machine, the API server in it."""
+
+    exists: bool
+    host: str = ""
+    api: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.host == self.api == "Running"
+
+
+def parse_status(code: int, stdout: str) -> Status:
+    """What `minikube status -o json` means. The code is a mask of what is down, or 85 for no profile.
+
+    Several nodes are a list, the one with the API server first. Raises `DevenvError` for anything else.
+    """
+    if code == ABSENT:
+        return Status(exists=False)
+    with suppress(ValueError, KeyError, IndexError, TypeError):
+        said = json.loads(stdout)
+        node = said[0] if isinstance(said, list) else said
+        return Status(exists=True, host=node["Host"], api=node["APIServer"])
+    events = list(parse_events(stdout))
+    why = _fatal(events) or stdout.strip()[-300:]
+    raise DevenvError(f"minikube status ended with {code}", why=why, hint="minikube status   shows it")
+
+
+def parse_events(stdout: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The lines of `-o json` as (`step`, `info`, `warning`, `error`, ...) and what they say."""
+    for line in stdout.splitlines():
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            event = json.loads(line)
+            yield event["type"].rpartition(".")[2], event["data"]
+
+
+def _fatal(events: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """Why it ended: of all that Minikube calls an error, only that has an exit code."""
+    return next(
+        (said.get("message", "") for kind, said in events if kind == "error" and "exitcode" in said), ""
+    )
+
+
+def start_flags(profile: Mapping[str, Any], *, cpus: int, memory: int) -> list[str]:
+    """The profile file as flags for a new cluster, but no more than the machine has (`memory` in MiB)."""
+    found = []
+    for key, value in profile.items():
+        match key, value:
+            case "cpus", int():
+                found.append(f"--cpus={max(2, min(value, cpus))}")
+            case "memory", str():
+                found.append(f"--memory={min(_mebibytes(value), memory)}m")
+            case "addons" | "wait", list():
+                found.append(f"--{key}={','.join(value)}")
+            case _:
+                found.append(f"--{key}={value}")
+    return found
+
+
+def _mebibytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([mg])b?", text.lower())
+    if not found:
+        raise UsageError(f'memory: "{text}" in minikube/profile.yaml', hint="6g, or 6144m")
+    return int(found[1]) * (1024 if found[2] == "g" else 1)
+
+
+class MinikubeBackend(KubeBackend):
+    """`KubeBackend` on the profile of the project, or the one named with `--context`."""
+
+    name = "minikube"
+
+    def __init__(self, site: Site | None = None) -> None:
+        super().__init__(site)
+        self._profile = ""
+
+    @property
+    def profile(self) -> str:
+        """The profile in use, which is also its context; empty before the first `up`."""
+        return self._profile or self._site.context or (self.target.context if self.target else "")
+
+    @cached_property
+    def place(self) -> Place:
+        found = find(self.profile)
+        if found.provider != MINIKUBE:
+            raise UsageError(
+                f'the context "{found.context}" is not Minikube\'s',
+                where=", ".join(found.files),
+                why="-b minikube only touches clusters that Minikube made",
+                hint=f"devenv up -b kube --context {found.context}   if you mean it",
+            )
+        return found
+
+    @cached_property
+    def _answers(self) -> bool:
+        """Whether the cluster is there and up."""
+        if not self.profile:
+            return False
+        try:
+            self.client.get("/version")
+        except ToolMissing:
+            return False
+        except UsageError as error:
+            if error.what.startswith("no Kubernetes context"):
+                return False
+            raise
+        return True
+
+    def check(self) -> str:
+        if not self._answers:
+            raise self._stopped()
+        version = self.client.get("/version")["gitVersion"]
+        return f"Kubernetes {version.removeprefix('v')} (Minikube profile {self.profile})"
+
+    def _stopped(self) -> ToolMissing:
+        what = f"the Minikube profile {self.profile} is not running" if self.profile else "no profile yet"
+        return ToolMissing(what, hint="devenv up -b minikube   starts it")
+
+    def start(self, name: str, say: Say) -> None:
+        """Start the profile or make it. One that exists keeps its settings; the user's context stays."""
+        self._profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")
+        if self._answers:
+            return
+        status = self.status()
+        if not status.exists:
+            self._check_version()
+        if not status.running:
+            say(f"{'starting' if status.exists else 'making'} the Minikube profile {self.profile}")
+            self._start([] if status.exists else self._flags(), say)
+        for known in ("place", "client", "resources", "_answers", "_delivery"):
+            vars(self).pop(known, None)  # of a context that was not there yet
+        self.check()
+
+    def status(self) -> Status:
+        done = _minikube("status", "-p", self.profile, "-o", "json")
+        return parse_status(done.returncode, done.stdout)
+
+    def _check_version(self) -> None:
+        said = _minikube("version", "-o", "json").stdout
+        version = str(json.loads(said).get("minikubeVersion", "")) if said.strip().startswith("{") else ""
+        numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+        if numbers and numbers < OLDEST:
+            raise ToolMissing(
+                f"minikube is {version}", why="devenv needs 1.33 or newer", hint=f"update it: {TO_INSTALL}"
+            )
+
+    def _flags(self) -> list[str]:
+        profile = yaml.safe_load(assets.fragments()["profile"])
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+        return start_flags(profile, cpus=os.cpu_count() or 2, memory=pages * 3 // 4)
+
+    def _start(self, flags: Sequence[str], say: Say) -> None:
+        argv = [
+            "minikube",
+            "start",
+            "-p",
+            self.profile,
+            "--keep-context",
+            "--interactive=false",
+            "-o",
+            "json",
+        ]
+        events: list[tuple[str, Mapping[str, str]]] = []
+        with subprocess.Popen(
+            [*argv, *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                for kind, said in parse_events(line):
+                    events.append((kind, said))
+                    if kind == "step":
+                        say(said.get("message", ""))
+        if process.returncode:
+            raise start_failed(self.profile, process.returncode, events)
+
+    # -- a cluster that is down has nothing running
+
+    def observe(self, checkout: str) -> Observed:
+        if not self._answers:
+            return Observed(forwarded=forwards.held(self._folder))
+        return super().observe(checkout)
+
+    def images(self, wanted: Collection[str]) -> frozenset[str]:
+        return super().images(wanted) if self._answers else frozenset()
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        if self._answers:
+            return super().remove(checkout, volumes=volumes, say=say)
+        if self._folder is not None:
+            forwards.end(self._folder)
+        if volumes and self.profile:
+            raise self._stopped()
+        return Removed()
+
+
+def start_failed(profile: str, code: int, events: Sequence[tuple[str, Mapping[str, str]]]) -> DevenvError:
+    """The error for a start that did not work, in Minikube's own words."""
+    fatal = next((said for kind, said in events if kind == "error" and "exitcode" in said), {})
+    advice = " ".join(fatal.get("advice", "").split())
+    return DevenvError(
+        f"Minikube could not start the profile {profile} (exit {code})",
+        why=fatal.get("message", "").strip(),
+        hint=advice or f"minikube logs -p {profile}",
+    )
+
+
+def _minikube(*argv: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["minikube", *argv], capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise ToolMissing("minikube is not installed", hint=f"{TO_INSTALL}   then devenv up") from error
