@@ -22,7 +22,7 @@ demo: .venv/ready
 
 ## make test      every test; those that need an engine are skipped where none answers
 test: .venv/ready
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## make check     format, lint, types, import contracts
 check: .venv/ready
