@@ -70,7 +70,8 @@ class Instance:
         option, _, index = name.partition(".")
         value = self.options[option]
         if isinstance(value, list):
-            return value[int(index)] if index else " ".join(value)
+            chosen = value[int(index) : int(index) + 1] if index else value  # an empty list has no first
+            return " ".join(chosen)
         return text.fill(value, lambda inner: self.attribute(inner, ports=ports, part=part, public=public))
 
     @property

@@ -157,6 +157,12 @@ def test_one_bucket_needs_no_brackets_and_no_version_is_the_pinned_one() -> None
     assert unit(text, "minio").image == unit(ONE.format("uses: [minio]"), "minio").image
 
 
+def test_no_bucket_is_a_store_without_one() -> None:
+    text = ONE.format("uses: [minio]") + "infra:\n  minio: {buckets: []}\n"
+    assert env(text, "api")["S3_BUCKET"] == ""
+    assert "minio-buckets" not in stack(text)
+
+
 def test_secrets_are_names_and_the_stack_knows_whose_they_are() -> None:
     made = stack(ONE.format("uses: [postgres], secrets: [STRIPE_KEY]"))
     assert made.secrets == {"STRIPE_KEY"}
