@@ -43,6 +43,10 @@ class FakeBackend:
     def __init__(self, site: Site | None = None) -> None:
         self._stack: Stack | None = None
 
+    @property
+    def home(self) -> str:
+        return self.name
+
     def check(self) -> str:
         return "a fake machine"
 

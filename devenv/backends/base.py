@@ -85,6 +85,11 @@ class Backend(Protocol):
     fragment: str
     """Which of a unit's fragments it honours: `compose` or `kubernetes`."""
 
+    @property
+    def home(self) -> str:
+        """Where its units live: two backends with the same home see the same units."""
+        ...
+
     def check(self) -> str:
         """What it runs on, for people. Raises `ToolMissing` where that does not answer."""
         ...

@@ -63,6 +63,10 @@ class ComposeBackend:
     def _address(self) -> str:
         return containers.address()
 
+    @property
+    def home(self) -> str:
+        return self._address
+
     def check(self) -> str:
         version = containers.version(self._address)
         return containers.described(self.engine.version() if version is None else version, self._address)

@@ -108,6 +108,10 @@ class MinikubeBackend(KubeBackend):
         """The profile in use, which is also its context; empty before the first `up`."""
         return self._profile or self._site.context or (self.target.context if self.target else "")
 
+    @property
+    def home(self) -> str:
+        return self.profile
+
     @cached_property
     def place(self) -> Place:
         found = find(self.profile)
@@ -148,8 +152,11 @@ class MinikubeBackend(KubeBackend):
     def start(self, name: str, say: Say) -> None:
         """Start the profile or make it. One that exists keeps its settings; the user's context stays."""
         self._profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")
-        if self._answers:
-            return
+        if not self._answers:
+            self._bring_up(say)
+        self._leave(say)
+
+    def _bring_up(self, say: Say) -> None:
         status = self.status()
         if not status.exists:
             self._check_version()

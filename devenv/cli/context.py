@@ -81,11 +81,12 @@ class Context:
     def other(self) -> Backend | None:
         """The backend that this checkout was last brought up on, when that is not the one in use."""
         last = self.workspace.last_backend
-        return self._load(last) if last and last != self.backend.name else None
+        return self._load(last, "") if last and last != self.backend.name else None
 
-    def _load(self, name: str) -> Backend:
+    def _load(self, name: str, context: str | None = None) -> Backend:
         space = self.workspace
-        return load(name, Site(space.root, space.state, self.options.context or ""))
+        named = self.options.context or "" if context is None else context
+        return load(name, Site(space.root, space.state, named))
 
     def running(self, names: Collection[str]) -> list[Found]:
         """The named units as they are now, or all. Raises `UsageError` for one that is not there."""

@@ -87,12 +87,12 @@ def _leave_other(context: Context) -> None:
     space, other = context.workspace, context.other
     if other is not None:
         try:
-            removed = other.remove(space.checkout, volumes=False, say=context.console.say)
+            if other.home != context.backend.home:
+                removed = other.remove(space.checkout, volumes=False, say=context.console.say)
+                if removed.units:
+                    context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
         except ToolMissing as error:
             context.console.note(f"the stack ran on {other.name}, which does not answer: {error.what}")
-        else:
-            if removed.units:
-                context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
     space.write({"backend": context.backend.name + "\n"})
 
 

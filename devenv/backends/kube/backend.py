@@ -88,12 +88,40 @@ class KubeBackend:
         known = self.target
         return known.namespace if known and known.context == self.place.context else ""
 
+    @property
+    def home(self) -> str:
+        return self.place.context
+
     def check(self) -> str:
         version = self.client.get("/version")["gitVersion"]
         return f"Kubernetes {version.removeprefix('v')} (context {self.place.context})"
 
     def start(self, name: str, say: Say) -> None:
         target.guard(self.place, by_hand=bool(self._site.context))
+        self._leave(say)
+
+    def _leave(self, say: Say) -> None:
+        """A stack runs in one place: what is left on another cluster is stopped, its data kept."""
+        last = self.target
+        if self._folder is None:
+            return
+        for sibling in {"kube", "minikube"} - {self.name}:  # the same cluster under its other name
+            forwards.end(self._folder.parent / sibling)
+        if last is None or last.context == self.place.context:
+            return
+        forwards.end(self._folder)
+        try:
+            client = Client(find(last.context))
+            removed = removal.remove(
+                client, last.checkout, last.namespace, last.kinds, volumes=False, say=lambda line: None
+            )
+            client.close()
+        except DevenvError as error:
+            say(f"the stack was on {last.context}, where it stays: {error.what}")
+        else:
+            if removed.units:
+                say(f"the stack ran on {last.context}: stopped there, its data kept")
+        self.target = None
 
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
@@ -133,7 +161,9 @@ class KubeBackend:
         for one in sorted(everything, key=lambda one: kind_of(one) in WORKLOADS):
             self._objects.setdefault(label(one, "unit"), []).append(one)
         kinds = {kind_of(one) for one in everything} - set(PLURALS)
-        self.target = Target(self.place.context, stack.namespace, stack.id, tuple(sorted(kinds)))
+        self.target = Target(
+            self.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
+        )
         target.remember(bundle, self.target)
         if self._pods is not None:
             self._pods.stop()

@@ -20,6 +20,7 @@ class Target:
     context: str
     namespace: str
     stack: str
+    checkout: str = ""
     kinds: tuple[tuple[str, str], ...] = ()
 
 

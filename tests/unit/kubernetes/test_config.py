@@ -120,7 +120,7 @@ def test_what_does_not(tmp_path: Path, name: str) -> None:
 
 
 def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -> None:
-    wanted = Target("lab", "shop", "shop-1", (("networking.k8s.io/v1", "Ingress"),))
+    wanted = Target("lab", "shop", "shop-1", "c0ffee", (("networking.k8s.io/v1", "Ingress"),))
     assert recall(tmp_path) is None
     remember(tmp_path, wanted)
     assert recall(tmp_path) == wanted
