@@ -86,7 +86,8 @@ def options(
     ctx: typer.Context,
     file: Annotated[str | None, typer.Option("-f", "--file", help="The manifest.", metavar="FILE")] = None,
     backend: Annotated[
-        str | None, typer.Option("-b", "--backend", help="What it runs on: compose.", metavar="NAME")
+        str | None,
+        typer.Option("-b", "--backend", help="What it runs on: compose, minikube or kube.", metavar="NAME"),
     ] = None,
     context: Annotated[
         str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")

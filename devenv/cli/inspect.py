@@ -70,9 +70,7 @@ def _row(console: Console, one: Found) -> list[str]:
     version = one.version.removeprefix("RELEASE.").partition("T")[0]
     return [
         console.style(one.unit, "bold"),
-        console.style(
-            f"{what} {version}{' (stand-in)' * (one.stand_in and one.role != 'service')}".strip(), "dim"
-        ),
+        console.style(f"{what} {version}{' (stand-in)' * bool(one.stand_in and one.engine)}".strip(), "dim"),
         console.style(state, colour),
         "   ".join(urls(one)),
     ]
