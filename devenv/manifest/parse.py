@@ -46,7 +46,7 @@ def _refuse_what_is_not_ours(read: Source) -> None:
         raise ManifestInvalid([read.problem(("inputs",), message, hint)])
     if not isinstance(value, dict):
         what = "the file is empty" if value is None else "a manifest is a mapping"
-        raise ManifestInvalid([read.problem((), what, "begin with `name: my-stack`")])
+        raise ManifestInvalid([read.problem((), what, "begin with `services:`")])
 
 
 def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]:

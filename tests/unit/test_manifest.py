@@ -197,8 +197,8 @@ BROKEN = {
         "name: a\nservices: [\n",
         ["3:1: did not find expected node content"],
     ),
-    "an empty file": ("", ["1:1: the file is empty - begin with `name: my-stack`"]),
-    "a list": ("- a\n", ["1:1: a manifest is a mapping - begin with `name: my-stack`"]),
+    "an empty file": ("", ["1:1: the file is empty - begin with `services:`"]),
+    "a list": ("- a\n", ["1:1: a manifest is a mapping - begin with `services:`"]),
     "the Nix tool's file": (
         "inputs:\n  nixpkgs:\n    url: github:x\n",
         [
