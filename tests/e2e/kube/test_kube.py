@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -303,3 +304,55 @@ def test_the_cluster_does_not_answer(cluster: OnCluster) -> None:
     config.write_text(config.read_text().replace("gone", "acme-prod"))
     refused = cluster.on("up", "-d", exits=2, env=environment)
     assert "looks like production" in refused.stderr
+
+
+def limited(cluster: OnCluster, *, role: str) -> dict[str, str]:
+    """The environment of somebody who may do no more in the cluster than this role in this namespace."""
+    cluster.host("kubectl", "create", "namespace", cluster.namespace)
+    cluster.kubectl("create", "serviceaccount", "eve")
+    account = f"--serviceaccount={cluster.namespace}:eve"
+    cluster.kubectl("create", "rolebinding", "eve", f"--clusterrole={role}", account)
+    token = cluster.kubectl("create", "token", "eve").strip()
+    said = json.loads(cluster.host("kubectl", "config", "view", "--raw", "--minify", "-o", "json"))
+    said["users"][0]["user"] = {"token": token}
+    said["contexts"][0]["context"]["namespace"] = cluster.namespace
+    return {"KUBECONFIG": str(cluster.write("eve.json", json.dumps(said)))}
+
+
+def test_rights_in_one_namespace_are_enough(cluster: OnCluster, port: int) -> None:
+    environment = limited(cluster, role="edit")
+    cluster.manifest(f"    namespace: {cluster.namespace}\n" + web(port))
+    cluster.on("up", "-d", env=environment)
+    assert answer(port) == cluster.pod("web")
+    assert cluster.devenv("exec", "web", "--", "hostname", env=environment).stdout.strip() == cluster.pod(
+        "web"
+    )
+    cluster.devenv("down", "--volumes", "-y", env=environment)
+
+
+def test_a_right_that_is_missing_is_named(cluster: OnCluster) -> None:
+    environment = limited(cluster, role="view")
+    cluster.manifest(f"    namespace: {cluster.namespace}\n" + STORE)
+    failed = cluster.on("up", "-d", exits=1, env=environment)
+    assert f"no right to patch serviceaccounts in the namespace {cluster.namespace}" in failed.stderr
+    assert "auth can-i patch serviceaccounts" in failed.stderr
+
+
+def test_credentials_that_are_none(cluster: OnCluster) -> None:
+    environment = limited(cluster, role="view")
+    file = Path(environment["KUBECONFIG"])
+    said = json.loads(file.read_text())
+    said["users"][0]["user"] = {"token": "expired"}
+    file.write_text(json.dumps(said))
+    cluster.manifest(STORE)
+    failed = cluster.on("up", "-d", exits=3, env=environment)
+    assert "the cluster does not accept our credentials" in failed.stderr
+
+
+def test_a_pod_that_is_evicted_during_up_is_waited_for(cluster: OnCluster, port: int) -> None:
+    cluster.manifest(web(port).replace("hostname >", "sleep 3; hostname >"))
+    going = cluster.begin("up", "-b", "kube", "-d")
+    first = eventually(lambda: cluster.kubectl("get", "pods", "-o", "name").strip(), within=30)
+    cluster.kubectl("delete", first, "--wait=false")
+    assert going.end(within=60).code == 0
+    assert answer(port) == cluster.pod("web")
