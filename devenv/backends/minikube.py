@@ -18,7 +18,7 @@ from devenv import assets
 from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
 from devenv.backends.kube.backend import KubeBackend
-from devenv.backends.kube.config import MINIKUBE, Place, find
+from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.model import Observed
 
@@ -162,7 +162,10 @@ class MinikubeBackend(KubeBackend):
             self._check_version()
         if not status.running:
             say(f"{'starting' if status.exists else 'making'} the Minikube profile {self.profile}")
+            before = current()
             self._start([] if status.exists else self._flags(), say)
+            if current() != before:  # starting a stopped profile forgets --keep-context
+                keep_current(before)
         for known in ("place", "client", "resources", "_answers", "_delivery"):
             vars(self).pop(known, None)  # of a context that was not there yet
         self.check()

@@ -7,6 +7,7 @@ signing in runs a plugin, that client does it.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import ssl
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 
 from devenv.errors import ToolMissing, UsageError, did_you_mean
+from devenv.workspace import write_whole
 
 MINIKUBE = "minikube.sigs.k8s.io"
 PRODUCTION = re.compile(r"(^|[^a-z])(prod|prd|production|live)([^a-z]|$)", re.IGNORECASE)
@@ -163,6 +165,22 @@ def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> P
         provider=_provider(chosen) or _provider(cluster),
         files=tuple(map(str, paths)),
     )
+
+
+def current(environment: Mapping[str, str] = os.environ) -> str:
+    """The user's current context; empty where there is none."""
+    return str(_merged(files(environment))["current-context"])
+
+
+def keep_current(name: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Make a context the current one again, in the file that said another."""
+    for path in files(environment):
+        text = path.read_text()
+        line = re.compile(r"^current-context:.*$", re.MULTILINE)
+        if line.search(text):
+            written = line.sub(lambda _: f"current-context: {json.dumps(name)}", text, count=1)
+            write_whole(path, written, mode=path.stat().st_mode & 0o777)
+            return
 
 
 def _provider(entry: Entry) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devenv.backends.kube.config import MINIKUBE, find
+from devenv.backends.kube.config import MINIKUBE, current, find, keep_current
 from devenv.backends.kube.target import Target, guard, recall, remember
 from devenv.errors import ToolMissing, UsageError
 
@@ -127,3 +127,14 @@ def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -
     (tmp_path / "target.json").write_text('{"context": 1}')
     assert recall(tmp_path) is None
     assert recall(None) is None
+
+
+def test_the_current_context_is_put_back_where_it_stood(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "one", "a", current=""), write(tmp_path / "two", "b", "c", current="c")
+    one.write_text(one.read_text().replace("current-context: ''\n", ""))
+    before = one.read_text()
+    assert current(environment(one, two)) == "c"
+    keep_current("b", environment(one, two))
+    assert current(environment(one, two)) == "b"
+    assert one.read_text() == before
+    assert find(environment=environment(one, two)).context == "b"
