@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -245,12 +246,8 @@ class KubeBackend:
         """Delete pods that wait to be started again: a new try should not have to wait as long."""
         if unit.one_shot:
             return set()
-        crashed = {
-            pod_of.uid(pod): pod
-            for pod in self._current(unit.name)
-            if not pod_of.ready(pod)
-            and any(one.get("lastState") or one["state"].get("waiting") for one in pod_of.containers(pod))
-        }
+        found = self._current(unit.name)
+        crashed = {pod_of.uid(pod): pod for pod in found if not pod_of.ready(pod) and pod_of.stuck(pod)}
         for uid, pod in crashed.items():
             self.client.delete(self.resources.of({"apiVersion": "v1", "kind": "Pod", **pod}), uid=uid)
         return set(crashed)
@@ -273,6 +270,8 @@ class KubeBackend:
         began = time.monotonic()
         running = 0.0
         pods.listed(PATIENCE)
+        known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
+        wanted = replace(wanted, restarts=known)
         while not stop.is_set():
             found = pods.of(unit.name)
             passed = time.monotonic() - began

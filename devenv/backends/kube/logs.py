@@ -12,6 +12,7 @@ from typing import Any
 from devenv.backends.base import LogLine
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.look import where
+from devenv.backends.kube.pods import restarts
 from devenv.backends.kube.resources import Resources, label
 from devenv.errors import DevenvError
 from devenv.plan.model import Found
@@ -62,7 +63,7 @@ class Logs:
                     raise
                 continue  # the API server is away for a moment; what is read goes on
             for pod in pods:
-                key = f"{pod['metadata']['uid']}/{_restarts(pod)}"
+                key = f"{pod['metadata']['uid']}/{restarts(pod)}"
                 if key not in self._reading and _started(pod):
                     self._reading.add(key)
                     self._open += 1
@@ -79,10 +80,6 @@ class Logs:
             pass  # a container that has not started yet, or is gone
         finally:
             self._lines.put(None)
-
-
-def _restarts(pod: Object) -> int:
-    return sum(int(one.get("restartCount", 0)) for one in pod["status"].get("containerStatuses") or ())
 
 
 def _started(pod: Object) -> bool:

@@ -148,6 +148,20 @@ def running(pod: Pod) -> bool:
     return bool(found) and all("running" in one.get("state", {}) for one in found)
 
 
+def restarts(pod: Pod) -> int:
+    """How often its containers were started again."""
+    return sum(int(one.get("restartCount", 0)) for one in containers(pod))
+
+
+def stuck(pod: Pod) -> bool:
+    """Whether it has ended, or waits to be tried again."""
+    states = [one.get("state", {}) for one in containers(pod)]
+    waiting = {one["waiting"].get("reason", "") for one in states if "waiting" in one}
+    return any("terminated" in one for one in states) or bool(
+        waiting - {"ContainerCreating", "PodInitializing"}
+    )
+
+
 def fingerprint(pod: Pod) -> str:
     return note(pod, "fingerprint")
 

@@ -33,18 +33,23 @@ NOT_YET = Verdict()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which pods count: those made for this fingerprint and this restart, and not made before it."""
+    """Which pods count: those made for this fingerprint and this restart, and not made before it.
+
+    `restarts`: how often a pod had been started again when the waiting began; a node that was stopped
+    does that, too.
+    """
 
     fingerprint: str
     restart: str = ""
     before: frozenset[str] = frozenset()
+    restarts: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) -> Verdict:
     """`passed`: seconds since the waiting began."""
     ours = [pod for pod in found if _counts(pod, wanted)]
     for pod in ours:
-        if (verdict := _failure(unit, pod, passed)) is not None:
+        if (verdict := _failure(unit, pod, wanted, passed)) is not None:
             return verdict
     if unit.one_shot:
         done = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
@@ -68,10 +73,12 @@ RESTARTED = "devenv.dev/restarted"
 """The annotation that makes a restart a new generation of pods; RFC 3339, so that later is greater."""
 
 
-def _failure(unit: Unit, pod: Pod, passed: float) -> Verdict | None:
+def _failure(unit: Unit, pod: Pod, wanted: Wanted, passed: float) -> Verdict | None:
+    known = wanted.restarts.get(pod_of.uid(pod), 0)
     for container in pod_of.containers(pod):
         state = container.get("state", {})
-        ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+        again = pod_of.restarts(pod) > known or "running" not in state
+        ended = state.get("terminated") or (again and container.get("lastState", {}).get("terminated"))
         if ended and not (unit.one_shot and ended.get("exitCode") == 0):
             return _ended(pod, container, ended)
         waiting = state.get("waiting") or {}

@@ -88,7 +88,7 @@ def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
     [
         (pod(state=ended(3)), "ended with exit 3", ()),
         (pod(state=waiting("CrashLoopBackOff"), last=ended(2)), "ended with exit 2", ()),
-        (pod(last=ended(137, "OOMKilled")), "ran out of memory", (("limit", "64Mi"),)),
+        (pod(state=waiting("CrashLoopBackOff"), last=ended(137, "OOMKilled")), "ran out of memory", (("limit", "64Mi"),)),
         (
             pod(state=waiting("ImagePullBackOff", "no such host"), phase="Pending"),
             "has an image that cannot be pulled",
@@ -115,6 +115,13 @@ def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
 def test_failures(found: dict[str, Any], what: str, facts: tuple[tuple[str, str], ...]) -> None:
     verdict = judge(WEB, [found], NOW, passed=60)
     assert (verdict.failed, verdict.facts, verdict.pod) == (what, facts, "web-u1")
+
+
+def test_what_was_started_again_before_the_waiting_began_is_no_failure() -> None:
+    again = pod(ready=True, last=ended(143))
+    again["status"]["containerStatuses"][0]["restartCount"] = 1
+    assert judge(WEB, [again], Wanted("f1", restarts={"u1": 1}), passed=0).ready
+    assert judge(WEB, [again], NOW, passed=0).failed == "ended with exit 143"
 
 
 def test_a_pod_may_take_a_moment_to_be_scheduled() -> None:
