@@ -14,6 +14,7 @@ from devenv.memory import Memory, user_cache
 from devenv.plan.model import Found, Observed, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.stack import text
+from devenv.stack.addresses import lost_addresses
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import BuildKey, Outline, World
@@ -144,6 +145,7 @@ class Project:
                 *_moved(outline.claims, ports, taken, held),
                 *_namespace_moved(outline, observed, namespace),
                 *map(_would_refuse, conflicts),
+                *(lost_addresses(stack) if fragment == "kubernetes" else ()),
             ),
             profiles=outline.profiles,
             world=world,

@@ -1,0 +1,30 @@
+"""Addresses that were typed for another namespace, and will lead nowhere in this one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from devenv.stack.model import Stack, Unit
+
+
+def lost_addresses(stack: Stack) -> list[str]:
+    """What to say of every `orders.default` in a stack that is not in `default`, where Compose answers it."""
+    if stack.namespace == "default":
+        return []
+    names = "|".join(re.escape(unit.name) for unit in stack.units)
+    typed = re.compile(rf"(?<![\w.-])({names})\.default(?:\.svc(?:\.cluster\.local)?)?(?![\w-])")
+    found = []
+    for unit in stack.units:
+        for where, text in _texts(unit):
+            for match in typed.finditer(text):
+                found.append(
+                    f"{unit.name}: {where} says {match[0]}, which leads nowhere in the namespace "
+                    f"{stack.namespace}: say {match[1]}, or namespace: default"
+                )
+    return list(dict.fromkeys(found))
+
+
+def _texts(unit: Unit) -> Iterator[tuple[str, str]]:
+    yield from unit.env
+    yield "command", " ".join((*(unit.entrypoint or ()), *(unit.command or ())))
