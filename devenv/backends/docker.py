@@ -283,13 +283,16 @@ class Engine:
         try:
             events = self.api.events(filters=filters, decode=True)
             # Listening first and looking then, so that none is missed between the two.
-            for one in self.labelled(stack=stack, unit=unit):
-                if one["State"] == "running":
-                    return str(one["Id"])
-            for event in events:
+            there = {str(one["Id"]): one["State"] for one in self.labelled(stack=stack, unit=unit)}
+            for container, state in there.items():
+                if state == "running":
+                    return container
+            for event in events if there else ():
+                container = str(event["Actor"]["ID"])
                 if event["Action"] == "start":
-                    return str(event["Actor"]["ID"])
-                if not self.labelled(stack=stack, unit=unit):
+                    return container
+                # What is destroyed may be listed for a moment longer.
+                if all(one["Id"] == container for one in self.labelled(stack=stack, unit=unit)):
                     break
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
