@@ -14,14 +14,13 @@ def lost_addresses(stack: Stack) -> list[str]:
         return []
     names = "|".join(re.escape(unit.name) for unit in stack.units)
     typed = re.compile(rf"(?<![\w.-])({names})\.default(?:\.svc(?:\.cluster\.local)?)?(?![\w-])")
-    found = []
-    for unit in stack.units:
-        for where, text in _texts(unit):
-            for match in typed.finditer(text):
-                found.append(
-                    f"{unit.name}: {where} says {match[0]}, which leads nowhere in the namespace "
-                    f"{stack.namespace}: say {match[1]}, or namespace: default"
-                )
+    found = [
+        f"{unit.name}: {where} says {match[0]}, which leads nowhere in the namespace "
+        f"{stack.namespace}: say {match[1]}, or namespace: default"
+        for unit in stack.units
+        for where, text in _texts(unit)
+        for match in typed.finditer(text)
+    ]
     return list(dict.fromkeys(found))
 
 
