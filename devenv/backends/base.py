@@ -56,6 +56,10 @@ class Stream(Protocol):
         """Write to the command's stdin, all of it. Raises `StreamEnded`."""
         ...
 
+    def end(self) -> None:
+        """Close the command's stdin; it goes on to say what it has to say. Raises `StreamEnded`."""
+        ...
+
     def receive(self) -> bytes:
         """What the command wrote next, as soon as there is some; nothing once it or its container ended."""
         ...

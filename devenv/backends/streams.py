@@ -65,6 +65,12 @@ class ExecStream:
         except OSError as error:
             raise StreamEnded(str(error)) from error
 
+    def end(self) -> None:
+        try:
+            self._connection.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise StreamEnded(str(error)) from error
+
     def receive(self) -> bytes:
         with self._lock:
             while header := self._exactly(HEADER.size):

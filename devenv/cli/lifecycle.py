@@ -62,12 +62,18 @@ def up(
         bool, typer.Option("--remap-ports", help="Where a port is taken, use a free one.")
     ] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="From another backend, bring the stores' content along.")
+    ] = False,
 ) -> None:
     """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
     context: Context = ctx.obj
     started = time.monotonic()
     with lock(context, "devenv up"):
         loaded = context.load(remap=remap_ports, start=True)
+        if with_data and context.other is not None:
+            _carry(context, loaded)
+            loaded = context.load(remap=remap_ports)
         wanted = [*(names or []), *_members(loaded, profile or [])]
         plan, units = context.project.plan(loaded, wanted, rebuild=build)
         _leave_other(context)
@@ -80,6 +86,24 @@ def up(
     _ready(context, loaded.stack, units, time.monotonic() - started if plan else None)
     if not detach:
         _follow(context, units)
+
+
+def _carry(context: Context, loaded: Loaded) -> None:
+    """Bring the stores up here with what they hold on the backend that is left, before anything uses them."""
+    from devenv.engine import carry
+
+    other, space = context.other, context.workspace
+    assert other is not None
+    folder = space.state / "carried"
+    there = other.observe(space.checkout)
+    saved = carry.save(other, there, carry.stores(loaded.stack), folder, context.console.say)
+    _leave_other(context)
+    if saved:
+        names = [unit.name for unit in saved]
+        plan, units = context.project.plan(loaded, names)
+        if plan:
+            carry_out(context, loaded, plan, units)
+        carry.load(context.backend, context.observe(), saved, folder)
 
 
 def _leave_other(context: Context) -> None:

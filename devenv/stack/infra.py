@@ -108,6 +108,9 @@ class Instance:
                 continue
             filled = _filled(service, look_up)
             unit = self._from_compose(filled, ports, once=once is not None)
+            if unit.name == self.name:
+                dump, load = (tuple(_filled([*words], look_up)) for words in (self.kind.dump, self.kind.load))
+                unit = replace(unit, dump=dump, load=load)
             seeds = self._files(service.get("x-files", {}), files)
             found.append(replace(unit, files=(*unit.files, *seeds)))
         return found

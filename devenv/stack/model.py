@@ -92,8 +92,9 @@ class Unit:
     """One thing that runs: a service, a job, a store, or a store's one-shot.
 
     Values may hold secret marks (`stack.text`). `memory` is in bytes, `cpu` in cores, `grace` in
-    seconds. `uid` is whom the image would make itself, started as root. `extra` are Compose keys that
-    have no neutral form; `compose` and `kubernetes` are the user's own fragments, merged last.
+    seconds. `uid` is whom the image would make itself, started as root. `dump` writes a store's content
+    to stdout and `load` reads it back. `extra` are Compose keys that have no neutral form; `compose` and
+    `kubernetes` are the user's own fragments, merged last.
     """
 
     name: str
@@ -121,6 +122,8 @@ class Unit:
     hostname: str | None = None
     aliases: tuple[str, ...] = ()
     manual: bool = False
+    dump: tuple[str, ...] = ()
+    load: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     routes: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -118,6 +118,14 @@ def test_the_end_comes_with_the_exit_code_and_what_it_complained_of(running: Run
         assert (stream.exit_code, stream.complaints) == (3, b"why\n")
 
 
+def test_the_input_can_end_before_the_output(running: Running) -> None:
+    with closing(running.attach("sh", "-c", "cat; echo end")) as stream:
+        stream.send(b"last\n")
+        stream.end()
+        assert read(stream, 100) == b"last\nend\n"
+        assert stream.exit_code == 0
+
+
 def test_hanging_up_ends_the_reading(running: Running) -> None:
     stream = running.attach("cat")
     ended = Event()

@@ -155,6 +155,10 @@ class ExecStream:
     def send(self, data: bytes) -> None:
         self._channels.send(STDIN, data)
 
+    def end(self) -> None:
+        if not self._channels.end(STDIN):
+            raise StreamEnded("this cluster cannot close stdin alone: it takes Kubernetes 1.30")
+
     def receive(self) -> bytes:
         with self._lock:
             for channel, data in self._frames:

@@ -17,6 +17,12 @@ HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "Create
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
 
 
+PASSING = (
+    "failed to sync",
+    "timed out waiting for the condition",
+)  # a kubelet that is behind; it tries again
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`ready`, or `failed` with what happened, or neither: not yet. `facts` are for the card."""
@@ -82,7 +88,8 @@ def _failure(unit: Unit, pod: Pod, wanted: Wanted, passed: float) -> Verdict | N
         if ended and not (unit.one_shot and ended.get("exitCode") == 0):
             return _ended(pod, container, ended)
         waiting = state.get("waiting") or {}
-        if waiting.get("reason") in HOPELESS:
+        passing = any(word in waiting.get("message", "") for word in PASSING)
+        if waiting.get("reason") in HOPELESS and not passing:
             return _waits(pod, container, waiting)
     scheduled = pod_of.condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":

@@ -117,6 +117,13 @@ def test_failures(found: dict[str, Any], what: str, facts: tuple[tuple[str, str]
     assert (verdict.failed, verdict.facts, verdict.pod) == (what, facts, "web-u1")
 
 
+def test_a_kubelet_that_is_behind_is_no_failure() -> None:
+    behind = waiting(
+        "CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"
+    )
+    assert judge(WEB, [pod(phase="Pending", state=behind)], NOW, passed=5) == NOT_YET
+
+
 def test_what_was_started_again_before_the_waiting_began_is_no_failure() -> None:
     again = pod(ready=True, last=ended(143))
     again["status"]["containerStatuses"][0]["restartCount"] = 1
