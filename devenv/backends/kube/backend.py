@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from devenv import assets
-from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
-from devenv.backends.kube import cards, delivery, forwards, ground, look, target
+from devenv.backends.base import LogLine, Removed, Say, Site, Stream
+from devenv.backends.kube import delivery, forwards, ground, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
 from devenv.backends.kube.client import Client, Object
@@ -24,19 +22,15 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import PLURALS, WORKLOADS, Resources, kind_of, label
 from devenv.backends.kube.target import Target
-from devenv.backends.kube.verdict import RESTARTED, Verdict, Wanted, judge
-from devenv.errors import DevenvError, UnitFailed
+from devenv.backends.kube.verdict import RESTARTED, Wanted
+from devenv.backends.kube.waiting import PATIENCE, Waiting
+from devenv.errors import DevenvError
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
     from devenv.backends.compose import ComposeBackend
     from devenv.render.bundle import Bundle
     from devenv.stack.model import Stack, Unit
-
-PATIENCE = 60.0  # seconds an API server may be away while things are done
-STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
-SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
-BARREN = 2.0  # seconds without a pod after which we ask why
 
 
 class KubeBackend:
@@ -261,59 +255,10 @@ class KubeBackend:
             self._pods.start()
         return self._pods
 
-    # -- waiting
-
     def wait(self, unit: Unit, stop: Event) -> None:
-        pods = self._watch()
-        wanted = self._wanted.get(unit.name) or Wanted(self._fingerprint(unit))
-        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else 10.0
-        began = time.monotonic()
-        running = 0.0
-        pods.listed(PATIENCE)
-        known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
-        wanted = replace(wanted, restarts=known)
-        while not stop.is_set():
-            found = pods.of(unit.name)
-            passed = time.monotonic() - began
-            verdict = judge(unit, found, wanted, passed=passed)
-            running = running or (time.monotonic() if any(map(pod_of.running, found)) else 0.0)
-            if verdict.failed:
-                raise self._failed(unit, verdict)
-            if verdict.ready and (unit.one_shot or unit.probe or time.monotonic() - running >= SETTLE):
-                return
-            if (running and time.monotonic() - running > limit) or passed > STARTING + limit:
-                raise self._late(unit, found, limit)
-            if not found and passed > BARREN:
-                self._check_barren(unit)
-            if pods.trouble is not None and passed > PATIENCE:
-                raise pods.trouble
-            pods.pause(SETTLE if verdict.ready or not found else 1.0)
-        raise Interrupted
-
-    def _fingerprint(self, unit: Unit) -> str:
-        held = self._objects.get(unit.name)
-        said: Mapping[str, Any] = held[-1]["metadata"].get("annotations", {}) if held else {}
-        return str(said.get("devenv.dev/fingerprint", ""))
-
-    def _failed(self, unit: Unit, verdict: Verdict) -> UnitFailed:
-        assert self.target is not None
-        if unit.one_shot:  # the retries are for those who apply the bundle by hand
-            held = self._objects[unit.name][-1]
-            self.client.patch(self.resources.of(held), {"spec": {"suspend": True}})
-        return UnitFailed(cards.card(self.client, unit, self.target.namespace, verdict))
-
-    def _late(self, unit: Unit, found: Sequence[pod_of.Pod], limit: float) -> UnitFailed:
-        verb = "did not end" if unit.one_shot else "was not ready"
-        pod = pod_of.name(found[0]) if found else ""
-        return self._failed(unit, Verdict(failed=f"{verb} within {limit:g} s", pod=pod))
-
-    def _check_barren(self, unit: Unit) -> None:
-        """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
-        assert self.target is not None
-        said = cards.events(self.client, self.target.namespace, cards.owners(unit))
-        refusal = next((line for line in said if "rror creating" in line or "orbidden" in line), "")
-        if refusal:
-            raise self._failed(unit, Verdict(failed="gets no pod", facts=(("event", refusal),)))
+        assert self._stack is not None
+        waiting = Waiting(self.client, self._stack, unit, self._watch(), self._objects.get(unit.name, ()))
+        waiting.until_ready(self._wanted.get(unit.name), stop)
 
     # -- removing
 

@@ -1,0 +1,93 @@
+"""Waiting until a unit is ready where it will be asked for, or saying why it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+
+from devenv.backends.base import Interrupted
+from devenv.backends.kube import cards
+from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.pods import Pods
+from devenv.backends.kube.resources import Resources, note
+from devenv.backends.kube.verdict import Verdict, Wanted, judge
+from devenv.errors import UnitFailed
+from devenv.stack.model import Stack, Unit
+
+PATIENCE = 60.0  # seconds an API server may be away
+STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
+SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
+BARREN = 2.0  # seconds without a pod after which we ask why
+ROUTED = 1.0  # seconds a node may take to learn where a Service leads: kube-proxy writes rules once a second
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Everything that waiting for one unit takes. `objects` are the unit's own, the last one runs it."""
+
+    client: Client
+    stack: Stack
+    unit: Unit
+    pods: Pods
+    objects: Sequence[Object]
+
+    def until_ready(self, wanted: Wanted | None, stop: Event) -> None:
+        """Raises `UnitFailed`, or `Interrupted` when told to stop."""
+        pods, unit, limit = self.pods, self.unit, self._limit
+        wanted = wanted or Wanted(note(self.objects[-1], "fingerprint") if self.objects else "")
+        began, running = time.monotonic(), 0.0
+        pods.listed(PATIENCE)
+        known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
+        wanted = replace(wanted, restarts=known)
+        while not stop.is_set():
+            found = pods.of(unit.name)
+            passed = time.monotonic() - began
+            verdict = judge(unit, found, wanted, passed=passed)
+            running = running or (time.monotonic() if any(map(pod_of.running, found)) else 0.0)
+            if verdict.failed:
+                raise self._failed(verdict)
+            if verdict.ready and (unit.one_shot or unit.probe or time.monotonic() - running >= SETTLE):
+                self._until_routed(stop)
+                return
+            if (running and time.monotonic() - running > limit) or passed > STARTING + limit:
+                raise self._late(found)
+            if not found and passed > BARREN:
+                self._check_barren()
+            if pods.trouble is not None and passed > PATIENCE:
+                raise pods.trouble
+            pods.pause(SETTLE if verdict.ready or not found else 1.0)
+        raise Interrupted
+
+    @property
+    def _limit(self) -> float:
+        if self.unit.one_shot:
+            return self.unit.within
+        return self.unit.probe.within if self.unit.probe else 10.0
+
+    def _until_routed(self, stop: Event) -> None:
+        """A pod is ready before every node knows; who is started by that very second is refused."""
+        service = next((one for one in self.objects if one["kind"] == "Service"), None)
+        needed = any(need.unit == self.unit.name for other in self.stack.units for need in other.needs)
+        if service is not None and needed and service["spec"].get("clusterIP") != "None":
+            stop.wait(ROUTED)
+
+    def _failed(self, verdict: Verdict) -> UnitFailed:
+        if self.unit.one_shot and self.objects:  # the retries are for those who apply the bundle by hand
+            path = Resources(self.client).of(self.objects[-1])
+            self.client.patch(path, {"spec": {"suspend": True}})
+        return UnitFailed(cards.card(self.client, self.unit, self.stack.namespace, verdict))
+
+    def _late(self, found: Sequence[pod_of.Pod]) -> UnitFailed:
+        verb = "did not end" if self.unit.one_shot else "was not ready"
+        pod = pod_of.name(found[0]) if found else ""
+        return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod))
+
+    def _check_barren(self) -> None:
+        """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
+        said = cards.events(self.client, self.stack.namespace, cards.owners(self.unit))
+        refusal = next((line for line in said if "rror creating" in line or "orbidden" in line), "")
+        if refusal:
+            raise self._failed(Verdict(failed="gets no pod", facts=(("event", refusal),)))
