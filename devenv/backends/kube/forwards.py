@@ -28,11 +28,11 @@ from devenv.backends.kube.channels import STDIN, Channels, forward_to
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import files, find
 from devenv.backends.kube.pods import Pods
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, ToolMissing
 from devenv.workspace import write_whole
 
 FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
-PATIENCE = 5.0  # seconds a connection waits for a pod before it is refused, as when nothing listens
+PATIENCE = 10.0  # seconds a connection waits for a pod, or the API server, before it is refused
 TRIES = 3  # pods that turn out to be gone, for one connection
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
 STARTING = 20.0  # seconds until the process must have said which ports it has
@@ -209,6 +209,8 @@ class Switchboard:
                 continue
             try:
                 return forward_to(self._client, self._table.namespace, pod, forward.port)
+            except ToolMissing:  # the API server is away, not the pod
+                self._pods.pause(0.2)
             except DevenvError as error:
                 sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
                 gone.add(pod)
