@@ -7,6 +7,7 @@ tunnel that could break: when a pod is replaced, the next connection goes to its
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -37,6 +38,7 @@ TRIES = 3  # pods that turn out to be gone, for one connection
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
 STARTING = 20.0  # seconds until the process must have said which ports it has
 ENDING = 5.0
+TAKEN = 3.0  # seconds a port may be somebody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +167,7 @@ class Switchboard:
         """Take all the ports. Raises `OSError` with the port for one that somebody else has."""
         selector = selectors.DefaultSelector()
         for forward in self._table.forwards:
-            server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                server.bind(("127.0.0.1", forward.host))
-            except OSError as error:
-                raise OSError(
-                    error.errno, f"port {forward.host} of {forward.unit}: {error.strerror}"
-                ) from error
-            server.listen(128)
+            server = _listen(forward)
             selector.register(server, selectors.EVENT_READ, (server, forward))
         return selector
 
@@ -215,6 +209,24 @@ class Switchboard:
                 sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
                 gone.add(pod)
         return None
+
+
+def _listen(forward: Forward) -> socket.socket:
+    """Take a port. Some other program's outgoing connection may have it for a moment."""
+    started = time.monotonic()
+    while True:
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", forward.host))
+            server.listen(128)
+            return server
+        except OSError as error:
+            server.close()
+            if error.errno != errno.EADDRINUSE or time.monotonic() - started > TAKEN:
+                what = f"port {forward.host} of {forward.unit}: {error.strerror}"
+                raise OSError(error.errno, what) from error
+            time.sleep(0.1)
 
 
 def _choose(pods: Sequence[pod_of.Pod], gone: set[str]) -> str | None:
