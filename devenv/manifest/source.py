@@ -108,6 +108,8 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]
     suggestion = ""
     if text.splitlines()[line - 1 : line] and "\t" in text.splitlines()[line - 1][:column]:
         suggestion = "indent with spaces, not tabs"
+    elif "nesting depth" in problem:  # newer parsers count for themselves
+        problem, suggestion = "nested too deeply", f"{MAX_DEPTH} levels are the limit"
     elif "mapping values are not allowed" in problem:
         suggestion = "is a line above indented differently, or a value with ': ' in want of quotes?"
     return problem, suggestion, line, column

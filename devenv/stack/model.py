@@ -61,7 +61,8 @@ class Build:
 class File:
     """A read-only file in the container: one of the project, a secret, or one that a renderer writes.
 
-    `digest` stands for the bytes, so that a changed file makes a container stale.
+    `digest` stands for the bytes, so that a changed file makes a container stale; `holds` are the secrets
+    that a rendered one will have in it.
     """
 
     target: str
@@ -69,6 +70,7 @@ class File:
     secret: str = ""
     rendered: str = ""
     digest: str = ""
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,10 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, fragment: str = "comp
         "command": [unit.command, unit.entrypoint],
         "env": sorted(unit.env),
         "ports": [(port.container, port.host) for port in unit.ports],
-        "files": [(file.target, file.digest, secrets.get(file.secret, "")) for file in unit.files],
+        "files": [
+            (file.target, file.digest, [secrets.get(name, "") for name in (file.secret, *file.holds)])
+            for file in unit.files
+        ],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
         "health": asdict(unit.probe) if unit.probe else None,
         "settings": [unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname, unit.extra, *own],

@@ -281,7 +281,8 @@ class _Resolver:
             return unit
         kind = self.instances[unit.name].kind.gateway
         assert kind is not None
-        file = File(kind.config, rendered="gateway", digest=gateway.digest)
+        holds = tuple(sorted(_secrets(gateway)))
+        file = File(kind.config, rendered="gateway", digest=gateway.digest, holds=holds)
         return replace(unit, files=(*unit.files, file))
 
 

@@ -305,3 +305,12 @@ def test_the_value_of_a_secret_counts_and_does_not_show() -> None:
     one, other = (fingerprint(api, {"KEY": digest}) for digest in ("1", "2"))
     assert one != other
     assert fingerprint(api, {"KEY": "1", "OTHER": "x"}) == one
+
+
+def test_a_new_value_of_a_key_reaches_the_gateway() -> None:
+    kong = stack(
+        "name: a\nservices:\n  api: {image: x, port: 80, route: /}\n"
+        'gateway: {consumers: {me: {key: "${secret.KEY}"}}}\n'
+    ).unit("kong")
+    one, other = (fingerprint(kong, {"KEY": digest}) for digest in ("1", "2"))
+    assert differences(one, other) == ["files"]
