@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import docker.errors
@@ -280,19 +281,17 @@ class Engine:
         """Wait for a unit's next run; its container, or nothing once the unit is removed."""
         labels = [f"{LABEL}stack={stack}", f"{LABEL}unit={unit}"]
         filters = {"type": "container", "event": ["start", "destroy"], "label": labels}
+        gone = set()
         try:
-            events = self.api.events(filters=filters, decode=True)
-            # Listening first and looking then, so that none is missed between the two.
-            there = {str(one["Id"]): one["State"] for one in self.labelled(stack=stack, unit=unit)}
-            for container, state in there.items():
-                if state == "running":
-                    return container
-            for event in events if there else ():
-                container = str(event["Actor"]["ID"])
-                if event["Action"] == "start":
-                    return container
-                # What is destroyed may be listed for a moment longer.
-                if all(one["Id"] == container for one in self.labelled(stack=stack, unit=unit)):
+            # The engine answers before it listens: what comes in between is in its past only.
+            events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
+            for event in chain(({},), events):
+                if event.get("Action") == "destroy":  # it may be listed for a moment longer
+                    gone.add(event["Actor"]["ID"])
+                there = [one for one in self.labelled(stack=stack, unit=unit) if one["Id"] not in gone]
+                if running := [str(one["Id"]) for one in there if one["State"] == "running"]:
+                    return running[0]
+                if not there:
                     break
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass

@@ -64,6 +64,22 @@ def test_followed_logs_go_on_until_ctrl_c(talking: Checkout) -> None:
     assert talking.running() == {"tick", "tock"}
 
 
+def test_followed_logs_go_on_when_a_service_is_restarted_or_replaced(talking: Checkout) -> None:
+    going = talking.begin("logs", "-f", "-n", "0")
+
+    talking.devenv("restart", "tick")
+    going.says("tick | tick 3")
+    assert going.said.count("tick | tick 1") == 1
+
+    talking.manifest(TALKING.replace("echo tock $n", "echo tock number $n"))
+    talking.devenv("up", "-d")
+    going.says("tock | tock number 3")
+    assert "tock 3" not in going.said
+
+    talking.devenv("down")
+    assert going.end().code == 0
+
+
 def test_logs_of_what_is_not_up_name_what_is(talking: Checkout) -> None:
     said = talking.devenv("logs", "tic", exits=2).stderr
 
