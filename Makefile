@@ -31,9 +31,9 @@ check: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-## make bench     ratios against docker compose, in one run
+## make bench     ratios against docker compose and kubectl, in one run
 bench: .venv/ready
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python -m tests.bench
 
 ## make machine   an engine and images, on a machine that has none (root on Debian)
 machine:

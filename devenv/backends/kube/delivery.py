@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -41,34 +42,28 @@ def choose(client: Client, registry: str, state: Path | None) -> Delivery:
     """The way that fits the cluster a context leads to."""
     place = client.place
     if place.provider == MINIKUBE:
-        if not _is_container(place.context):  # its node is a virtual machine
-            return Loaded(client, ["minikube", "image", "load", "-p", place.context])
-        return Nodes([place.context], docker=_runs_docker(client))
+        nodes = _containers(f"label=name.minikube.sigs.k8s.io={place.context}")
+        # Without any, they are virtual machines.
+        return Nodes(nodes) if nodes else Loaded(client, ["minikube", "image", "load", "-p", place.context])
     if place.context.startswith("kind-"):
         return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
     if place.context.startswith("k3d-"):
         return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
-    node = _node_here(place.server)
-    return Nodes([node]) if node else Registry(client, registry, state)
+    nodes = _nodes_here(place.server)
+    return Nodes(nodes) if nodes else Registry(client, registry, state)
 
 
-def _is_container(name: str) -> bool:
-    return _says(["docker", "inspect", "--type", "container", "-f", "{{.State.Running}}", name]) == "true"
-
-
-def _runs_docker(client: Client) -> bool:
-    nodes = client.get("/api/v1/nodes")["items"]
-    versions = [one["status"]["nodeInfo"]["containerRuntimeVersion"] for one in nodes]
-    return any(version.startswith("docker:") for version in versions)
-
-
-def _node_here(server: str) -> str:
+def _nodes_here(server: str) -> list[str]:
     """The container of this machine's engine that the API server's address leads to, if it is one."""
     address = urlsplit(server)
     if address.hostname not in ("127.0.0.1", "localhost", "::1"):
-        return ""
-    argv = ["docker", "ps", "--filter", f"publish={address.port}", "--format", "{{.Names}}"]
-    return _says(argv).partition("\n")[0]
+        return []
+    return _containers(f"publish={address.port}")
+
+
+def _containers(wanted: str) -> list[str]:
+    """Names of the running containers that a filter lets through."""
+    return _says(["docker", "ps", "--filter", wanted, "--format", "{{.Names}}"]).split()
 
 
 def _says(argv: Sequence[str]) -> str:
@@ -85,9 +80,15 @@ class Nodes:
 
     registry = ""
 
-    def __init__(self, nodes: Sequence[str], *, docker: bool = False) -> None:
-        self._nodes, self._docker = nodes, docker
+    def __init__(self, nodes: Sequence[str]) -> None:
+        self._nodes = nodes
         self._one_by_one = threading.Lock()  # what is alike in several images is sent with the first
+
+    @cached_property
+    def _docker(self) -> bool:
+        """Whether their kubelet was told to use Docker."""
+        told = "cat /var/lib/kubelet/*.env /var/lib/kubelet/*.yaml"
+        return "cri-dockerd" in _says(["docker", "exec", self._nodes[0], "sh", "-c", told])
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
         there = set(wanted)

@@ -1,0 +1,73 @@
+"""Measures devenv against what people would type in its place, on the files that it rendered: `make bench`.
+
+Every figure is a ratio of medians from one run, A/B/A/B, after warm-ups of each; nothing is stored, as
+numbers from another machine, or from this one an hour ago, say nothing. A cold run begins where nothing of the
+stack is left, which is checked outside the timing and the same for both sides. Ends with 1 when a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.bench import cluster, compose
+from tests.bench.measure import DEVENV, Result, lines
+
+ROWS = compose.ROWS | cluster.ROWS
+
+
+def rows(names: Sequence[str], runs: int, work: Path) -> Iterator[Result]:
+    """Measure what is asked for, a line at a time."""
+    for name in names:
+        yield from ROWS[name](runs, work)
+
+
+def versions() -> str:
+    engine = lines("docker", "version", "--format", "{{.Server.Version}}")[0]
+    compose = lines("docker", "compose", "version", "--short")[0]
+    devenv = lines(DEVENV, "--version")[1]
+    cores = os.cpu_count()
+    python = platform.python_version()
+    return f"devenv {devenv}, Python {python}, Docker {engine}, Compose {compose}, {cores} cores"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"only these: {', '.join(ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="5 runs of each in place of 20")
+    options = parser.parse_args()
+    if unknown := set(options.rows) - set(ROWS):
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    runs = 5 if options.quick else 20
+    try:
+        print(versions())
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"unmeasured: no Docker engine with the Compose plugin answers ({error})", file=sys.stderr)
+        return 3
+    names, why = options.rows or list(ROWS), cluster.missing()
+    if why and (unmeasured := [name for name in names if name in cluster.ROWS]):
+        print(f"unmeasured: {', '.join(unmeasured)}: {why}", file=sys.stderr)
+        names = [name for name in names if name not in cluster.ROWS]
+    print(f"medians of {runs} where not fewer is said, interleaved, after warm-ups of each\n")
+    form = "{:<72} {:>9} {:>9} {:>8}   {:<20} {}"
+    print(form.format("", "ours", "theirs", "", "bound", ""), flush=True)
+    missed = False
+    with tempfile.TemporaryDirectory(prefix="devenv-bench-") as folder:
+        os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")  # devenv's memory; nobody's own
+        for one in rows(names, runs, Path(folder)):
+            line = form.format(one.what, one.ours, one.theirs, one.value, one.bound, one.verdict)
+            print(line, flush=True)
+            missed = missed or one.missed
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""Rows against `kubectl` and `minikube`, on the cluster that the kubeconfig's current context leads to."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shlex
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devenv.backends import load
+from devenv.backends.base import Site, Stream
+from devenv.backends.kube.delivery import Nodes
+from devenv.workspace import Workspace
+from tests.bench.measure import (
+    DEVENV,
+    MIB,
+    Command,
+    Race,
+    Result,
+    limit,
+    lines,
+    mebibytes_of,
+    race,
+    seconds_of,
+)
+from tests.bench.stacks import wide
+
+KILOBYTE = os.urandom(1024)
+# Takes a file's size on a line and then the file, puts it in place whole, and says so.
+TAKES = 'while read -r n; do head -c "$n" >/tmp/.new && mv /tmp/.new /tmp/file && echo ok; done'
+
+
+def missing() -> str:
+    """Why nothing can be measured here; empty when it can."""
+    try:
+        lines("kubectl", "version", "--request-timeout=10s")
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"no cluster answers ({error}); see tests/machine/cluster.sh"
+    return ""
+
+
+def five(ports: list[int]) -> str:
+    """A manifest of services with a check and a port on this machine."""
+    services = "\n".join(
+        f"  web{number}: {{image: 'busybox:1.37', port: 8080, publish: {port}, health: /, grace: 1s,"
+        " command: sh -c 'hostname >/tmp/index.html && exec httpd -f -p 8080 -h /tmp'}"
+        for number, port in enumerate(ports)
+    )
+    return f"services:\n{services}\n"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A project on the cluster, and the same for `kubectl`. Its namespace is the folder's name."""
+
+    folder: Path
+    ports: list[int]
+
+    def devenv(self, verb: str, *argv: str) -> Command:
+        return Command((DEVENV, verb, "-b", "kube", *argv), self.folder)
+
+    def kubectl(self, *argv: str) -> Command:
+        return Command(("kubectl", "-n", self.folder.name, *argv), self.folder)
+
+    def applied(self) -> Command:
+        """What somebody does who has the bundle and no devenv."""
+        self.devenv("render", "-o", "bundle").run()
+        wait = f"kubectl -n {self.folder.name} wait --for=condition=Available deployment --all --timeout=120s"
+        return Command(("sh", "-c", f"kubectl apply -f bundle && {wait}"), self.folder)
+
+    def clear(self) -> None:
+        self.devenv("down", "--volumes", "-y").run()
+        lines("kubectl", "delete", "namespace", self.folder.name, "--ignore-not-found", "--wait")
+
+    def ready(self) -> None:
+        """Fails unless every pod is ready."""
+        said = json.loads(" ".join(lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")))
+        pods = [one["status"]["containerStatuses"][0]["ready"] for one in said["items"]]
+        if pods != [True] * len(self.ports):
+            raise SystemExit(f"{pods.count(True)} of {len(self.ports)} pods are ready after a cold run")
+
+    def answers(self) -> str:
+        """Which pod answers at the first port of this machine; empty where none does."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/", timeout=10) as answer:
+                return str(answer.read().decode().strip())
+        except (urllib.error.URLError, OSError):
+            return ""
+
+    @contextmanager
+    def stream(self, unit: str, *argv: str) -> Iterator[Stream]:
+        """A command's bytes, through the backend that `devenv` has."""
+        backend = load("kube", Site(root=self.folder, state=self.folder / ".devenv"))
+        with closing(backend):
+            found = backend.observe(Workspace(self.folder / "devenv.yaml").checkout).units[unit]
+            with closing(backend.attach(found, argv)) as made:
+                yield made
+
+
+@contextmanager
+def stack(work: Path) -> Iterator[Stack]:
+    """Five services that are up; nothing of them is left in the end."""
+    folder = work / "devenv-bench"
+    folder.mkdir(exist_ok=True)
+    with contextmanager(_free_ports)(5) as ports:
+        (folder / "devenv.yaml").write_text(five(ports))
+    made = Stack(folder, ports)
+    made.devenv("up", "-d").run()
+    try:
+        yield made
+    finally:
+        made.clear()
+
+
+def _free_ports(count: int) -> Iterator[list[int]]:
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    yield [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+
+
+@dataclass
+class Written:
+    """A file written through an open stream, and acknowledged."""
+
+    stream: Stream
+
+    def run(self) -> float:
+        began = time.perf_counter()
+        self.stream.send(b"%d\n" % len(KILOBYTE) + KILOBYTE)
+        if self.stream.receive() != b"ok\n":
+            raise SystemExit(f"the file was not taken: {self.stream.complaints!r}")
+        return time.perf_counter() - began
+
+
+@dataclass
+class Changing:
+    """An image whose last layer is another one every time."""
+
+    folder: Path
+    image: str = ""
+    made: list[str] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def change(self) -> None:
+        (self.folder / "layer").write_bytes(os.urandom(5 * MIB))
+        (self.folder / "Dockerfile").write_text("FROM python:3.13-slim\nCOPY layer /srv/layer\n")
+        self.image = f"devenv-bench:{next(self.numbers)}"
+        self.made.append(self.image)
+        lines("docker", "build", "--quiet", "--tag", self.image, str(self.folder))
+
+    def through(self, bring: Callable[[str], object]) -> Brought:
+        return Brought(self, bring)
+
+
+@dataclass
+class Brought:
+    """The image as it is now, brought into the node."""
+
+    changing: Changing
+    bring: Callable[[str], object]
+
+    def run(self) -> float:
+        began = time.perf_counter()
+        self.bring(self.changing.image)
+        return time.perf_counter() - began
+
+
+# -- the table
+
+
+def up_again(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work) as made:
+        what = "up -d -b kube, nothing to do / kubectl get pods"
+        yield race(Race(what, made.devenv("up", "-d"), made.kubectl("get", "pods"), more=0.6), runs)
+        what = "first kube command (status) / --help"
+        theirs = Command((DEVENV, "--help"), work)
+        yield race(Race(what, made.devenv("status"), theirs, more=0.5), runs)
+
+
+def cold(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work) as made:
+        what = "cold up -d -b kube of 5 services / kubectl apply of the bundle + wait"
+        ours, theirs = made.devenv("up", "-d"), made.applied()
+        yield race(Race(what, ours, theirs, 1.2, 1.0, made.clear, made.ready, most=10), runs)
+
+
+def attach(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work) as made, made.stream("web0", "sh", "-c", TAKES) as stream:
+        (made.folder / "file").write_bytes(KILOBYTE)
+        pod = "deployment/web0"
+        into = shlex.join(["kubectl", "-n", made.folder.name, "exec", "-i", pod, "--", "tar", "-xC", "/tmp"])
+        theirs = Command(("sh", "-c", f"tar -c file | {into}"), made.folder)
+        yield race(
+            Race("1 KB through an open stream / tar | kubectl exec", Written(stream), theirs, 0.05), runs
+        )
+
+
+def forward(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work) as made:
+        waits = [_until_back(made) for _ in range(min(runs, 5))]
+        what = f"a port answers after its pod was deleted, from ready on, worst of {len(waits)}"
+        yield limit(what, max(waits), 1.0, seconds_of)
+
+
+def _until_back(made: Stack) -> float:
+    old = made.answers()
+    made.kubectl("delete", "pod", old, "--wait=false").run()
+    new = old
+    while new == old:
+        names = [
+            "get",
+            "pods",
+            "-l",
+            "devenv.dev/unit=web0",
+            "--sort-by=.metadata.creationTimestamp",
+            "-o",
+            "name",
+        ]
+        new = lines("kubectl", "-n", made.folder.name, *names)[-1].removeprefix("pod/")
+    made.kubectl("wait", "pod", new, "--for=condition=Ready", "--timeout=60s").run()
+    ready = time.perf_counter()
+    while made.answers() != new:
+        time.sleep(0.01)
+    return time.perf_counter() - ready
+
+
+def image(runs: int, work: Path) -> Iterator[Result]:
+    profile = lines("kubectl", "config", "current-context")[0]
+    folder = work / "image"
+    folder.mkdir(exist_ok=True)
+    changing = Changing(folder)
+    ours = changing.through(lambda image: Nodes([profile]).bring(image, lambda line: None))
+    theirs = changing.through(lambda image: lines("minikube", "image", "load", image, "-p", profile))
+    what = "a changed image into the node / minikube image load"
+    try:
+        yield race(Race(what, ours, theirs, 0.5, 0.2, changing.change, most=3), runs)
+    finally:
+        lines("docker", "rmi", *changing.made)
+        lines("minikube", "image", "rm", *changing.made, "-p", profile)
+
+
+def render(runs: int, work: Path) -> Iterator[Result]:
+    folder = work / "hundred-on-kube"
+    folder.mkdir(exist_ok=True)
+    (folder / "devenv.yaml").write_text(wide(100))
+    ours = Command((DEVENV, "render", "-b", "kube"), folder)
+
+    def once() -> float:
+        (folder / "devenv.yaml").write_text(wide(100) + f"# {time.time_ns()}\n")
+        return ours.run()
+
+    yield limit("render -b kube of 100 services, just edited", min(once() for _ in range(5)), 1.0, seconds_of)
+    yield limit("memory of that", ours.peak(), 250 * MIB, mebibytes_of)
+
+
+ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
+    "kube-up": up_again,
+    "kube-cold": cold,
+    "kube-attach": attach,
+    "kube-forward": forward,
+    "kube-image": image,
+    "kube-render": render,
+}

@@ -1,0 +1,143 @@
+"""Rows against `docker compose`, on the very file that devenv rendered."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measure import DEVENV, MIB, Command, Race, Result, limit, lines, mebibytes_of, race
+from tests.bench.stacks import healthy, wide
+
+SHOP = Path(__file__).parents[2] / "examples" / "shop"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A project that devenv has rendered, and the same for `docker compose`."""
+
+    folder: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / ".devenv" / "compose"
+
+    def devenv(self, *argv: str) -> Command:
+        return Command((DEVENV, *argv), self.folder)
+
+    def compose(self, *argv: str) -> Command:
+        return Command(("docker", "compose", *argv), self.bundle)
+
+    def clear(self) -> None:
+        """Take away everything the stack has on the engine, data too."""
+        label = f"label=com.docker.compose.project={self.id}"
+        for listed, removed in (
+            (("ps", "-aq"), ("rm", "-fv")),
+            (("network", "ls", "-q"), ("network", "rm")),
+            (("volume", "ls", "-q"), ("volume", "rm", "-f")),
+        ):
+            if found := lines("docker", *listed, "--filter", label):
+                lines("docker", *removed, *found)
+            if left := lines("docker", *listed, "--filter", label):
+                raise SystemExit(f"not clean before a cold run: {left}")
+
+    @property
+    def id(self) -> str:
+        """What Compose calls the project."""
+        head = (self.bundle / "compose.yaml").read_text().partition("services:")[0]
+        return next(line.partition(": ")[2] for line in head.splitlines() if line.startswith("name: "))
+
+    def up(self, services: int) -> None:
+        """Fails unless so many containers are healthy."""
+        label = f"label=com.docker.compose.project={self.id}"
+        found = lines("docker", "ps", "-q", "--filter", label, "--filter", "health=healthy")
+        if len(found) != services:
+            raise SystemExit(f"{len(found)} of {services} services are healthy after a cold run")
+
+
+@contextmanager
+def stack(folder: Path, manifest: str | None = None) -> Iterator[Stack]:
+    """A rendered stack in a folder; nothing of it is left on the engine in the end."""
+    folder.mkdir(exist_ok=True)
+    if manifest is not None:
+        (folder / "devenv.yaml").write_text(manifest)
+    made = Stack(folder)
+    made.devenv("render").run()
+    try:
+        yield made
+    finally:
+        made.clear()
+
+
+# -- the table
+
+
+def up_again(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "five", healthy(5)) as five:
+        five.devenv("up", "-d").run()
+        what = "up -d, nothing to do / docker compose up -d --wait"
+        yield race(Race(what, five.devenv("up", "-d"), _waited(five), 0.5, 0.35), runs)
+
+
+def cold(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "five", healthy(5)) as five:
+        what = "cold up -d of 5 services with checks / docker compose up -d --wait"
+        ours, check = five.devenv("up", "-d"), lambda: five.up(5)
+        yield race(Race(what, ours, _waited(five), 1.2, 1.0, five.clear, check), runs)
+
+
+def shop(runs: int, work: Path) -> Iterator[Result]:
+    folder = work / "shop"
+    if not folder.exists():
+        shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns(".devenv", "node_modules", "__pycache__"))
+    with stack(folder) as made:
+        made.devenv("up", "-d").run()  # images, layers and pages of the disk cache
+        what = "cold up -d of the shop / docker compose up -d --wait of its bundle"
+        yield race(Race(what, made.devenv("up", "-d"), _waited(made), 1.05, None, made.clear), runs)
+
+
+def status(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "ten", healthy(10)) as ten:
+        ten.devenv("up", "-d").run()
+        what = "status of 10 services / docker compose ps"
+        yield race(Race(what, ten.devenv("status"), ten.compose("ps"), 2.0, 1.3), runs)
+
+
+def start(runs: int, work: Path) -> Iterator[Result]:
+    ours, theirs = Command((DEVENV, "--help"), work), Command((sys.executable, "-c", "pass"), work)
+    yield race(Race("--help / python -c pass", ours, theirs, 10), runs)
+
+
+def render(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "hundred", wide(100)) as hundred:
+
+        def edited() -> None:
+            """Somebody has just saved the manifest: nothing remembered of it is of use."""
+            (hundred.folder / "devenv.yaml").write_text(wide(100) + f"# {time.time_ns()}\n")
+
+        what = "render of 100 services, just edited / docker compose config -q"
+        ours, theirs = hundred.devenv("render"), hundred.compose("config", "-q")
+        yield race(Race(what, ours, theirs, 1.2, None, edited), runs)
+    with stack(work / "thousand", wide(100)) as thousand:
+        (thousand.folder / "devenv.yaml").write_text(wide(1000))
+        peak, other = thousand.devenv("render").peak(), thousand.compose("config", "-q").peak()
+        what = "memory, render of 1000 services (beside: config -q)"
+        yield limit(what, peak, 200 * MIB, mebibytes_of, mebibytes_of(other))
+
+
+def _waited(one: Stack) -> Command:
+    return one.compose("up", "-d", "--wait")
+
+
+ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
+    "up": up_again,
+    "cold": cold,
+    "shop": shop,
+    "status": status,
+    "start": start,
+    "render": render,
+}

@@ -1,0 +1,137 @@
+"""Timing one thing against another: medians of runs taken in turn, and what they come to."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+DEVENV = str(Path(sys.executable).with_name("devenv"))
+WARM_UPS = 2
+MIB = 2**20
+
+
+class Timed(Protocol):
+    """Something that takes time."""
+
+    def run(self) -> float:
+        """Do it; how many seconds it took."""
+        ...
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a person types it, and where."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    stdin: bytes = b""
+
+    def run(self) -> float:
+        """Seconds from start to end. Whatever does not end well ends the benchmark."""
+        began = time.perf_counter()
+        done = subprocess.run(self.argv, cwd=self.folder, capture_output=True, input=self.stdin, check=False)
+        seconds = time.perf_counter() - began
+        if done.returncode != 0:
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise SystemExit(f"{' '.join(self.argv)} ended with {done.returncode}:\n{said}")
+        return seconds
+
+    def peak(self) -> int:
+        """The most memory it had, in bytes."""
+        with open(os.devnull, "w") as nowhere:
+            process = subprocess.Popen(self.argv, cwd=self.folder, stdout=nowhere, stderr=nowhere)
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise SystemExit(f"{' '.join(self.argv)} ended with {process.returncode}")
+        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def lines(*argv: str) -> list[str]:
+    """The words a command prints."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def nothing() -> None:
+    """Needs no preparation."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """Two things that do the same. Ours may take `bound` times as long as theirs, and `more` seconds.
+
+    `before` and `after` are outside the timing. `most`: no more runs than this, for what takes long.
+    """
+
+    what: str
+    ours: Timed
+    theirs: Timed
+    bound: float = 1.0
+    aim: float | None = None
+    before: Callable[[], None] = nothing
+    after: Callable[[], None] = nothing
+    more: float = 0.0
+    most: int = 1000
+
+
+@dataclass(frozen=True)
+class Result:
+    """A line of the table."""
+
+    what: str
+    ours: str
+    theirs: str
+    value: str
+    bound: str
+    verdict: str
+
+    @property
+    def missed(self) -> bool:
+        return self.verdict == "MISS"
+
+
+def race(one: Race, runs: int) -> Result:
+    """Both in turn; the medians, and their ratio or difference."""
+    taken: tuple[list[float], list[float]] = ([], [])
+    runs = min(runs, one.most)
+    warm_ups = min(WARM_UPS, runs // 2)
+    for number in range(warm_ups + runs):
+        for timed, times in zip((one.ours, one.theirs), taken, strict=True):
+            one.before()
+            seconds = timed.run()
+            one.after()
+            if number >= warm_ups:
+                times.append(seconds)
+    ours, theirs = map(statistics.median, taken)
+    met = ours <= theirs * one.bound + one.more
+    aimed = one.aim is not None and ours <= theirs * one.aim
+    if one.more:
+        value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= +{one.more * 1000:.0f} ms"
+    else:
+        value, bound = f"{ours / theirs:.2g}", f"<= {one.bound:g}{f' (aim {one.aim:g})' if one.aim else ''}"
+    verdict = "MISS" if not met else "aim reached" if aimed else "pass"
+    return Result(one.what, seconds_of(ours), seconds_of(theirs), value, bound, verdict)
+
+
+def limit(what: str, value: float, bound: float, show: Callable[[float], str], beside: str = "") -> Result:
+    """A figure that has to stay below another one."""
+    verdict = "pass" if value < bound else "MISS"
+    return Result(what, show(value), beside, "", f"< {show(bound)}", verdict)
+
+
+def seconds_of(value: float) -> str:
+    """Seconds for people."""
+    return f"{value:.2f} s" if value >= 2 else f"{value * 1000:.{0 if value >= 0.01 else 1}f} ms"
+
+
+def mebibytes_of(value: float) -> str:
+    """Bytes for people."""
+    return f"{value / MIB:.0f} MiB"

@@ -1,0 +1,40 @@
+"""Manifests that are measured."""
+
+from __future__ import annotations
+
+
+def healthy(count: int) -> str:
+    """A manifest of services with a check that the engine runs."""
+    services = "\n".join(
+        f"  web{n}: {{image: 'busybox:1.37', command: httpd -f -p 80, health: {{exec: 'true', every: 200ms}}}}"
+        for n in range(count)
+    )
+    return f"name: bench\nservices:\n{services}\n"
+
+
+def wide(count: int) -> str:
+    """A manifest of so many services as large projects have them, some sixteen lines each."""
+    return (
+        "name: wide\nservices:\n"
+        + "".join(
+            f"""\
+  service-{n}:
+    image: registry.example.com/team/service-{n}:1.{n}
+    command: serve --port 80 --name service-{n}
+    ports: {{http: 80, metrics: 81}}
+    uses: [postgres, cache{f", service-{n - 1}" if n % 10 else ""}]
+    route: /api/service-{n}
+    health: /healthz
+    env:
+      LOG_LEVEL: info
+      SELF: ${{service-{n}.url}}
+      REGION: eu-central-1
+      FEATURES: "search,export"
+    volumes: {{data: /var/lib/service}}
+    resources: {{cpu: 500m, memory: 256Mi}}
+    grace: 20s
+"""
+            for n in range(count)
+        )
+        + "infra:\n  postgres: {database: wide}\n  cache: {kind: valkey}\n"
+    )
