@@ -20,7 +20,7 @@ help:
 demo: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
-## make test      every test; those that need an engine are skipped where none answers
+## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
@@ -35,9 +35,10 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench
 
-## make machine   an engine and images, on a machine that has none (root on Debian)
+## make machine   an engine, images and Minikube, on a machine that has none (root on Debian)
 machine:
 	@bash tests/machine/machine.sh
+	@bash tests/machine/cluster.sh || test $$? = 3  # 3: it said what to install
 
 format: .venv/ready
 	@$(BIN)/ruff format .

@@ -13,13 +13,12 @@ from threading import Event
 
 import pytest
 
-from devenv.backends import load
-from devenv.backends.base import Backend, Site, Stream, StreamEnded
+from devenv.backends.base import Backend, Stream, StreamEnded
 from devenv.errors import DevenvError
 from devenv.plan.model import Found
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.workspace import Workspace
-from tests.conftest import NEEDS
+from tests.contract.real import REAL, connect
 
 UNIT = Unit(
     "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
@@ -57,21 +56,10 @@ class Running:
         self.backend.close()
 
 
-WANTS = {"compose": ["engine"], "kube": ["engine", "cluster"]}
-REAL = [
-    pytest.param("compose", marks=pytest.mark.engine),
-    pytest.param("kube", marks=[pytest.mark.engine, pytest.mark.cluster]),
-]
-
-
 @pytest.fixture(scope="module", params=REAL)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    for missing, _ in map(NEEDS.__getitem__, WANTS[request.param]):
-        if why := missing():
-            pytest.skip(why)  # this is made before a test's own check
     root = tmp_path_factory.mktemp("attach")
-    backend = load(request.param, Site(root=root, state=root / ".devenv"))
-    with closing(Running(backend, root)) as made:
+    with closing(Running(connect(request.param, root), root)) as made:
         yield made
 
 

@@ -10,11 +10,11 @@ from threading import Event, Timer
 
 import pytest
 
-from devenv.backends import load
 from devenv.backends.base import Backend, Interrupted
 from devenv.errors import UnitFailed
 from devenv.stack.model import Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
+from tests.contract.real import REAL, connect
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
@@ -76,16 +76,10 @@ class Runtime:
         self.backend.close()
 
 
-REAL = [
-    pytest.param("compose", marks=pytest.mark.engine),
-    pytest.param("kube", marks=[pytest.mark.engine, pytest.mark.cluster]),
-]
-
-
 @pytest.fixture(params=["fake", *REAL])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     FakeBackend.machine = Machine(failing={"broken"})
-    backend: Backend = FakeBackend() if request.param == "fake" else load(request.param)
+    backend: Backend = FakeBackend() if request.param == "fake" else connect(request.param, tmp_path)
     with closing(Runtime(backend, tmp_path)) as made:
         yield made
 

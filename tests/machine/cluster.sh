@@ -62,8 +62,8 @@ main() {
     exec 3>&2
     case "${1:-}:${2:-}:$#" in
     ::0) exec 3>&1 && locked && ensure_programs && say "ready     after $SECONDS s" ;;
-    up:*:[12]) locked && ensure_programs && minikube_up "${2:-$PROFILE}" && print_env ;;
-    env::1) print_env ;;
+    up:*:[12]) locked && ensure_programs && minikube_up "${2:-$PROFILE}" && print_env "${2:-$PROFILE}" ;;
+    env::1) print_env "$PROFILE" ;;
     down:*:[12]) minikube_do stop "${2:-$PROFILE}" ;;
     delete:*:[12]) minikube_do delete "${2:-$PROFILE}" ;;
     kubeadm:up:4) locked && ensure_kit && kubeadm_up "$3" "$4" ;;

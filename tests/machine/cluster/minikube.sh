@@ -22,9 +22,12 @@ export_ours() {
     export MINIKUBE_HOME=$MADE/home KUBECONFIG=$MADE/kubeconfig PATH=$BIN:$PATH
 }
 
+# print_env PROFILE: what to export, to be on it
 print_env() {
     if users_minikube; then
-        echo "# your own Minikube and kubeconfig are used: nothing to export"
+        # Nothing but this profile: the tests must not meet the cluster that somebody's kubeconfig is on.
+        kubectl config view --minify --flatten --context "$1" >"$MADE/kubeconfig.own"
+        printf 'export KUBECONFIG=%q\n' "$MADE/kubeconfig.own"
         return
     fi
     [ -x "$BIN/minikube" ] || die "nothing is built yet: run tests/machine/cluster.sh"
