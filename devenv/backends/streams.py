@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from devenv.backends.base import StreamEnded
@@ -81,6 +82,7 @@ class ExecStream:
                 self.complaints = (self.complaints + data)[-4096:]
             if self.exit_code is None:
                 self.exit_code = self._engine.exec_exit_code(self._made)
+            self.close()  # the engine would take what is sent now, and nobody ever read it
             return b""
 
     def _exactly(self, size: int) -> bytes:
@@ -98,8 +100,6 @@ class ExecStream:
         return b"".join(parts)
 
     def close(self) -> None:
-        try:
+        with suppress(OSError):  # whoever sends or receives in another thread is woken
             self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
         self._connection.close()
