@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from devenv import assets, sources
 from devenv.gateway import config as gateway_config
 from devenv.manifest.parse import parse
 from devenv.plan.model import Observed
 from devenv.plan.planner import plan_up
+from devenv.render.bundle import Bundle
 from devenv.render.compose import render
+from devenv.render.kubernetes import Source
+from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, fingerprint
@@ -27,6 +35,7 @@ EXAMPLES = {
     file.parent.name: file for file in (*ROOT.glob("examples/*/devenv.yaml"), *HERE.glob("*/devenv.yaml"))
 }
 EXPECTED = HERE / "expected"
+KINDS = assets.fragments()
 NASTY = 'it\'s "$secret" ${X} \\n \\" #1\\\n-----second line-----\n\ttab `x` ünï'
 
 
@@ -43,6 +52,14 @@ def resolved(file: Path) -> Stack:
     return resolve(manifest, catalogue, World("example", ports, builds, files, read.extra))
 
 
+def kubernetes(stack: Stack, secrets: Mapping[str, str]) -> Bundle:
+    prints = {unit.name: "fingerprint" for unit in stack.units}
+    kinds = {unit.engine: yaml.safe_load(KINDS[unit.engine]) for unit in stack.units if unit.engine in KINDS}
+    files = {file.source for unit in stack.units for file in unit.files if file.source}
+    contents = {name: f"what is in {name}\n".encode() for name in files}
+    return render_kubernetes(stack, Source(prints, secrets, contents, kinds))
+
+
 def produced(stack: Stack) -> dict[str, str]:
     """The files to compare. Secrets are their own names, in lower case."""
     secrets = {name: name.lower().replace("_", "-") for name in stack.secrets | stack.generated}
@@ -51,6 +68,8 @@ def produced(stack: Stack) -> dict[str, str]:
     found = {"compose.yaml": bundle.files["compose.yaml"]}
     if stack.gateway is not None:
         found["kong.yml"] = bundle.files["files/kong/opt_kong_kong.yml"]
+    kube = kubernetes(stack, secrets)
+    found["kubernetes.yaml"] = kube.files["namespace.yaml"] + "---\n" + kube.files["stack.yaml"]
     real = {unit.name: fingerprint(unit, {}) for unit in stack.units}
     found["plan.txt"] = f"{plan_up(stack, Observed(), fingerprints=real)}\n"
     return found
@@ -101,3 +120,31 @@ def test_compose_itself_takes_the_bundle(name: str, tmp_path: Path) -> None:
     for unit in stack.units:
         expected = {key: text.reveal(value, secrets).replace("$", "$$") for key, value in unit.env}
         assert taken[unit.name].get("environment", {}) == expected
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_kubernetes_own_schemas_take_every_object(name: str) -> None:
+    for one in yaml.safe_load_all((EXPECTED / name / "kubernetes.yaml").read_text()):
+        kubernetes_validate.validate(one, "1.33", strict=True)
+
+
+@pytest.fixture(scope="module")
+def namespace() -> Iterator[str]:
+    made = f"dry-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["kubectl", "create", "namespace", made], check=True, capture_output=True)
+    yield made
+    subprocess.run(["kubectl", "delete", "namespace", made, "--wait=false"], check=True, capture_output=True)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_cluster_takes_every_object(name: str, tmp_path: Path, namespace: str) -> None:
+    stack = dataclasses.replace(resolved(EXAMPLES[name]), namespace=namespace)
+    bundle = kubernetes(stack, dict.fromkeys(stack.secrets | stack.generated, NASTY))
+    for file, content in bundle.files.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(content)
+    dry = ["kubectl", "apply", "--server-side", "--dry-run=server", "--recursive", "-f", str(tmp_path)]
+    asked = subprocess.run(dry, capture_output=True, text=True, check=False)
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert "serverside-applied" in asked.stdout
