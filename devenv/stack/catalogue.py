@@ -6,7 +6,6 @@ make it up. Nothing here knows any kind by name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from devenv.errors import DevenvError
 from devenv.manifest import rules, source
+from devenv.stack.versions import matches
 from devenv.stack.world import merge
 
 
@@ -112,29 +112,6 @@ class Facts(Mapping[str, rules.Kind]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._catalogue
-
-
-def matches(version: str, condition: str) -> bool:
-    """Whether `17.11` is `<18`. Only leading numbers count; other versions match nothing."""
-    found = re.match(r"^(<=|>=|<|>|=)\s*(.+)$", condition)
-    if not found:
-        return False
-    bound = _numbers(found[2])
-    have = _numbers(version)[: len(bound)]
-    if not have:
-        return False
-    return {
-        "<": have < bound,
-        "<=": have <= bound,
-        ">": have > bound,
-        ">=": have >= bound,
-        "=": have == bound,
-    }[found[1]]
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    leading = re.match(r"^v?(\d+(?:\.\d+)*)", version)
-    return tuple(int(part) for part in leading[1].split(".")) if leading else ()
 
 
 def _type(default: Any) -> Literal["text", "list", "secret"]:

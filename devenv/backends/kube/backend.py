@@ -44,6 +44,7 @@ class KubeBackend:
         self._folder = self._site.state / self.name if self._site.state else None
         self._objects: dict[str, list[Object]] = {}
         self._wanted: dict[str, Wanted] = {}
+        self._sent: list[Object] = []
         self._pods: Pods | None = None
         self._stack: Stack | None = None
         self._registry = ""
@@ -182,12 +183,16 @@ class KubeBackend:
         self._delivery.bring(unit.image, say)
 
     def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._ground(stack)
-        for name in units:
-            for one in self._objects[name]:
-                if one["kind"] == "Service":  # names resolve before anything that asks for them runs
-                    self._send(one)
-        self.forward(stack)
+        # Names resolve before anything that asks for them runs.
+        services = [one for name in units for one in self._objects[name] if one["kind"] == "Service"]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            held = pool.submit(self.forward, stack)
+            list(pool.map(self._send, services))
+            held.result()
+        self._sent = services
 
     def _ground(self, stack: Stack) -> None:
         objects = [one for held in self._objects.values() for one in held]
@@ -214,7 +219,8 @@ class KubeBackend:
         self._watch()
         *holders, workload = self._objects[unit.name]
         for one in holders:
-            self._send(one)
+            if one not in self._sent:
+                self._send(one)
         path = self.resources.of(workload)
         before = {pod_of.uid(pod) for pod in self._current(unit.name)}
         found = self.client.find(path) if unit.one_shot else None

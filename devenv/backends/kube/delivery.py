@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -75,6 +74,15 @@ def _says(argv: Sequence[str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+# A kubelet is told which program it gets its images from. Asked in one go: `exec` is what takes the time.
+LOOK = """
+if cat /var/lib/kubelet/*.env /var/lib/kubelet/*.yaml | grep -qs cri-dockerd
+then echo docker && docker images --format '{{.Repository}}:{{.Tag}}'
+else echo containerd && ctr -n k8s.io images ls -q
+fi
+"""
+
+
 class Nodes:
     """Nodes that are containers of this machine's engine, with containerd or Docker in them."""
 
@@ -85,16 +93,15 @@ class Nodes:
         self._one_by_one = threading.Lock()  # what is alike in several images is sent with the first
 
     @cached_property
-    def _docker(self) -> bool:
-        """Whether their kubelet was told to use Docker."""
-        told = "cat /var/lib/kubelet/*.env /var/lib/kubelet/*.yaml"
-        return "cri-dockerd" in _says(["docker", "exec", self._nodes[0], "sh", "-c", told])
+    def _there(self) -> Mapping[str, list[str]]:
+        """Node -> the program that keeps its images, and then what that lists."""
+        return {node: _run(["docker", "exec", node, "sh", "-c", LOOK]).splitlines() for node in self._nodes}
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
         there = set(wanted)
-        for node in self._nodes:
-            listed = set(_run([*self._inside(node), *self._listing]).split())
-            there &= {image for image in wanted if qualified(image) in map(qualified, listed)}
+        for _, *listed in self._there.values():
+            names = set(map(qualified, listed))
+            there &= {image for image in wanted if qualified(image) in names}
         return frozenset(there)
 
     def bring(self, image: str, say: Say) -> None:
@@ -104,25 +111,16 @@ class Nodes:
                 self._bring(image, node)
 
     def _bring(self, image: str, node: str) -> None:
-        inside = self._inside(node, "-i")
-        if not self._docker:
-            memory = user_cache(os.environ) / "layers.json"
-            with contextlib.suppress(layers.Failed):
-                layers.deliver(image, qualified(image), inside, memory)
-                return
-        _pipe(
-            ["docker", "save", image], [*inside, *(["load"] if self._docker else ["images", "import", "-"])]
-        )
-
-    def _inside(self, node: str, *flags: str) -> list[str]:
-        command = ["docker"] if self._docker else ["ctr", "-n", "k8s.io"]
-        return ["docker", "exec", *flags, node, *command]
-
-    @property
-    def _listing(self) -> list[str]:
-        if self._docker:
-            return ["images", "--format", "{{.Repository}}:{{.Tag}}"]
-        return ["images", "ls", "-q"]
+        program, *_ = self._there[node]
+        inside = ["docker", "exec", "-i", node]
+        if program == "docker":
+            _pipe(["docker", "save", image], [*inside, "docker", "load"])
+            return
+        ctr = [*inside, "ctr", "-n", "k8s.io"]
+        try:
+            layers.deliver(image, qualified(image), ctr, user_cache(os.environ) / "layers.json")
+        except layers.Failed:
+            _pipe(["docker", "save", image], [*ctr, "images", "import", "-"])
 
 
 class Loaded:

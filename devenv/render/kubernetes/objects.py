@@ -10,9 +10,9 @@ from devenv.errors import UsageError
 from devenv.render.kubernetes.content import Content, content
 from devenv.render.kubernetes.overlay import overlay
 from devenv.render.kubernetes.pod import template
-from devenv.stack.catalogue import matches
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Stack, Unit
+from devenv.stack.versions import matches
 
 Object = dict[str, Any]
 
