@@ -12,6 +12,7 @@ import io
 import re
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +35,9 @@ class Pushed:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     pushed: Pushed
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A push that breaks off says so itself."""
 
 
 @contextlib.contextmanager
@@ -76,6 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif size := int(self.headers.get("Content-Length") or 0):
             out.write(self.rfile.read(size))
 
+    def _unknown(self) -> None:
+        """Nobody began that upload; what comes with it is left unread."""
+        self.close_connection = True
+        self._answer(404)
+
     def do_GET(self) -> None:
         self._answer(200 if self.path == "/v2/" else 404)
 
@@ -90,13 +99,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, Content_Length=size, Docker_Content_Digest=digest)
 
     def do_POST(self) -> None:
-        name = str(len(self.server.pushed.uploads)) + f"-{threading.get_ident()}"
+        name = uuid.uuid4().hex
         self.server.pushed.uploads[name] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
         self._answer(202, Location=UPLOADS + name, Docker_Upload_UUID=name, Range="0-0")
 
     def do_PATCH(self) -> None:
         name = self.path.rpartition("/")[2].partition("?")[0]
-        out = self.server.pushed.uploads[name]
+        out = self.server.pushed.uploads.get(name)
+        if out is None:
+            self._unknown()
+            return
         self._read_into(out)
         location, range_ = UPLOADS + name, f"0-{out.tell() - 1}"
         self._answer(202, Location=location, Docker_Upload_UUID=name, Range=range_)
@@ -114,7 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(400)
                 return
             digest = found[2].replace("%3A", ":")
-            blob = pushed.uploads.pop(found[1])
+            blob = pushed.uploads.pop(found[1], None)
+            if blob is None:
+                self._unknown()
+                return
             self._read_into(blob)
             pushed.blobs[digest] = blob, blob.tell()
         self._answer(201, Docker_Content_Digest=digest, Location=self.path)
