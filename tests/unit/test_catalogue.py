@@ -12,8 +12,8 @@ from devenv.errors import DevenvError
 from devenv.manifest.parse import parse
 from devenv.render import compose
 from devenv.stack.catalogue import Catalogue, Facts
-from devenv.stack.versions import matches
 from devenv.stack.resolve import resolve
+from devenv.stack.versions import matches
 from devenv.stack.world import World
 
 from .stacks import CATALOGUE, stack
