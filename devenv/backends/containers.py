@@ -12,6 +12,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from devenv.errors import ToolMissing
 from devenv.plan.model import Found
@@ -35,6 +36,16 @@ def images(address: str) -> list[Mapping[str, Any]] | None:
     """Every image on the machine; None and `ToolMissing` as above."""
     found = _asked(address, "/images/json")
     return None if found is None else list(found)
+
+
+def stand_ins(address: str) -> frozenset[str]:
+    """Names of the images that stand in for real ones; none where no engine answers."""
+    label = quote('{"label":["devenv.standin=true"]}')
+    try:
+        found = _asked(address, f"/images/json?filters={label}") or ()
+    except ToolMissing:
+        return frozenset()
+    return frozenset(name for image in found for name in image.get("RepoTags") or ())
 
 
 def version(address: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from devenv import assets
+from devenv.backends import containers
 from devenv.backends.base import LogLine, Removed, Say, Site, Stream
 from devenv.backends.kube import delivery, forwards, ground, look, target
 from devenv.backends.kube import pods as pod_of
@@ -140,6 +142,13 @@ class KubeBackend:
     # -- looking
 
     def observe(self, checkout: str) -> Observed:
+        seen = self._look(checkout)
+        # A node's images say less of themselves than those here, from which they came.
+        stand_ins = containers.stand_ins(containers.address())
+        units = {name: replace(one, stand_in=one.image in stand_ins) for name, one in seen.units.items()}
+        return replace(seen, units=units)
+
+    def _look(self, checkout: str) -> Observed:
         held = forwards.held(self._folder)
         try:
             return look.observe(self.client, checkout, self.namespace, held)

@@ -60,6 +60,8 @@ def test_an_order_goes_through_and_comes_along_to_compose_and_back(shop: OnClust
 def test_an_unchanged_shop_is_up_at_once(shop: OnCluster) -> None:
     shop.on("up", "-d", "--remap-ports", within=300)
     assert shop.devenv("plan").stdout == ""
+    label = shop.host("docker", "image", "inspect", "mongo:8.0.30", "-f", "{{json .Config.Labels}}")
+    assert ("(stand-in)" in shop.devenv("status").stdout) is ("devenv.standin" in label)
     took = [shop.devenv("up", "-d").seconds for _ in range(3)]
     began = time.monotonic()
     shop.kubectl("get", "pods")
