@@ -36,6 +36,9 @@ def status(ctx: typer.Context, json_: Json = False) -> None:
     if not found:
         context.console.say("nothing of this checkout is up; begin with: devenv up")
         return
+    if observed.namespace:  # where no port of this machine tells
+        where = f"on {context.backend.name}: context {context.backend.home}, namespace {observed.namespace}"
+        context.console.say(context.console.style(where, "dim"))
     rows = [_row(context.console, one) for one in found]
     context.console.print("\n".join(context.console.table(rows)))
 
