@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import websocket
 
 from devenv.backends.base import StreamEnded
-from devenv.backends.kube.client import Client
+from devenv.backends.kube.client import ALIVE, Client
 from devenv.backends.kube.refusals import refused, unreachable
 from devenv.errors import DevenvError
 
@@ -28,7 +28,12 @@ class Channels:
     """One open websocket. One thread may send while another receives."""
 
     def __init__(
-        self, client: Client, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]
+        self,
+        client: Client,
+        path: str,
+        query: Sequence[tuple[str, str]],
+        protocols: Sequence[str],
+        within: float = OPENING,
     ) -> None:
         place = client.place
         url = f"{place.server}{path}?{urlencode(query)}"
@@ -41,7 +46,8 @@ class Channels:
         try:
             self._socket = websocket.create_connection(
                 url.replace("http", "ws", 1),
-                timeout=OPENING,
+                timeout=within,
+                sockopt=ALIVE,
                 header=headers,
                 subprotocols=list(protocols),
                 suppress_origin=True,
@@ -117,10 +123,10 @@ def attach_to(client: Client, namespace: str, pod: str, *, stdin: bool, tty: boo
     return Channels(client, f"/api/v1/namespaces/{namespace}/pods/{pod}/attach", query, PROTOCOLS)
 
 
-def forward_to(client: Client, namespace: str, pod: str, port: int) -> Channels:
+def forward_to(client: Client, namespace: str, pod: str, port: int, *, within: float) -> Channels:
     """Connect to a port of a pod: channel 0 are the bytes, channel 1 says why there are none."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/portforward"
-    return Channels(client, path, [("ports", str(port))], PROTOCOLS[1:])
+    return Channels(client, path, [("ports", str(port))], PROTOCOLS[1:], within)
 
 
 def _flag(value: bool) -> str:  # noqa: FBT001

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -15,11 +16,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from devenv.backends.kube.config import Place
-from devenv.backends.kube.refusals import Refused, refused, unreachable
-from devenv.errors import DevenvError
+from devenv.backends.kube.refusals import Refused, Untrusted, refused, unreachable
+from devenv.errors import DevenvError, ToolMissing
 
 Object = dict[str, Any]
 Query = Mapping[str, str | int | bool | None]
@@ -29,8 +31,20 @@ MERGE = "application/merge-patch+json"
 OWNER = "devenv"  # our field manager
 BUSY = (429, 500, 502, 503, 504)
 TRIES = 5  # on a conflict, each after reading again
-CAP = 5.0  # seconds, the longest pause between two tries
+CAP = 1.0  # seconds, the longest pause between two tries, where the server does not say how long
+POLITE = 5.0  # seconds that a server may ask even those to wait who only look
+UNSURE = (401, 403)  # what a server that has just started says to everybody, until it knows their rights
+YOUNG = 5.0  # seconds after it was away for which we doubt that
 LONGEST = 60.0  # seconds one answer may take
+ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, option)
+    ),
+]
+"""How the kernel notices that a silent connection is dead: a machine that slept, a network that changed."""
 
 
 class Client:
@@ -42,11 +56,13 @@ class Client:
 
     def __init__(self, place: Place, *, patience: float = 0.0) -> None:
         self.place, self.patience = place, patience
+        self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
     @cached_property
     def _pool(self) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"maxsize": 16, "retries": False}
+        options = [*HTTPConnection.default_socket_options, *ALIVE]
+        settings: dict[str, Any] = {"maxsize": 16, "retries": False, "socket_options": options}
         if self.place.server.startswith("https"):
             settings["ssl_context"] = self.place.tls
             if name := self.place.cluster.get("tls-server-name"):
@@ -60,6 +76,10 @@ class Client:
     def get(self, path: str, **query: str | int | bool | None) -> Object:
         """An object or a list."""
         return self.request("GET", path, query=query)
+
+    def look(self, path: str, **query: str | int | bool | None) -> Object:
+        """The same for whoever looks again and again, and so needs no patience."""
+        return self.request("GET", path, query=query, patience=0)
 
     def find(self, path: str) -> Object | None:
         """An object, or None where there is none."""
@@ -100,7 +120,7 @@ class Client:
 
     def text(self, path: str, **query: str | int | bool | None) -> str:
         """What a resource says in plain text."""
-        return self._tried("GET", path, query, None, "").data.decode(errors="replace")
+        return self._tried("GET", path, query, None, "", self.patience).data.decode(errors="replace")
 
     def request(
         self,
@@ -110,14 +130,22 @@ class Client:
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
+        patience: float | None = None,
     ) -> Object:
         """One request, tried again after 409 (a few times), 429, 5xx and a lost connection (patiently)."""
-        response = self._tried(verb, path, query or {}, body, content)
+        patience = self.patience if patience is None else patience
+        response = self._tried(verb, path, query or {}, body, content, patience)
         answer: Object = json.loads(response.data or b"{}")
         return answer
 
     def _tried(
-        self, verb: str, path: str, query: Query, body: Mapping[str, Any] | None, content: str
+        self,
+        verb: str,
+        path: str,
+        query: Query,
+        body: Mapping[str, Any] | None,
+        content: str,
+        patience: float,
     ) -> urllib3.BaseHTTPResponse:
         started, conflicts, tries = time.monotonic(), 0, 0
         while True:
@@ -126,8 +154,8 @@ class Client:
             try:
                 response = self._send(verb, path, query, body, content)
             except (HTTPError, OSError) as lost:
-                error = unreachable(self.place, lost)
-                if isinstance(lost, SSLError):  # waiting mends no certificate
+                error = self._lost(lost)
+                if isinstance(error, Untrusted):
                     raise error from lost
             else:
                 if response.status < 400:
@@ -137,12 +165,13 @@ class Client:
                 if response.status == 409 and verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
                     continue
-                if response.status not in BUSY:
+                young = time.monotonic() - self._away < YOUNG
+                if response.status not in BUSY and not (response.status in UNSURE and young):
                     raise error
             tries += 1
             pause = max(wait, min(CAP, 0.1 * 2**tries)) * random.uniform(0.5, 1.5)
-            asked_to_wait = 0 < wait <= CAP and tries <= TRIES  # busy, and says until when
-            if not asked_to_wait and time.monotonic() - started + pause > self.patience:
+            asked_to_wait = 0 < wait <= POLITE and tries <= TRIES  # busy, and says until when
+            if not asked_to_wait and time.monotonic() - started + pause > patience:
                 raise error
             time.sleep(pause)
 
@@ -181,7 +210,7 @@ class Client:
                 "GET", self.url(path, query), headers=headers, timeout=timeout, preload_content=False
             )
         except (HTTPError, OSError) as error:
-            raise unreachable(self.place, error) from error
+            raise self._lost(error) from error
         self._open.add(response)
         try:
             if response.status >= 400:
@@ -197,6 +226,10 @@ class Client:
         finally:
             self._open.discard(response)
             response.close()
+
+    def _lost(self, error: Exception) -> ToolMissing:
+        self._away = time.monotonic()
+        return unreachable(self.place, error)
 
     def close(self) -> None:
         """Hang up everywhere; answers that go on end."""

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,12 +30,12 @@ from devenv.backends.kube.channels import STDIN, Channels, forward_to
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import files, find
 from devenv.backends.kube.pods import Pods
-from devenv.errors import DevenvError, ToolMissing
+from devenv.errors import DevenvError
 from devenv.workspace import write_whole
 
 FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
 PATIENCE = 10.0  # seconds a connection waits for a pod, or the API server, before it is refused
-TRIES = 3  # pods that turn out to be gone, for one connection
+AGAIN = 0.2  # seconds until it asks again, unless something changes before
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
 STARTING = 20.0  # seconds until the process must have said which ports it has
 ENDING = 5.0
@@ -192,22 +193,23 @@ class Switchboard:
             sender.start()
             _receive(connection, channels)
             channels.close()
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)  # who still reads from it keeps it open, closed or not
 
     def _reach(self, forward: Forward) -> Channels | None:
         """Connect to a pod of the unit; the first that is ready, waiting for one if need be."""
-        started, gone = time.monotonic(), set[str]()
-        while time.monotonic() - started < PATIENCE and len(gone) < TRIES:
-            pod = _choose(self._pods.of(forward.unit), gone)
-            if pod is None:
-                self._pods.pause(0.2)
-                continue
-            try:
-                return forward_to(self._client, self._table.namespace, pod, forward.port)
-            except ToolMissing:  # the API server is away, not the pod
-                self._pods.pause(0.2)
-            except DevenvError as error:
-                sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
-                gone.add(pod)
+        started, failed = time.monotonic(), Counter[str]()
+        while (left := PATIENCE - (time.monotonic() - started)) > 0:
+            pod = _choose(self._pods.of(forward.unit), failed)
+            if pod is not None:
+                try:
+                    return forward_to(self._client, self._table.namespace, pod, forward.port, within=left)
+                except DevenvError as error:  # the pod is gone, or the API server away, or not all there yet
+                    if not failed[pod]:
+                        sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
+                    failed[pod] += 1
+            self._pods.hurry()
+            self._pods.pause(AGAIN)
         return None
 
 
@@ -229,10 +231,11 @@ def _listen(forward: Forward) -> socket.socket:
             time.sleep(0.1)
 
 
-def _choose(pods: Sequence[pod_of.Pod], gone: set[str]) -> str | None:
-    up = [pod for pod in pods if pod_of.running(pod) and pod_of.name(pod) not in gone]
-    best = next((pod for pod in up if pod_of.ready(pod)), up[0] if up else None)
-    return pod_of.name(best) if best else None
+def _choose(pods: Sequence[pod_of.Pod], failed: Mapping[str, int]) -> str | None:
+    """Whose connections failed least often, and among those one that is ready."""
+    up = [pod for pod in pods if pod_of.running(pod)]
+    ranks = {pod_of.name(pod): (failed.get(pod_of.name(pod), 0), not pod_of.ready(pod)) for pod in up}
+    return min(ranks, key=ranks.__getitem__, default=None)
 
 
 def _send(connection: socket.socket, channels: Channels) -> None:

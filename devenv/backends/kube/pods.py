@@ -11,13 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import label, note
 from devenv.errors import DevenvError
 from devenv.stack.labels import LABEL
 
 ROUND = 300  # seconds after which the server ends a watch that has nothing else to say
 QUIET = 90.0  # seconds of silence after which a watch counts as lost; bookmarks come once a minute
-AGAIN = (0.1, 2.0)  # seconds before the next try, doubling in between
+AGAIN = (0.1, 2.0)  # seconds before the next try, doubling in between, unless somebody is in a hurry
+
+TOO_OLD = 410  # said at the start of a watch or within it: list again, no change is lost in the table
 
 Pod = Mapping[str, Any]
 
@@ -32,6 +35,8 @@ class Pods:
         self._changed = threading.Condition()
         self._stopped = threading.Event()
         self._listed = threading.Event()
+        self._hurry = threading.Event()
+        self._blind, self._since = 0.0, 0.0
         self.trouble: DevenvError | None = None
         self.started = False
 
@@ -43,6 +48,7 @@ class Pods:
     def stop(self) -> None:
         """End the watch; the table stays as it is."""
         self._stopped.set()
+        self.hurry()
         self.wake()
 
     def listed(self, timeout: float) -> bool:
@@ -61,28 +67,45 @@ class Pods:
         with self._changed:
             self._changed.wait(seconds)
 
+    def hurry(self) -> None:
+        """Look again now where the API server was away: somebody waits for what it says."""
+        self._hurry.set()
+
+    def clock(self) -> float:
+        """Seconds that pass only while we can see the pods."""
+        now = time.monotonic()
+        return now - self._blind - (now - self._since if self.trouble else 0.0)
+
+    def away(self) -> float:
+        """For how many seconds we have seen nothing."""
+        return time.monotonic() - self._since if self.trouble else 0.0
+
     def wake(self) -> None:
         """End every `pause` that goes on."""
         with self._changed:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        failed = 0
+        pause = AGAIN[0]
         while not self._stopped.is_set():
             try:
                 version = self._list()
-                failed, self.trouble = 0, None
+                self._blind += self.away()
+                pause, self.trouble = AGAIN[0], None
                 while version and not self._stopped.is_set():
                     version = self._watch(version)
             except DevenvError as error:
+                if self.trouble is None:
+                    self._since = time.monotonic()
                 self.trouble = error
-                failed += 1
                 self.wake()
-            pause = min(AGAIN[1], AGAIN[0] * 2**failed) * random.uniform(0.5, 1.5)
-            self._stopped.wait(pause if failed else 0)
+                self._stopped.wait(AGAIN[0])  # at least, however many are in a hurry
+                self._hurry.wait(pause * random.uniform(0.5, 1.5))
+                self._hurry.clear()
+                pause = min(AGAIN[1], 2 * pause)
 
     def _list(self) -> str:
-        said = self._client.get(self._path, labelSelector=f"{LABEL}stack={self._stack}")
+        said = self._client.look(self._path, labelSelector=f"{LABEL}stack={self._stack}")
         with self._changed:
             self._pods = {str(pod["metadata"]["uid"]): pod for pod in said["items"]}
             self._changed.notify_all()
@@ -101,28 +124,32 @@ class Pods:
             watch=True,
         )
         started, seen = time.monotonic(), version
-        for line in lines:
-            if self._stopped.is_set():
-                break
-            with contextlib.suppress(ValueError):  # half a line, as the connection was lost
-                event = json.loads(line)
-                if event["type"] == "ERROR":
-                    return ""  # 410: what we know is too old; list again, no change is lost in the table
-                seen = str(event["object"]["metadata"]["resourceVersion"])
-                self._note(event["type"], event["object"])
+        try:
+            for line in lines:
+                with contextlib.suppress(ValueError):  # half a line, as the connection was lost
+                    event = json.loads(line)
+                    seen = self._note(event["type"], event["object"])
+                if self._stopped.is_set() or not seen:
+                    break
+        except Refused as error:
+            if error.status != TOO_OLD:
+                raise
+            seen = ""
         if time.monotonic() - started < AGAIN[0]:  # a server that hangs up at once is not asked in a loop
             self._stopped.wait(AGAIN[0])
         return seen
 
-    def _note(self, kind: str, pod: Object) -> None:
-        if kind == "BOOKMARK":
-            return
+    def _note(self, kind: str, pod: Object) -> str:
+        """Take over a change; returns its version, or nothing where the server says that ours is too old."""
+        if kind == "ERROR":
+            return ""
         with self._changed:
             if kind == "DELETED":
                 self._pods.pop(str(pod["metadata"]["uid"]), None)
-            else:
+            elif kind != "BOOKMARK":
                 self._pods[str(pod["metadata"]["uid"])] = pod
             self._changed.notify_all()
+        return str(pod["metadata"]["resourceVersion"])
 
 
 def ready(pod: Pod) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from typing import TYPE_CHECKING, Any
 
 from devenv.errors import MISSING_TOOL, DevenvError, ToolMissing
@@ -92,27 +93,41 @@ def _namespace(path: str) -> str:
     return parts[1] if parts[:1] == ["namespaces"] and len(parts) > 1 else ""
 
 
+class Untrusted(ToolMissing):
+    """The server is there, and not who it should be: waiting mends no certificate."""
+
+
 def unreachable(place: Place, error: Exception) -> ToolMissing:
     """The error for a cluster that does not answer."""
     said = str(error)
     if "certificate has expired" in said or "certificate is not yet valid" in said:
-        return ToolMissing(
+        return Untrusted(
             f"the certificate of the cluster at {place.server} has expired",
             where=f"context {place.context}",
             why=said,
             hint="renew it, or look at this machine's clock",
         )
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        return ToolMissing(
+        return Untrusted(
             f"the cluster at {place.server} is not the one the kubeconfig means",
             where=f"context {place.context}",
             why=said,
             hint="the cluster was made anew? Then its context has to be, too",
         )
-    cause = re.sub(r"^.*(?:Errno -?\d+\] |Caused by )", "", said).strip("\"')")
     return ToolMissing(
         f"no Kubernetes cluster answers at {place.server}",
         where=f"context {place.context}",
-        why=cause,
+        why=_cause(error),
         hint="is it running? For another one: --context NAME",
     )
+
+
+def _cause(error: Exception) -> str:
+    """What is at the bottom of an error that libraries have wrapped."""
+    inner = (error.__cause__, error.__context__, *error.args)
+    deeper = next((one for one in inner if isinstance(one, Exception)), None)
+    if deeper is not None:
+        return _cause(deeper)
+    if isinstance(error, ssl.SSLEOFError):  # as the engine's own proxy does it for a server that is away
+        return "it hangs up at once"
+    return str(getattr(error, "strerror", "") or error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event
@@ -38,26 +37,29 @@ class Waiting:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
         pods, unit, limit = self.pods, self.unit, self._limit
         wanted = wanted or Wanted(note(self.objects[-1], "fingerprint") if self.objects else "")
-        began, running = time.monotonic(), 0.0
         pods.listed(PATIENCE)
+        began, running = pods.clock(), 0.0
         known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
         wanted = replace(wanted, restarts=known)
         while not stop.is_set():
-            found = pods.of(unit.name)
-            passed = time.monotonic() - began
+            if pods.trouble is not None:  # what nobody can see is neither ready nor late
+                if pods.away() > PATIENCE:
+                    raise pods.trouble
+                pods.pause(1.0)
+                continue
+            found, now = pods.of(unit.name), pods.clock()
+            passed = now - began
             verdict = judge(unit, found, wanted, passed=passed)
-            running = running or (time.monotonic() if any(map(pod_of.running, found)) else 0.0)
+            running = running or (now if any(map(pod_of.running, found)) else 0.0)
             if verdict.failed:
                 raise self._failed(verdict)
-            if verdict.ready and (unit.one_shot or unit.probe or time.monotonic() - running >= SETTLE):
+            if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
                 self._until_routed(stop)
                 return
-            if (running and time.monotonic() - running > limit) or passed > STARTING + limit:
+            if (running and now - running > limit) or passed > STARTING + limit:
                 raise self._late(found)
             if not found and passed > BARREN:
                 self._check_barren()
-            if pods.trouble is not None and passed > PATIENCE:
-                raise pods.trouble
             pods.pause(SETTLE if verdict.ready or not found else 1.0)
         raise Interrupted
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from devenv.backends.kube import pods as pods_module
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.pods import Pods
@@ -97,6 +100,59 @@ def test_a_connection_that_is_lost_is_made_again() -> None:
     with server(hang_up, hang_up, OK) as (client, _):
         client.patience = 10
         assert client.get(PODS) == {"ok": True}
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_server_that_has_just_come_back_does_not_know_who_may_what_yet(code: int) -> None:
+    def hang_up(handler: Any) -> None:
+        handler.connection.close()
+
+    with server(hang_up, status(code, "forbidden"), OK) as (client, asked):
+        client.patience = 10
+        assert client.get(PODS) == {"ok": True}
+        assert len(asked) == 3
+    with server(status(code, "forbidden"), OK) as (client, asked):
+        client.patience = 10
+        with pytest.raises(Refused):
+            client.get(PODS)
+        assert len(asked) == 1
+
+
+def test_whoever_only_looks_waits_as_long_as_is_asked_and_not_for_ever() -> None:
+    with server((503, {"Retry-After": "1"}, {}), OK) as (client, asked):
+        assert client.get(PODS) == {"ok": True}
+        assert len(asked) == 2
+    with server((429, {"Retry-After": "30"}, {}), OK) as (client, asked), pytest.raises(Refused, match="429"):
+        client.get(PODS)
+    assert len(asked) == 1
+
+
+def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        tries: list[int] = []
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                tries.append(len(connection.recv(1 << 16)))  # a greeting that is read, and not answered
+                connection.close()
+
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        client = Client(Place("lab", {"server": f"https://127.0.0.1:{listening.getsockname()[1]}"}, {}))
+        with pytest.raises(ToolMissing) as raised:
+            client.get(PODS)
+        assert raised.value.why == "it hangs up at once"
+        assert len(tries) == 1
+        client.patience = 0.5
+        with pytest.raises(ToolMissing):
+            client.get(PODS)
+        assert len(tries) > 2
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
 
 
 def test_nobody_there() -> None:
@@ -212,14 +268,44 @@ def test_a_watch_goes_on_after_the_connection_broke_where_it_was() -> None:
         pods.stop()
 
 
-def test_what_is_too_old_to_be_followed_is_listed_again() -> None:
-    gone = {"kind": "Status", "code": 410}
-    with server(listing(1, "a"), events(("ERROR", gone)), listing(5, "d"), silent) as (client, _):
+GONE = {"kind": "Status", "code": 410}
+
+
+@pytest.mark.parametrize("gone", [events(("ERROR", GONE)), (410, {}, GONE)], ids=["within", "at once"])
+def test_what_is_too_old_to_be_followed_is_listed_again(gone: Any) -> None:
+    with server(listing(1, "a"), gone, listing(5, "d"), silent) as (client, _):
         pods = Pods(client, "shop", "s")
         pods.start()
         while [one["metadata"]["name"] for one in pods.of("web")] != ["d"]:
             pods.pause(0.05)
         assert pods.trouble is None
+        pods.stop()
+
+
+def test_time_stands_still_while_nobody_can_look() -> None:
+    with server(status(500, "etcd")) as (client, _):
+        pods = Pods(client, "shop", "s")
+        pods.start()
+        while pods.trouble is None:
+            pods.pause(0.05)
+        before, away = pods.clock(), pods.away()
+        pods.pause(0.3)
+        assert pods.clock() - before < 0.1
+        assert pods.away() > away
+        pods.stop()
+
+
+def test_whoever_is_in_a_hurry_does_not_wait_for_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pods_module, "AGAIN", (0.1, 60.0))
+    failing = [status(500, "etcd")] * 8
+    with server(*failing, listing(1, "a"), silent) as (client, _):
+        pods = Pods(client, "shop", "s")
+        pods.start()
+        began = time.monotonic()
+        while not pods.of("web"):
+            pods.hurry()
+            pods.pause(0.05)
+        assert time.monotonic() - began < 5
         pods.stop()
 
 
