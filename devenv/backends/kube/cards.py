@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from devenv.backends.causes import likely
 from devenv.backends.kube.client import Client, Object
+from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
 from devenv.errors import Card, DevenvError
 from devenv.stack import text
@@ -23,17 +24,27 @@ CAUSES: Mapping[str, str] = {
         "is the name right, and can the nodes reach the registry?"
     ),
     r"Insufficient (memory|cpu)": "the cluster is full: less under resources:, or a larger one",
+    r"storageclass\S* \"[^\"]*\" not found": (
+        "that storage class is not there: kubectl get storageclass   names those that are"
+    ),
+    r"external provisioner": (
+        "the class's provisioner does not run: kubectl get storageclass   names it; it is a pod, too"
+    ),
     r"unbound immediate PersistentVolumeClaims|no persistent volumes available|storageclass": (
         "nothing provides volumes: kubectl get storageclass   has to show a default one"
+    ),
+    r"disk-pressure|DiskPressure|[Ee]phemeral.storage|no space left": (
+        "the node's disk is full: remove images or volumes there"
+    ),
+    r"(memory|pid)-pressure": "the node is used up: kubectl describe nodes   says what takes most",
+    r"node.kubernetes.io/(not-ready|unreachable|unschedulable)": (
+        "a node is down or closed: kubectl get nodes   says which"
     ),
     r"untolerated taint|didn't match Pod's node affinity|node selector": (
         "no node fits: look at kubernetes: in the manifest, and at kubectl get nodes"
     ),
     r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
     r"runAsNonRoot|cannot verify user is non-root": ("the image wants to be root: kubernetes: can say so"),
-    r"DiskPressure|[Ee]phemeral.storage|no space left": (
-        "the node's disk is full: remove images or volumes there"
-    ),
     r"[Oo]peration not permitted": (
         "capabilities are dropped on Kubernetes: kubernetes: {Deployment: ...securityContext} gives them back"
     ),
@@ -80,15 +91,33 @@ def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
     return []
 
 
-def events(client: Client, namespace: str, names: Sequence[str]) -> list[str]:
-    """Warnings about these objects, and what grew out of them, the latest last."""
+def events(client: Client, namespace: str, names: Sequence[str], **fields: str) -> list[str]:
+    """Warnings, or what has these fields, about these objects and what grew out of them; the latest last."""
+    selector = ",".join(f"{key}={value}" for key, value in (fields or {"type": "Warning"}).items())
     try:
-        said = client.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector="type=Warning")
+        said = client.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=selector)
     except DevenvError:
         return []
     about = [one for one in said["items"] if _about(one["involvedObject"]["name"], names)]
     messages = [str(one.get("message", "")).strip() for one in sorted(about, key=_moment)]
     return list(dict.fromkeys(messages))[-EVENTS:]
+
+
+def pending(client: Client, pod: Object) -> dict[str, str]:
+    """The claims of a pod that have no volume yet, each with what was said about it last."""
+    namespace, found = pod["metadata"]["namespace"], {}
+    for volume in pod["spec"].get("volumes") or ():
+        name = volume.get("persistentVolumeClaim", {}).get("claimName")
+        if not name:
+            continue
+        try:
+            claim = client.get(Resources(client).path(CLAIM, namespace, name))
+        except DevenvError:
+            continue
+        if claim["status"].get("phase") == "Pending":
+            kind = {"involvedObject.kind": CLAIM[1]}
+            found[name] = next(reversed(events(client, namespace, [name], **kind)), "nobody has said why")
+    return found
 
 
 def _about(name: str, names: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event
@@ -12,7 +13,7 @@ from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources, note
-from devenv.backends.kube.verdict import Verdict, Wanted, judge
+from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Verdict, Wanted, judge
 from devenv.errors import UnitFailed
 from devenv.stack.model import Stack, Unit
 
@@ -20,6 +21,7 @@ PATIENCE = 60.0  # seconds an API server may be away
 STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
 SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
 BARREN = 2.0  # seconds without a pod after which we ask why
+NOBODY = r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # what no waiting mends about a claim
 ROUTED = 1.0  # seconds a node may take to learn where a Service leads: kube-proxy writes rules once a second
 
 
@@ -51,6 +53,8 @@ class Waiting:
             passed = now - began
             verdict = judge(unit, found, wanted, passed=passed)
             running = running or (now if any(map(pod_of.running, found)) else 0.0)
+            if unit.volumes and passed > UNSCHEDULABLE:
+                self._check_claims(found, passed)
             if verdict.failed:
                 raise self._failed(verdict)
             if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
@@ -89,7 +93,16 @@ class Waiting:
 
     def _check_barren(self) -> None:
         """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
-        said = cards.events(self.client, self.stack.namespace, cards.owners(self.unit))
-        refusal = next((line for line in said if "rror creating" in line or "orbidden" in line), "")
-        if refusal:
-            raise self._failed(Verdict(failed="gets no pod", facts=(("event", refusal),)))
+        names = cards.owners(self.unit)
+        said = cards.events(self.client, self.stack.namespace, names, reason="FailedCreate")
+        if said:
+            raise self._failed(Verdict(failed="gets no pod", facts=(("event", said[-1]),)))
+
+    def _check_claims(self, found: Sequence[pod_of.Pod], passed: float) -> None:
+        """Raises `UnitFailed` when a pod waits for a volume that nobody makes."""
+        for pod in found:
+            pending = {} if pod["spec"].get("nodeName") else cards.pending(self.client, dict(pod))
+            if passed > UNBOUND or any(re.search(NOBODY, why) for why in pending.values()):
+                facts = tuple(("claim", f"{name} is pending: {why}") for name, why in pending.items())
+                if facts:
+                    raise self._failed(Verdict(failed="gets no volume", pod=pod_of.name(pod), facts=facts))
