@@ -78,7 +78,7 @@ class FakeBackend:
         say("step 1 of 1")
         self.machine.images.add(unit.image)
 
-    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         for name in units:
             self._create(stack.unit(name), "", state="created")
 

@@ -128,7 +128,7 @@ class Backend(Protocol):
         """Build the unit's image and leave it where this runtime can see it."""
         ...
 
-    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         """Make what must exist first: the network, volumes, and these units without starting them."""
         ...
 

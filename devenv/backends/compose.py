@@ -157,7 +157,7 @@ class ComposeBackend:
             say(line)
         self.engine.forget_builds(unit.image, keep=KEEP)
 
-    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         if units:
             self._create(units)
 

@@ -11,7 +11,7 @@ from queue import Queue
 
 from devenv.backends.base import Backend, Interrupted
 from devenv.errors import DevenvError, UnitFailed
-from devenv.events import Done, Failed, Progress, Report, Skipped, Started
+from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
 from devenv.stack.graph import waiting_for
 from devenv.stack.model import Stack
@@ -76,7 +76,8 @@ def _do(
     started = time.monotonic()
     error: BaseException | None = None
     try:
-        _VERBS[step.op](step, work, lambda line: report(Progress(step, line)))
+        whole = step.op is Op.PREPARE  # it is of no unit, so no unit's row shows how far it is
+        _VERBS[step.op](step, work, lambda line: report(Note(line) if whole else Progress(step, line)))
     except BaseException as caught:
         error = caught
     ended.put((step, error, time.monotonic() - started))
@@ -102,7 +103,7 @@ def _apply(step: Step, work: Work, say: Say) -> None:
 
 _VERBS: Mapping[Op, Callable[[Step, Work, Say], None]] = {
     Op.PULL: lambda step, work, say: work.backend.pull(step.target, say),
-    Op.PREPARE: lambda step, work, say: work.backend.prepare(work.stack, step.units),
+    Op.PREPARE: lambda step, work, say: work.backend.prepare(work.stack, step.units, say),
     Op.BUILD: _build,
     Op.APPLY: _apply,
     Op.WAIT: lambda step, work, say: work.backend.wait(work.stack.unit(step.target), work.stop),

@@ -38,7 +38,7 @@ class Running:
         prints = {"web": fingerprint(UNIT, {})}
         bundle = backend.render(self.stack, fingerprints=prints, secrets={}, root="../..")
         backend.follow(self.stack, space.write_bundle(bundle, backend.name))
-        backend.prepare(self.stack, [])
+        backend.prepare(self.stack, [], say=lambda line: None)
         self.up()
 
     def up(self) -> None:

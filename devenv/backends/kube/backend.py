@@ -191,10 +191,10 @@ class KubeBackend:
         self._docker.build(unit, root, secrets, say)
         self._delivery.bring(unit.image, say)
 
-    def prepare(self, stack: Stack, units: Sequence[str]) -> None:
+    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
-        self._ground(stack)
+        self._ground(stack, say)
         # Names resolve before anything that asks for them runs.
         services = [one for name in units for one in self._objects[name] if one["kind"] == "Service"]
         with ThreadPoolExecutor(max_workers=8) as pool:
@@ -203,12 +203,10 @@ class KubeBackend:
             held.result()
         self._sent = services
 
-    def _ground(self, stack: Stack) -> None:
+    def _ground(self, stack: Stack, say: Say) -> None:
         objects = [one for held in self._objects.values() for one in held]
         own = {one["kind"]: one for one in self._objects.get("", ())}
-        ground.ready_namespace(
-            self.client, self.resources, own.get("Namespace"), stack.namespace, lambda line: None
-        )
+        ground.ready_namespace(self.client, self.resources, own.get("Namespace"), stack.namespace, say)
         ground.refuse_foreign(self.client, self.resources, objects, stack.checkout)
         self._send(own["ServiceAccount"])
 
@@ -333,7 +331,7 @@ class KubeBackend:
         from devenv.backends.kube import oneoff
 
         assert self._stack is not None
-        self._ground(self._stack)
+        self._ground(self._stack, lambda line: None)
         for one in self._objects[unit.name][:-1]:
             self._send(one)
         return oneoff.run(self.client, self._objects[unit.name][-1], argv, tty=tty)

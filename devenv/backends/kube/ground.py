@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,11 +29,15 @@ def ready_namespace(client: Client, resources: Resources, wanted: Object | None,
         if error.status == 403:  # may be used without being looked at; what follows will tell
             return
         raise
-    started = time.monotonic()
+    started, told = time.monotonic(), ""
     while found is not None and found["status"].get("phase") == "Terminating":
         if time.monotonic() - started > PATIENCE:
             raise _stuck(name, found)
-        say(f"waiting for the namespace {name} to be gone")
+        holders = ", ".join(_holders(found))
+        line = f"waiting for the namespace {name} to be gone" + (f", held by {holders}" if holders else "")
+        if line != told:
+            say(line)
+        told = line
         time.sleep(LOOK)
         found = client.find(path)
     if found is None:
@@ -42,14 +47,28 @@ def ready_namespace(client: Client, resources: Resources, wanted: Object | None,
 
 
 def _stuck(name: str, found: Mapping[str, Any]) -> DevenvError:
-    said = [str(one.get("message", "")) for one in found["status"].get("conditions") or ()
-            if one.get("status") == "True"]  # fmt: skip
-    holders = [*(found["metadata"].get("finalizers") or ()), *(found["spec"].get("finalizers") or ())]
+    said = _said(found)
+    kinds = re.findall(r"([\w.-]+?)\.? has \d+ resource instances", said.get("NamespaceContentRemaining", ""))
+    shown = f"kubectl -n {name} get {','.join(kinds)} -o yaml" if kinds else f"kubectl get ns {name} -o yaml"
     return DevenvError(
-        f"the namespace {name} does not go away: held by {', '.join(holders) or 'nothing it names'}",
-        why="; ".join(said),
-        hint=f"kubectl get namespace {name} -o yaml   shows what is left in it",
+        f"the namespace {name} does not go away: held by {', '.join(_holders(found)) or 'nothing it names'}",
+        where=f"the namespace {name}",
+        why="; ".join(said.values()),
+        hint=f"{shown}   shows who put the finalizers there and has to take them off",
     )
+
+
+def _said(namespace: Mapping[str, Any]) -> dict[str, str]:
+    """What keeps a namespace that is going away, by condition."""
+    conditions = namespace["status"].get("conditions") or ()
+    return {one["type"]: str(one.get("message", "")) for one in conditions if one.get("status") == "True"}
+
+
+def _holders(namespace: Mapping[str, Any]) -> list[str]:
+    """The finalizers on a namespace that is going away, and on what is left in it."""
+    within = _said(namespace).get("NamespaceFinalizersRemaining", "")
+    named = re.findall(r"(\S+) in \d+ resource instances", within)
+    return [*(namespace["metadata"].get("finalizers") or ()), *named]
 
 
 def refuse_foreign(client: Client, resources: Resources, objects: Iterable[Object], checkout: str) -> None:
