@@ -14,6 +14,7 @@ import ssl
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ from devenv.workspace import write_whole
 
 MINIKUBE = "minikube.sigs.k8s.io"
 PRODUCTION = re.compile(r"(^|[^a-z])(prod|prd|production|live)([^a-z]|$)", re.IGNORECASE)
+
+PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+VALIDITY = re.compile(rb"(?:\x17\x0d\d{12}|\x18\x0f\d{14})Z(?:\x18\x0f(\d{14})|\x17\x0d(\d{12}))Z")
+"""From when to when a certificate is valid, in its own encoding: no library for one date."""
 
 Entry = Mapping[str, Any]
 
@@ -51,6 +56,20 @@ class Place:
     @property
     def server(self) -> str:
         return str(self.cluster.get("server", "")).rstrip("/")
+
+    @property
+    def expired(self) -> str:
+        """The day on which our client certificate ended; empty where it has not, or there is none."""
+        try:
+            first = PEM.search((self._bytes(self.user, "client-certificate") or b"").decode())
+            ends = first and VALIDITY.search(ssl.PEM_cert_to_DER_cert(first[0]))
+        except (OSError, ValueError):
+            return ""
+        if not ends:
+            return ""
+        written = ends[1].decode() if ends[1] else f"20{ends[2].decode()}"  # X.509: two digits before 2050
+        moment = datetime.strptime(written, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return "" if moment > datetime.now(UTC) else moment.date().isoformat()
 
     @property
     def looks_like_production(self) -> bool:

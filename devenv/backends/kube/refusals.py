@@ -44,6 +44,8 @@ def _explained(place: Place, verb: str, path: str, status: int, message: str) ->
     resource, namespace = _resource(path), _namespace(path)
     within = f" in the namespace {namespace}" if namespace else ""
     match status:
+        case 401 if place.expired:
+            return _expired(place)
         case 401:
             return (
                 "the cluster does not accept our credentials: they expired, or were never its own",
@@ -93,6 +95,14 @@ def _namespace(path: str) -> str:
     return parts[1] if parts[:1] == ["namespaces"] and len(parts) > 1 else ""
 
 
+def _expired(place: Place) -> tuple[str, str]:
+    return (
+        f'the client certificate of the context "{place.context}" expired on {place.expired}',
+        "a new one from whoever runs the cluster (kubeadm certs renew admin.conf; minikube start does it), "
+        f"then: kubectl --context {place.context} get namespaces",
+    )
+
+
 class Untrusted(ToolMissing):
     """The server is there, and not who it should be: waiting mends no certificate."""
 
@@ -107,6 +117,9 @@ def unreachable(place: Place, error: Exception) -> ToolMissing:
             why=said,
             hint="renew it, or look at this machine's clock",
         )
+    if "ALERT_CERTIFICATE_EXPIRED" in said and place.expired:  # who is between us and the API server says so
+        what, hint = _expired(place)
+        return Untrusted(what, where=f"context {place.context}", why=_cause(error), hint=hint)
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return Untrusted(
             f"the cluster at {place.server} is not the one the kubeconfig means",

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from devenv.backends.kube.config import MINIKUBE, current, find, keep_current
 from devenv.backends.kube.target import Target, guard, recall, remember
@@ -104,6 +109,22 @@ def test_signing_in_by_a_plugin(tmp_path: Path) -> None:
     }
     file = write(tmp_path / "one", "a", user={"exec": command})
     assert find("a", environment=environment(file)).login.headers == {"Authorization": "Bearer xyz"}
+
+
+@pytest.mark.parametrize(
+    ("year", "expired"),
+    [(2024, "2024-02-29"), (2044, ""), (2052, "")],
+    ids=["ended", "goes on", "four digits"],
+)
+def test_when_a_client_certificate_ends(tmp_path: Path, year: int, expired: str) -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    ends = datetime(year, 2, 29, 12, tzinfo=UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - timedelta(days=9999), ends)
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "me.crt").write_bytes(b"Bag Attributes\n" + pem + pem)
+    for user in ({"client-certificate": "me.crt"}, {"client-certificate-data": b64encode(pem).decode()}):
+        assert find("a", environment=environment(write(tmp_path / "one", "a", user=user))).expired == expired
+    assert find("a", environment=environment(write(tmp_path / "one", "a"))).expired == ""
 
 
 @pytest.mark.parametrize("name", ["prod", "gke_acme_production", "eu-live-1", "PRD"])
