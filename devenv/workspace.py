@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import hmac
+import json
 import os
 import secrets as randomness
 import tempfile
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
 STATE = ".devenv"
+HIDDEN = "hidden.json"  # in it: values of the secrets that the last bundle was rendered with
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,23 @@ class Workspace:
         digest = hmac.new(_machine_key(), message, hashlib.sha256).digest()
         return base64.b32encode(digest[:15]).decode().lower()
 
-    def write_bundle(self, bundle: Bundle, folder: str) -> Path:
-        """Write a bundle below `.devenv/`, leaving alone what has not changed; returns its folder."""
+    def write_bundle(self, bundle: Bundle, folder: str, secrets: Mapping[str, str]) -> Path:
+        """Write a bundle below `.devenv/`, leaving alone what has not changed; returns its folder.
+
+        What its secrets are is written down beside it: what runs from it may print them any time later.
+        """
         files = {f"{folder}/{name}": text for name, text in bundle.files.items()}
-        self.write(files, private={f"{folder}/{name}" for name in bundle.private})
+        private = {f"{folder}/{name}" for name in bundle.private} | {HIDDEN}
+        self.write({**files, HIDDEN: json.dumps(sorted(set(secrets.values())))}, private=private)
         return self.state / folder
+
+    def hidden(self) -> list[str]:
+        """Values of secrets that nobody should see, as far as they are known without a manifest."""
+        try:
+            said = json.loads((self.state / HIDDEN).read_text())
+        except (OSError, ValueError):
+            said = []
+        return [*read_env(self.state / "secrets.env").values(), *map(str, said)]
 
     def write(self, files: Mapping[str, str], *, private: Iterable[str] = ()) -> None:
         """Write files below `.devenv/`. Raises `DevenvError` when the disk does not take them."""

@@ -103,9 +103,7 @@ class Context:
 
     def hide_secrets(self) -> None:
         """Mask what is known of secrets, for commands that print what others said."""
-        kept = workspace.read_env(self.workspace.state / "secrets.env")
-        bundle = workspace.read_env(self.workspace.state / "compose" / ".env")
-        self.console.hide([*kept.values(), *(value.replace("\\$", "$") for value in bundle.values())])
+        self.console.hide(self.workspace.hidden())
 
     @cached_property
     def project(self) -> Project:

@@ -306,7 +306,7 @@ def render(
     root = os.path.relpath(space.root, folder)
     bundle = backend.render(loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root=root)
     if output is None:
-        space.write_bundle(bundle, backend.name)
+        space.write_bundle(bundle, backend.name, loaded.secrets)
     else:
         for name, content in bundle.files.items():
             write_whole(folder / name, content, mode=0o600 if name in bundle.private else 0o644)

@@ -138,7 +138,7 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
 
     backend, stack, space = context.backend, loaded.stack, context.workspace
     bundle = backend.render(stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../..")
-    folder = space.write_bundle(bundle, backend.name)
+    folder = space.write_bundle(bundle, backend.name, loaded.secrets)
     backend.follow(stack, folder)
     work = Work(stack, backend, space.root, loaded.fingerprints, loaded.secrets)
     failures: list[DevenvError] = []
@@ -279,6 +279,7 @@ def run(
                 loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../.."
             ),
             context.backend.name,
+            loaded.secrets,
         )
         context.backend.follow(loaded.stack, folder)
     tty = sys.stdin.isatty() and sys.stdout.isatty()

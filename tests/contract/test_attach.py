@@ -37,7 +37,7 @@ class Running:
         self.stack = Stack(name=name, namespace=name, checkout=space.checkout, units=(UNIT,))
         prints = {"web": fingerprint(UNIT, {})}
         bundle = backend.render(self.stack, fingerprints=prints, secrets={}, root="../..")
-        backend.follow(self.stack, space.write_bundle(bundle, backend.name))
+        backend.follow(self.stack, space.write_bundle(bundle, backend.name, {}))
         backend.prepare(self.stack, [], say=lambda line: None)
         self.up()
 

@@ -58,7 +58,7 @@ class Runtime:
         )
         self.fingerprints = {unit.name: fingerprint(unit, {}) for unit in self.stack.units}
         bundle = backend.render(self.stack, fingerprints=self.fingerprints, secrets={}, root="../..")
-        backend.follow(self.stack, self.space.write_bundle(bundle, backend.name))
+        backend.follow(self.stack, self.space.write_bundle(bundle, backend.name, {}))
         backend.prepare(self.stack, ["store"], say=lambda line: None)
 
     def up(self, *names: str) -> None:

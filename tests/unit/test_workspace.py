@@ -120,11 +120,21 @@ def test_every_secret_without_a_value_is_named(space: Workspace) -> None:
 
 def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
     bundle = Bundle({"compose.yaml": "x", "files/a": "y"}, private=frozenset({"compose.yaml"}))
-    folder = space.write_bundle(bundle, "compose")
+    folder = space.write_bundle(bundle, "compose", {})
     before = (folder / "compose.yaml").stat()
-    space.write_bundle(bundle, "compose")
+    space.write_bundle(bundle, "compose", {})
     assert (folder / "compose.yaml").stat().st_ino == before.st_ino
     assert (mode(folder / "compose.yaml"), mode(folder / "files/a")) == (0o600, 0o644)
+
+
+def test_what_a_bundles_secrets_are_is_known_without_a_manifest(space: Workspace) -> None:
+    assert space.hidden() == []
+    space.write({"secrets.env": "MADE=abc\n"})
+    space.write_bundle(Bundle({"stack.yaml": "x"}), "kube", {"TOKEN": "a\nb$'\"", "MADE": "abc"})
+    assert sorted(set(space.hidden())) == ["a\nb$'\"", "abc"]
+    assert mode(space.state / "hidden.json") == 0o600
+    (space.state / "hidden.json").write_text("[half")
+    assert space.hidden() == ["abc"]
 
 
 def test_what_is_generated_stays_out_of_git_without_a_word_in_the_projects_own_gitignore(
