@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -28,12 +29,14 @@ def said(argv: Sequence[str]) -> tuple[int, str]:
 
 
 def interrupt_children() -> None:
-    """Ask every child of this process to stop, as Ctrl-C in a terminal would have."""
+    """Ask every child of this process to stop, as Ctrl-C in a terminal would have.
+
+    One in a session of its own would not have heard it: it is there to outlive us.
+    """
     found = subprocess.run(["ps", "-o", "pid=,ppid=", "-A"], capture_output=True, text=True, check=False)
     for line in found.stdout.splitlines():
         pid, parent = map(int, line.split())
         if parent == os.getpid():
-            try:
-                os.kill(pid, signal.SIGINT)
-            except ProcessLookupError:
-                continue
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(pid) == os.getsid(0):
+                    os.kill(pid, signal.SIGINT)

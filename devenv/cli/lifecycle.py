@@ -81,8 +81,7 @@ def up(
             for note in (*context.project.notes(), *loaded.moved):
                 context.console.note(note)
             carry_out(context, loaded, plan, units)
-        else:
-            context.backend.forward(loaded.stack)
+        context.backend.forward(loaded.stack)  # whatever the plan was: who held the ports may be gone
     _ready(context, loaded.stack, units, time.monotonic() - started if plan else None)
     if not detach:
         _follow(context, units)

@@ -57,3 +57,13 @@ print([child.wait(30) for child in children])
 def test_children_are_asked_to_stop_and_nobody_else_is() -> None:
     family = subprocess.run([sys.executable, "-c", FAMILY], capture_output=True, text=True, check=True)
     assert family.stdout == "[-2, -2]\n"
+
+
+ORPHAN = FAMILY.replace("stdout=subprocess.PIPE)", "stdout=subprocess.PIPE, start_new_session=True)").replace(
+    "print([child.wait(30)", "[child.stdin.close() for child in children]\nprint([child.wait(30)"
+)
+
+
+def test_one_that_is_there_to_outlive_us_is_left_alone() -> None:
+    family = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=True)
+    assert family.stdout == "[0, 0]\n"
