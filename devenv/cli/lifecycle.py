@@ -63,7 +63,11 @@ def up(
     ] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
     with_data: Annotated[
-        bool, typer.Option("--with-data", help="From another backend, bring the stores' content along.")
+        bool,
+        typer.Option(
+            "--with-data",
+            help="From another backend, bring the stores' content along, in place of what they hold here.",
+        ),
     ] = False,
 ) -> None:
     """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
@@ -102,7 +106,7 @@ def _carry(context: Context, loaded: Loaded) -> None:
         plan, units = context.project.plan(loaded, names)
         if plan:
             carry_out(context, loaded, plan, units)
-        carry.load(context.backend, context.observe(), saved, folder)
+        carry.load(context.backend, context.observe(), saved, folder, source=other.name)
 
 
 def _leave_other(context: Context) -> None:

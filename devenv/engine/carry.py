@@ -16,12 +16,16 @@ CHUNK = 256 * 1024
 
 
 def stores(stack: Stack) -> list[Unit]:
-    """The units whose content can be carried."""
-    return [unit for unit in stack.units if unit.dump and unit.load]
+    """The units that keep something, whether it can be carried or not."""
+    return [unit for unit in stack.units if unit.volumes or _carries(unit)]
+
+
+def _carries(unit: Unit) -> bool:
+    return bool(unit.dump and unit.load)
 
 
 def save(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Path, say: Say) -> list[Unit]:
-    """Write the content of the stores that run into a folder, a file each; returns them.
+    """Write the content of the stores that run into a folder, a file each; returns them and says what stays.
 
     Raises `DevenvError` for a dump that fails; nothing has been stopped by then.
     """
@@ -29,6 +33,9 @@ def save(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Pa
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for unit in units:
         found = observed.units.get(unit.name)
+        if not _carries(unit):
+            say(f"{unit.name} has no way to hand over what it keeps: that stays on {backend.name}")
+            continue
         if found is None or not found.running:
             say(f"{unit.name} does not run on {backend.name}: nothing to carry")
             continue
@@ -47,23 +54,24 @@ def _save(backend: Backend, found: Found, unit: Unit, file: Path) -> int:
             out.write(data)
             size += len(data)
         if stream.exit_code != 0:
-            raise _failed(f"the content of {unit.name} could not be read", unit.dump, stream.complaints)
+            what = f"the content of {unit.name} could not be read"
+            raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=_last(stream.complaints))
     return size
 
 
-def load(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Path) -> None:
-    """Read saved content into stores that run here, and remove the files.
+def load(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Path, *, source: str) -> None:
+    """Read what was saved from the backend `source` into stores that run here, and remove the files.
 
     Raises `DevenvError`; the file of a store that did not take it is still there then.
     """
     for unit in units:
-        _load(backend, observed.units[unit.name], unit, folder / unit.name)
+        _load(backend, observed.units[unit.name], unit, folder / unit.name, source)
         (folder / unit.name).unlink()
     with suppress(OSError):
         folder.rmdir()
 
 
-def _load(backend: Backend, found: Found, unit: Unit, file: Path) -> None:
+def _load(backend: Backend, found: Found, unit: Unit, file: Path, source: str) -> None:
     with closing(backend.attach(found, unit.load)) as stream:
 
         def send() -> None:
@@ -78,11 +86,14 @@ def _load(backend: Backend, found: Found, unit: Unit, file: Path) -> None:
             pass  # what it says while it works
         writer.join()
         if stream.exit_code != 0:
-            raise _failed(
-                f"{unit.name} did not take the content: it is kept in {file}", unit.load, stream.complaints
+            raise DevenvError(
+                f"{unit.name} did not take the content: it is kept in {file}",
+                where=f"{unit.name} on {backend.name}",
+                why=_last(stream.complaints),
+                hint=f"devenv up -b {source}, where it is still, and from there again",
             )
 
 
-def _failed(what: str, argv: Sequence[str], said: bytes) -> DevenvError:
-    lines = said.decode(errors="replace").strip().splitlines()
-    return DevenvError(what, where=" ".join(argv)[:120], why=lines[-1] if lines else "")
+def _last(said: bytes) -> str:
+    """The end of what a tool said: its reason may take a line or three."""
+    return "\n".join(said.decode(errors="replace").strip().splitlines()[-3:])
