@@ -104,10 +104,12 @@ func dumpDatabase(writer io.Writer, database *mongo.Database) error {
 	return nil
 }
 
-// restore is mongorestore --archive[=FILE] [--drop] --uri=URL.
+// restore is mongorestore --archive[=FILE] [--drop] --uri=URL. It stops at the first error anyway, and
+// what --nsExclude is for, the server's own databases, is not in an archive of dump's.
 func restore(args []string) error {
-	in, uri := "", "mongodb://127.0.0.1/"
-	if _, err := flags(archiveAs(args), map[string]*string{"archive": &in, "uri": &uri}, "quiet", "drop"); err != nil {
+	in, uri, excluded := "", "mongodb://127.0.0.1/", ""
+	named := map[string]*string{"archive": &in, "uri": &uri, "nsExclude": &excluded}
+	if _, err := flags(archiveAs(args), named, "quiet", "drop", "stopOnError"); err != nil {
 		return err
 	}
 	client, _, err := connect(uri)
