@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 import websocket
 
 from devenv.backends.base import StreamEnded
-from devenv.backends.kube.client import ALIVE, Client
+from devenv.backends.kube.client import Client
 from devenv.backends.kube.refusals import refused, unreachable
+from devenv.backends.kube.transport import ALIVE
 from devenv.errors import DevenvError
 
 STDIN, STDOUT, STDERR, STATUS, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -37,10 +38,10 @@ class Channels:
     ) -> None:
         place = client.place
         url = f"{place.server}{path}?{urlencode(query)}"
-        headers = [f"{key}: {value}" for key, value in place.login.headers.items()]
+        headers = [f"{key}: {value}" for key, value in client.transport.headers().items()]
         options: dict[str, Any] = {}
         if url.startswith("https"):
-            options["sslopt"] = {"context": place.tls}
+            options["sslopt"] = {"context": client.transport.tls}
             if name := place.cluster.get("tls-server-name"):
                 options["sslopt"]["server_hostname"] = name
         try:

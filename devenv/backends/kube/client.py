@@ -8,24 +8,22 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 import urllib3
-from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused, Untrusted, refused, unreachable
+from devenv.backends.kube.transport import Official, Plain, Query, Transport
 from devenv.errors import DevenvError, ToolMissing
 
 Object = dict[str, Any]
-Query = Mapping[str, str | int | bool | None]
 
+JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # takes JSON, which is YAML
 MERGE = "application/merge-patch+json"
 OWNER = "devenv"  # our field manager
@@ -36,15 +34,6 @@ POLITE = 5.0  # seconds that a server may ask even those to wait who only look
 UNSURE = (401, 403)  # what a server that has just started says to everybody, until it knows their rights
 YOUNG = 5.0  # seconds after it was away for which we doubt that
 LONGEST = 60.0  # seconds one answer may take
-ALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, option), value)
-        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, option)
-    ),
-]
-"""How the kernel notices that a silent connection is dead: a machine that slept, a network that changed."""
 
 
 class Client:
@@ -59,19 +48,18 @@ class Client:
         self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
+    @property
+    def transport(self) -> Transport:
+        """The way to the server: a light one for who only looks, if that is enough to sign in."""
+        return self._official if self.patience or self.place.by_plugin else self._plain
+
     @cached_property
-    def _pool(self) -> urllib3.PoolManager:
-        options = [*HTTPConnection.default_socket_options, *ALIVE]
-        settings: dict[str, Any] = {"maxsize": 16, "retries": False, "socket_options": options}
-        if self.place.server.startswith("https"):
-            settings["ssl_context"] = self.place.tls
-            if name := self.place.cluster.get("tls-server-name"):
-                settings |= {"server_hostname": name, "assert_hostname": name}
-            if self.place.cluster.get("insecure-skip-tls-verify"):
-                settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
-        if proxy := self.place.cluster.get("proxy-url"):
-            return urllib3.ProxyManager(proxy, **settings)
-        return urllib3.PoolManager(**settings)
+    def _plain(self) -> Plain:
+        return Plain(self.place)
+
+    @cached_property
+    def _official(self) -> Official:
+        return Official(self.place)
 
     def get(self, path: str, **query: str | int | bool | None) -> Object:
         """An object or a list."""
@@ -120,7 +108,7 @@ class Client:
 
     def text(self, path: str, **query: str | int | bool | None) -> str:
         """What a resource says in plain text."""
-        return self._tried("GET", path, query, None, "", self.patience).data.decode(errors="replace")
+        return self._tried("GET", path, query, None, JSON, self.patience).data.decode(errors="replace")
 
     def request(
         self,
@@ -129,7 +117,7 @@ class Client:
         *,
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
-        content: str = "application/json",
+        content: str = JSON,
         patience: float | None = None,
     ) -> Object:
         """One request, tried again after 409 (a few times), 429, 5xx and a lost connection (patiently)."""
@@ -152,7 +140,8 @@ class Client:
             error: DevenvError
             wait = 0.0
             try:
-                response = self._send(verb, path, query, body, content)
+                response = self.transport.send(verb, path, query, body, content, quiet=LONGEST)
+                data = response.data
             except (HTTPError, OSError) as lost:
                 error = self._lost(lost)
                 if isinstance(error, Untrusted):
@@ -160,7 +149,7 @@ class Client:
             else:
                 if response.status < 400:
                     return response
-                error = refused(self.place, verb, path, response.status, response.data)
+                error = refused(self.place, verb, path, response.status, data)
                 wait = _seconds(response.headers.get("Retry-After"))
                 if response.status == 409 and verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
@@ -175,40 +164,14 @@ class Client:
                 raise error
             time.sleep(pause)
 
-    def _send(
-        self, verb: str, path: str, query: Query, body: Mapping[str, Any] | None, content: str
-    ) -> urllib3.BaseHTTPResponse:
-        headers = dict(self.place.login.headers) | {"Accept": "application/json", "User-Agent": "devenv"}
-        if body is not None:
-            headers["Content-Type"] = content
-        return self._pool.request(
-            verb,
-            self.url(path, query),
-            body=json.dumps(body).encode() if body is not None else None,
-            headers=headers,
-            timeout=urllib3.Timeout(connect=5, read=LONGEST),
-        )
-
-    def url(self, path: str, query: Query) -> str:
-        said = {
-            key: str(value).lower() if isinstance(value, bool) else value
-            for key, value in query.items()
-            if value is not None
-        }
-        return f"{self.place.server}{path}" + (f"?{urlencode(said)}" if said else "")
-
     def lines(self, path: str, *, quiet: float | None, **query: str | int | bool | None) -> Iterator[bytes]:
         """Lines of an answer that goes on: a watch, or a log.
 
         Ends when the server ends it or the connection is lost; `quiet` is the longest silence that is
         taken for life. Raises `Refused`, `ToolMissing`.
         """
-        headers = dict(self.place.login.headers) | {"Accept": "application/json", "User-Agent": "devenv"}
-        timeout = urllib3.Timeout(connect=5, read=quiet)
         try:
-            response = self._pool.request(
-                "GET", self.url(path, query), headers=headers, timeout=timeout, preload_content=False
-            )
+            response = self.transport.send("GET", path, query, None, JSON, quiet=quiet)
         except (HTTPError, OSError) as error:
             raise self._lost(error) from error
         self._open.add(response)
@@ -236,8 +199,8 @@ class Client:
         for response in list(self._open):
             with contextlib.suppress(HTTPError, OSError, ValueError):
                 response.shutdown()  # wakes the thread that reads, which then closes it
-        if "_pool" in vars(self):
-            self._pool.clear()
+        for transport in (self._plain, self._official):
+            transport.close()
 
 
 def _seconds(header: str | None) -> float:

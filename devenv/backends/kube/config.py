@@ -1,7 +1,6 @@
 """kubeconfig: which cluster a context leads to, and how to sign in there.
 
-Reads the files itself, as importing the Kubernetes client takes as long as three of our requests; where
-signing in runs a plugin, that client does it.
+Reads the files itself for what comes before any request: which cluster, whose, and is it production.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import re
 import ssl
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -32,14 +31,6 @@ VALIDITY = re.compile(rb"(?:\x17\x0d\d{12}|\x18\x0f\d{14})Z(?:\x18\x0f(\d{14})|\
 """From when to when a certificate is valid, in its own encoding: no library for one date."""
 
 Entry = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Login:
-    """What a request carries so that the cluster knows us."""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    certificate: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,13 +67,22 @@ class Place:
         """Whether its name says that customers depend on it."""
         return bool(PRODUCTION.search(self.context))
 
+    @property
+    def by_plugin(self) -> bool:
+        """Whether signing in takes more than what stands in the kubeconfig."""
+        return "exec" in self.user or "auth-provider" in self.user
+
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """What the connection is checked against. Raises `UsageError` for what cannot be read."""
+        """What a connection is checked against, with our certificate if the kubeconfig has one."""
+        return self.trusting()
+
+    def trusting(self, *certificate: str) -> ssl.SSLContext:
+        """The same with the certificate and key in these files. Raises `UsageError` for unreadable ones."""
         try:
             context = self._trusted()
-            if self.login.certificate:
-                context.load_cert_chain(*self.login.certificate)
+            if certificate:
+                context.load_cert_chain(*certificate)
             elif "client-certificate" in self.user or "client-certificate-data" in self.user:
                 self._load_certificate(context)
         except (OSError, ValueError) as error:
@@ -116,36 +116,17 @@ class Place:
         return Path(entry[key]).read_bytes() if entry.get(key) else None
 
     @cached_property
-    def login(self) -> Login:
-        """How to sign in. Runs the user's plugin where there is one."""
-        user = self.user
-        if "exec" in user or "auth-provider" in user:
-            return self._by_plugin()
-        token = user.get("token")
-        if not token and user.get("tokenFile"):
-            token = Path(user["tokenFile"]).read_text().strip()
+    def login(self) -> Mapping[str, str]:
+        """What a request carries so that the cluster knows us, as far as the kubeconfig alone says it."""
+        token = self.user.get("token")
+        if not token and self.user.get("tokenFile"):
+            token = Path(self.user["tokenFile"]).read_text().strip()
         if token:
-            return Login({"Authorization": f"Bearer {token}"})
-        if "username" in user:
-            pair = base64.b64encode(f"{user['username']}:{user.get('password', '')}".encode()).decode()
-            return Login({"Authorization": f"Basic {pair}"})
-        return Login()
-
-    def _by_plugin(self) -> Login:
-        from kubernetes.config import new_client_from_config
-        from kubernetes.config.config_exception import ConfigException
-
-        make: Any = new_client_from_config  # typed in some of its versions only
-        try:
-            client = make(config_file=os.pathsep.join(self.files), context=self.context)
-        except (ConfigException, OSError) as error:
-            raise ToolMissing(
-                f'signing in to "{self.context}" did not work', where=", ".join(self.files), why=str(error)
-            ) from error
-        said = client.configuration
-        token = said.get_api_key_with_prefix("authorization") or said.get_api_key_with_prefix("BearerToken")
-        pair = (said.cert_file, said.key_file) if said.cert_file and said.key_file else None
-        return Login({"Authorization": token} if token else {}, pair)
+            return {"Authorization": f"Bearer {token}"}
+        if "username" in self.user:
+            pair = f"{self.user['username']}:{self.user.get('password', '')}"
+            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+        return {}
 
 
 def files(environment: Mapping[str, str] = os.environ) -> list[Path]:

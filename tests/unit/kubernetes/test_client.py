@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,29 @@ from devenv.backends.kube.config import Place
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import MISSING_TOOL, ToolMissing
+
+
+@pytest.fixture(autouse=True, params=["plain", "official"])
+def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking takes the light way, doing the other; both have to say the same of the same server."""
+    if request.param == "official":
+        monkeypatch.setattr(Client, "_plain", property(lambda self: self._official))
+
+
+def place_of(server: str) -> Place:
+    """A context of a kubeconfig that leads to a server."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        cluster = {"server": server}
+        json.dump(
+            {
+                "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
+                "clusters": [{"name": "lab", "cluster": cluster}],
+                "users": [{"name": "lab", "user": {}}],
+            },
+            file,
+        )
+    return Place("lab", cluster, {}, files=(file.name,))
+
 
 PODS = "/api/v1/namespaces/shop/pods"
 Answer = tuple[int, dict[str, str], Any]
@@ -53,8 +77,7 @@ def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, l
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
         thread.start()
-        place = Place("lab", {"server": f"http://127.0.0.1:{listening.server_port}"}, {})
-        client = Client(place)
+        client = Client(place_of(f"http://127.0.0.1:{listening.server_port}"))
         try:
             yield client, asked
         finally:
@@ -142,7 +165,7 @@ def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None
 
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
-        client = Client(Place("lab", {"server": f"https://127.0.0.1:{listening.getsockname()[1]}"}, {}))
+        client = Client(place_of(f"https://127.0.0.1:{listening.getsockname()[1]}"))
         with pytest.raises(ToolMissing) as raised:
             client.get(PODS)
         assert raised.value.why == "it hangs up at once"
@@ -156,7 +179,7 @@ def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None
 
 
 def test_nobody_there() -> None:
-    client = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
+    client = Client(place_of("http://127.0.0.1:9"))
     with pytest.raises(ToolMissing) as raised:
         client.get(PODS)
     error = raised.value

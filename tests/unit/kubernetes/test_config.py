@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,8 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE, current, find, keep_current
 from devenv.backends.kube.target import Target, guard, recall, remember
+from devenv.backends.kube.transport import Official, Plain
 from devenv.errors import ToolMissing, UsageError
 
 
@@ -92,14 +95,21 @@ def test_who_made_a_context_is_read_from_its_cluster_too(tmp_path: Path) -> None
 )
 def test_signing_in(tmp_path: Path, user: Any, header: str) -> None:
     (tmp_path / "token").write_text("from a file\n")
+    (tmp_path / "ca.crt").write_text("")
     file = write(tmp_path / "one", "a", user=user)
-    assert find("a", environment=environment(file)).login.headers == {"Authorization": header}
+    place = find("a", environment=environment(file))
+    assert Plain(place).headers() == Official(place).headers() == {"Authorization": header}
 
 
-def test_signing_in_by_a_plugin(tmp_path: Path) -> None:
+def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
-    said = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"xyz"}}'
-    plugin.write_text(f"#!/bin/sh\necho '{said}'\n")
+
+    def gives(token: str) -> None:
+        status = {"token": token, "expirationTimestamp": "2020-01-01T00:00:00Z"}
+        said = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+        plugin.write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
+
+    gives("xyz")
     plugin.chmod(0o755)
     (tmp_path / "ca.crt").write_text("")
     command = {
@@ -108,7 +118,10 @@ def test_signing_in_by_a_plugin(tmp_path: Path) -> None:
         "interactiveMode": "Never",
     }
     file = write(tmp_path / "one", "a", user={"exec": command})
-    assert find("a", environment=environment(file)).login.headers == {"Authorization": "Bearer xyz"}
+    client = Client(find("a", environment=environment(file)))
+    assert client.transport.headers() == {"Authorization": "Bearer xyz"}
+    gives("abc")
+    assert client.transport.headers() == {"Authorization": "Bearer abc"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,212 @@
+"""How a request gets to an API server: two ways, told apart by what they cost.
+
+Kubernetes' own client signs in with every plugin there is and renews what it signed in with, and takes
+half a second to import: it carries whatever changes something. Who only looks, with credentials that stand
+in the kubeconfig, would wait three times as long for the import as for the answer, and goes without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import SSLError
+
+from devenv.backends.kube.config import Place
+from devenv.errors import ToolMissing
+
+Query = Mapping[str, str | int | bool | None]
+
+CONNECTING = 5.0  # seconds
+CONNECTIONS = 16  # kept open
+ALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, option)
+    ),
+]
+"""How the kernel notices that a silent connection is dead: a machine that slept, a network that changed."""
+
+OPTIONS = [*HTTPConnection.default_socket_options, *ALIVE]
+
+
+class Transport(Protocol):
+    """A way to one API server, for any number of threads."""
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """What a connection is checked against, and the certificate that we show."""
+        ...
+
+    def headers(self) -> dict[str, str]:
+        """What a request carries so that the cluster knows us."""
+        ...
+
+    def send(
+        self,
+        verb: str,
+        path: str,
+        query: Query,
+        body: Mapping[str, Any] | None,
+        content: str,
+        *,
+        quiet: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        """One request; the answer, whatever its status, with its body still to be read.
+
+        `quiet` is the longest silence, in seconds. Raises `HTTPError` and `OSError`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+class Plain:
+    """For who looks."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        return self._place.tls
+
+    def headers(self) -> dict[str, str]:
+        return dict(self._place.login)
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        cluster = self._place.cluster
+        settings: dict[str, Any] = {"maxsize": CONNECTIONS, "retries": False, "socket_options": OPTIONS}
+        if self._place.server.startswith("https"):
+            settings["ssl_context"] = self.tls
+            if name := cluster.get("tls-server-name"):
+                settings |= {"server_hostname": name, "assert_hostname": name}
+            if cluster.get("insecure-skip-tls-verify"):
+                settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+        if proxy := cluster.get("proxy-url"):
+            return urllib3.ProxyManager(proxy, **settings)
+        return urllib3.PoolManager(**settings)
+
+    def send(
+        self,
+        verb: str,
+        path: str,
+        query: Query,
+        body: Mapping[str, Any] | None,
+        content: str,
+        *,
+        quiet: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        said = urlencode(_written(query))
+        return self._pool.request(
+            verb,
+            f"{self._place.server}{path}{'?' if said else ''}{said}",
+            body=json.dumps(body).encode() if body is not None else None,
+            headers=self.headers() | _kinds(content),
+            timeout=urllib3.Timeout(connect=CONNECTING, read=quiet),
+            preload_content=False,
+        )
+
+    def close(self) -> None:
+        if "_pool" in vars(self):
+            self._pool.clear()
+
+
+class Official:
+    """For who changes something, and for whoever signs in with a plugin."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    @cached_property
+    def _api(self) -> Any:
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import load_kube_config
+        from kubernetes.config.config_exception import ConfigException
+
+        said = Configuration()
+        said.retries, said.socket_options = False, OPTIONS
+        said.connection_pool_maxsize = CONNECTIONS
+        said.proxy = self._place.cluster.get("proxy-url") or said.proxy
+        try:
+            load_kube_config(
+                config_file=os.pathsep.join(self._place.files),
+                context=self._place.context,
+                client_configuration=said,
+            )
+        except (ConfigException, OSError) as error:
+            raise ToolMissing(
+                f'signing in to "{self._place.context}" did not work',
+                where=", ".join(self._place.files),
+                why=str(error),
+            ) from error
+        return ApiClient(said)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        said = self._api.configuration
+        if self._place.by_plugin and said.cert_file and said.key_file:
+            return self._place.trusting(said.cert_file, said.key_file)
+        return self._place.tls
+
+    def headers(self) -> dict[str, str]:
+        said = self._api.configuration  # asking renews; the name has changed from version to version
+        token = said.get_api_key_with_prefix("authorization") or said.get_api_key_with_prefix("BearerToken")
+        return {"Authorization": token.strip()} if token else {}  # a file ends with a newline
+
+    def send(
+        self,
+        verb: str,
+        path: str,
+        query: Query,
+        body: Mapping[str, Any] | None,
+        content: str,
+        *,
+        quiet: float | None,
+    ) -> urllib3.BaseHTTPResponse:
+        from kubernetes.client.exceptions import ApiException
+
+        try:
+            answer: urllib3.BaseHTTPResponse = self._api.request(
+                verb,
+                f"{self._api.configuration.host}{path}",
+                query_params=list(_written(query).items()),
+                headers=self.headers() | _kinds(content),
+                body=body,
+                _preload_content=False,
+                _request_timeout=(CONNECTING, quiet),
+            )
+        except ApiException as error:
+            if not error.status:  # nobody answered: the certificate was not the right one
+                raise SSLError(error.reason) from error
+            return urllib3.HTTPResponse(error.body, headers=error.headers, status=error.status)
+        return answer
+
+    def close(self) -> None:
+        if "_api" in vars(self):
+            self._api.rest_client.pool_manager.clear()
+
+
+def _kinds(content: str) -> dict[str, str]:
+    return {"Accept": "application/json", "Content-Type": content, "User-Agent": "devenv"}
+
+
+def _written(query: Query) -> dict[str, str | int]:
+    return {
+        key: str(value).lower() if isinstance(value, bool) else value
+        for key, value in query.items()
+        if value is not None
+    }
