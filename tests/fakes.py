@@ -20,7 +20,7 @@ from devenv.stack.model import Stack, Unit
 class Machine:
     """What a fake runtime has: units by name, images, ports of others, and units that will not come up.
 
-    `interrupting` are units during whose wait somebody presses Ctrl-C.
+    `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units.
     """
 
     units: dict[str, Found] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Machine:
     done: list[str] = field(default_factory=list)
     volumes: set[str] = field(default_factory=set)
     checkout: str = ""
+    idle: str = ""
 
 
 class FakeBackend:
@@ -52,6 +53,13 @@ class FakeBackend:
 
     def start(self, name: str, say: Say) -> None:
         """It always answers."""
+
+    @property
+    def idle(self) -> str:
+        return self.machine.idle
+
+    def stop(self) -> None:
+        self.machine.idle = ""
 
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str

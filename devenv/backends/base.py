@@ -102,6 +102,15 @@ class Backend(Protocol):
         """Make it answer where that is the backend's to do; `name` is the stack's. `up` calls it first."""
         ...
 
+    @property
+    def idle(self) -> str:
+        """What of the backend's own goes on when no unit runs, for people; empty where nothing does."""
+        ...
+
+    def stop(self) -> None:
+        """End that; what is kept in it stays. Raises `DevenvError`."""
+        ...
+
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
     ) -> Bundle:

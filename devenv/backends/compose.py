@@ -74,6 +74,11 @@ class ComposeBackend:
     def start(self, name: str, say: Say) -> None:
         """An engine is nobody's to start but the user's."""
 
+    idle = ""
+
+    def stop(self) -> None:
+        """Nothing of it is ours."""
+
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
     ) -> Bundle:

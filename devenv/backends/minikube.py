@@ -170,6 +170,19 @@ class MinikubeBackend(KubeBackend):
             vars(self).pop(known, None)  # of a context that was not there yet
         self.check()
 
+    @property
+    def idle(self) -> str:
+        return f"the Minikube profile {self.profile}" if self._answers else ""
+
+    def stop(self) -> None:
+        done = _minikube("stop", "-p", self.profile, "-o", "json")
+        if done.returncode:
+            raise DevenvError(
+                f"Minikube could not stop the profile {self.profile} (exit {done.returncode})",
+                why=_fatal(list(parse_events(done.stdout))),
+                hint=f"minikube logs -p {self.profile}",
+            )
+
     def status(self) -> Status:
         done = _minikube("status", "-p", self.profile, "-o", "json")
         return parse_status(done.returncode, done.stdout)

@@ -13,6 +13,7 @@ import typer
 from devenv.errors import FAILED, INTERRUPTED, ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from devenv.backends.base import Backend
     from devenv.cli.context import Context
     from devenv.cli.loading import Loaded
     from devenv.errors import DevenvError
@@ -118,6 +119,8 @@ def _leave_other(context: Context) -> None:
                 removed = other.remove(space.checkout, volumes=False, say=context.console.say)
                 if removed.units:
                     context.console.note(f"the stack ran on {other.name}: stopped there, its data kept")
+                if other.idle:
+                    context.console.note(_goes_on(other))
         except ToolMissing as error:
             context.console.note(f"the stack ran on {other.name}, which does not answer: {error.what}")
     space.write({"backend": context.backend.name + "\n"})
@@ -222,14 +225,21 @@ def down(
     ctx: typer.Context,
     volumes: Annotated[bool, typer.Option("--volumes", help="The data too; asks first.")] = False,
     yes: Yes = False,
+    stop: Annotated[bool, typer.Option("--stop", help="With -b minikube: stop its profile, too.")] = False,
 ) -> None:
     """Stop and remove what this checkout started. Data stays unless --volumes."""
     context: Context = ctx.obj
     console = context.console
+    idle = context.backend.idle
+    if stop and not idle:
+        raise UsageError(f"there is nothing to stop on {context.backend.name}", hint="devenv down")
     if volumes and not yes:
         _confirm(f"Remove all data of {context.workspace.root.name}'s stores for good?")
     with lock(context, "devenv down"):
         removed = context.backend.remove(context.workspace.checkout, volumes=volumes, say=console.say)
+        if stop:
+            console.say(f"stopping {idle}")
+            context.backend.stop()
     if not removed.units and not removed.volumes:
         console.say("nothing of this checkout was up")
     if removed.units:
@@ -238,6 +248,12 @@ def down(
         console.say(f"removed the data: {', '.join(removed.volumes)}")
     if removed.kept:
         console.say(f"data kept in {_counted(len(removed.kept), 'volume')}; devenv down --volumes removes it")
+    if idle and not stop:
+        console.say(_goes_on(context.backend))
+
+
+def _goes_on(backend: Backend) -> str:
+    return f"{backend.idle} goes on; devenv down -b {backend.name} --stop   ends it"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -221,6 +221,17 @@ def test_down_keeps_the_data_and_says_so(devenv: Devenv, machine: Machine) -> No
     assert lines(devenv("down").stderr)[0] == "nothing of this checkout was up"
 
 
+def test_what_a_backend_began_goes_on_until_it_is_asked_to_stop(devenv: Devenv, machine: Machine) -> None:
+    refused = devenv("down", "--stop")
+    assert refused.exit_code == 2
+    assert lines(refused.stderr)[0] == "error  there is nothing to stop on fake"
+    machine.idle = "the cluster"
+    devenv("up", "-d")
+    assert lines(devenv("down").stderr)[-1] == "the cluster goes on; devenv down -b fake --stop   ends it"
+    assert lines(devenv("down", "--stop").stderr)[0] == "stopping the cluster"
+    assert machine.idle == ""
+
+
 def test_data_is_only_removed_by_somebody_who_says_yes(devenv: Devenv, machine: Machine) -> None:
     devenv("up", "-d")
     refused = devenv("down", "--volumes")

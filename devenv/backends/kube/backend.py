@@ -121,6 +121,13 @@ class KubeBackend:
                 say(f"the stack ran on {last.context}: stopped there, its data kept")
         self.target = None
 
+    @property
+    def idle(self) -> str:
+        return ""
+
+    def stop(self) -> None:
+        """Nothing of it is ours."""
+
     def render(
         self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
     ) -> Bundle:

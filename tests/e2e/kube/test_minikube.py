@@ -55,6 +55,12 @@ def test_a_profile_of_its_own_is_made_used_stopped_and_started_again(minikube: O
         (seed, web) = sorted(minikube.devenv("status", "--json").json["units"], key=lambda one: one["name"])
         assert (seed["state"], web["state"]) == ("done", "running")
         assert current(minikube) == before
+
+        assert f"the Minikube profile {minikube.name} goes on" in minikube.devenv("down").stderr
+        minikube.devenv("down", "--stop")
+        profiles = json.loads(minikube.host("minikube", "profile", "list", "-o", "json"))["valid"]
+        assert {one["Name"]: one["Status"] for one in profiles}[minikube.name] == "Stopped"
+        minikube.devenv("down", "--stop", exits=2)
     finally:
         minikube.host("minikube", "delete", "-p", minikube.name)
         minikube.host("kubectl", "config", "use-context", before)  # whoever deletes unsets it
