@@ -18,7 +18,10 @@ LOOK = 0.1
 def remove(
     client: Client, checkout: str, namespace: str, more: Sequence[Kind], *, volumes: bool, say: Say
 ) -> Removed:
-    """Everything that carries the checkout's label; claims, and so the data, only when asked."""
+    """Everything that carries the checkout's label; claims, and so the data, only when asked.
+
+    Raises `DevenvError` for pods that are still there in the end.
+    """
     resources = Resources(client)
     kinds = (*OURS, *(kind for kind in more if kind not in OURS))
     found = [one for kind in kinds for one in resources.ours(kind, namespace, checkout=checkout)]
@@ -27,13 +30,14 @@ def remove(
     stores = [one for one in found if label(one, "role") == "infra"]
     others = [one for one in found if one not in stores]
     units = sorted({label(one, "unit") for one in found if _runs(one)})
+    stuck: list[Object] = []
     for group in (others, stores):
         for one in group:
             if _runs(one):
                 say(f"stopping {label(one, 'unit')}")
             client.delete(resources.of(one), uid=one["metadata"]["uid"])
         ended = {label(one, "unit") for one in group}
-        _gone(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
+        stuck += _gone(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
     for pod in loose:  # of `devenv run`
         if not label(pod, "unit"):
             client.delete(resources.of(pod), uid=pod["metadata"]["uid"])
@@ -44,6 +48,8 @@ def remove(
         where = {one["metadata"]["namespace"] for one in (*found, *claims)} | ({namespace} - {""})
         for name in where:
             leave_namespace(client, resources, name, checkout)
+    if stuck:
+        raise _stay(client, stuck)
     return Removed(tuple(units), names if volumes else (), () if volumes else names)
 
 
@@ -72,11 +78,22 @@ def _runs(one: Object) -> bool:
     return (one["apiVersion"], one["kind"]) in WORKLOADS
 
 
-def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> None:
-    """Wait until these pods are gone, giving each the time it asks for."""
+def _stay(client: Client, pods: Sequence[Object]) -> DevenvError:
+    context, namespace = client.place.context, pods[0]["metadata"]["namespace"]
+    names = ", ".join(sorted({label(pod, "unit") for pod in pods}))
+    return DevenvError(
+        f"{names} did not end, though told to",
+        where=f"context {context}, namespace {namespace}",
+        why="pods are still there: their node, or the controllers of the cluster, may be down",
+        hint=f"kubectl --context {context} -n {namespace} get pods -o wide   says on which node they are",
+    )
+
+
+def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> list[Object]:
+    """Wait until these pods are gone, giving each the time it asks for; returns those that are not."""
     waiting = list(pods)
     if not waiting:
-        return
+        return []
     grace = max(int(pod["spec"].get("terminationGracePeriodSeconds") or 30) for pod in waiting)
     started = time.monotonic()
     while waiting and time.monotonic() - started < grace + SPARE:
@@ -89,3 +106,4 @@ def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> None:
         waiting = [pod for pod in waiting if str(pod["metadata"]["uid"]) in alive]
         if waiting:
             time.sleep(LOOK)
+    return waiting
