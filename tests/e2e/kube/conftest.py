@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import socket
+import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from tests.e2e.checkout import Checkout, Ended
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import find
+from devenv.errors import DevenvError
+from tests.conftest import ROOT
+from tests.e2e.checkout import Checkout, Ended, eventually
+
+MACHINE = ROOT / "tests" / "machine" / "cluster.sh"
 
 
 class OnCluster(Checkout):
@@ -54,12 +65,87 @@ class OnCluster(Checkout):
         super().clear()
 
 
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+def _checkout(folder: Path, engine: docker.DockerClient, environment: Mapping[str, str]) -> OnCluster:
+    name = "k" + hashlib.sha256(str(folder).encode()).hexdigest()[:7]
+    return OnCluster(folder / "project", name, engine, environment)
+
+
 @pytest.fixture
 def cluster(
     tmp_path: Path, engine: docker.DockerClient, environment: Mapping[str, str]
 ) -> Iterator[OnCluster]:
     """A checkout, cleared in the end."""
-    name = "k" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:7]
-    made = OnCluster(tmp_path / "project", name, engine, environment)
+    made = _checkout(tmp_path, engine, environment)
     yield made
+    made.clear()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A whole cluster in one container, to be broken by tests."""
+
+    name: str
+    kubeconfig: Path
+
+    def node(self, *argv: str, says: str | None = None) -> str:
+        """What a command in the node prints; `says` is its stdin."""
+        command = ["docker", "exec", "-i", self.name, *argv]
+        done = subprocess.run(command, input=says, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{argv} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def kill_the_api_server(self) -> None:
+        """As an out-of-memory kill does it; the kubelet starts it again."""
+        self.node("pkill", "-9", "-x", "kube-apiserver")
+
+    def answers(self) -> bool:
+        """Whether the API server does, and knows who we are."""
+        client = Client(find(self.name, environment={"KUBECONFIG": str(self.kubeconfig)}))
+        try:
+            client.get("/api/v1/namespaces/default/pods")
+        except DevenvError:
+            return False
+        finally:
+            client.close()
+        return True
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A cluster of our own; where this machine cannot make one, what needs it is skipped."""
+    name = f"devenv-lab-{os.getpid()}"
+    argv = ["bash", str(MACHINE), "kubeadm", "up", name, str(free_port())]
+    try:
+        made = subprocess.run(argv, capture_output=True, text=True, timeout=240)
+        found = re.search(r"KUBECONFIG='(.+)'", made.stdout)
+        if made.returncode or found is None:
+            pytest.skip(f"no cluster of our own: {made.stderr.strip()[-300:]}")
+        yield Lab(name, Path(found[1]))
+    except subprocess.TimeoutExpired:
+        pytest.skip("no cluster of our own: it has to be built first; see tests/machine/cluster.sh")
+    finally:
+        subprocess.run(["bash", str(MACHINE), "kubeadm", "down", name], capture_output=True, check=False)
+
+
+@pytest.fixture
+def alone(
+    tmp_path: Path, engine: docker.DockerClient, environment: Mapping[str, str], lab: Lab
+) -> Iterator[OnCluster]:
+    """A checkout on the cluster that tests may break, which has to work again by the end of each."""
+    eventually(lab.answers, "the API server", within=60)
+    made = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig)})
+    yield made
+    eventually(lab.answers, "the API server", within=60)
     made.clear()

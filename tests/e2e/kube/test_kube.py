@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 import urllib.request
@@ -38,13 +37,6 @@ STORE = """
     jobs:
       seed: {image: "busybox:1.37", command: echo seeded}
 """
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def answer(port: int, timeout: float = 10) -> str:
