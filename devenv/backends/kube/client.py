@@ -18,12 +18,11 @@ from urllib3.exceptions import HTTPError
 
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused, Untrusted, refused, unreachable
-from devenv.backends.kube.transport import Official, Plain, Query, Transport
+from devenv.backends.kube.transport import JSON, Official, Plain, Query, Request, Transport
 from devenv.errors import DevenvError, ToolMissing
 
 Object = dict[str, Any]
 
-JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # takes JSON, which is YAML
 MERGE = "application/merge-patch+json"
 OWNER = "devenv"  # our field manager
@@ -108,7 +107,7 @@ class Client:
 
     def text(self, path: str, **query: str | int | bool | None) -> str:
         """What a resource says in plain text."""
-        return self._tried("GET", path, query, None, JSON, self.patience).data.decode(errors="replace")
+        return self._tried(Request("GET", path, query), self.patience).data.decode(errors="replace")
 
     def request(
         self,
@@ -122,25 +121,17 @@ class Client:
     ) -> Object:
         """One request, tried again after 409 (a few times), 429, 5xx and a lost connection (patiently)."""
         patience = self.patience if patience is None else patience
-        response = self._tried(verb, path, query or {}, body, content, patience)
+        response = self._tried(Request(verb, path, query or {}, body, content), patience)
         answer: Object = json.loads(response.data or b"{}")
         return answer
 
-    def _tried(
-        self,
-        verb: str,
-        path: str,
-        query: Query,
-        body: Mapping[str, Any] | None,
-        content: str,
-        patience: float,
-    ) -> urllib3.BaseHTTPResponse:
+    def _tried(self, request: Request, patience: float) -> urllib3.BaseHTTPResponse:
         started, conflicts, tries = time.monotonic(), 0, 0
         while True:
             error: DevenvError
             wait = 0.0
             try:
-                response = self.transport.send(verb, path, query, body, content, quiet=LONGEST)
+                response = self.transport.send(request, quiet=LONGEST)
                 data = response.data
             except (HTTPError, OSError) as lost:
                 error = self._lost(lost)
@@ -149,9 +140,9 @@ class Client:
             else:
                 if response.status < 400:
                     return response
-                error = refused(self.place, verb, path, response.status, data)
+                error = refused(self.place, request.verb, request.path, response.status, data)
                 wait = _seconds(response.headers.get("Retry-After"))
-                if response.status == 409 and verb == "PATCH" and conflicts < TRIES:
+                if response.status == 409 and request.verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
                     continue
                 young = time.monotonic() - self._away < YOUNG
@@ -171,7 +162,7 @@ class Client:
         taken for life. Raises `Refused`, `ToolMissing`.
         """
         try:
-            response = self.transport.send("GET", path, query, None, JSON, quiet=quiet)
+            response = self.transport.send(Request("GET", path, query), quiet=quiet)
         except (HTTPError, OSError) as error:
             raise self._lost(error) from error
         self._open.add(response)

@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from devenv.errors import ToolMissing
 
 Query = Mapping[str, str | int | bool | None]
 
+JSON = "application/json"
 CONNECTING = 5.0  # seconds
 CONNECTIONS = 16  # kept open
 ALIVE = [
@@ -40,6 +42,30 @@ ALIVE = [
 OPTIONS = [*HTTPConnection.default_socket_options, *ALIVE]
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of an API server. `content` is the media type of the body."""
+
+    verb: str
+    path: str
+    query: Query = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    content: str = JSON
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Accept": JSON, "Content-Type": self.content, "User-Agent": "devenv"}
+
+    @property
+    def parameters(self) -> list[tuple[str, str | int]]:
+        """The query as it is written; what is None is left out."""
+        return [
+            (key, str(value).lower() if isinstance(value, bool) else value)
+            for key, value in self.query.items()
+            if value is not None
+        ]
+
+
 class Transport(Protocol):
     """A way to one API server, for any number of threads."""
 
@@ -52,16 +78,7 @@ class Transport(Protocol):
         """What a request carries so that the cluster knows us."""
         ...
 
-    def send(
-        self,
-        verb: str,
-        path: str,
-        query: Query,
-        body: Mapping[str, Any] | None,
-        content: str,
-        *,
-        quiet: float | None,
-    ) -> urllib3.BaseHTTPResponse:
+    def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
         """One request; the answer, whatever its status, with its body still to be read.
 
         `quiet` is the longest silence, in seconds. Raises `HTTPError` and `OSError`.
@@ -100,22 +117,13 @@ class Plain:
             return urllib3.ProxyManager(proxy, **settings)
         return urllib3.PoolManager(**settings)
 
-    def send(
-        self,
-        verb: str,
-        path: str,
-        query: Query,
-        body: Mapping[str, Any] | None,
-        content: str,
-        *,
-        quiet: float | None,
-    ) -> urllib3.BaseHTTPResponse:
-        said = urlencode(_written(query))
+    def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
+        said = urlencode(request.parameters)
         return self._pool.request(
-            verb,
-            f"{self._place.server}{path}{'?' if said else ''}{said}",
-            body=json.dumps(body).encode() if body is not None else None,
-            headers=self.headers() | _kinds(content),
+            request.verb,
+            f"{self._place.server}{request.path}{'?' if said else ''}{said}",
+            body=json.dumps(request.body).encode() if request.body is not None else None,
+            headers=self.headers() | request.headers,
             timeout=urllib3.Timeout(connect=CONNECTING, read=quiet),
             preload_content=False,
         )
@@ -167,25 +175,16 @@ class Official:
         token = said.get_api_key_with_prefix("authorization") or said.get_api_key_with_prefix("BearerToken")
         return {"Authorization": token.strip()} if token else {}  # a file ends with a newline
 
-    def send(
-        self,
-        verb: str,
-        path: str,
-        query: Query,
-        body: Mapping[str, Any] | None,
-        content: str,
-        *,
-        quiet: float | None,
-    ) -> urllib3.BaseHTTPResponse:
+    def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
         from kubernetes.client.exceptions import ApiException
 
         try:
             answer: urllib3.BaseHTTPResponse = self._api.request(
-                verb,
-                f"{self._api.configuration.host}{path}",
-                query_params=list(_written(query).items()),
-                headers=self.headers() | _kinds(content),
-                body=body,
+                request.verb,
+                f"{self._api.configuration.host}{request.path}",
+                query_params=request.parameters,
+                headers=self.headers() | request.headers,
+                body=request.body,
                 _preload_content=False,
                 _request_timeout=(CONNECTING, quiet),
             )
@@ -198,15 +197,3 @@ class Official:
     def close(self) -> None:
         if "_api" in vars(self):
             self._api.rest_client.pool_manager.clear()
-
-
-def _kinds(content: str) -> dict[str, str]:
-    return {"Accept": "application/json", "Content-Type": content, "User-Agent": "devenv"}
-
-
-def _written(query: Query) -> dict[str, str | int]:
-    return {
-        key: str(value).lower() if isinstance(value, bool) else value
-        for key, value in query.items()
-        if value is not None
-    }
