@@ -275,9 +275,13 @@ def _unwritable(folder: Path, error: OSError) -> DevenvError:
     )
 
 
+def machine_state() -> Path:
+    """Where devenv keeps what concerns this machine and person, and no one project."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "devenv"
+
+
 def _machine_key() -> bytes:
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state"
-    file = Path(base) / "devenv" / "key"
+    file = machine_state() / "key"
     try:
         if not file.exists():
             write_whole(file, randomness.token_hex(32), mode=0o600)

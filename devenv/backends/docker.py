@@ -45,10 +45,10 @@ def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[
     def spoken(self: Engine, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(self, *args, **kwargs)
+        except docker.errors.APIError as error:  # first: to the SDK it is a RequestException, too
+            raise Refused(str(error.explanation or error)) from error
         except RequestException as error:
             raise unreachable(self.address, str(error)) from error
-        except docker.errors.APIError as error:
-            raise Refused(str(error.explanation or error)) from error
 
     return spoken
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,7 +74,7 @@ def up(
     """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
     context: Context = ctx.obj
     started = time.monotonic()
-    with lock(context, "devenv up"):
+    with lock(context, "devenv up"), closing(context.project.promises):
         loaded = context.load(remap=remap_ports, start=True)
         if with_data and context.other is not None:
             _carry(context, loaded)
@@ -287,7 +287,7 @@ def run(
 ) -> None:
     """Run a job, or a one-off command in a service's image, with all that it uses up."""
     context: Context = ctx.obj
-    with lock(context, "devenv run"):
+    with lock(context, "devenv run"), closing(context.project.promises):
         loaded = context.load(start=True)
         plan = context.project.plan_run(loaded, name)
         unit = loaded.stack.unit(name)

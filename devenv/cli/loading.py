@@ -13,11 +13,13 @@ from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError,
 from devenv.memory import Memory, user_cache
 from devenv.plan.model import Found, Observed, Plan
 from devenv.plan.namespace import pick_namespace
+from devenv.promises import Promises
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.model import Build, Stack, fingerprint
 from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import BuildKey, Outline, World
+from devenv.workspace import machine_state
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
@@ -90,6 +92,11 @@ class Project:
         return self._text, self.workspace.root.name, json.dumps(self._kinds)
 
     @cached_property
+    def promises(self) -> Promises:
+        """The ports that this command is about to take, and those that others are."""
+        return Promises(machine_state() / "ports", f"the stack in {self.workspace.root}")
+
+    @cached_property
     def _memory(self) -> Memory:
         return Memory(user_cache(self.context.environment))
 
@@ -113,9 +120,14 @@ class Project:
         elsewhere = _seen(other, space.checkout)
         ours = [*elsewhere.units.values(), *observed.units.values()]
         held_for_us = observed.forwarded | elsewhere.forwarded
-        taken = self._taken(outline.claims, ours, observed.taken, held_for_us)
         held = {(one.unit, port): pair for one in ours for port, pair in one.ports.items()}
-        ports, conflicts = allot(outline.claims, taken=taken, held=held, checkout=space.checkout, remap=remap)
+        with self.promises.deciding() as promised:
+            taken = {**promised, **self._taken(outline.claims, ours, observed.taken, held_for_us)}
+            ports, conflicts = allot(
+                outline.claims, taken=taken, held=held, checkout=space.checkout, remap=remap
+            )
+            if start:
+                self.promises.make(ports.values())
         if conflicts and strict:
             raise _ports_taken(conflicts, space.shown)
         namespace = pick_namespace(outline, observed, space.checkout)

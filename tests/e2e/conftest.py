@@ -37,13 +37,17 @@ def engine() -> Iterator[docker.DockerClient]:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """A person's environment, with caches and keys of this run only."""
-    home = tmp_path_factory.mktemp("home")
+    """A person's environment, with caches and keys of this run only.
+
+    What concerns the machine is shared with the other workers of the run, as ports are.
+    """
+    home, base = tmp_path_factory.mktemp("home"), tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     own = {name: value for name, value in os.environ.items() if not name.startswith("DEVENV_")}
     own["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"
     for name in ("CI", "NO_COLOR", "COLUMNS", "VIRTUAL_ENV"):
         own.pop(name, None)
-    return {**own, "XDG_CACHE_HOME": str(home / "cache"), "XDG_STATE_HOME": str(home / "state")}
+    return {**own, "XDG_CACHE_HOME": str(home / "cache"), "XDG_STATE_HOME": str(shared / "state")}
 
 
 @contextmanager

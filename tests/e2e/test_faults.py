@@ -159,7 +159,16 @@ def test_a_command_that_is_not_in_the_image_says_what_to_look_at(checkout: Check
     assert "x odd" in ended.stderr
     assert "nosuchthing" in ended.stderr
     assert "command:" in ended.stderr
-    assert checkout.running() == {"web"}
+    assert checkout.running() == {"web"}, ended.output
+
+
+def test_what_the_engine_refuses_is_said_in_its_words(checkout: Checkout) -> None:
+    both = f'{{image: "busybox:1.37", command: sleep 900, grace: 1s, compose: {{ports: ["127.0.0.1:18427:80"]}}}}'
+    ended = fails(checkout, f"services: {{one: {both}, two: {both}}}")
+
+    assert "could not be started" in ended.stderr
+    assert "port is already allocated" in ended.stderr
+    assert "something took the port meanwhile" in ended.stderr
 
 
 def test_a_build_that_fails_shows_its_last_lines_and_keeps_what_runs(checkout: Checkout) -> None:

@@ -199,3 +199,14 @@ def test_two_ups_that_begin_together_make_one_of_everything(checkout: Checkout) 
     assert checkout.running() == {"web", "worker"}
     assert checkout.networks() == [checkout.id]
     assert checkout.volumes() == [f"{checkout.id}_worker-data"]
+
+
+def test_stacks_that_come_up_at_once_do_not_fight_over_a_port(checkouts: MakeCheckout) -> None:
+    stacks = [checkouts(name) for name in ("left", "middle", "right")]
+    for one in stacks:
+        one.manifest('services: {web: {image: "busybox:1.37", command: httpd -f -p 3137, port: 3137}}')
+    going = [one.begin("up", "-d") for one in stacks]
+    assert [one.end().code for one in going] == [0, 0, 0]
+    ports = {one.devenv("status", "--json").json["units"][0]["ports"]["http"] for one in stacks}
+    assert len(ports) == 3
+    assert 3137 in ports

@@ -1,4 +1,4 @@
-"""The example shop on the cluster: an order through the gateway, and its content taken along."""
+"""The example shop on the cluster: an order through the gateway."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from devenv.backends.kube.config import MINIKUBE, find
 from tests.conftest import ROOT
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import OnCluster
@@ -42,27 +43,27 @@ def gateway(shop: OnCluster) -> int:
     return int(units["kong"]["ports"]["proxy"])
 
 
-def test_an_order_goes_through_and_comes_along_to_compose_and_back(shop: OnCluster) -> None:
+def orders(port: int) -> list[tuple[str, str]]:
+    return [(one["sku"], one["state"]) for one in ask(port)]
+
+
+def test_an_order_goes_through_on_minikube_and_on_any_cluster(shop: OnCluster) -> None:
+    context = shop.host("kubectl", "config", "current-context").strip()
+    if find(environment=shop.environment).provider == MINIKUBE:
+        shop.devenv("up", "-d", "-b", "minikube", "--context", context, "--remap-ports", within=300)
+        ask(gateway(shop), sku="assam", quantity=1)
+        eventually(lambda: orders(gateway(shop)) == [("assam", "invoiced")], "the invoice", within=20)
+        shop.devenv("down")
+
     shop.on("up", "-d", "--remap-ports", within=300)
     port = gateway(shop)
     ask(port, sku="sencha", quantity=2)
-    eventually(lambda: ask(port)[0]["state"] == "invoiced", "the invoice", within=20)
+    eventually(lambda: orders(port)[0] == ("sencha", "invoiced"), "the invoice", within=20)
 
-    over = shop.devenv("up", "-d", "-b", "compose", "--with-data", within=200)
-    assert "carried from kube" in over.stderr
-    assert [one["state"] for one in ask(gateway(shop))] == ["invoiced"]
-
-    ask(gateway(shop), sku="assam", quantity=1)
-    shop.on("up", "-d", "--with-data", within=200)
-    eventually(lambda: [one["sku"] for one in ask(gateway(shop))] == ["assam", "sencha"], within=20)
-
-
-def test_an_unchanged_shop_is_up_at_once(shop: OnCluster) -> None:
-    shop.on("up", "-d", "--remap-ports", within=300)
     assert shop.devenv("plan").stdout == ""
-    label = shop.host("docker", "image", "inspect", "mongo:8.0.30", "-f", "{{json .Config.Labels}}")
-    assert ("(stand-in)" in shop.devenv("status").stdout) is ("devenv.standin" in label)
     took = [shop.devenv("up", "-d").seconds for _ in range(3)]
     began = time.monotonic()
     shop.kubectl("get", "pods")
     assert min(took) < time.monotonic() - began + 0.6
+    label = shop.host("docker", "image", "inspect", "mongo:8.0.30", "-f", "{{json .Config.Labels}}")
+    assert ("(stand-in)" in shop.devenv("status").stdout) is ("devenv.standin" in label)
