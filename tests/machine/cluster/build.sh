@@ -24,6 +24,7 @@ ensure_programs() {
     fi
     ensure_images
     ensure_program minikube && place minikube
+    ensure_ways
     made "preload   images and programs, packed" "$PRELOADED" "$(recipe_of_kit)" pack_preload
     write_config
     link_on_path minikube kubectl
@@ -37,6 +38,12 @@ ensure_kit() {
     recipe=$({ files_in "$CLUSTER/kubeadm" && recipe_of_images; } | hash_of)
     KIT=$MADE/kits/$recipe
     made "kit       for clusters of one container" "$KIT" "$recipe" make_kit
+    ensure_ways
+}
+
+ensure_ways() {
+    local program
+    for program in "${WAYS[@]}"; do ensure_program "$program" && place "$program"; done
 }
 
 make_kit() {

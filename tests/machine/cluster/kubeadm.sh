@@ -7,12 +7,14 @@ kubeadm_up() {
         kubeadm_down "$name"
         timed "cluster   $name" start_kubeadm "$name" "$port" "$config"
     fi
-    echo "export KUBECONFIG='$config'"
+    printf 'export %s\n' "KUBECONFIG='$config'" "PATH='$BIN':\"\$PATH\""
 }
 
 start_kubeadm() {
     local name=$1 port=$2 config=$3
-    docker run -d --name "$name" --label devenv.test-cluster=true --privileged --cgroupns=private \
+    # By two of the labels kind takes it for a node of its own.
+    docker run -d --name "$name" --label devenv.test-cluster=true \
+        --label "io.x-k8s.kind.cluster=$name" --label io.x-k8s.kind.role=control-plane --privileged --cgroupns=private \
         --hostname node --tmpfs /run -v /var -v /lib/modules:/lib/modules:ro -v "$KIT:/kit:ro" \
         -p "127.0.0.1:$port:6443" -e SOLO=/kit/start -e "CLUSTER=$name" "$NODE_IMAGE" || return
     until docker exec "$name" test -e /run/ready; do

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # sourced by cluster.sh
-# What is built, and of which version: what this release of Minikube asks for.
+# What is built, and of which version: what this release of Minikube asks for, and other ways to a node.
 # programs/*/go.mod say the same versions to Go.
 MINIKUBE=v1.36.0
 KUBERNETES=v1.33.1
@@ -23,6 +23,8 @@ kube                | .                                  | k8s.io/component-base
 etcd                | go.etcd.io/etcd/server/v3          |
 coredns             | github.com/coredns/coredns         |
 storage-provisioner | k8s.io/minikube/cmd/storage-provisioner |
+kind                | sigs.k8s.io/kind                   |
+registry            | .                                  |
 TABLE
 }
 
@@ -42,6 +44,9 @@ TABLE
 
 # The programs that the images hold.
 IMAGE_PROGRAMS=(pause kube etcd coredns storage-provisioner)
+
+# Other ways for an image to a node; only tests of those ask for them.
+WAYS=(kind registry)
 
 # The fields of a row separated by | alone.
 rows() { sed 's/ *| */|/g; s/ *$//'; }
