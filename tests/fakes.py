@@ -71,7 +71,7 @@ class FakeBackend:
         stack = next((one.stack for one in units.values()), "")
         return Observed(units=dict(units), prepared=bool(units), stack=stack, taken=dict(self.machine.taken))
 
-    def images(self, wanted: Collection[str]) -> frozenset[str]:
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return frozenset(set(wanted) & self.machine.images)
 
     def follow(self, stack: Stack, bundle: Path) -> None:

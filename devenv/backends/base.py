@@ -121,8 +121,8 @@ class Backend(Protocol):
         """A read-only snapshot of what belongs to a checkout, found by label."""
         ...
 
-    def images(self, wanted: Collection[str]) -> frozenset[str]:
-        """Those of the wanted images that this runtime has."""
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
+        """Those of the wanted images of a stack that this runtime has."""
         ...
 
     def follow(self, stack: Stack, bundle: Path) -> None:

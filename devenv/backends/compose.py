@@ -109,7 +109,7 @@ class ComposeBackend:
             units=_probed(units), prepared=bool(units), stack=stack, strays=tuple(strays), taken=taken
         )
 
-    def images(self, wanted: Collection[str]) -> frozenset[str]:
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         found = containers.images(self._address)
         return containers.named(self.engine.images() if found is None else found, wanted)
 

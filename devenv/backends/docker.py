@@ -90,6 +90,15 @@ class Engine:
         return list(self.api.images())
 
     @speaks
+    def in_registry(self, image: str) -> bool:
+        """Whether the image's registry says that it has it, asked with whatever a push goes by."""
+        try:
+            self.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
+        except docker.errors.DockerException:  # not there, or nobody says
+            return False
+        return True
+
+    @speaks
     def log_tail(self, container: str, lines: int) -> list[str]:
         """The last lines that a container printed."""
         try:

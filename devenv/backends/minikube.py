@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -21,6 +21,9 @@ from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.model import Observed
+
+if TYPE_CHECKING:
+    from devenv.stack.model import Stack
 
 OLDEST = (1, 33)
 ABSENT = 85  # what `status` ends with where there is no such profile
@@ -236,8 +239,8 @@ class MinikubeBackend(KubeBackend):
             return Observed(forwarded=forwards.held(self._folder))
         return super().observe(checkout)
 
-    def images(self, wanted: Collection[str]) -> frozenset[str]:
-        return super().images(wanted) if self._answers else frozenset()
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
+        return super().images(stack, wanted) if self._answers else frozenset()
 
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         if self._answers:

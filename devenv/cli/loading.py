@@ -223,7 +223,8 @@ class Project:
         units = select(loaded.stack, names)
         observed = loaded.observed
         if rebuild or any(unit.name not in loaded.current for unit in units):
-            observed = replace(observed, images=self.context.backend.images({unit.image for unit in units}))
+            wanted = {unit.image for unit in units}
+            observed = replace(observed, images=self.context.backend.images(loaded.stack, wanted))
         else:
             observed = replace(observed, images=frozenset(unit.image for unit in units))
         plan = plan_up(
@@ -241,7 +242,7 @@ class Project:
         from devenv.plan.planner import plan_run
 
         self.require(loaded, [name])
-        images = self.context.backend.images({unit.image for unit in loaded.stack.units})
+        images = self.context.backend.images(loaded.stack, {unit.image for unit in loaded.stack.units})
         return plan_run(
             loaded.stack,
             replace(loaded.observed, images=images),

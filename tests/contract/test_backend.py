@@ -121,7 +121,7 @@ def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
 
 def test_images_are_those_it_has(runtime: Runtime) -> None:
     FakeBackend.machine.images.add(IMAGE)
-    assert runtime.backend.images([IMAGE, "no/such:image"]) == {IMAGE}
+    assert runtime.backend.images(runtime.stack, [IMAGE, "no/such:image"]) == {IMAGE}
 
 
 def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:

@@ -49,7 +49,6 @@ class KubeBackend:
         self._sent: list[Object] = []
         self._pods: Pods | None = None
         self._stack: Stack | None = None
-        self._registry = ""
 
     # -- where
 
@@ -72,7 +71,8 @@ class KubeBackend:
 
     @cached_property
     def _delivery(self) -> delivery.Delivery:
-        return delivery.choose(self.client, self._registry, self._folder)
+        assert self._stack is not None
+        return delivery.choose(self.client, self._stack)
 
     @cached_property
     def _docker(self) -> ComposeBackend:
@@ -133,7 +133,7 @@ class KubeBackend:
     ) -> Bundle:
         from devenv.render import kubernetes
 
-        self._registry = stack.registry
+        self._stack = stack
         files = {file.source for unit in stack.units for file in unit.files if file.source}
         fragments = assets.fragments()
         engines = {unit.engine for unit in stack.units} & set(fragments)
@@ -165,7 +165,8 @@ class KubeBackend:
         # Who may not look everywhere may look where the context leads.
         return look.observe(self.client, checkout, self.place.namespace or "default", held)
 
-    def images(self, wanted: Collection[str]) -> frozenset[str]:
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
+        self._stack = stack
         return self._delivery.has(wanted)
 
     # -- doing
@@ -189,7 +190,8 @@ class KubeBackend:
         self._pods = Pods(self.client, stack.namespace, stack.id)
 
     def pull(self, image: str, say: Say) -> None:
-        if self._docker.images([image]):
+        assert self._stack is not None
+        if self._docker.images(self._stack, [image]):
             self._delivery.bring(image, say)
         else:
             say("the cluster fetches it itself")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
+from itertools import compress
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.kube import layers
 from devenv.backends.kube.client import Client
@@ -20,6 +23,9 @@ from devenv.backends.kube.config import MINIKUBE
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError, ToolMissing
 from devenv.memory import user_cache
+
+if TYPE_CHECKING:
+    from devenv.stack.model import Stack
 
 
 class Delivery(Protocol):
@@ -37,8 +43,12 @@ class Delivery(Protocol):
         ...
 
 
-def choose(client: Client, registry: str, state: Path | None) -> Delivery:
-    """The way that fits the cluster a context leads to."""
+def choose(client: Client, stack: Stack) -> Delivery:
+    """The way that fits the cluster: a named registry, unless all its nodes can be had without.
+
+    Minikube, kind and k3d know their nodes, and need neither a network nor a login for an image that is
+    theirs alone. Elsewhere the container behind the API's port may be one node of several.
+    """
     place = client.place
     if place.provider == MINIKUBE:
         nodes = _containers(f"label=name.minikube.sigs.k8s.io={place.context}")
@@ -48,8 +58,8 @@ def choose(client: Client, registry: str, state: Path | None) -> Delivery:
         return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
     if place.context.startswith("k3d-"):
         return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
-    nodes = _nodes_here(place.server)
-    return Nodes(nodes) if nodes else Registry(client, registry, state)
+    nodes = [] if stack.registry else _nodes_here(place.server)
+    return Nodes(nodes) if nodes else Registry(client, stack)
 
 
 def _nodes_here(server: str) -> list[str]:
@@ -144,14 +154,20 @@ class Loaded:
 
 
 class Registry:
-    """A cluster that fetches images itself, from a registry both sides reach."""
+    """A cluster that fetches images itself, those that were built from a registry both sides reach."""
 
-    def __init__(self, client: Client, registry: str, state: Path | None) -> None:
-        self._client, self.registry = client, registry.rstrip("/")
-        self._memory = state / "pushed.json" if state else None
+    def __init__(self, client: Client, stack: Stack) -> None:
+        self._client, self.registry = client, stack.registry.rstrip("/")
+        self._built = frozenset(unit.image for unit in stack.units if unit.build is not None)
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
-        return frozenset(set(self._pushed()) & set(wanted)) | on_nodes(self._client, wanted)
+        # The registry is asked each time: it may have been emptied since, or be another one now.
+        images = {self._target(image): image for image in self._built.intersection(wanted)}
+        there = _in_registry(images) if self.registry else on_nodes(self._client, images)
+        return frozenset(wanted) - self._built | {images[name] for name in there}
+
+    def _target(self, image: str) -> str:
+        return f"{self.registry}/{image}" if self.registry else image
 
     def bring(self, image: str, say: Say) -> None:
         if not self.registry:
@@ -161,19 +177,27 @@ class Registry:
                 why="it is no Minikube, kind or k3d, and the manifest names no registry",
                 hint="registry: ghcr.io/you/project   in devenv.yaml, then docker login ghcr.io",
             )
-        target = f"{self.registry}/{image}"
+        target = self._target(image)
         say(f"pushing {target}")
-        _run(["docker", "tag", image, target])
-        _run(["docker", "push", "--quiet", target])
-        if self._memory is not None:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
-            self._memory.write_text(json.dumps(sorted({*self._pushed(), image})))
-
-    def _pushed(self) -> list[str]:
         try:
-            return list(json.loads(self._memory.read_text())) if self._memory else []
-        except (OSError, ValueError):
-            return []
+            layers.push(image, target)
+        except layers.Failed as error:
+            host, why = qualified(target).partition("/")[0], str(error).rpartition("\n")[2]
+            hint = f"docker login {host}" if re.search(UNKNOWN, why) else f"devenv up   once {host} takes it"
+            where = f"registry: {self.registry}   in devenv.yaml"
+            raise DevenvError(f"{target} cannot be pushed", where=where, why=why, hint=hint) from error
+
+
+UNKNOWN = r"no basic auth credentials|unauthorized|denied|authentication required"
+"""What a registry says to those it does not know, or who may not push."""
+
+
+def _in_registry(names: Collection[str]) -> frozenset[str]:
+    """Those of the images that their registry has."""
+    from devenv.backends.docker import Engine
+
+    with closing(Engine(containers.address())) as engine, ThreadPoolExecutor(max_workers=8) as pool:
+        return frozenset(compress(names, pool.map(engine.in_registry, names)))
 
 
 def on_nodes(client: Client, wanted: Collection[str]) -> frozenset[str]:

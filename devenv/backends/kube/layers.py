@@ -36,7 +36,7 @@ def deliver(image: str, full_name: str, ctr: Sequence[str], memory: Path) -> Non
     there = {layer for layer, chain in zip(layers, chains(layers), strict=True) if chain in snapshots}
     blobs = {blob: size for blob, (layer, size) in known.items() if layer in there}
     with listening(blobs | dict.fromkeys(there, 0)) as (registry, pushed):
-        _push(image, f"{registry}/{full_name.rpartition('/')[2]}")
+        push(image, f"{registry}/{full_name.rpartition('/')[2]}")
         known |= learn(pushed)
         without = {blob for blob, (layer, _) in known.items() if layer in there}
         _import(ctr, members(pushed, full_name, without))
@@ -52,7 +52,8 @@ def chains(layers: Sequence[str]) -> Iterator[str]:
         yield chain
 
 
-def _push(image: str, name: str) -> None:
+def push(image: str, name: str) -> None:
+    """Push an image under a name that it has for no longer than that. Raises `Failed`."""
     _run(["docker", "tag", image, name])
     try:
         _run(["docker", "push", "--quiet", name])

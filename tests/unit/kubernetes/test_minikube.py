@@ -19,6 +19,7 @@ from devenv.backends.minikube import (
     start_flags,
 )
 from devenv.errors import DevenvError, UsageError
+from devenv.stack.model import Stack
 from tests.conftest import ROOT
 
 RECORDED = ROOT / "tests/machine/cluster/recorded"
@@ -112,7 +113,7 @@ def test_on_a_cluster_that_is_down_nothing_runs(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     backend = MinikubeBackend(Site(tmp_path, tmp_path, "shop"))
     assert backend.observe("c").units == {}
-    assert backend.images(["a"]) == frozenset()
+    assert backend.images(Stack("shop", "shop", "c", ()), ["a"]) == frozenset()
     assert backend.remove("c", volumes=False, say=lambda line: None).units == ()
     backend.close()
 

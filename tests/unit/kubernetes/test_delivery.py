@@ -1,0 +1,61 @@
+"""Which way an image goes to a cluster, and which images have to go at all."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube import delivery
+from devenv.backends.kube.config import MINIKUBE, Place
+from devenv.errors import DevenvError
+from tests.unit.kubernetes.stacks import stack
+
+HERE = "https://127.0.0.1:6443"
+STACK = "name: shop\nservices: {web: {build: ./web}, cache: {image: 'valkey/valkey:9'}}\n"
+NAMED = f"{STACK}registry: ghcr.io/you/\n"
+
+
+def client(context: str, server: str = HERE, provider: str = "") -> Any:
+    return SimpleNamespace(place=Place(context, {"server": server}, {}, provider=provider))
+
+
+@pytest.fixture(autouse=True)
+def _one_node_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_containers", lambda wanted: ["node"])
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "expected"),
+    [
+        (client("minikube", provider=MINIKUBE), NAMED, delivery.Nodes),
+        (client("kind-dev"), NAMED, delivery.Loaded),
+        (client("k3d-dev"), NAMED, delivery.Loaded),
+        (client("own"), STACK, delivery.Nodes),
+        (client("own"), NAMED, delivery.Registry),
+        (client("far", "https://10.1.2.3:6443"), STACK, delivery.Registry),
+    ],
+)
+def test_the_way_that_fits(place: Any, text: str, expected: type) -> None:
+    assert type(delivery.choose(place, stack(text))) is expected
+
+
+def test_what_was_not_built_is_the_clusters_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(delivery, "_in_registry", lambda names: asked.extend(names) or frozenset())
+    made = stack(NAMED)
+    wanted = {unit.image for unit in made.units}
+    assert delivery.choose(client("own"), made).has(wanted) == {"valkey/valkey:9"}
+    assert asked == [f"ghcr.io/you/{made.unit('web').image}"]
+    monkeypatch.setattr(delivery, "_in_registry", frozenset)
+    assert delivery.choose(client("own"), made).has(wanted) == wanted
+
+
+def test_nothing_brings_what_was_built_to_a_cluster_elsewhere() -> None:
+    made = stack(STACK)
+    with pytest.raises(DevenvError, match="only on this machine") as raised:
+        delivery.choose(client("far", "https://10.1.2.3:6443"), made).bring(
+            made.unit("web").image, lambda line: None
+        )
+    assert raised.value.hint.startswith("registry: ")
