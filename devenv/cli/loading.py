@@ -217,12 +217,15 @@ class Project:
         Images are only asked for where something is not as it should be. Raises `UsageError` for a name
         that nothing has.
         """
-        from devenv.plan.planner import plan_up, select
+        from devenv.plan.planner import plan_up, ready, select
 
         self.require(loaded, names)
         units = select(loaded.stack, names)
         observed = loaded.observed
-        if rebuild or any(unit.name not in loaded.current for unit in units):
+        found = observed.units
+        if rebuild or any(
+            unit.name not in loaded.current or not ready(unit, found[unit.name]) for unit in units
+        ):
             wanted = {unit.image for unit in units}
             observed = replace(observed, images=self.context.backend.images(loaded.stack, wanted))
         else:

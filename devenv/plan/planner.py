@@ -105,7 +105,7 @@ class _Planner:
             after += [built[unit.image]] if unit.image in built else []
             number = self._add(Op.APPLY, unit.name, cause, after or before)
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
-        elif found is not None and not _ready(unit, found):
+        elif found is not None and not ready(unit, found):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, found), after)
 
     def _stale(self, unit: Unit) -> str:
@@ -157,7 +157,8 @@ class _Planner:
         return number
 
 
-def _ready(unit: Unit, found: Found) -> bool:
+def ready(unit: Unit, found: Found) -> bool:
+    """Whether a unit that was found is up, or has done what it is for."""
     if unit.one_shot:
         return found.state == "exited" and found.exit_code == 0
     return found.state == "running" and found.healthy is not False

@@ -148,6 +148,8 @@ def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
     codes = [code for pod in alive if (code := _crashing(pod)) is not None]
     if codes:
         return Seen("exited", False, codes[0])
+    if any(map(pod_of.stuck, alive)):  # waits for its next try at a start it has not had
+        return Seen("created", False)
     probed = any("readinessProbe" in one for pod in alive for one in pod["spec"]["containers"])
     every = sum(map(pod_of.ready, alive)) >= workload["spec"].get("replicas", 1)
     return Seen("running", every if probed or not every else None)

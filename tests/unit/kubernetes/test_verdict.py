@@ -155,6 +155,8 @@ def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[
         (workload(), [pod(ready=True)], Seen("running", True)),
         (workload(), [pod()], Seen("running", False)),
         (workload(), [pod(state=waiting("CrashLoopBackOff"), last=ended(2))], Seen("exited", False, 2)),
+        (workload(), [pod(state=waiting("ErrImagePull"))], Seen("created", False)),
+        (workload(), [pod(state=waiting("ContainerCreating"))], Seen("running", False)),
         (workload("Job", {}, succeeded=1), [], Seen("exited")),
         (workload("Job", {"suspend": True}, failed=1), [pod(state=ended(3))], Seen("exited", exit_code=3)),
         (workload("Job", {}, active=1), [pod()], Seen("running")),
