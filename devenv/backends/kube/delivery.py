@@ -147,7 +147,10 @@ class Loaded:
     def bring(self, image: str, say: Say) -> None:
         if shutil.which(self._argv[0]) is None:
             raise ToolMissing(
-                f"the {self._argv[0]} command is missing", why="images reach the cluster through it"
+                f"the {self._argv[0]} command is missing",
+                where=f"context {self._client.place.context}",
+                why="images reach the cluster through it",
+                hint=f"install {self._argv[0]}, or put it on PATH",
             )
         say(f"{self._argv[0]} loads {image}")
         _run([*self._argv, image])

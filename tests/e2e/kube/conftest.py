@@ -98,6 +98,8 @@ class Lab:
 
     name: str
     kubeconfig: Path
+    programs: Path
+    """A folder with kind, and with a registry."""
 
     def node(self, *argv: str, says: str | None = None) -> str:
         """What a command in the node prints; `says` is its stdin."""
@@ -130,10 +132,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     argv = ["bash", str(MACHINE), "kubeadm", "up", name, str(free_port())]
     try:
         made = subprocess.run(argv, capture_output=True, text=True, timeout=240)
-        found = re.search(r"KUBECONFIG='(.+)'", made.stdout)
-        if made.returncode or found is None:
+        found = dict(re.findall(r"export (\w+)='(.+?)'", made.stdout))
+        if made.returncode or not found:
             give_up(f"no cluster of our own: {made.stderr.strip()[-300:]}")
-        yield Lab(name, Path(found[1]))
+        yield Lab(name, Path(found["KUBECONFIG"]), Path(found["PATH"]))
     except subprocess.TimeoutExpired:
         give_up("no cluster of our own: it has to be built first; see tests/machine/cluster.sh")
     finally:
@@ -146,7 +148,8 @@ def alone(
 ) -> Iterator[OnCluster]:
     """A checkout on the cluster that tests may break, which has to work again by the end of each."""
     eventually(lab.answers, "the API server", within=60)
-    made = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig)})
+    path = f"{lab.programs}{os.pathsep}{environment['PATH']}"
+    made = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig), "PATH": path})
     yield made
     eventually(lab.answers, "the API server", within=60)
     made.clear()

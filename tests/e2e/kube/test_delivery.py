@@ -1,0 +1,196 @@
+"""How a built image gets to a cluster: through a registry, and by kind's own program."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.models.containers import Container
+
+from tests.e2e.checkout import Ended, eventually
+from tests.e2e.kube.conftest import Lab, OnCluster
+
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+
+STACK = """
+    services:
+      web:
+        build: ./web
+        command: sleep 900
+        grace: 1s
+        kubernetes: {Deployment: {spec: {template: {spec: {imagePullSecrets: [{name: team}]}}}}}
+"""
+KEEPER, WORD = "team:$2y$05$abcdefghijklmnopqrstuuwtMaLA9GLGz6nDC5r2Uc4EDl7gXV.Su\n", "team"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A registry in a container of its own, which forgets everything when it is started again."""
+
+    container: Container
+    lab: Lab
+    host: str
+
+    @property
+    def stack(self) -> str:
+        return f"    registry: {self.host}/team/\n{STACK}"
+
+    def reach(self) -> None:
+        """Tell the node where it is, and wait until it answers."""
+        self.container.reload()
+        (network,) = self.container.attrs["NetworkSettings"]["Networks"].values()
+        said = f'[host."http://{network["IPAddress"]}:5000"]\n'
+        folder = f"/etc/containerd/certs.d/{self.host}"
+        self.lab.node("sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml", says=said)
+        eventually(self.answers, "the registry")
+
+    def answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://{self.host}/v2/", timeout=10).close()
+        except OSError as error:
+            return isinstance(error, urllib.error.HTTPError)  # it wants a login
+        return True
+
+    def tags(self, image: str) -> list[str]:
+        with urllib.request.urlopen(f"http://{self.host}/v2/team/{image}/tags/list", timeout=10) as said:
+            return list(json.load(said)["tags"])
+
+    def taken(self) -> int:
+        """How much has been written to it."""
+        return int(self.container.logs().count(b'"PUT /v2/'))
+
+
+@contextmanager
+def serving(cluster: OnCluster, lab: Lab, port: int, **more: Any) -> Iterator[Shelf]:
+    """CNCF's registry on a port of this machine, which is the node's way to it, too."""
+    config = {"version": 0.1, "storage": {"inmemory": {}}, "http": {"addr": ":5000"}, **more}
+    cluster.write("registry/config.yml", json.dumps(config))
+    cluster.write("registry/keepers", KEEPER)
+    container = cluster.engine.containers.run(
+        "busybox:1.37",
+        ["/registry", "serve", "/etc/registry/config.yml"],
+        detach=True,
+        name=f"{lab.name}-registry",
+        labels={"devenv.test-cluster": "true"},
+        ports={"5000/tcp": ("127.0.0.1", port)},
+        volumes=[f"{lab.programs}/registry:/registry:ro", f"{cluster.root}/registry:/etc/registry:ro"],
+    )
+    try:
+        shelf = Shelf(container, lab, f"127.0.0.1:{port}")
+        shelf.reach()
+        yield shelf
+    finally:
+        container.remove(force=True, v=True)
+
+
+def in_node(lab: Lab, image: str) -> list[str]:
+    """Every name by which the node has an image."""
+    return [name for name in lab.node("ctr", "-n", "k8s.io", "images", "ls", "-q").split() if image in name]
+
+
+def runs(cluster: OnCluster) -> str:
+    """The image of the pod that is there."""
+    return str(cluster.get("pod", cluster.pod("web"))["spec"]["containers"][0]["image"])
+
+
+def told(failed: Ended) -> Mapping[str, str]:
+    """The parts of an error."""
+    lines = (line.split(maxsplit=1) for line in failed.stderr.splitlines())
+    return {line[0]: line[1].strip() for line in lines if len(line) == 2}
+
+
+def page(cluster: OnCluster) -> str:
+    return cluster.devenv("exec", "web", "--", "cat", "/srv/page.txt").stdout
+
+
+def test_a_registry_that_both_sides_reach(alone: OnCluster, lab: Lab, port: int) -> None:
+    image = f"{alone.name}-web"
+    alone.sources("web")
+    with serving(alone, lab, port) as shelf:
+        alone.manifest(shelf.stack)
+        alone.on("up", "-d")
+        (tag,) = shelf.tags(image)
+        assert runs(alone) == f"{shelf.host}/team/{image}:{tag}"
+        assert f'Successfully pulled image "{runs(alone)}"' in alone.kubectl("get", "events")
+        assert all(name.startswith(f"{shelf.host}/team/") for name in in_node(lab, image))
+        assert not alone.engine.images.list(f"{shelf.host}/team/{image}")
+
+        before = shelf.taken()
+        assert before
+        assert "nothing to do" in alone.on("up", "-d").stderr
+        alone.manifest(shelf.stack.replace("sleep 900", "sleep 901"))
+        alone.on("up", "-d")
+        assert shelf.taken() == before
+
+        alone.sources("web", page="two")
+        alone.on("up", "-d")
+        assert page(alone) == "two"
+        assert len(shelf.tags(image)) == 2
+
+        shelf.container.restart(timeout=1)
+        shelf.reach()
+        lab.node("ctr", "-n", "k8s.io", "images", "rm", *in_node(lab, image))
+        alone.kubectl("delete", "pod", alone.pod("web"), "--grace-period=1")
+        eventually(lambda: "ImagePull" in alone.kubectl("get", "pods"), within=30)
+        alone.on("up", "-d")
+        assert page(alone) == "two"
+
+        shelf.container.stop(timeout=1)
+        alone.sources("web", page="three")
+        said = told(alone.on("up", "-d", exits=1))
+        assert said["error"].startswith(f"{shelf.host}/team/{image}:")
+        assert said["where"] == f"registry: {shelf.host}/team   in devenv.yaml"
+        assert "connection refused" in said["why"]
+        assert said["try"] == f"devenv up   once {shelf.host} takes it"
+
+
+def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) -> None:
+    alone.environment = {**alone.environment, "DOCKER_CONFIG": str(alone.root / "docker")}
+    alone.sources("web")
+    keeper = {"htpasswd": {"realm": "team", "path": "/etc/registry/keepers"}}
+    with serving(alone, lab, port, auth=keeper) as shelf:
+        alone.manifest(shelf.stack)
+        said = told(alone.on("up", "-d", exits=1))
+        assert said["try"] == f"docker login {shelf.host}"
+
+        alone.host("docker", "login", shelf.host, "-u", "team", "-p", WORD)
+        failed = alone.on("up", "-d", exits=1).stderr
+        assert "has an image that cannot be pulled" in failed
+        assert "an imagePullSecret in the namespace" in failed
+
+        login = (f"--docker-server={shelf.host}", "--docker-username=team", f"--docker-password={WORD}")
+        alone.kubectl("create", "secret", "docker-registry", "team", *login)
+        before = shelf.taken()
+        alone.on("up", "-d")
+        assert shelf.taken() == before
+
+
+def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -> None:
+    config = alone.write("kind", lab.kubeconfig.read_text())
+    alone.host(
+        "kubectl", "--kubeconfig", str(config), "config", "rename-context", lab.name, f"kind-{lab.name}"
+    )
+    alone.environment = {**alone.environment, "KUBECONFIG": str(config)}
+    alone.sources("web")
+    alone.manifest(f"    registry: registry.invalid/not/asked\n{STACK}")
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").symlink_to(alone.host("sh", "-c", "command -v docker").strip())
+    failed = told(alone.on("up", "-d", exits=1, env={"PATH": str(tmp_path / "bin")}))
+    assert failed["error"] == "the kind command is missing"
+    assert failed["where"] == f"context kind-{lab.name}"
+    assert failed["try"] == "install kind, or put it on PATH"
+
+    for said in ("one", "two"):
+        alone.sources("web", page=said)
+        alone.on("up", "-d", "--context", f"kind-{lab.name}")
+        assert page(alone) == said
+        assert f"docker.io/library/{runs(alone)}" in in_node(lab, alone.name)
+    assert "nothing to do" in alone.on("up", "-d").stderr
