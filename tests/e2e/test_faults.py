@@ -163,7 +163,7 @@ def test_a_command_that_is_not_in_the_image_says_what_to_look_at(checkout: Check
 
 
 def test_what_the_engine_refuses_is_said_in_its_words(checkout: Checkout) -> None:
-    both = f'{{image: "busybox:1.37", command: sleep 900, grace: 1s, compose: {{ports: ["127.0.0.1:18427:80"]}}}}'
+    both = '{image: "busybox:1.37", command: sleep 900, grace: 1s, compose: {ports: ["127.0.0.1:18427:80"]}}'
     ended = fails(checkout, f"services: {{one: {both}, two: {both}}}")
 
     assert "could not be started" in ended.stderr
