@@ -34,7 +34,7 @@ from devenv.backends.kube.resources import Resources
 from devenv.errors import DevenvError
 from tests.e2e.checkout import COMMAND, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
-from tests.e2e.kube.test_kube import answer, web
+from tests.e2e.kube.stacks import answer, web
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 

@@ -1,0 +1,169 @@
+"""What a cluster refuses, and what does not come up: it is said, and nothing of others is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.checkout import eventually
+from tests.e2e.kube.conftest import OnCluster
+from tests.e2e.kube.stacks import STORE, answer, web
+
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+
+
+def test_a_job_that_fails_is_a_card_and_is_not_tried_behind_our_back(cluster: OnCluster) -> None:
+    cluster.manifest(STORE.replace("echo seeded", "sh -c 'echo no table; exit 3'"))
+    failed = cluster.on("up", "-d", exits=1)
+    assert "seed ended with exit 3" in failed.stderr.replace("failed: ", "")
+    assert "no table" in failed.stderr
+    assert cluster.get("job", "seed")["spec"]["suspend"] is True
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+
+
+def test_a_service_that_dies_says_why_and_comes_up_once_mended(cluster: OnCluster) -> None:
+    text = STORE.replace("sleep 900, uses", "sh -c 'echo cannot; exit 2', uses")
+    cluster.manifest(text)
+    failed = cluster.on("up", "-d", exits=1)
+    assert "web" in failed.stderr
+    assert "ended with exit 2" in failed.stderr
+    assert "cannot" in failed.stderr
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+
+
+def test_an_image_that_is_nowhere(cluster: OnCluster) -> None:
+    cluster.manifest('services: {web: {image: "registry.invalid/none:1"}}')
+    failed = cluster.on("up", "-d", exits=1)
+    assert "has an image that cannot be pulled" in failed.stderr
+    assert "registry.invalid/none:1" in failed.stderr
+
+
+def test_a_service_that_fits_on_no_node(cluster: OnCluster) -> None:
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 9, resources: {memory: 900Gi}}}')
+    failed = cluster.on("up", "-d", exits=1)
+    assert "fits on no node" in failed.stderr
+    assert "Insufficient memory" in failed.stderr
+
+
+def test_running_out_of_memory(cluster: OnCluster) -> None:
+    command = "sh -c 'a=x; while :; do a=$a$a; done'"
+    cluster.manifest(
+        f'services: {{web: {{image: "busybox:1.37", command: "{command}", resources: {{memory: 16Mi}}}}}}'
+    )
+    failed = cluster.on("up", "-d", exits=1)
+    assert "ran out of memory" in failed.stderr
+
+
+def test_a_probe_that_never_passes(cluster: OnCluster) -> None:
+    cluster.manifest(
+        'services: {web: {image: "busybox:1.37", command: sleep 900, port: 8080, grace: 1s,'
+        " health: {http: /up, within: 3s}}}"
+    )
+    failed = cluster.on("up", "-d", exits=1)
+    assert "within 3 s" in failed.stderr
+    assert "connection refused" in failed.stderr
+
+
+def test_a_quota_that_is_used_up(cluster: OnCluster) -> None:
+    cluster.host("kubectl", "create", "namespace", cluster.namespace)
+    cluster.kubectl("create", "quota", "none", "--hard=pods=0")
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 9}}')
+    failed = cluster.on("up", "-d", exits=1)
+    assert "exceeded quota" in failed.stderr
+
+
+def test_somebody_elses_object_of_the_same_name_is_left_alone(cluster: OnCluster) -> None:
+    cluster.host("kubectl", "create", "namespace", cluster.namespace)
+    cluster.kubectl("create", "configmap", "web", "--from-literal=theirs=1")
+    cluster.kubectl("create", "deployment", "web", "--image=busybox:1.37", "--replicas=0")
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 9}}')
+    failed = cluster.on("up", "-d", exits=1)
+    assert "Deployment web of something else" in failed.stderr
+    assert cluster.get("serviceaccounts")["items"][0]["metadata"]["name"] == "default"
+    cluster.devenv("down", "--volumes", "-y")
+    assert cluster.get("configmap", "web")["data"] == {"theirs": "1"}
+    assert cluster.get("deployment", "web")["spec"]["replicas"] == 0
+
+
+def test_a_namespace_that_goes_away_is_waited_for(cluster: OnCluster) -> None:
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+    cluster.host("kubectl", "delete", "namespace", cluster.namespace, "--wait=false")
+    cluster.on("up", "-d", within=120)
+    assert cluster.get("namespace", cluster.namespace)["status"]["phase"] == "Active"
+
+
+def test_the_cluster_does_not_answer(cluster: OnCluster) -> None:
+    cluster.manifest(STORE)
+    config = cluster.write(
+        "kubeconfig",
+        """
+        current-context: gone
+        contexts: [{name: gone, context: {cluster: gone, user: gone}}]
+        clusters: [{name: gone, cluster: {server: "https://127.0.0.1:9"}}]
+        users: [{name: gone, user: {token: x}}]
+        """,
+    )
+    environment = {"KUBECONFIG": str(config)}
+    failed = cluster.on("up", "-d", exits=3, env=environment)
+    assert "no Kubernetes cluster answers at https://127.0.0.1:9" in failed.stderr
+    cluster.on("status", exits=3, env=environment)
+    config.write_text(config.read_text().replace("gone", "acme-prod"))
+    refused = cluster.on("up", "-d", exits=2, env=environment)
+    assert "looks like production" in refused.stderr
+
+
+def limited(cluster: OnCluster, *, role: str) -> dict[str, str]:
+    """The environment of somebody who may do no more in the cluster than this role in this namespace."""
+    cluster.host("kubectl", "create", "namespace", cluster.namespace)
+    cluster.kubectl("create", "serviceaccount", "eve")
+    account = f"--serviceaccount={cluster.namespace}:eve"
+    cluster.kubectl("create", "rolebinding", "eve", f"--clusterrole={role}", account)
+    token = cluster.kubectl("create", "token", "eve").strip()
+    said = json.loads(cluster.host("kubectl", "config", "view", "--raw", "--minify", "-o", "json"))
+    said["users"][0]["user"] = {"token": token}
+    said["contexts"][0]["context"]["namespace"] = cluster.namespace
+    return {"KUBECONFIG": str(cluster.write("eve.json", json.dumps(said)))}
+
+
+def test_rights_in_one_namespace_are_enough(cluster: OnCluster, port: int) -> None:
+    environment = limited(cluster, role="edit")
+    cluster.manifest(f"    namespace: {cluster.namespace}\n" + web(port))
+    cluster.on("up", "-d", env=environment)
+    assert answer(port) == cluster.pod("web")
+    assert cluster.devenv("exec", "web", "--", "hostname", env=environment).stdout.strip() == cluster.pod(
+        "web"
+    )
+    cluster.devenv("down", "--volumes", "-y", env=environment)
+
+
+def test_a_right_that_is_missing_is_named(cluster: OnCluster) -> None:
+    environment = limited(cluster, role="view")
+    cluster.manifest(f"    namespace: {cluster.namespace}\n" + STORE)
+    failed = cluster.on("up", "-d", exits=1, env=environment)
+    assert f"no right to patch serviceaccounts in the namespace {cluster.namespace}" in failed.stderr
+    assert "auth can-i patch serviceaccounts" in failed.stderr
+
+
+def test_credentials_that_are_none(cluster: OnCluster) -> None:
+    environment = limited(cluster, role="view")
+    file = Path(environment["KUBECONFIG"])
+    said = json.loads(file.read_text())
+    said["users"][0]["user"] = {"token": "expired"}
+    file.write_text(json.dumps(said))
+    cluster.manifest(STORE)
+    failed = cluster.on("up", "-d", exits=3, env=environment)
+    assert "the cluster does not accept our credentials" in failed.stderr
+
+
+def test_a_pod_that_is_evicted_during_up_is_waited_for(cluster: OnCluster, port: int) -> None:
+    cluster.manifest(web(port).replace("hostname >", "sleep 3; hostname >"))
+    going = cluster.begin("up", "-b", "kube", "-d")
+    first = eventually(lambda: cluster.kubectl("get", "pods", "-o", "name").strip(), within=30)
+    cluster.kubectl("delete", first, "--wait=false")
+    assert going.end(within=60).code == 0
+    assert answer(port) == cluster.pod("web")
