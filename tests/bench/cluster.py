@@ -84,9 +84,10 @@ class Stack:
     def ready(self) -> None:
         """Fails unless every pod is ready."""
         said = json.loads(" ".join(lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")))
-        pods = [one["status"]["containerStatuses"][0]["ready"] for one in said["items"]]
-        if pods != [True] * len(self.ports):
-            raise SystemExit(f"{pods.count(True)} of {len(self.ports)} pods are ready after a cold run")
+        pods = {one["metadata"]["name"]: one["status"] for one in said["items"]}
+        ready = [name for name, status in pods.items() if status["containerStatuses"][0]["ready"]]
+        if len(ready) != len(self.ports):
+            raise SystemExit(f"not ready after a cold run: {json.dumps(pods, indent=1)}")
 
     def answers(self) -> str:
         """Which pod answers at the first port of this machine; empty where none does."""

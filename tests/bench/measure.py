@@ -116,7 +116,10 @@ def race(one: Race, runs: int) -> Result:
     if one.more:
         value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= +{one.more * 1000:.0f} ms"
     else:
-        value, bound = f"{ours / theirs:.2g}", f"<= {one.bound:g}{f' (aim {one.aim:g})' if one.aim else ''}"
+        value, bound = (
+            f"{ours / theirs:.{2 if ours > theirs / 10 else 3}f}",
+            f"<= {one.bound:g}{f' (aim {one.aim:g})' if one.aim else ''}",
+        )
     verdict = "MISS" if not met else "aim reached" if aimed else "pass"
     return Result(one.what, seconds_of(ours), seconds_of(theirs), value, bound, verdict)
 
