@@ -176,7 +176,13 @@ def test_ctrl_c_in_a_terminal_gives_it_back_as_it_was(checkout: Checkout) -> Non
                 break
         return text in screen
 
-    assert shows(b"running"), screen  # base is up, web waits
+    def redrawn() -> bool:
+        """Read what is drawn ten times a second: nobody can go on writing to a screen that is full."""
+        screen.extend(os.read(keyboard, 1 << 12))
+        return True
+
+    assert shows(b"running"), screen  # base is up
+    eventually(lambda: redrawn() and checkout.running() == {"base", "web"}, "web, which waits")
     began = time.monotonic()
     os.write(keyboard, b"\x03")
     assert command.wait(10) == 130
