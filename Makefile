@@ -22,7 +22,7 @@ demo: .venv/ready
 
 ## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready
-	@$(BIN)/python -m pytest -n 3 --dist loadfile  # on two processors, too: they wait more than they work
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## make check     format, lint, types, import contracts
 check: .venv/ready

@@ -12,7 +12,7 @@ from devenv.backends.kube.pods import Pod
 from devenv.stack.model import Unit
 
 UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: others may be on their way out
-UNBOUND = 60.0  # seconds a volume may take to be made
+UNBOUND = 120.0  # seconds a volume may take to be made: a disk in a cloud takes a minute by itself
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
 
@@ -53,7 +53,7 @@ class Wanted:
 
 def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) -> Verdict:
     """`passed`: seconds since the waiting began."""
-    ours = [pod for pod in found if _counts(pod, wanted)]
+    ours = [pod for pod in found if counts(pod, wanted)]
     for pod in ours:
         if (verdict := _failure(unit, pod, wanted, passed)) is not None:
             return verdict
@@ -61,11 +61,12 @@ def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) ->
         done = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
         return Verdict(ready=True) if done else NOT_YET
     up = sum(map(pod_of.ready, ours))
-    replaced = all(_counts(pod, wanted) for pod in found)  # an old pod may still get requests
+    replaced = all(counts(pod, wanted) for pod in found)  # an old pod may still get requests
     return Verdict(ready=up >= unit.replicas and replaced)
 
 
-def _counts(pod: Pod, wanted: Wanted) -> bool:
+def counts(pod: Pod, wanted: Wanted) -> bool:
+    """Whether a pod is one of those that are waited for."""
     restart = str((pod["metadata"].get("annotations") or {}).get(RESTARTED, ""))
     return (
         pod_of.fingerprint(pod) == wanted.fingerprint

@@ -13,7 +13,7 @@ from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources, note
-from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Verdict, Wanted, judge
+from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Verdict, Wanted, counts, judge
 from devenv.errors import UnitFailed
 from devenv.stack.model import Stack, Unit
 
@@ -52,7 +52,8 @@ class Waiting:
             found, now = pods.of(unit.name), pods.clock()
             passed = now - began
             verdict = judge(unit, found, wanted, passed=passed)
-            running = running or (now if any(map(pod_of.running, found)) else 0.0)
+            begun = any(pod_of.running(pod) and counts(pod, wanted) for pod in found)  # not the old ones
+            running = running or (now if begun else 0.0)
             if unit.volumes and passed > UNSCHEDULABLE:
                 self._check_claims(found, passed)
             if verdict.failed:
