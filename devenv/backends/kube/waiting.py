@@ -40,7 +40,7 @@ class Waiting:
         pods, unit, limit = self.pods, self.unit, self._limit
         wanted = wanted or Wanted(note(self.objects[-1], "fingerprint") if self.objects else "")
         pods.listed(PATIENCE)
-        began, running = pods.clock(), 0.0
+        began, running, seen = pods.clock(), 0.0, set[str]()
         known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
         wanted = replace(wanted, restarts=known)
         while not stop.is_set():
@@ -52,8 +52,9 @@ class Waiting:
             found, now = pods.of(unit.name), pods.clock()
             passed = now - began
             verdict = judge(unit, found, wanted, passed=passed)
-            begun = any(pod_of.running(pod) and counts(pod, wanted) for pod in found)  # not the old ones
-            running = running or (now if begun else 0.0)
+            begun = {pod_of.uid(pod) for pod in found if pod_of.running(pod) and counts(pod, wanted)}
+            if not begun <= seen:  # each replica has its time; an old pod has had it
+                running, seen = now, seen | begun
             if unit.volumes and passed > UNSCHEDULABLE:
                 self._check_claims(found, passed)
             if verdict.failed:

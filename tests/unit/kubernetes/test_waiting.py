@@ -1,0 +1,76 @@
+"""How long is waited for a unit's pods, on a clock of our own."""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import Place
+from devenv.backends.kube.pods import Pods
+from devenv.backends.kube.verdict import Wanted
+from devenv.backends.kube.waiting import Waiting
+from devenv.errors import UnitFailed
+from devenv.stack.model import Stack, Unit
+
+
+def pod(name: str, fingerprint: str, *, running: bool = True, ready: bool = True) -> dict[str, Any]:
+    state = {"running": {}} if running else {"waiting": {"reason": "ContainerCreating"}}
+    return {
+        "metadata": {"name": name, "uid": name, "annotations": {"devenv.dev/fingerprint": fingerprint}},
+        "status": {
+            "phase": "Running" if running else "Pending",
+            "conditions": [{"type": "Ready", "status": str(ready and running)}],
+            "containerStatuses": [{"name": "web", "restartCount": 0, "state": state}],
+        },
+    }
+
+
+class Told(Pods):
+    """Pods as they are from a second on, each pause a second long."""
+
+    def __init__(self, *story: tuple[int, list[dict[str, Any]]]) -> None:
+        self._story, self._now, self.trouble = story, 100, None
+
+    def listed(self, within: float) -> None:
+        pass
+
+    def of(self, unit: str) -> list[Any]:
+        return next(found for start, found in reversed(self._story) if self._now - 100 >= start)
+
+    def clock(self) -> float:
+        return float(self._now)
+
+    def pause(self, seconds: float) -> None:
+        self._now += 1
+
+
+def waited(pods: Told, replicas: int = 1) -> float:
+    """For how many seconds; ends in `UnitFailed` for what takes too long."""
+    unit = Unit("web", "service", "web:1", replicas=replicas)
+    stack = Stack(name="shop", namespace="shop", checkout="c", units=(unit,))
+    nowhere = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
+    Waiting(nowhere, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
+    return pods.clock() - 100
+
+
+OLD = pod("old", "old")
+
+
+def test_an_old_pod_that_runs_does_not_use_up_the_time_of_the_new_one() -> None:
+    slow = [OLD, pod("new", "new", running=False)]
+    assert waited(Told((0, slow), (40, [pod("new", "new")]))) > 40
+
+
+def test_each_replica_has_its_own_time() -> None:
+    first, second = pod("web-0", "new"), pod("web-1", "new")
+    story = (0, [first, OLD]), (9, [first, pod("web-1", "new", ready=False)]), (16, [first, second])
+    assert waited(Told(*story), replicas=2) >= 16
+
+
+def test_a_pod_that_runs_and_does_not_get_ready_is_late() -> None:
+    with pytest.raises(UnitFailed) as failed:
+        waited(Told((0, [pod("new", "new", ready=False)])))
+    assert failed.value.card.what == "was not ready within 10 s"
