@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from .checkout import COMMAND, Checkout, Ended, Going, eventually
+from .checkout import Checkout, Ended, Going, eventually
+from .screen import Screen, needs_a_terminal
 
 pytestmark = pytest.mark.engine
 
@@ -152,46 +151,20 @@ def test_ctrl_c_while_following_leaves_the_stack_running(checkout: Checkout, gro
     assert checkout.running() == {"web"}
 
 
-@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid to give a command a terminal")
+@needs_a_terminal
 def test_ctrl_c_in_a_terminal_gives_it_back_as_it_was(checkout: Checkout) -> None:
     checkout.manifest(GATED)
-    keyboard, terminal = os.openpty()
-    command = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", COMMAND, "up", "-d"],
-        cwd=checkout.root,
-        env={**checkout.environment, "TERM": "xterm"},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    screen = bytearray()
-
-    def shows(text: bytes) -> bool:
-        """Read on until this is on the screen."""
-        while text not in screen:
-            try:
-                screen.extend(os.read(keyboard, 1 << 12))
-            except OSError:  # the other side has hung up
-                break
-        return text in screen
-
-    def redrawn() -> bool:
-        """Read what is drawn ten times a second: nobody can go on writing to a screen that is full."""
-        screen.extend(os.read(keyboard, 1 << 12))
-        return True
-
-    assert shows(b"running"), screen  # base is up
-    eventually(lambda: redrawn() and checkout.running() == {"base", "web"}, "web, which waits")
+    screen = Screen(checkout, "up", "-d")
+    screen.shows("running")  # base is up
+    eventually(lambda: checkout.running() == {"base", "web"}, "web, which waits")
     began = time.monotonic()
-    os.write(keyboard, b"\x03")
-    assert command.wait(10) == 130
+    screen.press(b"\x03")
+    assert screen.end() == 130
     assert time.monotonic() - began < SOON
-    assert shows(b"interrupted"), screen
-    shows(b"what is never shown")
-    os.close(keyboard)
-    assert screen.count(b"\x1b[?25l") == screen.count(b"\x1b[?25h"), "the cursor stays hidden"
-    assert b"Traceback" not in screen
+    assert "interrupted" in screen.shown
+    assert screen.shown.count("\x1b[?25l") == screen.shown.count("\x1b[?25h"), "the cursor stays hidden"
+    assert "Traceback" not in screen.shown
+    assert screen.left == screen.modes
     assert checkout.running() == {"base", "web"}
 
 

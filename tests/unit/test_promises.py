@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def promised(folder: Path, who: str = "the stack in /here") -> dict[int, str]:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> subprocess.Popen[str]:
+def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process, which has promised two ports."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROMISES, str(tmp_path)], stdout=subprocess.PIPE, text=True
@@ -34,7 +35,9 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    return process
+    yield process
+    process.kill()
+    process.wait()
 
 
 def test_a_promise_is_seen_until_its_process_ends_however_it_does(

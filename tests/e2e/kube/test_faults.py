@@ -5,19 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import socket
-import struct
-import subprocess
-import termios
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,9 +27,10 @@ from devenv.backends.kube.forwards import holder
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources
 from devenv.errors import DevenvError
-from tests.e2e.checkout import COMMAND, eventually
+from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.e2e.kube.stacks import answer, web
+from tests.e2e.screen import Screen, needs_a_terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
@@ -262,48 +258,7 @@ def test_several_kubeconfigs_are_one(cluster: OnCluster, port: int) -> None:
 # -- people
 
 
-class Screen:
-    """A command on a terminal of its own."""
-
-    def __init__(self, cluster: OnCluster, *argv: str, rows: int, columns: int) -> None:
-        self._keyboard, terminal = os.openpty()
-        self.resize(rows, columns)
-        self.modes = termios.tcgetattr(self._keyboard)
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", COMMAND, *argv],
-            cwd=cluster.root,
-            env={**cluster.environment, "TERM": "xterm"},
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-        )
-        os.close(terminal)
-        os.set_blocking(self._keyboard, False)
-        self.shown = ""
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def type(self, text: str) -> None:
-        self.shown = ""
-        os.write(self._keyboard, text.encode())
-
-    def _read(self) -> str:
-        with contextlib.suppress(OSError):  # nothing new, or the other side has hung up
-            self.shown += os.read(self._keyboard, 1 << 12).decode(errors="replace")
-        return self.shown
-
-    def shows(self, text: str) -> None:
-        eventually(lambda: text in self._read(), f"{text!r} in {self.shown!r}", within=20)
-
-    def end(self) -> int:
-        code = self.process.wait(20)
-        self.left = termios.tcgetattr(self._keyboard)
-        os.close(self._keyboard)
-        return code
-
-
-@pytest.mark.skipif(not Path("/usr/bin/setsid").exists(), reason="needs setsid to give a command a terminal")
+@needs_a_terminal
 def test_a_terminal_in_a_pod(cluster: OnCluster) -> None:
     cluster.manifest(SLEEPER)
     cluster.on("up", "-d")
@@ -315,7 +270,7 @@ def test_a_terminal_in_a_pod(cluster: OnCluster) -> None:
     screen.type("stty size\r")
     screen.shows("40 100")
     screen.type("sleep 100; echo then $?\r")
-    time.sleep(0.5)  # until it sleeps
+    eventually(lambda: "sleep 100" in cluster.devenv("exec", "web", "--", "ps").stdout, "the sleep")
     screen.type("\x03")
     screen.shows("^C")
     screen.shows("# ")

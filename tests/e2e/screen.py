@@ -1,0 +1,70 @@
+"""A command on a terminal of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+import termios
+import threading
+
+import pytest
+
+from .checkout import COMMAND, Checkout, eventually
+
+needs_a_terminal = pytest.mark.skipif(
+    shutil.which("setsid") is None, reason="needs setsid to give a command a terminal"
+)
+
+
+class Screen:
+    """`devenv ARGV` of a checkout, and what it shows."""
+
+    def __init__(self, checkout: Checkout, *argv: str, rows: int = 24, columns: int = 80) -> None:
+        self._keyboard, terminal = os.openpty()
+        self.resize(rows, columns)
+        self.modes = self.left = termios.tcgetattr(self._keyboard)
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", COMMAND, *argv],
+            cwd=checkout.root,
+            env={**checkout.environment, "TERM": "xterm"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        self.shown = ""
+        # All the time: a command cannot go on writing to a screen that nobody looks at.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # the other side has hung up
+            while data := os.read(self._keyboard, 1 << 12):
+                self.shown += data.decode(errors="replace")
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text: str) -> None:
+        """Press keys, on a screen that is empty again."""
+        self.shown = ""
+        os.write(self._keyboard, text.encode())
+
+    def press(self, key: bytes) -> None:
+        os.write(self._keyboard, key)
+
+    def shows(self, text: str) -> None:
+        """Wait until this is on the screen."""
+        eventually(lambda: text in self.shown, f"{text!r} on the screen", within=20)
+
+    def end(self) -> int:
+        """The exit code; `left` is how it left the terminal."""
+        code = self.process.wait(20)
+        self.left = termios.tcgetattr(self._keyboard)
+        self._reader.join(5)
+        os.close(self._keyboard)
+        return code
