@@ -1,8 +1,7 @@
-"""Docker Compose: python-on-whales builds and pulls, the engine is asked and listened to."""
+"""Docker Compose: it creates what the engine is then asked to start, and listened to."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
@@ -18,20 +17,17 @@ from devenv import proc
 from devenv.backends import containers, loglines
 from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
 from devenv.backends.causes import likely
+from devenv.backends.images import TAIL, Images
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.plan.model import Found, Observed
 from devenv.stack import text
 from devenv.stack.labels import LABEL
 
 if TYPE_CHECKING:  # each of these is imported where it is used: looking must not pay for doing
-    from python_on_whales import DockerClient
-
     from devenv.backends.docker import Engine, State
     from devenv.render.bundle import Bundle
     from devenv.stack.model import Stack, Unit
 
-TAIL = 15  # log lines on a card: enough for a traceback's end, few enough to read
-KEEP = 3  # builds of an image; going back to what one had before lunch stays free
 SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
 
 
@@ -62,6 +58,10 @@ class ComposeBackend:
     @cached_property
     def _address(self) -> str:
         return containers.address()
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._address, lambda: self.engine)
 
     @property
     def home(self) -> str:
@@ -110,8 +110,7 @@ class ComposeBackend:
         )
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
-        found = containers.images(self._address)
-        return containers.named(self.engine.images() if found is None else found, wanted)
+        return self._images.have(wanted)
 
     # -- doing
 
@@ -126,41 +125,11 @@ class ComposeBackend:
         with suppress(DevenvError):  # whoever asks the engine next hears the same
             self.engine.listen(self._stack_id)
 
-    @cached_property
-    def _whale(self) -> DockerClient:
-        from python_on_whales import DockerClient
-
-        return DockerClient(
-            compose_files=[self._bundle / "compose.yaml"] if self._bundle != Path() else [],
-            host=os.environ.get("DOCKER_HOST"),
-        )
-
     def pull(self, image: str, say: Say) -> None:
-        for line in _spoken(self._whale.image.pull(image, stream_logs=True), _pull_failed(image)):
-            say(line)
+        self._images.pull(image, say)
 
     def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
-        build = unit.build
-        assert build is not None
-        context = root / build.context
-        said: list[str] = []
-        stream = self._whale.buildx.build(
-            context,
-            file=context / build.dockerfile,
-            tags=unit.image,
-            target=build.target,
-            build_args={key: text.reveal(value, secrets) for key, value in build.args},
-            secrets=[_build_secret(root, key, source) for key, source in build.secrets],
-            ssh=build.ssh,
-            labels={LABEL + "built-for": unit.name},
-            load=True,
-            progress="plain",
-            stream_logs=True,
-        )
-        for line in _spoken(stream, _build_failed(unit, said)):
-            said.append(line)
-            say(line)
-        self.engine.forget_builds(unit.image, keep=KEEP)
+        self._images.build(unit, root, secrets, say)
 
     def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         if units:
@@ -363,55 +332,6 @@ def _require_docker() -> None:
         raise ToolMissing(
             "the docker command is missing", hint="install the Docker CLI with its Compose and Buildx plugins"
         )
-
-
-def _build_secret(root: Path, key: str, source: str) -> str:
-    return f"id={key},env={source[1:]}" if source.startswith("$") else f"id={key},src={root / source}"
-
-
-def _spoken(stream: Any, failed: Any) -> Iterator[str]:
-    """The lines of a docker command; its failure becomes an error of ours."""
-    from python_on_whales.exceptions import DockerException
-
-    try:
-        for piece in stream:
-            raw = piece[1] if isinstance(piece, tuple) else piece
-            line = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
-            if line.strip():
-                yield line.rstrip()
-    except DockerException as error:
-        raise failed((error.stderr or "").strip(), error) from error
-
-
-def _pull_failed(image: str) -> Any:
-    def failed(said: str, error: Exception) -> DevenvError:
-        why = said.splitlines()[-1] if said else ""
-        hint = likely([why]) or "is the name right? For a private registry: docker login"
-        return DevenvError(
-            f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
-        )
-
-    return failed
-
-
-def _build_failed(unit: Unit, said: list[str]) -> Any:
-    def failed(stderr: str, error: Exception) -> DevenvError:
-        lines = [line for line in (said or stderr.splitlines()) if not line.startswith("#0 building")]
-        build = unit.build
-        assert build is not None
-        where = f"{build.context.removeprefix('./')}/{build.dockerfile}"
-        hint = likely(lines) or f"docker build {build.context}   shows it alone"
-        return UnitFailed(
-            Card(
-                unit.name,
-                "could not be built",
-                facts=(("from", where),),
-                said=tuple(lines[-TAIL:]),
-                hint=hint,
-            )
-        )
-
-    return failed
 
 
 _COMPOSE = {

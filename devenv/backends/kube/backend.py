@@ -15,6 +15,7 @@ import yaml
 from devenv import assets
 from devenv.backends import containers
 from devenv.backends.base import LogLine, Removed, Say, Site, Stream
+from devenv.backends.images import Images
 from devenv.backends.kube import delivery, forwards, ground, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
@@ -30,7 +31,7 @@ from devenv.errors import DevenvError
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
-    from devenv.backends.compose import ComposeBackend
+    from devenv.backends.docker import Engine
     from devenv.render.bundle import Bundle
     from devenv.stack.model import Stack, Unit
 
@@ -75,10 +76,16 @@ class KubeBackend:
         return delivery.choose(self.client, self._stack)
 
     @cached_property
-    def _docker(self) -> ComposeBackend:
-        from devenv.backends.compose import ComposeBackend
+    def _engine(self) -> Engine:
+        from devenv.backends.docker import Engine
 
-        return ComposeBackend()
+        address = containers.address()
+        containers.reach(address)
+        return Engine(address)
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(containers.address(), lambda: self._engine)
 
     @property
     def namespace(self) -> str:
@@ -191,13 +198,13 @@ class KubeBackend:
 
     def pull(self, image: str, say: Say) -> None:
         assert self._stack is not None
-        if self._docker.images(self._stack, [image]):
+        if self._images.have([image]):
             self._delivery.bring(image, say)
         else:
             say("the cluster fetches it itself")
 
     def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
-        self._docker.build(unit, root, secrets, say)
+        self._images.build(unit, root, secrets, say)
         self._delivery.bring(unit.image, say)
 
     def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
@@ -367,8 +374,8 @@ class KubeBackend:
             self._pods.stop()
         if "client" in vars(self):
             self.client.close()
-        if "_docker" in vars(self):
-            self._docker.close()
+        if "_engine" in vars(self):
+            self._engine.close()
 
 
 def _goes_well(job: Object, fingerprint: str) -> bool:

@@ -1,0 +1,122 @@
+"""The images of this machine's engine: which there are, pulled and built through python-on-whales."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from devenv.backends import containers
+from devenv.backends.base import Say
+from devenv.backends.causes import likely
+from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.stack import text
+from devenv.stack.labels import LABEL
+
+if TYPE_CHECKING:  # imported where they are used: looking must not pay for doing
+    from python_on_whales import DockerClient
+
+    from devenv.backends.docker import Engine
+    from devenv.stack.model import Unit
+
+TAIL = 15  # lines on a card: enough for a traceback's end, few enough to read
+KEEP = 3  # builds of an image; going back to what one had before lunch stays free
+
+
+class Images:
+    """What every backend starts from, wherever it brings an image then."""
+
+    def __init__(self, address: str, engine: Callable[[], Engine]) -> None:
+        """`engine` makes the connection through the SDK, for what takes more than a look."""
+        self._address, self._engine = address, engine
+
+    def have(self, wanted: Collection[str]) -> frozenset[str]:
+        """Those of the images that are here."""
+        found = containers.images(self._address)
+        return containers.named(self._engine().images() if found is None else found, wanted)
+
+    @cached_property
+    def _whale(self) -> DockerClient:
+        from python_on_whales import DockerClient
+
+        return DockerClient(host=os.environ.get("DOCKER_HOST"))
+
+    def pull(self, image: str, say: Say) -> None:
+        """Fetch an image. Raises `DevenvError`."""
+        for line in _spoken(self._whale.image.pull(image, stream_logs=True), _pull_failed(image)):
+            say(line)
+
+    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+        """Build a unit's image, and forget the oldest of its builds. Raises `UnitFailed`."""
+        build = unit.build
+        assert build is not None
+        context = root / build.context
+        said: list[str] = []
+        stream = self._whale.buildx.build(
+            context,
+            file=context / build.dockerfile,
+            tags=unit.image,
+            target=build.target,
+            build_args={key: text.reveal(value, secrets) for key, value in build.args},
+            secrets=[_build_secret(root, key, source) for key, source in build.secrets],
+            ssh=build.ssh,
+            labels={LABEL + "built-for": unit.name},
+            load=True,
+            progress="plain",
+            stream_logs=True,
+        )
+        for line in _spoken(stream, _build_failed(unit, said)):
+            said.append(line)
+            say(line)
+        self._engine().forget_builds(unit.image, keep=KEEP)
+
+
+def _build_secret(root: Path, key: str, source: str) -> str:
+    return f"id={key},env={source[1:]}" if source.startswith("$") else f"id={key},src={root / source}"
+
+
+def _spoken(stream: Any, failed: Any) -> Iterator[str]:
+    """The lines of a docker command; its failure becomes an error of ours."""
+    from python_on_whales.exceptions import DockerException
+
+    try:
+        for piece in stream:
+            raw = piece[1] if isinstance(piece, tuple) else piece
+            line = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+            if line.strip():
+                yield line.rstrip()
+    except DockerException as error:
+        raise failed((error.stderr or "").strip(), error) from error
+
+
+def _pull_failed(image: str) -> Any:
+    def failed(said: str, error: Exception) -> DevenvError:
+        why = said.splitlines()[-1] if said else ""
+        hint = likely([why]) or "is the name right? For a private registry: docker login"
+        return DevenvError(
+            f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
+        )
+
+    return failed
+
+
+def _build_failed(unit: Unit, said: list[str]) -> Any:
+    def failed(stderr: str, error: Exception) -> DevenvError:
+        lines = [line for line in (said or stderr.splitlines()) if not line.startswith("#0 building")]
+        build = unit.build
+        assert build is not None
+        where = f"{build.context.removeprefix('./')}/{build.dockerfile}"
+        hint = likely(lines) or f"docker build {build.context}   shows it alone"
+        return UnitFailed(
+            Card(
+                unit.name,
+                "could not be built",
+                facts=(("from", where),),
+                said=tuple(lines[-TAIL:]),
+                hint=hint,
+            )
+        )
+
+    return failed
