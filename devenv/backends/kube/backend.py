@@ -245,7 +245,7 @@ class KubeBackend:
             if one not in self._sent:
                 self._send(one)
         path = self.resources.of(workload)
-        before = {pod_of.uid(pod) for pod in self._current(unit.name)}
+        current = self._current(unit.name)
         found = self.client.find(path) if unit.one_shot else None
         if found is not None and not _goes_well(found, fingerprint):
             removal.replace(self.client, self.resources, path, workload)
@@ -257,8 +257,9 @@ class KubeBackend:
                     raise
                 removal.replace(self.client, self.resources, path, workload)
         replaced = found is not None and not _goes_well(found, fingerprint)
-        stuck = self._unstick(unit)
-        self._wanted[unit.name] = Wanted(fingerprint, before=frozenset(before if replaced else stuck))
+        gone = set(map(pod_of.uid, current)) if replaced else self._unstick(unit)
+        ended = pod_of.all_ends(() if unit.one_shot else current)
+        self._wanted[unit.name] = Wanted(fingerprint, before=frozenset(gone), ended=ended)
 
     def _current(self, unit: str) -> list[pod_of.Pod]:
         assert self.target is not None

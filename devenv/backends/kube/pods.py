@@ -7,7 +7,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from devenv.backends.kube.client import Client, Object
@@ -164,9 +164,29 @@ def condition(pod: Pod, kind: str) -> Mapping[str, Any]:
 
 
 def containers(pod: Pod) -> list[Mapping[str, Any]]:
-    """The statuses of its containers, those that run before the others first."""
+    """The statuses of its containers, those that run before the others first, until they have done that."""
     status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+    first = status.get("initContainerStatuses") or ()
+    left = [one for one in first if one.get("state", {}).get("terminated", {}).get("exitCode") != 0]
+    return [*left, *(status.get("containerStatuses") or ())]
+
+
+def ends(container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """How a container ended, now and the time before, the latest first."""
+    found = (container.get(when, {}).get("terminated") for when in ("state", "lastState"))
+    return [one for one in found if one]
+
+
+def end_id(pod: Pod, end: Mapping[str, Any]) -> str:
+    """Tells one end from another of the same pod."""
+    return f"{uid(pod)} {end.get('containerID') or end.get('finishedAt', '')}"
+
+
+def all_ends(pods: Iterable[Pod]) -> frozenset[str]:
+    """Every end in these pods, by id."""
+    return frozenset(
+        end_id(pod, end) for pod in pods for container in containers(pod) for end in ends(container)
+    )
 
 
 def running(pod: Pod) -> bool:

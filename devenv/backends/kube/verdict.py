@@ -41,14 +41,14 @@ NOT_YET = Verdict()
 class Wanted:
     """Which pods count: those made for this fingerprint and this restart, and not made before it.
 
-    `restarts`: how often a pod had been started again when the waiting began; a node that was stopped
-    does that, too.
+    `ended`: ends of containers that had come before that, as a node that was stopped brings them: they are
+    started again.
     """
 
     fingerprint: str
     restart: str = ""
     before: frozenset[str] = frozenset()
-    restarts: Mapping[str, int] = field(default_factory=dict)
+    ended: frozenset[str] = frozenset()
 
 
 def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) -> Verdict:
@@ -81,14 +81,12 @@ RESTARTED = "devenv.dev/restarted"
 
 
 def _failure(unit: Unit, pod: Pod, wanted: Wanted, passed: float) -> Verdict | None:
-    known = wanted.restarts.get(pod_of.uid(pod), 0)
     for container in pod_of.containers(pod):
-        state = container.get("state", {})
-        again = pod_of.restarts(pod) > known or "running" not in state
-        ended = state.get("terminated") or (again and container.get("lastState", {}).get("terminated"))
-        if ended and not (unit.one_shot and ended.get("exitCode") == 0):
-            return _ended(pod, container, ended)
-        waiting = state.get("waiting") or {}
+        for end in pod_of.ends(container):
+            known = pod_of.end_id(pod, end) in wanted.ended
+            if not known and not (unit.one_shot and end.get("exitCode") == 0):
+                return _ended(pod, container, end)
+        waiting = container.get("state", {}).get("waiting") or {}
         passing = any(word in waiting.get("message", "") for word in PASSING)
         if waiting.get("reason") in HOPELESS and not passing:
             return _waits(pod, container, waiting)

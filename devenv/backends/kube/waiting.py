@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 
 from devenv.backends.base import Interrupted
@@ -38,11 +38,12 @@ class Waiting:
     def until_ready(self, wanted: Wanted | None, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
         pods, unit, limit = self.pods, self.unit, self._limit
-        wanted = wanted or Wanted(note(self.objects[-1], "fingerprint") if self.objects else "")
         pods.listed(PATIENCE)
+        if wanted is None:  # nothing was applied: all that ended did so before
+            fingerprint = note(self.objects[-1], "fingerprint") if self.objects else ""
+            ended = () if unit.one_shot else pods.of(unit.name)
+            wanted = Wanted(fingerprint, ended=pod_of.all_ends(ended))
         began, running, seen = pods.clock(), 0.0, set[str]()
-        known = {pod_of.uid(pod): pod_of.restarts(pod) for pod in pods.of(unit.name) if pod_of.running(pod)}
-        wanted = replace(wanted, restarts=known)
         while not stop.is_set():
             if pods.trouble is not None:  # what nobody can see is neither ready nor late
                 if pods.away() > PATIENCE:

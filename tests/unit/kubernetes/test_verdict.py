@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devenv.backends.kube.pods import all_ends
 from devenv.backends.kube.verdict import NOT_YET, Seen, Verdict, Wanted, judge, seen
 from devenv.stack.model import Probe, Unit
 
@@ -124,11 +125,25 @@ def test_a_kubelet_that_is_behind_is_no_failure() -> None:
     assert judge(WEB, [pod(phase="Pending", state=behind)], NOW, passed=5) == NOT_YET
 
 
-def test_what_was_started_again_before_the_waiting_began_is_no_failure() -> None:
-    again = pod(ready=True, last=ended(143))
-    again["status"]["containerStatuses"][0]["restartCount"] = 1
-    assert judge(WEB, [again], Wanted("f1", restarts={"u1": 1}), passed=0).ready
+def test_what_had_ended_before_is_no_failure_and_what_ends_again_is() -> None:
+    down, again = pod(ready=True, state=ended(143)), pod(ready=True, last=ended(143))
+    known = Wanted("f1", ended=all_ends([down]))
+    assert judge(WEB, [again], known, passed=0).ready
+    assert judge(WEB, [down], known, passed=0).failed == ""
     assert judge(WEB, [again], NOW, passed=0).failed == "ended with exit 143"
+    again["status"]["containerStatuses"][0]["lastState"]["terminated"]["containerID"] = "another"
+    assert judge(WEB, [again], known, passed=0).failed == "ended with exit 143"
+
+
+def test_a_container_that_runs_before_the_others_may_end_and_may_not_fail() -> None:
+    first = {"name": "first", "state": ended(0, "Completed")}
+    done = pod(ready=True, initContainerStatuses=[first])
+    assert judge(WEB, [done], NOW, passed=0).ready
+    assert seen({"kind": "Deployment", "spec": {"replicas": 1}}, [done]).state == "running"
+    failed = pod(
+        initContainerStatuses=[{"name": "first", "state": ended(3)}], state=waiting("PodInitializing")
+    )
+    assert judge(WEB, [failed], NOW, passed=0).failed == "ended with exit 3"
 
 
 def test_a_pod_may_take_a_moment_to_be_scheduled() -> None:
