@@ -145,7 +145,10 @@ class ComposeBackend:
         from devenv.backends.docker import Refused
 
         try:
-            self.engine.start(container["Id"])
+            if container["State"] == "paused":
+                self.engine.unpause(container["Id"])
+            else:
+                self.engine.start(container["Id"])
         except Refused as error:
             raise _not_started(unit, error.what) from error
 

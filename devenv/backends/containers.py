@@ -154,7 +154,7 @@ def found(container: Container) -> Found:
     ports = json.loads(labels.get(LABEL + "ports", "[]"))
     return Found(
         unit=labels[LABEL + "unit"],
-        id=container["Id"],
+        id=container["Id"][:12],  # as `docker ps` prints it, and so as a plan names it
         state=container["State"],
         stack=labels.get(LABEL + "stack", ""),
         role=labels.get(LABEL + "role", ""),

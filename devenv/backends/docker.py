@@ -126,6 +126,11 @@ class Engine:
         self.api.start(container)
 
     @speaks
+    def unpause(self, container: str) -> None:
+        """Let a paused container go on."""
+        self.api.unpause(container)
+
+    @speaks
     def restart(self, container: str) -> None:
         """Stop and start a container."""
         self.api.restart(container)
@@ -239,6 +244,10 @@ class Engine:
                 case "die":
                     state.status = "exited"
                     state.exit_code = int(actor.get("Attributes", {}).get("exitCode", 1))
+                case "pause":
+                    state.status = "paused"
+                case "unpause":
+                    state.status = "running"
                 case "oom":
                     state.oom = True
                 case "destroy":

@@ -93,9 +93,9 @@ class Found:
 class Observed:
     """A read-only snapshot of what belongs to a checkout, found by label.
 
-    `strays` are containers of units seen twice; `taken` are ports of this machine that others hold,
-    `forwarded` those that are held for this stack. `namespace` is where the stack was put before,
-    `namespaces` are those of the cluster by the checkout that made them.
+    `strays` are ids of what runs a unit that something else runs, too; `taken` are ports of this machine
+    that others hold, `forwarded` those that are held for this stack. `namespace` is where the stack was put
+    before, `namespaces` are those of the cluster by the checkout that made them.
     """
 
     units: Mapping[str, Found] = field(default_factory=dict)

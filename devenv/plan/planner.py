@@ -116,6 +116,8 @@ class _Planner:
         if found.fingerprint != wanted:
             changed = differences(found.fingerprint, wanted)
             return f"{' and '.join(changed) or 'everything'} changed"
+        if found.state == "paused":
+            return "paused"
         if found.running or (unit.one_shot and found.state == "exited" and found.exit_code == 0):
             return ""
         if found.state == "created":
@@ -139,10 +141,10 @@ class _Planner:
         return [self._add(Op.PULL, image, "not on this machine", []) for image in missing]
 
     def _orphans(self) -> list[int]:
-        causes = {one[:12]: "there are two of it" for one in self.observed.strays}
+        causes = dict.fromkeys(self.observed.strays, "there are two of it")
         for name, found in self.observed.units.items():
             if name not in self._found:
-                causes[found.id[:12]] = f"of {found.stack}, as the stack was called before"
+                causes[found.id] = f"of {found.stack}, as the stack was called before"
             elif name not in self.stack:
                 causes[name] = "not in the manifest any more"
         return [self._add(Op.REMOVE, target, cause, []) for target, cause in causes.items()]

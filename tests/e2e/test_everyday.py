@@ -149,6 +149,17 @@ def test_a_stopped_service_is_started_again(up: Checkout) -> None:
     assert after["worker"][0] == before["worker"][0]
 
 
+def test_a_paused_service_goes_on(up: Checkout) -> None:
+    before = up.units()["worker"]
+    up.engine.api.pause(before.id)
+
+    ended = up.devenv("up", "-d")
+
+    assert "ready in" in ended.stderr
+    after = up.units()["worker"]
+    assert (after.id, after.status) == (before.id, "running")
+
+
 def test_restart_restarts_the_named_service_and_keeps_its_container(up: Checkout) -> None:
     before = up.lives()
 

@@ -57,6 +57,8 @@ def test_a_container_is_known_by_its_labels_alone() -> None:
         links=(("", "http://localhost:8081"),),
         routes=("/api",),
     )
+    long = "0123456789ab" + "c" * 52
+    assert containers.found(container(Id=long)).id == "0123456789ab"
     bare = containers.found(
         container(Labels={"devenv.dev/unit": "job"}, State="exited", Status="Exited (3) 1 hour ago")
     )

@@ -163,6 +163,18 @@ def test_the_second_container_of_a_unit_is_removed() -> None:
     assert planned(shop(), observed) == "[] -> #1 remove c0ffee (there are two of it)"
 
 
+def test_ids_are_taken_as_they_are() -> None:
+    observed = replace(running(shop()), strays=("shop/StatefulSet/web",))
+    assert planned(shop(), observed) == "[] -> #1 remove shop/StatefulSet/web (there are two of it)"
+
+
+def test_a_paused_container_goes_on() -> None:
+    observed = running(shop(), web=found("web", state="paused"))
+    assert planned(shop(), observed).startswith(
+        "[] -> #1 prepare shop (has steps to run)\n[1] -> #2 apply web (paused)"
+    )
+
+
 def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
     only = "name: {}\nservices:\n  web: {{image: web:1}}\n"
     old, new = stack(only.format("old")), stack(only.format("new"))

@@ -246,6 +246,7 @@ class KubeBackend:
                 self._send(one)
         path = self.resources.of(workload)
         current = self._current(unit.name)
+        removal.remove_others(self.client, self.resources, workload)
         found = self.client.find(path) if unit.one_shot else None
         if found is not None and not _goes_well(found, fingerprint):
             removal.replace(self.client, self.resources, path, workload)

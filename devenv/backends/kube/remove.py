@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from devenv.backends.base import Removed, Say
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.ground import leave_namespace
-from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, label
+from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
 
 SPARE = 15.0  # seconds beyond a pod's own grace until it counts as stuck
@@ -59,6 +59,16 @@ def remove_unit(client: Client, stack: str, namespace: str, unit: str) -> None:
     for kind in OURS:
         for one in resources.ours(kind, namespace, stack=stack, unit=unit):
             client.delete(resources.of(one), uid=one["metadata"]["uid"])
+
+
+def remove_others(client: Client, resources: Resources, wanted: Object) -> None:
+    """Remove what runs a unit as another kind of object than it should be, as before its first volume."""
+    metadata = wanted["metadata"]
+    owner = {"stack": label(wanted, "stack"), "unit": label(wanted, "unit")}
+    for kind in WORKLOADS:
+        if kind != kind_of(wanted):
+            for workload in resources.ours(kind, metadata["namespace"], **owner):
+                client.delete(resources.of(workload), uid=workload["metadata"]["uid"])
 
 
 def replace(client: Client, resources: Resources, path: str, wanted: Object) -> None:

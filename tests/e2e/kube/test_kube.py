@@ -68,6 +68,22 @@ def test_data_outlives_down_and_goes_when_asked(cluster: OnCluster) -> None:
     assert gone == "" or "Terminating" in gone
 
 
+def test_a_first_volume_and_no_volume_any_more(cluster: OnCluster) -> None:
+    without = STORE.replace("        volumes: {data: /data}\n", "").replace("date >> /data/starts; ", "")
+    for manifest, kind in ((without, "deployments"), (STORE, "statefulsets"), (without, "deployments")):
+        cluster.manifest(manifest)
+        cluster.on("up", "-d")
+        kept = {one["metadata"]["name"] for one in cluster.get(kind)["items"]}
+        others = cluster.get({"deployments": "statefulsets"}.get(kind, "deployments"))["items"]
+        assert "keeper" in kept
+        assert "keeper" not in {one["metadata"]["name"] for one in others}
+        assert cluster.devenv("plan").stdout == ""
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+    starts = cluster.devenv("exec", "keeper", "--", "cat", "/data/starts").stdout
+    assert len(starts.splitlines()) == 2  # the data outlived the time without a volume
+
+
 def test_a_removed_service_goes_and_a_changed_job_runs_again(cluster: OnCluster) -> None:
     cluster.manifest(STORE)
     cluster.on("up", "-d")

@@ -21,6 +21,21 @@ def one(kind: str, version: str) -> dict[str, Any]:
     }
 
 
+def test_what_runs_a_unit_as_another_kind_of_object_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(Place("lab", {}, {}))
+    deleted: list[tuple[str, str]] = []
+
+    def get(path: str, **query: Any) -> dict[str, Any]:
+        assert query == {"labelSelector": "devenv.dev/stack=,devenv.dev/unit=web"}
+        kind = "Deployment" if path.endswith("/deployments") else "StatefulSet"
+        return {"items": [] if path.endswith("/jobs") else [one(kind, "apps/v1")]}
+
+    monkeypatch.setattr(client, "get", get)
+    monkeypatch.setattr(client, "delete", lambda path, *, uid: deleted.append((path, uid)))
+    remove.remove_others(client, remove.Resources(client), one("StatefulSet", "apps/v1"))
+    assert deleted == [("/apis/apps/v1/namespaces/shop/deployments/web", "Deployment")]
+
+
 def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     there = {"/pods": [one("Pod", "v1")], "/deployments": [one("Deployment", "apps/v1")]}
     client = Client(Place("lab", {}, {}))
