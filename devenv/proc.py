@@ -1,4 +1,8 @@
-"""Our own subprocess calls: a command that takes over the terminal, and an end to what we started."""
+"""The one room that starts other programs, and asks to stop what was started.
+
+Everywhere else `subprocess` and its relatives are refused by the linter. A program that cannot be
+started is a `ToolMissing` in every function here.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,131 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from devenv.errors import ToolMissing
 
 
-def attached(argv: Sequence[str]) -> int:
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a program ended with, and what it printed."""
+
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+
+
+def run_attached(argv: Sequence[str]) -> int:
     """Run a command on this terminal and return its exit code; Ctrl-C is the command's, not ours."""
     # A handler, not SIG_IGN: what is ignored stays ignored in the child.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        code = subprocess.run(list(argv), check=False).returncode
+        with _startable(argv):
+            code = subprocess.run(list(argv), check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code
 
 
-def said(argv: Sequence[str]) -> tuple[int, str]:
-    """Run a command to its end; its exit code, and all that it printed."""
-    done = subprocess.run(
-        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    return done.returncode, done.stdout.decode(errors="replace")
+def run_captured(argv: Sequence[str]) -> Output:
+    """Run a command to its end, with nothing to read."""
+    with _startable(argv):
+        process = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return Output(process.returncode, _text(process.stdout), _text(process.stderr))
+
+
+def run_merged(argv: Sequence[str]) -> Output:
+    """The same with both streams in `stdout`, in the order they were printed."""
+    with _startable(argv):
+        process = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    return Output(process.returncode, _text(process.stdout))
+
+
+def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
+    """Run a command, passing on each line of its stdout as it comes; its exit code."""
+    with _startable(argv):
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            on_line(_text(line))
+    return process.returncode
+
+
+def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
+    """Run a command on what `write` puts into its stdin; one that stops reading early is no error here."""
+    with tempfile.TemporaryFile() as stderr:  # a pipe that nobody empties would stop it
+        with _startable(argv):
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
+            )
+        with process:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                write(process.stdin)
+                process.stdin.flush()
+        return Output(process.returncode, stderr=_rewound(stderr))
+
+
+def run_piped(source: Sequence[str], sink: Sequence[str]) -> tuple[Output, Output]:
+    """Run `source | sink`; both ends."""
+    with tempfile.TemporaryFile() as source_stderr, tempfile.TemporaryFile() as sink_stderr:
+        with _startable(source):
+            first = subprocess.Popen(
+                list(source), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=source_stderr
+            )
+        with first:
+            with _startable(sink):
+                second = subprocess.Popen(
+                    list(sink), stdin=first.stdout, stdout=subprocess.DEVNULL, stderr=sink_stderr
+                )
+            assert first.stdout is not None
+            first.stdout.close()  # only the sink reads it: when that ends early, so does the source
+            second.wait()
+        return (
+            Output(first.returncode, stderr=_rewound(source_stderr)),
+            Output(second.returncode, stderr=_rewound(sink_stderr)),
+        )
+
+
+def start_detached(
+    argv: Sequence[str], *, log: IO[bytes], environment: Mapping[str, str], within: float
+) -> str:
+    """Start a program that outlives us, in a session of its own; the first line it prints.
+
+    Nothing when it ended before that, or was silent for `within` seconds and is ended therefore.
+    """
+    with _startable(argv):
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C in this terminal is not for it
+            cwd="/",
+            env=environment,
+        )
+    assert process.stdout is not None
+    timer = threading.Timer(within, process.kill)
+    timer.start()
+    with process.stdout:
+        first = _text(process.stdout.readline()).strip()
+    timer.cancel()
+    process.returncode = 0  # it goes on without us; nobody waits for it
+    return first
 
 
 def interrupt_children() -> None:
@@ -33,10 +142,48 @@ def interrupt_children() -> None:
 
     One in a session of its own would not have heard it: it is there to outlive us.
     """
-    found = subprocess.run(["ps", "-o", "pid=,ppid=", "-A"], capture_output=True, text=True, check=False)
-    for line in found.stdout.splitlines():
-        pid, parent = map(int, line.split())
-        if parent == os.getpid():
-            with contextlib.suppress(ProcessLookupError):
-                if os.getsid(pid) == os.getsid(0):
-                    os.kill(pid, signal.SIGINT)
+    for child in children(os.getpid()):
+        with contextlib.suppress(OSError):
+            if os.getsid(child) == os.getsid(0):
+                os.kill(child, signal.SIGINT)
+
+
+def children(parent: int, processes: Path = Path("/proc")) -> list[int]:
+    """The processes that a process has started, also those that a library did; none where nothing tells."""
+    parents = _parents_in(processes) if (processes / "self").exists() else _parents_by_ps()
+    return [pid for pid, its_parent in parents if its_parent == parent]
+
+
+def _parents_in(processes: Path) -> Iterator[tuple[int, int]]:
+    for file in processes.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            # `71 (its name) S 1 ...`; a name may hold anything.
+            yield int(file.parent.name), int(file.read_text(errors="replace").rpartition(")")[2].split()[1])
+
+
+def _parents_by_ps() -> Iterator[tuple[int, int]]:
+    with contextlib.suppress(ToolMissing):
+        for line in run_captured(["ps", "-o", "pid=,ppid=", "-A"]).stdout.splitlines():
+            pid, parent = map(int, line.split())
+            yield pid, parent
+
+
+@contextlib.contextmanager
+def _startable(argv: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        program = argv[0]
+        if isinstance(error, FileNotFoundError):
+            message, hint = f"the {program} command is missing", f"install {program}, or put it on PATH"
+            raise ToolMissing(message, hint=hint) from error
+        raise ToolMissing(f"{program} cannot be started", why=error.strerror or str(error)) from error
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
+def _rewound(file: IO[bytes]) -> str:
+    file.seek(0)
+    return _text(file.read())

@@ -162,9 +162,9 @@ class ComposeBackend:
         # Not through python-on-whales: importing it takes as long as creating five containers does.
         file = str(self._bundle / "compose.yaml")
         flags = ["--no-start", "--no-deps", "--no-build", "--pull", "never"]
-        code, said = proc.said(["docker", "compose", "-f", file, "up", *flags, *units])
-        if code != 0:
-            raise _create_failed(said)
+        output = proc.run_merged(["docker", "compose", "-f", file, "up", *flags, *units])
+        if output.code:
+            raise _create_failed(output.stdout)
 
     # -- waiting
 
@@ -283,12 +283,12 @@ class ComposeBackend:
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         _require_docker()
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
-        return proc.attached(["docker", "exec", *flags, found.id, *argv])
+        return proc.run_attached(["docker", "exec", *flags, found.id, *argv])
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         flags = ["--rm", "--no-deps", *([] if tty else ["-T"])]
         file = str(self._bundle / "compose.yaml")
-        return proc.attached(["docker", "compose", "-f", file, "run", *flags, unit.name, *argv])
+        return proc.run_attached(["docker", "compose", "-f", file, "run", *flags, unit.name, *argv])
 
     def restart(self, name: str) -> None:
         container = self._container(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from devenv import assets
+from devenv import assets, proc
 from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
 from devenv.backends.kube.backend import KubeBackend
@@ -178,17 +177,17 @@ class MinikubeBackend(KubeBackend):
         return f"the Minikube profile {self.profile}" if self._answers else ""
 
     def stop(self) -> None:
-        done = _minikube("stop", "-p", self.profile, "-o", "json")
-        if done.returncode:
+        output = _minikube("stop", "-p", self.profile, "-o", "json")
+        if output.code:
             raise DevenvError(
-                f"Minikube could not stop the profile {self.profile} (exit {done.returncode})",
-                why=_fatal(list(parse_events(done.stdout))),
+                f"Minikube could not stop the profile {self.profile} (exit {output.code})",
+                why=_fatal(list(parse_events(output.stdout))),
                 hint=f"minikube logs -p {self.profile}",
             )
 
     def status(self) -> Status:
-        done = _minikube("status", "-p", self.profile, "-o", "json")
-        return parse_status(done.returncode, done.stdout)
+        output = _minikube("status", "-p", self.profile, "-o", "json")
+        return parse_status(output.code, output.stdout)
 
     def _check_version(self) -> None:
         said = _minikube("version", "-o", "json").stdout
@@ -216,21 +215,16 @@ class MinikubeBackend(KubeBackend):
             "json",
         ]
         events: list[tuple[str, Mapping[str, str]]] = []
-        with subprocess.Popen(
-            [*argv, *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                for kind, said in parse_events(line):
-                    events.append((kind, said))
-                    if kind == "step":
-                        say(said.get("message", ""))
-        if process.returncode:
-            raise start_failed(self.profile, process.returncode, events)
+
+        def note(line: str) -> None:
+            for kind, event in parse_events(line):
+                events.append((kind, event))
+                if kind == "step":
+                    say(event.get("message", ""))
+
+        code = proc.run_lines([*argv, *flags], note)
+        if code:
+            raise start_failed(self.profile, code, events)
 
     # -- a cluster that is down has nothing running
 
@@ -263,8 +257,8 @@ def start_failed(profile: str, code: int, events: Sequence[tuple[str, Mapping[st
     )
 
 
-def _minikube(*argv: str) -> subprocess.CompletedProcess[str]:
+def _minikube(*argv: str) -> proc.Output:
     try:
-        return subprocess.run(["minikube", *argv], capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
+        return proc.run_captured(["minikube", *argv])
+    except ToolMissing as error:
         raise ToolMissing("minikube is not installed", hint=f"{TO_INSTALL}   then devenv up") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from devenv import proc
 from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.kube import layers
@@ -78,10 +78,10 @@ def _containers(wanted: str) -> list[str]:
 def _says(argv: Sequence[str]) -> str:
     """What a command prints; nothing where it fails or is not there."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except OSError:
+        output = proc.run_captured(argv)
+    except ToolMissing:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return output.stdout.strip() if output.code == 0 else ""
 
 
 # A kubelet is told which program it gets its images from. Asked in one go: `exec` is what takes the time.
@@ -226,29 +226,18 @@ def qualified(image: str) -> str:
 
 
 def _run(argv: Sequence[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise _failed(argv, done.stderr)
-    return done.stdout
+    output = proc.run_captured(argv)
+    if output.code:
+        raise _failed(argv, output.stderr)
+    return output.stdout
 
 
 def _pipe(source: Sequence[str], sink: Sequence[str]) -> None:
-    with (
-        subprocess.Popen(source, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first,
-        subprocess.Popen(
-            sink, stdin=first.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as second,
-    ):
-        assert first.stdout is not None
-        assert first.stderr is not None
-        first.stdout.close()  # only the sink reads it: when that ends early, so does the source
-        _, said = second.communicate()
-        complained = first.stderr.read()
-    for argv, code, text in ((source, first.returncode, complained), (sink, second.returncode, said)):
-        if code:
-            raise _failed(argv, text.decode(errors="replace"))
+    for argv, output in zip((source, sink), proc.run_piped(source, sink), strict=True):
+        if output.code:
+            raise _failed(argv, output.stderr)
 
 
-def _failed(argv: Sequence[str], said: str) -> DevenvError:
-    lines = said.strip().splitlines()
+def _failed(argv: Sequence[str], stderr: str) -> DevenvError:
+    lines = stderr.strip().splitlines()
     return DevenvError(f"{' '.join(argv[:3])} failed", why=lines[-1] if lines else "", hint=" ".join(argv))

@@ -15,7 +15,6 @@ import selectors
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from devenv import proc
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.channels import STDIN, Channels, forward_to
@@ -91,28 +91,21 @@ def ensure(folder: Path, table: Table) -> None:
 
 def _start(folder: Path) -> None:
     with (folder / LOG).open("ab") as log:
-        process = subprocess.Popen(
+        answer = proc.start_detached(
             [sys.executable, "-m", __name__, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C in this terminal is not for it
-            cwd="/",
-            env={**os.environ, "KUBECONFIG": os.pathsep.join(str(file.absolute()) for file in files())},
+            log=log,
+            environment={
+                **os.environ,
+                "KUBECONFIG": os.pathsep.join(str(file.absolute()) for file in files()),
+            },
+            within=STARTING,
         )
-    assert process.stdout is not None
-    timer = threading.Timer(STARTING, process.kill)
-    timer.start()
-    said = process.stdout.readline().decode().strip()
-    timer.cancel()
-    process.stdout.close()
-    process.returncode = 0  # it goes on without us; nobody waits for it
-    if said != "ready":
+    if answer != "ready":
         raise DevenvError(
             "the ports of this machine could not be held",
             where=str(folder / LOG),
-            why=said or "the process that holds them ended at once",
-            hint="devenv up --remap-ports" if "in use" in said else "",
+            why=answer or "the process that holds them ended at once",
+            hint="devenv up --remap-ports" if "in use" in answer else "",
         )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from devenv import proc
 from devenv.backends.kube.sink import Pushed, listening
 from devenv.workspace import write_whole
 
@@ -58,7 +58,7 @@ def push(image: str, name: str) -> None:
     try:
         _run(["docker", "push", "--quiet", name])
     finally:
-        subprocess.run(["docker", "rmi", name], capture_output=True, check=False)
+        proc.run_captured(["docker", "rmi", name])
 
 
 def learn(pushed: Pushed) -> Known:
@@ -102,32 +102,24 @@ def _blob(digest: str) -> str:
 
 
 def _import(ctr: Sequence[str], archive: Iterator[tuple[str, IO[bytes], int]]) -> None:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [*ctr, "images", "import", "-"], stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe
-    ) as taking:
-        assert taking.stdin is not None
-        assert taking.stderr is not None
-        try:
-            with tarfile.open(fileobj=taking.stdin, mode="w|") as tar:
-                for path, content, size in archive:
-                    member = tarfile.TarInfo(path)
-                    member.size = size
-                    content.seek(0)
-                    tar.addfile(member, content)
-            taking.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended early, and says why
-        said = taking.stderr.read().decode(errors="replace")
-    if taking.returncode:
-        raise Failed(said.strip())
+    def write(stdin: IO[bytes]) -> None:
+        with tarfile.open(fileobj=stdin, mode="w|") as tar:
+            for path, content, size in archive:
+                member = tarfile.TarInfo(path)
+                member.size = size
+                content.seek(0)
+                tar.addfile(member, content)
+
+    output = proc.run_fed([*ctr, "images", "import", "-"], write)
+    if output.code:
+        raise Failed(output.stderr.strip())
 
 
 def _run(argv: Sequence[str]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(done.stderr.strip())
-    return done.stdout
+    output = proc.run_captured(argv)
+    if output.code:
+        raise Failed(output.stderr.strip())
+    return output.stdout
 
 
 def _recall(memory: Path) -> Known:
