@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.stack.world import BuildKey, Finding, Want
+from devenv.stack.world import STATE, BuildKey, Finding, Recipe, Want
 
 SETTLED = 2.0  # seconds; a file changed later than that before it was read may change again unseen
 
@@ -72,6 +72,10 @@ def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     if not (context / want.dockerfile).is_file():
         hint = "write one, or name it: build: {context: ..., dockerfile: ...}"
         found.findings.append((want.path, f'no {want.dockerfile} in "{want.name}"', hint))
+        return
+    if STATE in Path(os.path.realpath(context)).relative_to(os.path.realpath(root)).parts:
+        hint = "it holds passwords; build from a folder of your own"
+        found.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
     contents = dict(_context(context, want.dockerfile, cache))
     found.contents[key] = contents
@@ -135,6 +139,8 @@ def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
     with os.scandir(folder / below) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             path = f"{below}/{entry.name}" if below else entry.name
+            if entry.name == STATE:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 if ignored.enters(path):
                     yield from _walk(folder, path, ignored)
@@ -177,11 +183,28 @@ def _anchored(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _ignored(folder: Path, dockerfile: str) -> _Ignored:
+    text = _ignore_file(folder, dockerfile)
+    return _Ignored(text.removeprefix("\ufeff").splitlines(), dockerfile)
+
+
+def _ignore_file(folder: Path, dockerfile: str) -> str:
+    """The text of the ignore file that the builder would go by; empty where there is none."""
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (folder / name).is_file():
-            said = (folder / name).read_text("utf-8-sig", errors="replace")
-            return _Ignored(said.splitlines(), dockerfile)
-    return _Ignored((), dockerfile)
+            return _text_of(folder / name)
+    return ""
+
+
+def recipe(context: Path, dockerfile: str) -> Recipe:
+    """What a builder goes by, so that it is never sent the state. Raises `OSError`."""
+    ignore = _ignore_file(context, dockerfile)
+    gap = "" if ignore.endswith("\n") or not ignore else "\n"
+    return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
+
+
+def _text_of(file: Path) -> str:
+    """A file's text with its line ends as they are."""
+    return file.read_bytes().decode(errors="replace")
 
 
 class Digests:

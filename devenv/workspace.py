@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError, UsageError
+from devenv.stack.world import STATE
 
 if TYPE_CHECKING:
     from devenv.render.bundle import Bundle
 
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
-STATE = ".devenv"
 HIDDEN = "hidden.json"  # in it: values of the secrets that the last bundle was rendered with
 
 

@@ -62,9 +62,9 @@ class FakeBackend:
         self.machine.idle = ""
 
     def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
     ) -> Bundle:
-        return compose.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
+        return compose.render(stack, fingerprints=fingerprints, secrets=secrets)
 
     def observe(self, checkout: str) -> Observed:
         units = self.machine.units if checkout == self.machine.checkout else {}

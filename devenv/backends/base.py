@@ -112,9 +112,9 @@ class Backend(Protocol):
         ...
 
     def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
     ) -> Bundle:
-        """The files this runtime consumes; `root` leads from their folder to the project."""
+        """The files this runtime consumes, to be written to a folder; they may name files of the project."""
         ...
 
     def observe(self, checkout: str) -> Observed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from devenv import proc
+from devenv import proc, sources
 from devenv.backends import containers, loglines
 from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
 from devenv.backends.causes import likely
@@ -38,6 +39,7 @@ class ComposeBackend:
     fragment = "compose"
 
     def __init__(self, site: Site | None = None) -> None:
+        self._root = site.root if site else Path()
         self._bundle = Path()
         self._stack_id = ""
         self._engine: Engine | None = None
@@ -80,11 +82,19 @@ class ComposeBackend:
         """Nothing of it is ours."""
 
     def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
     ) -> Bundle:
         from devenv.render import compose as renderer
 
-        return renderer.render(stack, fingerprints=fingerprints, secrets=secrets, root=root)
+        builds = {unit.build.key for unit in stack.units if unit.build is not None}
+        return renderer.render(
+            stack,
+            fingerprints=fingerprints,
+            secrets=secrets,
+            root=os.path.relpath(self._root, folder),
+            folder=os.path.relpath(folder, self._root),
+            recipes={key: sources.recipe(self._root / key[0], key[1]) for key in builds},
+        )
 
     # -- looking
 

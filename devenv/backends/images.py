@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devenv import sources
 from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.causes import likely
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import LABEL
+from devenv.stack.world import STATE
+from devenv.workspace import write_whole
 
 if TYPE_CHECKING:  # imported where they are used: looking must not pay for doing
     from python_on_whales import DockerClient
@@ -56,7 +60,7 @@ class Images:
         said: list[str] = []
         stream = self._whale.buildx.build(
             context,
-            file=context / build.dockerfile,
+            file=_written(root, unit),
             tags=unit.image,
             target=build.target,
             build_args={key: text.reveal(value, secrets) for key, value in build.args},
@@ -71,6 +75,17 @@ class Images:
             said.append(line)
             say(line)
         self._engine().forget_builds(unit.image, keep=KEEP)
+
+
+def _written(root: Path, unit: Unit) -> Path:
+    """A copy of the unit's Dockerfile with an ignore file of ours beside it, which goes before others."""
+    build = unit.build
+    assert build is not None
+    recipe = sources.recipe(root / build.context, build.dockerfile)
+    file = root / STATE / "build" / unit.name / posixpath.basename(build.dockerfile)
+    write_whole(file, recipe.dockerfile, mode=0o644)
+    write_whole(file.with_name(f"{file.name}.dockerignore"), recipe.ignore, mode=0o644)
+    return file
 
 
 def _build_secret(root: Path, key: str, source: str) -> str:

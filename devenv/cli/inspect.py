@@ -303,8 +303,9 @@ def render(
     loaded = context.load()
     space, backend = context.workspace, context.backend
     folder = output.resolve() if output else space.state / backend.name
-    root = os.path.relpath(space.root, folder)
-    bundle = backend.render(loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root=root)
+    bundle = backend.render(
+        loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, folder=folder
+    )
     if output is None:
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:

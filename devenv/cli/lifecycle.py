@@ -143,7 +143,8 @@ def carry_out(context: Context, loaded: Loaded, plan: Plan, units: Sequence[str]
     from devenv.plan.model import Op
 
     backend, stack, space = context.backend, loaded.stack, context.workspace
-    bundle = backend.render(stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../..")
+    folder = space.state / backend.name
+    bundle = backend.render(stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, folder=folder)
     folder = space.write_bundle(bundle, backend.name, loaded.secrets)
     backend.follow(stack, folder)
     work = Work(stack, backend, space.root, loaded.fingerprints, loaded.secrets)
@@ -295,7 +296,10 @@ def run(
             carry_out(context, loaded, plan, [need.unit for need in unit.needs])
         folder = context.workspace.write_bundle(
             context.backend.render(
-                loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, root="../.."
+                loaded.stack,
+                fingerprints=loaded.fingerprints,
+                secrets=loaded.secrets,
+                folder=context.workspace.state / context.backend.name,
             ),
             context.backend.name,
             loaded.secrets,

@@ -56,6 +56,11 @@ class Build:
     ssh: str | None = None
     digest: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """By which its sources are known."""
+        return self.context, self.dockerfile
+
 
 @dataclass(frozen=True, slots=True)
 class File:

@@ -8,12 +8,24 @@ from typing import Any, Literal
 
 from devenv.stack.ports import Claim, Key
 
+STATE = ".devenv"
+"""The folder of what devenv writes: nobody's source, so never counted and never sent, wherever it lies."""
+
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str, str]
 """A place in the manifest, what is wrong with it, and how to mend it."""
 
 BuildKey = tuple[str, str]
 """Context and Dockerfile, as written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Texts of a Dockerfile and of the ignore file that a builder goes by when it lies beside that."""
+
+    dockerfile: str
+    ignore: str
+
 
 Files = Mapping[str, tuple[tuple[str, str], ...]]
 """Pattern -> (path, digest) of every file it matches."""

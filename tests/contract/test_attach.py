@@ -36,7 +36,8 @@ class Running:
         name = f"a{uuid.uuid4().hex[:8]}"
         self.stack = Stack(name=name, namespace=name, checkout=space.checkout, units=(UNIT,))
         prints = {"web": fingerprint(UNIT, {})}
-        bundle = backend.render(self.stack, fingerprints=prints, secrets={}, root="../..")
+        folder = space.state / backend.name
+        bundle = backend.render(self.stack, fingerprints=prints, secrets={}, folder=folder)
         backend.follow(self.stack, space.write_bundle(bundle, backend.name, {}))
         backend.prepare(self.stack, [], say=lambda line: None)
         self.up()

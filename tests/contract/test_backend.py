@@ -57,7 +57,8 @@ class Runtime:
             ),
         )
         self.fingerprints = {unit.name: fingerprint(unit, {}) for unit in self.stack.units}
-        bundle = backend.render(self.stack, fingerprints=self.fingerprints, secrets={}, root="../..")
+        folder = self.space.state / backend.name
+        bundle = backend.render(self.stack, fingerprints=self.fingerprints, secrets={}, folder=folder)
         backend.follow(self.stack, self.space.write_bundle(bundle, backend.name, {}))
         backend.prepare(self.stack, ["store"], say=lambda line: None)
 

@@ -12,7 +12,7 @@ import pytest
 
 from devenv import sources
 from devenv.sources import Digests, Sources
-from devenv.stack.world import Want
+from devenv.stack.world import Recipe, Want
 
 BUILD = Want("build", "app", ("services", "api", "build"), "Dockerfile")
 
@@ -222,3 +222,36 @@ def test_a_link_that_leaves_the_project_is_refused(
     (app.parent / "out").symlink_to(elsewhere)
     found = read(app, Want("build", "out", ("x",), "Dockerfile")).findings
     assert found == [(("x",), '"out" leaves the project', "a link?")]
+
+
+STATE_IN = {
+    "no ignore file": "",
+    "one that has everything back": "*\n!**\n!.devenv\n!**/.devenv/**\n!sub/.devenv/secrets.env\n",
+}
+
+
+@pytest.mark.parametrize("ignore", STATE_IN.values(), ids=STATE_IN)
+def test_what_this_tool_writes_is_no_source_of_anything(app: Path, ignore: str) -> None:
+    (app / ".dockerignore").write_text(ignore)
+    (app / "link").symlink_to(".devenv")
+    before = digest(app)
+    write(app, {".devenv/secrets.env": "A=b", "lib/.devenv/compose/.env": "A=b"})
+    assert digest(app) == before
+
+
+def test_the_builder_is_told_to_leave_the_state_alone_after_all_that_the_user_says(app: Path) -> None:
+    assert sources.recipe(app, "Dockerfile") == Recipe("FROM x", "**/.devenv\n")
+    (app / ".dockerignore").write_bytes(b"lib\r\n!.devenv")
+    (app / "Dockerfile").write_bytes(b"FROM x\r\n")
+    assert sources.recipe(app, "Dockerfile") == Recipe("FROM x\r\n", "lib\r\n!.devenv\n**/.devenv\n")
+    (app / "Dockerfile.dockerignore").write_text("# its own\n")
+    assert sources.recipe(app, "Dockerfile").ignore == "# its own\n**/.devenv\n"
+
+
+@pytest.mark.parametrize("name", [".devenv", ".devenv/compose", "linked", "app/.devenv"])
+def test_the_state_is_no_context(app: Path, name: str) -> None:
+    write(app.parent, {".devenv/compose/Dockerfile": "FROM x", ".devenv/Dockerfile": "FROM x"})
+    write(app, {".devenv/Dockerfile": "FROM x"})
+    (app.parent / "linked").symlink_to(".devenv")
+    ((path, message, _),) = read(app, Want("build", name, ("x",), "Dockerfile")).findings
+    assert (path, message) == (("x",), f'"{name}" is devenv\'s own state')

@@ -136,7 +136,7 @@ class KubeBackend:
         """Nothing of it is ours."""
 
     def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str
+        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
     ) -> Bundle:
         from devenv.render import kubernetes
 

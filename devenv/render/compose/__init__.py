@@ -15,23 +15,32 @@ from devenv.render.kong import kong_yml
 from devenv.stack import text
 from devenv.stack.labels import LABEL
 from devenv.stack.model import File, Probe, Stack, Unit
-from devenv.stack.world import merge
+from devenv.stack.world import BuildKey, Recipe, merge
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
+NO_RECIPES: Mapping[BuildKey, Recipe] = {}
 
 
 def render(
-    stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], root: str = "../.."
+    stack: Stack,
+    *,
+    fingerprints: Mapping[str, str],
+    secrets: Mapping[str, str],
+    root: str = "../..",
+    folder: str = ".devenv/compose",
+    recipes: Mapping[BuildKey, Recipe] = NO_RECIPES,
 ) -> Bundle:
-    """The bundle; `root` leads from its folder to the manifest's.
+    """The bundle; `root` leads from its folder to the manifest's, and `folder` back.
 
+    `recipes` go into the bundle, so that nobody who builds from it sends more than devenv would.
     Raises `KeyError` for a secret without a value.
     """
     document: dict[str, Any] = {
         "name": stack.id,
         "services": {
-            unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root) for unit in stack.units
+            unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root, folder)
+            for unit in stack.units
         },
         "networks": {"default": {"name": stack.id, "labels": _owner(stack)}},
     }
@@ -47,6 +56,9 @@ def render(
         for file in unit.files:
             if not file.source:
                 files[_beside(unit, file)] = _content(stack, file, secrets)
+        if unit.build is not None and (recipe := recipes.get(unit.build.key)) is not None:
+            files[_dockerfile(unit)] = recipe.dockerfile
+            files[_dockerfile(unit) + ".dockerignore"] = recipe.ignore
     return Bundle(files, private=frozenset({"compose.yaml", ".env"}))
 
 
@@ -54,10 +66,10 @@ def _owner(stack: Stack) -> dict[str, str]:
     return {LABEL + "stack": stack.id, LABEL + "checkout": stack.checkout}
 
 
-def _service(stack: Stack, unit: Unit, fingerprint: str, root: str) -> dict[str, Any]:
+def _service(stack: Stack, unit: Unit, fingerprint: str, root: str, folder: str) -> dict[str, Any]:
     said: dict[str, Any] = {"image": unit.image}
     if unit.build is not None:
-        said["build"] = _build(unit, root)
+        said["build"] = _build(unit, root, folder)
     if unit.entrypoint is not None:
         said["entrypoint"] = list(unit.entrypoint)
     if unit.command is not None:
@@ -87,10 +99,14 @@ def _service(stack: Stack, unit: Unit, fingerprint: str, root: str) -> dict[str,
     return dict(merge(_escaped({**said, **unit.extra}), unit.compose))
 
 
-def _build(unit: Unit, root: str) -> dict[str, Any]:
+def _build(unit: Unit, root: str, folder: str) -> dict[str, Any]:
     assert unit.build is not None
     build = unit.build
-    said: dict[str, Any] = {"context": _from_bundle(root, build.context), "dockerfile": build.dockerfile}
+    upwards = posixpath.relpath("/", posixpath.join("/", build.context))
+    said: dict[str, Any] = {
+        "context": _from_bundle(root, build.context),
+        "dockerfile": posixpath.normpath(posixpath.join(upwards, folder, _dockerfile(unit))),
+    }
     if build.target:
         said["target"] = build.target
     if build.args:
@@ -98,6 +114,12 @@ def _build(unit: Unit, root: str) -> dict[str, Any]:
     if build.ssh:
         said["ssh"] = [build.ssh]
     return said
+
+
+def _dockerfile(unit: Unit) -> str:
+    """Where in the bundle the unit's Dockerfile is: beside an ignore file that goes before the context's."""
+    assert unit.build is not None
+    return f"build/{unit.name}/{posixpath.basename(unit.build.dockerfile)}"
 
 
 def _from_bundle(root: str, path: str) -> str:
