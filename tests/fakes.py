@@ -32,6 +32,7 @@ class Machine:
     volumes: set[str] = field(default_factory=set)
     checkout: str = ""
     idle: str = ""
+    declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class FakeBackend:
@@ -73,6 +74,9 @@ class FakeBackend:
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return frozenset(set(wanted) & self.machine.images)
+
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return {image: self.machine.declared.get(image, ()) for image in images}
 
     def follow(self, stack: Stack, bundle: Path) -> None:
         assert bundle.is_dir()

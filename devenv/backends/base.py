@@ -125,6 +125,10 @@ class Backend(Protocol):
         """Those of the wanted images of a stack that this runtime has."""
         ...
 
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """The folders that images declare as volumes, for those whose content this runtime can read."""
+        ...
+
     def follow(self, stack: Stack, bundle: Path) -> None:
         """Begin to listen for what happens to the stack; the verbs below need it."""
         ...

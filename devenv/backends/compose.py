@@ -122,6 +122,9 @@ class ComposeBackend:
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self._images.have(wanted)
 
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return self._images.declared(images)
+
     # -- doing
 
     def follow(self, stack: Stack, bundle: Path) -> None:

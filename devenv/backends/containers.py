@@ -48,6 +48,12 @@ def stand_ins(address: str) -> frozenset[str]:
     return frozenset(name for image in found for name in image.get("RepoTags") or ())
 
 
+def image(address: str, name: str) -> Mapping[str, Any] | None:
+    """An image's details; None when the image is not here or the address is not a local socket."""
+    details = _asked(address, f"/images/{quote(name, safe='/:@')}/json")
+    return None if details is None else dict(details)
+
+
 def version(address: str) -> str | None:
     """The engine's version; None and `ToolMissing` as above."""
     found = _asked(address, "/version")

@@ -90,6 +90,14 @@ class Engine:
         return list(self.api.images())
 
     @speaks
+    def image(self, name: str) -> Mapping[str, Any]:
+        """An image's details; empty when it is not on the machine."""
+        try:
+            return dict(self.api.inspect_image(name))  # type: ignore[no-untyped-call]
+        except docker.errors.NotFound:
+            return {}
+
+    @speaks
     def in_registry(self, image: str) -> bool:
         """Whether the image's registry says that it has it, asked with whatever a push goes by."""
         try:

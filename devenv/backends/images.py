@@ -41,6 +41,14 @@ class Images:
         found = containers.images(self._address)
         return containers.named(self._engine().images() if found is None else found, wanted)
 
+    def declared(self, images: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """The folders that images declare as volumes; nothing of an image that is not here."""
+        folders = {}
+        for image in images:
+            details = containers.image(self._address, image) or self._engine().image(image)
+            folders[image] = tuple((details.get("Config") or {}).get("Volumes") or ())
+        return folders
+
     @cached_property
     def _whale(self) -> DockerClient:
         from python_on_whales import DockerClient

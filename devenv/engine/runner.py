@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
@@ -15,6 +15,7 @@ from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
 from devenv.stack.graph import waiting_for
 from devenv.stack.model import Stack
+from devenv.stack.mounts import require_kept
 
 
 @dataclass(frozen=True)
@@ -97,13 +98,27 @@ def _build(step: Step, work: Work, say: Say) -> None:
     work.backend.build(work.stack.unit(step.target), work.root, work.secrets, say)
 
 
+def _prepare(step: Step, work: Work, say: Say) -> None:
+    _require_kept(work, step.units)
+    work.backend.prepare(work.stack, step.units, say)
+
+
+def _require_kept(work: Work, names: Sequence[str]) -> None:
+    """Raises `DevenvError` before a store is made whose data would not be in its volume."""
+    stores = [unit for unit in map(work.stack.unit, names) if unit.role == "infra" and unit.volumes]
+    declared = work.backend.declared({unit.image for unit in stores}) if stores else {}
+    for unit in stores:
+        require_kept(unit, declared.get(unit.image, ()))
+
+
 def _apply(step: Step, work: Work, say: Say) -> None:
+    _require_kept(work, [step.target])
     work.backend.apply(work.stack.unit(step.target), work.fingerprints[step.target])
 
 
 _VERBS: Mapping[Op, Callable[[Step, Work, Say], None]] = {
     Op.PULL: lambda step, work, say: work.backend.pull(step.target, say),
-    Op.PREPARE: lambda step, work, say: work.backend.prepare(work.stack, step.units, say),
+    Op.PREPARE: _prepare,
     Op.BUILD: _build,
     Op.APPLY: _apply,
     Op.WAIT: lambda step, work, say: work.backend.wait(work.stack.unit(step.target), work.stop),

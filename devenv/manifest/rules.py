@@ -9,7 +9,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from devenv.errors import did_you_mean
 from devenv.manifest.models import Infra, Job, Manifest, Service
 from devenv.manifest.source import Path
+from devenv.manifest.versions import Supported
 
 Finding = tuple[Path, str, str]
 NEEDS_SHELL = re.compile(r"[$|&;<>()`*?~#\n\\]")
@@ -36,6 +37,7 @@ class Kind:
     ports: frozenset[str] = frozenset()
     suffixes: frozenset[str] = frozenset()
     """What its one-shots are called after its own name: `-buckets`."""
+    supported: Supported = field(default_factory=Supported)
 
 
 @dataclass(frozen=True)
@@ -368,6 +370,19 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
             yield (*path, option), f"{infra.kind or name} has no {option}", "take it out"
 
 
+def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
+    for name, infra in scope.manifest.infra.items():
+        kind = scope.kinds.get(infra.kind or name)
+        if kind is None or "${" in f"{infra.image}{infra.version}":
+            continue
+        image = infra.image or ""
+        version = infra.version or kind.supported.version_of(image)
+        if oldest := kind.supported.needed(version, image):
+            key = "version" if infra.version else "image"
+            hint = f"{oldest} or newer; an older one runs as a service of your own"
+            yield ("infra", name, key), f"the kind {infra.kind or name} does not run {version}", hint
+
+
 def _wrong_type(wanted: str, value: Any) -> tuple[str, str] | None:
     items = value if isinstance(value, list) and wanted == "list" else [value]
     if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
@@ -497,6 +512,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     container_paths_are_absolute,
     variables_have_names,
     infra_is_in_the_catalogue,
+    infra_is_new_enough,
     other_names_exist,
     references_resolve,
 )

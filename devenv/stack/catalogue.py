@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from devenv.errors import DevenvError
 from devenv.manifest import rules, source
-from devenv.stack.versions import matches
+from devenv.manifest.versions import Supported, matches
 from devenv.stack.world import merge
 
 
@@ -47,6 +47,7 @@ class Kind:
     gateway: GatewayKind | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    supported: Supported = field(default_factory=Supported)
     uid: int | None = None
     dump: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Kind:
             part=self.part.option if self.part else None,
             ports=frozenset(port["name"] for port in self.services[self.name].get("ports", ())),
             suffixes=frozenset(service.removeprefix(self.name) for service in self.services) - {""},
+            supported=self.supported,
         )
 
 
@@ -146,6 +148,7 @@ def _read(name: str, text: str) -> Kind:
         gateway=GatewayKind(**gateway) if gateway else None,
         links=said.get("links", {}),
         versions=said.get("versions", {}),
+        supported=Supported(said.get("oldest", {}), said.get("tag", "")),
         uid=said.get("uid"),
         dump=tuple(said.get("dump", {}).get("exec", ())),
         load=tuple(said.get("load", {}).get("exec", ())),

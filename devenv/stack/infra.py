@@ -82,6 +82,14 @@ class Instance:
         ports = self.kind.services[self.kind.name].get("ports", ())
         return int(ports[0]["target"]) if ports else 0
 
+    @property
+    def version(self) -> str:
+        """The version it runs: as written, as its image's tag says, or the kind's; empty when unknown."""
+        if self.declared.image and self.declared.version is None:
+            return self.kind.supported.version_of(self.declared.image)
+        version = self.options.get("version", "")
+        return version if isinstance(version, str) else ""
+
     def image(self, ports: Mapping[Key, int]) -> str:
         """The main unit's image."""
         own = self._main()["image"]
@@ -116,8 +124,7 @@ class Instance:
         return found
 
     def _services(self) -> list[dict[str, Any]]:
-        version = self.options.get("version", "")
-        services = self.kind.services_of(version if isinstance(version, str) else "")
+        services = self.kind.services_of(self.version)
         return [{**service, "x-name": name} for name, service in services.items()]
 
     def _main(self) -> Mapping[str, Any]:
@@ -151,7 +158,7 @@ class Instance:
             role=role,
             image=self.image(ports) if main else said["image"],
             engine=self.kind.name,
-            version="" if declared.image else str(self.options.get("version", "")),
+            version=self.version if main or not declared.image else "",
             command=_words(said.get("command")),
             entrypoint=_words(said.get("entrypoint")),
             env=tuple({**said.get("environment", {}), **declared.env}.items()),

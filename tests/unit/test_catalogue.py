@@ -10,10 +10,10 @@ import yaml
 from devenv import assets
 from devenv.errors import DevenvError
 from devenv.manifest.parse import parse
+from devenv.manifest.versions import matches
 from devenv.render import compose
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.resolve import resolve
-from devenv.stack.versions import matches
 from devenv.stack.world import World
 
 from .stacks import CATALOGUE, stack
@@ -137,6 +137,8 @@ def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None
         ("latest", "<18", False),
         ("18-alpine", ">=18", True),
         ("18.6", ">18", False),
+        ("5", "<5.2", False),
+        ("5", ">=5.2", True),
         ("18.6", "<=18", True),
         ("19", "about 19", False),
     ],

@@ -169,6 +169,13 @@ BROKEN = {
         "name: a\ninfra:\n  db: {kind: postgress}\n",
         ['3:8: infra.db.kind: no infra kind "postgress" - did you mean "postgres"?'],
     ),
+    "a version that a kind does not run": (
+        'name: a\ninfra:\n  mongo: {version: "3.4"}\n',
+        [
+            "3:11: infra.mongo.version: the kind mongo does not run 3.4"
+            " - 5.0 or newer; an older one runs as a service of your own"
+        ],
+    ),
     "an option that a kind has not": (
         "name: a\ninfra:\n  postgres: {databse: x}\n",
         ['3:14: infra.postgres.databse: unknown key - did you mean "database"?'],

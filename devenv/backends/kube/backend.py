@@ -176,6 +176,9 @@ class KubeBackend:
         self._stack = stack
         return self._delivery.has(wanted)
 
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return {}  # a cluster says nothing of what its nodes hold
+
     # -- doing
 
     def follow(self, stack: Stack, bundle: Path) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.errors import UsageError
+from devenv.manifest.versions import matches
 from devenv.render.kubernetes.content import Content, content
 from devenv.render.kubernetes.overlay import overlay
 from devenv.render.kubernetes.pod import template
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Stack, Unit
-from devenv.stack.versions import matches
 
 Object = dict[str, Any]
 

@@ -1,0 +1,71 @@
+"""Versions: what an image's tag says, and conditions such as `<18`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """The versions that a kind runs, and how the tags of images say them.
+
+    `oldest`: name of an image whose tags begin with the server's version -> the first version that works;
+    the kind's own image comes first. `tag`: where in other tags the version stands, as in `0.8.0-pg16`.
+    """
+
+    oldest: Mapping[str, str] = field(default_factory=dict)
+    tag: str = ""
+
+    def version_of(self, image: str) -> str:
+        """The server's version by the image's tag; empty when it does not say."""
+        name, tag = name_and_tag(image)
+        if self.tag and (match := re.search(self.tag, tag, re.IGNORECASE)):
+            return match[1]
+        return tag if name in self.oldest and numbers(tag) else ""
+
+    def needed(self, version: str, image: str = "") -> str:
+        """The oldest version that works, when this one is older; else empty."""
+        own = next(iter(self.oldest.values()), "")
+        oldest = self.oldest.get(name_and_tag(image)[0], own)
+        return oldest if oldest and matches(version, f"<{oldest}") else ""
+
+
+def name_and_tag(image: str) -> tuple[str, str]:
+    """`ghcr.io/acme/postgis:16-3.4@sha256:0f` as `postgis` and `16-3.4`."""
+    name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
+    return name, tag
+
+
+def matches(version: str, condition: str) -> bool:
+    """Whether `17.11` is `<18`. Only leading numbers count; other versions match nothing.
+
+    As many numbers are compared as both have: `5` may be any 5, and is not `<5.2`.
+    """
+    parts = re.match(r"^(<=|>=|<|>|=)\s*(.+)$", condition)
+    if not parts:
+        return False
+    have, bound = numbers(version), numbers(parts[2])
+    if not have:
+        return False
+    common = min(len(have), len(bound))
+    have, bound = have[:common], bound[:common]
+    return {
+        "<": have < bound,
+        "<=": have <= bound,
+        ">": have > bound,
+        ">=": have >= bound,
+        "=": have == bound,
+    }[parts[1]]
+
+
+def numbers(version: str) -> Version:
+    """The numbers that a version begins with: `v1.2-alpine` as 1, 2; `RELEASE.2026-09-16T00` as a date."""
+    date = re.match(r"^RELEASE\.(\d{4})-(\d\d)-(\d\d)", version)
+    if date:
+        return tuple(map(int, date.groups()))
+    leading = re.match(r"^v?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in leading[1].split(".")) if leading else ()

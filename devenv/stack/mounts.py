@@ -1,0 +1,56 @@
+"""Whether a store's data lands in its volumes: what an image declares beside what is mounted."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.errors import DevenvError
+from devenv.stack.model import Unit
+
+
+def unkept(unit: Unit, declared: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders that the image declares as volumes and whose content would go with the container.
+
+    The engine gives each of them a volume without a name. A folder apart from all that is mounted, such
+    as one for logs, is none of the store's data; unless nothing of what is declared is mounted.
+    """
+    mounted = {posixpath.normpath(target) for target in _targets(unit)}
+    missing = sorted({posixpath.normpath(folder) for folder in declared} - mounted)
+    if not unit.volumes or not missing:
+        return ()
+    if len(missing) == len(declared):
+        return tuple(missing)
+    return tuple(folder for folder in missing if any(_nested(folder, target) for target in mounted))
+
+
+def require_kept(unit: Unit, declared: tuple[str, ...]) -> None:
+    """Raises `DevenvError` where the data of a store would not be in its volume."""
+    lost = unkept(unit, declared)
+    if lost:
+        mounted = " and ".join(volume.target for volume in unit.volumes)
+        raise DevenvError(
+            f"{unit.name} would lose its data: nothing is mounted on {' and '.join(lost)}",
+            where=f"infra.{unit.name}.image",
+            why=f"{unit.image} keeps its data there, and the volume is mounted on {mounted}",
+            hint=f'say which version of {unit.engine} it holds: infra: {{{unit.name}: {{version: "..."}}}}',
+        )
+
+
+def _targets(unit: Unit) -> list[str]:
+    own = [*(volume.target for volume in unit.volumes), *(file.target for file in unit.files)]
+    tmpfs = [entry.partition(":")[0] for entry in unit.tmpfs]
+    return [*own, *tmpfs, *map(_target, unit.compose.get("volumes") or ())]
+
+
+def _target(entry: Any) -> str:
+    """Where one of Compose's own volume entries is mounted."""
+    if isinstance(entry, Mapping):
+        return str(entry.get("target", ""))
+    source, _, target = str(entry).partition(":")
+    return target.partition(":")[0] or source
+
+
+def _nested(one: str, other: str) -> bool:
+    return one.startswith(f"{other}/") or other.startswith(f"{one}/")

@@ -1,0 +1,42 @@
+"""What a store keeps is kept, whichever image runs it."""
+
+from __future__ import annotations
+
+import io
+
+import docker
+import pytest
+
+from .checkout import Checkout
+
+pytestmark = pytest.mark.engine
+
+OLD_LAYOUT = b"FROM busybox:1.37\nVOLUME /var/lib/postgresql/data\n"
+
+
+@pytest.fixture
+def image(engine: docker.DockerClient, checkout: Checkout) -> str:
+    """An image whose tag does not say that it keeps its data as PostgreSQL did before 18."""
+    name = f"{checkout.name}-old-layout:dev"
+    engine.images.build(fileobj=io.BytesIO(OLD_LAYOUT), tag=name, rm=True)
+    return name  # goes with the checkout, whose stack's name it begins with
+
+
+def test_an_image_whose_data_would_go_with_the_container_is_refused_and_nothing_is_made(
+    checkout: Checkout, image: str
+) -> None:
+    checkout.manifest(f"infra: {{db: {{kind: postgres, image: '{image}'}}}}")
+    refused = checkout.devenv("up", "-d", exits=1)
+    assert "db would lose its data: nothing is mounted on /var/lib/postgresql/data" in refused.stderr
+    assert 'infra: {db: {version: "..."}}' in refused.stderr
+    assert checkout.containers() == []
+    assert checkout.volumes() == []
+
+
+def test_its_version_said_the_volume_is_where_the_data_is(checkout: Checkout, image: str) -> None:
+    command = "compose: {command: [touch, /var/lib/postgresql/data/kept], healthcheck: {disable: true}}"
+    checkout.manifest(f"infra: {{db: {{kind: postgres, image: '{image}', version: '15', {command}}}}}")
+    checkout.devenv("up", "-d", exits=1)  # it ends at once; all of it was made before
+    (mount,) = checkout.units()["db"].raw["Mounts"]
+    assert mount["Name"] == f"{checkout.id}_db-data"
+    assert mount["Destination"] == "/var/lib/postgresql/data"

@@ -1,0 +1,154 @@
+"""A store's data lies in its volume, whichever image runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devenv.engine.runner import Work, run
+from devenv.errors import DevenvError
+from devenv.manifest.versions import name_and_tag, numbers
+from devenv.plan.model import Observed
+from devenv.plan.planner import plan_up
+from devenv.stack.mounts import unkept
+from tests.fakes import FakeBackend, Machine
+
+from .stacks import fingerprints, problems, stack, unit
+
+STORE = "name: a\ninfra:\n  store: {{kind: {}}}\n"
+OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "folder"),
+    [
+        ("postgres:15", "15", OLD),
+        ("postgres:15-alpine", "15-alpine", OLD),
+        ("docker.io/library/postgres:9.6.24", "9.6.24", OLD),
+        ("postgis/postgis:16-3.4", "16-3.4", OLD),
+        ("pgvector/pgvector:pg16", "16", OLD),
+        ("pgvector/pgvector:0.8.0-pg18", "18", NEW),
+        ("timescale/timescaledb:2.17.2-pg16", "16", OLD),
+        ("registry.acme.io:5000/db/postgres:17@sha256:0f", "17", OLD),
+        ("postgres:18.6-trixie", "18.6-trixie", NEW),
+        ("postgres", "", NEW),
+        ("postgres:latest", "", NEW),
+        ("acme/shop-db:3", "", NEW),
+    ],
+)
+def test_data_lies_where_the_version_in_the_tag_keeps_it(image: str, version: str, folder: str) -> None:
+    store = unit(STORE.format(f'postgres, image: "{image}"'), "store")
+    assert (store.image, store.version) == (image, version)
+    assert [volume.target for volume in store.volumes] == [folder]
+
+
+def test_a_version_beside_an_image_says_what_the_tag_does_not() -> None:
+    store = unit(STORE.format('postgres, image: "acme/shop-db:3", version: "15"'), "store")
+    assert store.version == "15"
+    assert [volume.target for volume in store.volumes] == [OLD]
+
+
+TOO_OLD = {
+    'mongo, version: "3.4"': "version: the kind mongo does not run 3.4 - 5.0 or newer",
+    "mongo, image: 'mongo:4.4-focal'": "image: the kind mongo does not run 4.4-focal - 5.0 or newer",
+    "postgres, image: 'postgres:9.4'": "image: the kind postgres does not run 9.4 - 9.6 or newer",
+    "mysql, image: 'mysql:5.6'": "image: the kind mysql does not run 5.6 - 5.7 or newer",
+    "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not run 10.1 - 10.3 or newer",
+    "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not run 4-alpine - 5.0 or newer",
+    "minio, image: 'minio/minio:RELEASE.2021-04-22T15-44-28Z'": (
+        "image: the kind minio does not run RELEASE.2021-04-22T15-44-28Z"
+        " - RELEASE.2023-11-01T01-57-10Z or newer"
+    ),
+}
+
+
+@pytest.mark.parametrize("options", TOO_OLD)
+def test_a_version_that_a_kind_cannot_run_is_refused(options: str) -> None:
+    (problem,) = problems(STORE.format(options))
+    assert problem.startswith("3:")
+    assert f"infra.store.{TOO_OLD[options]}; an older one runs as a service of your own" in problem
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'mongo, version: "5"',
+        "mongo, image: 'mongo:7.0'",
+        "mysql, image: 'mariadb:10.11'",
+        "mysql, image: 'mysql:5.7'",
+        "valkey, image: 'redis:8.10.1'",
+        "valkey, image: 'acme/cache:1'",
+        "minio, image: 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z'",
+        "postgres, image: 'postgres:${stack.name}'",
+        "postgres, image: 'postgres:latest'",
+    ],
+)
+def test_what_is_new_enough_or_says_no_version_is_taken(options: str) -> None:
+    assert problems(STORE.format(options)) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("postgres", ("postgres", "")),
+        ("localhost:5000/a/postgis:16-3.4", ("postgis", "16-3.4")),
+        ("localhost:5000/a/postgis", ("postgis", "")),
+        ("mongo@sha256:0f", ("mongo", "")),
+    ],
+)
+def test_an_image_has_a_name_and_a_tag(image: str, parts: tuple[str, str]) -> None:
+    assert name_and_tag(image) == parts
+
+
+def test_a_release_named_by_its_day_compares_by_it() -> None:
+    assert numbers("RELEASE.2026-09-16T00-00-00Z") == (2026, 9, 16)
+
+
+@pytest.mark.parametrize(
+    ("options", "declared", "lost"),
+    [
+        ("postgres", (NEW,), ()),
+        ("postgres", (), ()),
+        ("postgres", (OLD,), (OLD,)),
+        ("postgres, image: 'postgres:15'", (OLD,), ()),
+        ("postgres, image: 'postgres:15'", (NEW,), (NEW,)),
+        ("postgres, image: 'acme/pg:1', version: '15'", (f"{OLD}/",), ()),
+        ("postgres", ("/bitnami/postgresql",), ("/bitnami/postgresql",)),
+        ("mysql", ("/var/lib/mysql", "/var/log/mysql"), ()),
+        ("mongo", ("/data/db", "/data/configdb"), ()),
+        (f"postgres, compose: {{volumes: ['own:{OLD}']}}", (OLD,), ()),
+        (f"postgres, compose: {{volumes: [{{type: volume, target: {OLD}}}]}}", (OLD,), ()),
+        ("mailpit", ("/data",), ()),
+    ],
+)
+def test_what_an_image_declares_is_mounted_or_would_be_lost(
+    options: str, declared: tuple[str, ...], lost: tuple[str, ...]
+) -> None:
+    assert unkept(unit(STORE.format(options), "store"), declared) == lost
+
+
+@pytest.mark.parametrize("before", ["nothing", "another image"])
+def test_a_store_that_would_lose_its_data_is_refused_before_it_is_made(before: str, tmp_path: Path) -> None:
+    FakeBackend.machine = machine = Machine(declared={"acme/db:latest": (OLD,)})
+    made = stack(STORE.format("postgres, image: 'acme/db:latest'"))
+    wanted = fingerprints(made)
+    backend = FakeBackend()
+    backend.follow(made, tmp_path)
+    observed = Observed()
+    if before == "another image":
+        backend.apply(made.unit("store"), "image:old")
+        observed = Observed(units=dict(machine.units), prepared=True)
+        machine.done.clear()
+
+    (refused,) = run(
+        plan_up(made, observed, fingerprints=wanted), Work(made, backend, tmp_path, wanted, {}), print
+    )
+
+    assert isinstance(refused, DevenvError)
+    assert str(refused) == f"store would lose its data: nothing is mounted on {OLD}"
+    assert refused.where == "infra.store.image"
+    assert refused.why == f"acme/db:latest keeps its data there, and the volume is mounted on {NEW}"
+    assert refused.hint == 'say which version of postgres it holds: infra: {store: {version: "..."}}'
+    assert machine.done == []
+    assert machine.units == dict(observed.units)
