@@ -1,4 +1,4 @@
-"""Remembers what pure functions said, so that an unchanged manifest is not parsed again.
+"""Remembers what pure functions returned, so that an unchanged manifest is not parsed again.
 
 Kept in the user's own cache folder and never in the project, as reading a pickle that somebody else
 wrote would run their code.
@@ -10,12 +10,15 @@ import contextlib
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Mapping
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 KEEP = 64  # files; one checkout uses two or three
+PACKAGE = Path(__file__).parent
 
 T = TypeVar("T")
 
@@ -23,19 +26,22 @@ T = TypeVar("T")
 class Memory:
     """Values by everything they were computed from."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, cache: Path, package: Path = PACKAGE) -> None:
+        """`cache` is the user's; `package` the code that makes and reads the values."""
+        self._folder, self._package = cache / "values", package
 
     def recall(self, *inputs: str, make: Callable[[], T]) -> T:
         """What `make` returns; not called when it was before with these inputs.
 
-        The inputs have to say everything that the value depends on. A memory that cannot be read or
-        written is none.
+        The inputs have to say everything that the value depends on, but for our own code. A memory that
+        cannot be read or written, or that others could have written, is empty.
         """
-        key = "\0".join((self._code, *inputs)).encode(errors="surrogatepass")
-        file = self._folder / hashlib.sha256(key).hexdigest()
+        if not self._code:
+            return make()
+        key = "".join(f"{len(part)}:{part}" for part in (self._code, *inputs))
+        file = self._folder / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
         with contextlib.suppress(Exception):  # a broken pickle raises whatever it likes
-            value: T = pickle.loads(file.read_bytes())
+            value: T = pickle.loads(self._read(file))
             return value
         value = make()
         with contextlib.suppress(OSError):
@@ -44,20 +50,47 @@ class Memory:
 
     @cached_property
     def _code(self) -> str:
-        """Stands for the code that made and will read the values: another one has other classes."""
-        here = Path(__file__).parent
-        patterns = "stack/*.py", "manifest/*.py", "plan/parity.py", "render/*/parity.py"
-        files = sorted(file for pattern in patterns for file in here.glob(pattern))
-        return repr([(file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files])
+        """Stands for our code and the interpreter; nothing where the code is in no files that could tell.
+
+        Not by the modification time alone: packagers set that to what they like.
+        """
+        files = sorted(_modules(os.fspath(self._package)))
+        return repr((sys.version, sys.executable, files)) if files else ""
+
+    def _read(self, file: Path) -> bytes:
+        _own(os.lstat(self._folder))
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+        with open(handle, "rb") as opened:
+            _own(os.fstat(handle))
+            return opened.read()
 
     def _keep(self, file: Path, raw: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)  # raises where it is somebody else's
         temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_bytes(raw)
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(raw)
         os.replace(temporary, file)
-        old = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEEP]
-        for one in old:
-            one.unlink(missing_ok=True)
+        for entry in sorted(self._folder.iterdir(), key=lambda entry: entry.stat().st_mtime)[:-KEEP]:
+            entry.unlink(missing_ok=True)
+
+
+def _modules(folder: str) -> Iterator[tuple[str, int, int, int]]:
+    """Each of a package's source files and what tells whether it has changed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _modules(entry.path)
+            elif entry.name.endswith(".py"):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _own(status: os.stat_result) -> None:
+    """Raises `PermissionError` for what another user owns or could have written."""
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise PermissionError
 
 
 def user_cache(environment: Mapping[str, str]) -> Path:

@@ -12,7 +12,6 @@ import pytest
 
 from devenv import hostports, workspace
 from devenv.errors import DevenvError, UsageError
-from devenv.memory import KEEP, Memory
 from devenv.render.bundle import Bundle
 from devenv.workspace import Workspace
 
@@ -240,29 +239,6 @@ def test_a_port_of_every_address_is_taken_too(unused_port: int) -> None:
 
     with socket.create_server(("0.0.0.0", unused_port)):
         assert set(hostports.taken([unused_port, 1])) - {1} == {unused_port}
-
-
-def test_memory_keeps_a_few_and_does_without_a_folder_it_cannot_write(tmp_path: Path) -> None:
-    memory = Memory(tmp_path / "cache")
-    for number in range(KEEP + 10):
-        memory.recall(str(number), make=int)
-    assert len(list((tmp_path / "cache").iterdir())) == KEEP
-    (tmp_path / "file").write_text("")
-    assert Memory(tmp_path / "file" / "cache").recall("a", make=lambda: 1) == 1
-
-
-def test_memory_asks_once_and_again_when_anything_differs(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def ask(*inputs: str) -> str:
-        return Memory(tmp_path / "cache").recall(*inputs, make=lambda: asked.append("x") or "value")  # type: ignore[func-returns-value]
-
-    assert (ask("a"), ask("a"), len(asked)) == ("value", "value", 1)
-    ask("a", "b")
-    assert len(asked) == 2
-    for file in (tmp_path / "cache").iterdir():
-        file.write_bytes(b"broken")
-    assert (ask("a"), len(asked)) == ("value", 3)
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
