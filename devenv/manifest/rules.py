@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from devenv.errors import did_you_mean
+from devenv.manifest.kong.rules import findings as kong_refusals
 from devenv.manifest.models import Infra, Job, Manifest, Service
 from devenv.manifest.source import Path
 from devenv.manifest.versions import Supported
@@ -256,11 +257,6 @@ def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
             path: Path = ("services", name, "route", index)
             if not route.path.startswith(("/", "~/")):
                 yield path, f'"{route.path}" is not a path', f'write "/{route.path}"'
-            if route.path.startswith("~"):
-                try:
-                    re.compile(route.path[1:])
-                except re.error as error:
-                    yield path, f"not a regular expression: {error}", ""
             for host in route.host or [""]:
                 for method in route.methods or [""]:
                     claim = (route.path, host, method.upper())
@@ -271,6 +267,11 @@ def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                             "one route, one service",
                         )
                     claimed.setdefault(claim, f"services.{name}")
+
+
+def kong_starts(scope: Scope) -> Iterator[Finding]:
+    """The gateway gets nothing that Kong exits on at its start."""
+    return kong_refusals(scope.manifest)
 
 
 def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
@@ -507,6 +508,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     uses_exist,
     uses_have_no_cycle,
     routes_are_claimed_once,
+    kong_starts,
     health_is_one_probe,
     paths_stay_inside,
     container_paths_are_absolute,

@@ -49,7 +49,8 @@ def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
 
 def _route(route: Route, index: int) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "name": f"{route.service}-{index + 1}" if index else route.service,
+        # No service's name has a dot in it, so none is the name of another's route.
+        "name": f"{route.service}.{index + 1}" if index else route.service,
         "protocols": ["http", "https"],
         "paths": [route.path],
         "strip_path": route.strip,

@@ -33,7 +33,8 @@ def _route(name: str, service: models.Service, route: models.Route, fill: Fill) 
         path=fill(route.path),
         service=name,
         port=next(iter(service.named_ports.values())),
-        hosts=tuple(map(fill, route.host)),
+        # Kong compares letters as they are, and browsers send small ones.
+        hosts=tuple(fill(host).lower() for host in route.host),
         methods=tuple(method.upper() for method in route.methods),
         strip=route.strip,
         plugins=_plugins(route.plugins, fill),

@@ -340,7 +340,7 @@ BROKEN = {
     "a route that is half an expression": (
         'name: a\nservices:\n  a: {image: x, port: 80, route: "~/("}\n',
         [
-            "3:27: services.a.route[0]: not a regular expression: missing ), unterminated subpattern at position 1",
+            '3:27: services.a.route[0]: Kong refuses the path "~/(": unclosed group',
         ],
     ),
     "a probe of nothing": (
