@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +26,7 @@ if TYPE_CHECKING:  # imported where they are used: looking must not pay for doin
     from python_on_whales import DockerClient
 
     from devenv.backends.docker import Engine
-    from devenv.stack.model import Unit
+    from devenv.stack.model import Build, Unit
 
 TAIL = 15  # lines on a card: enough for a traceback's end, few enough to read
 KEEP = 3  # builds of an image; going back to what one had before lunch stays free
@@ -65,39 +68,56 @@ class Images:
         build = unit.build
         assert build is not None
         context = root / build.context
+        folder = root / STATE / "build" / unit.name
         said: list[str] = []
-        stream = self._whale.buildx.build(
-            context,
-            file=_written(root, unit),
-            tags=unit.image,
-            target=build.target,
-            build_args={key: text.reveal(value, secrets) for key, value in build.args},
-            secrets=[_build_secret(root, key, source) for key, source in build.secrets],
-            ssh=build.ssh,
-            labels={LABEL + "built-for": unit.name},
-            load=True,
-            progress="plain",
-            stream_logs=True,
-        )
-        for line in _spoken(stream, _build_failed(unit, said)):
-            said.append(line)
-            say(line)
+        with _secret_files(root, folder, build, secrets) as mounted:
+            stream = self._whale.buildx.build(
+                context,
+                file=_dockerfile(context, folder, build),
+                tags=unit.image,
+                target=build.target,
+                build_args={key: text.reveal(value, secrets) for key, value in build.args},
+                secrets=mounted,
+                ssh=build.ssh,
+                labels={LABEL + "built-for": unit.name},
+                load=True,
+                progress="plain",
+                stream_logs=True,
+            )
+            for line in _spoken(stream, _build_failed(unit, said)):
+                said.append(line)
+                say(line)
         self._engine().forget_builds(unit.image, keep=KEEP)
 
 
-def _written(root: Path, unit: Unit) -> Path:
-    """A copy of the unit's Dockerfile with an ignore file of ours beside it, which goes before others."""
-    build = unit.build
-    assert build is not None
-    recipe = sources.recipe(root / build.context, build.dockerfile)
-    file = root / STATE / "build" / unit.name / posixpath.basename(build.dockerfile)
+def _dockerfile(context: Path, folder: Path, build: Build) -> Path:
+    """A copy of the Dockerfile with an ignore file of ours beside it, which goes before the context's."""
+    recipe = sources.recipe(context, build.dockerfile)
+    file = folder / posixpath.basename(build.dockerfile)
     write_whole(file, recipe.dockerfile, mode=0o644)
     write_whole(file.with_name(f"{file.name}.dockerignore"), recipe.ignore, mode=0o644)
     return file
 
 
-def _build_secret(root: Path, key: str, source: str) -> str:
-    return f"id={key},env={source[1:]}" if source.startswith("$") else f"id={key},src={root / source}"
+@contextmanager
+def _secret_files(root: Path, folder: Path, build: Build, secrets: Mapping[str, str]) -> Iterator[list[str]]:
+    """What to tell the builder of its secrets: values lie in private files while it runs, and no longer."""
+    values = {key: text.reveal(source, secrets) for key, source in build.secrets if text.secrets_in(source)}
+    files = {key: folder / f"secret.{text.digest(key)}" for key in values}
+    try:
+        for key, value in values.items():
+            write_whole(files[key], value, mode=0o600)
+        yield [_as_csv(f"id={key}", f"src={files.get(key, root / source)}") for key, source in build.secrets]
+    finally:
+        for file in files.values():
+            file.unlink(missing_ok=True)
+
+
+def _as_csv(*fields: str) -> str:
+    """Fields as the builder reads them; a path may hold anything."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 def _spoken(stream: Any, failed: Any) -> Iterator[str]:

@@ -28,7 +28,8 @@ class Build(Model):
     target: str | None = Field(None, description="The stage to stop at.")
     args: dict[str, Text] = Field({}, description="Build arguments.")
     secrets: dict[str, str] = Field(
-        {}, description="Build secrets: id -> file in the project, or $NAME of a secret."
+        {},
+        description="Build secrets: id -> file in the project, or ${secret.NAME}, in short $NAME.",
     )
     ssh: str | None = Field(None, description="SSH agent or key to forward: `default` or `id=path`.")
 

@@ -24,6 +24,9 @@ from devenv.manifest.versions import Supported
 Finding = tuple[Path, str, str]
 NEEDS_SHELL = re.compile(r"[$|&;<>()`*?~#\n\\]")
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+BUILD_SECRET = re.compile(
+    r"\$(?P<short>[A-Za-z_][A-Za-z0-9_]*)|\$\{secret\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"
+)
 SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
 STACK_ATTRIBUTES = frozenset({"name", "namespace"})
 
@@ -341,6 +344,17 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
                 yield at, f'"{key}" is not a name of a secret', "as an environment variable"
 
 
+def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
+    for path, one in scope.workloads.items():
+        for key, source in one.build.secrets.items() if one.build is not None else ():
+            at: Path = (*path, "build", "secrets", key)
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", key):
+                yield at, f'"{key}" is not an id of a build secret', "letters, digits, dots, hyphens and _"
+            if (source.startswith("$") or "${" in source) and not BUILD_SECRET.fullmatch(source):
+                hint = "a file of the project, or a whole secret: ${secret.NAME}"
+                yield at, f'"{source}" is no build secret', hint
+
+
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
     for name, infra in scope.manifest.infra.items():
         path: Path = ("infra", name)
@@ -513,6 +527,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     paths_stay_inside,
     container_paths_are_absolute,
     variables_have_names,
+    build_secrets_are_whole,
     infra_is_in_the_catalogue,
     infra_is_new_enough,
     other_names_exist,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
-from devenv.manifest.rules import NEEDS_SHELL, Scope
+from devenv.manifest.rules import BUILD_SECRET, NEEDS_SHELL, Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
@@ -246,9 +246,14 @@ class _Resolver:
             return None
         args = tuple((key, self.names.text(value)) for key, value in said.args.items())
         content = self.world.builds.get((said.context, said.dockerfile), "")
-        secrets = tuple((key, self.names.text(value)) for key, value in said.secrets.items())
+        secrets = tuple((key, self._build_secret(value)) for key, value in said.secrets.items())
         digest = text.digest(content, said.dockerfile, said.target or "", repr(args))
         return Build(said.context, said.dockerfile, said.target, args, secrets, said.ssh, digest)
+
+    def _build_secret(self, source: str) -> str:
+        """A file of the project, or a secret: `$NAME` is another way to write `${secret.NAME}`."""
+        named = BUILD_SECRET.fullmatch(source)
+        return source if named is None else text.secret(named["short"] or named["name"])
 
     def _image_name(self, one: Service | Job) -> str:
         """The first unit that builds the same thing: what is built alike is built once."""

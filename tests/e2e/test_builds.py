@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,75 @@ def test_a_context_may_lie_below_and_its_dockerfile_deeper_still(checkout: Check
     assert "/srv/page.txt" in second.split()
     assert "left.txt" not in second
     assert "secrets.env" not in second
+
+
+SEALED = """\
+FROM busybox:1.37
+RUN --mount=type=secret,id=npm --mount=type=secret,id=pip --mount=type=secret,id=conf \\
+    cd /run/secrets && sha256sum npm pip conf > /sums && rm -f /tmp/none
+"""
+VALUES = {"npm": 'npm-tell-nobody\'s "$5" #x', "pip": "pip-tell-nobody", "conf": "conf-tell-nobody"}
+"""From `.env`, from the environment, from a file."""
+
+
+@pytest.fixture
+def sealed(checkout: Checkout) -> Checkout:
+    """A service whose build takes a secret from everywhere one can come from."""
+    checkout.environment = {**checkout.environment, "PIP_TOKEN": VALUES["pip"]}
+    checkout.write(".env", "NPM_TOKEN='npm-tell-nobody\\'s \"$5\" #x'\n")
+    checkout.write('c,o "n f', VALUES["conf"])
+    checkout.write("web/Dockerfile", SEALED)
+    checkout.manifest("""
+        services:
+          web:
+            command: sleep 900
+            build:
+              context: ./web
+              secrets: {npm: $NPM_TOKEN, pip: "${secret.PIP_TOKEN}", conf: './c,o "n f'}
+    """)
+    return checkout
+
+
+def sums(values: Mapping[str, str]) -> str:
+    """What `sha256sum` prints of files with these names and contents."""
+    return "".join(f"{sha256(value.encode()).hexdigest()}  {name}\n" for name, value in values.items())
+
+
+def test_a_build_sees_its_secrets_and_no_layer_and_no_history_holds_one(sealed: Checkout) -> None:
+    ended = sealed.devenv("up", "-d", "-v")
+    image = sealed.units()["web"].image
+
+    assert sealed.inside("web", "cat", "/sums") == sums(VALUES)
+    layers = b"".join(sealed.engine.images.get(image).save())
+    written = layers.decode("latin-1") + str(sealed.engine.api.history(image)) + ended.output
+    assert sha256(VALUES["npm"].encode()).hexdigest() in written  # layers are readable as they are
+    assert "tell-nobody" not in written
+    assert [file for file in (sealed.root / ".devenv/build").rglob("*") if "tell-nobody" in read(file)] == []
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""
+
+
+def test_who_builds_from_the_rendered_file_has_the_same_secrets(sealed: Checkout) -> None:
+    sealed.write("conf", VALUES["conf"])
+    manifest = (sealed.root / "devenv.yaml").read_text()
+    sealed.write("devenv.yaml", manifest.replace("'./c,o \"n f'", "./conf"))
+    file = str(Path(sealed.devenv("render").stdout.strip()) / "compose.yaml")
+
+    sealed.host("docker", "compose", "-f", file, "build", "--no-cache")
+
+    said = sealed.host("docker", "compose", "-f", file, "run", "--rm", "web", "cat", "/sums")
+    assert said == sums(VALUES)
+
+
+def test_a_build_whose_secret_has_no_value_is_refused_before_anything_is_built(sealed: Checkout) -> None:
+    sealed.write(".env", "")
+
+    said = sealed.devenv("up", "-d", exits=2).stderr
+
+    assert "no value for the secret NPM_TOKEN" in said
+    assert "devenv.yaml" in said
+    assert "looked in the environment, .env and .devenv/secrets.env" in said
+    assert "echo 'NPM_TOKEN=...' >> .env" in said
+    assert sealed.tags("web") == set()

@@ -372,6 +372,20 @@ BROKEN = {
             '5:28: infra.postgres.seed[1]: "/b.sql" leaves the project - name something beside or below devenv.yaml',
         ],
     ),
+    "a build secret that is only partly one, or another thing, and an id with a comma": (
+        "name: a\nservices:\n  a: {build: {context: ., secrets: {n: 'x-${secret.N}', m: '$9', s: '${stack.name}', "
+        "'a,b': $T}}}\n",
+        [
+            '3:37: services.a.build.secrets.n: "x-${secret.N}" is no build secret'
+            " - a file of the project, or a whole secret: ${secret.NAME}",
+            '3:57: services.a.build.secrets.m: "$9" is no build secret'
+            " - a file of the project, or a whole secret: ${secret.NAME}",
+            '3:66: services.a.build.secrets.s: "${stack.name}" is no build secret'
+            " - a file of the project, or a whole secret: ${secret.NAME}",
+            '3:86: services.a.build.secrets.a,b: "a,b" is not an id of a build secret'
+            " - letters, digits, dots, hyphens and _",
+        ],
+    ),
     "a kong.yml outside": (
         "name: a\ngateway: {extra: ../kong.yml}\n",
         [

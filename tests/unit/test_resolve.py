@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from devenv.stack import text
 from devenv.stack.model import Need, Probe
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, outline
@@ -246,6 +247,16 @@ def test_what_is_built_alike_is_built_once() -> None:
     text = "name: a\nservices:\n  one: {build: .}\n  two: {build: .}\n  other: {build: {context: ., target: t}}\n"
     one, two, other = (stack(text).unit(name).image for name in ("one", "two", "other"))
     assert one == two != other
+
+
+def test_secrets_of_a_build_are_secrets_of_the_stack() -> None:
+    made = stack(
+        "name: a\nservices:\n  api: {build: {context: ., secrets: {npm: $NPM, pip: '${secret.PIP}', ca: ./ca.pem}}}\n"
+    )
+    build = made.unit("api").build
+    assert build is not None
+    assert dict(build.secrets) == {"npm": text.secret("NPM"), "pip": text.secret("PIP"), "ca": "./ca.pem"}
+    assert made.secrets == {"NPM", "PIP"}
 
 
 def test_the_gateway_comes_with_the_first_route() -> None:

@@ -49,6 +49,8 @@ def render(
         document["volumes"] = {
             name: {"name": f"{stack.id}_{name}", "labels": _owner(stack)} for name in sorted(volumes)
         }
+    if build_secrets := _build_secrets(stack, root):
+        document["secrets"] = build_secrets
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
     head += "# docker compose up\n"
     files = {"compose.yaml": head + to_yaml(document), ".env": _env(stack, secrets)}
@@ -111,9 +113,27 @@ def _build(unit: Unit, root: str, folder: str) -> dict[str, Any]:
         said["target"] = build.target
     if build.args:
         said["args"] = dict(build.args)
+    if build.secrets:
+        said["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in build.secrets]
     if build.ssh:
         said["ssh"] = [build.ssh]
     return said
+
+
+def _build_secret(unit: Unit, key: str) -> str:
+    return f"{unit.name}.{key}"
+
+
+def _build_secrets(stack: Stack, root: str) -> dict[str, Any]:
+    """Where `docker compose build` finds them: each is a file, or whole a variable of `.env`."""
+    return {
+        _build_secret(unit, key): {"environment": variable(name)}
+        if (name := next(iter(text.secrets_in(source)), ""))
+        else {"file": _from_bundle(root, source)}
+        for unit in stack.units
+        if unit.build is not None
+        for key, source in unit.build.secrets
+    }
 
 
 def _dockerfile(unit: Unit) -> str:
