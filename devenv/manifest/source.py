@@ -20,12 +20,25 @@ MAX_DEPTH = 40
 Path = tuple[str | int, ...]
 
 
-class Written(float):
-    """A number with a fraction that remembers its text, so that version `9.10` is not `9.1`."""
+class Written:
+    """A number that remembers its text, so that version `9.10` is not `9.1`."""
 
     text: str
 
-    def __new__(cls, text: str) -> Written:
+
+class WrittenFloat(float, Written):
+    """A number with a fraction."""
+
+    def __new__(cls, text: str) -> WrittenFloat:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+class WrittenInt(int, Written):
+    """A whole number that is written in another way than its digits, such as `+15005550006` or `-0`."""
+
+    def __new__(cls, text: str) -> WrittenInt:
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -143,6 +156,13 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return []
 
 
+def _whole(text: str) -> int | str:
+    if len(text) >= 20:  # nobody counts that far: a serial number
+        return text
+    number = int(text)
+    return number if str(number) == text else WrittenInt(text)
+
+
 class _Reader:
     """Walks the node graph once: values out, marks and problems kept."""
 
@@ -197,9 +217,9 @@ class _Reader:
             case "bool":
                 return text.lower() == "true"
             case "int":
-                return int(text) if len(text) < 20 else text
+                return _whole(text)
             case "float":
-                return Written(text)
+                return WrittenFloat(text)
         self._problem(node, path, f"the tag {node.tag!r} means nothing here")
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,12 +27,25 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
+
+
+_WORD = re.compile(r"(?:-{0,2}[A-Za-z]|[_/$]|\.\.?/)|\d+(?:m?s|[MG]i)$")  # words, flags, paths, durations
+_RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+
+
+def _style(value: str) -> str | None:
+    """How a text is written so that every reader, of YAML 1.1 or 1.2, takes it for that very text."""
+    if "\n" in value and not value[0].isspace() and value.replace("\n", "").replace("\t", "").isprintable():
+        return "|"
+    if _WORD.match(value) and value.lower() not in _RESERVED:
+        return None
+    return "'" if '"' in value and value.isprintable() else '"'
 
 
 _Dumper.add_representer(str, _text)
 _Dumper.add_multi_representer(float, _Dumper.represent_float)  # numbers that remember how they were written
+_Dumper.add_multi_representer(int, _Dumper.represent_int)
 
 
 def to_yaml(value: Any) -> str:
