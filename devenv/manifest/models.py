@@ -12,6 +12,8 @@ from devenv.manifest.fields import Command, Cpu, Duration, OneOrMany, Short, Siz
 Port = Annotated[int, Field(ge=1, le=65535)]
 Named = dict[str, Port]
 Fragment = dict[str, Any]
+Fragments = dict[str, Fragment]
+COMPOSE = "Merged last into the Compose service: lists append, mappings merge, `!reset` replaces."
 
 
 class Model(BaseModel):
@@ -139,8 +141,8 @@ class Workload(Model):
         {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
     )
     grace: Duration = Field(10.0, description="Time between TERM and KILL.")
-    compose: Fragment = Field({}, description="Merged last into the Compose service, verbatim.")
-    kubernetes: Fragment = Field({}, description="Merged last into the Kubernetes objects, by kind.")
+    compose: Fragment = Field({}, description=COMPOSE)
+    kubernetes: Fragments = Field({}, description="Merged last into the Kubernetes objects, by kind.")
 
 
 class Service(Workload):
@@ -191,8 +193,8 @@ class Infra(Model):
     seed: Annotated[list[str], OneOrMany()] = Field(
         [], description="Files or patterns loaded when the store is new."
     )
-    compose: Fragment = Field({}, description="Merged last into the Compose service, verbatim.")
-    kubernetes: Fragment = Field({}, description="Merged last into the Kubernetes objects, by kind.")
+    compose: Fragment = Field({}, description=COMPOSE)
+    kubernetes: Fragments = Field({}, description="Merged last into the Kubernetes objects, by kind.")
 
 
 class Consumer(Model):

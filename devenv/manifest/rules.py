@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from devenv.errors import did_you_mean
+from devenv.manifest import fragments
 from devenv.manifest.kong.rules import findings as kong_refusals
 from devenv.manifest.models import Infra, Job, Manifest, Service
 from devenv.manifest.source import Path
@@ -386,6 +387,14 @@ def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
                 yield at, f'"{source}" is no build secret', hint
 
 
+def fragments_have_an_effect(scope: Scope) -> Iterator[Finding]:
+    manifest = scope.manifest
+    for section in ("services", "jobs", "infra"):
+        for name, workload in getattr(manifest, section).items():
+            for path, message, suggestion in fragments.findings(workload.compose, infra=section == "infra"):
+                yield (section, name, "compose", *path), message, suggestion
+
+
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
     for name, infra in scope.manifest.infra.items():
         path: Path = ("infra", name)
@@ -560,6 +569,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     container_paths_are_absolute,
     variables_have_names,
     build_secrets_are_whole,
+    fragments_have_an_effect,
     infra_is_in_the_catalogue,
     infra_is_new_enough,
     other_names_exist,

@@ -16,6 +16,7 @@ from devenv.errors import ManifestInvalid, Problem
 
 MAX_VALUES = 500_000  # after aliases are expanded
 MAX_DEPTH = 40
+RESET = ("!reset", "!override")  # Compose's tags, which come to the same here
 
 Path = tuple[str | int, ...]
 
@@ -25,8 +26,11 @@ class Written:
 
     text: str
 
+    def __repr__(self) -> str:
+        return self.text  # what is told apart by its repr, as fingerprints are, tells `1.1` from `1.10`
 
-class WrittenFloat(float, Written):
+
+class WrittenFloat(Written, float):
     """A number with a fraction."""
 
     def __new__(cls, text: str) -> WrittenFloat:
@@ -35,13 +39,20 @@ class WrittenFloat(float, Written):
         return number
 
 
-class WrittenInt(int, Written):
+class WrittenInt(Written, int):
     """A whole number that is written in another way than its digits, such as `+15005550006` or `-0`."""
 
     def __new__(cls, text: str) -> WrittenInt:
         number = super().__new__(cls, text)
         number.text = text
         return number
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A value of `compose:` that was written with `!reset`: it replaces what it would be merged with."""
+
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +84,20 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """The C loader, with YAML 1.2's idea of what is not text."""
 
 
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = {
+    "null": (re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    "int": (re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789")),
+    "float": (
+        re.compile(r"^[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$"),
+        list("-+.0123456789"),
+    ),
+    "merge": (re.compile(r"^<<$"), ["<"]),
+}
 _Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", list("-+0123456789")),
-    ("float", r"^[-+]?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
-    ("merge", r"^<<$", ["<"]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+for _kind, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(_TAG + _kind, _pattern, _first)
 
 
 def read(text: str, *, file: str) -> Source:
@@ -175,14 +191,25 @@ class _Reader:
         if len(path) > MAX_DEPTH:
             self._stop(node, path, "nested too deeply")
         self.marks.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
+        if node.tag in RESET and path[2:3] == ("compose",) and len(path) > 3:
+            return Reset(self._untagged(node, path))
+        match node:
+            case yaml.MappingNode() if node.tag == _TAG + "map":
+                return self._mapping(node, path)
+            case yaml.SequenceNode() if node.tag == _TAG + "seq":
+                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+            case yaml.ScalarNode():
+                return self._scalar(node, path)
+        self._tag(node, path)
+        return None
+
+    def _untagged(self, node: yaml.Node, path: Path) -> Any:
         match node:
             case yaml.MappingNode():
                 return self._mapping(node, path)
             case yaml.SequenceNode():
                 return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-            case yaml.ScalarNode():
-                return self._scalar(node, path)
-        raise AssertionError(node)
+        return None if node.value in ("", "~", "null") else node.value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -208,9 +235,12 @@ class _Reader:
         return {**merged, **own}
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
-        text = node.value
-        match node.tag.removeprefix("tag:yaml.org,2002:"):
-            case "str":
+        text, kind = node.value, node.tag.removeprefix(_TAG)
+        if kind in _SCALARS and not _SCALARS[kind][0].match(text):  # `!!int abc`
+            self._problem(node, path, f'"{text}" is not what its tag says', "take the tag off")
+            return None
+        match kind:
+            case "str" | "merge":
                 return text
             case "null":
                 return None
@@ -220,8 +250,12 @@ class _Reader:
                 return _whole(text)
             case "float":
                 return WrittenFloat(text)
-        self._problem(node, path, f"the tag {node.tag!r} means nothing here")
+        self._tag(node, path)
         return None
+
+    def _tag(self, node: yaml.Node, path: Path) -> None:
+        hint = "it is for what stands below compose:" if node.tag in RESET else ""
+        self._problem(node, path, f"the tag {node.tag!r} means nothing here", hint)
 
     def _problem(self, node: yaml.Node, path: Path, message: str, suggestion: str = "") -> None:
         mark = node.start_mark

@@ -44,8 +44,9 @@ def _style(value: str) -> str | None:
 
 
 _Dumper.add_representer(str, _text)
-_Dumper.add_multi_representer(float, _Dumper.represent_float)  # numbers that remember how they were written
-_Dumper.add_multi_representer(int, _Dumper.represent_int)
+# Numbers that remember how they were written are numbers where they are not asked for their text.
+_Dumper.add_multi_representer(float, lambda dumper, number: dumper.represent_float(float(number)))
+_Dumper.add_multi_representer(int, lambda dumper, number: dumper.represent_int(int(number)))
 
 
 def to_yaml(value: Any) -> str:

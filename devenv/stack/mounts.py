@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
-from typing import Any
 
 from devenv.errors import DevenvError
+from devenv.manifest.fragments import listed, mount
+from devenv.manifest.source import Reset
 from devenv.stack.model import Unit
 
 
@@ -41,15 +41,8 @@ def require_kept(unit: Unit, declared: tuple[str, ...]) -> None:
 def _targets(unit: Unit) -> list[str]:
     own = [*(volume.target for volume in unit.volumes), *(file.target for file in unit.files)]
     tmpfs = [entry.partition(":")[0] for entry in unit.tmpfs]
-    return [*own, *tmpfs, *map(_target, unit.compose.get("volumes") or ())]
-
-
-def _target(entry: Any) -> str:
-    """Where one of Compose's own volume entries is mounted."""
-    if isinstance(entry, Mapping):
-        return str(entry.get("target", ""))
-    source, _, target = str(entry).partition(":")
-    return target.partition(":")[0] or source
+    fragment = [mount(volume)[1] for volume in listed(unit.compose, "volumes")]
+    return fragment if isinstance(unit.compose.get("volumes"), Reset) else [*own, *tmpfs, *fragment]
 
 
 def _nested(one: str, other: str) -> bool:

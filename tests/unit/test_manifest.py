@@ -414,6 +414,17 @@ BROKEN = {
             '3:63: services.a.files./f.secret: "c d" is not a name of a secret - as an environment variable',
         ],
     ),
+    "a fragment with what devenv does itself": (
+        "name: a\nservices:\n  a: {image: x, compose: {build: .}}\n",
+        [
+            "3:27: services.a.compose.build: devenv does that itself, so here it would have no effect"
+            " - write it under build:"
+        ],
+    ),
+    "objects of Kubernetes with nothing to change": (
+        "name: a\nservices:\n  a: {image: x, kubernetes: {Deployment: }}\n",
+        ["3:30: services.a.kubernetes.Deployment: expected a mapping, found nothing"],
+    ),
     "a kind that nothing resembles": (
         "name: a\ninfra:\n  db: {}\n",
         ['3:3: infra.db: no infra kind "db" - known: kong, mailpit, minio, mongo, mysql, postgres, valkey'],

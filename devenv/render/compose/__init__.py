@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from devenv.manifest.fragments import named_volumes
 from devenv.render.bundle import Bundle, to_json, to_yaml
+from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import text
 from devenv.stack.labels import LABEL
 from devenv.stack.model import File, Probe, Stack, Unit
-from devenv.stack.world import BuildKey, Recipe, merge
+from devenv.stack.world import BuildKey, Recipe
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
@@ -45,6 +47,7 @@ def render(
         "networks": {"default": {"name": stack.id, "labels": _owner(stack)}},
     }
     volumes = {volume.name for unit in stack.units for volume in unit.volumes}
+    volumes |= {name for unit in stack.units for name in named_volumes(unit.compose)}
     if volumes:
         document["volumes"] = {
             name: {"name": f"{stack.id}_{name}", "labels": _owner(stack)} for name in sorted(volumes)
@@ -98,7 +101,7 @@ def _service(stack: Stack, unit: Unit, fingerprint: str, root: str, folder: str)
         said["profiles"] = ["manual"]
     said["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
     said["labels"] = _owner(stack) | _labels(unit, fingerprint)
-    return dict(merge(_escaped({**said, **unit.extra}), unit.compose))
+    return laid_over(_escaped({**said, **unit.extra}), unit.compose, root)
 
 
 def _build(unit: Unit, root: str, folder: str) -> dict[str, Any]:
