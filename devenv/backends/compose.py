@@ -41,6 +41,7 @@ class ComposeBackend:
     def __init__(self, site: Site | None = None) -> None:
         self._root = site.root if site else Path()
         self._bundle = Path()
+        self._stack: Stack | None = None
         self._stack_id = ""
         self._engine: Engine | None = None
         self._making = Lock()
@@ -129,7 +130,7 @@ class ComposeBackend:
 
     def follow(self, stack: Stack, bundle: Path) -> None:
         _require_docker()
-        self._bundle, self._stack_id = bundle, stack.id
+        self._bundle, self._stack, self._stack_id = bundle, stack, stack.id
         # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
         self._listening = Thread(target=self._listen, daemon=True)
         self._listening.start()
@@ -142,7 +143,8 @@ class ComposeBackend:
         self._images.pull(image, say)
 
     def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
-        self._images.build(unit, root, secrets, say)
+        assert self._stack is not None
+        self._images.build(self._stack, unit, root, secrets, say)
 
     def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
         if units:

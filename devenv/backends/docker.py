@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 
 from devenv.backends.containers import Container, unreachable
 from devenv.errors import DevenvError
-from devenv.stack.labels import LABEL
+from devenv.stack.labels import BUILT_AS, LABEL
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -153,17 +153,22 @@ class Engine:
             return
 
     @speaks
-    def forget_builds(self, image: str, *, keep: int) -> None:
-        """Remove all but the images of this one's repository tagged last, as far as nothing uses them.
+    def forget_builds(self, owner: Mapping[str, str], *, keep: int, latest: str) -> None:
+        """Remove all but the images with these labels that were tagged last, as far as nothing uses them.
 
         Tagged, not created: what comes out of the builder's cache is as old as when it was first made.
         """
-        repository = image.rpartition(":")[0]
-        tags = [tag for one in self.api.images(name=repository) for tag in one["RepoTags"] or ()]
-        for tag in sorted(tags, key=self._tagged, reverse=True)[keep:]:
-            if tag != image:
+        owned = self.api.images(filters={"label": [f"{key}={value}" for key, value in owner.items()]})
+        builds = {
+            tag
+            for image in owned  # and what others made from ours, which says the same but is called otherwise
+            for tag in image["RepoTags"] or ()
+            if tag == image["Labels"].get(LABEL + BUILT_AS)
+        }
+        for name in sorted(builds, key=self._tagged, reverse=True)[keep:]:
+            if name != latest:
                 with suppress(docker.errors.APIError):
-                    self.api.remove_image(tag)
+                    self.api.remove_image(name)
 
     def _tagged(self, image: str) -> str:
         try:

@@ -18,7 +18,7 @@ from devenv.backends.base import Say
 from devenv.backends.causes import likely
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.stack import text
-from devenv.stack.labels import LABEL
+from devenv.stack.labels import BUILT_AS, LABEL
 from devenv.stack.world import STATE
 from devenv.workspace import write_whole
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # imported where they are used: looking must not pay for doin
     from python_on_whales import DockerClient
 
     from devenv.backends.docker import Engine
-    from devenv.stack.model import Build, Unit
+    from devenv.stack.model import Build, Stack, Unit
 
 TAIL = 15  # lines on a card: enough for a traceback's end, few enough to read
 KEEP = 3  # builds of an image; going back to what one had before lunch stays free
@@ -63,12 +63,13 @@ class Images:
         for line in _spoken(self._whale.image.pull(image, stream_logs=True), _pull_failed(image)):
             say(line)
 
-    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+    def build(self, stack: Stack, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
         """Build a unit's image, and forget the oldest of its builds. Raises `UnitFailed`."""
         build = unit.build
         assert build is not None
         context = root / build.context
         folder = root / STATE / "build" / unit.name
+        owner = _owner(stack, unit)
         said: list[str] = []
         with _secret_files(root, folder, build, secrets) as mounted:
             stream = self._whale.buildx.build(
@@ -79,7 +80,7 @@ class Images:
                 build_args={key: text.reveal(value, secrets) for key, value in build.args},
                 secrets=mounted,
                 ssh=build.ssh,
-                labels={LABEL + "built-for": unit.name},
+                labels={**owner, LABEL + BUILT_AS: unit.image},
                 load=True,
                 progress="plain",
                 stream_logs=True,
@@ -87,7 +88,16 @@ class Images:
             for line in _spoken(stream, _build_failed(unit, said)):
                 said.append(line)
                 say(line)
-        self._engine().forget_builds(unit.image, keep=KEEP)
+        self._engine().forget_builds(owner, keep=KEEP, latest=unit.image)
+
+
+def _owner(stack: Stack, unit: Unit) -> dict[str, str]:
+    """Whose an image is. Not in the words of other labels: whatever runs from it carries these, too."""
+    return {
+        LABEL + "built-in": stack.checkout,
+        LABEL + "built-stack": stack.name,
+        LABEL + "built-for": unit.name,
+    }
 
 
 def _dockerfile(context: Path, folder: Path, build: Build) -> Path:

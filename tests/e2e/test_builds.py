@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .checkout import Checkout
+from .conftest import MakeCheckout
 
 pytestmark = pytest.mark.engine
 
@@ -157,3 +158,43 @@ def test_a_build_whose_secret_has_no_value_is_refused_before_anything_is_built(s
     assert "looked in the environment, .env and .devenv/secrets.env" in said
     assert "echo 'NPM_TOKEN=...' >> .env" in said
     assert sealed.tags("web") == set()
+
+
+def builds(checkout: Checkout, *pages: str) -> set[str]:
+    """An `up` with each page in turn; the names of the images they were built as."""
+    names = set()
+    for page in pages:
+        checkout.sources("web", page=page)
+        checkout.devenv("up", "-d")
+        names.add(checkout.units()["web"].image)
+    return names
+
+
+def test_images_of_others_stay_whatever_they_are_called_and_made_from(checkout: Checkout) -> None:
+    checkout.manifest("services: {web: {build: ./web, command: sleep 900}}")
+    (first,) = builds(checkout, "one")
+    for number in range(5):
+        checkout.host("docker", "tag", "busybox:1.37", f"{checkout.name}-web:v{number}")
+    checkout.host("docker", "tag", first, f"{checkout.name}-web:released")
+    checkout.write("own/Dockerfile", f"FROM {first}\nENV MINE=1\n")
+    checkout.host("docker", "build", "-q", "-t", f"{checkout.name}-web:derived", "own")
+    theirs = checkout.tags("web") - {first}
+
+    ours = builds(checkout, "two", "three", "four", "five")
+
+    assert checkout.tags("web") - ours == theirs
+    assert len(checkout.tags("web") & ours) == 3
+
+
+def test_two_checkouts_leave_each_others_images(checkouts: MakeCheckout) -> None:
+    one, other = checkouts("one"), checkouts("other")
+    for checkout in (one, other):
+        checkout.manifest("services: {web: {build: ./web, command: sleep 900}}")
+    first = builds(one, "one", "two")
+    one.devenv("down")
+
+    second = builds(other, "three", "four", "five", "six")
+
+    assert first <= one.tags("web")
+    assert len(one.tags("web") & second) == 3
+    assert "build" not in one.devenv("plan").stdout

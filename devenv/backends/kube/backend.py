@@ -207,7 +207,8 @@ class KubeBackend:
             say("the cluster fetches it itself")
 
     def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
-        self._images.build(unit, root, secrets, say)
+        assert self._stack is not None
+        self._images.build(self._stack, unit, root, secrets, say)
         self._delivery.bring(unit.image, say)
 
     def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
