@@ -36,6 +36,7 @@ from devenv.stack.model import (
 )
 from devenv.stack.names import Names
 from devenv.stack.ports import Claim
+from devenv.stack.references import needs
 from devenv.stack.world import Outline, Want, World
 
 
@@ -108,6 +109,7 @@ class _Resolver:
         }
         self.names = Names(manifest, self.instances, world)
         self._setups: dict[str, list[str]] = {}
+        self._needed = needs(manifest, self.instances)
 
     def stack(self) -> Stack:
         found: list[Unit] = []
@@ -180,7 +182,7 @@ class _Resolver:
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
         return Unit(
-            **self._workload(one, own | self.names.injected(one.uses), one.env),
+            **self._workload(name, one, own | self.names.injected(one.uses), one.env),
             name=name,
             role="service",
             ports=tuple(
@@ -211,7 +213,7 @@ class _Resolver:
             said |= {"secrets": [*like.secrets, *one.secrets], "files": {**like.files, **one.files}}
             one = one.model_copy(update=said)
         return Unit(
-            **self._workload(one, injected, {**inherited, **one.env}),
+            **self._workload(name, one, injected, {**inherited, **one.env}),
             name=name,
             role="job",
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
@@ -219,7 +221,9 @@ class _Resolver:
             within=one.within,
         )
 
-    def _workload(self, one: Service | Job, injected: dict[str, str], env: dict[str, str]) -> dict[str, Any]:
+    def _workload(
+        self, name: str, one: Service | Job, injected: dict[str, str], env: dict[str, str]
+    ) -> dict[str, Any]:
         own = {key: self.names.text(value) for key, value in env.items()}
         secrets = {key: text.secret(key) for key in one.secrets}
         build = self._build(one)
@@ -231,7 +235,7 @@ class _Resolver:
             "command": self._command(one.command),
             "entrypoint": self._command(one.entrypoint),
             "env": tuple({**injected, **secrets, **own}.items()),
-            "needs": tuple(self._needs(one.uses)),
+            "needs": tuple(self._needs(name)),
             "files": tuple(self._file(target, source) for target, source in one.files.items()),
             "memory": one.resources.memory,
             "cpu": one.resources.cpu,
@@ -275,8 +279,8 @@ class _Resolver:
         (path, digest), *_ = self.world.files.get(source) or ((source, ""),)
         return File(target, source=path, digest=digest)
 
-    def _needs(self, uses: list[str]) -> Iterator[Need]:
-        for name in dict.fromkeys(use.partition("/")[0] for use in uses):
+    def _needs(self, workload: str) -> Iterator[Need]:
+        for name in self._needed[workload]:
             yield Need(name, done=name in self.manifest.jobs)
             for setup in self._setups.get(name, ()):
                 yield Need(setup, done=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 from devenv.stack import text
 from devenv.stack.model import Need, Probe
 from devenv.stack.ports import allot
@@ -173,6 +175,37 @@ def test_secrets_are_names_and_the_stack_knows_whose_they_are() -> None:
 def test_using_a_store_waits_for_what_sets_it_up() -> None:
     api = unit(ONE.format("uses: [minio]"), "api")
     assert api.needs == (Need("minio"), Need("minio-buckets", done=True))
+
+
+REFERRED = {
+    "in a variable": 'env: {A: "${postgres.url}"}',
+    "in a word": 'command: [run, "--db=${postgres.host}"]',
+    "in an entrypoint": 'entrypoint: "run ${postgres.url}"',
+    "in a probe": 'health: {exec: "ask ${postgres.host}"}',
+}
+
+
+@pytest.mark.parametrize("said", REFERRED.values(), ids=REFERRED)
+def test_a_reference_is_a_use(said: str) -> None:
+    for other in ("infra: {postgres: {databases: [b]}}", "jobs: {j: {image: x, uses: [postgres/b]}}"):
+        api = unit(f"name: a\nservices:\n  api: {{image: x, {said}}}\n{other}\n", "api")
+        assert api.needs == (Need("postgres"), Need("postgres-databases", done=True))
+        assert "DATABASE_URL" not in dict(api.env)  # it is given no more than it asks for
+
+
+def test_a_reference_that_would_close_a_circle_makes_nobody_wait() -> None:
+    text = """
+    name: a
+    services:
+      a: {image: x, port: 80, env: {SELF: "${a.url}", B: "${b.url}", C: "${c.public_url}"}}
+      b: {image: x, port: 80, env: {A: "${a.url}"}}
+      c: {image: x, port: 80, uses: [d]}
+      d: {image: x, port: 80, env: {C: "${c.url}"}}
+    jobs:
+      j: {like: a, env: {D: "${d.host}"}}
+    """
+    needs = {unit.name: [need.unit for need in unit.needs] for unit in stack(text).units}
+    assert needs == {"a": ["b"], "b": [], "c": ["d"], "d": [], "j": ["d", "a", "b"]}
 
 
 def test_using_a_job_waits_for_its_success() -> None:

@@ -1,0 +1,56 @@
+"""Who waits for whom: by `uses`, and by naming its address, for a reference is a use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from devenv.manifest.models import Health, Job, Manifest, Service
+from devenv.stack import text
+
+
+def needs(manifest: Manifest, infra: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """Name of a service or job -> what it needs; `infra` are the names of all stores, declared or not.
+
+    Two services may name each other: the reference that would close a circle makes nobody wait.
+    """
+    workloads: dict[str, Service | Job] = {**manifest.services, **manifest.jobs}
+    found = {
+        name: list(dict.fromkeys(use.partition("/")[0] for use in one.uses))
+        for name, one in workloads.items()
+    }
+    for name, one in workloads.items():
+        for other in _named(manifest, {*manifest.services, *infra}, one):
+            if other not in found[name] and not _reaches(found, other, name):
+                found[name].append(other)
+    return {name: tuple(others) for name, others in found.items()}
+
+
+def _named(manifest: Manifest, known: Collection[str], one: Service | Job) -> Iterator[str]:
+    """What has to be there for the addresses in its variables, words and probe to answer."""
+    for value in _texts(manifest, one):
+        for reference in text.names_in(value):
+            name, _, attribute = reference.partition(".")
+            if name in known and not attribute.startswith("public_"):  # that is for browsers
+                yield name
+
+
+def _texts(manifest: Manifest, one: Service | Job) -> Iterator[str]:
+    like = manifest.services[one.like] if isinstance(one, Job) and one.like else None
+    health: Health | None = getattr(one, "health", None)
+    yield from one.env.values()
+    yield from like.env.values() if like else ()
+    entrypoint = one.entrypoint or (like.entrypoint if like else None)
+    for words in (one.command, entrypoint, health.exec if health else None):
+        yield from [words] if isinstance(words, str) else words or ()
+
+
+def _reaches(graph: Mapping[str, list[str]], start: str, goal: str) -> bool:
+    todo, seen = [start], set[str]()
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name not in seen:
+            seen.add(name)
+            todo += graph.get(name, ())
+    return False
