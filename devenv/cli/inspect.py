@@ -208,7 +208,10 @@ def env(
     if json_:
         context.console.json(found)
     elif export:
-        context.console.print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in found.items()))
+        shell = {
+            key: value for key, value in found.items() if key.isidentifier()
+        }  # `a.b` is none of a shell's
+        context.console.print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in shell.items()))
     elif found:
         context.console.print("\n".join(f"{key}={value}" for key, value in found.items()))
 

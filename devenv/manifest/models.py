@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from devenv.manifest.fields import Command, Cpu, Duration, OneOrMany, Short, Size, Text
@@ -17,9 +17,19 @@ COMPOSE = "Merged last into the Compose service: lists append, mappings merge, `
 
 
 class Model(BaseModel):
-    """Strict, closed and unchangeable."""
+    """Strict, closed and unchangeable. As in Compose, what begins with `x-` is the user's own and ignored."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, json_schema_extra={"patternProperties": {"^x-": {}}}
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        own = {field.alias for field in cls.model_fields.values()}
+        return {key: item for key, item in value.items() if not key.startswith("x-") or key in own}
 
 
 class Build(Model):
@@ -180,7 +190,7 @@ class Job(Workload):
 class Infra(Model):
     """A store, queue or tool of the catalogue, tuned or renamed. Takes the kind's own options too."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow")
 
     kind: str | None = Field(None, description="The catalogue's kind; default: the name.")
     image: str | None = Field(None, description="Another image than the kind's own.")
@@ -277,7 +287,7 @@ class Manifest(Model):
     namespace: str | None = Field(
         None, description="Kubernetes namespace, and the second label of orders.<namespace>. Default: name."
     )
-    backend: Literal["compose", "minikube", "kube", "process"] | None = Field(
+    backend: Literal["compose", "minikube", "kube"] | None = Field(
         None, description="What it runs on when nothing else is said."
     )
     registry: str | None = Field(None, description="Registry through which images reach a cluster.")

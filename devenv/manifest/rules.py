@@ -122,8 +122,9 @@ def check(manifest: Manifest, kinds: Mapping[str, Kind]) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(scope)]
 
 
-_LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
-_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+_LABEL = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_ENV = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*\Z")  # what Docker and Kubernetes both take
 
 
 def as_label(text: str) -> str:
@@ -202,12 +203,18 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
         if service.port is not None and service.ports:
             yield (*path, "ports"), "stands beside port", "keep one of them"
         for key in service.ports:
-            if not re.match(r"^[a-z][a-z0-9-]{0,14}$", key):
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", key):
                 yield (
                     (*path, "ports", key),
                     "a port name is at most 15 lower-case letters, digits, hyphens",
                     "",
                 )
+        numbers: dict[int, str] = {}
+        for key, number in service.ports.items():
+            if number in numbers:
+                hint = "one port has one name"
+                yield (*path, "ports", key), f"{numbers[number]} is {number} already", hint
+            numbers.setdefault(number, key)
         known = set(service.ports) or ({"http"} if service.port else set())
         if isinstance(service.publish, dict):
             for key in service.publish:
@@ -250,7 +257,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
                 kind = scope.kinds.get(scope.infra.get(name, ""))
                 if kind is None or kind.part is None:
                     yield at, f'"{name}" has no parts', f'write "{name}"'
-                elif not re.match(r"^[A-Za-z0-9][A-Za-z0-9_-]*$", part):
+                elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part):
                     yield at, f'"{part}" is not a name of a {kind.part}', "letters, digits, _ and -"
 
 
@@ -360,20 +367,66 @@ def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
                 yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
 
 
-def variables_have_names(scope: Scope) -> Iterator[Finding]:
+def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
     for path, one in scope.workloads.items():
-        for key in one.env:
-            if not _VARIABLE.match(key):
-                yield (*path, "env", key), "is not a name of an environment variable", ""
-        secrets: list[tuple[Path, str]] = [((*path, "secrets", i), key) for i, key in enumerate(one.secrets)]
+        like = scope.manifest.services.get(getattr(one, "like", None) or "")
+        inherited = like.files if like else {}
+        claimed = {posixpath.normpath(target): "a file" for target in inherited}
+        for target in one.files:
+            place = posixpath.normpath(target)
+            if place in claimed and target not in inherited:
+                yield (*path, "files", target), f"another file is {place} already", "one path, one file"
+            claimed[place] = "a file"
+        for key, target in one.volumes.items():
+            place = posixpath.normpath(target)
+            if place in claimed:
+                hint = "give one of them another path"
+                yield (*path, "volumes", key), f"{claimed[place]} has {place} already", hint
+            claimed.setdefault(place, f"volume {key}")
+
+
+def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
+    jobs = scope.manifest.jobs
+    for path, one in scope.workloads.items():
+        for index, use in enumerate(one.uses):
+            if use in jobs and jobs[use].manual and not getattr(one, "manual", False):
+                hint = f"take manual: off {use}, or it out of uses:"
+                yield (*path, "uses", index), f"{use} is manual, and so would be waited for without end", hint
+
+
+def variables_have_names(scope: Scope) -> Iterator[Finding]:
+    variables: list[tuple[Path, str]] = []
+    secrets: list[tuple[Path, str]] = []
+    for path, one in scope.workloads.items():
+        variables += [((*path, "env", key), key) for key in one.env]
+        variables += [((*path, "build", "args", key), key) for key in (one.build.args if one.build else ())]
+        secrets += [((*path, "secrets", index), key) for index, key in enumerate(one.secrets)]
         secrets += [
             ((*path, "files", target, "secret"), source.secret)
             for target, source in one.files.items()
             if not isinstance(source, str)
         ]
-        for at, key in secrets:
-            if not _VARIABLE.match(key):
-                yield at, f'"{key}" is not a name of a secret', "as an environment variable"
+    variables += [
+        (("infra", name, "env", key), key)
+        for name, infra in scope.manifest.infra.items()
+        for key in infra.env
+    ]
+    variables += [
+        (("environments", name, "services", service, "env", key), key)
+        for name, environment in scope.manifest.environments.items()
+        for service, override in environment.services.items()
+        for key in override.env
+    ]
+    for at, key in variables:
+        if not _ENV.match(key):
+            yield (
+                at,
+                f'"{key}" is not a name of an environment variable',
+                "letters, digits, _, dots and hyphens",
+            )
+    for at, key in secrets:
+        if not _VARIABLE.match(key):
+            yield at, f'"{key}" is not a name of a secret', "as an environment variable"
 
 
 def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
@@ -567,6 +620,8 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     health_is_one_probe,
     paths_stay_inside,
     container_paths_are_absolute,
+    container_paths_are_claimed_once,
+    manual_jobs_wait_for_nobody,
     variables_have_names,
     build_secrets_are_whole,
     fragments_have_an_effect,

@@ -227,6 +227,9 @@ class _Reader:
                 self._problem(key_node, path, "a key has to be plain text")
                 continue
             key = key_node.value
+            if "\0" in key:
+                self._problem(key_node, path, "a NUL byte cannot stand in a key")
+                continue
             here = (*path, key)
             self.marks[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if key in own:
@@ -236,6 +239,9 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         text, kind = node.value, node.tag.removeprefix(_TAG)
+        if "\0" in text:  # no variable, path or word can hold one
+            self._problem(node, path, "a NUL byte cannot stand in a text")
+            return None
         if kind in _SCALARS and not _SCALARS[kind][0].match(text):  # `!!int abc`
             self._problem(node, path, f'"{text}" is not what its tag says', "take the tag off")
             return None

@@ -254,7 +254,7 @@ BROKEN = {
     ),
     "a word that is none of the known ones": (
         "name: a\nbackend: podman\n",
-        ["2:1: backend: cannot be 'podman' - one of 'compose', 'minikube', 'kube' or 'process'"],
+        ["2:1: backend: cannot be 'podman' - one of 'compose', 'minikube' or 'kube'"],
     ),
     "a key of a file's secret": (
         "name: a\nservices:\n  api: {image: x, files: {/a: {secrt: KEY}}}\n",
@@ -409,9 +409,73 @@ BROKEN = {
     "variables and secrets that a shell could not name": (
         'name: a\nservices:\n  a: {image: x, env: {"A B": x}, secrets: [A-B], files: {/f: {secret: "c d"}}}\n',
         [
-            "3:23: services.a.env.A B: is not a name of an environment variable",
+            '3:23: services.a.env.A B: "A B" is not a name of an environment variable'
+            " - letters, digits, _, dots and hyphens",
             '3:44: services.a.secrets[0]: "A-B" is not a name of a secret - as an environment variable',
             '3:63: services.a.files./f.secret: "c d" is not a name of a secret - as an environment variable',
+        ],
+    ),
+    "names of variables, wherever they may stand": (
+        "name: a\nservices:\n  a: {build: {args: {A=B: x}}, env: {..a: x}}\ninfra:\n  valkey: {env: {1A: x}}\n"
+        'environments:\n  prod: {context: c, services: {a: {env: {"A\\n": x}}}}\n',
+        [
+            '3:22: services.a.build.args.A=B: "A=B" is not a name of an environment variable'
+            " - letters, digits, _, dots and hyphens",
+            '3:38: services.a.env...a: "..a" is not a name of an environment variable'
+            " - letters, digits, _, dots and hyphens",
+            '5:18: infra.valkey.env.1A: "1A" is not a name of an environment variable'
+            " - letters, digits, _, dots and hyphens",
+            '7:43: environments.prod.services.a.env.A\n: "A\n" is not a name of an environment variable'
+            " - letters, digits, _, dots and hyphens",
+        ],
+    ),
+    "names with a line break": (
+        'name: "a\\n"\nservices:\n  "b\\n": {image: x}\n',
+        [
+            "1:1: name: a name is lower-case letters, digits and hyphens (it becomes a host name)"
+            ' - write "a"',
+            "3:3: services.b\n: a name is lower-case letters, digits and hyphens (it becomes a host name)"
+            ' - write "b"',
+        ],
+    ),
+    "two port names with one number": (
+        "name: a\nservices:\n  a: {image: x, ports: {http: 80, web: 80}}\n",
+        ["3:35: services.a.ports.web: http is 80 already - one port has one name"],
+    ),
+    "two things on one path": (
+        "name: a\nservices:\n  a: {image: x, volumes: {d: /d, e: /d/}, files: {/f: ./f, /f/: ./g}}\n"
+        "  b: {image: x, volumes: {f: /f}, files: {/f: ./f}}\n"
+        "jobs:\n  j: {like: b, volumes: {f: /f}, files: {/f: ./g}}\n",
+        [
+            "3:34: services.a.volumes.e: volume d has /d already - give one of them another path",
+            "3:60: services.a.files./f/: another file is /f already - one path, one file",
+            "4:27: services.b.volumes.f: a file has /f already - give one of them another path",
+            "6:26: jobs.j.volumes.f: a file has /f already - give one of them another path",
+        ],
+    ),
+    "what nobody starts": (
+        "name: a\nservices:\n  a: {image: x, uses: [j]}\njobs:\n  j: {image: x, manual: true}\n"
+        "  k: {image: x, manual: true, uses: [j]}\n  l: {image: x, uses: j}\n",
+        [
+            "3:24: services.a.uses[0]: j is manual, and so would be waited for without end"
+            " - take manual: off j, or it out of uses:",
+            "7:17: jobs.l.uses[0]: j is manual, and so would be waited for without end"
+            " - take manual: off j, or it out of uses:",
+        ],
+    ),
+    "a NUL byte in a text and in a key": (
+        'name: a\nservices:\n  a: {build: "./a\\0pi", env: {"A\\0": x}}\n',
+        [
+            "3:14: services.a.build: a NUL byte cannot stand in a text",
+            "3:31: services.a.env: a NUL byte cannot stand in a key",
+        ],
+    ),
+    "tags that say what is not so": (
+        "name: a\nservices: !!set {a: }\njobs: !x {}\ninfra: {valkey: {memory: !!int x}}\n",
+        [
+            "2:11: services: the tag 'tag:yaml.org,2002:set' means nothing here",
+            "3:7: jobs: the tag '!x' means nothing here",
+            '4:26: infra.valkey.memory: "x" is not what its tag says - take the tag off',
         ],
     ),
     "a fragment with what devenv does itself": (
@@ -568,6 +632,29 @@ def test_text_stays_text() -> None:
 def test_merge_keys_and_aliases_work_as_in_yaml() -> None:
     said = source.read("base: &base {a: 1, b: 2}\nuse: {<<: *base, b: 3}\n", file="x").value
     assert said["use"] == {"a": 1, "b": 3}
+
+
+def test_what_begins_with_x_is_the_users_own_and_anchors_may_stand_there() -> None:
+    read = manifest("""
+        name: a
+        x-env: &env {LOG_LEVEL: debug, x-trace: on}
+        x-limits: &limits {resources: {memory: 64Mi}, x-note: y}
+        services:
+          web: {<<: *limits, image: x, env: {<<: *env, ROLE: web}}
+          api: {<<: [*limits], image: x, port: 80, health: {http: /, x-why: z}}
+        infra:
+          valkey: {x-note: n}
+    """)
+    assert read.services["web"].env == {"LOG_LEVEL": "debug", "x-trace": "on", "ROLE": "web"}
+    assert read.services["api"].resources.memory == 64 * 2**20
+
+
+def test_variables_may_have_dots_and_hyphens() -> None:
+    names = ("spring.datasource.url", "node-env", "_", ".x", "-x", "a..b")
+    read = manifest(
+        f"name: a\nservices:\n  api: {{image: x, env: {{{', '.join(f'{n}: v' for n in names)}}}}}\n"
+    )
+    assert tuple(read.services["api"].env) == names
 
 
 SHORT = {
