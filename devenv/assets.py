@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 _HERE = Path(__file__).resolve().parent
 
@@ -18,6 +20,18 @@ def catalogue() -> dict[str, str]:
     return {file.stem: file.read_text() for file in sorted((root() / "compose").glob("*.yaml"))}
 
 
-def fragments() -> dict[str, str]:
-    """Infra kind -> the text that says what must differ for it on Kubernetes."""
-    return {file.stem: file.read_text() for file in sorted((root() / "minikube").glob("*.yaml"))}
+def overrides(kinds: Collection[str]) -> dict[str, Any]:
+    """Infra kind -> fragments of objects that must differ for it on Kubernetes, for those that have any."""
+    return {kind: fragment for kind in sorted(kinds) if (fragment := _yaml(f"minikube/{kind}.yaml"))}
+
+
+def profile() -> Mapping[str, Any]:
+    """How a new Minikube profile is made."""
+    return dict(_yaml("minikube/profile.yaml"))
+
+
+def _yaml(name: str) -> Any:
+    import yaml
+
+    file = root() / name
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -12,12 +12,13 @@ from devenv.stack.model import Stack
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What is about to happen, and where."""
+    """What is about to happen, and where; `reason` says why there, if not by default."""
 
     stack: Stack
     plan: Plan
     backend: str
     where: str
+    reason: str
     units: tuple[str, ...]
 
 

@@ -58,12 +58,12 @@ class Workspace:
         return str(self.file)
 
     @property
-    def last_backend(self) -> str:
-        """What this checkout was last brought up on; empty when that is not known."""
+    def backends(self) -> tuple[str, ...]:
+        """What this checkout was last brought up on, and after it what it may still be on."""
         try:
-            return (self.state / "backend").read_text().strip()
+            return tuple((self.state / "backend").read_text(encoding="utf-8").split())
         except OSError:
-            return ""
+            return ()
 
     def text(self) -> str:
         """The manifest's text. Raises `UsageError` when it cannot be read."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Event
 from typing import ClassVar
 
-from devenv.backends.base import Interrupted, LogLine, Removed, Say, Site, Stream
-from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.backends.base import Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
+from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.plan.model import Found, Observed
-from devenv.render import compose
-from devenv.render.bundle import Bundle
+from devenv.stack import labels
 from devenv.stack.model import Stack, Unit
 
 
@@ -20,7 +18,9 @@ from devenv.stack.model import Stack, Unit
 class Machine:
     """What a fake runtime has: units by name, images, ports of others, and units that will not come up.
 
-    `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units.
+    `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units;
+    `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
+    can be removed.
     """
 
     units: dict[str, Found] = field(default_factory=dict)
@@ -32,6 +32,10 @@ class Machine:
     volumes: set[str] = field(default_factory=set)
     checkout: str = ""
     idle: str = ""
+    down: str = ""
+    away: str = ""
+    stuck: str = ""
+    recreated: list[str] = field(default_factory=list)
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -39,11 +43,11 @@ class FakeBackend:
     """The Protocol over a `Machine`; every instance sees the same one, as every process sees one engine."""
 
     name = "fake"
-    fragment = "compose"
+    renderer = "compose"
     machine: ClassVar[Machine] = Machine()
 
     def __init__(self, site: Site | None = None) -> None:
-        self._stack: Stack | None = None
+        """A fake has no folder."""
 
     @property
     def home(self) -> str:
@@ -52,24 +56,13 @@ class FakeBackend:
     def check(self) -> str:
         return "a fake machine"
 
-    def start(self, name: str, say: Say) -> None:
-        """It always answers."""
-
-    @property
-    def idle(self) -> str:
-        return self.machine.idle
-
-    def stop(self) -> None:
-        self.machine.idle = ""
-
-    def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
-    ) -> Bundle:
-        return compose.render(stack, fingerprints=fingerprints, secrets=secrets)
-
     def observe(self, checkout: str) -> Observed:
+        if self.machine.away:
+            raise ToolMissing(self.machine.away)
+        if self.machine.down:
+            return Observed(down=self.machine.down, taken=dict(self.machine.taken))
         units = self.machine.units if checkout == self.machine.checkout else {}
-        stack = next((one.stack for one in units.values()), "")
+        stack = next((unit.stack for unit in units.values()), "")
         return Observed(units=dict(units), prepared=bool(units), stack=stack, taken=dict(self.machine.taken))
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
@@ -78,44 +71,102 @@ class FakeBackend:
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         return {image: self.machine.declared.get(image, ()) for image in images}
 
-    def follow(self, stack: Stack, bundle: Path) -> None:
-        assert bundle.is_dir()
-        self._stack, self.machine.checkout = stack, stack.checkout
+    def registry(self, stack: Stack) -> str:
+        return ""
+
+    def changes(self, stack: str, stop: Event) -> Iterator[Change]:
+        yield from ()
+
+    def logs(
+        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[LogLine]:
+        for unit in found:
+            yield LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")
+        if follow:
+            raise KeyboardInterrupt  # nobody watches a test for longer
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        raise DevenvError("nothing runs on a fake machine")
+
+    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")
+        return 7 if argv[0] == "false" else 0
+
+    def start(self, name: str, say: Say) -> None:
+        self.machine.done.append(f"start {name}")
+        self.machine.down = ""
+
+    @property
+    def idle(self) -> str:
+        return self.machine.idle
+
+    def stop(self) -> None:
+        self.machine.idle = ""
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        if self.machine.stuck:
+            raise DevenvError(self.machine.stuck)
+        units = tuple(sorted(self.machine.units))
+        self.machine.units.clear()
+        names = tuple(sorted(self.machine.volumes))
+        if volumes:
+            self.machine.volumes.clear()
+        return Removed(units, names if volumes else (), () if volumes else names)
+
+    def open(self, work: Work) -> FakeSession:
+        assert work.folder.is_dir()
+        self.machine.checkout = work.stack.checkout
+        return FakeSession(self.machine, work)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeSession:
+    """A stack on a `Machine`."""
+
+    def __init__(self, machine: Machine, work: Work) -> None:
+        self.machine, self.work = machine, work
 
     def pull(self, image: str, say: Say) -> None:
         say(f"pulling {image}")
         self.machine.images.add(image)
 
-    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+    def build(self, unit: Unit, say: Say) -> None:
         say("step 1 of 1")
         self.machine.images.add(unit.image)
 
-    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
+    def prepare(self, units: Sequence[str], say: Say) -> None:
         for name in units:
-            self._create(stack.unit(name), "", state="created")
+            self._create(self.work.stack.unit(name), state="created")
 
-    def apply(self, unit: Unit, fingerprint: str) -> None:
+    def apply(self, unit: Unit, *, recreate: bool) -> None:
         self.machine.done.append(f"apply {unit.name}")
-        self._create(unit, fingerprint, state="exited" if unit.one_shot else "running")
+        if recreate:
+            self.machine.recreated.append(unit.name)
+        self._create(unit, state="exited" if unit.one_shot else "running")
         self.machine.volumes |= {volume.name for volume in unit.volumes}
 
-    def _create(self, unit: Unit, fingerprint: str, *, state: str) -> None:
-        assert self._stack is not None
+    def _create(self, unit: Unit, *, state: str) -> None:
+        stack = self.work.stack
+        fingerprint = self.work.fingerprints.get(unit.name, "")
+        tags = labels.read(labels.identity(stack, unit) | labels.description(stack, unit, fingerprint))
         self.machine.units[unit.name] = Found(
             unit.name,
             id=f"id-{unit.name}",
             state=state,
-            stack=self._stack.id,
-            role=unit.role,
-            engine=unit.engine,
-            version=unit.version,
+            stack=tags.stack,
+            role=tags.role,
+            engine=tags.engine,
+            version=tags.version,
             image=unit.image,
-            fingerprint=fingerprint,
+            fingerprint=tags.fingerprint,
             healthy=None if unit.one_shot or unit.probe is None else True,
-            ports={port.container: (port.wanted or 0, port.host or 0) for port in unit.ports},
-            port_names={port.container: port.name for port in unit.ports},
-            links=tuple((link.label, link.url) for link in unit.links),
-            routes=unit.routes,
+            ports={port.container: (port.wanted, port.host) for port in tags.ports},
+            port_names={port.container: port.name for port in tags.ports},
+            links=tags.links,
+            gateway=tags.gateway,
+            serves=tags.serves,
         )
 
     def wait(self, unit: Unit, stop: Event) -> None:
@@ -132,42 +183,19 @@ class FakeBackend:
                 Card(unit.name, "ended with exit 3", said=("boom",), hint=f"devenv logs {unit.name}")
             )
 
-    def remove_unit(self, name: str) -> None:
-        self.machine.done.append(f"remove {name}")
-        self.machine.units.pop(name, None)
-
-    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
-        units = tuple(sorted(self.machine.units))
-        self.machine.units.clear()
-        names = tuple(sorted(self.machine.volumes))
-        if volumes:
-            self.machine.volumes.clear()
-        return Removed(units, names if volumes else (), () if volumes else names)
-
-    def logs(
-        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
-    ) -> Iterator[LogLine]:
-        for one in found:
-            yield LogLine(one.unit, f"{one.unit} says hello", "2026-01-01T00:00:00.000000000Z")
-        if follow:
-            raise KeyboardInterrupt  # nobody watches a test for longer
-
-    def forward(self, stack: Stack) -> None:
+    def forward(self) -> None:
         """Nothing listens."""
 
-    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
-        raise DevenvError("nothing runs on a fake machine")
+    def restart(self, unit: str, id: str) -> None:
+        self.machine.done.append(f"restart {unit}")
 
-    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
-        self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")
-        return 7 if argv[0] == "false" else 0
+    def remove(self, unit: str, id: str) -> None:
+        self.machine.done.append(f"remove {unit}")
+        self.machine.units.pop(unit, None)
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         self.machine.done.append(f"run {unit.name}: {' '.join(argv)}")
         return 0
-
-    def restart(self, name: str) -> None:
-        self.machine.done.append(f"restart {name}")
 
     def close(self) -> None:
         """Nothing is open."""

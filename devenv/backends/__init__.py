@@ -9,7 +9,7 @@ from devenv.errors import UsageError
 
 # Strings, so that `devenv --help` imports no client of anything.
 BACKENDS = {
-    "compose": "devenv.backends.compose:ComposeBackend",
+    "compose": "devenv.backends.compose.backend:ComposeBackend",
     "minikube": "devenv.backends.minikube:MinikubeBackend",
     "kube": "devenv.backends.kube.backend:KubeBackend",
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
-    from devenv.render.bundle import Bundle
     from devenv.stack.model import Stack, Unit
 
 Say = Callable[[str], None]
@@ -81,13 +81,65 @@ class Site:
     context: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A stack to bring up, and all that it takes. `folder` holds what was rendered for the backend."""
+
+    stack: Stack
+    folder: Path
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+
+class ChangeKind(StrEnum):
+    """What happened to a unit."""
+
+    APPEARED = "appeared"
+    REPLACED = "replaced"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A unit that appeared, runs in another container or pod than before, or ended. `id` is that one's."""
+
+    kind: ChangeKind
+    unit: str
+    id: str
+
+
+class Running:
+    """Which containers or pods of each unit run, and what a start or an end of one means for its unit."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, set[str]] = {}
+        self._last: dict[str, str] = {}
+
+    def start(self, unit: str, id: str) -> Change | None:
+        """One that runs now: another replica appears, a successor replaces what ended."""
+        running, before = self._running.setdefault(unit, set()), self._last.get(unit, id)
+        if id in running:
+            return None
+        kind = ChangeKind.REPLACED if not running and before != id else ChangeKind.APPEARED
+        running.add(id)
+        self._last[unit] = id
+        return Change(kind, unit, id)
+
+    def end(self, unit: str, id: str) -> Change | None:
+        """One that ended."""
+        if id not in self._running.get(unit, ()):
+            return None
+        self._running[unit].remove(id)
+        return Change(ChangeKind.ENDED, unit, id)
+
+
 class Backend(Protocol):
-    """The verbs of one runtime. `render` reads files at most; every other one may do I/O."""
+    """One runtime, looked at. What changes a stack is done through `open`."""
 
     name: str
 
-    fragment: str
-    """Which of a unit's fragments it honours: `compose` or `kubernetes`."""
+    renderer: str
+    """Which renderer's files it runs: a key of `devenv.render.RENDERERS`."""
 
     @property
     def home(self) -> str:
@@ -98,27 +150,8 @@ class Backend(Protocol):
         """What it runs on, for people. Raises `ToolMissing` where that does not answer."""
         ...
 
-    def start(self, name: str, say: Say) -> None:
-        """Make it answer where that is the backend's to do; `name` is the stack's. `up` calls it first."""
-        ...
-
-    @property
-    def idle(self) -> str:
-        """What of the backend's own goes on when no unit runs, for people; empty where nothing does."""
-        ...
-
-    def stop(self) -> None:
-        """End that; what is kept in it stays. Raises `DevenvError`."""
-        ...
-
-    def render(
-        self, stack: Stack, *, fingerprints: Mapping[str, str], secrets: Mapping[str, str], folder: Path
-    ) -> Bundle:
-        """The files this runtime consumes, to be written to a folder; they may name files of the project."""
-        ...
-
     def observe(self, checkout: str) -> Observed:
-        """A read-only snapshot of what belongs to a checkout, found by label."""
+        """A read-only snapshot of what belongs to a checkout, found by label. Raises `ToolMissing`."""
         ...
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
@@ -129,46 +162,18 @@ class Backend(Protocol):
         """The folders that images declare as volumes, for those whose content this runtime can read."""
         ...
 
-    def follow(self, stack: Stack, bundle: Path) -> None:
-        """Begin to listen for what happens to the stack; the verbs below need it."""
+    def registry(self, stack: Stack) -> str:
+        """What stands before the names of built images where this runtime fetches them; "" for nothing."""
         ...
 
-    def pull(self, image: str, say: Say) -> None:
-        """Fetch an image."""
-        ...
-
-    def build(self, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
-        """Build the unit's image and leave it where this runtime can see it."""
-        ...
-
-    def prepare(self, stack: Stack, units: Sequence[str], say: Say) -> None:
-        """Make what must exist first: the network, volumes, and these units without starting them."""
-        ...
-
-    def apply(self, unit: Unit, fingerprint: str) -> None:
-        """Create or replace exactly this unit, and start it."""
-        ...
-
-    def wait(self, unit: Unit, stop: Event) -> None:
-        """Return when it is ready, or for a one-shot: when it ended well. Raises `UnitFailed`."""
-        ...
-
-    def remove_unit(self, name: str) -> None:
-        """Remove a unit by its name, or a container by its id."""
-        ...
-
-    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
-        """Remove everything that carries this checkout's label; data only when asked."""
+    def changes(self, stack: str, stop: Event) -> Iterator[Change]:
+        """What happens to a stack's units from now on, by the stack's id, until `stop` is set."""
         ...
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[LogLine]:
         """Lines of all the units, in the order they were printed."""
-        ...
-
-    def forward(self, stack: Stack) -> None:
-        """Have the units' ports answer on this machine; those that do already are left alone."""
         ...
 
     def attach(self, found: Found, argv: Sequence[str]) -> Stream:
@@ -182,14 +187,73 @@ class Backend(Protocol):
         """Run a command in a unit that runs; returns its exit code."""
         ...
 
-    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
-        """Run a unit once in the foreground, with another command if one is given."""
+    # -- the runtime itself, and everything of a checkout
+
+    def start(self, name: str, say: Say) -> None:
+        """Start what `Observed.down` names; `name` is the stack's. Raises `DevenvError`."""
         ...
 
-    def restart(self, name: str) -> None:
-        """Stop and start a unit, keeping what was written in it."""
+    @property
+    def idle(self) -> str:
+        """Name of what the backend keeps running without units ("the Minikube profile shop"), or ""."""
+        ...
+
+    def stop(self) -> None:
+        """End that; its data stays. Raises `DevenvError`."""
+        ...
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        """Remove everything that carries this checkout's label; data only when asked."""
+        ...
+
+    def open(self, work: Work) -> Session:
+        """Begin to work on one stack. Changes nothing. Raises `UsageError` where this must not be."""
         ...
 
     def close(self) -> None:
         """Let go of connections; a process that ends needs not."""
+        ...
+
+
+class Session(Protocol):
+    """What is done to one stack. Each verb works by itself: none needs another one to have been called."""
+
+    def pull(self, image: str, say: Say) -> None:
+        """Fetch an image."""
+        ...
+
+    def build(self, unit: Unit, say: Say) -> None:
+        """Build the unit's image and leave it where this runtime can see it."""
+        ...
+
+    def prepare(self, units: Sequence[str], say: Say) -> None:
+        """Make what must exist first: the network, volumes, and these units without starting them."""
+        ...
+
+    def apply(self, unit: Unit, *, recreate: bool) -> None:
+        """Create the unit where it is missing, or anew when `recreate`, and start it."""
+        ...
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        """Return when it is ready, or for a one-shot: when it ended well. Raises `UnitFailed`."""
+        ...
+
+    def forward(self) -> None:
+        """Have the units' ports answer on this machine; those that do already are left alone."""
+        ...
+
+    def restart(self, unit: str, id: str) -> None:
+        """Stop and start a unit that was observed under this id, keeping what was written in it."""
+        ...
+
+    def remove(self, unit: str, id: str) -> None:
+        """Remove a unit with all that is its own but its data; with an `id`, only what has that id."""
+        ...
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        """Run a unit once in the foreground, with another command if one is given."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening."""
         ...

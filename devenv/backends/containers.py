@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from devenv.errors import ToolMissing
 from devenv.plan.model import Found
-from devenv.stack.labels import LABEL
+from devenv.stack import labels
 
 Container = Mapping[str, Any]
 
@@ -152,30 +152,36 @@ def unreachable(address: str, why: str) -> ToolMissing:
     return ToolMissing(f"no Docker engine answers at {address}", hint=hint)
 
 
+def one_off(container: Container) -> bool:
+    """Whether it is a container of `devenv run`."""
+    return bool(container["Labels"].get("com.docker.compose.oneoff") == "True")
+
+
 def found(container: Container) -> Found:
     """A container of ours as a value."""
-    labels = container["Labels"]
+    tags = labels.read(container["Labels"])
     status = container.get("Status", "")
     exit_code = re.match(r"Exited \((\d+)\)", status)
-    ports = json.loads(labels.get(LABEL + "ports", "[]"))
     return Found(
-        unit=labels[LABEL + "unit"],
-        id=container["Id"][:12],  # as `docker ps` prints it, and so as a plan names it
+        unit=tags.unit,
+        id=container["Id"],
         state=container["State"],
-        stack=labels.get(LABEL + "stack", ""),
-        role=labels.get(LABEL + "role", ""),
-        engine=labels.get(LABEL + "engine", ""),
+        stack=tags.stack,
+        role=tags.role,
+        engine=tags.engine,
         healthy=_health(status),
         exit_code=int(exit_code[1]) if exit_code else 0,
-        fingerprint=labels.get(LABEL + "fingerprint", ""),
+        fingerprint=tags.fingerprint,
         image=container["Image"],
-        version=labels.get(LABEL + "version", ""),
-        ports={number: (wanted, host) for _, number, wanted, host in ports},
-        port_names={number: name for name, number, _, _ in ports},
-        links=tuple((label, url) for label, url in json.loads(labels.get(LABEL + "links", "[]"))),
-        routes=tuple(json.loads(labels.get(LABEL + "routes", "[]"))),
-        probe=labels.get(LABEL + "probe", ""),
-        stand_in=labels.get("devenv.standin") == "true",  # containers inherit their image's labels
+        version=tags.version,
+        ports={port.container: (port.wanted, port.host) for port in tags.ports},
+        port_names={port.container: port.name for port in tags.ports},
+        links=tags.links,
+        gateway=tags.gateway,
+        serves=tags.serves,
+        probe=tags.probe,
+        # Containers inherit their image's labels.
+        stand_in=container["Labels"].get("devenv.standin") == "true",
     )
 
 
@@ -195,9 +201,9 @@ def published(container: Container) -> Iterator[int]:
 
 def owner(container: Container) -> str:
     """Whose container it is, for people."""
-    labels = container["Labels"]
+    tags = labels.read(container["Labels"])
     name = container["Names"][0].lstrip("/") if container.get("Names") else container["Id"][:12]
-    if LABEL + "stack" in labels:
-        return f"{labels.get(LABEL + 'unit', name)} of the stack {labels[LABEL + 'stack']}"
-    project = labels.get("com.docker.compose.project")
+    if tags.stack:
+        return f"{tags.unit or name} of the stack {tags.stack}"
+    project = container["Labels"].get("com.docker.compose.project")
     return f"container {name}" + (f" of the Compose project {project}" if project else "")

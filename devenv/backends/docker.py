@@ -15,8 +15,10 @@ import docker.errors
 from docker.api.client import APIClient
 from requests.exceptions import RequestException
 
+from devenv.backends.base import Change, Running
 from devenv.backends.containers import Container, unreachable
 from devenv.errors import DevenvError
+from devenv.stack import labels
 from devenv.stack.labels import BUILT_AS, LABEL
 
 P = ParamSpec("P")
@@ -79,10 +81,9 @@ class Engine:
         return list(self.api.containers(all=True))
 
     @speaks
-    def labelled(self, /, **labels: str) -> list[Container]:
+    def labelled(self, /, **wanted: str) -> list[Container]:
         """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
-        wanted = [f"{LABEL}{key}={value}" for key, value in labels.items()]
-        return list(self.api.containers(all=True, filters={"label": wanted}))
+        return list(self.api.containers(all=True, filters=_labelled(wanted)))
 
     @speaks
     def images(self) -> list[Mapping[str, Any]]:
@@ -178,10 +179,10 @@ class Engine:
             return ""
 
     @speaks
-    def volumes(self, /, **labels: str) -> list[str]:
+    def volumes(self, /, **wanted: str) -> list[str]:
         """Names of volumes with all of our labels."""
-        filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
-        return sorted(one["Name"] for one in self.api.volumes(filters=filters)["Volumes"] or ())
+        listed = self.api.volumes(filters=_labelled(wanted))["Volumes"] or ()
+        return sorted(volume["Name"] for volume in listed)
 
     @speaks
     def remove_volume(self, name: str) -> None:
@@ -189,10 +190,9 @@ class Engine:
         self.api.remove_volume(name)
 
     @speaks
-    def remove_networks(self, /, **labels: str) -> None:
+    def remove_networks(self, /, **wanted: str) -> None:
         """Remove the networks with all of our labels."""
-        filters = {"label": [f"{LABEL}{key}={value}" for key, value in labels.items()]}
-        for network in self.api.networks(filters=filters):
+        for network in self.api.networks(filters=_labelled(wanted)):
             self.api.remove_network(network["Id"])
 
     # -- commands
@@ -226,7 +226,7 @@ class Engine:
         """Keep track of a stack's containers from now on, in the background."""
         since = int(time.time()) - 1
         stream = self.api.events(
-            since=since, filters={"type": "container", "label": f"{LABEL}stack={stack}"}, decode=True
+            since=since, filters={"type": "container", **_labelled({"stack": stack})}, decode=True
         )
         self._stream = stream
         threading.Thread(target=self._track, args=(stream,), daemon=True, name="events").start()
@@ -293,6 +293,24 @@ class Engine:
         with self._changed:
             self._changed.notify_all()
 
+    def changes(self, stack: str, stop: threading.Event) -> Iterator[Change]:
+        """What happens to a stack's units from now on, until `stop` is set or the engine goes away."""
+        filters = {"type": "container", "event": ["start", "die"], **_labelled({"stack": stack})}
+        events = self.api.events(since=int(time.time()), filters=filters, decode=True)
+        known = Running()
+        for container in self.labelled(stack=stack):
+            if container["State"] == "running":
+                known.start(labels.read(container["Labels"]).unit, str(container["Id"]))
+        threading.Thread(target=_close_on, args=(stop, events), daemon=True).start()
+        try:
+            for event in events:
+                unit, id = labels.read(event["Actor"]["Attributes"]).unit, str(event["Actor"]["ID"])
+                change = known.start(unit, id) if event["Action"] == "start" else known.end(unit, id)
+                if change is not None:
+                    yield change
+        except (RequestException, docker.errors.DockerException, OSError, ValueError):
+            return
+
     # -- logs
 
     def log(self, container: str, *, follow: bool, tail: int | None, since: int | None) -> Iterator[bytes]:
@@ -310,8 +328,9 @@ class Engine:
 
     def next_start(self, stack: str, unit: str) -> str:
         """Wait for a unit's next run; its container, or nothing once the unit is removed."""
-        labels = [f"{LABEL}stack={stack}", f"{LABEL}unit={unit}"]
-        filters = {"type": "container", "event": ["start", "destroy"], "label": labels}
+        filters = {
+            "type": "container", "event": ["start", "destroy"], **_labelled({"stack": stack, "unit": unit})
+        }  # fmt: skip
         gone = set()
         try:
             # The engine answers before it listens: what comes in between is in its past only.
@@ -327,3 +346,13 @@ class Engine:
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""
+
+
+def _labelled(wanted: Mapping[str, str]) -> dict[str, list[str]]:
+    """The filter for our labels `devenv.dev/KEY=VALUE`, all of them."""
+    return {"label": [f"{LABEL}{key}={value}" for key, value in wanted.items()]}
+
+
+def _close_on(stop: threading.Event, stream: Any) -> None:
+    stop.wait()
+    stream.close()

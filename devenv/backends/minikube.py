@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from devenv import assets, proc
 from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
@@ -108,7 +106,7 @@ class MinikubeBackend(KubeBackend):
     @property
     def profile(self) -> str:
         """The profile in use, which is also its context; empty before the first `up`."""
-        return self._profile or self._site.context or (self.target.context if self.target else "")
+        return self._profile or self.site.context or (self.target.context if self.target else "")
 
     @property
     def home(self) -> str:
@@ -156,7 +154,6 @@ class MinikubeBackend(KubeBackend):
         self._profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")
         if not self._answers:
             self._bring_up(say)
-        self._leave(say)
 
     def _bring_up(self, say: Say) -> None:
         status = self.status()
@@ -168,8 +165,8 @@ class MinikubeBackend(KubeBackend):
             self._start([] if status.exists else self._flags(), say)
             if current() != before:  # starting a stopped profile forgets --keep-context
                 keep_current(before)
-        for known in ("place", "client", "resources", "_answers", "_delivery"):
-            vars(self).pop(known, None)  # of a context that was not there yet
+        for name in ("place", "client", "resources", "_answers"):
+            vars(self).pop(name, None)  # of a context that was not there yet
         self.check()
 
     @property
@@ -199,9 +196,8 @@ class MinikubeBackend(KubeBackend):
             )
 
     def _flags(self) -> list[str]:
-        profile = yaml.safe_load(assets.fragments()["profile"])
         pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-        return start_flags(profile, cpus=os.cpu_count() or 2, memory=pages * 3 // 4)
+        return start_flags(assets.profile(), cpus=os.cpu_count() or 2, memory=pages * 3 // 4)
 
     def _start(self, flags: Sequence[str], say: Say) -> None:
         argv = [
@@ -230,7 +226,7 @@ class MinikubeBackend(KubeBackend):
 
     def observe(self, checkout: str) -> Observed:
         if not self._answers:
-            return Observed(forwarded=forwards.held(self._folder))
+            return Observed(down=self._stopped().what, forwarded=forwards.held(self.folder))
         return super().observe(checkout)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
@@ -239,8 +235,8 @@ class MinikubeBackend(KubeBackend):
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         if self._answers:
             return super().remove(checkout, volumes=volumes, say=say)
-        if self._folder is not None:
-            forwards.end(self._folder)
+        if self.folder is not None:
+            forwards.end(self.folder)
         if volumes and self.profile:
             raise self._stopped()
         return Removed()

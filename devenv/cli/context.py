@@ -1,9 +1,10 @@
-"""Composition root: reads the world once and puts workspace, catalogue, backend and console together."""
+"""Composition root: puts workspace, project, backend and console together."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,14 +13,15 @@ from devenv import workspace
 from devenv.backends import load
 from devenv.backends.base import Backend, Site
 from devenv.console import Console
-from devenv.errors import UsageError, did_you_mean
+from devenv.errors import DevenvError, UsageError, did_you_mean
+from devenv.memory import Memory, user_cache
+from devenv.plan.choice import Choice, choose
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
-    from devenv.cli.loading import Loaded, Project
-
-
-DEFAULT = "compose"
+    from devenv.engine.lifecycle import Lifecycle, Place
+    from devenv.engine.project import Loaded, Project
+    from devenv.promises import Promises
 
 
 @dataclass(frozen=True)
@@ -56,37 +58,81 @@ class Context:
         return workspace.find(self.options.file, self.environment)
 
     @cached_property
+    def project(self) -> Project:
+        """The manifest and what it names, for commands that need a valid one."""
+        from devenv.engine.project import Project
+
+        return Project(self.workspace, self.environment, Memory(user_cache(self.environment)))
+
+    @cached_property
+    def promises(self) -> Promises:
+        """The ports that this command is about to take, and those that others are."""
+        from devenv.promises import Promises
+
+        return Promises(workspace.machine_state() / "ports", f"the stack in {self.workspace.root}")
+
+    # -- which backend
+
+    def _choose(self, manifest: str = "") -> Choice:
+        last = next(iter(self.workspace.backends), "")
+        return choose(
+            flag=self.options.backend or "",
+            environment=self.environment.get("DEVENV_BACKEND") or "",
+            manifest=manifest,
+            last=last,
+        )
+
+    @cached_property
     def backend(self) -> Backend:
-        """The backend asked for, else the manifest's, else the one that was used last, else compose.
+        """Where the stack runs, for commands about what is there, manifest or no manifest."""
+        return self._load(self._choose().backend)
 
-        Only commands that read the manifest anyway know what it says; see `prefer`.
-        """
-        return self._load(self.asked or self.workspace.last_backend or DEFAULT)
+    @cached_property
+    def place(self) -> Place:
+        """Where the stack is to run, for commands that read the manifest."""
+        from devenv.engine.lifecycle import Place
 
-    @property
-    def asked(self) -> str:
-        """The backend that the command line or the environment names."""
-        return self.options.backend or self.environment.get("DEVENV_BACKEND") or ""
+        choice = self._choose(self.project.outline.backend)
+        backend = self._load(choice.backend)
+        return Place(backend, choice.reason, self._other(backend))
 
-    def prefer(self, backend: str) -> None:
-        """Use the manifest's backend, unless another one was asked for."""
-        if backend and not self.asked:
-            self.backend = self._load(backend)
+    def _load(self, name: str, *, recalled: bool = False) -> Backend:
+        """A backend; `recalled` on the kube context of its last `up`, whatever --context says."""
+        named = "" if recalled else self.options.context or ""
+        return load(name, Site(self.workspace.root, self.workspace.state, named))
+
+    def _other(self, backend: Backend) -> Backend | None:
+        """The backend that this checkout was brought up on before, where that is another place."""
+        for name in self.workspace.backends:
+            if name != backend.name or self.options.context:
+                other = self._load(name, recalled=True)
+                try:
+                    if other.home != backend.home:
+                        return other
+                except DevenvError:  # it is gone, which looking at it will say
+                    return other
+        return None
+
+    # -- what commands share
+
+    def lifecycle(self, place: Place) -> Lifecycle:
+        """What changes the stack on a backend."""
+        from devenv.engine.lifecycle import Lifecycle
+
+        return Lifecycle(self.project, place, self.promises, self.console.hide)
+
+    def load(self, *, strict: bool = False, tolerate: tuple[type[DevenvError], ...]) -> Loaded:
+        """The stack as it should be beside what runs, for commands that only look; see `Project.load`."""
+        place = self.place
+        loaded = self.project.load(
+            place.backend, other=place.other, promises=self.promises, strict=strict, tolerate=tolerate
+        )
+        self.console.hide(loaded.secrets.values())
+        return loaded
 
     def observe(self) -> Observed:
         """What runs of this checkout, manifest or no manifest."""
         return self.backend.observe(self.workspace.checkout)
-
-    @property
-    def other(self) -> Backend | None:
-        """The backend that this checkout was last brought up on, when that is not the one in use."""
-        last = self.workspace.last_backend
-        return self._load(last, "") if last and last != self.backend.name else None
-
-    def _load(self, name: str, context: str | None = None) -> Backend:
-        space = self.workspace
-        named = self.options.context or "" if context is None else context
-        return load(name, Site(space.root, space.state, named))
 
     def running(self, names: Collection[str]) -> list[Found]:
         """The named units as they are now, or all. Raises `UsageError` for one that is not there."""
@@ -102,20 +148,13 @@ class Context:
         return [observed.units[name] for name in (names or observed.units)]
 
     def hide_secrets(self) -> None:
-        """Mask what is known of secrets, for commands that print what others said."""
+        """Mask what is known of secrets, for commands that print what others wrote."""
         self.console.hide(self.workspace.hidden())
 
-    @cached_property
-    def project(self) -> Project:
-        """The manifest and what it names, for commands that need a valid one."""
-        from devenv.cli.loading import Project
+    def lock(self, purpose: str) -> AbstractContextManager[None]:
+        """The stack's lock; says so when somebody else holds it."""
 
-        return Project(self)
+        def waiting(holder: str) -> None:
+            self.console.note(f"waiting for {holder} to finish with this stack")
 
-    def load(self, *, remap: bool = False, strict: bool = True, start: bool = False) -> Loaded:
-        """The stack as it should be beside what runs; see `Project.load`."""
-        return self.project.load(remap=remap, strict=strict, start=start)
-
-    def where(self) -> str:
-        """What the backend runs on."""
-        return self.backend.check()
+        return self.workspace.lock(purpose=purpose, on_wait=waiting)

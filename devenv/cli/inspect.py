@@ -5,90 +5,42 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import threading
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv.cli.lifecycle import Known, Up, names_known, names_up, words
-from devenv.errors import FAILED, UsageError
+from devenv.cli.arguments import Json, Known, Up, names_known, names_up, words
+from devenv.cli.printing import print_logs
+from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.console import Console
-    from devenv.plan.model import Found
-    from devenv.plan.parity import Row, Support
-
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+    from devenv.plan.model import Step
 
 
 def status(ctx: typer.Context, json_: Json = False) -> None:
-    """What is up, whether it is healthy, and where."""
+    """What is up, whether it is healthy, and where. Exits with 1 when something is not as it should be."""
+    from devenv.console.tables import status_json, status_table
+    from devenv.plan.status import statuses
+
     context: Context = ctx.obj
+    console, backend = context.console, context.backend
     observed = context.observe()
-    found = sorted(observed.units.values(), key=lambda one: (_ROLES.index(one.role), one.unit))
+    units = statuses(observed)
     if json_:
-        units = [_as_json(one) for one in found]
-        context.console.json({"stack": observed.stack, "backend": context.backend.name, "units": units})
-        return
-    if not found:
-        context.console.say("nothing of this checkout is up; begin with: devenv up")
-        return
-    if observed.namespace:  # where no port of this machine tells
-        where = f"on {context.backend.name}: context {context.backend.home}, namespace {observed.namespace}"
-        context.console.say(context.console.style(where, "dim"))
-    rows = [_row(context.console, one) for one in found]
-    context.console.print("\n".join(context.console.table(rows)))
-
-
-_ROLES = ["infra", "setup", "job", "service", ""]
-
-
-def state_of(one: Found) -> str:
-    """A unit's state in a word."""
-    if one.role in ("job", "setup") and one.state == "exited" and one.exit_code == 0:
-        return "done"
-    if one.state == "exited":
-        return f"exited ({one.exit_code})"
-    if one.state != "running" or one.healthy is None:
-        return one.state
-    return "healthy" if one.healthy else "unhealthy"
-
-
-def urls(one: Found) -> list[str]:
-    """Where a unit can be reached from this machine."""
-    if not one.running:
-        return []
-    ports = [f"localhost:{host}" for _, host in one.ports.values() if host]
-    links = [f"{label} {url}".strip() for label, url in one.links]
-    return [*(links if one.role == "service" else [*ports[:1], *links]), *one.routes]
-
-
-def _row(console: Console, one: Found) -> list[str]:
-    state = state_of(one)
-    colour = {"healthy": "green", "running": "green", "done": "dim"}.get(state, "red")
-    what = one.engine or one.role
-    version = one.version.removeprefix("RELEASE.").partition("T")[0]
-    return [
-        console.style(one.unit, "bold"),
-        console.style(f"{what} {version}{' (stand-in)' * bool(one.stand_in and one.engine)}".strip(), "dim"),
-        console.style(state, colour),
-        "   ".join(urls(one)),
-    ]
-
-
-def _as_json(one: Found) -> dict[str, Any]:
-    return {
-        "name": one.unit,
-        "kind": one.engine or one.role,
-        "role": one.role,
-        "state": state_of(one),
-        "healthy": one.healthy,
-        "urls": [url for _, url in one.links] if one.running else [],
-        "ports": {one.port_names.get(port, str(port)): host for port, (_, host) in one.ports.items()},
-    }
+        rows = [status_json(unit) for unit in units]
+        console.json({"stack": observed.stack, "backend": backend.name, "units": rows})
+    elif not units:
+        console.say("nothing of this checkout is up; begin with: devenv up")
+    else:
+        if observed.namespace:  # where no port of this machine tells
+            where = f"on {backend.name}: context {backend.home}, namespace {observed.namespace}"
+            console.say(console.style(where, "dim"))
+        console.print("\n".join(status_table(console, units)))
+    if not all(unit.ok for unit in units):
+        raise typer.Exit(FAILED)
 
 
 def logs(
@@ -110,29 +62,15 @@ def logs(
     if since is not None and not (since[:-1].isdecimal() and since[-1] in "smh"):
         raise UsageError(f'"{since}" is not a time', hint="--since 10m")
     context.hide_secrets()
-    found = context.running(names or [])
-    print_logs(context, found, follow=follow, tail=tail, since=since, timestamps=timestamps)
-
-
-def print_logs(
-    context: Context,
-    found: Sequence[Found],
-    *,
-    follow: bool,
-    tail: int | None,
-    since: str | None,
-    timestamps: bool,
-) -> None:
-    """Print log lines with their unit's name before them."""
-    console, stop = context.console, threading.Event()
-    units = [one.unit for one in found]
-    try:
-        for line in context.backend.logs(found, follow=follow, tail=tail, since=since, stop=stop):
-            prefix = f"{console.prefix(line.unit, units)} " if len(units) > 1 else ""
-            moment = f"{console.style(line.time[:23], 'dim')} " if timestamps else ""
-            console.print(f"{prefix}{moment}{line.text}")
-    finally:
-        stop.set()
+    print_logs(
+        context.console,
+        context.backend,
+        context.running(names or []),
+        follow=follow,
+        tail=tail,
+        since=since,
+        timestamps=timestamps,
+    )
 
 
 def exec_(
@@ -142,12 +80,14 @@ def exec_(
     no_tty: Annotated[bool, typer.Option("-T", help="No terminal, as in scripts.")] = False,
 ) -> None:
     """Run a command in a unit that is up."""
+    from devenv.plan.status import state
+
     context: Context = ctx.obj
-    (found,) = context.running([name])
-    if not found.running:
-        raise UsageError(f"{name} is {state_of(found)}", hint=f"devenv up {name}")
+    (unit,) = context.running([name])
+    if not unit.running:
+        raise UsageError(f"{name} is {state(unit)}", hint=f"devenv up {name}")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
-    raise typer.Exit(context.backend.exec(found, words(command) or ["sh"], tty=tty, interactive=True))
+    raise typer.Exit(context.backend.exec(unit, words(command) or ["sh"], tty=tty, interactive=True))
 
 
 def open_(
@@ -157,26 +97,19 @@ def open_(
     ] = None,
 ) -> None:
     """Open a unit, or the front page, in the browser."""
+    from devenv.plan.status import front_page, status
+
     context: Context = ctx.obj
     if name is not None:
-        (found,) = context.running([name])
-        url = next((url for _, url in found.links), "")
+        (unit,) = context.running([name])
+        url = status(unit).url
     else:
-        url = _front_page(list(context.observe().units.values()))
+        url = front_page(context.observe())
     if not url:
         raise UsageError(f"{name or 'nothing that is up'} has no page", hint="devenv status   shows what has")
     context.console.print(url)
     if sys.stdout.isatty() and not os.environ.get("CI"):
         typer.launch(url)
-
-
-def _front_page(units: list[Found]) -> str:
-    routes = [route for one in units for route in one.routes if not route.startswith("~")]
-    gateway = next((one for one in units if one.engine == "kong" and one.running), None)
-    if gateway is not None and routes:
-        port = next(host for _, host in gateway.ports.values())
-        return f"http://localhost:{port}{min(routes, key=len)}"
-    return next((url for one in units if one.role == "service" for _, url in one.links), "")
 
 
 def env(
@@ -195,25 +128,24 @@ def env(
     from devenv.stack.resolve import host_environment
 
     context: Context = ctx.obj
-    loaded = context.load(strict=False)
+    loaded = context.load(tolerate=(ToolMissing,))
     manifest, _, catalogue = context.project.parsed
     if name is not None and name not in (*manifest.services, *manifest.jobs):
         raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
-    found = host_environment(manifest, catalogue, loaded.world, name or "")
+    variables = host_environment(manifest, catalogue, loaded.world, name or "")
     if export or reveal:
         context.console.hidden = []
-        found = {key: text.reveal(value, loaded.secrets) for key, value in found.items()}
+        variables = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}
     else:
-        found = {key: text.masked(value) for key, value in found.items()}
+        variables = {key: text.masked(value) for key, value in variables.items()}
     if json_:
-        context.console.json(found)
+        context.console.json(variables)
     elif export:
-        shell = {
-            key: value for key, value in found.items() if key.isidentifier()
-        }  # `a.b` is none of a shell's
-        context.console.print("\n".join(f"export {key}={shlex.quote(value)}" for key, value in shell.items()))
-    elif found:
-        context.console.print("\n".join(f"{key}={value}" for key, value in found.items()))
+        # `a.b` is no name to a shell.
+        names = [key for key in variables if key.isidentifier()]
+        context.console.print("\n".join(f"export {key}={shlex.quote(variables[key])}" for key in names))
+    elif variables:
+        context.console.print("\n".join(f"{key}={value}" for key, value in variables.items()))
 
 
 def plan(
@@ -233,27 +165,32 @@ def plan(
     if parity:
         _parity(context, json_=json_, fail_on=fail_on)
         return
-    loaded = context.load(strict=False)
-    found, _ = context.project.plan(loaded, names or [])
-    for note in (*context.project.notes(), *loaded.moved):
+    from devenv.plan.planner import Intent
+
+    loaded = context.load(tolerate=(ToolMissing,))
+    steps = context.project.plan(loaded, context.place.backend, Intent(tuple(names or ())))
+    for note in loaded.notes:
         context.console.note(note)
     if json_:
-        steps = [
-            {
-                "step": step.number,
-                "op": step.op,
-                "target": step.target,
-                "cause": step.cause,
-                "after": step.after,
-            }
-            for step in found
-        ]
-        context.console.json({"stack": loaded.stack.id, "steps": steps})
-    elif found:
-        context.console.print(str(found))
+        context.console.json({"stack": loaded.stack.id, "steps": [_step_json(step) for step in steps]})
+    elif steps:
+        context.console.print(str(steps))
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    """A step for programs."""
+    return {
+        "step": step.number,
+        "op": step.op,
+        "target": step.target,
+        "cause": step.cause,
+        "recreate": step.recreate,
+        "after": step.after,
+    }
 
 
 def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
+    from devenv.console.tables import parity_table
     from devenv.plan.parity import LEVELS
 
     if fail_on is not None and fail_on not in LEVELS[1:]:
@@ -261,54 +198,32 @@ def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
     rows = context.project.parity()
     if json_:
         context.console.json(
-            [{"field": row.path, **{k: _support(v) for k, v in row.support.items()}} for row in rows]
+            [
+                {"field": row.path, **{name: asdict(support) for name, support in row.support.items()}}
+                for row in rows
+            ]
         )
     else:
-        context.console.print("\n".join(_parity_table(context.console, rows)))
+        context.console.print("\n".join(parity_table(context.console, rows)))
     if fail_on is not None and any(LEVELS.index(row.worst) >= LEVELS.index(fail_on) for row in rows):
         raise typer.Exit(FAILED)
-
-
-def _support(support: Support) -> dict[str, str]:
-    """A support as JSON has it."""
-    return {"level": support.level, "reason": support.reason}
-
-
-_LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
-
-
-def _parity_table(console: Console, rows: list[Row]) -> list[str]:
-    """What differs, a row each; what is the same everywhere is only counted."""
-    different = [row for row in rows if row.worst != "same"]
-    same = len(rows) - len(different)
-    if not different:
-        return [f"{same} fields, the same on every backend"]
-    backends = list(different[0].support)
-    table = [["field", *backends, "why"]]
-    for row in different:
-        levels = [console.style(one.level, _LEVEL_STYLES[one.level]) for one in row.support.values()]
-        reasons = dict.fromkeys(one.reason for one in row.support.values() if one.reason)
-        table.append([row.path, *levels, "; ".join(reasons)])
-    return [*console.table(table), f"{same} more fields are the same on every backend"]
 
 
 def render(
     ctx: typer.Context,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The folder; default: .devenv/compose.", file_okay=False),
+        typer.Option("-o", "--output", help="The folder; default: .devenv/BACKEND.", file_okay=False),
     ] = None,
 ) -> None:
-    """Write the generated files into a folder and print its path."""
+    """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     from devenv.workspace import write_whole
 
     context: Context = ctx.obj
-    loaded = context.load()
-    space, backend = context.workspace, context.backend
+    loaded = context.load(strict=True, tolerate=(DevenvError,))
+    space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
-    bundle = backend.render(
-        loaded.stack, fingerprints=loaded.fingerprints, secrets=loaded.secrets, folder=folder
-    )
+    bundle = context.project.bundle(loaded, backend, folder)
     if output is None:
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
 from devenv.console import Console
@@ -25,8 +25,9 @@ STYLES = {
 
 
 def headline(console: Console, event: Planned) -> str:
-    """Which stack, on what, and how much there is to do."""
-    where = f" ({event.where})" if event.where else ""
+    """Which stack, on what and why there, and how much there is to do."""
+    details = "; ".join(filter(None, (event.where, event.reason)))
+    where = f" ({details})" if details else ""
     counts = (
         (Op.PULL, "to pull"),
         (Op.BUILD, "to build"),
@@ -36,6 +37,8 @@ def headline(console: Console, event: Planned) -> str:
     )
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
     left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
+    if starts := event.plan.of(Op.START):
+        return f"{left}   {starts[0].cause}: starting it"
     return f"{left}   plan: {todo or 'wait until healthy'}"
 
 
@@ -100,6 +103,7 @@ class Live:
         self.board.see(event)
         match event:
             case Planned():
+                self._draw()
                 self._above(headline(self.console, event))
             case Note():
                 self._above(f"{self.console.style('note', 'yellow')}  {event.text}")
@@ -131,24 +135,22 @@ class Live:
 
         return Text.from_ansi(self.console.masked(text), no_wrap=True, overflow="ellipsis")
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Draw while the block runs; the last picture stays."""
-        from rich.console import Console as Screen
-        from rich.live import Live as Drawing
+    def close(self) -> None:
+        """Stop drawing; the last picture stays."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
-        screen = Screen(file=self.console.err, no_color=not self.console.colour, highlight=False)
-        with Drawing(self, console=screen, refresh_per_second=10, vertical_overflow="crop") as self._live:
-            yield
-        self._live = None
+    def _draw(self) -> None:
+        if self._live is None:
+            from rich.console import Console as Screen
+            from rich.live import Live as Drawing
+
+            screen = Screen(file=self.console.err, no_color=not self.console.colour, highlight=False)
+            self._live = Drawing(self, console=screen, refresh_per_second=10, vertical_overflow="crop")
+            self._live.start()
 
 
-@contextmanager
-def progress(console: Console) -> Iterator[Lines | Live]:
-    """A reporter that fits the console."""
-    if not console.live:
-        yield Lines(console)
-        return
-    live = Live(console)
-    with live.running():
-        yield live
+def progress(console: Console) -> AbstractContextManager[Lines | Live]:
+    """A reporter that fits the console; it draws nothing before there is a plan."""
+    return closing(Live(console)) if console.live else nullcontext(Lines(console))

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import IO
 
-from devenv.backends.base import Backend, Say, StreamEnded
+from devenv.backends.base import Backend, StreamEnded
 from devenv.errors import DevenvError
-from devenv.plan.model import Found, Observed
-from devenv.stack.model import Stack, Unit
+from devenv.plan.model import Found
+from devenv.stack.model import Unit
 
 CHUNK = 256 * 1024
 
 
-def stores(stack: Stack) -> list[Unit]:
-    """The units that keep something, whether it can be carried or not."""
-    return [unit for unit in stack.units if unit.volumes or _carries(unit)]
+def save(backend: Backend, store: Found, unit: Unit, folder: Path) -> int:
+    """Write a running store's content into a file of that folder; returns its size in bytes.
 
-
-def _carries(unit: Unit) -> bool:
-    return bool(unit.dump and unit.load)
-
-
-def save(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Path, say: Say) -> list[Unit]:
-    """Write the content of the stores that run into a folder, a file each; returns them and says what stays.
-
-    Raises `DevenvError` for a dump that fails; nothing has been stopped by then.
+    Raises `DevenvError` for a dump that fails.
     """
-    saved = []
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for unit in units:
-        found = observed.units.get(unit.name)
-        if not _carries(unit):
-            say(f"{unit.name} has no way to hand over what it keeps: that stays on {backend.name}")
-            continue
-        if found is None or not found.running:
-            say(f"{unit.name} does not run on {backend.name}: nothing to carry")
-            continue
-        size = _save(backend, found, unit, folder / unit.name)
-        say(f"{unit.name}: {size / 1e6:.1f} MB carried from {backend.name}")
-        saved.append(unit)
-    return saved
-
-
-def _save(backend: Backend, found: Found, unit: Unit, file: Path) -> int:
     size = 0
-    with closing(backend.attach(found, unit.dump)) as stream, file.open("wb") as out:
+    with closing(backend.attach(store, unit.dump)) as stream, _private(folder / unit.name) as out:
         with suppress(StreamEnded):
             stream.end()
         while data := stream.receive():
@@ -59,20 +35,24 @@ def _save(backend: Backend, found: Found, unit: Unit, file: Path) -> int:
     return size
 
 
-def load(backend: Backend, observed: Observed, units: Sequence[Unit], folder: Path, *, source: str) -> None:
-    """Read what was saved from the backend `source` into stores that run here, and remove the files.
+def _private(file: Path) -> IO[bytes]:
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def load(backend: Backend, store: Found, unit: Unit, folder: Path, *, source: str) -> None:
+    """Read what was saved from the backend `source` into a store that runs here, and remove the file.
 
     Raises `DevenvError`; the file of a store that did not take it is still there then.
     """
-    for unit in units:
-        _load(backend, observed.units[unit.name], unit, folder / unit.name, source)
-        (folder / unit.name).unlink()
-    with suppress(OSError):
+    file = folder / unit.name
+    _send(backend, store, unit, file, source)
+    file.unlink()
+    with suppress(OSError):  # not the last one
         folder.rmdir()
 
 
-def _load(backend: Backend, found: Found, unit: Unit, file: Path, source: str) -> None:
-    with closing(backend.attach(found, unit.load)) as stream:
+def _send(backend: Backend, store: Found, unit: Unit, file: Path, source: str) -> None:
+    with closing(backend.attach(store, unit.load)) as stream:
 
         def send() -> None:
             with suppress(StreamEnded), file.open("rb") as content:
@@ -94,6 +74,6 @@ def _load(backend: Backend, found: Found, unit: Unit, file: Path, source: str) -
             )
 
 
-def _last(said: bytes) -> str:
-    """The end of what a tool said: its reason may take a line or three."""
-    return "\n".join(said.decode(errors="replace").strip().splitlines()[-3:])
+def _last(output: bytes) -> str:
+    """The end of what a tool printed: its reason may take a line or three."""
+    return "\n".join(output.decode(errors="replace").strip().splitlines()[-3:])

@@ -1,4 +1,4 @@
-"""Walks a plan: every step as soon as those before it have ended well."""
+"""Carries out a plan: every step as soon as those before it have ended well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
 
-from devenv.backends.base import Backend, Interrupted
+from devenv.backends.base import Backend, Interrupted, Say, Session
+from devenv.engine import carry
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
@@ -19,24 +20,33 @@ from devenv.stack.mounts import require_kept
 
 
 @dataclass(frozen=True)
-class Work:
-    """What the steps of a plan need to be carried out."""
+class Workbench:
+    """What the steps of a plan work with. `other` is the backend that is left, `carried` holds its data."""
 
     stack: Stack
     backend: Backend
-    root: Path
-    fingerprints: Mapping[str, str]
-    secrets: Mapping[str, str]
+    opened: Session | None = None
+    other: Backend | None = None
+    carried: Path = Path()
     stop: threading.Event = field(default_factory=threading.Event)
 
+    @property
+    def session(self) -> Session:
+        """The session, which every step but `start` needs."""
+        assert self.opened is not None
+        return self.opened
 
-def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
+
+Ended = Queue[tuple[Step, BaseException | None, float]]
+
+
+def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     """Carry out a plan. What depends on a failed step is left out, the rest goes on.
 
     Returns the failures, the root cause first. A KeyboardInterrupt passes through once every step has
     been told to stop.
     """
-    ended: Queue[tuple[Step, DevenvError | BaseException | None, float]] = Queue()
+    ended: Ended = Queue()
     waiting = list(plan)
     running: dict[int, Step] = {}
     done: set[int] = set()
@@ -47,7 +57,7 @@ def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
                 waiting.remove(step)
                 running[step.number] = step
                 report(Started(step))
-                threading.Thread(target=_do, args=(step, work, report, ended), daemon=True).start()
+                threading.Thread(target=_do, args=(step, bench, report, ended), daemon=True).start()
             if not running:
                 for step in waiting:
                     report(Skipped(step))
@@ -58,27 +68,22 @@ def run(plan: Plan, work: Work, report: Report) -> list[DevenvError]:
                 done.add(step.number)
                 report(Done(step, seconds))
             elif isinstance(error, DevenvError):
-                error = _with_waiting(error, work.stack)
+                error = _with_waiting(error, bench.stack)
                 failures.append(error)
                 report(Failed(step, error))
             elif not isinstance(error, Interrupted):
                 raise error
     except BaseException:
-        work.stop.set()
+        bench.stop.set()
         raise
 
 
-def _do(
-    step: Step,
-    work: Work,
-    report: Report,
-    ended: Queue[tuple[Step, DevenvError | BaseException | None, float]],
-) -> None:
+def _do(step: Step, bench: Workbench, report: Report, ended: Ended) -> None:
     started = time.monotonic()
     error: BaseException | None = None
     try:
-        whole = step.op is Op.PREPARE  # it is of no unit, so no unit's row shows how far it is
-        _VERBS[step.op](step, work, lambda line: report(Note(line) if whole else Progress(step, line)))
+        whole = step.op in OF_NO_UNIT  # no unit's row shows how far it is
+        _VERBS[step.op](step, bench, lambda line: report(Note(line) if whole else Progress(step, line)))
     except BaseException as caught:
         error = caught
     ended.put((step, error, time.monotonic() - started))
@@ -91,37 +96,59 @@ def _with_waiting(error: DevenvError, stack: Stack) -> DevenvError:
     return error
 
 
-Say = Callable[[str], None]
+def _prepare(step: Step, bench: Workbench, say: Say) -> None:
+    _require_kept(bench, step.units)
+    bench.session.prepare(step.units, say)
 
 
-def _build(step: Step, work: Work, say: Say) -> None:
-    work.backend.build(work.stack.unit(step.target), work.root, work.secrets, say)
+def _apply(step: Step, bench: Workbench, say: Say) -> None:
+    _require_kept(bench, [step.target])
+    bench.session.apply(bench.stack.unit(step.target), recreate=step.recreate)
 
 
-def _prepare(step: Step, work: Work, say: Say) -> None:
-    _require_kept(work, step.units)
-    work.backend.prepare(work.stack, step.units, say)
-
-
-def _require_kept(work: Work, names: Sequence[str]) -> None:
+def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
     """Raises `DevenvError` before a store is made whose data would not be in its volume."""
-    stores = [unit for unit in map(work.stack.unit, names) if unit.role == "infra" and unit.volumes]
-    declared = work.backend.declared({unit.image for unit in stores}) if stores else {}
+    stores = [unit for unit in map(bench.stack.unit, names) if unit.role == "infra" and unit.volumes]
+    declared = bench.backend.declared({unit.image for unit in stores}) if stores else {}
     for unit in stores:
         require_kept(unit, declared.get(unit.image, ()))
 
 
-def _apply(step: Step, work: Work, say: Say) -> None:
-    _require_kept(work, [step.target])
-    work.backend.apply(work.stack.unit(step.target), work.fingerprints[step.target])
+def _leave(step: Step, bench: Workbench, say: Say) -> None:
+    assert bench.other is not None
+    removed = bench.other.remove(bench.stack.checkout, volumes=False, say=lambda line: None)
+    if removed.units:
+        say(f"the stack ran on {step.target}: stopped there, its data kept")
+    if idle := bench.other.idle:
+        say(f"{idle} goes on; devenv down -b {step.target} --stop   ends it")
 
 
-_VERBS: Mapping[Op, Callable[[Step, Work, Say], None]] = {
-    Op.PULL: lambda step, work, say: work.backend.pull(step.target, say),
+def _save(step: Step, bench: Workbench, say: Say) -> None:
+    assert bench.other is not None
+    found = bench.other.observe(bench.stack.checkout).units[step.target]
+    size = carry.save(bench.other, found, bench.stack.unit(step.target), bench.carried)
+    say(f"{step.target}: {size / 1e6:.1f} MB carried from {bench.other.name}")
+
+
+def _load(step: Step, bench: Workbench, say: Say) -> None:
+    assert bench.other is not None
+    found = bench.backend.observe(bench.stack.checkout).units[step.target]
+    carry.load(bench.backend, found, bench.stack.unit(step.target), bench.carried, source=bench.other.name)
+
+
+OF_NO_UNIT = frozenset({Op.START, Op.LEAVE, Op.PREPARE, Op.FORWARD, Op.SAVE})
+
+_VERBS: Mapping[Op, Callable[[Step, Workbench, Say], None]] = {
+    Op.START: lambda step, bench, say: bench.backend.start(bench.stack.name, say),
+    Op.SAVE: _save,
+    Op.LEAVE: _leave,
+    Op.PULL: lambda step, bench, say: bench.session.pull(step.target, say),
     Op.PREPARE: _prepare,
-    Op.BUILD: _build,
+    Op.BUILD: lambda step, bench, say: bench.session.build(bench.stack.unit(step.target), say),
     Op.APPLY: _apply,
-    Op.WAIT: lambda step, work, say: work.backend.wait(work.stack.unit(step.target), work.stop),
-    Op.RESTART: lambda step, work, say: work.backend.restart(step.target),
-    Op.REMOVE: lambda step, work, say: work.backend.remove_unit(step.target),
+    Op.WAIT: lambda step, bench, say: bench.session.wait(bench.stack.unit(step.target), bench.stop),
+    Op.LOAD: _load,
+    Op.FORWARD: lambda step, bench, say: bench.session.forward(),
+    Op.RESTART: lambda step, bench, say: bench.session.restart(step.target, step.id),
+    Op.REMOVE: lambda step, bench, say: bench.session.remove(step.target, step.id),
 }

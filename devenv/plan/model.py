@@ -1,4 +1,4 @@
-"""Steps, plans, and what a backend saw, as values."""
+"""Steps, plans, and what a backend observed, as values."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from enum import StrEnum
 
 
 class Op(StrEnum):
-    """Everything a plan can ask of a backend."""
+    """Everything a plan can ask for."""
 
+    START = "start"
+    SAVE = "save"
+    LEAVE = "leave"
     PULL = "pull"
     PREPARE = "prepare"
     BUILD = "build"
     APPLY = "apply"
     WAIT = "wait"
+    LOAD = "load"
+    FORWARD = "forward"
     RESTART = "restart"
     REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do to one unit (or image, or the stack), after others, for a reason.
+    """One thing to do to one unit (or image, backend, or the stack), after others, for a reason.
 
-    `units`: for `prepare`, those that can be created already.
+    `units`: for `prepare`, those that can be created already. `recreate`: for `apply`, replace what is
+    there. `id`: for `restart` and `remove`, the backend's own name of the object, which only it can read.
     """
 
     number: int
@@ -32,6 +38,8 @@ class Step:
     cause: str = ""
     after: tuple[int, ...] = ()
     units: tuple[str, ...] = ()
+    recreate: bool = False
+    id: str = ""
 
     def __str__(self) -> str:
         after = ",".join(map(str, self.after))
@@ -61,9 +69,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A unit as it was seen: `state` is the engine's word, `healthy` is None where nobody checks.
+    """A unit as it was observed: `state` is the engine's word, `healthy` is None where nobody checks.
 
-    `stand_in`: its image stands in for the real one, as on a machine without a registry.
+    `id` is the backend's own name for it. `stand_in`: its image stands in for the real one, as on a
+    machine without a registry. `serves`: service -> paths, on the gateway. `detail` is what a person has to
+    know beside the state.
     """
 
     unit: str
@@ -80,30 +90,52 @@ class Found:
     ports: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     port_names: Mapping[int, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
-    routes: tuple[str, ...] = ()
+    gateway: bool = False
+    serves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     probe: str = ""
     stand_in: bool = False
+    detail: str = ""
 
     @property
     def running(self) -> bool:
         return self.state in ("running", "restarting", "paused")
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether it runs to its end."""
+        return self.role in ("job", "setup")
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """A read-only snapshot of what belongs to a checkout, found by label.
 
-    `strays` are ids of what runs a unit that something else runs, too; `taken` are ports of this machine
-    that others hold, `forwarded` those that are held for this stack. `namespace` is where the stack was put
-    before, `namespaces` are those of the cluster by the checkout that made them.
+    `down` says what of the backend itself has to be started first; nothing else is known then. `strays` are
+    what units have beside the one that counts. `taken` are ports of this machine that others hold;
+    `forwarded` those that are held for this stack, None where the backend publishes ports by itself.
+    `namespace` is where the stack was put before, `namespaces` are those of the cluster by the checkout that
+    made them.
     """
 
     units: Mapping[str, Found] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
+    down: str = ""
     prepared: bool = False
     stack: str = ""
-    strays: tuple[str, ...] = ()
+    strays: tuple[Found, ...] = ()
     taken: Mapping[int, str] = field(default_factory=dict)
-    forwarded: frozenset[int] = frozenset()
+    forwarded: frozenset[int] | None = None
     namespace: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another place that this checkout's stack was brought up on, and what of it is there.
+
+    `unreachable` says why nothing of it is known.
+    """
+
+    backend: str
+    observed: Observed = field(default_factory=Observed)
+    unreachable: str = ""

@@ -3,10 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from devenv.plan.model import Found, Observed, Op, Plan, Step
+from devenv.plan.model import Elsewhere, Found, Observed, Op, Plan, Step
 from devenv.stack.graph import closure, ordered
 from devenv.stack.model import Stack, Unit, differences
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was asked for: units by name, or all; new images even where nothing changed.
+
+    `carry`: bring along what the stores hold on the backend that is left.
+    """
+
+    names: tuple[str, ...] = ()
+    rebuild: bool = False
+    carry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a plan depends on beside the stack. `changes`: image -> why it is built, where that is known."""
+
+    backend: str
+    observed: Observed
+    fingerprints: Mapping[str, str]
+    changes: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Elsewhere | None = None
 
 
 def select(stack: Stack, names: Collection[str]) -> list[Unit]:
@@ -16,154 +40,240 @@ def select(stack: Stack, names: Collection[str]) -> list[Unit]:
     return [unit for unit in ordered(stack) if not unit.manual]
 
 
-def plan_up(
-    stack: Stack,
-    observed: Observed,
-    *,
-    fingerprints: Mapping[str, str],
-    names: Collection[str] = (),
-    changes: Mapping[str, str] | None = None,
-    rebuild: bool = False,
-) -> Plan:
-    """Everything between what was observed and the stack, ready.
-
-    `changes`: image -> why it has to be built, as far as that is known. `rebuild` builds unchanged
-    images too.
-    """
-    planner = _Planner(stack, observed, fingerprints, changes or {}, rebuild=rebuild)
-    return planner.plan(select(stack, names))
+def plan_up(stack: Stack, situation: Situation, intent: Intent) -> Plan:
+    """Everything between what was observed and the stack, ready."""
+    return _Planner(stack, situation, intent).plan(select(stack, intent.names))
 
 
-def plan_restart(names: Collection[str]) -> Plan:
-    """Restart the named units, all at once, and wait until they are ready again."""
+def plan_run(stack: Stack, situation: Situation, name: str) -> Plan:
+    """What a one-off run of a unit needs: all that it uses, ready, and its own image."""
+    unit = stack.unit(name)
+    needs = closure(stack, [need.unit for need in unit.needs])
+    return _Planner(stack, situation, Intent()).plan(needs, images=[unit], only=True)
+
+
+def plan_restart(units: Collection[Found]) -> Plan:
+    """Restart units that were observed, all at once, and wait until they are ready again."""
     steps: list[Step] = []
-    for name in names:
+    for unit in units:
         number = len(steps) + 1
         steps += [
-            Step(number, Op.RESTART, name, "asked for"),
-            Step(number + 1, Op.WAIT, name, after=(number,)),
+            Step(number, Op.RESTART, unit.unit, "asked for", id=unit.id),
+            Step(number + 1, Op.WAIT, unit.unit, after=(number,)),
         ]
     return Plan(tuple(steps))
 
 
-def plan_run(
-    stack: Stack,
-    observed: Observed,
-    *,
-    fingerprints: Mapping[str, str],
-    name: str,
-    changes: Mapping[str, str] | None = None,
-) -> Plan:
-    """What a one-off run of a unit needs: all that it uses, ready, and its own image."""
-    planner = _Planner(stack, observed, fingerprints, changes or {}, rebuild=False)
-    unit = stack.unit(name)
-    needs = closure(stack, [need.unit for need in unit.needs])
-    return planner.plan(needs, images=[unit], orphans=False)
+def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozenset[str]:
+    """The images whose presence the plan depends on: none where everything is as it should be."""
+    units = select(stack, intent.names)
+    planner = _Planner(stack, situation, intent)
+    if intent.rebuild or any(planner.stale(unit) or planner.unready(unit) for unit in units):
+        return frozenset(unit.image for unit in units)
+    return frozenset()
+
+
+def ready(unit: Unit, found: Found) -> bool:
+    """Whether a unit that was observed is up, or has done what it is for."""
+    if unit.one_shot:
+        return found.state == "exited" and found.exit_code == 0
+    return found.state == "running" and found.healthy is not False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """Why a unit is applied, and whether what is there is replaced."""
+
+    cause: str
+    recreate: bool = False
 
 
 class _Planner:
-    def __init__(
-        self,
-        stack: Stack,
-        observed: Observed,
-        fingerprints: Mapping[str, str],
-        changes: Mapping[str, str],
-        *,
-        rebuild: bool,
-    ) -> None:
-        self.stack, self.observed, self.fingerprints = stack, observed, fingerprints
-        self._found = {n: one for n, one in observed.units.items() if one.stack in ("", stack.id)}
-        self.changes, self.rebuild = changes, rebuild
+    def __init__(self, stack: Stack, situation: Situation, intent: Intent) -> None:
+        self.stack, self.situation, self.intent, self.observed = stack, situation, intent, situation.observed
+        self._found = {
+            name: unit for name, unit in situation.observed.units.items() if unit.stack in ("", stack.id)
+        }
         self.steps: list[Step] = []
         self._ready: dict[str, int] = {}
+        self._loads: dict[str, int] = {}
 
-    def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), orphans: bool = True) -> Plan:
-        """Steps that bring `units` up, and the images of others."""
-        stale = {unit.name: cause for unit in units if (cause := self._stale(unit))}
-        builds = self._builds([*units, *images])
+    def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), only: bool = False) -> Plan:
+        """Steps that bring `units` up, and the images of others. `only`: leave everything else alone."""
+        stale = {unit.name: reason for unit in units if (reason := self.stale(unit))}
+        builds = self._builds([*units, *images], needed=bool(stale or images))
         for unit in units:
             if unit.image in builds and unit.name not in stale:
-                stale[unit.name] = "rebuilt"
-        before = self._orphans() if orphans else []
-        pulls = self._pulls([*units, *images]) if stale or images else []
+                stale[unit.name] = _Stale("rebuilt", recreate=True)
+        start = self._start(needed=bool(stale or builds))
+        moved = self._move(start)
+        removed = [] if only else self._remove_orphans()
+        pulls = self._pulls([*units, *images], start) if stale or images else []
+        prepared: list[int] = []
         if stale or builds or pulls:
-            before = [*before, *pulls]
-            new = [name for name, cause in stale.items() if cause == "not found"]
-            waiting = {unit.name for unit in units if unit.image in builds}
-            before = [self._prepare(before, tuple(name for name in new if name not in waiting))]
+            new = [name for name, reason in stale.items() if reason.cause == "not found"]
+            early = tuple(name for name in new if self.stack.unit(name).image not in builds)
+            prepared = [self._prepare([*start, *moved, *removed, *pulls], early)]
         built = {
-            image: self._add(Op.BUILD, unit.name, cause, before) for image, (unit, cause) in builds.items()
+            image: self._add(Op.BUILD, unit.name, cause, start) for image, (unit, cause) in builds.items()
         }
         for unit in units:
-            self._unit(unit, stale.get(unit.name, ""), before, built)
+            self._unit(unit, stale.get(unit.name), prepared, built)
+        self._forward(prepared or [*start, *moved])
         return Plan(tuple(self.steps))
 
-    def _unit(self, unit: Unit, cause: str, before: list[int], built: Mapping[str, int]) -> None:
+    def stale(self, unit: Unit) -> _Stale | None:
+        """Why a unit has to be applied; None where it need not."""
+        found = self._found.get(unit.name)
+        if found is None:
+            return _Stale("not found")
+        wanted = self.situation.fingerprints[unit.name]
+        if found.fingerprint != wanted:
+            changed = differences(found.fingerprint, wanted)
+            return _Stale(f"{' and '.join(changed) or 'everything'} changed", recreate=True)
+        if found.state == "paused":
+            return _Stale("paused")
+        if found.running or ready(unit, found):
+            return None
+        if found.state == "created":
+            return _Stale("not started", recreate=unit.one_shot)
+        cause = f"failed with exit {found.exit_code}" if found.exit_code else "stopped"
+        return _Stale(cause, recreate=unit.one_shot)
+
+    def unready(self, unit: Unit) -> bool:
+        """Whether a unit is there as it should be, but not ready yet."""
+        return unit.name in self._found and not ready(unit, self._found[unit.name])
+
+    def _unit(self, unit: Unit, reason: _Stale | None, prepared: list[int], built: Mapping[str, int]) -> None:
         after = [self._ready[need.unit] for need in unit.needs if need.unit in self._ready]
         found = self._found.get(unit.name)
-        if cause:
-            after += [built[unit.image]] if unit.image in built else []
-            number = self._add(Op.APPLY, unit.name, cause, after or before)
+        if reason is not None:
+            after += [*prepared, *([built[unit.image]] if unit.image in built else [])]
+            number = self._add(Op.APPLY, unit.name, reason.cause, after, recreate=reason.recreate)
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
         elif found is not None and not ready(unit, found):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, found), after)
+        if unit.name in self._loads:
+            after = [self._loads[unit.name], *prepared]
+            after += [self._ready[unit.name]] if unit.name in self._ready else []
+            assert self.situation.elsewhere is not None
+            cause = f"data of {self.situation.elsewhere.backend}"
+            self._ready[unit.name] = self._add(Op.LOAD, unit.name, cause, after)
 
-    def _stale(self, unit: Unit) -> str:
-        found = self._found.get(unit.name)
-        if found is None:
-            return "not found"
-        wanted = self.fingerprints[unit.name]
-        if found.fingerprint != wanted:
-            changed = differences(found.fingerprint, wanted)
-            return f"{' and '.join(changed) or 'everything'} changed"
-        if found.state == "paused":
-            return "paused"
-        if found.running or (unit.one_shot and found.state == "exited" and found.exit_code == 0):
-            return ""
-        if found.state == "created":
-            return "not started"
-        return f"failed with exit {found.exit_code}" if found.exit_code else "stopped"
-
-    def _builds(self, units: list[Unit]) -> dict[str, tuple[Unit, str]]:
+    def _builds(self, units: list[Unit], *, needed: bool) -> dict[str, tuple[Unit, str]]:
         builds: dict[str, tuple[Unit, str]] = {}
         for unit in units:
             if unit.build is None or unit.image in builds:
                 continue
-            if unit.image not in self.observed.images:
-                builds[unit.image] = unit, self.changes.get(unit.image, "not built yet")
-            elif self.rebuild:
+            if self.intent.rebuild:
                 builds[unit.image] = unit, "asked for"
+            elif needed and unit.image not in self.observed.images:
+                builds[unit.image] = unit, self.situation.changes.get(unit.image, "not built yet")
         return builds
 
-    def _pulls(self, units: list[Unit]) -> list[int]:
+    def _pulls(self, units: list[Unit], after: list[int]) -> list[int]:
         wanted = dict.fromkeys(unit.image for unit in units if unit.build is None)
         missing = [image for image in wanted if image not in self.observed.images]
-        return [self._add(Op.PULL, image, "not on this machine", []) for image in missing]
+        return [self._add(Op.PULL, image, "not on this machine", after) for image in missing]
 
-    def _orphans(self) -> list[int]:
-        causes = dict.fromkeys(self.observed.strays, "there are two of it")
+    def _start(self, *, needed: bool) -> list[int]:
+        down = self.observed.down
+        return [self._add(Op.START, self.situation.backend, down, [])] if down and needed else []
+
+    def _move(self, start: list[int]) -> list[int]:
+        """What becomes of the stack on the backend that is left: its data saved, everything stopped."""
+        elsewhere = self.situation.elsewhere
+        if elsewhere is None or not elsewhere.observed.units:
+            return []
+        if self.intent.carry:
+            for unit in carried(self.stack, elsewhere):
+                cause = f"--with-data from {elsewhere.backend}"
+                self._loads[unit.name] = self._add(Op.SAVE, unit.name, cause, start)
+        cause = f"the stack moves to {self.situation.backend}; its data stays"
+        return [self._add(Op.LEAVE, elsewhere.backend, cause, [*start, *self._loads.values()])]
+
+    def _remove_orphans(self) -> list[int]:
+        removals = [(stray.unit, "there are two of it", stray.id) for stray in self.observed.strays]
         for name, found in self.observed.units.items():
             if name not in self._found:
-                causes[found.id] = f"of {found.stack}, as the stack was called before"
+                removals.append((name, f"of {found.stack}, as the stack was called before", found.id))
             elif name not in self.stack:
-                causes[name] = "not in the manifest any more"
-        return [self._add(Op.REMOVE, target, cause, []) for target, cause in causes.items()]
+                removals.append((name, "not in the manifest any more", ""))
+        return [self._add(Op.REMOVE, name, cause, [], id=id) for name, cause, id in removals]
 
     def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
         cause = "has steps to run" if self.observed.prepared else "network missing"
-        return self._add(Op.PREPARE, self.stack.name, cause, after, units)
+        return self._add(Op.PREPARE, self.stack.name, cause, after, units=units)
 
-    def _add(self, op: Op, target: str, cause: str, after: list[int], units: tuple[str, ...] = ()) -> int:
+    def _forward(self, after: list[int]) -> None:
+        """Ports of this machine that lead nowhere, where that is the backend's to do."""
+        if self.observed.forwarded is None:
+            return
+        wanted = {port.host for unit in self.stack.units for port in unit.ports if port.host}
+        missing = wanted - self.observed.forwarded
+        if missing or self.observed.forwarded - wanted:
+            ports = ", ".join(map(str, sorted(missing)))
+            cause = f"nothing leads to {ports}" if missing else "ports changed"
+            self._add(Op.FORWARD, self.stack.name, cause, after)
+
+    def _add(
+        self,
+        op: Op,
+        target: str,
+        cause: str,
+        after: list[int],
+        *,
+        units: tuple[str, ...] = (),
+        recreate: bool = False,
+        id: str = "",
+    ) -> int:
         number = len(self.steps) + 1
-        self.steps.append(Step(number, op, target, cause, tuple(sorted(set(after))), units))
+        after = sorted(self._minimal(set(after)))
+        self.steps.append(Step(number, op, target, cause, tuple(after), units, recreate, id))
         return number
 
+    def _minimal(self, after: set[int]) -> set[int]:
+        """Without steps that another one of these comes after anyway."""
+        implied: set[int] = set()
+        todo = list(after)
+        while todo:
+            step = self.steps[todo.pop() - 1]
+            todo += [number for number in step.after if number not in implied]
+            implied.update(step.after)
+        return after - implied
 
-def ready(unit: Unit, found: Found) -> bool:
-    """Whether a unit that was found is up, or has done what it is for."""
-    if unit.one_shot:
-        return found.state == "exited" and found.exit_code == 0
-    return found.state == "running" and found.healthy is not False
+
+def stores(stack: Stack) -> list[Unit]:
+    """The units that keep something, whether it can be carried or not."""
+    return [unit for unit in stack.units if unit.volumes or (unit.dump and unit.load)]
+
+
+def carried(stack: Stack, elsewhere: Elsewhere) -> list[Unit]:
+    """The stores whose data `--with-data` brings along."""
+    running = elsewhere.observed.units
+    return [
+        unit
+        for unit in stores(stack)
+        if unit.dump and unit.load and unit.name in running and running[unit.name].running
+    ]
+
+
+def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
+    """What `--with-data` does not bring along, and why, a line each."""
+    if elsewhere is None:
+        return []
+    notes = []
+    brought = carried(stack, elsewhere)
+    for unit in stores(stack):
+        if unit in brought:
+            continue
+        if unit.dump and unit.load:
+            notes.append(f"{unit.name} does not run on {elsewhere.backend}: nothing to carry")
+        else:
+            notes.append(
+                f"{unit.name} has no way to hand over what it keeps: that stays on {elsewhere.backend}"
+            )
+    return notes
 
 
 def _waiting(unit: Unit, found: Found) -> str:

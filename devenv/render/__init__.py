@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from devenv.plan.parity import Fields
+    from devenv.render.bundle import Bundle, Source
+    from devenv.stack.model import Stack, Unit
 
 
-def _fields(module: str) -> Callable[[], Fields]:
-    return lambda: import_module(module).FIELDS
+class Renderer(Protocol):
+    """What every renderer's module has."""
+
+    def render(self, stack: Stack, source: Source) -> Bundle:
+        """The bundle. Raises `KeyError` for a secret without a value, `UsageError` for what does not fit."""
+        ...
+
+    def aspects(self, stack: Stack, unit: Unit) -> Any:
+        """What makes a unit stale on this renderer's backends alone."""
+        ...
+
+    def project_files(self, stack: Stack) -> Collection[str]:
+        """Files of the project whose contents go into the bundle."""
+        ...
+
+    def override_names(self, stack: Stack) -> Collection[str]:
+        """Infra kinds for which overrides are read."""
+        ...
+
+
+RENDERERS: Mapping[str, str] = {
+    "compose": "devenv.render.compose",
+    "kubernetes": "devenv.render.kubernetes",
+}
+
+
+def renderer(name: str) -> Renderer:
+    """The renderer of that name, imported when it is asked for."""
+    return cast(Renderer, import_module(RENDERERS[name]))
+
+
+def _fields(name: str) -> Callable[[], Fields]:
+    return lambda: cast("Fields", import_module(f"{RENDERERS[name]}.parity").FIELDS)
 
 
 DECLARED: Mapping[str, Callable[[], Fields]] = {
-    "compose": _fields("devenv.render.compose.parity"),
-    "minikube": _fields("devenv.render.kubernetes.parity"),
-    "kube": _fields("devenv.render.kubernetes.parity"),
+    "compose": _fields("compose"),
+    "minikube": _fields("kubernetes"),
+    "kube": _fields("kubernetes"),
 }
 """Backend -> what its renderer does with every field, imported when asked for."""

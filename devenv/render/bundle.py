@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from devenv.stack.world import BuildKey, Recipe
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -17,6 +19,25 @@ class Bundle:
 
     files: Mapping[str, str] = field(default_factory=dict)
     private: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What rendering needs besides the stack, as values.
+
+    `root` leads from the bundle's folder to the project and `folder` back. `files` are contents by path in
+    the project, `recipes` what builders go by, `overrides` fragments of objects by infra kind and then by
+    kind of object. `registry` is put before the names of images that are built.
+    """
+
+    root: str = "../.."
+    folder: str = ".devenv/compose"
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    recipes: Mapping[BuildKey, Recipe] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registry: str = ""
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

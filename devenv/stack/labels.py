@@ -1,6 +1,110 @@
-"""The labels by which everything of ours is found again; there is no other record of what runs."""
+"""The labels by which everything of ours is found again, written and read in one place.
+
+There is no other record of what runs. On Kubernetes those that selectors use are labels and the rest
+are annotations; on Compose all of them are labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # reading labels must not pay for the model
+    from devenv.stack.model import Stack, Unit
 
 LABEL = "devenv.dev/"
 
 BUILT_AS = "built-as"
 """On an image: the very name that it was built under. Its other names are others', as are its offspring."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortLabel:
+    """A port as a label keeps it: the wished-for and the actual number on this machine."""
+
+    name: str
+    container: int
+    wanted: int = 0
+    host: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the labels of a container or an object say. `serves`: service -> paths, on the gateway only."""
+
+    unit: str = ""
+    stack: str = ""
+    checkout: str = ""
+    role: str = ""
+    engine: str = ""
+    version: str = ""
+    fingerprint: str = ""
+    probe: str = ""
+    gateway: bool = False
+    ports: tuple[PortLabel, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    serves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def owner(stack: Stack) -> dict[str, str]:
+    """Labels that say whose something is."""
+    return {LABEL + "stack": stack.id, LABEL + "checkout": stack.checkout}
+
+
+def identity(stack: Stack, unit: Unit) -> dict[str, str]:
+    """Labels by which a unit's things are selected."""
+    return {**owner(stack), LABEL + "unit": unit.name, LABEL + "role": unit.role}
+
+
+def description(stack: Stack, unit: Unit, fingerprint: str) -> dict[str, str]:
+    """What has to be known of a unit without its manifest. Empty values are left out.
+
+    All of it is covered by the fingerprint, so that no label outlives what it describes.
+    """
+    probe = unit.probe
+    values = {
+        "engine": unit.engine,
+        "version": unit.version,
+        "fingerprint": fingerprint,
+        "ports": _json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
+        "links": _json([[link.label, link.url] for link in unit.links]),
+        "probe": f"{probe.kind}:{probe.port}{probe.path}" if probe else "",
+        "gateway": _json(_serves(stack)) if stack.gateway and stack.gateway.unit == unit.name else "",
+    }
+    return {LABEL + key: value for key, value in values.items() if value not in ("", "[]")}
+
+
+def _serves(stack: Stack) -> dict[str, list[str]]:
+    return {unit.name: list(unit.routes) for unit in stack.units if unit.routes}
+
+
+def read(labels: Mapping[str, str]) -> Labels:
+    """The labels of a container, or the labels and annotations of an object, as a value."""
+
+    def value(key: str) -> str:
+        return labels.get(LABEL + key, "")
+
+    gateway = value("gateway")
+    return Labels(
+        unit=value("unit"),
+        stack=value("stack"),
+        checkout=value("checkout"),
+        role=value("role"),
+        engine=value("engine"),
+        version=value("version"),
+        fingerprint=value("fingerprint"),
+        probe=value("probe"),
+        gateway=bool(gateway),
+        ports=tuple(
+            PortLabel(name, container, wanted or 0, host or 0)
+            for name, container, wanted, host in json.loads(value("ports") or "[]")
+        ),
+        links=tuple((label, url) for label, url in json.loads(value("links") or "[]")),
+        serves={service: tuple(paths) for service, paths in json.loads(gateway or "{}").items()},
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -233,28 +233,33 @@ class Stack:
         return any(unit.name == name for unit in self.units)
 
 
-def fingerprint(unit: Unit, secrets: Mapping[str, str], *, fragment: str = "compose", place: str = "") -> str:
+def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str:
     """What makes a container stale, aspect by aspect: `env:1f0c22d4 files:... image:...`.
 
-    Order, routes and links change nothing in the container and are left out. `secrets` are digests of
-    the secrets' values. `fragment` is the one that the backend honours, `place` the namespace where it
-    has any. Two fingerprints that differ say in which aspect; see `differences`.
+    Everything that labels say of it is covered; order and routes change nothing in the container and are
+    left out. `secrets` are digests of the secrets' values, `own` is what counts for one renderer alone. Two
+    fingerprints that differ say in which aspect; see `differences`.
     """
-    own: list[Any] = (
-        [unit.compose] if fragment == "compose" else [unit.kubernetes, unit.replicas, unit.uid, place]
-    )
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
         "command": [unit.command, unit.entrypoint],
         "env": sorted(unit.env),
-        "ports": [(port.container, port.host) for port in unit.ports],
+        "ports": [
+            [(port.name, port.container, port.wanted, port.host) for port in unit.ports],
+            [(link.label, link.url) for link in unit.links],
+        ],
         "files": [
             (file.target, file.digest, [secrets.get(name, "") for name in (file.secret, *file.holds)])
             for file in unit.files
         ],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
         "health": asdict(unit.probe) if unit.probe else None,
-        "settings": [unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname, unit.extra, *own],
+        "settings": [
+            (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
+            (unit.role, unit.engine, unit.version),
+            unit.extra,
+            own,
+        ],
     }
 
     def digest(value: Any) -> str:

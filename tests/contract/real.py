@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from devenv.backends import load
-from devenv.backends.base import Backend, Site
+from devenv.backends.base import Backend, Session, Site, Work
 from devenv.backends.kube.config import MINIKUBE, current, find
+from devenv.render import renderer
+from devenv.render.bundle import Source
+from devenv.stack.model import Stack, fingerprint
+from devenv.workspace import Workspace
 from tests.conftest import NEEDS
 
 WANTS = {"compose": ["engine"], "kube": ["engine", "cluster"], "minikube": ["engine", "cluster"]}
@@ -29,6 +33,12 @@ def connect(name: str, root: Path) -> Backend:
         if find(current()).provider != MINIKUBE:
             pytest.skip("the cluster is not Minikube's")
         site = Site(root=root, state=root / ".devenv", context=current())
-    backend = load(name, site)
-    backend.start(root.name, lambda line: None)
-    return backend
+    return load(name, site)
+
+
+def opened(backend: Backend, space: Workspace, stack: Stack) -> Session:
+    """A session on a stack, from its rendered files."""
+    render = renderer(backend.renderer)
+    prints = {unit.name: fingerprint(unit, {}, own=render.aspects(stack, unit)) for unit in stack.units}
+    folder = space.write_bundle(render.render(stack, Source(fingerprints=prints)), backend.name, {})
+    return backend.open(Work(stack, folder, prints))

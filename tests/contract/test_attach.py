@@ -10,16 +10,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from queue import Queue
 from threading import Event
 
 import pytest
 
-from devenv.backends.base import Backend, Stream, StreamEnded
+from devenv.backends.base import Backend, Change, ChangeKind, Stream, StreamEnded
 from devenv.errors import DevenvError
 from devenv.plan.model import Found
-from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.stack.model import Stack, Unit
 from devenv.workspace import Workspace
-from tests.contract.real import REAL, connect
+from tests.contract.real import REAL, connect, opened
 
 UNIT = Unit(
     "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
@@ -35,16 +36,13 @@ class Running:
         self.backend, space = backend, Workspace(root / "devenv.yaml")
         name = f"a{uuid.uuid4().hex[:8]}"
         self.stack = Stack(name=name, namespace=name, checkout=space.checkout, units=(UNIT,))
-        prints = {"web": fingerprint(UNIT, {})}
-        folder = space.state / backend.name
-        bundle = backend.render(self.stack, fingerprints=prints, secrets={}, folder=folder)
-        backend.follow(self.stack, space.write_bundle(bundle, backend.name, {}))
-        backend.prepare(self.stack, [], say=lambda line: None)
+        self.session = opened(backend, space, self.stack)
+        self.session.prepare([], say=lambda line: None)
         self.up()
 
     def up(self) -> None:
-        self.backend.apply(UNIT, fingerprint(UNIT, {}))
-        self.backend.wait(UNIT, Event())
+        self.session.apply(UNIT, recreate=False)
+        self.session.wait(UNIT, Event())
 
     @property
     def found(self) -> Found:
@@ -54,6 +52,7 @@ class Running:
         return self.backend.attach(self.found, argv)
 
     def close(self) -> None:
+        self.session.close()
         self.backend.remove(self.stack.checkout, volumes=True, say=lambda line: None)
         self.backend.close()
 
@@ -135,7 +134,7 @@ def test_the_stream_ends_with_the_container_and_its_successor_takes_a_new_one(ru
     stream = running.attach("cat")
     stream.send(b"a")
     assert read(stream, 1) == b"a"
-    running.backend.restart("web")
+    running.session.restart("web", running.found.id)
     assert stream.receive() == b""
     began = time.monotonic()
     with pytest.raises(StreamEnded):
@@ -143,7 +142,42 @@ def test_the_stream_ends_with_the_container_and_its_successor_takes_a_new_one(ru
             stream.send(b"anybody there?\n" * 1000)
     assert time.monotonic() - began < 5
     stream.close()
-    running.backend.wait(UNIT, Event())
+    running.session.wait(UNIT, Event())
     with closing(running.attach("cat")) as again:
         again.send(b"b")
         assert read(again, 1) == b"b"
+
+
+def hostname(running: Running) -> bytes:
+    with closing(running.attach("hostname")) as stream:
+        return read(stream, 200)
+
+
+def test_recreating_replaces_what_has_not_changed(running: Running) -> None:
+    before = hostname(running)
+    running.session.apply(UNIT, recreate=True)
+    running.session.wait(UNIT, Event())
+    assert hostname(running) != before
+
+
+def test_changes_are_told_as_they_happen(running: Running) -> None:
+    stop, changes = Event(), Queue[Change]()
+
+    def listen() -> None:
+        for change in running.backend.changes(running.stack.id, stop):
+            changes.put(change)
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        kinds = set[ChangeKind]()
+        running.session.apply(UNIT, recreate=True)
+        while not kinds & {ChangeKind.APPEARED, ChangeKind.REPLACED} or ChangeKind.ENDED not in kinds:
+            change = changes.get(timeout=60)
+            assert change.unit == "web"
+            kinds.add(change.kind)
+        running.session.wait(UNIT, Event())
+    finally:
+        stop.set()
+        listener.join(30)
+    assert not listener.is_alive()

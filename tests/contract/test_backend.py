@@ -10,11 +10,12 @@ from threading import Event, Timer
 
 import pytest
 
-from devenv.backends.base import Backend, Interrupted
+from devenv.backends.base import Backend, Interrupted, Session
 from devenv.errors import UnitFailed
+from devenv.render import renderer
 from devenv.stack.model import Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
-from tests.contract.real import REAL, connect
+from tests.contract.real import REAL, connect, opened
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
@@ -56,16 +57,17 @@ class Runtime:
                 Unit("broken", "job", IMAGE, command=("sh", "-c", "echo why; exit 3")),
             ),
         )
-        self.fingerprints = {unit.name: fingerprint(unit, {}) for unit in self.stack.units}
-        folder = self.space.state / backend.name
-        bundle = backend.render(self.stack, fingerprints=self.fingerprints, secrets={}, folder=folder)
-        backend.follow(self.stack, self.space.write_bundle(bundle, backend.name, {}))
-        backend.prepare(self.stack, ["store"], say=lambda line: None)
+        self.session = self.open()
+        self.session.prepare(["store"], say=quiet)
+
+    def open(self) -> Session:
+        """A session that has done nothing yet."""
+        return opened(self.backend, self.space, self.stack)
 
     def up(self, *names: str) -> None:
         for name in names:
-            self.backend.apply(self.stack.unit(name), self.fingerprints[name])
-            self.backend.wait(self.stack.unit(name), Event())
+            self.session.apply(self.stack.unit(name), recreate=False)
+            self.session.wait(self.stack.unit(name), Event())
 
     @property
     def found(self) -> dict[str, tuple[str, int]]:
@@ -73,6 +75,7 @@ class Runtime:
         return {name: (one.state, one.exit_code) for name, one in units.items()}
 
     def close(self) -> None:
+        self.session.close()
         self.backend.remove(self.stack.checkout, volumes=True, say=quiet)
         self.backend.close()
 
@@ -89,8 +92,11 @@ def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime:
     runtime.up("store", "web", "job")
     seen = runtime.backend.observe(runtime.stack.checkout)
     assert runtime.found == {"store": ("running", 0), "web": ("running", 0), "job": ("exited", 0)}
+    aspects = renderer(runtime.backend.renderer).aspects
     assert {name: one.fingerprint for name, one in seen.units.items()} == {
-        name: runtime.fingerprints[name] for name in seen.units
+        unit.name: fingerprint(unit, {}, own=aspects(runtime.stack, unit))
+        for unit in runtime.stack.units
+        if unit.name in seen.units
     }
     assert seen.stack == runtime.stack.id
     assert runtime.backend.observe("another-checkout").units == {}
@@ -117,7 +123,7 @@ def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
     stop = Event()
     Timer(0.2, stop.set).start()
     with pytest.raises(Interrupted):
-        runtime.backend.wait(Unit("store", "job", IMAGE), stop)  # waits for an end that does not come
+        runtime.session.wait(Unit("store", "job", IMAGE), stop)  # waits for an end that does not come
 
 
 def test_images_are_those_it_has(runtime: Runtime) -> None:
@@ -135,7 +141,7 @@ def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
 def test_restarting_keeps_the_thing(runtime: Runtime) -> None:
     runtime.up("web")
     before = runtime.backend.observe(runtime.stack.checkout).units["web"].id
-    runtime.backend.restart("web")
+    runtime.session.restart("web", before)
     assert runtime.backend.observe(runtime.stack.checkout).units["web"].id == before
     assert runtime.found["web"] == ("running", 0)
 
@@ -159,6 +165,28 @@ def test_removing_keeps_data_until_it_is_asked_away(runtime: Runtime) -> None:
 
 def test_one_unit_can_be_removed_and_is_not_missed_twice(runtime: Runtime) -> None:
     runtime.up("store", "web")
-    runtime.backend.remove_unit("web")
+    runtime.session.remove("web", "")
     assert set(runtime.found) == {"store"}
-    runtime.backend.remove_unit("web")
+    runtime.session.remove("web", "")
+
+
+def test_what_has_an_id_is_removed_by_it(runtime: Runtime) -> None:
+    runtime.up("store", "web")
+    runtime.session.remove("web", runtime.backend.observe(runtime.stack.checkout).units["web"].id)
+    assert set(runtime.found) == {"store"}
+
+
+@pytest.mark.parametrize("verb", ["apply", "wait", "restart", "remove", "forward"])
+def test_no_verb_needs_another_one_to_have_been_called(runtime: Runtime, verb: str) -> None:
+    runtime.up("web")
+    web, id = runtime.stack.unit("web"), runtime.backend.observe(runtime.stack.checkout).units["web"].id
+    with closing(runtime.open()) as session:
+        verbs = {
+            "apply": lambda: session.apply(web, recreate=False),
+            "wait": lambda: session.wait(web, Event()),
+            "restart": lambda: session.restart("web", id),
+            "remove": lambda: session.remove("web", ""),
+            "forward": session.forward,
+        }
+        verbs[verb]()
+    assert ("web" in runtime.found) == (verb != "remove")

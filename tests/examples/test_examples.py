@@ -17,10 +17,9 @@ from devenv import assets, sources
 from devenv.gateway import config as gateway_config
 from devenv.manifest.parse import parse
 from devenv.plan.model import Observed
-from devenv.plan.planner import plan_up
-from devenv.render.bundle import Bundle
+from devenv.plan.planner import Intent, Situation, plan_up
+from devenv.render.bundle import Bundle, Source
 from devenv.render.compose import render
-from devenv.render.kubernetes import Source
 from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
@@ -35,7 +34,6 @@ EXAMPLES = {
     file.parent.name: file for file in (*ROOT.glob("examples/*/devenv.yaml"), *HERE.glob("*/devenv.yaml"))
 }
 EXPECTED = HERE / "expected"
-KINDS = assets.fragments()
 NASTY = 'it\'s "$secret" ${X} \\n \\" #1\\\n-----second line-----\n\ttab `x` ünï'
 
 
@@ -54,24 +52,24 @@ def resolved(file: Path) -> Stack:
 
 def kubernetes(stack: Stack, secrets: Mapping[str, str]) -> Bundle:
     prints = {unit.name: "fingerprint" for unit in stack.units}
-    kinds = {unit.engine: yaml.safe_load(KINDS[unit.engine]) for unit in stack.units if unit.engine in KINDS}
+    kinds = assets.overrides({unit.engine for unit in stack.units})
     files = {file.source for unit in stack.units for file in unit.files if file.source}
     contents = {name: f"what is in {name}\n".encode() for name in files}
-    return render_kubernetes(stack, Source(prints, secrets, contents, kinds))
+    return render_kubernetes(stack, Source(fingerprints=prints, secrets=secrets, files=contents, overrides=kinds))
 
 
 def produced(stack: Stack) -> dict[str, str]:
     """The files to compare. Secrets are their own names, in lower case."""
     secrets = {name: name.lower().replace("_", "-") for name in stack.secrets | stack.generated}
     prints = {unit.name: "fingerprint" for unit in stack.units}
-    bundle = render(stack, fingerprints=prints, secrets=secrets)
+    bundle = render(stack, Source(fingerprints=prints, secrets=secrets))
     found = {"compose.yaml": bundle.files["compose.yaml"]}
     if stack.gateway is not None:
         found["kong.yml"] = bundle.files["files/kong/opt_kong_kong.yml"]
     kube = kubernetes(stack, secrets)
     found["kubernetes.yaml"] = kube.files["namespace.yaml"] + "---\n" + kube.files["stack.yaml"]
     real = {unit.name: fingerprint(unit, {}) for unit in stack.units}
-    found["plan.txt"] = f"{plan_up(stack, Observed(), fingerprints=real)}\n"
+    found["plan.txt"] = f"{plan_up(stack, Situation('compose', Observed(), real), Intent())}\n"
     return found
 
 
@@ -90,7 +88,7 @@ def test_an_example_becomes_what_it_did(name: str, request: pytest.FixtureReques
 def test_a_bundle_holds_secrets_only_where_nobody_else_can_read_them(name: str) -> None:
     stack = resolved(EXAMPLES[name])
     secrets = {secret: f"sesame-{secret}-open" for secret in stack.secrets | stack.generated}
-    bundle = render(stack, fingerprints={}, secrets=secrets)
+    bundle = render(stack, Source(secrets=secrets))
     holding = {file for file, text in bundle.files.items() if "sesame-" in text}
     assert ".env" in holding or not secrets
     assert "compose.yaml" not in holding
@@ -109,7 +107,7 @@ def test_the_gateway_takes_what_is_rendered_for_kong(name: str) -> None:
 def test_compose_itself_takes_the_bundle(name: str, tmp_path: Path) -> None:
     stack = resolved(EXAMPLES[name])
     secrets = dict.fromkeys(stack.secrets | stack.generated, NASTY)
-    bundle = render(stack, fingerprints={}, secrets=secrets, root=str(EXAMPLES[name].parent))
+    bundle = render(stack, Source(root=str(EXAMPLES[name].parent), secrets=secrets))
     for file, content in bundle.files.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(content)

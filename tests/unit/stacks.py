@@ -8,6 +8,7 @@ from devenv import assets
 from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
+from devenv.render.compose import aspects
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.ports import allot
@@ -49,4 +50,4 @@ def env(text: str, name: str) -> dict[str, str]:
 
 
 def fingerprints(stack: Stack, secrets: dict[str, str] | None = None) -> dict[str, str]:
-    return {unit.name: fingerprint(unit, secrets or {}) for unit in stack.units}
+    return {unit.name: fingerprint(unit, secrets or {}, own=aspects(stack, unit)) for unit in stack.units}

@@ -11,13 +11,12 @@ import pytest
 from devenv.backends.base import Stream
 from devenv.engine import carry
 from devenv.errors import DevenvError
-from devenv.plan.model import Found, Observed
-from devenv.stack.model import Unit, Volume
+from devenv.plan.model import Found
+from devenv.stack.model import Unit
 from tests.fakes import FakeBackend
 
 STORE = Unit("db", "infra", "db:1", dump=("dump",), load=("load",))
-FOLDER = Unit("files", "service", "files:1", volumes=(Volume("files-data", "/data"),))
-RUNNING = Observed(units={name: Found(name, id=name, state="running") for name in ("db", "files")})
+RUNNING = Found("db", id="db", state="running")
 
 
 @dataclass
@@ -55,29 +54,19 @@ class Telling(FakeBackend):
 
 
 def test_content_is_saved_and_loaded_byte_by_byte(tmp_path: Path) -> None:
-    said: list[str] = []
-    saved = carry.save(Telling(Told(b"\0\xff\r\n")), RUNNING, [STORE], tmp_path / "carried", said.append)
-    assert (saved, said) == ([STORE], ["db: 0.0 MB carried from fake"])
+    folder = tmp_path / "carried"
+    assert carry.save(Telling(Told(b"\0\xff\r\n")), RUNNING, STORE, folder) == 4
+    assert ((folder / "db").stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
     there = Told(b"done")
-    carry.load(Telling(there), RUNNING, saved, tmp_path / "carried", source="compose")
+    carry.load(Telling(there), RUNNING, STORE, folder, source="compose")
     assert there.heard == b"\0\xff\r\n"
-    assert not (tmp_path / "carried").exists()
-
-
-def test_what_stays_behind_is_named(tmp_path: Path) -> None:
-    said: list[str] = []
-    saved = carry.save(Telling(Told()), Observed(), [STORE, FOLDER], tmp_path, said.append)
-    assert saved == []
-    assert said == [
-        "db does not run on fake: nothing to carry",
-        "files has no way to hand over what it keeps: that stays on fake",
-    ]
+    assert not folder.exists()
 
 
 def test_content_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     broken = Telling(Told(b"half", complaints=b"starting\nno rights on orders\n", exit_code=1))
     with pytest.raises(DevenvError) as refused:
-        carry.save(broken, RUNNING, [STORE], tmp_path, print)
+        carry.save(broken, RUNNING, STORE, tmp_path)
     assert refused.value.what == "the content of db could not be read"
     assert (refused.value.where, refused.value.why) == ("db on fake", "starting\nno rights on orders")
 
@@ -85,14 +74,9 @@ def test_content_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [1, None], ids=["refused", "went away"])
 def test_a_load_that_fails_keeps_the_file_and_says_where(tmp_path: Path, code: int | None) -> None:
     (tmp_path / "db").write_bytes(b"all of it")
+    refusing = Telling(Told(complaints=b"disk full\n", exit_code=code))
     with pytest.raises(DevenvError) as refused:
-        carry.load(
-            Telling(Told(complaints=b"disk full\n", exit_code=code)),
-            RUNNING,
-            [STORE],
-            tmp_path,
-            source="kube",
-        )
+        carry.load(refusing, RUNNING, STORE, tmp_path, source="kube")
     error = refused.value
     assert error.what == f"db did not take the content: it is kept in {tmp_path / 'db'}"
     assert (error.where, error.why) == ("db on fake", "disk full")

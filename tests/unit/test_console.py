@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from contextlib import closing
 from textwrap import dedent
 from typing import Any
 
@@ -15,8 +16,8 @@ from devenv.console.board import Board, addresses
 from devenv.console.progress import Lines, Live, cells
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
-from devenv.plan.model import Observed, Op, Plan
-from devenv.plan.planner import plan_restart, plan_up
+from devenv.plan.model import Found, Observed, Op, Plan
+from devenv.plan.planner import Intent, Situation, plan_restart, plan_up
 from devenv.stack.model import Stack
 
 from .stacks import fingerprints, stack
@@ -60,13 +61,18 @@ def lines(text: str) -> list[str]:
 
 def shop() -> tuple[Stack, Plan]:
     made = stack(SHOP, builds={("./web", "Dockerfile"): "1"})
-    return made, plan_up(made, Observed(), fingerprints=fingerprints(made))
+    return made, plan_up(made, Situation("fake", Observed(), fingerprints(made)), Intent())
 
 
 def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = None) -> Iterable[Event]:
     """The events of a run in which every step takes two seconds."""
     yield Planned(
-        made, plan, "compose", "Docker 28.5 at unix:///var/run/docker.sock", tuple(u.name for u in made.units)
+        made,
+        plan,
+        "compose",
+        "Docker 28.5 at unix:///var/run/docker.sock",
+        "",
+        tuple(u.name for u in made.units),
     )
     left: set[int] = set()
     for step in plan:
@@ -151,7 +157,7 @@ def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
 
 def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
     made, _ = shop()
-    assert shown(run(made, plan_restart(["orders"]))) == expect(
+    assert shown(run(made, plan_restart([Found("orders", "id-orders", "running")]))) == expect(
         """
         shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 1 to restart
           orders   restarting
@@ -209,10 +215,10 @@ def test_the_table_shows_what_is_going_on_and_keeps_what_is_settled() -> None:
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     live = Live(console(), Clock())
-    with live.running():
+    with closing(live):
         for event in run(*shop()):
-            live.board.see(event)
-    drawn = said(live.console).splitlines()
+            live(event)
+    drawn = said(live.console).splitlines()[-len(live.board.rows) :]
     assert [line.split()[0] for line in drawn] == list(live.board.rows)
     assert max(map(len, drawn)) == 40
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 
-from devenv.plan.model import Found, Observed
-from devenv.plan.planner import plan_restart, plan_run, plan_up
+from devenv.plan.model import Elsewhere, Found, Observed, Op
+from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up
 from devenv.stack.model import Stack, differences, fingerprint
 
 from .stacks import fingerprints, stack
@@ -52,8 +53,20 @@ def running(stack: Stack, **changes: Found | None) -> Observed:
     return Observed(units=units, images=images, prepared=True, stack=stack.id)
 
 
-def planned(stack: Stack, observed: Observed, *names: str, **more: object) -> str:
-    return str(plan_up(stack, observed, fingerprints=fingerprints(stack), names=names, **more))  # type: ignore[arg-type]
+def planned(
+    stack: Stack,
+    observed: Observed,
+    *names: str,
+    changes: dict[str, str] | None = None,
+    rebuild: bool = False,
+) -> str:
+    return str(
+        plan_up(stack, situation(stack, observed, changes=changes or {}), Intent(names, rebuild=rebuild))
+    )
+
+
+def situation(stack: Stack, observed: Observed, **more: object) -> Situation:
+    return Situation("compose", observed, fingerprints(stack), **more)  # type: ignore[arg-type]
 
 
 def expect(text: str) -> str:
@@ -72,12 +85,12 @@ def test_nothing_is_there() -> None:
         [] -> #1 pull postgres:18.6 (not on this machine)
         [] -> #2 pull web:1 (not on this machine)
         [1,2] -> #3 prepare shop (network missing)
-        [3] -> #4 build migrate (not built yet)
+        [] -> #4 build migrate (not built yet)
         [3] -> #5 apply postgres (not found)
         [5] -> #6 wait postgres
         [4,6] -> #7 apply migrate (not found)
         [7] -> #8 wait migrate
-        [4,6,8] -> #9 apply orders (not found)
+        [8] -> #9 apply orders (not found)
         [9] -> #10 wait orders
         [10] -> #11 apply web (not found)
         [11] -> #12 wait web
@@ -97,10 +110,10 @@ def test_changed_sources_rebuild_and_replace_what_is_built_from_them_and_nothing
     assert planned(made, observed, changes=changes) == expect(
         """
         [] -> #1 prepare shop (has steps to run)
-        [1] -> #2 build migrate (sources changed: main.py)
-        [2] -> #3 apply migrate (image changed)
+        [] -> #2 build migrate (sources changed: main.py)
+        [1,2] -> #3 apply migrate (image changed)
         [3] -> #4 wait migrate
-        [2,4] -> #5 apply orders (image changed)
+        [4] -> #5 apply orders (image changed)
         [5] -> #6 wait orders
         """
     )
@@ -159,13 +172,14 @@ def test_what_left_the_manifest_is_removed() -> None:
 
 
 def test_the_second_container_of_a_unit_is_removed() -> None:
-    observed = replace(running(shop()), strays=("c0ffee",))
-    assert planned(shop(), observed) == "[] -> #1 remove c0ffee (there are two of it)"
+    observed = replace(running(shop()), strays=(found("web", id="c0ffee"),))
+    assert planned(shop(), observed) == "[] -> #1 remove web (there are two of it)"
 
 
 def test_ids_are_taken_as_they_are() -> None:
-    observed = replace(running(shop()), strays=("shop/StatefulSet/web",))
-    assert planned(shop(), observed) == "[] -> #1 remove shop/StatefulSet/web (there are two of it)"
+    observed = replace(running(shop()), strays=(found("web", id="shop/StatefulSet/web"),))
+    (remove,) = plan_up(shop(), situation(shop(), observed), Intent())
+    assert (remove.target, remove.id) == ("web", "shop/StatefulSet/web")
 
 
 def test_a_paused_container_goes_on() -> None:
@@ -180,7 +194,7 @@ def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
     old, new = stack(only.format("old")), stack(only.format("new"))
     assert planned(new, running(old)) == expect(
         """
-        [] -> #1 remove id-web (of old-c0ffee, as the stack was called before)
+        [] -> #1 remove web (of old-c0ffee, as the stack was called before)
         [1] -> #2 prepare new (has steps to run)
         [2] -> #3 apply web (not found)
         [3] -> #4 wait web
@@ -211,45 +225,44 @@ def test_a_rebuild_that_is_asked_for_replaces_what_is_built() -> None:
     assert planned(shop(), running(shop()), rebuild=True) == expect(
         """
         [] -> #1 prepare shop (has steps to run)
-        [1] -> #2 build migrate (asked for)
-        [2] -> #3 apply migrate (rebuilt)
+        [] -> #2 build migrate (asked for)
+        [1,2] -> #3 apply migrate (rebuilt)
         [3] -> #4 wait migrate
-        [2,4] -> #5 apply orders (rebuilt)
+        [4] -> #5 apply orders (rebuilt)
         [5] -> #6 wait orders
         """
     )
 
 
 def test_preparing_creates_what_is_new_and_has_its_image() -> None:
-    plan = plan_up(
-        shop(), Observed(images=frozenset({"postgres:18.6", "web:1"})), fingerprints=fingerprints(shop())
-    )
+    observed = Observed(images=frozenset({"postgres:18.6", "web:1"}))
+    plan = plan_up(shop(), situation(shop(), observed), Intent())
     (prepare,) = [step for step in plan if step.op == "prepare"]
     assert prepare.units == ("postgres", "web")
 
 
 def test_a_run_brings_up_what_the_unit_uses_and_only_makes_its_image() -> None:
     observed = replace(running(shop(), orders=None), images=frozenset({"postgres:18.6", "web:1"}))
-    plan = plan_run(shop(), observed, fingerprints=fingerprints(shop()), name="votes")
+    plan = plan_run(shop(), situation(shop(), observed), "votes")
     assert str(plan) == expect(
         """
         [] -> #1 pull votes:1 (not on this machine)
         [1] -> #2 prepare shop (has steps to run)
-        [2] -> #3 build migrate (not built yet)
-        [3] -> #4 apply migrate (rebuilt)
+        [] -> #3 build migrate (not built yet)
+        [2,3] -> #4 apply migrate (rebuilt)
         [4] -> #5 wait migrate
-        [3,5] -> #6 apply orders (not found)
+        [5] -> #6 apply orders (not found)
         [6] -> #7 wait orders
         """
     )
 
 
 def test_a_run_with_everything_there_needs_nothing() -> None:
-    assert str(plan_run(shop(), running(shop()), fingerprints=fingerprints(shop()), name="votes")) == ""
+    assert str(plan_run(shop(), situation(shop(), running(shop())), "votes")) == ""
 
 
 def test_restarts_are_all_at_once() -> None:
-    assert str(plan_restart(["a", "b"])) == expect(
+    assert str(plan_restart([Found("a", "1", "running"), Found("b", "2", "running")])) == expect(
         """
         [] -> #1 restart a (asked for)
         [1] -> #2 wait a
@@ -287,7 +300,7 @@ STALE = {
 def test_what_makes_a_container_stale_is_named(said: str, aspects: str) -> None:
     def print_of(said: str) -> str:
         text = f"name: a\nservices:\n  api: {{{said}}}\n  other: {{image: z}}\n"
-        return fingerprint(stack(text).unit("api"), {})
+        return fingerprints(stack(text))["api"]
 
     assert set(differences(print_of("image: x"), print_of(said))) == set(aspects.split())
 
@@ -326,3 +339,122 @@ def test_a_new_value_of_a_key_reaches_the_gateway() -> None:
     ).unit("kong")
     one, other = (fingerprint(kong, {"KEY": digest}) for digest in ("1", "2"))
     assert differences(one, other) == ["files"]
+
+
+# -- other places, backends that are down, ports that lead nowhere
+
+
+def test_a_backend_that_is_down_is_started_first() -> None:
+    observed = Observed(down="the profile shop is not running", forwarded=frozenset())
+    made = stack("name: shop\nservices:\n  web: {image: web:1, port: 80}\n")
+    assert planned(made, observed) == expect(
+        f"""
+        [] -> #1 start compose (the profile shop is not running)
+        [1] -> #2 pull web:1 (not on this machine)
+        [2] -> #3 prepare shop (network missing)
+        [3] -> #4 apply web (not found)
+        [4] -> #5 wait web
+        [3] -> #6 forward shop (nothing leads to {made.unit("web").ports[0].host})
+        """
+    )
+
+
+def test_what_runs_elsewhere_is_stopped_before_anything_takes_its_ports() -> None:
+    there = Elsewhere("compose", running(shop()))
+    plan = plan_up(shop(), Situation("kube", Observed(), fingerprints(shop()), elsewhere=there), Intent())
+    (leave,) = plan.of(Op.LEAVE)
+    assert str(leave) == "[] -> #1 leave compose (the stack moves to kube; its data stays)"
+    (prepare,) = plan.of(Op.PREPARE)
+    assert leave.number in prepare.after
+
+
+def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything_uses_it() -> None:
+    there = Elsewhere("compose", running(shop()))
+    world = Situation("kube", Observed(), fingerprints(shop()), elsewhere=there)
+    text = str(plan_up(shop(), world, Intent(carry=True)))
+    assert text.startswith(
+        expect(
+            """
+            [] -> #1 save postgres (--with-data from compose)
+            [1] -> #2 leave compose (the stack moves to kube; its data stays)
+            """
+        )
+    )
+    assert "wait postgres\n" in text
+    load = next(line for line in text.splitlines() if "load postgres" in line)
+    number = load.partition("#")[2].partition(" ")[0]
+    migrate = next(line for line in text.splitlines() if "apply migrate" in line)
+    assert number in migrate.partition("]")[0].strip("[").split(",")
+
+
+def test_ports_that_lead_nowhere_are_forwarded_and_only_those() -> None:
+    port = shop().unit("web").ports[0].host
+    assert port is not None
+    hosts = {held.host for unit in shop().units for held in unit.ports if held.host}
+    held = replace(running(shop()), forwarded=frozenset(hosts - {port}))
+    assert planned(shop(), held) == f"[] -> #1 forward shop (nothing leads to {port})"
+    assert planned(shop(), replace(held, forwarded=frozenset(hosts))) == ""
+    assert planned(shop(), replace(held, forwarded=frozenset({*hosts, 1}))) == (
+        "[] -> #1 forward shop (ports changed)"
+    )
+
+
+def test_only_what_is_changed_is_created_anew() -> None:
+    observed = running(
+        shop(),
+        web=found("web", fingerprint="image:old"),
+        orders=found("orders", state="exited", exit_code=3),
+        migrate=found("migrate", exit_code=1),
+        postgres=None,
+    )
+    plan = plan_up(shop(), situation(shop(), observed), Intent())
+    assert {step.target: step.recreate for step in plan.of(Op.APPLY)} == {
+        "postgres": False,  # not there
+        "migrate": True,  # a one-shot is tried again in a container of its own
+        "orders": False,  # the same container is started again
+        "web": True,
+    }
+    rebuilt = plan_up(shop(), situation(shop(), running(shop())), Intent(rebuild=True))
+    assert {step.target: step.recreate for step in rebuilt.of(Op.APPLY)} == {"migrate": True, "orders": True}
+
+
+STATES = [
+    None,
+    {"state": "running", "healthy": True},
+    {"state": "running", "healthy": False},
+    {"state": "exited", "exit_code": 3},
+    {"state": "exited"},
+    {"state": "created"},
+    {"state": "paused"},
+    {"state": "running", "fingerprint": "image:old"},
+]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_nothing_is_applied_before_its_image_is_there_and_the_ground_is_prepared(seed: int) -> None:
+    """Whatever was observed: every apply comes after each pull or build of its image, and after prepare."""
+    chance = random.Random(seed)
+    made = shop()
+    changes = {}
+    for unit in made.units:
+        state = chance.choice(STATES)
+        if not unit.manual:
+            changes[unit.name] = None if state is None else found(unit.name, **state)
+    images = frozenset(unit.image for unit in made.units if chance.random() < 0.5)
+    observed = replace(running(made, **changes), images=images, prepared=chance.random() < 0.5)
+    intent = Intent(rebuild=chance.random() < 0.3)
+    plan = plan_up(made, situation(made, observed), intent)
+    before: dict[int, set[int]] = {}
+    for step in plan:
+        before[step.number] = set(step.after).union(*(before[number] for number in step.after))
+    for apply in plan.of(Op.APPLY):
+        image = made.unit(apply.target).image
+        needed = [step for step in plan.of(Op.PULL) if step.target == image]
+        needed += [step for step in plan.of(Op.BUILD) if made.unit(step.target).image == image]
+        for step in (*needed, *plan.of(Op.PREPARE)):
+            assert step.number in before[apply.number], f"{step}\n\n{plan}"
+        assert plan.of(Op.PREPARE), str(plan)
+        for need in made.unit(apply.target).needs:
+            for step in (*plan.of(Op.WAIT),):
+                if step.target == need.unit:
+                    assert step.number in before[apply.number], f"{step}\n\n{plan}"

@@ -11,6 +11,7 @@ from devenv.gateway import config as gateway_config
 from devenv.manifest.used import used
 from devenv.plan.parity import report
 from devenv.render import DECLARED
+from devenv.render.bundle import Source
 from devenv.render.compose import render
 from devenv.render.compose.parity import FIELDS
 from devenv.render.kong import kong_yml
@@ -23,7 +24,7 @@ SECRETS = {"POSTGRES_PASSWORD": "p@ss'w$rd", "KEY": "sesame: #'\"$x", "STRIPE_KE
 
 
 def bundle(made: Stack) -> dict[str, str]:
-    return dict(render(made, fingerprints=fingerprints(made), secrets=SECRETS).files)
+    return dict(render(made, Source(fingerprints=fingerprints(made), secrets=SECRETS)).files)
 
 
 def compose(text: str) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def test_the_users_own_keys_come_last_and_verbatim() -> None:
 
 def test_paths_lead_from_the_bundle_to_the_project() -> None:
     made = stack("name: a\nservices:\n  api: {build: ./api, files: {/etc/a.ini: ./a.ini}}\n")
-    said = yaml.safe_load(render(made, fingerprints={}, secrets={}, root="../../..").files["compose.yaml"])
+    said = yaml.safe_load(render(made, Source(root="../../..")).files["compose.yaml"])
     assert said["services"]["api"]["build"]["context"] == "../../../api"
     assert said["services"]["api"]["volumes"][0]["source"] == "../../../a.ini"
     assert said["services"]["api"]["volumes"][0]["read_only"] is True

@@ -7,14 +7,15 @@ from threading import Barrier, Event
 
 import pytest
 
-from devenv.engine.runner import Work, run
+from devenv.backends.base import Work
+from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Failed, Progress, Skipped, Started
 from devenv.events import Event as Said
-from devenv.plan.model import Observed
-from devenv.plan.planner import plan_up
+from devenv.plan.model import Observed, Plan
+from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.model import Stack, Unit
-from tests.fakes import FakeBackend, Machine
+from tests.fakes import FakeBackend, FakeSession, Machine
 
 from .stacks import fingerprints, stack
 
@@ -37,16 +38,19 @@ def machine() -> Machine:
 
 def carried_out(
     made: Stack, backend: FakeBackend, folder: Path
-) -> tuple[list[DevenvError], list[Said], Work]:
-    backend.follow(made, folder)
-    wanted, said = fingerprints(made), list[Said]()
-    work = Work(made, backend, folder, wanted, {})
+) -> tuple[list[DevenvError], list[Said], Workbench]:
+    said, wanted = list[Said](), fingerprints(made)
+    bench = Workbench(made, backend, backend.open(Work(made, folder, wanted)))
     try:
-        failures = run(plan_up(made, Observed(), fingerprints=wanted), work, said.append)
+        failures = run(plan(made), bench, said.append)
     except BaseException:
-        assert work.stop.is_set()
+        assert bench.stop.is_set()
         raise
-    return failures, said, work
+    return failures, said, bench
+
+
+def plan(made: Stack) -> Plan:
+    return plan_up(made, Situation("fake", Observed(), fingerprints(made)), Intent())
 
 
 def outcome(said: list[Said], kind: type[Done | Failed | Skipped | Started]) -> set[str]:
@@ -65,7 +69,7 @@ def test_every_step_is_begun_and_ended_once_and_after_those_it_needs(
             assert ended.issuperset(one.step.after)
         if isinstance(one, Done):
             ended.add(one.step.number)
-    assert ended == {step.number for step in plan_up(made, Observed(), fingerprints=fingerprints(made))}
+    assert ended == {step.number for step in plan(made)}
     assert {one.line for one in said if isinstance(one, Progress)} == {
         f"pulling {image}" for image in machine.images
     }
@@ -78,9 +82,15 @@ class Meeting(FakeBackend):
         super().__init__()
         self.names, self.barrier = names, Barrier(len(names), timeout=30)
 
-    def wait(self, unit: Unit, stop: Event) -> None:
-        if unit.name in self.names:
-            self.barrier.wait()
+    def open(self, work: Work) -> FakeSession:
+        names, barrier = self.names, self.barrier
+
+        class Session(FakeSession):
+            def wait(self, unit: Unit, stop: Event) -> None:
+                if unit.name in names:
+                    barrier.wait()
+
+        return Session(self.machine, work)
 
 
 def test_what_does_not_wait_for_one_another_goes_on_at_the_same_time(
@@ -95,13 +105,13 @@ def test_after_a_failure_what_needs_it_is_left_out_and_the_rest_comes_up(
     machine: Machine, tmp_path: Path
 ) -> None:
     machine.failing = {"migrate"}
-    (failure,), said, work = carried_out(stack(SHOP), FakeBackend(), tmp_path)
+    (failure,), said, bench = carried_out(stack(SHOP), FakeBackend(), tmp_path)
     assert isinstance(failure, UnitFailed)
     assert (failure.card.unit, failure.card.waiting) == ("migrate", ("orders", "web"))
     assert outcome(said, Failed) == {"wait migrate"}
     assert outcome(said, Skipped) == {"apply orders", "wait orders", "apply web", "wait web"}
     assert "wait alone" in outcome(said, Done)
-    assert not work.stop.is_set()
+    assert not bench.stop.is_set()
 
 
 def test_two_failures_are_both_told(machine: Machine, tmp_path: Path) -> None:
@@ -116,8 +126,12 @@ def test_two_failures_are_both_told(machine: Machine, tmp_path: Path) -> None:
 class Buggy(FakeBackend):
     """It has a mistake in it."""
 
-    def apply(self, unit: Unit, fingerprint: str) -> None:
-        raise ZeroDivisionError(unit.name)
+    def open(self, work: Work) -> FakeSession:
+        class Session(FakeSession):
+            def apply(self, unit: Unit, *, recreate: bool) -> None:
+                raise ZeroDivisionError(unit.name)
+
+        return Session(self.machine, work)
 
 
 def test_a_bug_keeps_its_traceback_and_stops_everything(machine: Machine, tmp_path: Path) -> None:

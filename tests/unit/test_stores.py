@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine.runner import Work, run
+from devenv.backends.base import Work
+from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError
 from devenv.manifest.versions import name_and_tag, numbers
 from devenv.plan.model import Observed
-from devenv.plan.planner import plan_up
+from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.mounts import unkept
 from tests.fakes import FakeBackend, Machine
 
@@ -134,16 +135,14 @@ def test_a_store_that_would_lose_its_data_is_refused_before_it_is_made(before: s
     made = stack(STORE.format("postgres, image: 'acme/db:latest'"))
     wanted = fingerprints(made)
     backend = FakeBackend()
-    backend.follow(made, tmp_path)
     observed = Observed()
     if before == "another image":
-        backend.apply(made.unit("store"), "image:old")
+        backend.open(Work(made, tmp_path, {"store": "image:old"})).apply(made.unit("store"), recreate=False)
         observed = Observed(units=dict(machine.units), prepared=True)
         machine.done.clear()
 
-    (refused,) = run(
-        plan_up(made, observed, fingerprints=wanted), Work(made, backend, tmp_path, wanted, {}), print
-    )
+    plan = plan_up(made, Situation("fake", observed, wanted), Intent())
+    (refused,) = run(plan, Workbench(made, backend, backend.open(Work(made, tmp_path, wanted))), print)
 
     assert isinstance(refused, DevenvError)
     assert str(refused) == f"store would lose its data: nothing is mounted on {OLD}"

@@ -155,9 +155,9 @@ def test_it_is_called_as_people_would_call_it_from_where_they_are(
 
 
 def test_the_backend_it_was_last_brought_up_on_is_known(space: Workspace) -> None:
-    assert space.last_backend == ""
+    assert space.backends == ()
     space.write({"backend": "minikube\n"})
-    assert space.last_backend == "minikube"
+    assert space.backends == ("minikube",)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk has to be mounted")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import WORKLOADS, Resources, label, note
-from devenv.backends.kube.verdict import ports, seen
+from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label
+from devenv.backends.kube.verdict import seen
 from devenv.plan.model import Found, Observed
+from devenv.stack import labels
+
+PATIENCE = 60.0  # seconds a cluster may take to list what is on it
 
 
 def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[int]) -> Observed:
@@ -20,14 +22,14 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
     pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
     workloads = [one for kind in WORKLOADS for one in resources.ours(kind, namespace, checkout=checkout)]
     units: dict[str, Found] = {}
-    strays: list[str] = []
+    strays: list[Found] = []
     for workload in workloads:
         unit = label(workload, "unit")
         if not unit:
             continue
         made = found(workload, [pod for pod in pods if label(pod, "unit") == unit])
         if unit in units:  # it was changed from one kind to another, or from one namespace to another
-            strays.append(made.id)
+            strays.append(made)
         else:
             units[unit] = made
     stack = label(workloads[0], "stack") if workloads else ""
@@ -57,31 +59,43 @@ def found(workload: Object, pods: list[Object]) -> Found:
     """A workload and its pods as a value. Its id says what and where it is."""
     state = seen(workload, pods)
     metadata = workload["metadata"]
-    container = workload["spec"]["template"]["spec"]["containers"][0]
+    tags = labels.read({**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})})
     return Found(
-        unit=label(workload, "unit"),
+        unit=tags.unit,
         id=f"{metadata['namespace']}/{workload['kind']}/{metadata['name']}",
         state=state.state,
-        stack=label(workload, "stack"),
-        role=label(workload, "role"),
-        engine=note(workload, "engine"),
+        stack=tags.stack,
+        role=tags.role,
+        engine=tags.engine,
         healthy=state.healthy,
         exit_code=state.exit_code,
-        fingerprint=note(workload, "fingerprint"),
-        image=container["image"],
-        version=note(workload, "version"),
-        ports={number: (wanted, host) for _, number, wanted, host in ports(workload)},
-        port_names={number: name for name, number, _, _ in ports(workload)},
-        links=tuple((text, url) for text, url in json.loads(note(workload, "links") or "[]")),
-        routes=tuple(json.loads(note(workload, "routes") or "[]")),
-        probe=note(workload, "probe"),
+        fingerprint=tags.fingerprint,
+        image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
+        version=tags.version,
+        ports={port.container: (port.wanted, port.host) for port in tags.ports},
+        port_names={port.container: port.name for port in tags.ports},
+        links=tags.links,
+        gateway=tags.gateway,
+        serves=tags.serves,
+        probe=tags.probe,
+        detail=state.detail,
     )
 
 
-def where(found: Found) -> tuple[str, str, str]:
-    """Namespace, kind and name in a found unit's id."""
-    namespace, kind, name = found.id.split("/")
+def parts(id: str) -> tuple[str, str, str]:
+    """Namespace, kind and name in the id of a unit that was observed."""
+    namespace, kind, name = id.split("/")
     return namespace, kind, name
+
+
+def where(unit: Found) -> tuple[str, str, str]:
+    """Namespace, kind and name of a unit that was observed."""
+    return parts(unit.id)
+
+
+def workload_kind(name: str) -> Kind:
+    """The workload kind of that name."""
+    return next(kind for kind in WORKLOADS if kind[1] == name)
 
 
 def holders(client: Client) -> Mapping[str, str]:

@@ -62,6 +62,16 @@ class Pods:
         alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
 
+    def instances(self) -> dict[str, str]:
+        """Every container that runs -> its unit; a container that is started again has another id."""
+        with self._changed:
+            return {
+                str(container["containerID"]): label(pod, "unit")
+                for pod in self._pods.values()
+                for container in pod.get("status", {}).get("containerStatuses") or ()
+                if "running" in container.get("state", {}) and label(pod, "unit")
+            }
+
     def pause(self, seconds: float) -> None:
         """Wait for the next change, but no longer than this."""
         with self._changed:

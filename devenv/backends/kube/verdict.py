@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.pods import Pod
+from devenv.stack import labels
 from devenv.stack.model import Unit
 
 UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: others may be on their way out
@@ -135,6 +135,7 @@ class Seen:
     state: str
     healthy: bool | None = None
     exit_code: int = 0
+    detail: str = ""
 
 
 def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
@@ -144,13 +145,25 @@ def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
     alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
     if not alive:
         return Seen("created" if workload["spec"].get("replicas", 1) else "running")
-    codes = [code for pod in alive if (code := _crashing(pod)) is not None]
+    wanted = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
+    new = [pod for pod in alive if pod_of.fingerprint(pod) == wanted]
+    serves = any(pod_of.ready(pod) for pod in alive if pod not in new)
+    state = _new_pods(workload, new)
+    if not serves or state.healthy is not False:
+        return state
+    how = "is not ready" if state.state == "running" else "failed"
+    return replace(state, detail=f"the old version still runs; the new one {how}")
+
+
+def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Seen:
+    """What the pods of the workload's present template amount to."""
+    codes = [code for pod in pods if (code := _crashing(pod)) is not None]
     if codes:
         return Seen("exited", False, codes[0])
-    if any(map(pod_of.stuck, alive)):  # waits for its next try at a start it has not had
+    if any(map(pod_of.stuck, pods)):  # waits for its next try at a start it has not had
         return Seen("created", False)
-    probed = any("readinessProbe" in one for pod in alive for one in pod["spec"]["containers"])
-    every = sum(map(pod_of.ready, alive)) >= workload["spec"].get("replicas", 1)
+    every = sum(map(pod_of.ready, pods)) >= workload["spec"].get("replicas", 1)
+    probed = any("readinessProbe" in container for pod in pods for container in pod["spec"]["containers"])
     return Seen("running", every if probed or not every else None)
 
 
@@ -181,9 +194,3 @@ def _job(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
     if not active and codes:
         return Seen("exited", exit_code=next((code for code in codes if code), 0))
     return Seen("running" if active or status.get("active") else "created")
-
-
-def ports(workload: Mapping[str, Any]) -> list[list[Any]]:
-    """Name, number in the container, wished-for and actual number on this machine of every port."""
-    said = (workload["metadata"].get("annotations") or {}).get("devenv.dev/ports", "[]")
-    return list(json.loads(said))

@@ -7,52 +7,53 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from devenv.manifest.fragments import named_volumes
-from devenv.render.bundle import Bundle, to_json, to_yaml
+from devenv.render.bundle import Bundle, Source, to_yaml
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
-from devenv.stack import text
-from devenv.stack.labels import LABEL
+from devenv.stack import labels, text
 from devenv.stack.model import File, Probe, Stack, Unit
-from devenv.stack.world import BuildKey, Recipe
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
-NO_RECIPES: Mapping[BuildKey, Recipe] = {}
 
 
-def render(
-    stack: Stack,
-    *,
-    fingerprints: Mapping[str, str],
-    secrets: Mapping[str, str],
-    root: str = "../..",
-    folder: str = ".devenv/compose",
-    recipes: Mapping[BuildKey, Recipe] = NO_RECIPES,
-) -> Bundle:
-    """The bundle; `root` leads from its folder to the manifest's, and `folder` back.
+def aspects(stack: Stack, unit: Unit) -> Any:
+    """The user's fragment, and the names that the unit answers to."""
+    return [unit.compose, stack.namespace]
 
-    `recipes` go into the bundle, so that nobody who builds from it sends more than devenv would.
+
+def project_files(stack: Stack) -> Collection[str]:
+    """None: files are mounted from where they are."""
+    return ()
+
+
+def override_names(stack: Stack) -> Collection[str]:
+    """None: the catalogue is written in Compose's own words."""
+    return ()
+
+
+def render(stack: Stack, source: Source) -> Bundle:
+    """The bundle; recipes go into it, so that nobody who builds from it sends more than devenv would.
+
     Raises `KeyError` for a secret without a value.
     """
+    secrets = source.secrets
     document: dict[str, Any] = {
         "name": stack.id,
-        "services": {
-            unit.name: _service(stack, unit, fingerprints.get(unit.name, ""), root, folder)
-            for unit in stack.units
-        },
-        "networks": {"default": {"name": stack.id, "labels": _owner(stack)}},
+        "services": {unit.name: _service(stack, unit, source) for unit in stack.units},
+        "networks": {"default": {"name": stack.id, "labels": labels.owner(stack)}},
     }
     volumes = {volume.name for unit in stack.units for volume in unit.volumes}
     volumes |= {name for unit in stack.units for name in named_volumes(unit.compose)}
     if volumes:
         document["volumes"] = {
-            name: {"name": f"{stack.id}_{name}", "labels": _owner(stack)} for name in sorted(volumes)
+            name: {"name": f"{stack.id}_{name}", "labels": labels.owner(stack)} for name in sorted(volumes)
         }
-    if build_secrets := _build_secrets(stack, root):
+    if build_secrets := _build_secrets(stack, source.root):
         document["secrets"] = build_secrets
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
     head += "# docker compose up\n"
@@ -61,20 +62,16 @@ def render(
         for file in unit.files:
             if not file.source:
                 files[_beside(unit, file)] = _content(stack, file, secrets)
-        if unit.build is not None and (recipe := recipes.get(unit.build.key)) is not None:
+        if unit.build is not None and (recipe := source.recipes.get(unit.build.key)) is not None:
             files[_dockerfile(unit)] = recipe.dockerfile
             files[_dockerfile(unit) + ".dockerignore"] = recipe.ignore
     return Bundle(files, private=frozenset({"compose.yaml", ".env"}))
 
 
-def _owner(stack: Stack) -> dict[str, str]:
-    return {LABEL + "stack": stack.id, LABEL + "checkout": stack.checkout}
-
-
-def _service(stack: Stack, unit: Unit, fingerprint: str, root: str, folder: str) -> dict[str, Any]:
+def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     said: dict[str, Any] = {"image": unit.image}
     if unit.build is not None:
-        said["build"] = _build(unit, root, folder)
+        said["build"] = _build(unit, source)
     if unit.entrypoint is not None:
         said["entrypoint"] = list(unit.entrypoint)
     if unit.command is not None:
@@ -83,7 +80,7 @@ def _service(stack: Stack, unit: Unit, fingerprint: str, root: str, folder: str)
         said["environment"] = dict(unit.env)
     if unit.ports:
         said["ports"] = [f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.ports]
-    if mounts := [*_volumes(unit), *_files(unit, root)]:
+    if mounts := [*_volumes(unit), *_files(unit, source.root)]:
         said["volumes"] = mounts
     if unit.tmpfs:
         said["tmpfs"] = list(unit.tmpfs)
@@ -100,17 +97,19 @@ def _service(stack: Stack, unit: Unit, fingerprint: str, root: str, folder: str)
     if unit.manual:
         said["profiles"] = ["manual"]
     said["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
-    said["labels"] = _owner(stack) | _labels(unit, fingerprint)
-    return laid_over(_escaped({**said, **unit.extra}), unit.compose, root)
+    said["labels"] = labels.identity(stack, unit) | labels.description(
+        stack, unit, source.fingerprints.get(unit.name, "")
+    )
+    return laid_over(_escaped({**said, **unit.extra}), unit.compose, source.root)
 
 
-def _build(unit: Unit, root: str, folder: str) -> dict[str, Any]:
+def _build(unit: Unit, source: Source) -> dict[str, Any]:
     assert unit.build is not None
     build = unit.build
     upwards = posixpath.relpath("/", posixpath.join("/", build.context))
     said: dict[str, Any] = {
-        "context": _from_bundle(root, build.context),
-        "dockerfile": posixpath.normpath(posixpath.join(upwards, folder, _dockerfile(unit))),
+        "context": _from_bundle(source.root, build.context),
+        "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
     }
     if build.target:
         said["target"] = build.target
@@ -222,21 +221,6 @@ def _aliases(stack: Stack, unit: Unit) -> list[str]:
         for namespace in domains
         for tail in ("", ".svc", ".svc.cluster.local")
     ]
-
-
-def _labels(unit: Unit, fingerprint: str) -> dict[str, str]:
-    said = {
-        "unit": unit.name,
-        "role": unit.role,
-        "engine": unit.engine,
-        "version": unit.version,
-        "fingerprint": fingerprint,
-        "ports": to_json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
-        "links": to_json([[link.label, link.url] for link in unit.links]),
-        "routes": to_json(list(unit.routes)),
-        "probe": f"{unit.probe.kind}:{unit.probe.port}{unit.probe.path}" if unit.probe else "",
-    }
-    return {LABEL + key: value for key, value in said.items() if value not in ("", "[]")}
 
 
 def _duration(value: float) -> str:

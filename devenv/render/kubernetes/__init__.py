@@ -6,14 +6,30 @@ names sort in the order in which they have to be applied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from devenv.render.bundle import Bundle, to_yaml
-from devenv.render.kubernetes.objects import Object, Source, of_stack, of_unit
+from devenv.render.bundle import Bundle, Source, to_yaml
+from devenv.render.kubernetes.objects import Object, of_stack, of_unit
 from devenv.stack.graph import ordered
-from devenv.stack.model import Stack
+from devenv.stack.model import Stack, Unit
 
-__all__ = ["Object", "Source", "render"]
+__all__ = ["Object", "Source", "aspects", "override_names", "project_files", "render"]
+
+
+def aspects(stack: Stack, unit: Unit) -> Any:
+    """The user's fragments, and what a pod has to say and Compose has not."""
+    return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
+
+
+def project_files(stack: Stack) -> Collection[str]:
+    """Every file of the project that a unit reads: their contents go into ConfigMaps."""
+    return {file.source for unit in stack.units for file in unit.files if file.source}
+
+
+def override_names(stack: Stack) -> Collection[str]:
+    """Every infra kind in use."""
+    return {unit.engine for unit in stack.units if unit.engine}
 
 
 def render(stack: Stack, source: Source) -> Bundle:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.errors import UsageError
 from devenv.manifest.versions import matches
+from devenv.render.bundle import Source
 from devenv.render.kubernetes.content import Content, content
 from devenv.render.kubernetes.overlay import overlay
 from devenv.render.kubernetes.pod import template
+from devenv.stack import labels as tags
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Stack, Unit
 
@@ -22,21 +23,6 @@ API = {
     "Namespace": "v1", "ServiceAccount": "v1", "Secret": "v1", "ConfigMap": "v1", "Service": "v1",
     "PersistentVolumeClaim": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1", "Job": "batch/v1",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What rendering needs besides the stack, as values.
-
-    `files` are contents by path in the project, `overrides` fragments of objects by infra kind and then
-    by kind of object. `registry` is put before the names of images that are built.
-    """
-
-    fingerprints: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    registry: str = ""
 
 
 def of_stack(stack: Stack) -> list[Object]:
@@ -65,19 +51,13 @@ def owner(stack: Stack) -> dict[str, str]:
     return {
         "app.kubernetes.io/managed-by": "devenv",
         "app.kubernetes.io/part-of": stack.name,
-        LABEL + "stack": stack.id,
-        LABEL + "checkout": stack.checkout,
+        **tags.owner(stack),
     }
 
 
 def labels(stack: Stack, unit: Unit) -> dict[str, str]:
     """Labels of everything that belongs to a unit."""
-    return {
-        "app.kubernetes.io/name": unit.name,
-        **owner(stack),
-        LABEL + "unit": unit.name,
-        LABEL + "role": unit.role,
-    }
+    return {"app.kubernetes.io/name": unit.name, **owner(stack), **tags.identity(stack, unit)}
 
 
 def selector(stack: Stack, unit: Unit) -> dict[str, str]:
@@ -146,6 +126,7 @@ def port_name(name: str, number: int) -> str:
 
 def _workload(stack: Stack, unit: Unit, held: Content, source: Source) -> Object:
     pod = template(
+        stack,
         unit,
         held,
         account=stack.name,

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.render.bundle import to_json
 from devenv.render.kubernetes.content import INLINE, Content, inline
+from devenv.stack import labels as tags
 from devenv.stack import text
 from devenv.stack.labels import LABEL
-from devenv.stack.model import Probe, Unit
+from devenv.stack.model import Probe, Stack, Unit
 
 STEADY = 5  # seconds between checks once a unit is up; as on Compose
 ASKED = 0.25  # of its limits is set aside for a unit: a laptop runs more than fits if all used all of it
@@ -20,6 +20,7 @@ BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE",
 
 
 def template(
+    stack: Stack,
     unit: Unit,
     held: Content,
     *,
@@ -29,7 +30,7 @@ def template(
     registry: str,
 ) -> dict[str, Any]:
     """The template; `fingerprint` and the content's digest are in it, so that a change makes new pods."""
-    notes = described(unit, fingerprint)
+    notes = tags.description(stack, unit, fingerprint)
     if held.digest:
         notes[LABEL + "content"] = held.digest
     volumes, mounts = _volumes(unit, held)
@@ -50,20 +51,6 @@ def template(
     if volumes:
         spec["volumes"] = volumes
     return {"metadata": {"labels": dict(labels), "annotations": notes}, "spec": spec}
-
-
-def described(unit: Unit, fingerprint: str) -> dict[str, str]:
-    """What `status` has to know of a unit without its manifest."""
-    said = {
-        "engine": unit.engine,
-        "version": unit.version,
-        "fingerprint": fingerprint,
-        "ports": to_json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
-        "links": to_json([[link.label, link.url] for link in unit.links]),
-        "routes": to_json(list(unit.routes)),
-        "probe": f"{unit.probe.kind}:{unit.probe.port}{unit.probe.path}" if unit.probe else "",
-    }
-    return {LABEL + key: value for key, value in said.items() if value not in ("", "[]")}
 
 
 def image(unit: Unit, registry: str) -> str:

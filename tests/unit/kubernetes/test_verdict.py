@@ -139,7 +139,7 @@ def test_a_container_that_runs_before_the_others_may_end_and_may_not_fail() -> N
     first = {"name": "first", "state": ended(0, "Completed")}
     done = pod(ready=True, initContainerStatuses=[first])
     assert judge(WEB, [done], NOW, passed=0).ready
-    assert seen({"kind": "Deployment", "spec": {"replicas": 1}}, [done]).state == "running"
+    assert seen(workload(), [done]).state == "running"
     failed = pod(
         initContainerStatuses=[{"name": "first", "state": ended(3)}], state=waiting("PodInitializing")
     )
@@ -159,7 +159,9 @@ def test_a_job_is_ready_when_it_ended_well() -> None:
 
 
 def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[str, Any]:
-    return {"kind": kind, "spec": {"replicas": 1} if spec is None else spec, "status": status}
+    metadata = {"annotations": {"devenv.dev/fingerprint": "f1"}}
+    spec = {"replicas": 1} if spec is None else spec
+    return {"kind": kind, "metadata": metadata, "spec": spec, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -180,3 +182,26 @@ def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[
 )
 def test_states_as_status_shows_them(one: Any, pods: Any, expected: Seen) -> None:
     assert seen(one, pods) == expected
+
+
+OLD = pod(fingerprint="f0", ready=True, uid="old")
+
+
+@pytest.mark.parametrize(
+    ("new", "state", "how"),
+    [
+        (pod(), "running", "is not ready"),
+        (pod(state=waiting("CrashLoopBackOff"), last=ended(2)), "exited", "failed"),
+        (pod(state=waiting("ErrImagePull")), "created", "failed"),
+    ],
+)
+def test_a_rollout_that_fails_is_not_healthy_because_the_old_pod_serves(
+    new: Any, state: str, how: str
+) -> None:
+    now = seen(workload(), [OLD, new])
+    assert (now.state, now.healthy) == (state, False)
+    assert now.detail == f"the old version still runs; the new one {how}"
+
+
+def test_an_old_pod_on_its_way_out_changes_nothing() -> None:
+    assert seen(workload(), [OLD, pod(ready=True)]) == Seen("running", True)

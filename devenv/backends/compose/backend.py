@@ -1,0 +1,163 @@
+"""Docker Compose, looked at: what of a checkout there is, and what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from threading import Event, Lock
+from typing import TYPE_CHECKING
+
+from devenv import proc
+from devenv.backends import containers, loglines
+from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, Stream, Work
+from devenv.backends.compose.tools import require_docker
+from devenv.backends.images import Images
+from devenv.plan.model import Found, Observed
+from devenv.stack import labels
+
+if TYPE_CHECKING:  # each of these is imported where it is used: looking must not pay for doing
+    from devenv.backends.docker import Engine
+    from devenv.stack.model import Stack
+
+
+class ComposeBackend:
+    """The engine that the docker command would talk to."""
+
+    name = "compose"
+    renderer = "compose"
+    idle = ""
+
+    def __init__(self, site: Site | None = None) -> None:
+        self._site = site or Site()
+        self._engine: Engine | None = None
+        self._making = Lock()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine through its SDK. Made when it is first needed, by whichever thread that is."""
+        with self._making:
+            if self._engine is None:
+                from devenv.backends.docker import Engine
+
+                containers.reach(self.address)
+                self._engine = Engine(self.address)
+            return self._engine
+
+    @cached_property
+    def address(self) -> str:
+        return containers.address()
+
+    @property
+    def home(self) -> str:
+        return self.address
+
+    def check(self) -> str:
+        version = containers.version(self.address)
+        return containers.described(self.engine.version() if version is None else version, self.address)
+
+    # -- looking
+
+    def observe(self, checkout: str) -> Observed:
+        units: dict[str, Found] = {}
+        strays: list[Found] = []
+        taken: dict[int, str] = {}
+        stack = ""
+        listed = containers.every(self.address)
+        for container in self.engine.containers() if listed is None else listed:
+            tags = labels.read(container["Labels"])
+            if tags.checkout != checkout:
+                taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
+            elif tags.unit and not containers.one_off(container):
+                stack = tags.stack or stack
+                unit = containers.found(container)
+                if unit.unit in units:  # the engine lists the newest first
+                    strays.append(unit)
+                else:
+                    units[unit.unit] = unit
+        return Observed(
+            units=_probed(units), prepared=bool(units), stack=stack, strays=tuple(strays), taken=taken
+        )
+
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
+        return Images(self.address, lambda: self.engine).have(wanted)
+
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return Images(self.address, lambda: self.engine).declared(images)
+
+    def registry(self, stack: Stack) -> str:
+        return ""
+
+    def changes(self, stack: str, stop: Event) -> Iterator[Change]:
+        return self.engine.changes(stack, stop)
+
+    def logs(
+        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[LogLine]:
+        sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in found]
+        return loglines.lines(self.engine, sources, follow=follow, tail=tail, since=since, stop=stop)
+
+    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+        from devenv.backends import streams
+
+        return streams.attach(self.engine, found.id, argv)
+
+    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        require_docker()
+        flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
+        return proc.run_attached(["docker", "exec", *flags, found.id, *argv])
+
+    # -- the engine itself, and everything of a checkout
+
+    def start(self, name: str, say: Say) -> None:
+        """No-op: devenv never starts the Docker engine."""
+
+    def stop(self) -> None:
+        """No-op: devenv never stops the Docker engine."""
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        from concurrent.futures import ThreadPoolExecutor
+
+        ours = self.engine.labelled(checkout=checkout)
+        stores = [container for container in ours if labels.read(container["Labels"]).role == "infra"]
+        others = [container for container in ours if container not in stores]
+        for group in (others, stores):  # what uses a store ends before it
+            if group:
+                say(f"stopping {', '.join(sorted(map(_unit_of, group)))}")
+            with ThreadPoolExecutor(max_workers=16) as pool:
+                list(pool.map(lambda container: self.engine.remove(container["Id"]), group))
+        self.engine.remove_networks(checkout=checkout)
+        names = tuple(self.engine.volumes(checkout=checkout))
+        for name in names if volumes else ():
+            self.engine.remove_volume(name)
+        units = tuple(sorted(map(_unit_of, ours)))
+        return Removed(units, names if volumes else (), () if volumes else names)
+
+    def open(self, work: Work) -> Session:
+        from devenv.backends.compose.session import ComposeSession
+
+        return ComposeSession(self, self._site.root, work)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+
+
+def _unit_of(container: containers.Container) -> str:
+    return labels.read(container["Labels"]).unit or str(container["Id"][:12])
+
+
+def _probed(units: Mapping[str, Found]) -> dict[str, Found]:
+    """Where the engine's check is behind or cannot work, as in an image without a shell, ask ourselves."""
+    return {name: replace(unit, healthy=True) if _answers(unit) else unit for name, unit in units.items()}
+
+
+def _answers(unit: Found) -> bool:
+    kind, _, rest = unit.probe.partition(":")
+    if unit.healthy is not False or not unit.running or kind not in ("http", "tcp", "grpc"):
+        return False
+    number, slash, path = rest.partition("/")
+    host = unit.ports.get(int(number), (0, 0))[1]
+    from devenv.backends.probe import answers
+
+    return bool(host) and answers(kind, host, slash + path)[0]

@@ -1,0 +1,120 @@
+"""A stack on Docker Compose, brought up: Compose creates what the engine is then asked to start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from devenv import proc
+from devenv.backends import containers
+from devenv.backends.base import Say, Work
+from devenv.backends.causes import likely
+from devenv.backends.compose.tools import create_failed, require_docker
+from devenv.backends.compose.waiting import Waiting
+from devenv.backends.images import Images
+from devenv.errors import Card, DevenvError, UnitFailed
+
+if TYPE_CHECKING:
+    from devenv.backends.compose.backend import ComposeBackend
+    from devenv.backends.docker import Engine
+    from devenv.stack.model import Unit
+
+
+class ComposeSession:
+    """One stack; its containers' events are listened to from the beginning."""
+
+    def __init__(self, backend: ComposeBackend, root: Path, work: Work) -> None:
+        require_docker()
+        self._backend, self._root, self._work = backend, root, work
+        # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
+        self._listening = Thread(target=self._listen, daemon=True)
+        self._listening.start()
+
+    def _listen(self) -> None:
+        with suppress(DevenvError):  # whoever asks the engine next gets the same error
+            self._backend.engine.listen(self._work.stack.id)
+
+    @property
+    def _engine(self) -> Engine:
+        return self._backend.engine
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self._backend.address, lambda: self._engine)
+
+    def pull(self, image: str, say: Say) -> None:
+        self._images.pull(image, say)
+
+    def build(self, unit: Unit, say: Say) -> None:
+        self._images.build(self._work.stack, unit, self._root, self._work.secrets, say)
+
+    def prepare(self, units: Sequence[str], say: Say) -> None:
+        if units:
+            self._create(units)
+
+    def apply(self, unit: Unit, *, recreate: bool) -> None:
+        container = self._container(unit.name)
+        if container is None or recreate:
+            self._create([unit.name], *(["--force-recreate"] if recreate else []))
+            container = self._container(unit.name)
+        if container is None:
+            raise DevenvError(f"{unit.name} was not created", hint="devenv up")
+        from devenv.backends.docker import Refused
+
+        try:
+            if container["State"] == "paused":
+                self._engine.unpause(container["Id"])
+            else:
+                self._engine.start(container["Id"])
+        except Refused as error:
+            raise _not_started(unit, error.what) from error
+
+    def _container(self, unit: str) -> containers.Container | None:
+        self._listening.join()  # before anything is started: no event of it is missed
+        listed = self._engine.labelled(stack=self._work.stack.id, unit=unit)
+        return next((container for container in listed if not containers.one_off(container)), None)
+
+    def _create(self, units: Sequence[str], *flags: str) -> None:
+        # Not through python-on-whales: importing it takes as long as creating five containers does.
+        create = ["up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *flags]
+        output = proc.run_merged([*self._compose, *create, *units])
+        if output.code:
+            raise create_failed(output.stdout)
+
+    @property
+    def _compose(self) -> list[str]:
+        return ["docker", "compose", "-f", str(self._work.folder / "compose.yaml")]
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        container = self._container(unit.name)
+        if container is None:
+            raise UnitFailed(Card(unit.name, "is not there any more", hint=f"devenv up {unit.name}"))
+        Waiting(self._engine, unit, container["Id"]).until_ready(stop)
+
+    def forward(self) -> None:
+        """No-op: the engine publishes ports itself."""
+
+    def restart(self, unit: str, id: str) -> None:
+        self._engine.restart(id)
+
+    def remove(self, unit: str, id: str) -> None:
+        container = None if id else self._container(unit)
+        if id or container is not None:
+            self._engine.remove(id or container["Id"])  # type: ignore[index]
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        flags = ["--rm", "--no-deps", *([] if tty else ["-T"])]
+        return proc.run_attached([*self._compose, "run", *flags, unit.name, *argv])
+
+    def close(self) -> None:
+        """The backend closes the engine, and with it the stream of events."""
+
+
+def _not_started(unit: Unit, why: str) -> DevenvError:
+    return UnitFailed(
+        Card(unit.name, "could not be started", said=(why,), hint=likely([why]) or "devenv logs " + unit.name)
+    )

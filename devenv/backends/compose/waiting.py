@@ -1,0 +1,106 @@
+"""Waiting until a container is ready, or saying why it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import TYPE_CHECKING
+
+from devenv.backends.base import Interrupted
+from devenv.backends.causes import likely
+from devenv.backends.images import TAIL
+from devenv.errors import Card, UnitFailed
+from devenv.stack import text
+
+if TYPE_CHECKING:
+    from devenv.backends.docker import Engine, State
+    from devenv.stack.model import Unit
+
+SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Everything that waiting for one unit takes."""
+
+    engine: Engine
+    unit: Unit
+    container: str
+
+    def until_ready(self, stop: Event) -> None:
+        """Raises `UnitFailed`, or `Interrupted` when told to stop."""
+        unit, limit, started, answer = self.unit, self._limit, time.monotonic(), ""
+        while not stop.is_set():
+            state = self.engine.state(self.container)
+            passed = time.monotonic() - started
+            if state.status in ("exited", "removed", "dead"):
+                if unit.one_shot and state.exit_code == 0 and state.status == "exited":
+                    return
+                raise self._died(state)
+            if state.health == "unhealthy" and unit.probe and unit.probe.kind == "exec":
+                raise self._unhealthy("is unhealthy")
+            ready, answer, pause = self._ready(state, passed)
+            if ready:
+                return
+            if passed > limit:
+                verb = "did not end" if unit.one_shot else "was not ready"
+                raise self._unhealthy(f"{verb} within {limit:g} s", answer)
+            self.engine.pause(min(pause, limit - passed + 0.01))
+        raise Interrupted
+
+    @property
+    def _limit(self) -> float:
+        if self.unit.one_shot:
+            return self.unit.within
+        return self.unit.probe.within if self.unit.probe else 10.0
+
+    def _ready(self, state: State, passed: float) -> tuple[bool, str, float]:
+        """Whether it is ready, what the probe got, and how long to wait for the next event."""
+        unit = self.unit
+        if unit.one_shot or state.status != "running":
+            return False, "", 1.0
+        if unit.probe is None:
+            return time.monotonic() - state.since >= SETTLE, "", SETTLE
+        if unit.probe.kind == "exec":
+            return state.health == "healthy", "", 1.0
+        from devenv.backends.probe import answers
+
+        port = unit.port(unit.probe.port)
+        if port is None or port.host is None:
+            return state.health == "healthy", "", 1.0
+        ready, answer = answers(unit.probe.kind, port.host, unit.probe.path, timeout=unit.probe.timeout)
+        return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first, most are quick
+
+    def _died(self, state: State) -> UnitFailed:
+        lines = self.engine.log_tail(self.container, TAIL)
+        memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(self.container))
+        return self._failed("ran out of memory" if memory else f"ended with exit {state.exit_code}", lines)
+
+    def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
+        lines = self.engine.log_tail(self.container, TAIL)
+        facts = [("probe", _described(self.unit))] if self.unit.probe else []
+        health = self.engine.inspect(self.container)["State"].get("Health", {}).get("Log") or []
+        output = health[-1]["Output"].strip() if health else ""
+        # HTTP says it in its first line, a command in its last.
+        if shown := answer.partition("\n")[0] or output.rpartition("\n")[2]:
+            facts.append(("answer", shown))
+        return self._failed(what, lines, facts)
+
+    def _failed(self, what: str, lines: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
+        unit = self.unit
+        command = [("command", text.masked(" ".join(unit.command)))] if unit.command else []
+        hint = likely([what, *lines]) or f"devenv logs {unit.name}"
+        return UnitFailed(Card(unit.name, what, facts=(*command, *facts), said=tuple(lines), hint=hint))
+
+
+def _described(unit: Unit) -> str:
+    probe = unit.probe
+    assert probe is not None
+    match probe.kind:
+        case "exec":
+            return " ".join(probe.command)
+        case "http":
+            return f"GET {probe.path} on port {probe.port}"
+    return f"port {probe.port}"

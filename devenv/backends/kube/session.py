@@ -1,0 +1,217 @@
+"""A stack on a cluster, brought up: server-side apply, watching, and forwards on this machine's ports."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import yaml
+
+from devenv.backends import containers
+from devenv.backends.base import Say, Work
+from devenv.backends.images import Images
+from devenv.backends.kube import forwards, ground, look, target
+from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube import remove as removal
+from devenv.backends.kube.client import Object
+from devenv.backends.kube.pods import Pods
+from devenv.backends.kube.refusals import Refused
+from devenv.backends.kube.resources import PLURALS, WORKLOADS, kind_of, label
+from devenv.backends.kube.target import Target
+from devenv.backends.kube.verdict import RESTARTED, Wanted
+from devenv.backends.kube.waiting import PATIENCE, Waiting
+from devenv.stack import labels
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.backend import KubeBackend
+    from devenv.backends.kube.delivery import Delivery
+    from devenv.stack.model import Unit
+
+SIBLINGS = frozenset({"kube", "minikube"})
+"""Backends that may reach the same cluster, each with forwards of its own."""
+
+
+class KubeSession:
+    """One stack; its objects are those of the folder that was rendered."""
+
+    def __init__(self, backend: KubeBackend, work: Work) -> None:
+        self._backend, self._work, self._stack = backend, work, work.stack
+        self._client, self._resources = backend.client, backend.resources
+        self._client.patience = PATIENCE
+        self._objects = _objects(work.folder)
+        kinds = {kind_of(item) for held in self._objects.values() for item in held} - set(PLURALS)
+        stack = work.stack
+        self.target = Target(
+            backend.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
+        )
+        target.remember(work.folder, self.target)
+        self._wanted: dict[str, Wanted] = {}
+        self._sent: list[Object] = []
+        self._pods = Pods(self._client, stack.namespace, stack.id)
+
+    @cached_property
+    def _delivery(self) -> Delivery:
+        return self._backend.delivery(self._stack)
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(containers.address(), lambda: self._backend.engine)
+
+    def pull(self, image: str, say: Say) -> None:
+        if self._images.have([image]):
+            self._delivery.bring(image, say)
+        else:
+            say("the cluster fetches it itself")
+
+    def build(self, unit: Unit, say: Say) -> None:
+        self._images.build(self._work.stack, unit, self._backend.site.root, self._work.secrets, say)
+        self._delivery.bring(unit.image, say)
+
+    def prepare(self, units: Sequence[str], say: Say) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._ground(say)
+        # Names resolve before anything that asks for them runs.
+        services = [item for name in units for item in self._objects[name] if item["kind"] == "Service"]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(self._send, services))
+        self._sent = services
+
+    def _ground(self, say: Say) -> None:
+        stack, own = self._stack, {item["kind"]: item for item in self._objects.get("", ())}
+        every = [item for held in self._objects.values() for item in held]
+        ground.ready_namespace(self._client, self._resources, own.get("Namespace"), stack.namespace, say)
+        ground.refuse_foreign(self._client, self._resources, every, stack.checkout)
+        self._send(own["ServiceAccount"])
+
+    def forward(self) -> None:
+        for name in SIBLINGS - {self._backend.name}:  # the same cluster under its other name
+            forwards.end(self._work.folder.parent / name)
+        wanted = tuple(
+            forwards.Forward(port.host, unit.name, port.container)
+            for unit in self._stack.units
+            for port in unit.ports
+            if port.host
+        )
+        table = forwards.Table(self.target.context, self._stack.namespace, self._stack.id, wanted)
+        forwards.ensure(self._work.folder, table)
+
+    def apply(self, unit: Unit, *, recreate: bool) -> None:
+        self._watch()
+        *holders, workload = self._objects[unit.name]
+        for item in holders:
+            if item not in self._sent:
+                self._send(item)
+        removal.remove_others(self._client, self._resources, workload)
+        before = self._current(unit.name)
+        ended = pod_of.all_ends(() if unit.one_shot else before)
+        if unit.one_shot and recreate:
+            self._replace(workload)
+            gone, restart = set(map(pod_of.uid, before)), ""
+        else:
+            self._send_workload(workload)
+            restart = self._roll(workload) if recreate and self._unchanged(before, workload) else ""
+            gone = self._unstick(unit)
+        fingerprint = _fingerprint(workload)
+        self._wanted[unit.name] = Wanted(fingerprint, restart, before=frozenset(gone), ended=ended)
+
+    def _send_workload(self, workload: Object) -> None:
+        try:
+            self._send(workload)
+        except Refused as error:
+            if error.status != 422 or not any(word in error.why for word in ("immutable", "Forbidden")):
+                raise
+            self._replace(workload)
+
+    def _replace(self, workload: Object) -> None:
+        removal.replace(self._client, self._resources, self._resources.of(workload), workload)
+
+    @staticmethod
+    def _unchanged(pods: Sequence[pod_of.Pod], workload: Object) -> bool:
+        """Whether pods of this very template are there: applying it again would replace none of them."""
+        return any(pod_of.fingerprint(pod) == _fingerprint(workload) for pod in pods)
+
+    def _roll(self, workload: Object) -> str:
+        """Have new pods made of an unchanged template; returns the moment that marks them."""
+        moment = datetime.datetime.now(datetime.UTC).isoformat()
+        template = {"metadata": {"annotations": {RESTARTED: moment}}}
+        self._client.patch(self._resources.of(workload), {"spec": {"template": template}})
+        return moment
+
+    def _current(self, unit: str) -> list[pod_of.Pod]:
+        pods = self._resources.ours(("v1", "Pod"), self.target.namespace, stack=self.target.stack, unit=unit)
+        return list(pods)
+
+    def _unstick(self, unit: Unit) -> set[str]:
+        """Delete pods that wait to be started again: a new try should not have to wait as long."""
+        if unit.one_shot:
+            return set()
+        crashed = {
+            pod_of.uid(pod): pod
+            for pod in self._current(unit.name)
+            if not pod_of.ready(pod) and pod_of.stuck(pod)
+        }
+        for uid, pod in crashed.items():
+            self._client.delete(self._resources.of({"apiVersion": "v1", "kind": "Pod", **pod}), uid=uid)
+        return set(crashed)
+
+    def _send(self, item: Object) -> None:
+        self._client.apply(self._resources.of(item), item)
+
+    def _watch(self) -> Pods:
+        if not self._pods.started:
+            self._pods.start()
+        return self._pods
+
+    def wait(self, unit: Unit, stop: Event) -> None:
+        objects = self._objects.get(unit.name, ())
+        waiting = Waiting(self._client, self._stack, unit, self._watch(), objects)
+        waiting.until_ready(self._wanted.get(unit.name), stop)
+
+    def restart(self, unit: str, id: str) -> None:
+        namespace, kind, name = look.parts(id)
+        workload = self._client.get(self._resources.path(look.workload_kind(kind), namespace, name))
+        workload = {"apiVersion": look.workload_kind(kind)[0], "kind": kind, **workload}
+        if kind == "Job":
+            self._replace(self._objects[unit][-1])
+        else:
+            self._wanted[unit] = Wanted(_fingerprint(workload), restart=self._roll(workload))
+
+    def remove(self, unit: str, id: str) -> None:
+        if id:
+            namespace, kind, name = look.parts(id)
+            self._client.delete(self._resources.path(look.workload_kind(kind), namespace, name))
+        else:
+            removal.remove_unit(self._client, self.target.stack, self.target.namespace, unit)
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        from devenv.backends.kube import oneoff
+
+        self._ground(lambda line: None)
+        for item in self._objects[unit.name][:-1]:
+            self._send(item)
+        return oneoff.run(self._client, self._objects[unit.name][-1], argv, tty=tty)
+
+    def close(self) -> None:
+        self._pods.stop()
+
+
+def _objects(folder: Path) -> dict[str, list[Object]]:
+    """Unit -> its objects in a rendered folder, the one that runs it last; "" for those of no unit."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    files = [*folder.glob("*.yaml"), *folder.glob("manual/*.yaml")]
+    every = [
+        item for file in files for item in yaml.load_all(file.read_text(encoding="utf-8"), loader) if item
+    ]
+    objects: dict[str, list[Object]] = {}
+    for item in sorted(every, key=lambda item: kind_of(item) in WORKLOADS):
+        objects.setdefault(label(item, "unit"), []).append(item)
+    return objects
+
+
+def _fingerprint(workload: Object) -> str:
+    return labels.read(workload["metadata"].get("annotations") or {}).fingerprint

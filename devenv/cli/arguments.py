@@ -1,0 +1,42 @@
+"""Arguments and options that several commands share, and what a shell completes them with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of what is up, for the shell's completion."""
+    from devenv.cli.context import Context
+
+    try:
+        return [name for name in Context().observe().units if name.startswith(incomplete)]
+    except Exception:  # a completion that fails completes nothing
+        return []
+
+
+def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names in the manifest, for the shell's completion."""
+    from devenv.cli.context import Context
+
+    try:
+        return [name for name in Context().project.names() if name.startswith(incomplete)]
+    except Exception:
+        return []
+
+
+Known = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Only these and what they use.", autocompletion=names_known),
+]
+Up = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=names_up)]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def words(command: list[str] | None) -> list[str]:
+    """A command as it was typed, with or without `--` before it."""
+    typed = command or []
+    return typed[1:] if typed[:1] == ["--"] else typed

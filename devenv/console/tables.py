@@ -1,0 +1,57 @@
+"""Results as tables: what is up, and what each backend does with the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from devenv.console import Console
+from devenv.plan.parity import Row
+from devenv.plan.status import UnitStatus
+
+STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
+LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
+
+
+def status_table(console: Console, units: Sequence[UnitStatus]) -> list[str]:
+    """A row for every unit."""
+    return console.table([_status_row(console, unit) for unit in units])
+
+
+def _status_row(console: Console, unit: UnitStatus) -> list[str]:
+    version = unit.version.removeprefix("RELEASE.").partition("T")[0]
+    stand_in = " (stand-in)" if unit.stand_in and unit.role != unit.kind else ""
+    pages = [f"{label} {url}".strip() for label, url in unit.pages]
+    shown = pages if unit.role == "service" else [*unit.addresses[:1], *pages]
+    state = f"{unit.state}: {unit.detail}" if unit.detail else unit.state
+    style = STATE_STYLES.get(unit.state, "red") if unit.ok else "red"
+    return [
+        console.style(unit.name, "bold"),
+        console.style(f"{unit.kind} {version}{stand_in}".strip(), "dim"),
+        console.style(state, style),
+        "   ".join([*shown, *unit.routes]),
+    ]
+
+
+def status_json(unit: UnitStatus) -> dict[str, Any]:
+    """A unit for programs."""
+    values = asdict(unit)
+    keys = ("name", "kind", "role", "version", "state", "detail", "healthy", "ports", "routes", "stand_in")
+    return {**{key: values[key] for key in keys}, "urls": [url for _, url in unit.pages]}
+
+
+def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
+    """What differs, a row each; what is the same everywhere is only counted."""
+    different = [row for row in rows if row.worst != "same"]
+    same = len(rows) - len(different)
+    if not different:
+        return [f"{same} fields, the same on every backend"]
+    table = [["field", *different[0].support, "why"]]
+    for row in different:
+        levels = [
+            console.style(support.level, LEVEL_STYLES[support.level]) for support in row.support.values()
+        ]
+        reasons = dict.fromkeys(support.reason for support in row.support.values() if support.reason)
+        table.append([row.path, *levels, "; ".join(reasons)])
+    return [*console.table(table), f"{same} more fields are the same on every backend"]

@@ -1,0 +1,190 @@
+"""What the commands that change something do: bring up, restart, run once, take down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.backends.base import Removed, Say, Work
+from devenv.engine.runner import Workbench
+from devenv.engine.runner import run as carry_out
+from devenv.errors import DevenvError
+from devenv.events import Note, Planned, Report
+from devenv.plan.model import Found, Op, Plan
+from devenv.promises import Promises
+
+if TYPE_CHECKING:
+    from devenv.backends.base import Backend, Session
+    from devenv.engine.project import Loaded, Project
+    from devenv.plan.planner import Intent
+    from devenv.stack.model import Stack
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack is brought up: the backend, what says so, and the one it was on before, if another."""
+
+    backend: Backend
+    reason: str = ""
+    other: Backend | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `seconds` is None where there was nothing to do.
+
+    `once` runs the unit of `devenv run` in the foreground and returns its exit code.
+    """
+
+    stack: Stack
+    units: tuple[str, ...]
+    failures: tuple[DevenvError, ...] = ()
+    seconds: float | None = None
+    once: Callable[[], int] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `up` was asked for: names and profiles of units, or all."""
+
+    names: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    remap: bool = False
+    rebuild: bool = False
+    carry: bool = False
+
+    def intent(self, loaded: Loaded) -> Intent:
+        """The same with profiles resolved. Raises `UsageError` for a profile that is not there."""
+        from devenv.plan.planner import Intent
+
+        names = (*self.names, *loaded.members(self.profiles))
+        return Intent(names, rebuild=self.rebuild, carry=self.carry)
+
+
+Hide = Callable[[Iterable[str]], None]
+"""Takes values that must not be shown from now on."""
+
+
+class Lifecycle:
+    """One project on one backend. Nothing but `report` is told how far it is."""
+
+    def __init__(self, project: Project, place: Place, promises: Promises, hide: Hide) -> None:
+        self._project, self._place, self._promises, self._hide = project, place, promises, hide
+        self._space = project.workspace
+
+    def up(self, request: Request, report: Report) -> Outcome:
+        """Bring the stack up and wait until all of it is ready. What fails is in the outcome."""
+        from devenv.plan.planner import left_behind, select
+
+        started = time.monotonic()
+        with closing(self._promises):
+            loaded, plan, failures = self._started(
+                lambda: self._load(remap=request.remap),
+                lambda loaded: self._project.plan(loaded, self._place.backend, request.intent(loaded)),
+                report,
+            )
+            units = tuple(unit.name for unit in select(loaded.stack, request.intent(loaded).names))
+            if not failures and plan:
+                notes = left_behind(loaded.stack, loaded.elsewhere) if request.carry else []
+                failures = self._carry_out(loaded, plan, units, report, notes)
+            seconds = time.monotonic() - started if plan else None
+            return Outcome(loaded.stack, units, tuple(failures), seconds)
+
+    def _started(
+        self, load: Callable[[], Loaded], plan: Callable[[Loaded], Plan], report: Report
+    ) -> tuple[Loaded, Plan, list[DevenvError]]:
+        """Load and plan, starting the backend first where it is down: only what runs can be looked at."""
+        loaded = load()
+        steps = plan(loaded)
+        starts = Plan(tuple(steps.of(Op.START)))
+        if not starts:
+            return loaded, steps, []
+        backend = self._place.backend
+        report(Planned(loaded.stack, starts, backend.name, "", self._place.reason, ()))
+        failures = carry_out(starts, Workbench(loaded.stack, backend), report)
+        if failures:
+            return loaded, steps, failures
+        loaded = load()
+        return loaded, plan(loaded), []
+
+    def restart(self, units: Collection[Found], report: Report) -> Outcome:
+        """Restart units that run, and wait until they are ready again."""
+        from devenv.plan.planner import plan_restart
+
+        loaded = self._load(promise=False)
+        plan = plan_restart([unit for unit in units if unit.unit in loaded.stack])
+        names = tuple(unit.unit for unit in units)
+        failures = self._carry_out(loaded, plan, names, report) if plan else []
+        return Outcome(loaded.stack, names, tuple(failures))
+
+    def run(self, name: str, argv: Sequence[str], *, tty: bool, report: Report) -> Outcome:
+        """Bring up what a unit uses; what then runs it is in the outcome, where nothing failed."""
+        with closing(self._promises):
+            loaded, plan, failures = self._started(
+                self._load, lambda loaded: self._project.plan_run(loaded, self._place.backend, name), report
+            )
+            unit = loaded.stack.unit(name)
+            needs = tuple(need.unit for need in unit.needs)
+            if not failures and plan:
+                failures = self._carry_out(loaded, plan, needs, report)
+            session = self._open(loaded) if not failures else None
+        once = None if session is None else lambda: session.run(unit, argv, tty=tty)
+        return Outcome(loaded.stack, needs, tuple(failures), once=once)
+
+    def _load(self, *, remap: bool = False, promise: bool = True) -> Loaded:
+        place = self._place
+        loaded = self._project.load(
+            place.backend, other=place.other, promises=self._promises, remap=remap, promise=promise
+        )
+        self._hide(loaded.secrets.values())
+        return loaded
+
+    def _open(self, loaded: Loaded) -> Session:
+        backend = self._place.backend
+        folder = self._space.state / backend.name
+        bundle = self._project.bundle(loaded, backend, folder)
+        self._space.write_bundle(bundle, backend.name, loaded.secrets)
+        return backend.open(Work(loaded.stack, folder, loaded.fingerprints, loaded.secrets))
+
+    def _carry_out(
+        self,
+        loaded: Loaded,
+        plan: Plan,
+        units: tuple[str, ...],
+        report: Report,
+        notes: Sequence[str] = (),
+    ) -> list[DevenvError]:
+        """Run a plan from its headline to its end; what failed is returned and reported."""
+        place, stack = self._place, loaded.stack
+        report(Planned(stack, plan, place.backend.name, place.backend.check(), place.reason, units))
+        for note in (*loaded.notes, *notes):
+            report(Note(note))
+        self._remember_place(also=True)
+        with closing(self._open(loaded)) as session:
+            bench = Workbench(stack, place.backend, session, place.other, self._space.state / "carried")
+            failures = carry_out(plan, bench, report)
+        if not failures:
+            self._remember_place(also=False)
+            made = {step.target for step in (*plan.of(Op.BUILD), *plan.of(Op.APPLY))}
+            self._project.remember_builds(loaded, loaded.current | made)
+        return failures
+
+    def _remember_place(self, *, also: bool) -> None:
+        """Write down which backends the stack may be on; `also` the one that is being left."""
+        names = [self._place.backend.name]
+        if also and self._place.other is not None:
+            names.append(self._place.other.name)
+        self._space.write({"backend": "".join(f"{name}\n" for name in names)})
+
+
+def down(backend: Backend, checkout: str, *, volumes: bool, stop: bool, say: Say) -> Removed:
+    """Remove what a checkout has on a backend; `stop` ends what the backend keeps running without it."""
+    idle = backend.idle
+    removed = backend.remove(checkout, volumes=volumes, say=say)
+    if stop:
+        say(f"stopping {idle}")
+        backend.stop()
+    return removed

@@ -1,0 +1,388 @@
+"""From the manifest's text to a stack beside what runs: the world is read once, and comes out as a value."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv import assets, hostports, sources
+from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
+from devenv.memory import Memory
+from devenv.plan import notes
+from devenv.plan.model import Elsewhere, Found, Observed, Plan
+from devenv.plan.namespace import pick_namespace
+from devenv.promises import Promises
+from devenv.render import renderer
+from devenv.stack import text
+from devenv.stack.addresses import lost_addresses
+from devenv.stack.model import Stack, fingerprint
+from devenv.stack.ports import Claim, Conflict, Key, allot
+from devenv.stack.world import BuildKey, Outline, World
+
+if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
+    from devenv.backends.base import Backend
+    from devenv.manifest.models import Manifest
+    from devenv.manifest.source import Source
+    from devenv.plan.parity import Row
+    from devenv.plan.planner import Intent, Situation
+    from devenv.render.bundle import Bundle
+    from devenv.stack.catalogue import Catalogue
+    from devenv.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A manifest with all that was read for it, resolved against what runs now.
+
+    `changes`: image -> why it is built anew. `contents`: what goes into each image. `notes` are lines that
+    people have to know.
+    """
+
+    stack: Stack
+    observed: Observed
+    fingerprints: Mapping[str, str]
+    secrets: Mapping[str, str]
+    changes: Mapping[str, str]
+    contents: Mapping[BuildKey, Mapping[str, str]]
+    notes: tuple[str, ...]
+    profiles: Mapping[str, tuple[str, ...]]
+    world: World
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def current(self) -> set[str]:
+        """Names of units that are there with the very fingerprint they should have."""
+        units = self.observed.units
+        return {
+            name
+            for name, wanted in self.fingerprints.items()
+            if name in units and units[name].fingerprint == wanted
+        }
+
+    def members(self, profiles: Iterable[str]) -> list[str]:
+        """Names of the units of some profiles. Raises `UsageError` for one that is not there."""
+        names: list[str] = []
+        for profile in profiles:
+            if profile not in self.profiles:
+                listed = ", ".join(self.profiles) or "there are none"
+                hint = did_you_mean(profile, self.profiles, f"profiles: {listed}")
+                raise UsageError(f'no profile "{profile}"', hint=hint)
+            names += self.profiles[profile]
+        return names
+
+    def require(self, names: Collection[str]) -> None:
+        """Raises `UsageError` for a name that nothing in the stack has."""
+        for name in names:
+            if name not in self.stack:
+                units = [unit.name for unit in self.stack.units]
+                hint = did_you_mean(name, units, f"there are: {', '.join(units)}")
+                raise UsageError(f'nothing is called "{name}"', hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Host ports, those that could not be had, and what led to both."""
+
+    ports: Mapping[Key, int]
+    conflicts: list[Conflict]
+    taken: Mapping[int, str]
+    held: Mapping[Key, tuple[int, int]]
+
+
+class Project:
+    """The manifest of a workspace, read once."""
+
+    def __init__(self, workspace: Workspace, environment: Mapping[str, str], memory: Memory) -> None:
+        self.workspace, self._environment, self._memory = workspace, environment, memory
+
+    def names(self) -> list[str]:
+        """Everything the manifest gives a name."""
+        manifest, _, _ = self.parsed
+        return [*manifest.services, *manifest.jobs, *manifest.infra]
+
+    @cached_property
+    def parsed(self) -> tuple[Manifest, Source, Catalogue]:
+        """The manifest, checked. Raises `ManifestInvalid` with every problem."""
+        from devenv.manifest.parse import parse
+        from devenv.stack.catalogue import Catalogue, Facts
+
+        catalogue, space = Catalogue(self._kinds), self.workspace
+        manifest, source = parse(self._text, file=space.shown, kinds=Facts(catalogue), folder=space.root.name)
+        return manifest, source, catalogue
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What has to be known of the manifest before the world is looked at."""
+        return self._memory.recall("outline", *self._written, make=self._outline)
+
+    def _outline(self) -> Outline:
+        from devenv.stack.resolve import outline
+
+        manifest, _, catalogue = self.parsed
+        return outline(manifest, catalogue)
+
+    @cached_property
+    def _kinds(self) -> dict[str, str]:
+        return assets.catalogue()
+
+    @cached_property
+    def _text(self) -> str:
+        return self.workspace.text()
+
+    @cached_property
+    def _written(self) -> tuple[str, str, str]:
+        """All that people wrote, as inputs of the memory."""
+        return self._text, self.workspace.root.name, json.dumps(self._kinds)
+
+    def load(
+        self,
+        backend: Backend,
+        *,
+        other: Backend | None = None,
+        promises: Promises,
+        remap: bool = False,
+        strict: bool = True,
+        promise: bool = False,
+        tolerate: tuple[type[DevenvError], ...] = (),
+    ) -> Loaded:
+        """Read the manifest and everything it names, observe, decide ports, resolve.
+
+        `other` is where the stack was brought up before. `promise` keeps the decided ports from other
+        commands. A backend that does not answer with one of the errors in `tolerate` counts as empty.
+        Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
+        value, and `DevenvError` for ports that are taken.
+        """
+        outline = self.outline
+        read = self._read(outline)
+        observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
+        elsewhere = _elsewhere(other, self.workspace.checkout)
+        with promises.deciding() as promised:
+            decided = self._decide_ports(outline, observed, elsewhere, promised, remap=remap)
+            if promise:
+                promises.make(decided.ports.values())
+        if decided.conflicts and strict:
+            raise notes.ports_taken(decided.conflicts, self.workspace.shown)
+        namespace = pick_namespace(outline, observed, self.workspace.checkout)
+        world = World(self.workspace.checkout, decided.ports, read.builds, read.files, read.extra, namespace)
+        stack = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        secrets = self._secret_values(stack, strict=strict)
+        return Loaded(
+            stack=stack,
+            observed=observed,
+            fingerprints=_fingerprints(stack, secrets, backend.renderer),
+            secrets=secrets,
+            changes=notes.changed_files(stack, self._last_builds(), read.contents),
+            contents=read.contents,
+            notes=(
+                *trouble,
+                *self._lost(backend.name),
+                *notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.held),
+                *notes.moved_namespace(outline, observed, namespace),
+                *map(notes.refused_port, decided.conflicts),
+                *(lost_addresses(stack) if backend.renderer == "kubernetes" else ()),
+                *_unreachable(elsewhere),
+            ),
+            profiles=outline.profiles,
+            world=world,
+            elsewhere=elsewhere,
+        )
+
+    def _read(self, outline: Outline) -> sources.Sources:
+        """Everything the manifest names, and its schema beside it for editors."""
+        space = self.workspace
+        digests = sources.Digests.load(space.state / "cache" / "digests.json")
+        read = sources.read(space.root, outline.wants, digests)
+        if read.findings:
+            raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
+        files = {"schema.json": self._memory.recall("schema", make=_schema)}
+        if digests.changed:
+            files["cache/digests.json"] = digests.dump()
+        space.write(files)
+        return read
+
+    def _resolve(self, world: World) -> Stack:
+        from devenv.stack.resolve import resolve
+
+        manifest, _, catalogue = self.parsed
+        return resolve(manifest, catalogue, world)
+
+    def _secret_values(self, stack: Stack, *, strict: bool) -> dict[str, str]:
+        return self.workspace.secret_values(
+            wanted=stack.secrets,
+            generated=stack.generated,
+            environment=self._environment,
+            strict=strict,
+        )
+
+    def _decide_ports(
+        self,
+        outline: Outline,
+        observed: Observed,
+        elsewhere: Elsewhere | None,
+        promised: Mapping[int, str],
+        *,
+        remap: bool,
+    ) -> _Decided:
+        there = elsewhere.observed if elsewhere else Observed()
+        ours = [*there.units.values(), *observed.units.values()]
+        forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
+        held = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
+        taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
+        ports, conflicts = allot(
+            outline.claims, taken=taken, held=held, checkout=self.workspace.checkout, remap=remap
+        )
+        return _Decided(ports, conflicts, taken, held)
+
+    # -- plans and files
+
+    def plan(self, loaded: Loaded, backend: Backend, intent: Intent) -> Plan:
+        """What `up` does; images are only asked for where something is not as it should be.
+
+        Raises `UsageError` for a name that nothing has.
+        """
+        from devenv.plan.planner import plan_up, wanted_images
+
+        loaded.require(intent.names)
+        situation = _situation(loaded, backend)
+        wanted = wanted_images(loaded.stack, situation, intent)
+        images = _images(backend, loaded, wanted)
+        return plan_up(loaded.stack, replace(situation, observed=images), intent)
+
+    def plan_run(self, loaded: Loaded, backend: Backend, name: str) -> Plan:
+        """What a one-off run of a unit needs. Raises `UsageError` for a name that nothing has."""
+        from devenv.plan.planner import plan_run
+
+        loaded.require([name])
+        observed = _images(backend, loaded, {unit.image for unit in loaded.stack.units})
+        return plan_run(loaded.stack, replace(_situation(loaded, backend), observed=observed), name)
+
+    def bundle(self, loaded: Loaded, backend: Backend, folder: Path) -> Bundle:
+        """The files that the backend runs, to be written to a folder; they may name files of the project."""
+        from devenv.render.bundle import Source
+
+        render, stack, root = renderer(backend.renderer), loaded.stack, self.workspace.root
+        builds = {unit.build.key for unit in stack.units if unit.build is not None}
+        source = Source(
+            root=os.path.relpath(root, folder),
+            folder=os.path.relpath(folder, root),
+            recipes={key: sources.recipe(root / key[0], key[1]) for key in builds},
+            fingerprints=loaded.fingerprints,
+            secrets=loaded.secrets,
+            files={name: (root / name).read_bytes() for name in render.project_files(stack)},
+            overrides=assets.overrides(render.override_names(stack)),
+            registry=backend.registry(stack),
+        )
+        return render.render(stack, source)
+
+    def remember_builds(self, loaded: Loaded, names: Collection[str]) -> None:
+        """Write down what went into the images of these units, which are there now."""
+        builds = {unit.build for unit in loaded.stack.units if unit.build is not None and unit.name in names}
+        kept = self._last_builds() | {
+            notes.build_key(build): loaded.contents[build.context, build.dockerfile] for build in builds
+        }
+        self.workspace.write({"cache/builds.json": json.dumps(kept, sort_keys=True)})
+
+    def _last_builds(self) -> dict[str, Mapping[str, str]]:
+        try:
+            builds = json.loads((self.workspace.state / "cache" / "builds.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return builds if isinstance(builds, dict) else {}
+
+    # -- what backends honour
+
+    def parity(self) -> list[Row]:
+        """Everything the manifest says, and what becomes of it on each backend."""
+        from devenv.manifest.used import used
+        from devenv.plan.parity import report
+        from devenv.render import DECLARED
+
+        return report(used(self.parsed[0]), {name: fields() for name, fields in DECLARED.items()})
+
+    def _lost(self, backend: str) -> list[str]:
+        """What the manifest asks for and this backend does not do, a line each."""
+        return self._memory.recall("notes", backend, *self._written, make=lambda: self._lost_fields(backend))
+
+    def _lost_fields(self, backend: str) -> list[str]:
+        return [
+            f"{row.path} does nothing on {backend}: {row.support[backend].reason}"
+            for row in self.parity()
+            if row.support[backend].level == "lost"
+        ]
+
+
+def _schema() -> str:
+    from devenv.manifest.models import schema
+
+    return json.dumps(schema())
+
+
+def _observe(
+    backend: Backend, checkout: str, tolerate: tuple[type[DevenvError], ...]
+) -> tuple[Observed, list[str]]:
+    try:
+        return backend.observe(checkout), []
+    except tolerate as error:
+        return Observed(), [f"{error.what}: this is as if nothing ran"]
+
+
+def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
+    """What runs on the backend that is left; nothing where it does not even answer any more."""
+    if other is None:
+        return None
+    try:
+        return Elsewhere(other.name, other.observe(checkout))
+    except ToolMissing as error:
+        return Elsewhere(other.name, unreachable=error.what)
+
+
+def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
+    if elsewhere is None or not elsewhere.unreachable:
+        return []
+    return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]
+
+
+def _taken(
+    claims: Sequence[Claim],
+    ours: Sequence[Found],
+    others: Mapping[int, str],
+    forwarded: frozenset[int],
+) -> dict[int, str]:
+    """Ports of this machine that somebody else holds, of those that matter -> who."""
+    own = forwarded | {host for unit in ours if unit.running for _, host in unit.ports.values()}
+    hosts = {host for unit in ours for _, host in unit.ports.values()}
+    wanted = {claim.wanted for claim in claims} | hosts
+    others = {port: owner for port, owner in others.items() if port not in own}
+    return {**hostports.taken(wanted - own - set(others)), **others}
+
+
+def _fingerprints(stack: Stack, secrets: Mapping[str, str], render: str) -> dict[str, str]:
+    digests = {name: text.digest(value) for name, value in secrets.items()}
+    aspects = renderer(render).aspects
+    return {unit.name: fingerprint(unit, digests, own=aspects(stack, unit)) for unit in stack.units}
+
+
+def _situation(loaded: Loaded, backend: Backend) -> Situation:
+    from devenv.plan.planner import Situation
+
+    return Situation(
+        backend=backend.name,
+        observed=loaded.observed,
+        fingerprints=loaded.fingerprints,
+        changes=loaded.changes,
+        elsewhere=loaded.elsewhere,
+    )
+
+
+def _images(backend: Backend, loaded: Loaded, wanted: Collection[str]) -> Observed:
+    """What was observed, with those of the wanted images that are there."""
+    try:
+        images = backend.images(loaded.stack, wanted) if wanted else frozenset()
+    except ToolMissing:  # `plan` goes on without an engine
+        images = frozenset()
+    return replace(loaded.observed, images=images)

@@ -1,0 +1,77 @@
+"""What people have to know beside the plan, in lines: ports and namespaces that moved, files that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from devenv.errors import DevenvError
+from devenv.plan.model import Observed
+from devenv.stack.model import Build, Stack
+from devenv.stack.ports import Claim, Conflict, Key
+from devenv.stack.world import BuildKey, Outline
+
+Contents = Mapping[str, str]
+"""Path -> digest of every file that goes into an image."""
+
+
+def moved_ports(
+    claims: Sequence[Claim],
+    ports: Mapping[Key, int],
+    taken: Mapping[int, str],
+    held: Mapping[Key, tuple[int, int]],
+) -> list[str]:
+    """Ports that moved just now; of those that moved before it was said then."""
+    return [
+        f"{claim.wanted} is taken by {taken[claim.wanted]}: {claim.unit} is on {ports[claim.key]}"
+        for claim in claims
+        if claim.wanted in taken
+        and claim.key in ports
+        and ports[claim.key] != claim.wanted
+        and held.get(claim.key) != (claim.wanted, ports[claim.key])
+    ]
+
+
+def refused_port(conflict: Conflict) -> str:
+    """What `plan` says of a port for which `up` would stop."""
+    wanted = conflict.claim.wanted
+    return f"{wanted} is taken by {conflict.owner}: {conflict.claim.unit} publishes it, and up would refuse"
+
+
+def ports_taken(conflicts: Sequence[Conflict], shown: str) -> DevenvError:
+    """The error for written-down ports that others hold; `shown` names the manifest."""
+    lines = [f"{conflict.claim.wanted} is taken by {conflict.owner}" for conflict in conflicts]
+    units = ", ".join(f"{conflict.claim.unit} publishes {conflict.claim.wanted}" for conflict in conflicts)
+    return DevenvError(
+        "port " + "; port ".join(lines),
+        where=f"{shown}: {units}",
+        why="checked before anything was created; nothing was changed",
+        hint="devenv up --remap-ports   gives free ones, the same each time",
+    )
+
+
+def moved_namespace(outline: Outline, observed: Observed, namespace: str) -> Iterator[str]:
+    """That another checkout has the namespace that is the stack's name, where that is so."""
+    if namespace not in (observed.namespace, outline.namespace, outline.name):
+        yield f"another checkout has the namespace {outline.name}: this one is in {namespace}"
+
+
+def changed_files(
+    stack: Stack, before: Mapping[str, Contents], now: Mapping[BuildKey, Contents]
+) -> dict[str, str]:
+    """Image -> which files make a new one necessary, as far as it is known what went into the last."""
+    causes = {}
+    for unit in stack.units:
+        if unit.build is None:
+            continue
+        contents = now[unit.build.context, unit.build.dockerfile]
+        last = before.get(build_key(unit.build), contents)
+        names = sorted(name for name in contents.keys() | last if contents.get(name) != last.get(name))
+        if names:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            causes[unit.image] = f"sources changed: {', '.join(names[:2])}{more}"
+    return causes
+
+
+def build_key(build: Build) -> str:
+    """A build's context and Dockerfile in one word."""
+    return f"{build.context}:{build.dockerfile}"

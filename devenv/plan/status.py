@@ -1,0 +1,121 @@
+"""What a unit is to a person: its state in a word, its URLs, the page to open first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devenv.plan.model import Found, Observed
+
+if TYPE_CHECKING:
+    from devenv.stack.model import Stack
+
+ROLES = ("infra", "setup", "job", "service", "")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """One unit as terminal, JSON and web pages show it. `ports`: name -> port of this machine."""
+
+    name: str
+    kind: str
+    role: str
+    version: str
+    state: str
+    detail: str
+    healthy: bool | None
+    ok: bool
+    addresses: tuple[str, ...]
+    pages: tuple[tuple[str, str], ...]
+    routes: tuple[str, ...]
+    ports: Mapping[str, int]
+    stand_in: bool
+
+    @property
+    def url(self) -> str:
+        """The page to open for it; empty where it has none."""
+        return self.pages[0][1] if self.pages else ""
+
+
+def statuses(observed: Observed) -> list[UnitStatus]:
+    """Every unit, stores first, as people read it."""
+    routes: dict[str, tuple[str, ...]] = {}
+    for unit in observed.units.values():
+        routes |= unit.serves
+    units = sorted(observed.units.values(), key=lambda unit: (ROLES.index(unit.role), unit.unit))
+    return [status(unit, routes.get(unit.unit, ())) for unit in units]
+
+
+def status(unit: Found, routes: tuple[str, ...] = ()) -> UnitStatus:
+    """One unit, and the gateway's paths that lead to it."""
+    up = unit.running
+    ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items()}
+    return UnitStatus(
+        name=unit.unit,
+        kind=unit.engine or unit.role,
+        role=unit.role,
+        version=unit.version,
+        state=state(unit),
+        detail=unit.detail,
+        healthy=unit.healthy,
+        ok=as_it_should_be(unit),
+        addresses=tuple(f"localhost:{host}" for host in ports.values() if host) if up else (),
+        pages=unit.links if up else (),
+        routes=routes if up else (),
+        ports=ports,
+        stand_in=unit.stand_in,
+    )
+
+
+def state(unit: Found) -> str:
+    """A unit's state in a word."""
+    if unit.one_shot and unit.state == "exited" and unit.exit_code == 0:
+        return "done"
+    if unit.state == "exited":
+        return f"exited ({unit.exit_code})"
+    if unit.state != "running" or unit.healthy is None:
+        return unit.state
+    return "healthy" if unit.healthy else "unhealthy"
+
+
+def as_it_should_be(unit: Found) -> bool:
+    """Whether a unit that was started runs, or did what it is for. A failed change counts as not."""
+    if unit.detail:
+        return False
+    if unit.one_shot:
+        return unit.state in ("running", "created") or (unit.state == "exited" and unit.exit_code == 0)
+    return unit.state == "running" and unit.healthy is not False
+
+
+def front_page(observed: Observed) -> str:
+    """The URL to open first: the gateway's shortest route, else the first service's page."""
+    units = [unit for unit in observed.units.values() if unit.running]
+    gateway = next((unit for unit in units if unit.gateway), None)
+    port = next((host for _, host in gateway.ports.values()), 0) if gateway else 0
+    paths = [path for unit in units for served in unit.serves.values() for path in served]
+    pages = [url for unit in units if unit.role == "service" for _, url in unit.links]
+    return _first(port, paths, pages)
+
+
+def front_page_of(stack: Stack, names: Collection[str]) -> str:
+    """The same for the named units of a stack that has just come up."""
+    units = [unit for unit in stack.units if unit.name in names]
+    gateway = next((unit for unit in units if stack.gateway and unit.name == stack.gateway.unit), None)
+    port = gateway.ports[0].host or 0 if gateway else 0
+    paths = [path for unit in units for path in unit.routes]
+    pages = [
+        link.url
+        for role in ("service", "infra")
+        for unit in units
+        if unit.role == role
+        for link in unit.links
+    ]
+    return _first(port, paths, pages)
+
+
+def _first(port: int, paths: Iterable[str], pages: Sequence[str]) -> str:
+    path = min((path for path in paths if not path.startswith("~")), key=len, default="")
+    if port and path:
+        return f"http://localhost:{port}{path}"
+    return pages[0] if pages else ""

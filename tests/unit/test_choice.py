@@ -1,0 +1,21 @@
+"""Which backend, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from devenv.plan.choice import Choice, choose
+
+
+@pytest.mark.parametrize(
+    ("given", "choice"),
+    [
+        ({}, Choice("compose")),
+        ({"last": "kube"}, Choice("kube", "as last time")),
+        ({"last": "kube", "manifest": "minikube"}, Choice("minikube", "from backend: in the manifest")),
+        ({"manifest": "minikube", "environment": "kube"}, Choice("kube", "from DEVENV_BACKEND")),
+        ({"flag": "compose", "environment": "kube", "last": "minikube"}, Choice("compose")),
+    ],
+)
+def test_the_first_that_says_anything_decides(given: dict[str, str], choice: Choice) -> None:
+    assert choose(**given) == choice

@@ -1,0 +1,62 @@
+"""What is written into labels is what is read from them."""
+
+from __future__ import annotations
+
+from devenv.stack import labels
+from devenv.stack.labels import PortLabel
+
+from .stacks import stack
+
+SHOP = """
+    name: shop
+    services:
+      web: {image: x, port: 3000, publish: 4000, route: [/, /x], health: /up}
+      plain: {image: y}
+"""
+
+
+def tags(name: str) -> labels.Labels:
+    made = stack(SHOP)
+    unit = made.unit(name)
+    return labels.read(labels.identity(made, unit) | labels.description(made, unit, "print:1"))
+
+
+def test_a_unit_comes_back_as_it_was_written() -> None:
+    web = tags("web")
+    assert (web.unit, web.stack, web.role, web.fingerprint) == ("web", "shop-c0ffee", "service", "print:1")
+    assert web.ports == (PortLabel("http", 3000, 4000, 4000),)
+    assert web.links == (("", "http://localhost:4000"),)
+    assert web.probe == "http:3000/up"
+    assert not web.gateway
+
+
+def test_the_gateway_knows_every_route_and_a_plain_unit_has_nothing_to_tell() -> None:
+    assert tags("kong").serves == {"web": ("/", "/x")}
+    assert tags("kong").gateway
+    assert tags("plain") == labels.Labels(
+        unit="plain", stack="shop-c0ffee", checkout="c0ffee123456", role="service", fingerprint="print:1"
+    )
+
+
+def test_what_is_not_ours_reads_as_nothing() -> None:
+    assert labels.read({"com.docker.compose.project": "x"}) == labels.Labels()
+
+
+def test_every_label_of_a_unit_is_covered_by_its_fingerprint() -> None:
+    """Whatever `status` shows of a unit changes only with the unit; routes are told by the gateway."""
+    from .stacks import fingerprints
+
+    variants = [
+        SHOP,
+        SHOP.replace("publish: 4000", "publish: 4001"),
+        SHOP.replace("/up", "/live"),
+        SHOP.replace("[/, /x]", "/only"),
+        SHOP.replace("name: shop", "name: shop\n    namespace: other"),
+    ]
+    shown: dict[str, set[str]] = {}
+    for text in variants:
+        made, wanted = stack(text), fingerprints(stack(text))
+        for unit in made.units:
+            described = labels.description(made, unit, "")
+            shown.setdefault(f"{unit.name} {wanted[unit.name]}", set()).add(repr(described))
+    assert all(len(descriptions) == 1 for descriptions in shown.values())

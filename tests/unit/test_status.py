@@ -1,0 +1,79 @@
+"""What a unit is to a person: state, addresses, the page to open first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from devenv.plan.model import Found, Observed
+from devenv.plan.status import front_page, front_page_of, state, status, statuses
+
+from .stacks import stack
+
+WEB = Found(
+    "web",
+    "1",
+    "running",
+    role="service",
+    healthy=True,
+    ports={80: (80, 8080)},
+    port_names={80: "http"},
+    links=(("", "http://localhost:8080"),),
+)
+GATE = Found(
+    "gate",
+    "2",
+    "running",
+    role="infra",
+    engine="gateway-of-ours",
+    healthy=True,
+    gateway=True,
+    ports={8000: (8000, 9000)},
+    serves={"web": ("/shop/deep", "/shop", "~/[0-9]+"), "api": ("/api",)},
+)
+
+
+@pytest.mark.parametrize(
+    ("unit", "word", "ok"),
+    [
+        (WEB, "healthy", True),
+        (replace(WEB, healthy=None), "running", True),
+        (replace(WEB, healthy=False), "unhealthy", False),
+        (replace(WEB, state="paused"), "paused", False),
+        (replace(WEB, state="created", healthy=None), "created", False),
+        (replace(WEB, state="exited", exit_code=0), "exited (0)", False),
+        (replace(WEB, state="exited", exit_code=3), "exited (3)", False),
+        (replace(WEB, detail="the old version still runs; the new one failed"), "healthy", False),
+        (replace(WEB, role="job", state="exited"), "done", True),
+        (replace(WEB, role="job", state="exited", exit_code=1), "exited (1)", False),
+        (replace(WEB, role="setup", state="running", healthy=None), "running", True),
+    ],
+)
+def test_a_state_is_a_word_and_as_it_should_be_or_not(unit: Found, word: str, ok: bool) -> None:
+    assert (state(unit), status(unit).ok) == (word, ok)
+
+
+def test_what_does_not_run_has_no_addresses() -> None:
+    stopped = status(replace(WEB, state="exited"), ("/shop",))
+    assert (stopped.addresses, stopped.pages, stopped.routes, stopped.url) == ((), (), (), "")
+    assert status(WEB).addresses == ("localhost:8080",)
+    assert status(WEB).ports == {"http": 8080}
+
+
+def test_stores_come_first_and_the_gateway_says_which_paths_lead_where() -> None:
+    rows = statuses(Observed(units={"web": WEB, "gate": GATE}))
+    assert [row.name for row in rows] == ["gate", "web"]
+    assert rows[1].routes == ("/shop/deep", "/shop", "~/[0-9]+")
+
+
+def test_the_front_page_is_the_shortest_route_a_browser_can_ask_for() -> None:
+    assert front_page(Observed(units={"web": WEB, "gate": GATE})) == "http://localhost:9000/api"
+    assert front_page(Observed(units={"web": WEB})) == "http://localhost:8080"
+    assert front_page(Observed()) == ""
+
+
+def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
+    made = stack("name: a\nservices:\n  web: {image: x, port: 3000, route: [/long/way, /short]}\n")
+    assert front_page_of(made, ["kong", "web"]) == "http://localhost:8000/short"
+    assert front_page_of(made, ["web"]) == "http://localhost:3000"
