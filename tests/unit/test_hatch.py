@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from devenv.render.bundle import Source
 from devenv.render.compose import render
 
 from .stacks import problems, stack
@@ -20,7 +21,7 @@ API = "image: x, port: 80, env: {A: a, B: b}, volumes: {data: /data}, files: {/e
 def document(fragment: str, *, root: str = "../..", section: str = "services") -> dict[str, Any]:
     text = f"name: a\n{section}:\n  api: {{{API}, compose: {fragment}}}\n"
     of = stack(text)
-    files = render(of, fingerprints={}, secrets={}, root=root).files
+    files = render(of, Source(root=root)).files
     return dict(yaml.safe_load(files["compose.yaml"]))
 
 
@@ -172,7 +173,7 @@ def test_compose_takes_all_of_it(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     text = f"name: a\nservices:\n  api: {{{API}, compose: {fragment}}}\n"
     of = stack(text)
-    for name, content in render(of, fingerprints={}, secrets={}).files.items():
+    for name, content in render(of, Source()).files.items():
         (folder / name).write_text(content)
     config = ["docker", "compose", "-f", str(folder / "compose.yaml"), "config", "--format", "json"]
     asked = subprocess.run(config, capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from devenv.manifest import source
-from devenv.render.bundle import to_yaml
+from devenv.render.bundle import Source, to_yaml
 from devenv.render.compose import render
 from devenv.stack.model import Stack
 
@@ -94,7 +94,7 @@ def taken_by_compose(folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
 @pytest.mark.engine
 def test_compose_reads_every_text_as_that_text(tmp_path: Path) -> None:
     of = made()
-    files = render(of, fingerprints=fingerprints(of), secrets={}).files
+    files = render(of, Source(fingerprints=fingerprints(of))).files
     api = taken_by_compose(tmp_path, files)
     assert api["environment"] == {f"V{index}": text for index, text in enumerate(TEXTS)}
     assert api["command"] == TEXTS
