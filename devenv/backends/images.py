@@ -112,12 +112,13 @@ def _dockerfile(context: Path, folder: Path, build: Build) -> Path:
 @contextmanager
 def _secret_files(root: Path, folder: Path, build: Build, secrets: Mapping[str, str]) -> Iterator[list[str]]:
     """What to tell the builder of its secrets: values lie in private files while it runs, and no longer."""
-    values = {key: text.reveal(source, secrets) for key, source in build.secrets if text.secrets_in(source)}
+    paths = {key: root / source for key, source in build.secrets if isinstance(source, str)}
+    values = {key: text.reveal(source, secrets) for key, source in build.secrets if key not in paths}
     files = {key: folder / f"secret.{text.digest(key)}" for key in values}
     try:
         for key, value in values.items():
             write_whole(files[key], value, mode=0o600)
-        yield [_as_csv(f"id={key}", f"src={files.get(key, root / source)}") for key, source in build.secrets]
+        yield [_as_csv(f"id={key}", f"src={file}") for key, file in {**paths, **files}.items()]
     finally:
         for file in files.values():
             file.unlink(missing_ok=True)

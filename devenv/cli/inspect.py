@@ -124,6 +124,7 @@ def env(
     reveal: Annotated[bool, typer.Option("--reveal", help="Show secrets in the clear.")] = False,
 ) -> None:
     """The variables with which a program on this machine reaches the stack."""
+    from devenv.masking import NOTHING
     from devenv.stack import text
     from devenv.stack.resolve import host_environment
 
@@ -134,18 +135,18 @@ def env(
         raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
     if export or reveal:
-        context.console.hidden = []
-        variables = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}
+        context.console.mask = NOTHING
+        shown = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}
     else:
-        variables = {key: text.masked(value) for key, value in variables.items()}
+        shown = {key: text.masked(value) for key, value in variables.items()}
     if json_:
-        context.console.json(variables)
+        context.console.json(shown)
     elif export:
         # `a.b` is no name to a shell.
-        names = [key for key in variables if key.isidentifier()]
-        context.console.print("\n".join(f"export {key}={shlex.quote(variables[key])}" for key in names))
-    elif variables:
-        context.console.print("\n".join(f"{key}={value}" for key, value in variables.items()))
+        names = [key for key in shown if key.isidentifier()]
+        context.console.print("\n".join(f"export {key}={shlex.quote(shown[key])}" for key in names))
+    elif shown:
+        context.console.print("\n".join(f"{key}={value}" for key, value in shown.items()))
 
 
 def plan(

@@ -10,12 +10,11 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TextIO
-from urllib.parse import quote
 
 from devenv.errors import Card, DevenvError, ManifestInvalid, UnitFailed
-from devenv.stack.text import MASK
+from devenv.masking import NOTHING, Mask
 
 STYLES = {
     "bold": "1",
@@ -41,7 +40,7 @@ class Console:
     live: bool = False
     quiet: bool = False
     verbose: bool = False
-    hidden: list[str] = field(default_factory=list)
+    mask: Mask = NOTHING
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, colour: bool, quiet: bool, verbose: bool) -> Console:
@@ -58,15 +57,12 @@ class Console:
         )
 
     def hide(self, values: Iterable[str]) -> None:
-        """Never show these values from now on. Longer ones go first, as one may hold another."""
-        forms = {form for value in values if len(value) > 2 for form in _forms(value)}
-        self.hidden = sorted({*self.hidden, *forms}, key=len, reverse=True)
+        """Never show these values from now on."""
+        self.mask = self.mask.also(values)
 
     def masked(self, text: str) -> str:
         """The text without any value that is to be hidden."""
-        for value in self.hidden:
-            text = text.replace(value, MASK)
-        return text
+        return self.mask(text)
 
     def style(self, text: str, *styles: str) -> str:
         """The text in a style, where there are colours."""
@@ -157,12 +153,6 @@ class Console:
         width = max(map(len, names))
         colour = PALETTE[sorted(names).index(name) % len(PALETTE)]
         return self.style(f"{name:<{width}} |", colour)
-
-
-def _forms(secret: str) -> set[str]:
-    """How a secret may appear in what programs print: as it is, in a URL, in JSON, line by line."""
-    lines = {line for line in secret.splitlines() if len(line) >= 8}  # shorter ones could be any word
-    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *lines}
 
 
 def plain(text: str) -> str:

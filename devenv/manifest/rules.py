@@ -159,7 +159,7 @@ def commands_are_whole(scope: Scope) -> Iterator[Finding]:
     for path, one in scope.workloads.items():
         for key in ("command", "entrypoint"):
             line = getattr(one, key)
-            if isinstance(line, str) and not NEEDS_SHELL.search(line):
+            if isinstance(line, str) and not NEEDS_SHELL.search(REFERENCE.sub("", line)):
                 try:
                     shlex.split(line)
                 except ValueError as error:
@@ -515,13 +515,9 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
     name, dot, attribute = inside.partition(".")
     if not whole.endswith("}"):
         yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
-    elif (
-        name == "secret"
-        and path[0] == "services"
-        and path[2] in ("health", "route")
-        and "plugins" not in path
-    ):
-        yield path, f"${{{inside}}}: a secret would be seen here", "it is for env, files and gateway plugins"
+    elif _seen(path) and (name == "secret" or _is_secret(scope, name, attribute)):
+        hint = "it is for env, files, commands and gateway plugins"
+        yield path, f"${{{inside}}}: a secret would be seen here", hint
     elif name == "secret" and dot:
         if not _VARIABLE.match(attribute):
             yield path, f'"{attribute}" is not a name of a secret', "as an environment variable"
@@ -544,6 +540,21 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
         elif attribute not in known:
             hint = did_you_mean(attribute, known, f"it has: {', '.join(sorted(known))}")
             yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
+
+
+def _seen(path: Path) -> bool:
+    """Whether anybody sees what stands there: in labels, in addresses, in names of images."""
+    match path:
+        case ("services", _, "route", *rest):
+            return "plugins" not in rest
+        case ("services", _, "health", "http") | (_, _, "image"):
+            return True
+    return path[2:] == ("version",)
+
+
+def _is_secret(scope: Scope, name: str, attribute: str) -> bool:
+    kind = scope.kinds.get(scope.infra.get(name, ""))
+    return kind is not None and kind.options.get(attribute) == "secret"
 
 
 def _attributes(scope: Scope, name: str) -> frozenset[str]:

@@ -24,7 +24,7 @@ def kong_yml(stack: Stack, secrets: Mapping[str, str]) -> str:
 
 
 def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
-    """The gateway's configuration; secrets are still marks."""
+    """The gateway's configuration, with texts that are still sealed."""
     services = dict.fromkeys(route.service for route in gateway.routes)
     document: dict[str, Any] = {
         "_format_version": "3.0",
@@ -122,7 +122,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:
     match value:
-        case str():
+        case text.Sealed():
             return text.reveal(value, secrets)
         case dict():
             return {key: _revealed(item, secrets) for key, item in value.items()}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.stack.model import Stack, Unit
+from devenv.stack.text import join, masked
 
 
 def lost_addresses(stack: Stack) -> list[str]:
@@ -25,5 +26,5 @@ def lost_addresses(stack: Stack) -> list[str]:
 
 
 def _texts(unit: Unit) -> Iterator[tuple[str, str]]:
-    yield from unit.env
-    yield "command", " ".join((*(unit.entrypoint or ()), *(unit.command or ())))
+    yield from ((key, masked(value)) for key, value in unit.env)
+    yield "command", masked(join(" ", (*(unit.entrypoint or ()), *(unit.command or ()))))

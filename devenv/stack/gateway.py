@@ -7,8 +7,9 @@ from typing import Any
 
 from devenv.manifest import models
 from devenv.stack.model import Consumer, Gateway, Plugin, Route
+from devenv.stack.text import Text, public
 
-Fill = Callable[[str], str]
+Fill = Callable[[str], Text]
 """Puts values in the place of `${...}`."""
 
 
@@ -29,12 +30,13 @@ def gateway(manifest: models.Manifest, *, unit: str, fill: Fill, extra: Mapping[
 
 
 def _route(name: str, service: models.Service, route: models.Route, fill: Fill) -> Route:
+    where = f"services.{name}.route"
     return Route(
-        path=fill(route.path),
+        path=public(fill(route.path), where),
         service=name,
         port=next(iter(service.named_ports.values())),
         # Kong compares letters as they are, and browsers send small ones.
-        hosts=tuple(fill(host).lower() for host in route.host),
+        hosts=tuple(public(fill(host), where).lower() for host in route.host),
         methods=tuple(method.upper() for method in route.methods),
         strip=route.strip,
         plugins=_plugins(route.plugins, fill),

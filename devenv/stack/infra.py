@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from devenv.manifest.fields import seconds, size
 from devenv.manifest.models import Infra
 from devenv.manifest.source import Written
-from devenv.stack import text
+from devenv.stack import shell, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.model import File, Link, Need, Port, Probe, Role, Unit, Volume
 from devenv.stack.ports import Claim, Key
+from devenv.stack.text import Text
 from devenv.stack.world import Files
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A kind under a name, with every option decided. Values may hold secret marks."""
+    """A kind under a name, with every option decided."""
 
     name: str
     kind: Kind
     declared: Infra
-    options: Mapping[str, str | list[str]]
+    options: Mapping[str, Text | list[Text]]
+    env: Mapping[str, Text] = field(default_factory=dict)
 
     def claims(self) -> list[Claim]:
         """The ports it would like to have on this machine."""
@@ -36,7 +38,7 @@ class Instance:
                 found.append(Claim(self._unit(service), port["target"], number, explicit=wanted is not None))
         return found
 
-    def attribute(self, name: str, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> str:
+    def attribute(self, name: str, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> Text:
         """`url`, `host`, `password`, `public_url`, `public_port.9001` ... as text.
 
         Raises `KeyError` for what the kind does not have.
@@ -71,7 +73,7 @@ class Instance:
         value = self.options[option]
         if isinstance(value, list):
             chosen = value[int(index) : int(index) + 1] if index else value  # an empty list has no first
-            return " ".join(chosen)
+            return text.join(" ", chosen)
         return text.fill(value, lambda inner: self.attribute(inner, ports=ports, part=part, public=public))
 
     @property
@@ -88,37 +90,43 @@ class Instance:
         if self.declared.image and self.declared.version is None:
             return self.kind.supported.version_of(self.declared.image)
         version = self.options.get("version", "")
-        return version if isinstance(version, str) else ""
+        return "" if isinstance(version, list) else text.public(version, f"infra.{self.name}.version")
 
     def image(self, ports: Mapping[Key, int]) -> str:
         """The main unit's image."""
-        own = self._main()["image"]
-        return self.declared.image or text.fill(own, lambda inner: self.attribute(inner, ports=ports))
+        own = text.fill(self._main()["image"], lambda inner: self.attribute(inner, ports=ports))
+        return self.declared.image or text.public(own, f"infra.{self.name}.image")
 
-    def injected(self, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> dict[str, str]:
+    def injected(self, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> dict[str, Text]:
         """The variables that whoever uses it gets."""
 
-        def look_up(inner: str) -> str:
+        def look_up(inner: str) -> Text:
             return self.attribute(inner, ports=ports, part=part, public=public)
 
-        return {text.fill(key, look_up): text.fill(value, look_up) for key, value in self.kind.env.items()}
+        where = f"infra.{self.name}"
+        return {
+            text.public(text.fill(key, look_up), where): text.fill(value, look_up)
+            for key, value in self.kind.env.items()
+        }
 
     def units(self, *, ports: Mapping[Key, int], files: Files) -> list[Unit]:
         """The units it becomes: the thing itself, then its one-shots."""
         found = []
         for service in self._services():
 
-            def look_up(inner: str) -> str:
+            def look_up(inner: str) -> Text:
                 return self.attribute(inner, ports=ports)
 
-            once = text.fill(service["x-once"], look_up).strip() if "x-once" in service else None
-            if once == "":
+            once = text.fill(service["x-once"], look_up) if "x-once" in service else None
+            if isinstance(once, str) and not once.strip():
                 continue
             filled = _filled(service, look_up)
             unit = self._from_compose(filled, ports, once=once is not None)
             if unit.name == self.name:
-                dump, load = (tuple(_filled([*words], look_up)) for words in (self.kind.dump, self.kind.load))
-                unit = replace(unit, dump=dump, load=load)
+                dump, dumping = shell.read(_filled([*self.kind.dump], look_up))
+                load, loading = shell.read(_filled([*self.kind.load], look_up))
+                env = tuple({**dict(unit.env), **dumping, **loading}.items())
+                unit = replace(unit, env=env, dump=dump, load=load)
             seeds = self._files(service.get("x-files", {}), files)
             found.append(replace(unit, files=(*unit.files, *seeds)))
         return found
@@ -133,14 +141,16 @@ class Instance:
     def _unit(self, service: Mapping[str, Any]) -> str:
         return self.name + str(service["x-name"]).removeprefix(self.kind.name)
 
-    def _in_url(self, value: str, attribute: str) -> str:
+    def _in_url(self, value: Text, attribute: str) -> Text:
         return value if attribute in ("host", "port", "url") else text.quoted(value)
 
     def _files(self, wanted: Mapping[str, str], files: Files) -> tuple[File, ...]:
         found = []
         for folder, option in wanted.items():
             patterns = self.options[option.removeprefix("${").removesuffix("}")]
-            matched = [file for pattern in patterns for file in files.get(pattern, ())]
+            assert isinstance(patterns, list)
+            shown = [text.public(pattern, f"infra.{self.name}.seed") for pattern in patterns]
+            matched = [file for pattern in shown for file in files.get(pattern, ())]
             for index, (path, digest) in enumerate(matched):
                 target = f"{folder}/{index:02d}-{path.rsplit('/', 1)[-1]}"  # the order they were written in
                 found.append(File(target, source=path, digest=digest))
@@ -149,6 +159,11 @@ class Instance:
     def _from_compose(self, said: dict[str, Any], ports: Mapping[Key, int], *, once: bool) -> Unit:
         name = self._unit(said)
         main = name == self.name
+        said = {key: _public(value, f"infra.{name}.{key}") for key, value in said.items()}
+        command, entrypoint, variables = shell.started(
+            _words(said.get("command")), _words(said.get("entrypoint"))
+        )
+        probe, asking = _probe(said.get("healthcheck"))
         role: Role = "setup" if once else "infra"
         memory = said.get("mem_limit")
         wishes = {claim.container: claim.wanted for claim in self.claims() if claim.unit == name}
@@ -159,15 +174,17 @@ class Instance:
             image=self.image(ports) if main else said["image"],
             engine=self.kind.name,
             version=self.version if main or not declared.image else "",
-            command=_words(said.get("command")),
-            entrypoint=_words(said.get("entrypoint")),
-            env=tuple({**said.get("environment", {}), **declared.env}.items()),
+            command=command,
+            entrypoint=entrypoint,
+            env=tuple(
+                {**said.get("environment", {}), **(self.env if main else {}), **variables, **asking}.items()
+            ),
             ports=tuple(
                 Port(port["name"], port["target"], ports.get((name, port["target"])), wishes[port["target"]])
                 for port in said.get("ports", ())
             ),
             needs=(Need(self.name),) if once else (),
-            probe=_probe(said.get("healthcheck")),
+            probe=probe,
             volumes=tuple(
                 Volume(f"{self.name}-{volume}", target)
                 for volume, _, target in (entry.partition(":") for entry in said.get("volumes", ()))
@@ -213,10 +230,10 @@ def _published(publish: int | dict[str, int] | None, name: str, *, first: bool) 
 _TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}")  # `$$` is Compose's way to write a dollar
 
 
-def _filled(value: Any, look_up: Callable[[str], str]) -> Any:
+def _filled(value: Any, look_up: Callable[[str], Text]) -> Any:
     match value:
         case str():
-            return _TEMPLATE.sub(lambda found: "$" if found[1] is None else look_up(found[1]), value)
+            return text.fill(value, look_up, _TEMPLATE, escaped="$")
         case Written():
             return value
         case dict():
@@ -226,18 +243,32 @@ def _filled(value: Any, look_up: Callable[[str], str]) -> Any:
     return value
 
 
-def _words(command: Any) -> tuple[str, ...] | None:
-    return None if command is None else tuple(str(word) for word in command)
+def _public(value: Any, where: str) -> Any:
+    """What a key of a service says, without secrets where they would be seen."""
+    if where.rpartition(".")[2] not in ("command", "entrypoint", "environment", "healthcheck"):
+        for name in sorted(text.secrets_in(value)):
+            text.public(text.secret(name), where)
+    return value
 
 
-def _probe(check: Mapping[str, Any] | None) -> Probe | None:
+def _words(command: Any) -> tuple[Text, ...] | None:
+    return (
+        None
+        if command is None
+        else tuple(word if isinstance(word, text.Sealed) else str(word) for word in command)
+    )
+
+
+def _probe(check: Mapping[str, Any] | None) -> tuple[Probe | None, Mapping[str, Text]]:
+    """The check as a probe, and the variables that it reads."""
     if check is None:
-        return None
+        return None, {}
     how, *words = check["test"]
+    command, variables = shell.safe(("sh", "-c", words[0]) if how == "CMD-SHELL" else words)
     return Probe(
         "exec",
-        command=("sh", "-c", words[0]) if how == "CMD-SHELL" else tuple(words),
+        command=command,
         every=seconds(check.get("start_interval", "500ms")),
         timeout=seconds(check.get("timeout", "3s")),
         within=seconds(check.get("start_period", "60s")),
-    )
+    ), variables

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
 
 from devenv.stack import text
+from devenv.stack.text import Text
+
+Setting: TypeAlias = Text | float | None | list["Setting"] | dict[str, "Setting"]
+"""What a plugin's settings are made of."""
 
 Role = Literal["service", "job", "infra", "setup"]
 """`setup` is a one-shot that belongs to an infra unit, such as making MinIO's buckets."""
@@ -38,10 +42,20 @@ class Probe:
     kind: Literal["http", "tcp", "grpc", "exec"]
     port: int = 0
     path: str = ""
-    command: tuple[str, ...] = ()
+    command: tuple[Text, ...] = ()
     every: float = 0.5
     timeout: float = 2.0
     within: float = 60.0
+
+    @property
+    def shown(self) -> str:
+        """What it asks, for people."""
+        match self.kind:
+            case "exec":
+                return text.masked(text.join(" ", self.command))
+            case "http":
+                return f"GET {self.path} on port {self.port}"
+        return f"port {self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +65,8 @@ class Build:
     context: str
     dockerfile: str = "Dockerfile"
     target: str | None = None
-    args: tuple[tuple[str, str], ...] = ()
-    secrets: tuple[tuple[str, str], ...] = ()
+    args: tuple[tuple[str, Text], ...] = ()
+    secrets: tuple[tuple[str, Text], ...] = ()
     ssh: str | None = None
     digest: str = ""
 
@@ -98,7 +112,7 @@ class Link:
 class Unit:
     """One thing that runs: a service, a job, a store, or a store's one-shot.
 
-    Values may hold secret marks (`stack.text`). `memory` is in bytes, `cpu` in cores, `grace` in
+    A `Text` may hold secrets. `memory` is in bytes, `cpu` in cores, `grace` in
     seconds. `uid` is whom the image would make itself, started as root. `dump` writes a store's content
     to stdout and `load` reads it back. `extra` are Compose keys that have no neutral form; `compose` and
     `kubernetes` are the user's own fragments, merged last.
@@ -110,9 +124,9 @@ class Unit:
     engine: str = ""
     version: str = ""
     build: Build | None = None
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    env: tuple[tuple[str, str], ...] = ()
+    command: tuple[Text, ...] | None = None
+    entrypoint: tuple[Text, ...] | None = None
+    env: tuple[tuple[str, Text], ...] = ()
     ports: tuple[Port, ...] = ()
     needs: tuple[Need, ...] = ()
     probe: Probe | None = None
@@ -138,6 +152,11 @@ class Unit:
     kubernetes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def shown_command(self) -> str:
+        """Its command, for people."""
+        return text.masked(text.join(" ", self.command or ()))
+
+    @property
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
@@ -149,10 +168,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A gateway plugin with its settings, which may hold secret marks."""
+    """A gateway plugin with its settings."""
 
     name: str
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Setting] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +192,11 @@ class Consumer:
     """Somebody who may call the gateway."""
 
     name: str
-    keys: tuple[str, ...] = ()
-    basic: tuple[tuple[str, str], ...] = ()
-    jwt: tuple[Mapping[str, str], ...] = ()
-    groups: tuple[str, ...] = ()
-    custom_id: str | None = None
+    keys: tuple[Text, ...] = ()
+    basic: tuple[tuple[str, Text], ...] = ()
+    jwt: tuple[Mapping[str, Text], ...] = ()
+    groups: tuple[Text, ...] = ()
+    custom_id: Text | None = None
     plugins: tuple[Plugin, ...] = ()
 
 
@@ -243,7 +262,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
         "command": [unit.command, unit.entrypoint],
-        "env": sorted(unit.env),
+        "env": sorted(unit.env, key=lambda entry: entry[0]),
         "ports": [
             [(port.name, port.container, port.wanted, port.host) for port in unit.ports],
             [(link.label, link.url) for link in unit.links],
@@ -253,7 +272,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             for file in unit.files
         ],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
-        "health": asdict(unit.probe) if unit.probe else None,
+        "health": unit.probe and {one.name: getattr(unit.probe, one.name) for one in fields(unit.probe)},
         "settings": [
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),
@@ -263,9 +282,8 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
     }
 
     def digest(value: Any) -> str:
-        body = repr(value)
-        used = text.secrets_in(body.replace("\\x00", "\0"))
-        return text.digest(body, *(secrets.get(name, "") for name in sorted(used)))[:8]
+        used = sorted(text.secrets_in(value))
+        return text.digest(repr(value), *(secrets.get(name, "") for name in used))[:8]
 
     return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
+from devenv.stack.text import Text
 from devenv.stack.world import World
 
 
@@ -18,11 +19,11 @@ class Names:
         self.manifest, self.instances, self.world = manifest, instances, world
         self.namespace = manifest.namespace or world.namespace or manifest.name
 
-    def text(self, value: str) -> str:
+    def text(self, value: str) -> Text:
         """A text with every `${...}` filled in, as containers see it."""
-        return text.fill(value, self.look_up)
+        return text.in_json(text.fill(value, self.look_up))
 
-    def look_up(self, reference: str) -> str:
+    def look_up(self, reference: str) -> Text:
         """What `orders.url`, `secret.KEY` or `stack.name` stands for."""
         name, _, attribute = reference.partition(".")
         if name == "secret":
@@ -45,12 +46,12 @@ class Names:
             "public_url": f"http://localhost:{host}",
         }[attribute]
 
-    def injected(self, uses: list[str], *, public: bool = False) -> dict[str, str]:
+    def injected(self, uses: list[str], *, public: bool = False) -> dict[str, Text]:
         """Addresses of what is used, as seen by containers or, `public`, by this machine.
 
         A variable that two would set differently is set by neither.
         """
-        offers: list[tuple[str, str]] = []
+        offers: list[tuple[str, Text]] = []
         for use in uses:
             used, _, part = use.partition("/")
             if used in self.instances:
@@ -63,14 +64,14 @@ class Names:
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
-    def _offered(self, instance: Instance, part: str, prefix: str, *, public: bool) -> list[tuple[str, str]]:
+    def _offered(self, instance: Instance, part: str, prefix: str, *, public: bool) -> list[tuple[str, Text]]:
         injected = instance.injected(ports=self.world.ports, part=part, public=public)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
             return [(key.replace(long, short), value) for key, value in injected.items()]
         return list(injected.items())
 
-    def on_host(self, name: str) -> dict[str, str]:
+    def on_host(self, name: str) -> dict[str, Text]:
         """The variables that service or job `name` would get on this machine; "" for all there are."""
         if not name:
             reachable = [name for name, one in self.manifest.services.items() if one.named_ports]
@@ -78,10 +79,10 @@ class Names:
         workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         one = workloads[name]
         secrets = {key: text.secret(key) for key in one.secrets}
-        own = {key: text.fill(value, self._look_up_here) for key, value in one.env.items()}
+        own = {key: text.in_json(text.fill(value, self._look_up_here)) for key, value in one.env.items()}
         return {**self.injected(one.uses, public=True), **secrets, **own}
 
-    def _look_up_here(self, reference: str) -> str:
+    def _look_up_here(self, reference: str) -> Text:
         """What a name stands for on this machine: addresses are the published ones."""
         name, _, attribute = reference.partition(".")
         if name not in ("secret", "stack") and attribute in ("url", "host", "port"):

@@ -6,16 +6,16 @@ wished for, `resolve` puts it all together.
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
 from devenv.manifest.rules import BUILD_SECRET, NEEDS_SHELL, Scope
 from devenv.manifest.source import Path, Written
-from devenv.stack import text
+from devenv.stack import shell, text
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infra import Instance, variable
@@ -37,6 +37,7 @@ from devenv.stack.model import (
 from devenv.stack.names import Names
 from devenv.stack.ports import Claim
 from devenv.stack.references import needs
+from devenv.stack.text import Text
 from devenv.stack.world import Outline, Want, World
 
 
@@ -91,7 +92,7 @@ def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
 
 def host_environment(
     manifest: Manifest, catalogue: Catalogue, world: World, service: str = ""
-) -> dict[str, str]:
+) -> dict[str, Text]:
     """The variables with which a program on this machine reaches the stack, or what one service reaches."""
     return _Resolver(manifest, catalogue, world).names.on_host(service)
 
@@ -144,7 +145,7 @@ class _Resolver:
         kind = catalogue[kind_name]
         declared = self.manifest.infra.get(name, Infra())
         said = {key: value for key, value in _said(declared).items() if key in kind.options}
-        options: dict[str, str | list[str]] = {}
+        options: dict[str, Text | list[Text]] = {}
         for option, default in kind.options.items():
             value = said.get(option, default)
             if value == {"secret": True}:
@@ -157,19 +158,21 @@ class _Resolver:
                 items = value if isinstance(value, list) else [value]
                 options[option] = [self._option(item) for item in items]
             else:
-                options[option] = self._option(value).replace("${", "$${")  # what is left is literal
+                options[option] = text.literals(  # what is left is literal
+                    self._option(value), lambda literal: literal.replace("${", "$${")
+                )
         if kind.part is not None and kind.part.collects:
             collected = options[kind.part.collects]
             assert isinstance(collected, list)
             for part in _parts(scope, name):
                 if part not in collected and part != options[kind.part.option]:
                     collected.append(part)
-        env = {key: self._option(value) for key, value in declared.env.items()}
-        image = self._option(declared.image) if declared.image else None
-        declared = declared.model_copy(update={"env": env, "image": image})
-        return Instance(name, kind, declared, options)
+        env = {key: text.in_json(self._option(value)) for key, value in declared.env.items()}
+        image = text.public(self._option(declared.image or ""), f"infra.{name}.image")
+        declared = declared.model_copy(update={"image": image or None})
+        return Instance(name, kind, declared, options, env)
 
-    def _option(self, value: Any) -> str:
+    def _option(self, value: Any) -> Text:
         """An option's text; only secrets and the stack's own name may be referred to in it."""
         return text.fill(_written(value), self.names.look_up)
 
@@ -181,8 +184,9 @@ class _Resolver:
         publish = one.publish if isinstance(one.publish, dict) else {}
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
+        probe, variables = _probe(one.health, main, self.names.text, f"services.{name}.health")
         return Unit(
-            **self._workload(name, one, own | self.names.injected(one.uses), one.env),
+            **self._workload(name, one, own | self.names.injected(one.uses), one.env, variables),
             name=name,
             role="service",
             ports=tuple(
@@ -193,11 +197,13 @@ class _Resolver:
                 )
                 for key, port in ports.items()
             ),
-            probe=_probe(one.health, main, self.names.text),
+            probe=probe,
             replicas=one.replicas,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
-            routes=tuple(self.names.text(route.path) for route in one.route),
+            routes=tuple(
+                text.public(self.names.text(route.path), f"services.{name}.route") for route in one.route
+            ),
         )
 
     def _job(self, name: str, one: Job) -> Unit:
@@ -222,19 +228,27 @@ class _Resolver:
         )
 
     def _workload(
-        self, name: str, one: Service | Job, injected: dict[str, str], env: dict[str, str]
+        self,
+        name: str,
+        one: Service | Job,
+        injected: Mapping[str, Text],
+        env: Mapping[str, str],
+        probing: Mapping[str, Text] = MappingProxyType({}),
     ) -> dict[str, Any]:
         own = {key: self.names.text(value) for key, value in env.items()}
         secrets = {key: text.secret(key) for key in one.secrets}
         build = self._build(one)
+        command, entrypoint, variables = shell.started(
+            self._command(one.command), self._command(one.entrypoint)
+        )
         return {
             "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}"
             if build
-            else self.names.text(one.image or ""),
+            else text.public(self.names.text(one.image or ""), "image"),
             "build": build,
-            "command": self._command(one.command),
-            "entrypoint": self._command(one.entrypoint),
-            "env": tuple({**injected, **secrets, **own}.items()),
+            "command": command,
+            "entrypoint": entrypoint,
+            "env": tuple({**injected, **secrets, **own, **variables, **probing}.items()),
             "needs": tuple(self._needs(name)),
             "files": tuple(self._file(target, source) for target, source in one.files.items()),
             "memory": one.resources.memory,
@@ -254,7 +268,7 @@ class _Resolver:
         digest = text.digest(content, said.dockerfile, said.target or "", repr(args))
         return Build(said.context, said.dockerfile, said.target, args, secrets, said.ssh, digest)
 
-    def _build_secret(self, source: str) -> str:
+    def _build_secret(self, source: str) -> Text:
         """A file of the project, or a secret: `$NAME` is another way to write `${secret.NAME}`."""
         named = BUILD_SECRET.fullmatch(source)
         return source if named is None else text.secret(named["short"] or named["name"])
@@ -264,13 +278,14 @@ class _Resolver:
         everything: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         return next(name for name, other in everything.items() if other.build == one.build)
 
-    def _command(self, command: str | list[str] | None) -> tuple[str, ...] | None:
+    def _command(self, command: str | list[str] | None) -> tuple[Text, ...] | None:
         match command:
             case None:
                 return None
             case str():
                 line = self.names.text(command)
-                return ("sh", "-c", line) if NEEDS_SHELL.search(line) else tuple(shlex.split(line))
+                bare = text.rewrite(line, lambda secret: "")
+                return ("sh", "-c", line) if NEEDS_SHELL.search(bare) else tuple(text.words(line))
         return tuple(self.names.text(word) for word in command)
 
     def _file(self, target: str, source: Any) -> File:
@@ -310,28 +325,32 @@ def _parts(scope: Scope, name: str) -> list[str]:
     return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
 
 
-def _probe(health: Health | None, port: int | None, fill: Callable[[str], str]) -> Probe | None:
+def _probe(
+    health: Health | None, port: int | None, fill: Callable[[str], Text], where: str
+) -> tuple[Probe | None, dict[str, Text]]:
+    """The probe, and the variables that it reads."""
     if health is None:
-        return Probe("tcp", port) if port else None
+        return Probe("tcp", port) if port else None, {}
     timed = partial(Probe, every=health.every, timeout=health.timeout, within=health.within)
     if health.exec is not None:
         words = ["sh", "-c", health.exec] if isinstance(health.exec, str) else health.exec
-        return timed("exec", command=tuple(map(fill, words)))
+        command, variables = shell.safe(tuple(map(fill, words)))
+        return timed("exec", command=command), variables
     if health.http is not None:
-        return timed("http", port or 0, fill(health.http))
+        return timed("http", port or 0, text.public(fill(health.http), f"{where}.http")), {}
     if health.grpc is not None:
-        return timed("grpc", health.grpc)
-    return timed("tcp", health.tcp or 0)
+        return timed("grpc", health.grpc), {}
+    return timed("tcp", health.tcp or 0), {}
 
 
 def _secrets(value: Any) -> set[str]:
     """Names of the secrets anywhere in a value."""
     match value:
-        case str():
+        case text.Sealed():
             return text.secrets_in(value)
         case File():
             return {value.secret} if value.secret else set()
-        case Unit() | Gateway() | Consumer() | Route() | Plugin() | Build():
+        case Unit() | Probe() | Gateway() | Consumer() | Route() | Plugin() | Build():
             return set().union(*(_secrets(getattr(value, name)) for name in value.__slots__))
         case dict():
             return set().union(*(_secrets(item) for item in value.values())) if value else set()

@@ -1,20 +1,65 @@
-"""Text with `${...}` in it, and secrets in text.
+"""Text with `${...}` in it, and text with secrets in it.
 
-A `Stack` never holds the value of a secret: where one belongs, the text holds a mark, and a renderer
-puts in what its format needs (a variable, a Kubernetes Secret, asterisks). NUL frames the mark
-because no manifest may contain one.
+A `Stack` never holds the value of a secret: a text that has one is `Sealed`, and only a renderer (which
+puts in what its format needs) or a mask opens it. Everything else is a plain `str`, which never has one,
+so the type checker names each place that forgets.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
+from devenv.errors import UsageError
+from devenv.masking import MASK
+
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
-_SECRET = re.compile("\0([A-Za-z_][A-Za-z0-9_]*)(|:url)\0")
-MASK = "******"
+
+Place = Literal["plain", "url", "json"]
+"""Where a secret stands, which decides how its value is quoted there."""
+
+_QUOTED: Mapping[Place, Callable[[str], str]] = {
+    "plain": str,
+    "url": lambda value: quote(value, safe=""),
+    "json": lambda value: json.dumps(value)[1:-1],
+}
+_PREFIX: Mapping[Place, str] = {"plain": "DEVENV_SECRET_", "url": "DEVENV_URL_", "json": "DEVENV_JSON_"}
+PLACES = tuple(_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret's name and where it stands; never its value."""
+
+    name: str
+    place: Place = "plain"
+
+    @property
+    def variable(self) -> str:
+        """The variable that holds it, quoted. Prefixed, so that nothing in the environment wins over it."""
+        return _PREFIX[self.place] + self.name
+
+    def value(self, values: Mapping[str, str]) -> str:
+        """What it stands for, quoted. Raises `KeyError` when it has no value."""
+        return _QUOTED[self.place](values[self.name])
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A text with at least one secret in it, as its parts. It has no `str`: reveal, mask or rewrite it."""
+
+    parts: tuple[str | Secret, ...]
+
+    def __str__(self) -> str:
+        raise TypeError("a text with secrets in it was printed unopened")
+
+
+Text: TypeAlias = str | Sealed
 
 
 def digest(*parts: str) -> str:
@@ -22,9 +67,66 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
-def fill(text: str, look_up: Callable[[str], str]) -> str:
-    """Replace every `${name}` by what `look_up` says, and `$${` by `${`."""
-    return REFERENCE.sub(lambda found: "${" if found[1] is None else look_up(found[1]), text)
+def secret(name: str) -> Text:
+    """A text that is one secret."""
+    return Sealed((Secret(name),))
+
+
+def parts(text: Text) -> tuple[str | Secret, ...]:
+    """A text's literal parts and secrets, in order."""
+    return (text,) if isinstance(text, str) else text.parts
+
+
+def of_parts(pieces: Iterable[str | Secret]) -> Text:
+    """The text that has these parts."""
+    merged: list[str | Secret] = []
+    for piece in pieces:
+        if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += piece
+        elif piece != "":
+            merged.append(piece)
+    if any(isinstance(piece, Secret) for piece in merged):
+        return Sealed(tuple(merged))
+    return "".join(piece for piece in merged if isinstance(piece, str))
+
+
+def join(separator: str, texts: Iterable[Text]) -> Text:
+    """Like `str.join`."""
+    pieces: list[str | Secret] = []
+    for index, text in enumerate(texts):
+        pieces += (separator, *parts(text)) if index else parts(text)
+    return of_parts(pieces)
+
+
+def literals(text: Text, change: Callable[[str], Text]) -> Text:
+    """The text with each part that is no secret changed."""
+    if isinstance(text, str):
+        return change(text)
+    changed = (parts(change(part)) if isinstance(part, str) else (part,) for part in text.parts)
+    return of_parts(piece for pieces in changed for piece in pieces)
+
+
+def fill(
+    text: Text, look_up: Callable[[str], Text], pattern: re.Pattern[str] = REFERENCE, escaped: str = "${"
+) -> Text:
+    """Replace every `${name}` by what `look_up` says, and `$${` by `${`.
+
+    Another `pattern` has the name as its only group; what matches without one becomes `escaped`.
+    """
+
+    def filled(literal: str) -> Text:
+        if "$" not in literal:
+            return literal
+        pieces = pattern.split(literal)
+        return join(
+            "",
+            (
+                piece if index % 2 == 0 else escaped if piece is None else look_up(piece)
+                for index, piece in enumerate(pieces)
+            ),
+        )
+
+    return literals(text, filled)
 
 
 def names_in(text: str) -> list[str]:
@@ -32,40 +134,96 @@ def names_in(text: str) -> list[str]:
     return [found[1] for found in REFERENCE.finditer(text) if found[1] is not None]
 
 
-def secret(name: str) -> str:
-    """The mark that stands for a secret."""
-    return f"\0{name}\0"
-
-
-def quoted(text: str) -> str:
+def quoted(text: Text) -> Text:
     """Text fit for the user, password or path of a URL; a secret in it will be quoted when revealed."""
-    parts = _SECRET.split(text)
-    return "".join(
-        quote(part, safe="") if index % 3 == 0 else f"\0{part}:url\0" if index % 3 == 1 else ""
-        for index, part in enumerate(parts)
+    return of_parts(
+        quote(part, safe="") if isinstance(part, str) else replace(part, place="url") for part in parts(text)
     )
 
 
-def secrets_in(text: str) -> set[str]:
-    """Names of the secrets that a text holds."""
-    return {found[1] for found in _SECRET.finditer(text)}
+def in_json(text: Text) -> Text:
+    """The text with its secrets quoted as its strings need it, if it is JSON."""
+    if isinstance(text, str) or not (isinstance(text.parts[0], str) and text.parts[0].lstrip()[:1] in "{["):
+        return text
+    inside, example = False, ""  # a string; and the same JSON without secrets
+    placed: list[str | Secret] = []
+    for part in text.parts:
+        if isinstance(part, str):
+            example += part
+            placed.append(part)
+            inside ^= re.sub(r"\\.", "", part, flags=re.DOTALL).count('"') % 2 == 1
+        else:
+            example += "x" if inside else "0"
+            placed.append(replace(part, place="json") if inside and part.place == "plain" else part)
+    try:
+        json.loads(example)
+    except ValueError:
+        return text
+    return of_parts(placed)
 
 
-def map_secrets(text: str, put: Callable[[str, bool], str], plain: Callable[[str], str] = str) -> str:
-    """Rewrite a text: `put(name, in_url)` for each secret, `plain` for what is between them."""
-    parts = _SECRET.split(text)
-    return "".join(
-        plain(parts[index])
-        + (put(parts[index + 1], bool(parts[index + 2])) if index + 2 < len(parts) else "")
-        for index in range(0, len(parts), 3)
-    )
+def secrets(texts: Iterable[Text]) -> set[Secret]:
+    """The secrets of some texts, each with the place where it stands."""
+    return {part for text in texts for part in parts(text) if isinstance(part, Secret)}
 
 
-def reveal(text: str, values: Mapping[str, str]) -> str:
+def secrets_in(value: object) -> set[str]:
+    """Names of the secrets anywhere in texts, sequences and mappings."""
+    match value:
+        case Sealed():
+            return {part.name for part in value.parts if isinstance(part, Secret)}
+        case Mapping():
+            return secrets_in(tuple(value.values()))
+        case tuple() | list():
+            return {name for item in value if not isinstance(item, str) for name in secrets_in(item)}
+    return set()
+
+
+def rewrite(text: Text, put: Callable[[Secret], str], plain: Callable[[str], str] = str) -> str:
+    """A text as another language writes it: `put` for each secret, `plain` for what is between them."""
+    if isinstance(text, str):
+        return plain(text)
+    return "".join(plain(part) if isinstance(part, str) else put(part) for part in text.parts)
+
+
+def reveal(text: Text, values: Mapping[str, str]) -> str:
     """The text with its secrets in it. Raises `KeyError` for one that has no value."""
-    return map_secrets(text, lambda name, url: quote(values[name], safe="") if url else values[name])
+    return rewrite(text, lambda secret: secret.value(values))
 
 
-def masked(text: str) -> str:
+def masked(text: Text) -> str:
     """The text as it may be shown."""
-    return map_secrets(text, lambda name, url: MASK)
+    return rewrite(text, lambda secret: MASK)
+
+
+def public(text: Text, where: str) -> str:
+    """A text that anybody may see. Raises `UsageError` when a secret is in it."""
+    if isinstance(text, str):
+        return text
+    names = ", ".join(sorted(secrets_in(text)))
+    raise UsageError(
+        f"{where}: a secret would be seen here",
+        why=f"{masked(text)} holds {names}",
+        hint="secrets are for env, files, commands and gateway plugins",
+    )
+
+
+def words(line: Text) -> Sequence[Text]:
+    """A command line without anything for a shell but quotes, as words; a secret never ends one."""
+    found: list[list[str | Secret]] = []
+    quoting, open_ = "", False  # the quote that is open, and whether a word is
+    for part in parts(line):
+        for piece in part if isinstance(part, str) else (part,):
+            if isinstance(piece, str) and piece in " \t\r\n" and not quoting:
+                open_ = False
+                continue
+            if not open_:
+                found.append([])
+                open_ = True
+            if piece == quoting:
+                quoting = ""
+            elif piece in ("'", '"') and not quoting:
+                quoting = str(piece)
+            else:
+                found[-1].append(piece)
+    return [of_parts(pieces) for pieces in found]

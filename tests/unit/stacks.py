@@ -13,6 +13,7 @@ from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
+from devenv.stack.text import rewrite
 from devenv.stack.world import World
 
 CATALOGUE = Catalogue(assets.catalogue())
@@ -45,8 +46,8 @@ def unit(text: str, name: str, **read: object) -> Unit:
 
 
 def env(text: str, name: str) -> dict[str, str]:
-    """What a unit is given, with secrets shown as `<NAME>`."""
-    return {key: value.replace(":url\0", "\0").replace("\0", "|") for key, value in unit(text, name).env}
+    """What a unit is given, with secrets shown as `|NAME|`."""
+    return {key: rewrite(value, lambda secret: f"|{secret.name}|") for key, value in unit(text, name).env}
 
 
 def fingerprints(stack: Stack, secrets: dict[str, str] | None = None) -> dict[str, str]:

@@ -81,7 +81,7 @@ def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
     made = resolve(parsed, catalogue, World("c0ffee", {("bus", 4222): 4222, ("bus", 8222): 9999}))
     files = compose.render(made, Source(secrets={"BUS_TOKEN": "t"})).files
     services = yaml.safe_load(files["compose.yaml"])["services"]
-    assert services["api"]["environment"] == {"BUS_URL": "nats://${DEVENV_SECRET_BUS_TOKEN_URL}@bus:4222"}
+    assert services["api"]["environment"] == {"BUS_URL": "nats://${DEVENV_URL_BUS_TOKEN}@bus:4222"}
     assert services["api"]["depends_on"] == {"bus": {"condition": "service_healthy"}}
     bus = services["bus"]
     assert {key: bus[key] for key in ("image", "command", "ports")} == {

@@ -538,7 +538,7 @@ BROKEN = {
         'name: a\nservices:\n  a: {image: x, port: 80, health: "/?key=${secret.KEY}"}\n',
         [
             "3:27: services.a.health.http: ${secret.KEY}: a secret would be seen here"
-            " - it is for env, files and gateway plugins"
+            " - it is for env, files, commands and gateway plugins"
         ],
     ),
     "a secret without a name, anywhere": (

@@ -45,7 +45,7 @@ def test_no_secret_stands_in_the_compose_file() -> None:
 def test_a_secret_is_a_variable_of_compose_and_quoted_in_urls() -> None:
     env = service("uses: [postgres]")["environment"]
     assert env["PGPASSWORD"] == "${DEVENV_SECRET_POSTGRES_PASSWORD}"
-    assert env["DATABASE_URL"] == "postgresql://app:${DEVENV_SECRET_POSTGRES_PASSWORD_URL}@postgres:5432/app"
+    assert env["DATABASE_URL"] == "postgresql://app:${DEVENV_URL_POSTGRES_PASSWORD}@postgres:5432/app"
 
 
 def test_dollars_of_the_user_reach_the_container_as_they_are() -> None:

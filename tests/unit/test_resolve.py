@@ -10,6 +10,7 @@ from devenv.stack import text
 from devenv.stack.model import Need, Probe
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, outline
+from devenv.stack.text import secret
 from devenv.stack.world import World
 
 from .stacks import CATALOGUE, env, manifest, stack, unit
@@ -137,13 +138,13 @@ def test_references_are_filled_in_wherever_they_may_stand() -> None:
     assert postgres.image == "postgres:shop"
     assert (
         dict(postgres.env).items()
-        >= {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": "\0DB\0", "A": "http://api:80"}.items()
+        >= {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": secret("DB"), "A": "http://api:80"}.items()
     )
     assert made.gateway is not None
     (route,), (me,) = made.gateway.routes, made.gateway.consumers
     assert (route.path, route.hosts, api.routes) == ("/shop", ("shop.localhost",), ("/shop",))
     assert route.plugins[0].config == {"allow": ["shop"]}
-    assert (me.keys, me.custom_id, me.groups) == (("\0KEY\0",), "shop", ("shop",))
+    assert (me.keys, me.custom_id, me.groups) == ((secret("KEY"),), "shop", ("shop",))
 
 
 def test_a_password_reaches_the_store_and_its_users_as_it_was_written() -> None:
@@ -223,7 +224,7 @@ def test_a_job_like_a_service_takes_its_image_variables_and_secrets() -> None:
     """
     api, seed = (stack(text).unit(name) for name in ("api", "seed"))
     assert (seed.image, seed.build, seed.files) == (api.image, api.build, api.files)
-    assert dict(seed.env) == {"A": "1", "B": "2", "KEY": "\0KEY\0"}
+    assert dict(seed.env) == {"A": "1", "B": "2", "KEY": secret("KEY")}
     assert seed.command == ("seed", "it")
 
 
@@ -330,7 +331,7 @@ def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> N
         "WEB_URL": "http://localhost:8181",
         "SELF": "http://localhost:8080",
         "NAME": "a",
-        "KEY": "\0KEY\0",
+        "KEY": secret("KEY"),
     }
     everything = host_environment(parsed, CATALOGUE, world)
     assert everything["API_URL"] == "http://localhost:8080"

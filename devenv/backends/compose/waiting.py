@@ -12,7 +12,6 @@ from devenv.backends.base import Interrupted
 from devenv.backends.causes import likely
 from devenv.backends.images import TAIL
 from devenv.errors import Card, UnitFailed
-from devenv.stack import text
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine, State
@@ -80,7 +79,7 @@ class Waiting:
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self.engine.log_tail(self.container, TAIL)
-        facts = [("probe", _described(self.unit))] if self.unit.probe else []
+        facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         health = self.engine.inspect(self.container)["State"].get("Health", {}).get("Log") or []
         output = health[-1]["Output"].strip() if health else ""
         # HTTP says it in its first line, a command in its last.
@@ -90,17 +89,6 @@ class Waiting:
 
     def _failed(self, what: str, lines: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
         unit = self.unit
-        command = [("command", text.masked(" ".join(unit.command)))] if unit.command else []
+        command = [("command", unit.shown_command)] if unit.command else []
         hint = likely([what, *lines]) or f"devenv logs {unit.name}"
         return UnitFailed(Card(unit.name, what, facts=(*command, *facts), said=tuple(lines), hint=hint))
-
-
-def _described(unit: Unit) -> str:
-    probe = unit.probe
-    assert probe is not None
-    match probe.kind:
-        case "exec":
-            return " ".join(probe.command)
-        case "http":
-            return f"GET {probe.path} on port {probe.port}"
-    return f"port {probe.port}"

@@ -10,7 +10,6 @@ from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
 from devenv.errors import Card, DevenvError
-from devenv.stack import text
 from devenv.stack.model import Unit
 
 TAIL = 15  # log lines on a card; as on Compose
@@ -57,8 +56,8 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     said = log_tail(client, namespace, verdict.pod) if verdict.pod else []
     names = [verdict.pod] if verdict.pod else owners(unit)
     happened = events(client, namespace, names)
-    command = [("command", text.masked(" ".join(unit.command)))] if unit.command else []
-    probe = [("probe", described(unit))] if unit.probe and not verdict.ended else []
+    command = [("command", unit.shown_command)] if unit.command else []
+    probe = [("probe", unit.probe.shown)] if unit.probe and not verdict.ended else []
     facts = (*command, *verdict.facts, *probe)
     known = {fact for _, fact in facts}
     facts += tuple(("event", one) for one in happened if one not in known)
@@ -127,15 +126,3 @@ def _about(name: str, names: Sequence[str]) -> bool:
 
 def _moment(event: Object) -> str:
     return str(event.get("lastTimestamp") or event.get("eventTime") or "")
-
-
-def described(unit: Unit) -> str:
-    """A unit's probe for people."""
-    probe = unit.probe
-    assert probe is not None
-    match probe.kind:
-        case "exec":
-            return " ".join(probe.command)
-        case "http":
-            return f"GET {probe.path} on port {probe.port}"
-    return f"port {probe.port}"

@@ -16,6 +16,7 @@ from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
 from devenv.stack.model import File, Probe, Stack, Unit
+from devenv.stack.text import Text
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
@@ -129,9 +130,9 @@ def _build_secret(unit: Unit, key: str) -> str:
 def _build_secrets(stack: Stack, root: str) -> dict[str, Any]:
     """Where `docker compose build` finds them: each is a file, or whole a variable of `.env`."""
     return {
-        _build_secret(unit, key): {"environment": variable(name)}
-        if (name := next(iter(text.secrets_in(source)), ""))
-        else {"file": _from_bundle(root, source)}
+        _build_secret(unit, key): {"file": _from_bundle(root, source)}
+        if isinstance(source, str)
+        else {"environment": next(iter(text.secrets([source]))).variable}
         for unit in stack.units
         if unit.build is not None
         for key, source in unit.build.secrets
@@ -191,7 +192,7 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
     }
 
 
-def in_container(probe: Probe) -> list[str]:
+def in_container(probe: Probe) -> list[Text]:
     """The probe as a check the engine runs; for HTTP and TCP with whatever the image has.
 
     Where it has nothing that speaks HTTP, a listening port has to do, read from the kernel's table.
@@ -230,11 +231,9 @@ def _duration(value: float) -> str:
 def _escaped(value: Any) -> Any:
     """Compose interpolates every text: a dollar is doubled, a secret becomes its variable."""
     match value:
-        case str():
-            return text.map_secrets(
-                value,
-                lambda name, url: f"${{{variable(name, url=url)}}}",
-                lambda plain: plain.replace("$", "$$"),
+        case str() | text.Sealed():
+            return text.rewrite(
+                value, lambda secret: f"${{{secret.variable}}}", lambda plain: plain.replace("$", "$$")
             )
         case dict():
             return {key: _escaped(item) for key, item in value.items()}
@@ -243,17 +242,11 @@ def _escaped(value: Any) -> Any:
     return value
 
 
-def variable(name: str, *, url: bool = False) -> str:
-    """The variable that stands for a secret; prefixed, so that nothing in the environment wins over it."""
-    return f"DEVENV_SECRET_{name}_URL" if url else f"DEVENV_SECRET_{name}"
-
-
 def _env(stack: Stack, secrets: Mapping[str, str]) -> str:
     lines = ["# Secrets of this checkout; never commit this file."]
     for name in sorted(stack.secrets | stack.generated):
-        for url in (False, True):
-            value = text.reveal(text.quoted(text.secret(name)) if url else text.secret(name), secrets)
+        for secret in (text.Secret(name, place) for place in text.PLACES):
             # In single quotes Compose has no way to write a backslash before a quote.
-            escaped = re.sub(r'([\\"$])', r"\\\1", value)
-            lines.append(f'{variable(name, url=url)}="{escaped}"')
+            escaped = re.sub(r'([\\"$])', r"\\\1", secret.value(secrets))
+            lines.append(f'{secret.variable}="{escaped}"')
     return "\n".join(lines) + "\n"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from devenv.errors import UsageError
 from devenv.render.kong import kong_yml
-from devenv.stack import text
+from devenv.stack import shell, text
 from devenv.stack.model import File, Stack, Unit
+from devenv.stack.text import Text
 
 LIMIT = 1024 * 1024  # bytes in one object; etcd takes no more
-INLINE = "DEVENV_SECRET_"  # variables for secrets in a command, which can hold none itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,19 @@ class Content:
 def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> Content:
     """Everything that a unit reads. Raises `UsageError` where it is more than an object holds."""
     secret = {
-        key: _base64(text.reveal(value, secrets).encode()) for key, value in unit.env if _has_secret(value)
+        key: _base64(text.reveal(value, secrets).encode())
+        for key, value in (*unit.env, *inline(unit).items())
+        if isinstance(value, text.Sealed)
     }
-    for name in inline(unit):
-        secret[INLINE + name] = _base64(secrets[name].encode())
     plain: dict[str, str] = {}
     binary: dict[str, str] = {}
     mounts: dict[str, tuple[bool, str]] = {}
     for file in unit.files:
-        raw, hidden, key = _raw(stack, file, secrets, files), _hidden(stack, file), _key(file.target)
+        raw, hidden, key = (
+            _raw(stack, file, secrets, files),
+            bool(file.secret or file.holds),
+            _key(file.target),
+        )
         mounts[file.target] = hidden, key
         if hidden:
             secret[key] = _base64(raw)
@@ -61,24 +65,17 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
     return Content(secret, plain, binary, mounts)
 
 
-def inline(unit: Unit) -> list[str]:
-    """Names of the secrets in a unit's command."""
-    words = (*(unit.entrypoint or ()), *(unit.command or ()))
-    return sorted(set().union(*(text.secrets_in(word) for word in words)))
+def inline(unit: Unit) -> dict[str, Text]:
+    """The variables for secrets in a unit's command and probe, which can hold none themselves."""
+    probe = unit.probe.command if unit.probe and not unit.one_shot else ()
+    words = (*(unit.entrypoint or ()), *(unit.command or ()), *probe)
+    return shell.variables(text.secrets(words))
 
 
 def _raw(stack: Stack, file: File, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
     if file.secret:
         return secrets[file.secret].encode()
     return kong_yml(stack, secrets).encode() if file.rendered else files[file.source]
-
-
-def _hidden(stack: Stack, file: File) -> bool:
-    return bool(file.secret) or (bool(file.rendered) and _has_secret(repr(stack.gateway)))
-
-
-def _has_secret(value: str) -> bool:
-    return bool(text.secrets_in(value.replace("\\x00", "\0")))
 
 
 def _key(target: str) -> str:

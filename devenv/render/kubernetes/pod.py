@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.render.kubernetes.content import INLINE, Content, inline
+from devenv.render.kubernetes.content import Content, inline
 from devenv.stack import labels as tags
-from devenv.stack import text
+from devenv.stack import shell, text
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Probe, Stack, Unit
+from devenv.stack.text import Text
 
 STEADY = 5  # seconds between checks once a unit is up; as on Compose
 ASKED = 0.25  # of its limits is set aside for a unit: a laptop runs more than fits if all used all of it
@@ -85,14 +86,11 @@ def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[
 
 
 def _env(unit: Unit) -> list[dict[str, Any]]:
-    found = [
-        {"name": key, "valueFrom": _from_secret(unit, key)}
-        if text.secrets_in(value)
-        else {"name": key, "value": _literal(value)}
-        for key, value in unit.env
-    ]
-    return found + [
-        {"name": INLINE + name, "valueFrom": _from_secret(unit, INLINE + name)} for name in inline(unit)
+    return [
+        {"name": key, "value": _literal(value)}
+        if isinstance(value, str)
+        else {"name": key, "valueFrom": _from_secret(unit, key)}
+        for key, value in {**dict(unit.env), **inline(unit)}.items()
     ]
 
 
@@ -105,12 +103,10 @@ def _literal(value: str) -> str:
     return value.replace("$", "$$") if "$(" in value or "$$" in value else value
 
 
-def _expandable(word: str) -> str:
-    if not text.secrets_in(word):
+def _expandable(word: Text) -> str:
+    if isinstance(word, str):
         return _literal(word)
-    return text.map_secrets(
-        word, lambda name, url: f"$({INLINE}{name})", lambda plain: plain.replace("$", "$$")
-    )
+    return text.rewrite(word, lambda secret: f"$({secret.variable})", lambda plain: plain.replace("$", "$$"))
 
 
 def _resources(unit: Unit) -> dict[str, Any]:
@@ -145,7 +141,7 @@ def _check(probe: Probe) -> dict[str, Any]:
         case "grpc":
             return {"grpc": {"port": probe.port}}
         case "exec":
-            return {"exec": {"command": list(probe.command)}}
+            return {"exec": {"command": list(shell.call(probe.command))}}
 
 
 def _pod_security(unit: Unit) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def test_no_mark_of_a_secret_is_left() -> None:
 
 def test_a_secret_in_a_command_becomes_a_variable_and_dollars_stay_dollars() -> None:
     worker = container("StatefulSet", "worker")
-    assert worker["args"] == ["sh", "-c", "echo $(DEVENV_SECRET_STRIPE_KEY); kill $$$$"]
+    assert worker["args"] == ["sh", "-c", 'echo "$${DEVENV_SECRET_STRIPE_KEY}"; kill $$$$']
     assert "DEVENV_SECRET_STRIPE_KEY" in env("StatefulSet", "worker")
 
 

@@ -1,0 +1,54 @@
+"""What may be shown of what programs print: everything but the values of secrets."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+MASK = "******"
+SHORTEST = 3  # characters of a value that is masked; shorter ones are in every other word
+WORD = 8  # characters that could not as well be any word
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Puts asterisks in the place of some values. Longer forms come first, as one may hold another."""
+
+    forms: tuple[str, ...] = ()
+
+    def also(self, values: Iterable[str]) -> Mask:
+        """The mask of these values, too, however they are quoted."""
+        forms = {form for value in values if len(value) >= SHORTEST for form in _forms(value)}
+        return Mask(tuple(sorted({*self.forms, *forms}, key=lambda form: (-len(form), form))))
+
+    def __call__(self, text: str) -> str:
+        """The text without any of the values."""
+        for form in self.forms:
+            if form in text:
+                text = text.replace(form, MASK)
+        return text
+
+
+NOTHING = Mask()
+"""Shows everything."""
+
+
+def _forms(value: str) -> set[str]:
+    """How a value may appear: as it is, in a URL, a form, JSON, base64, line by line."""
+    lines = {line for line in value.splitlines() if len(line) >= WORD}
+    quoted = {quote(value, safe=""), quote(value), quote_plus(value)}
+    return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *lines,
+            *_encoded(value.encode())}  # fmt: skip
+
+
+def _encoded(raw: bytes) -> Iterator[str]:
+    """The value's own digits in base64, also where it is part of a longer text: `user:password`."""
+    for before in range(3):
+        first, last = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            form = encode(b"\0" * before + raw).decode()[first:last]
+            if len(form) >= WORD:
+                yield form
