@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
@@ -55,7 +55,7 @@ def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]
         return Manifest.model_validate(read.value), [], []
     except ValidationError as error:
         details = error.errors()
-    problems = list(_problems(read, details))
+    problems = list(problems_of(read, details))
     pruned = [_written(read, detail["loc"]) for detail in details]
     value = copy.deepcopy(read.value)
     for path in sorted(pruned, key=len, reverse=True):
@@ -103,7 +103,9 @@ _WANTED = {
 }
 
 
-def _problems(read: Source, details: list[ErrorDetails]) -> Iterator[Problem]:
+def problems_of(
+    read: Source, details: list[ErrorDetails], root: type[BaseModel] = Manifest
+) -> Iterator[Problem]:
     """One problem for one mistake: a value that may be of several types fails as each of them."""
     places: dict[Path, list[ErrorDetails]] = {}
     for detail in details:
@@ -111,7 +113,7 @@ def _problems(read: Source, details: list[ErrorDetails]) -> Iterator[Problem]:
     for path, found in places.items():
         types = [detail for detail in found if detail["type"] in _WANTED]
         others = [detail for detail in found if detail["type"] not in _WANTED]
-        yield from (_problem(read, detail) for detail in others)
+        yield from (_problem(read, detail, root) for detail in others)
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in places)
         if types and not others and not deeper:
             given = types[0]["input"]
@@ -120,19 +122,19 @@ def _problems(read: Source, details: list[ErrorDetails]) -> Iterator[Problem]:
             yield read.problem(path, f"expected {' or '.join(wanted)}, found {_named(given)}", hint)
 
 
-def _problem(read: Source, detail: ErrorDetails) -> Problem:
+def _problem(read: Source, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
     path, kind = _written(read, detail["loc"]), detail["type"]
     context = detail.get("ctx", {})
     given = detail["input"]
     match kind:
         case "extra_forbidden":
-            known = _keys_beside(detail["loc"])
+            known = _keys_beside(detail["loc"], root)
             word = detail["loc"][-1]
             hint = did_you_mean(str(word), known, f"known here: {', '.join(sorted(known))}")
             return read.problem(path, "unknown key", hint)
         case "missing":
             return read.problem((*path, str(detail["loc"][-1])), "is missing")
-        case "no_value" | "duration" | "size" | "cpu" | "plugin":
+        case "no_value" | "duration" | "size" | "cpu" | "plugin" | "kind":
             message, _, hint = detail["msg"].partition(" - ")
             return read.problem(path, message, hint)
         case "literal_error":
@@ -167,9 +169,9 @@ def _how(kind: str, value: Any) -> str:
     return ""
 
 
-def _keys_beside(loc: tuple[int | str, ...]) -> set[str]:
+def _keys_beside(loc: tuple[int | str, ...], root: type[BaseModel]) -> set[str]:
     """The keys allowed where an unknown one stands, read from the models themselves."""
     from devenv.manifest.walk import model_at
 
-    model = model_at(loc[:-1])
+    model = model_at(loc[:-1], root)
     return {field.alias or name for name, field in model.model_fields.items()} if model else set()

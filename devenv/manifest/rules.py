@@ -5,6 +5,7 @@ Each check yields `(path, message, suggestion)`; a new rule is one function and 
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import re
 import shlex
@@ -40,9 +41,22 @@ class Kind:
     attributes: frozenset[str]
     part: str | None = None
     ports: frozenset[str] = frozenset()
-    suffixes: frozenset[str] = frozenset()
-    """What its one-shots are called after its own name: `-buckets`."""
+    services: tuple[str, ...] = ()
+    """The services that make it up, the main one and the others."""
+    uses: tuple[str, ...] = ()
+    gateway: bool = False
     supported: Supported = field(default_factory=Supported)
+
+
+def unit_name(service: str, *, kind: str, name: str) -> str:
+    """What a service of a kind is called where the kind goes by `name`.
+
+    `postgres-databases` of `db` is `db-databases`; the `kibana` that comes with elasticsearch keeps its
+    name, and is `search-kibana` where elasticsearch is called `search`.
+    """
+    if service == kind or service.startswith(f"{kind}-"):
+        return name + service.removeprefix(kind)
+    return service if name == kind else f"{name}-{service}"
 
 
 @dataclass(frozen=True)
@@ -68,9 +82,23 @@ class Scope:
                 name = use.partition("/")[0]
                 if name in self.kinds and name not in self.names:
                     found.setdefault(name, name)
-        if self.routed and "kong" in self.kinds and "kong" not in found.values():
-            found["kong"] = "kong"
+        if self.routed and not any(self.kinds[kind].gateway for kind in found.values() if kind in self.kinds):
+            gateways = (name for name, kind in self.kinds.items() if kind.gateway)
+            found |= {name: name for name in itertools.islice(gateways, 1)}
+        kinds = [*found.values()]
+        for kind in kinds:  # grows: what is used may use others
+            for use in self.kinds[kind].uses if kind in self.kinds else ():
+                used = use.partition("/")[0]
+                if used not in kinds:
+                    found[used] = used
+                    kinds.append(used)
         return found
+
+    def provider(self, kind: str) -> str:
+        """The name of the infra that is of this kind: the one called so, or the first there is."""
+        if self.infra.get(kind) == kind:
+            return kind
+        return next(name for name, other in self.infra.items() if other == kind)
 
     @property
     def routed(self) -> bool:
@@ -129,11 +157,14 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
                 yield (section, name), f"{seen[name]}.{name} has that name already", "one name, one thing"
             seen.setdefault(name, section)
     for name, kind in scope.infra.items():
-        if name == kind == "kong" and seen.get(name) in ("services", "jobs"):
-            hint = "rename it, or the gateway: infra: {gateway: {kind: kong}}"
-            yield (seen[name], name), "the gateway has that name already", hint
-        for suffix in scope.kinds[kind].suffixes if kind in scope.kinds else ():
-            if (own := name + suffix) in seen:
+        if name == kind and seen.get(name) in ("services", "jobs"):
+            what = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
+            own = "gateway" if scope.kinds[kind].gateway else f"the-{kind}"
+            hint = f"rename it, or {what}: infra: {{{own}: {{kind: {kind}}}}}"
+            yield (seen[name], name), f"{what} has that name already", hint
+        for service in scope.kinds[kind].services if kind in scope.kinds else ():
+            own = unit_name(service, kind=kind, name=name)
+            if own != name and own in seen:
                 yield (seen[own], own), f"{name} has a part of that name", "call it something else"
 
 
@@ -538,7 +569,8 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
         elif attribute not in known and attribute in SERVICE_ATTRIBUTES:
             yield path, f"${{{inside}}}: {name} has no port", "add port:"
         elif attribute not in known:
-            hint = did_you_mean(attribute, known, f"it has: {', '.join(sorted(known))}")
+            shown = ", ".join(sorted(word for word in known if "." not in word))
+            hint = did_you_mean(attribute, known, f"it has: {shown}")
             yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
 
 
@@ -564,7 +596,7 @@ def _attributes(scope: Scope, name: str) -> frozenset[str]:
         ported = scope.manifest.services[name].named_ports
         return SERVICE_ATTRIBUTES if ported else frozenset({"host", "public_host"})
     kind = scope.kinds.get(scope.infra.get(name, ""))
-    return kind.attributes | SERVICE_ATTRIBUTES if kind else frozenset()
+    return kind.attributes if kind else frozenset()
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

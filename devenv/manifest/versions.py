@@ -40,12 +40,21 @@ def name_and_tag(image: str) -> tuple[str, str]:
     return name, tag
 
 
+_CONDITION = re.compile(r"^(<=|>=|<|>|=)\s*(.+)$")
+
+
+def is_condition(text: str) -> bool:
+    """Whether versions can be compared with it: `<18`."""
+    parts = _CONDITION.match(text)
+    return bool(parts and numbers(parts[2]))
+
+
 def matches(version: str, condition: str) -> bool:
     """Whether `17.11` is `<18`. Only leading numbers count; other versions match nothing.
 
     As many numbers are compared as both have: `5` may be any 5, and is not `<5.2`.
     """
-    parts = re.match(r"^(<=|>=|<|>|=)\s*(.+)$", condition)
+    parts = _CONDITION.match(condition)
     if not parts:
         return False
     have, bound = numbers(version), numbers(parts[2])

@@ -12,9 +12,9 @@ from devenv.manifest.models import Manifest
 from devenv.manifest.source import Path
 
 
-def model_at(path: Path) -> type[BaseModel] | None:
+def model_at(path: Path, root: type[BaseModel] = Manifest) -> type[BaseModel] | None:
     """The model of the mapping at `path`; steps that are not a field are pydantic's own and skipped."""
-    models: list[Any] = [Manifest]
+    models: list[Any] = [root]
     for part in path:
         found = [step for annotation in models for step in _step(annotation, part)]
         models = found or models

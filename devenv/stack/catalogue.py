@@ -1,4 +1,4 @@
-"""The infra kinds, read from the Compose files in `compose/`.
+"""The infra kinds, read from Compose files: ours in `compose/`, a project's own in its `infra/`.
 
 A kind is data: options with defaults, what is injected into whoever uses it, and the services that
 make it up. Nothing here knows any kind by name.
@@ -6,31 +6,21 @@ make it up. Nothing here knows any kind by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from devenv.errors import DevenvError
+from pydantic import ValidationError
+
+from devenv.errors import ManifestInvalid, Problem, did_you_mean
 from devenv.manifest import rules, source
+from devenv.manifest.parse import problems_of
+from devenv.manifest.source import Path, Source
 from devenv.manifest.versions import Supported, matches
+from devenv.stack import kindrules
+from devenv.stack.kindfile import Block, Gateway, GeneratedSecret, KindFile, Option, Part
 from devenv.stack.world import merge
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What `uses: [postgres/billing]` means: the option set to `billing`, and the list it joins."""
-
-    option: str
-    collects: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayKind:
-    """Where a gateway reads its routes, and the port it serves them on."""
-
-    config: str
-    port: int
 
 
 @dataclass(frozen=True)
@@ -38,53 +28,118 @@ class Kind:
     """One infra kind as its file describes it."""
 
     name: str
-    about: str
-    options: Mapping[str, Any]
-    url: str
-    env: Mapping[str, str]
-    services: Mapping[str, Mapping[str, Any]]
-    part: Part | None = None
-    gateway: GatewayKind | None = None
-    links: Mapping[str, str] = field(default_factory=dict)
-    versions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    supported: Supported = field(default_factory=Supported)
-    uid: int | None = None
-    dump: tuple[str, ...] = ()
-    load: tuple[str, ...] = ()
-    process: Mapping[str, Any] = field(default_factory=dict)
-    production: str = ""
+    file: KindFile
+    raw: Mapping[str, Any] = field(repr=False)
 
-    def services_of(self, version: str) -> Mapping[str, Any]:
+    @property
+    def block(self) -> Block:
+        """What stands under `x-devenv`."""
+        return self.file.block
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Option -> default."""
+        return {
+            name: {"secret": True} if isinstance(default, GeneratedSecret) else default
+            for name, default in self.block.options.items()
+        }
+
+    @property
+    def url(self) -> str:
+        return self.block.url
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return self.block.env
+
+    @property
+    def part(self) -> Part | None:
+        return self.block.part
+
+    @property
+    def gateway(self) -> Gateway | None:
+        return self.block.gateway
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        return self.block.links
+
+    @property
+    def uid(self) -> int | None:
+        return self.block.uid
+
+    @property
+    def dump(self) -> tuple[str, ...]:
+        return tuple(self.block.dump.exec) if self.block.dump else ()
+
+    @property
+    def load(self) -> tuple[str, ...]:
+        return tuple(self.block.load.exec) if self.block.load else ()
+
+    @cached_property
+    def services(self) -> Mapping[str, Mapping[str, Any]]:
+        """The services of the version that the file is written for, in Compose's long form."""
+        return {name: service.long for name, service in self.file.services.items()}
+
+    def services_of(self, version: str) -> Mapping[str, Mapping[str, Any]]:
         """The services as this version wants them."""
-        found: Mapping[str, Any] = self.services
-        for condition, change in self.versions.items():
-            if matches(version, condition):
-                found = merge(found, change.get("services", {}))
-        return found
+        file = self.of_version(version)
+        return {name: service.long for name, service in file.services.items()}
+
+    def of_version(self, version: str) -> KindFile:
+        """The file as this version wants it."""
+        changes = [
+            change.services
+            for condition, change in self.block.versions.items()
+            if matches(version, condition)
+        ]
+        return self.with_changes(changes) if changes else self.file
+
+    def with_changes(self, changes: Iterable[Mapping[str, Any]]) -> KindFile:
+        """The file with other services laid over its own. Raises pydantic's `ValidationError`."""
+        raw = self.raw
+        for change in changes:
+            raw = merge(raw, {"services": change})
+        return KindFile.model_validate(raw)
+
+    @cached_property
+    def supported(self) -> Supported:
+        """The versions that it runs."""
+        return Supported(self.block.oldest, self.block.tag)
 
     @cached_property
     def facts(self) -> rules.Kind:
         """What the manifest's rules check against."""
+        part = self.block.part
+        services = self.file.services.values()
         return rules.Kind(
-            options={name: _type(default) for name, default in self.options.items()},
-            attributes=frozenset(self.options),
-            part=self.part.option if self.part else None,
-            ports=frozenset(port["name"] for port in self.services[self.name].get("ports", ())),
-            suffixes=frozenset(service.removeprefix(self.name) for service in self.services) - {""},
+            options={name: _type(default) for name, default in self.block.options.items()},
+            attributes=kindrules.attributes(self.name, self.file) - {"name", "NAME", "image"},
+            part=part.option if part else None,
+            ports=frozenset(port.name for service in services for port in service.ports),
+            services=tuple(self.services),
+            uses=tuple(self.block.uses),
+            gateway=self.block.gateway is not None,
             supported=self.supported,
         )
 
 
 class Catalogue(Mapping[str, Kind]):
-    """Kinds by name; a file is parsed when its kind is first asked for."""
+    """Kinds by name; a file is read when its kind is first asked for.
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = texts
+    `files`: name -> the path of its file, as people know it.
+    """
+
+    def __init__(self, texts: Mapping[str, str], files: Mapping[str, str] | None = None) -> None:
+        self._texts, self._files = texts, files or {}
         self._kinds: dict[str, Kind] = {}
+        self._reading: list[str] = []
 
     def __getitem__(self, name: str) -> Kind:
+        """The kind. Raises `ManifestInvalid` with every problem of its file."""
         if name not in self._kinds:
-            self._kinds[name] = _read(name, self._texts[name])
+            text = self._texts[name]
+            self._kinds[name] = self._read(name, text)
         return self._kinds[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -95,6 +150,40 @@ class Catalogue(Mapping[str, Kind]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._texts
+
+    def _read(self, name: str, text: str) -> Kind:
+        read = source.read(text, file=self._files.get(name, f"compose/{name}.yaml"))
+        kind = _kind(name, read)
+        self._reading.append(name)
+        try:
+            problems = [read.problem(*finding) for finding in self._uses(kind)]
+        finally:
+            self._reading.pop()
+        if problems:
+            raise ManifestInvalid(problems)
+        return kind
+
+    def _uses(self, kind: Kind) -> Iterator[rules.Finding]:
+        """What is wrong with a kind's use of others."""
+        attributes: dict[str, frozenset[str]] = {}
+        for index, use in enumerate(kind.block.uses):
+            path: Path = ("x-devenv", "uses", index)
+            used, slash, _ = use.partition("/")
+            if used not in self:
+                yield path, f'no infra kind "{used}"', did_you_mean(used, self)
+            elif used in self._reading:
+                trail = [*self._reading[self._reading.index(used) :], used]
+                yield path, f"a cycle: {' -> '.join(trail)}", "take one out"
+            else:
+                facts = self[used].facts
+                attributes[used] = facts.attributes
+                if slash and facts.part is None:
+                    yield path, f'"{used}" has no parts', f'write "{used}"'
+        for path, inside in kindrules.references(kind.file):
+            used, _, attribute = inside.partition(".")
+            if used in attributes and attribute not in attributes[used]:
+                hint = did_you_mean(attribute, attributes[used])
+                yield path, f'${{{inside}}}: {used} has no "{attribute}"', hint
 
 
 class Facts(Mapping[str, rules.Kind]):
@@ -116,42 +205,43 @@ class Facts(Mapping[str, rules.Kind]):
         return name in self._catalogue
 
 
-def _type(default: Any) -> Literal["text", "list", "secret"]:
+def _type(default: Option) -> Literal["text", "list", "secret"]:
     match default:
         case list():
             return "list"
-        case {"secret": True}:
+        case GeneratedSecret():
             return "secret"
     return "text"
 
 
-def _read(name: str, text: str) -> Kind:
-    file = f"compose/{name}.yaml"
-    value = source.read(text, file=file).value
-    said = value.get("x-devenv") if isinstance(value, dict) else None
-    services = value.get("services") if isinstance(value, dict) else None
-    if not isinstance(said, dict) or not isinstance(services, dict) or name not in services:
-        raise DevenvError(
-            f"{file} is not a kind",
-            why=f"it needs an x-devenv block and a service called {name}",
-            hint="compare it with compose/valkey.yaml",
-        )
-    part, gateway = said.get("part"), said.get("gateway")
-    return Kind(
-        name=name,
-        about=said.get("about", ""),
-        options=said.get("options", {}),
-        url=said.get("url", ""),
-        env=said.get("env", {}),
-        services=services,
-        part=Part(**part) if part else None,
-        gateway=GatewayKind(**gateway) if gateway else None,
-        links=said.get("links", {}),
-        versions=said.get("versions", {}),
-        supported=Supported(said.get("oldest", {}), said.get("tag", "")),
-        uid=said.get("uid"),
-        dump=tuple(said.get("dump", {}).get("exec", ())),
-        load=tuple(said.get("load", {}).get("exec", ())),
-        process=said.get("process", {}),
-        production=said.get("production", ""),
-    )
+def _kind(name: str, read: Source) -> Kind:
+    """The kind that a file describes. Raises `ManifestInvalid` with every problem."""
+    raw = read.value
+    if not isinstance(raw, dict) or not isinstance(raw.get("x-devenv"), dict):
+        what = "the file is empty" if raw is None else "is no kind: it has no x-devenv block"
+        raise ManifestInvalid([read.problem((), what, "compare it with compose/valkey.yaml")])
+    raw = {key: value for key, value in raw.items() if key == "x-devenv" or not key.startswith("x-")}
+    try:
+        file = KindFile.model_validate(raw)
+    except ValidationError as error:
+        raise ManifestInvalid([*problems_of(read, error.errors(), KindFile)]) from None
+    kind = Kind(name, file, raw)
+    problems = [read.problem(*finding) for finding in kindrules.check(name, file)]
+    problems = problems or [*_problems_of_versions(kind, read)]
+    if problems:
+        raise ManifestInvalid(problems)
+    return kind
+
+
+def _problems_of_versions(kind: Kind, read: Source) -> Iterator[Problem]:
+    """What is wrong with the file once the changes for some versions are laid over it."""
+    for condition, change in kind.block.versions.items():
+        where: Path = ("x-devenv", "versions", condition)
+        try:
+            file = kind.with_changes([change.services])
+        except ValidationError as error:
+            details = [{**detail, "loc": (*where, *detail["loc"])} for detail in error.errors()]
+            yield from problems_of(read, details, KindFile)  # type: ignore[arg-type]
+        else:
+            for path, message, hint in kindrules.check(kind.name, file):
+                yield read.problem((*where, *path), message, hint)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from devenv import assets
-from devenv.errors import DevenvError
+from devenv.errors import ManifestInvalid
 from devenv.manifest.parse import parse
 from devenv.manifest.versions import matches
 from devenv.render import compose
@@ -24,19 +25,20 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_a_kind_is_pinned_described_and_asked_over_the_network_whether_it_is_ready(kind: str) -> None:
-    said = CATALOGUE[kind]
-    main = said.services[kind]
-    assert said.about
-    assert "version" in said.options
-    assert "latest" not in main["image"]
-    check = main["healthcheck"]
-    assert {"test", "interval", "timeout", "retries", "start_period", "start_interval"} <= set(check)
-    assert "/run/" not in str(check["test"])  # a temporary server listens on a socket while it initialises
+    file = CATALOGUE[kind].file
+    main = file.services[kind]
+    assert file.block.about
+    assert "version" in file.block.options
+    assert "latest" not in main.image
+    check = main.healthcheck
+    assert check is not None
+    assert set(type(check).model_fields) == check.model_fields_set
+    assert "/run/" not in str(check.test)  # a temporary server listens on a socket while it initialises
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_a_kind_says_what_runs_it_in_production(kind: str) -> None:
-    assert CATALOGUE[kind].production
+    assert CATALOGUE[kind].block.production
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if kind != "kong"])
@@ -94,36 +96,312 @@ def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
     ]
 
 
-NO_KINDS = {
-    "no block of ours": "services: {odd: {image: x}}\n",
-    "no service of its name": "x-devenv: {}\nservices: {other: {image: x}}\n",
-    "a list": "- a\n",
-    "empty": "",
+WHOLE = """\
+x-devenv:
+  about: Odd, a store
+  options: {version: "1", seed: [], password: {secret: true}, memory: 64Mi}
+  url: odd://${host}:${port}
+  env: {"${NAME}_URL": "${url}"}
+  links: {page: page}
+services:
+  odd:
+    image: odd:${version}
+    ports: [{name: odd, target: 1}, {name: page, target: 2}]
+    volumes: ["data:/data"]
+  odd-side:
+    image: side:1
+    depends_on: [odd]
+"""
+
+MALFORMED = {
+    "empty": ("", "", "1:1: the file is empty"),
+    "a list": ("", "- a\n", "1:1: is no kind: it has no x-devenv block"),
+    "no block of ours": ("", "services: {odd: {image: x}}\n", "1:1: is no kind: it has no x-devenv block"),
+    "a block that is a text": ("", "x-devenv: yes\n", "1:1: is no kind: it has no x-devenv block"),
+    "not YAML": ("", "x-devenv: {about: a\n", "2:1: "),
+    "no services": ("", "x-devenv: {about: a}\n", "1:1: services: is missing"),
+    "no service of its name": ("  odd:\n", "  other:\n", "7:1: services: no service called odd"),
+    "services that are a list": (
+        "",
+        "x-devenv: {about: a}\nservices: [odd]\n",
+        "2:1: services: expected a mapping",
+    ),
+    "nothing about it": ("  about: Odd, a store\n", "", "1:1: x-devenv.about: is missing"),
+    "an unknown key of ours": (
+        "  links:",
+        "  lnks:",
+        '6:3: x-devenv.lnks: unknown key - did you mean "links"?',
+    ),
+    "an unknown key of Compose": (
+        "    volumes:",
+        "    volums:",
+        '11:5: services.odd.volums: unknown key - did you mean "volumes"?',
+    ),
+    "a build": ("    image: side:1", "    build: .", "13:5: services.odd-side.build: unknown key"),
+    "no image": ("    image: side:1\n", "", "12:3: services.odd-side.image: is missing"),
+    "an image that is a number": (
+        "    image: side:1",
+        "    image: 1",
+        "13:5: services.odd-side.image: expected text",
+    ),
+    "a port that is none": ("{name: page, target: 2}", "web", "10:37: services.odd.ports[1]: is not a port"),
+    "a range of ports": (
+        "{name: page, target: 2}",
+        '"1-2:1-2"',
+        "10:37: services.odd.ports[1]: is not a port",
+    ),
+    "a port on every interface": (
+        "{name: page, target: 2}",
+        '"0.0.0.0:2:2"',
+        "10:37: services.odd.ports[1]: is not a port",
+    ),
+    "a port out of range": (
+        "target: 2}",
+        "target: 70000}",
+        "10:50: services.odd.ports[1].target: 70000 is out of range",
+    ),
+    "a port of UDP": (
+        "target: 2}",
+        "target: 2, protocol: udp}",
+        "10:61: services.odd.ports[1].protocol: cannot be 'udp'",
+    ),
+    "a port's long name": (
+        "name: page",
+        "name: Web_Page",
+        "10:38: services.odd.ports[1].name: a port name is at most",
+    ),
+    "two ports of one name": (
+        "name: page, target: 2",
+        "name: odd, target: 2",
+        '10:37: services.odd.ports[1]: "odd" is there already',
+    ),
+    "two ports of one number": (
+        "target: 2}",
+        "target: 1}",
+        "10:37: services.odd.ports[1]: 1 is there already",
+    ),
+    "a folder of this machine": (
+        '"data:/data"',
+        '"./data:/data"',
+        '11:15: services.odd.volumes[0]: "./data" is a folder of this machine',
+    ),
+    "a volume without a name": (
+        '"data:/data"',
+        '"/data"',
+        "11:15: services.odd.volumes[0]: is not a named volume",
+    ),
+    "a volume on a relative path": (
+        '"data:/data"',
+        '"data:data"',
+        '11:15: services.odd.volumes[0]: "data" is not a path in a container',
+    ),
+    "a volume of another type": (
+        '"data:/data"',
+        "{type: bind, source: a, target: /a}",
+        "11:16: services.odd.volumes[0].type: cannot be 'bind'",
+    ),
+    "a variable from the shell": (
+        "    image: side:1",
+        "    image: side:1\n    environment: [HOME]",
+        "14:5: services.odd-side.environment: HOME has no value",
+    ),
+    "a variable without a value": (
+        "    image: side:1",
+        "    image: side:1\n    environment: {A: }",
+        "14:19: services.odd-side.environment.A: has no value",
+    ),
+    "a command with an open quote": (
+        "    image: side:1",
+        '    image: side:1\n    command: "echo \'a"',
+        "14:5: services.odd-side.command: not a command",
+    ),
+    "a check without CMD": (
+        "    image: side:1",
+        "    image: side:1\n    healthcheck: {test: [curl, a]}",
+        "14:19: services.odd-side.healthcheck.test: begins with CMD",
+    ),
+    "a check's odd time": (
+        "    image: side:1",
+        "    image: side:1\n    healthcheck: {test: a, interval: soon}",
+        "14:28: services.odd-side.healthcheck.interval: is not a duration",
+    ),
+    "an odd amount of memory": (
+        "    image: side:1",
+        "    image: side:1\n    mem_limit: much",
+        "14:5: services.odd-side.mem_limit: is not an amount of memory",
+    ),
+    "a need of nothing": (
+        "depends_on: [odd]",
+        "depends_on: [od]",
+        '14:5: services.odd-side.depends_on.od: no service "od" - did you mean "odd"?',
+    ),
+    "a need that is no condition": (
+        "depends_on: [odd]",
+        "depends_on: {odd: {condition: ready}}",
+        "14:24: services.odd-side.depends_on.odd.condition: cannot be 'ready'",
+    ),
+    "needs in a circle": (
+        '    volumes: ["data:/data"]',
+        "    depends_on: [odd-side]",
+        "services.odd.depends_on: a cycle: odd -> odd-side -> odd",
+    ),
+    "a link to no port": (
+        "{page: page}",
+        "{page: pag}",
+        '6:11: x-devenv.links.page: no port "pag" - did you mean "page"?',
+    ),
+    "a reference to nothing": (
+        "${version}",
+        "${verson}",
+        '9:5: services.odd.image: ${verson} names nothing - did you mean "version"?',
+    ),
+    "a reference without an end": (
+        "odd:${version}",
+        '"odd:${version"',
+        '9:5: services.odd.image: "${version" has no end',
+    ),
+    "a shell's own variable": (
+        "image: side:1",
+        "image: side:1\n    command: 'echo ${HOME}'",
+        "14:5: services.odd-side.command[1]: ${HOME} names nothing",
+    ),
+    "an option that means something else": (
+        "{version:",
+        "{host: a, version:",
+        "3:13: x-devenv.options.host: stands for something else already",
+    ),
+    "an option that is a mapping": ("seed: []", "seed: {a: b}", "3:27: x-devenv.options.seed"),
+    "files of no list": (
+        '    volumes: ["data:/data"]',
+        '    x-files: {/seed: "${version}"}',
+        '11:15: services.odd.x-files./seed: "${version}" is not a list of files',
+    ),
+    "a config that is not there": (
+        '    volumes: ["data:/data"]',
+        "    configs: [rules]",
+        '11:15: services.odd.configs[0]: no config "rules"',
+    ),
+    "a part of no option": (
+        "  links:",
+        "  part: {option: database}\n  links:",
+        '6:10: x-devenv.part.option: no option "database" that is text',
+    ),
+    "a gateway without its port": (
+        "  links:",
+        "  gateway: {config: /a.yml, port: 80}\n  links:",
+        "6:29: x-devenv.gateway.port: odd has no port 80",
+    ),
+    "a version that is no condition": (
+        "  links:",
+        "  versions: {old: {services: {odd: {image: x}}}}\n  links:",
+        '6:14: x-devenv.versions.old: "old" is not a condition',
+    ),
+    "a version that breaks the file": (
+        "  links:",
+        '  versions: {"<1": {services: {odd: {image: 5}}}}\n  links:',
+        "6:38: x-devenv.versions.<1.services.odd.image: expected text",
+    ),
+    "a tag without a group": (
+        "  links:",
+        "  tag: pg\n  links:",
+        "6:3: x-devenv.tag: has no group that is the version",
+    ),
+    "a kind that is not there": (
+        "  links:",
+        "  uses: [postgers]\n  links:",
+        '6:10: x-devenv.uses[0]: no infra kind "postgers" - did you mean "postgres"?',
+    ),
+    "a part of what has none": (
+        "  links:",
+        "  uses: [mailpit/a]\n  links:",
+        '6:10: x-devenv.uses[0]: "mailpit" has no parts',
+    ),
+    "what another kind does not have": (
+        "image: side:1",
+        "image: side:1\n    command: '${postgres.usr}'",
+        '${postgres.usr}: postgres has no "usr" - did you mean "user"?',
+    ),
+    "itself": ("  links:", "  uses: [odd]\n  links:", "6:10: x-devenv.uses[0]: uses itself"),
 }
 
 
-@pytest.mark.parametrize("text", NO_KINDS.values(), ids=NO_KINDS)
-def test_a_file_that_is_no_kind_says_what_it_lacks(text: str) -> None:
-    with pytest.raises(DevenvError, match="compose/odd.yaml is not a kind") as refused:
-        Catalogue({"odd": text})["odd"]
-    assert refused.value.why == "it needs an x-devenv block and a service called odd"
+def malformed(row: tuple[str, str, str]) -> tuple[str, str]:
+    """The text of a row, and the problem that it has."""
+    old, new, problem = row
+    uses = "  uses: [postgres]\n" if "${postgres" in new else ""
+    return (WHOLE.replace(old, new).replace("  links:", f"{uses}  links:") if old else new), problem
+
+
+@pytest.mark.parametrize("row", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_kind_says_where_and_what(row: tuple[str, str, str]) -> None:
+    text, problem = malformed(row)
+    assert text != WHOLE
+    with pytest.raises(ManifestInvalid) as refused:
+        Catalogue({**assets.catalogue(), "odd": text}, {"odd": "infra/odd.yaml"})["odd"]
+    assert [one for one in refused.value.problems if problem in str(one)], refused.value.what
+    assert all(re.match(r"infra/odd\.yaml:\d+:\d+: ", str(one)) for one in refused.value.problems)
+
+
+def test_the_kind_that_the_malformed_ones_are_made_from_is_whole() -> None:
+    kind = Catalogue({"odd": WHOLE})["odd"]
+    assert kind.facts.services == ("odd", "odd-side")
+
+
+def test_kinds_that_use_each_other_name_their_circle() -> None:
+    other = WHOLE.replace("odd", "even").replace("  links:", "  uses: [odd]\n  links:")
+    odd = WHOLE.replace("  links:", "  uses: [even]\n  links:")
+    with pytest.raises(ManifestInvalid, match="a cycle: odd -> even -> odd"):
+        Catalogue({"odd": odd, "even": other})["odd"]
+
+
+LONG_AND_SHORT = {
+    "ports": (
+        '["80", "127.0.0.1:8081:81", 82]',
+        '[{target: 80, name: port-80}, {target: 81, published: "8081", name: port-81}, {target: 82, name: port-82}]',
+    ),
+    "command": ("sh -c 'a b'", '[sh, -c, "a b"]'),
+    "environment": ('["A=1", "B=x=y"]', '{A: 1, B: "x=y"}'),
+    "volumes": (
+        '["data:/data", "more:/more:rw"]',
+        "[{type: volume, source: data, target: /data}, {source: more, target: /more}]",
+    ),
+    "configs": ("[rules]", "[{source: rules, target: /rules}]"),
+    "tmpfs": ("/tmp", "[/tmp]"),
+    "depends_on": ("[odd]", "{odd: {condition: service_started}}"),
+    "healthcheck": ("{test: a b}", '{test: [CMD-SHELL, "a b"]}'),
+}
+
+
+@pytest.mark.parametrize("key", LONG_AND_SHORT)
+def test_composes_short_form_is_its_long_one(key: str) -> None:
+    short, long = (
+        Catalogue({"odd": WHOLE + f"    {key}: {form}\nconfigs: {{rules: {{content: a}}}}\n"
+                   if key != "depends_on" else WHOLE.replace("[odd]", form)})["odd"].file.services["odd-side"]
+        for form in LONG_AND_SHORT[key]
+    )  # fmt: skip
+    assert getattr(short, key) == getattr(long, key) != type(short).model_fields[key].default
+
+
+def test_limits_are_taken_in_both_of_composes_forms() -> None:
+    deploy = "    deploy: {resources: {limits: {cpus: '0.5', memory: 64M}}}\n"
+    side = Catalogue({"odd": WHOLE + deploy})["odd"].file.services["odd-side"]
+    assert (side.memory, side.cpu) == ("64M", "0.5")
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_than_it_says(
     kind: str,
 ) -> None:
-    main = CATALOGUE[kind].services[kind]
-    assert "mem_limit" in main
-    assert all(":" in volume and not volume.startswith(("/", ".")) for volume in main.get("volumes", ()))
-    assert all(set(port) <= {"name", "target", "published"} for port in main["ports"])
+    main = CATALOGUE[kind].file.services[kind]
+    assert main.memory == "${memory}"
+    assert all(port.name and not port.name.startswith("port-") for port in main.ports)
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None:
     text = assets.catalogue()[kind]
     own = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
-    part = CATALOGUE[kind].part
+    part = CATALOGUE[kind].block.part
     assert own <= {part.option if part else ""}
 
 

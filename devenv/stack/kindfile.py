@@ -1,0 +1,366 @@
+"""The shape of a kind's file: a Compose file's services, and the `x-devenv` block on top.
+
+Compose's short forms become its long ones here, so that nothing behind has to know both. What Compose
+can say and a kind cannot is refused. Texts may hold `${...}`, and stay as written until they are filled.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from devenv.manifest import models
+from devenv.manifest.fields import OneOrMany, Text, cores, seconds, size
+
+LONGEST_PORT_NAME = 15
+
+
+class Model(models.Model):
+    """Strict, closed, and written in Compose's own keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def wrong(message: str, hint: str = "") -> PydanticCustomError:
+    """What is wrong with a value, and what to write instead."""
+    text = f"{message} - {hint}" if hint else message
+    return PydanticCustomError("kind", "{text}", {"text": text})
+
+
+def _once_filled(read: Callable[[Any], Any]) -> AfterValidator:
+    """A text that `read` understands, unless an option still has to be filled in."""
+
+    def check(value: str) -> str:
+        if "${" not in value:
+            read(int(value) if value.isdecimal() else value)
+        return value
+
+    return AfterValidator(check)
+
+
+Amount = Annotated[Text, _once_filled(size)]
+Cores = Annotated[Text, _once_filled(cores)]
+Duration = Annotated[Text, _once_filled(seconds)]
+
+
+def _words(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as error:
+        raise wrong(f"not a command: {str(error).lower()}", "or write it as a list") from None
+
+
+Words = Annotated[list[Text], BeforeValidator(_words)]
+
+
+def _environment(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    pairs = [str(entry).partition("=") for entry in value]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise wrong(f"{name} has no value", "a kind takes nothing from the shell: write NAME=value")
+    return {name: text for name, _, text in pairs}
+
+
+class Port(Model):
+    """A port of a service, and the one on this machine that it would like to have."""
+
+    target: models.Port
+    name: str = ""
+    published: models.Port | None = None
+    protocol: Literal["tcp"] = "tcp"
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if name and not re.match(rf"^[a-z][a-z0-9-]{{0,{LONGEST_PORT_NAME - 1}}}$", name):
+            raise wrong(f"a port name is at most {LONGEST_PORT_NAME} lower-case letters, digits, hyphens")
+        return name
+
+
+_SHORT_PORT = re.compile(
+    r"^(?:127\.0\.0\.1:)?(?:(?P<published>\d+):)?(?P<target>\d+)(?:/(?P<protocol>\w+))?$"
+)
+
+
+def _port(value: Any) -> Any:
+    match value:
+        case dict():
+            long = dict(value)
+            if isinstance(long.get("published"), str) and long["published"].isdecimal():
+                long["published"] = int(long["published"])
+        case int() if not isinstance(value, bool):
+            long = {"target": value}
+        case str() if short := _SHORT_PORT.match(value):
+            long = {
+                key: int(part) if part.isdecimal() else part
+                for key, part in short.groupdict().items()
+                if part
+            }
+        case _:
+            raise wrong("is not a port", 'write 5432, "8080:80", or {name: sql, target: 5432}')
+    if isinstance(long.get("target"), int):
+        long.setdefault("name", f"port-{long['target']}")
+    return long
+
+
+def _absolute(target: str) -> str:
+    if not target.startswith("/") or ".." in target.split("/"):
+        raise wrong(f'"{target}" is not a path in a container', "an absolute path")
+    return target
+
+
+class Volume(Model):
+    """A volume of the kind, and the folder that it is mounted on."""
+
+    source: str
+    target: Annotated[str, AfterValidator(_absolute)]
+    type: Literal["volume"] = "volume"
+
+
+def _volume(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    source, _, rest = value.partition(":") if isinstance(value, str) else ("", "", "")
+    target, _, mode = rest.partition(":")
+    if not target:
+        raise wrong("is not a named volume", "write data:/folder, so that it is kept")
+    if source.startswith((".", "/", "~")):
+        raise wrong(f'"{source}" is a folder of this machine', "a kind brings its files under configs:")
+    if mode not in ("", "rw"):
+        raise wrong(f'"{mode}" means nothing here', "write data:/folder")
+    return {"source": source, "target": target}
+
+
+class Mount(Model):
+    """A file of the kind's `configs`, and where it lies in the container."""
+
+    source: str
+    target: Annotated[str, AfterValidator(_absolute)]
+
+
+def _mount(value: Any) -> Any:
+    long = {"source": value} if isinstance(value, str) else value
+    return {"target": f"/{long['source']}", **long} if isinstance(long, dict) and "source" in long else long
+
+
+class Condition(Model):
+    """What has to be true of a service before another one starts."""
+
+    condition: Literal["service_started", "service_healthy", "service_completed_successfully"]
+
+
+def _conditions(value: Any) -> Any:
+    return {name: {"condition": "service_started"} for name in value} if isinstance(value, list) else value
+
+
+class Healthcheck(Model):
+    """How to know that a service is ready."""
+
+    test: list[Text]
+    interval: Duration = "5s"
+    timeout: Duration = "3s"
+    retries: int = 3
+    start_period: Duration = "60s"
+    start_interval: Duration = "500ms"
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _in_words(cls, test: Any) -> Any:
+        words = ["CMD-SHELL", test] if isinstance(test, str) else test
+        if isinstance(words, list) and (len(words) < 2 or words[0] not in ("CMD", "CMD-SHELL")):
+            raise wrong("begins with CMD or CMD-SHELL, then what to run", "or leave the healthcheck out")
+        return words
+
+
+class Limits(Model):
+    """The most a service may take, as Compose's `deploy` says it."""
+
+    cpus: Cores | None = None
+    memory: Amount | None = None
+
+
+class Resources(Model):
+    """`deploy.resources`."""
+
+    limits: Limits = Limits()
+
+
+class Deploy(Model):
+    """The one part of Compose's `deploy` that a kind can say."""
+
+    resources: Resources = Resources()
+
+
+class Service(Model):
+    """A service of a kind. What stands below `extra` has no neutral form and goes to Compose as it is."""
+
+    image: str
+    command: Words | None = None
+    entrypoint: Words | None = None
+    environment: Annotated[dict[str, Text], BeforeValidator(_environment)] = Field({})
+    ports: list[Annotated[Port, BeforeValidator(_port)]] = Field([])
+    volumes: list[Annotated[Volume, BeforeValidator(_volume)]] = Field([])
+    configs: list[Annotated[Mount, BeforeValidator(_mount)]] = Field([])
+    tmpfs: Annotated[list[str], OneOrMany()] = Field([])
+    depends_on: Annotated[dict[str, Condition], BeforeValidator(_conditions)] = Field({})
+    healthcheck: Healthcheck | None = None
+    mem_limit: Amount | None = None
+    cpus: Cores | None = None
+    deploy: Deploy = Deploy()
+    stop_grace_period: Duration = "10s"
+    user: Text | None = None
+    hostname: str | None = None
+    once: str | None = Field(None, alias="x-once")
+    """A one-shot that runs when this text, filled in, is not empty."""
+    files: dict[str, str] = Field({}, alias="x-files")
+    """Folder in the container -> list option whose files of the project lie there."""
+
+    cap_add: list[str] | None = None
+    cap_drop: list[str] | None = None
+    devices: list[str] | None = None
+    extra_hosts: list[str] | dict[str, str] | None = None
+    group_add: list[Text] | None = None
+    init: bool | None = None
+    ipc: str | None = None
+    oom_score_adj: int | None = None
+    pids_limit: int | None = None
+    platform: str | None = None
+    privileged: bool | None = None
+    read_only: bool | None = None
+    security_opt: list[str] | None = None
+    shm_size: Amount | None = None
+    stop_signal: str | None = None
+    sysctls: dict[str, Text] | None = None
+    ulimits: dict[str, int | dict[str, int]] | None = None
+    working_dir: str | None = None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Compose's keys without a neutral form."""
+        return {name: value for name in EXTRA if (value := getattr(self, name)) is not None}
+
+    @property
+    def long(self) -> dict[str, Any]:
+        """In Compose's long form, with what was written only."""
+        written = self.model_dump(by_alias=True, exclude_unset=True, exclude={"deploy"})
+        changes: dict[str, Any] = {"mem_limit": self.memory, "cpus": self.cpu}
+        if self.ports:
+            changes["ports"] = [
+                {
+                    key: value
+                    for key, value in port.model_dump().items()
+                    if value is not None and key != "protocol"
+                }
+                for port in self.ports
+            ]
+        if self.volumes:
+            changes["volumes"] = [f"{volume.source}:{volume.target}" for volume in self.volumes]
+        return written | {key: value for key, value in changes.items() if value is not None}
+
+    @property
+    def memory(self) -> str | None:
+        """The most memory it may take, in either of Compose's forms."""
+        return self.mem_limit or self.deploy.resources.limits.memory
+
+    @property
+    def cpu(self) -> str | None:
+        """The most cores it may take, in either of Compose's forms."""
+        return self.cpus or self.deploy.resources.limits.cpus
+
+
+EXTRA = tuple(Service.model_fields)[tuple(Service.model_fields).index("cap_add") :]
+
+
+class Config(Model):
+    """A configuration file: text with references, written in the kind's file."""
+
+    content: str
+
+
+class GeneratedSecret(Model):
+    """An option that is made up once per checkout."""
+
+    secret: Literal[True]
+
+
+Option = Text | list[Text] | GeneratedSecret
+
+
+class Part(Model):
+    """What `uses: [postgres/billing]` means: the option set to `billing`, and the list it joins."""
+
+    option: str
+    collects: str = ""
+
+
+class Gateway(Model):
+    """Says that the kind is a gateway: where it reads its routes, and the port it serves them on."""
+
+    config: Annotated[str, AfterValidator(_absolute)]
+    port: models.Port
+
+
+class Command(Model):
+    """A command in the main service's container."""
+
+    exec: list[Text]
+
+
+class Process(Model):
+    """How the kind runs as a plain process: a program, and the Python package that brings it."""
+
+    program: str
+    wheel: str | None = None
+
+
+class Variant(Model):
+    """What differs for some versions, laid over the file; the sum of both is checked."""
+
+    services: dict[str, dict[str, Any]]
+
+
+class Block(Model):
+    """`x-devenv`: what a Compose file cannot say."""
+
+    about: str
+    options: dict[str, Option] = Field({})
+    url: str = ""
+    env: dict[str, str] = Field({})
+    part: Part | None = None
+    gateway: Gateway | None = None
+    uses: Annotated[list[str], OneOrMany()] = Field([])
+    links: dict[str, str] = Field({})
+    oldest: dict[str, Text] = Field({})
+    tag: str = ""
+    versions: dict[str, Variant] = Field({})
+    uid: int | None = None
+    dump: Command | None = None
+    load: Command | None = None
+    process: Process | None = None
+    production: str = ""
+
+
+def _nothing(value: Any) -> Any:
+    return {} if value is None else value
+
+
+class Nothing(Model):
+    """A declared volume; a kind has nothing to say about it but its name."""
+
+
+class KindFile(Model):
+    """One kind: its block, the services that make it up, and their volumes and configuration files."""
+
+    block: Block = Field(alias="x-devenv")
+    services: dict[str, Service]
+    volumes: dict[str, Annotated[Nothing, BeforeValidator(_nothing)]] = Field({})
+    configs: dict[str, Config] = Field({})

@@ -1,0 +1,257 @@
+"""What a well-shaped kind can still get wrong; each check yields `(path, message, suggestion)`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from devenv.errors import did_you_mean
+from devenv.manifest.rules import Finding
+from devenv.manifest.source import Path
+from devenv.manifest.versions import is_condition
+from devenv.stack.kindfile import GeneratedSecret, KindFile, Service
+
+TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
+RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret"})
+_LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
+_VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
+
+
+def check(name: str, file: KindFile) -> list[Finding]:
+    """Everything wrong with a kind by itself."""
+    if name not in file.services:
+        return [(("services",), f"no service called {name}", "the main service is called as its file is")]
+    return [finding for rule in RULES for finding in rule(name, file)]
+
+
+def _services_have_names(name: str, file: KindFile) -> Iterator[Finding]:
+    for service in file.services:
+        if not _LABEL.match(service):
+            yield ("services", service), "a name is lower-case letters, digits and hyphens", ""
+
+
+def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
+    names: dict[str, Path] = {}
+    for key, service in file.services.items():
+        targets = set()
+        for index, port in enumerate(service.ports):
+            path: Path = ("services", key, "ports", index)
+            if port.target in targets:
+                yield path, f"{port.target} is there already", "one entry for each port"
+            elif port.name in names and not port.name.startswith("port-"):
+                yield path, f'"{port.name}" is there already', "each port of a kind has a name of its own"
+            targets.add(port.target)
+            names.setdefault(port.name, path)
+    if file.block.url and not file.services[name].ports:
+        yield ("x-devenv", "url"), f"{name} has no port", "add ports:"
+
+
+def _gateway_serves_a_port(name: str, file: KindFile) -> Iterator[Finding]:
+    gateway = file.block.gateway
+    if gateway and gateway.port not in [port.target for port in file.services[name].ports]:
+        yield (
+            ("x-devenv", "gateway", "port"),
+            f"{name} has no port {gateway.port}",
+            f"one of the ports of services.{name}",
+        )
+
+
+def _links_lead_to_ports(name: str, file: KindFile) -> Iterator[Finding]:
+    known = {
+        text
+        for key, service in file.services.items()
+        for port in service.ports
+        for text in ([port.name] if key == name else [f"{key}.{port.name}"])
+    }
+    for label, port in file.block.links.items():
+        if port not in known:
+            hint = did_you_mean(port, known, f"it has: {', '.join(sorted(known)) or 'none'}")
+            yield ("x-devenv", "links", label), f'no port "{port}"', hint
+
+
+def _needs_exist(name: str, file: KindFile) -> Iterator[Finding]:
+    for key, service in file.services.items():
+        for other in service.depends_on:
+            path: Path = ("services", key, "depends_on", other)
+            if other == key:
+                yield path, "depends on itself", "take it out"
+            elif other not in file.services:
+                yield path, f'no service "{other}"', did_you_mean(other, file.services)
+    if trail := _cycle({key: [*service.depends_on] for key, service in file.services.items()}):
+        yield ("services", trail[0], "depends_on"), f"a cycle: {' -> '.join(trail)}", "take one out"
+
+
+def _cycle(graph: Mapping[str, list[str]]) -> list[str]:
+    """The trail of a cycle, or nothing."""
+    done: set[str] = set()
+
+    def walk(name: str, trail: list[str]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        done.add(name)
+        following = (walk(other, [*trail, name]) for other in graph.get(name, ()) if other != name)
+        return next((cycle for cycle in following if cycle), [])
+
+    return next((cycle for name in graph if (cycle := walk(name, []))), [])
+
+
+def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
+    lists = [option for option, default in file.block.options.items() if isinstance(default, list)]
+    for key, service in file.services.items():
+        targets = set()
+        for index, mount in enumerate(service.configs):
+            path: Path = ("services", key, "configs", index)
+            if mount.source not in file.configs:
+                yield path, f'no config "{mount.source}"', did_you_mean(mount.source, file.configs)
+            if mount.target in targets:
+                yield path, f"{mount.target} is there already", ""
+            targets.add(mount.target)
+        for folder, text in service.files.items():
+            if text not in [f"${{{option}}}" for option in lists]:
+                hint = 'a list among the options: seed: [], then "${seed}"'
+                yield ("services", key, "x-files", folder), f'"{text}" is not a list of files', hint
+        folders = set()
+        for index, volume in enumerate(service.volumes):
+            if volume.target in folders:
+                yield ("services", key, "volumes", index), f"{volume.target} is there already", ""
+            folders.add(volume.target)
+            if file.volumes and volume.source not in file.volumes:
+                hint = did_you_mean(volume.source, file.volumes)
+                yield ("services", key, "volumes", index), f'no volume "{volume.source}"', hint
+
+
+def _options_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
+    options, part = file.block.options, file.block.part
+    for option in options:
+        if option in RESERVED or option.startswith("public_") or option in file.services:
+            yield ("x-devenv", "options", option), "stands for something else already", "another name"
+        elif not re.match(r"^[a-z][a-z0-9_]*$", option):
+            yield ("x-devenv", "options", option), "an option is lower-case letters, digits and _", ""
+    if part is not None:
+        if not isinstance(options.get(part.option), str):
+            yield ("x-devenv", "part", "option"), f'no option "{part.option}" that is text', ""
+        if part.collects and not isinstance(options.get(part.collects), list):
+            yield ("x-devenv", "part", "collects"), f'no option "{part.collects}" that is a list', ""
+    for key in file.block.env:
+        if not _VARIABLE.match(key):
+            hint = "letters, digits and _, and ${NAME}_ before them for the name it goes by"
+            yield ("x-devenv", "env", key), "is not a name of an environment variable", hint
+
+
+def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
+    for condition, change in file.block.versions.items():
+        path: Path = ("x-devenv", "versions", condition)
+        if not is_condition(condition):
+            yield path, f'"{condition}" is not a condition', 'write "<18" or ">=9.7"'
+        for service in change.services:
+            if service not in file.services:
+                yield (
+                    (*path, "services", service),
+                    f'no service "{service}"',
+                    did_you_mean(service, file.services),
+                )
+    try:
+        groups = re.compile(file.block.tag).groups
+    except re.error as error:
+        yield ("x-devenv", "tag"), f"not a regular expression: {error}", ""
+    else:
+        if file.block.tag and groups != 1:
+            yield ("x-devenv", "tag"), "has no group that is the version", r"write pg(\d+)"
+
+
+def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
+    for index, use in enumerate(file.block.uses):
+        if use.partition("/")[0] == name:
+            yield ("x-devenv", "uses", index), "uses itself", "take it out"
+
+
+def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
+    used = {use.partition("/")[0] for use in file.block.uses}
+    known = attributes(name, file)
+    for path, text in strings(file):
+        for reference in TEMPLATE.finditer(text):
+            if reference[1] is not None and not reference[0].endswith("}"):
+                yield path, f'"{reference[0]}" has no end', "close it with }, or write $$ for a literal $"
+    for path, inside in references(file):
+        head, _, tail = inside.partition(".")
+        if head == "secret":
+            if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", tail):
+                yield path, f'"{tail}" is not a name of a secret', "as an environment variable"
+        elif inside not in known and head not in used:
+            hint = did_you_mean(inside, known, "an option, or host, port, url, name; $$ for a literal $")
+            yield path, f"${{{inside}}} names nothing", hint
+
+
+def references(file: KindFile) -> Iterator[tuple[Path, str]]:
+    """Everything that stands in `${...}`, with its path."""
+    for path, text in strings(file):
+        for reference in TEMPLATE.finditer(text):
+            if reference[1] is not None:
+                yield path, reference[1]
+
+
+def attributes(name: str, file: KindFile) -> frozenset[str]:
+    """Everything that `${...}` may name in a kind's file, but for secrets and what other kinds have."""
+    found = {"name", "NAME", "image"} | _addresses(file.services[name])
+    found |= {"url", "public_url"} if file.block.url else set()
+    for option, default in file.block.options.items():
+        found.add(option)
+        if isinstance(default, list):
+            found |= {f"{option}.json", *(f"{option}.{index}" for index in range(10))}
+    for key, service in file.services.items():
+        if key != name:
+            found |= {f"{key}.{attribute}" for attribute in _addresses(service) | {"url", "public_url"}}
+    return frozenset(found)
+
+
+def _addresses(service: Service) -> set[str]:
+    ports = [key for port in service.ports for key in (port.name, str(port.target))]
+    named = [f"{attribute}.{key}" for attribute in ("port", "public_port") for key in ports]
+    return {"host", "public_host", *(["port", "public_port"] if ports else []), *named}
+
+
+def strings(file: KindFile) -> Iterator[tuple[Path, str]]:
+    """Every text that is filled in, with its path."""
+    block = file.block
+    for option, default in block.options.items():
+        if not isinstance(default, GeneratedSecret):
+            yield from _strings(default, ("x-devenv", "options", option))
+    yield from _strings(block.url, ("x-devenv", "url"))
+    yield from _strings(block.env, ("x-devenv", "env"))
+    for key, command in (("dump", block.dump), ("load", block.load)):
+        yield from _strings(command.exec if command else [], ("x-devenv", key, "exec"))
+    for key, service in file.services.items():
+        raw = service.model_dump(by_alias=True, exclude_unset=True, exclude={"files"})
+        yield from _strings(raw, ("services", key))
+    for key, config in file.configs.items():
+        yield ("configs", key, "content"), config.content
+
+
+def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for key, item in value.items():
+                yield from ((path, text) for _, text in _strings(key, path))
+                yield from _strings(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from _strings(item, (*path, index))
+
+
+RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
+    _services_have_names,
+    _ports_are_clear,
+    _gateway_serves_a_port,
+    _links_lead_to_ports,
+    _needs_exist,
+    _configs_and_files_exist,
+    _options_are_clear,
+    _versions_are_conditions,
+    _uses_are_kinds,
+    _references_resolve,
+)
