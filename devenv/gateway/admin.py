@@ -11,9 +11,10 @@ import yaml
 from aiohttp import web
 
 from devenv.gateway.config import Refused, load
-from devenv.gateway.model import Configuration, Consumer, Route, Service
+from devenv.gateway.model import Consumer, Route, Service
 from devenv.gateway.plugins import available
-from devenv.gateway.proxy import PRODUCT, Gateway, Loaded
+from devenv.gateway.proxy import PRODUCT, Gateway
+from devenv.gateway.registry import Configuration, Loaded
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 TITLE = "devenv embedded gateway (not Kong)"

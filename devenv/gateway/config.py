@@ -15,16 +15,15 @@ import yaml
 from devenv.gateway import schema
 from devenv.gateway.model import (
     BasicCredential,
-    Configuration,
-    ConfiguredPlugin,
     Consumer,
     JwtCredential,
     KeyCredential,
     Route,
     Service,
 )
-from devenv.gateway.plugin import Plugin
+from devenv.gateway.plugin import ConfiguredPlugin, Plugin
 from devenv.gateway.plugins import available
+from devenv.gateway.registry import Configuration
 from devenv.gateway.router import header_pattern, path_pattern
 from devenv.gateway.schema import (
     Field,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from devenv.gateway.counters import Counters
-
-if TYPE_CHECKING:
-    from devenv.gateway.model import Consumer
-    from devenv.gateway.registry import Credentials
-    from devenv.gateway.router import Match
+from devenv.gateway.credentials import Credentials
+from devenv.gateway.model import Consumer
+from devenv.gateway.router import Match
 
 Query = list[tuple[str, str | None]]
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from devenv.gateway.plugin import Plugin
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,32 +84,3 @@ class JwtCredential:
     secret: str | None
     rsa_public_key: str | None
     consumer: Consumer
-
-
-@dataclass(frozen=True, slots=True)
-class ConfiguredPlugin:
-    """A plugin with its configuration, and the route, service and consumer it is bound to."""
-
-    id: str
-    plugin: Plugin[Any]
-    config: Any
-    values: Mapping[str, Any]
-    route: str | None
-    service: str | None
-    consumer: str | None
-    protocols: tuple[str, ...]
-    tags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """A whole declarative configuration, checked."""
-
-    services: tuple[Service, ...] = ()
-    routes: tuple[Route, ...] = ()
-    plugins: tuple[ConfiguredPlugin, ...] = ()
-    consumers: tuple[Consumer, ...] = ()
-    keys: tuple[KeyCredential, ...] = ()
-    basics: tuple[BasicCredential, ...] = ()
-    jwts: tuple[JwtCredential, ...] = ()
-    digest: str = "0" * 32

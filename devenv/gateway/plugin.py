@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from multidict import CIMultiDict
 
 from devenv.gateway.answers import Answer
+from devenv.gateway.exchange import Exchange
 from devenv.gateway.schema import Field
-
-if TYPE_CHECKING:
-    from devenv.gateway.exchange import Exchange
 
 C = TypeVar("C")
 Problems = Iterator[tuple[str, str]]
@@ -35,3 +33,18 @@ class Plugin(Generic[C]):
     response: Callable[[C, Exchange, CIMultiDict[str]], None] | None = None
     across: Callable[[Mapping[str, Any]], Problems] = no_problem
     per_consumer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPlugin:
+    """A plugin with its configuration, and the route, service and consumer it is bound to."""
+
+    id: str
+    plugin: Plugin[Any]
+    config: Any
+    values: Mapping[str, Any]
+    route: str | None
+    service: str | None
+    consumer: str | None
+    protocols: tuple[str, ...]
+    tags: tuple[str, ...]

@@ -21,10 +21,11 @@ from devenv.gateway import answers
 from devenv.gateway.answers import Answer
 from devenv.gateway.counters import Counters
 from devenv.gateway.exchange import Exchange
-from devenv.gateway.model import Configuration, ConfiguredPlugin, Service
-from devenv.gateway.registry import Credentials, PluginIndex
-from devenv.gateway.router import Match, Router, normalized
-from devenv.gateway.websocket import is_websocket, tunnel
+from devenv.gateway.model import Service
+from devenv.gateway.plugin import ConfiguredPlugin
+from devenv.gateway.registry import Loaded, PluginIndex
+from devenv.gateway.router import Match, normalized
+from devenv.gateway.websocket import ask_to_switch, is_websocket, relay
 
 PRODUCT = "devenv-gateway"
 # More than this of a body that a plugin wants whole is refused: it would sit in memory.
@@ -47,26 +48,6 @@ UNSET_BY_AIOHTTP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 class BodyTooLarge(Exception):
     """A body without a declared length outgrew what a plugin allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration with the indexes a request needs."""
-
-    configuration: Configuration
-    router: Router
-    plugins: PluginIndex
-    credentials: Credentials
-
-    @classmethod
-    def of(cls, configuration: Configuration) -> Loaded:
-        """Index a configuration."""
-        return cls(
-            configuration,
-            Router(configuration.routes),
-            PluginIndex(configuration),
-            Credentials(configuration),
-        )
 
 
 @dataclass(slots=True)
@@ -92,7 +73,7 @@ class Gateway:
     counters: Counters = field(default_factory=Counters)
     requests: int = 0
     active: int = 0
-    websockets: set[web.WebSocketResponse] = field(default_factory=set)
+    switched: set[asyncio.Transport] = field(default_factory=set)
     _session: aiohttp.ClientSession | None = None
 
     @property
@@ -196,7 +177,7 @@ class Gateway:
         exchange = finish.exchange
         try:
             if is_websocket(request):
-                return await tunnel(self, request, finish, service, trace)
+                ask_to_switch(exchange.upstream_headers)
             upstream = await self._send(request, exchange, service)
         except BodyTooLarge:
             return await self._reply(request, finish, trace, too_large())
@@ -206,6 +187,8 @@ class Gateway:
             self.complain(f"{trace.id}: {service.name or service.id}: {explained(problem)}")
             return await self._reply(request, finish, trace, upstream_error(problem))
         async with upstream:
+            if upstream.status == 101:
+                return await self._switch(request, finish, upstream, service, trace)
             return await self._stream(request, finish, upstream, trace)
 
     async def _send(
@@ -266,15 +249,10 @@ class Gateway:
         trace: Trace,
     ) -> web.StreamResponse:
         """Pass an upstream's response on, chunk by chunk."""
-        headers = end_to_end(upstream.headers)
-        upstream_time, own_time = latencies(trace)
-        headers.add("Via", f"1.1 {PRODUCT}")
-        headers["X-Kong-Upstream-Latency"] = str(upstream_time)
-        headers["X-Kong-Proxy-Latency"] = str(own_time)
-        headers["X-Kong-Request-Id"] = trace.id
-        headers.setdefault("Server", PRODUCT)
-        finish.apply(headers)
+        headers = response_headers(finish, upstream, trace)
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
+        if is_websocket(request):
+            response.force_close()  # aiohttp reads no further request once one asked for an upgrade
         if hdrs.CONTENT_LENGTH not in headers and request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         trace.status = upstream.status
@@ -290,6 +268,30 @@ class Gateway:
                 self.complain(f"{trace.id}: response cut short: {explained(problem)}")
                 # Half a response must not be taken for a whole one.
                 request.transport.abort()
+        return response
+
+    async def _switch(
+        self,
+        request: web.BaseRequest,
+        finish: Finish,
+        upstream: aiohttp.ClientResponse,
+        service: Service,
+        trace: Trace,
+    ) -> web.StreamResponse:
+        """Pass on that the upstream changes to another protocol, then whatever is said in it."""
+        headers = response_headers(finish, upstream, trace)
+        headers[hdrs.CONNECTION] = "upgrade"
+        headers[hdrs.UPGRADE] = upstream.headers.get(hdrs.UPGRADE, "websocket")
+        response = web.StreamResponse(status=101, reason=upstream.reason, headers=headers)
+        await response.prepare(request)
+        trace.status = 101
+        transport = request.transport
+        if transport is not None:
+            self.switched.add(transport)
+            try:
+                await relay(request, upstream, service.read_timeout / 1000)
+            finally:
+                self.switched.discard(transport)
         return response
 
     async def _reply(
@@ -326,6 +328,19 @@ class Finish:
         for one in self.ran:
             if one.plugin.response is not None:
                 one.plugin.response(one.config, self.exchange, headers)
+
+
+def response_headers(finish: Finish, upstream: aiohttp.ClientResponse, trace: Trace) -> CIMultiDict[str]:
+    """Return the headers of an upstream's response as the client gets them."""
+    headers = end_to_end(upstream.headers)
+    upstream_time, own_time = latencies(trace)
+    headers.add("Via", f"1.1 {PRODUCT}")
+    headers["X-Kong-Upstream-Latency"] = str(upstream_time)
+    headers["X-Kong-Proxy-Latency"] = str(own_time)
+    headers["X-Kong-Request-Id"] = trace.id
+    headers.setdefault("Server", PRODUCT)
+    finish.apply(headers)
+    return headers
 
 
 def begin(

@@ -1,52 +1,38 @@
-"""Indexes over a configuration: credentials by what a client sends, plugins by scope."""
+"""A checked configuration, and the indexes over it that a request needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from devenv.gateway.credentials import Credentials
 from devenv.gateway.model import (
     BasicCredential,
-    Configuration,
-    ConfiguredPlugin,
     Consumer,
     JwtCredential,
     KeyCredential,
+    Route,
+    Service,
 )
-from devenv.gateway.plugin import Plugin
+from devenv.gateway.plugin import ConfiguredPlugin, Plugin
+from devenv.gateway.router import Router
 
 Scope = tuple[str | None, str | None, str | None]
 
 
-class Credentials:
-    """Consumers and their credentials, by what finds them."""
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole declarative configuration, checked."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._consumers = {
-            handle: consumer
-            for consumer in configuration.consumers
-            for handle in (consumer.username, consumer.id)
-            if handle
-        }
-        self._keys = {one.key: one for one in configuration.keys}
-        self._basics = {one.username: one for one in configuration.basics}
-        self._jwts = {one.key: one for one in configuration.jwts}
-
-    def consumer(self, handle: str) -> Consumer | None:
-        """Return a consumer by id or user name."""
-        return self._consumers.get(handle)
-
-    def key(self, key: str) -> KeyCredential | None:
-        """Return the credential of an API key."""
-        return self._keys.get(key)
-
-    def basic(self, username: str) -> BasicCredential | None:
-        """Return the credential of a user name."""
-        return self._basics.get(username)
-
-    def jwt(self, issuer: str) -> JwtCredential | None:
-        """Return the credential of a token's issuer."""
-        return self._jwts.get(issuer)
+    services: tuple[Service, ...] = ()
+    routes: tuple[Route, ...] = ()
+    plugins: tuple[ConfiguredPlugin, ...] = ()
+    consumers: tuple[Consumer, ...] = ()
+    keys: tuple[KeyCredential, ...] = ()
+    basics: tuple[BasicCredential, ...] = ()
+    jwts: tuple[JwtCredential, ...] = ()
+    digest: str = "0" * 32
 
 
 class PluginIndex:
@@ -82,3 +68,25 @@ def scopes(route: str, service: str | None, consumer: str | None) -> Iterator[Sc
     yield (route, None, None)
     yield (None, service, None)
     yield (None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration with its indexes."""
+
+    configuration: Configuration
+    router: Router
+    plugins: PluginIndex
+    credentials: Credentials
+
+    @classmethod
+    def of(cls, configuration: Configuration) -> Loaded:
+        """Index a configuration."""
+        return cls(
+            configuration,
+            Router(configuration.routes),
+            PluginIndex(configuration),
+            Credentials(
+                configuration.consumers, configuration.keys, configuration.basics, configuration.jwts
+            ),
+        )

@@ -6,16 +6,17 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from devenv.gateway.admin import admin_application, gui_application, status_application
 from devenv.gateway.config import Refused, load
 from devenv.gateway.listen import Address, Settings
-from devenv.gateway.model import Configuration
-from devenv.gateway.proxy import Gateway, Loaded
+from devenv.gateway.proxy import Gateway
+from devenv.gateway.registry import Configuration, Loaded
+from devenv.gateway.websocket import GOING_AWAY
 
 DRAIN_SECONDS = 10.0
 Runner = web.BaseRunner
@@ -94,7 +95,7 @@ async def listening(gateway: Gateway, settings: Settings) -> AsyncIterator[Mappi
                 ports[name] = await open_listener(runner, name, address)
         yield ports
     finally:
-        await close_websockets(gateway)
+        close_websockets(gateway)
         await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
         await gateway.close()
 
@@ -112,12 +113,11 @@ async def open_listener(runner: Runner, name: str, address: Address) -> int:
     return port
 
 
-async def close_websockets(gateway: Gateway) -> None:
+def close_websockets(gateway: Gateway) -> None:
     """Tell WebSocket clients to go: they would hold up the end for as long as they like."""
-    going = [socket.close(code=WSCloseCode.GOING_AWAY) for socket in list(gateway.websockets)]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(2):
-            await asyncio.gather(*going, return_exceptions=True)
+    for transport in list(gateway.switched):
+        transport.write(GOING_AWAY)
+        transport.close()
 
 
 def proxy_runner(gateway: Gateway) -> Runner:

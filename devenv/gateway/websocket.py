@@ -1,28 +1,16 @@
-"""WebSocket connections through the gateway, message by message."""
+"""Connections that an upstream switched to another protocol: bytes pass both ways, untouched."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
-from yarl import URL
 
-if TYPE_CHECKING:
-    from devenv.gateway.model import Service
-    from devenv.gateway.proxy import Finish, Gateway, Trace
-
-# What each side of the gateway negotiates for itself.
-NEGOTIATED = (
-    hdrs.SEC_WEBSOCKET_KEY,
-    hdrs.SEC_WEBSOCKET_VERSION,
-    hdrs.SEC_WEBSOCKET_EXTENSIONS,
-    hdrs.SEC_WEBSOCKET_PROTOCOL,
-    hdrs.CONTENT_LENGTH,
-)
-Side = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+HELD = 2**16  # bytes held for a side that is slow to read
+GOING_AWAY = b"\x88\x02\x03\xe9"  # a WebSocket's closing frame with code 1001
 
 
 def is_websocket(request: web.BaseRequest) -> bool:
@@ -34,58 +22,46 @@ def is_websocket(request: web.BaseRequest) -> bool:
     )
 
 
-async def tunnel(
-    gateway: Gateway, request: web.BaseRequest, finish: Finish, service: Service, trace: Trace
-) -> web.StreamResponse:
-    """Connect to the upstream, then to the client, and pass messages until either is done."""
-    exchange = finish.exchange
-    headers = exchange.upstream_headers.copy()
-    offered = requested_protocols(request)
-    for name in NEGOTIATED:
-        headers.popall(name, None)
-    query = f"?{exchange.upstream_query}" if exchange.upstream_query else ""
-    address = f"{service.protocol}://{service.host}:{service.port}"
-    upstream = await gateway.session.ws_connect(
-        URL(f"{address}{exchange.upstream_path}{query}", encoded=True),
-        headers=headers,
-        protocols=offered,
-        autoping=False,
-        autoclose=False,
-        max_msg_size=0,
-        ssl=service.tls_verify,
-        timeout=aiohttp.ClientWSTimeout(ws_receive=service.read_timeout / 1000),
-    )
-    async with upstream:
-        client = web.WebSocketResponse(
-            protocols=[upstream.protocol] if upstream.protocol else (),
-            autoping=False,
-            autoclose=False,
-            max_msg_size=0,
-        )
-        told: CIMultiDict[str] = CIMultiDict({"X-Kong-Request-Id": trace.id})
-        finish.apply(told)
-        client.headers.update(told)
-        await client.prepare(request)
-        trace.status = 101
-        gateway.websockets.add(client)
-        try:
-            await both_ways(client, upstream)
-        finally:
-            gateway.websockets.discard(client)
-    return client
+def ask_to_switch(headers: CIMultiDict[str]) -> None:
+    """Ask the upstream for what the client asked for; nothing else of the handshake is ours."""
+    headers[hdrs.CONNECTION] = "keep-alive, Upgrade"
+    headers[hdrs.UPGRADE] = "websocket"
 
 
-def requested_protocols(request: web.BaseRequest) -> list[str]:
-    """Return the subprotocols a client offers."""
-    values = request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ())
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+class Incoming:
+    """What aiohttp gives the bytes of a connection to, once they are HTTP no longer."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.reader = asyncio.StreamReader(limit=HELD)
+        self.reader.set_transport(transport)
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take bytes as they come."""
+        if data:
+            self.reader.feed_data(data)
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Take the end."""
+        self.reader.feed_eof()
 
 
-async def both_ways(client: Side, upstream: Side) -> None:
-    """Pass messages in both directions; when one direction ends, so does the other."""
+async def relay(request: web.BaseRequest, upstream: aiohttp.ClientResponse, patience: float) -> None:
+    """Pass bytes both ways until one side ends, or the upstream says nothing for `patience` seconds."""
+    connection, client = upstream.connection, request.transport
+    if connection is None or connection.protocol is None or client is None:
+        return
+    theirs, ours = connection.protocol, request.protocol
+    assert isinstance(theirs.transport, asyncio.Transport)
+    from_upstream, from_client = Incoming(theirs.transport), Incoming(client)
+    theirs.set_parser(from_upstream, aiohttp.EMPTY_PAYLOAD)
+    ours.set_parser(from_client)
+    loop = asyncio.get_running_loop()
+    to_client = asyncio.StreamWriter(client, ours, None, loop)
+    to_upstream = asyncio.StreamWriter(theirs.transport, theirs, None, loop)
     ways = [
-        asyncio.create_task(one_way(client, upstream)),
-        asyncio.create_task(one_way(upstream, client)),
+        asyncio.create_task(pump(from_client.reader.read, to_upstream)),
+        asyncio.create_task(pump(timed(from_upstream.reader.read, patience), to_client)),
     ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -93,29 +69,25 @@ async def both_ways(client: Side, upstream: Side) -> None:
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
+        client.close()
+        connection.close()
 
 
-async def one_way(source: Side, target: Side) -> None:
-    """Pass one side's messages to the other until it closes or falls silent for too long."""
-    code, reason = aiohttp.WSCloseCode.GOING_AWAY.value, b""
-    try:
-        while True:
-            message = await source.receive()
-            match message.type:
-                case aiohttp.WSMsgType.TEXT:
-                    await target.send_str(message.data)
-                case aiohttp.WSMsgType.BINARY:
-                    await target.send_bytes(message.data)
-                case aiohttp.WSMsgType.PING:
-                    await target.ping(message.data)
-                case aiohttp.WSMsgType.PONG:
-                    await target.pong(message.data)
-                case aiohttp.WSMsgType.CLOSE:
-                    code, reason = message.data or 1000, (message.extra or "").encode()
-                    break
-                case _:
-                    break
-    except (TimeoutError, ConnectionError, aiohttp.ClientError):
-        pass
-    await target.close(code=code, message=reason)
-    await source.close(code=code, message=reason)
+Read = Callable[[int], Awaitable[bytes]]
+
+
+def timed(read: Read, patience: float) -> Read:
+    """Read, but not for ever."""
+
+    async def within(most: int) -> bytes:
+        async with asyncio.timeout(patience):
+            return await read(most)
+
+    return within
+
+
+async def pump(read: Read, writer: asyncio.StreamWriter) -> None:
+    """Write what is read, no faster than it is taken, until its end."""
+    while data := await read(HELD):
+        writer.write(data)
+        await writer.drain()

@@ -16,7 +16,8 @@ from aiohttp import WSMsgType, web
 
 from devenv.gateway.config import load
 from devenv.gateway.listen import Address, Settings
-from devenv.gateway.proxy import Gateway, Loaded
+from devenv.gateway.proxy import Gateway
+from devenv.gateway.registry import Loaded
 from devenv.gateway.server import listening
 
 T = TypeVar("T")
