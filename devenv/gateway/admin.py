@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from html import escape
 from typing import Any
 
@@ -11,16 +14,17 @@ import yaml
 from aiohttp import web
 
 from devenv.gateway.config import Refused, load
-from devenv.gateway.model import Consumer, Route, Service
+from devenv.gateway.entities import ALWAYS_EMPTY, KINDS, exported, found, listed
 from devenv.gateway.plugins import available
 from devenv.gateway.proxy import PRODUCT, Gateway
 from devenv.gateway.registry import Configuration, Loaded
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
-TITLE = "devenv embedded gateway (not Kong)"
-MASK = "***"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+TITLE = "devenv's stand-in for Kong (not Kong)"
 # A configuration of this size is a mistake, not a configuration.
 MOST_BYTES = 32 * 2**20
+PAGE = 100
+READABLE = {"Access-Control-Allow-Origin": "*"}  # by a browser's page from anywhere, as Kong's
 
 
 def status_application(gateway: Gateway) -> web.Application:
@@ -29,10 +33,10 @@ def status_application(gateway: Gateway) -> web.Application:
     async def ready(request: web.Request) -> web.Response:
         if gateway.loaded is None:
             text = "no configuration available (empty configuration present)"
-            return web.json_response({"message": text}, status=503)
-        return web.json_response({"message": "ready"})
+            return answer({"message": text}, status=503)
+        return answer({"message": "ready"})
 
-    application = web.Application()
+    application = web.Application(middlewares=[as_kong(READABLE)])
     application.router.add_get("/status", status_handler(gateway))
     application.router.add_get("/status/ready", ready)
     return application
@@ -42,28 +46,53 @@ def admin_application(gateway: Gateway) -> web.Application:
     """Return the admin listener."""
 
     async def root(request: web.Request) -> web.Response:
-        return web.json_response(overview(configuration_of(gateway)))
+        return answer(overview(configuration_of(gateway)))
 
     async def get_config(request: web.Request) -> web.Response:
-        text = yaml.safe_dump(exported(configuration_of(gateway)), sort_keys=False)
-        return web.json_response({"config": text})
+        document = {"_format_version": "3.0"} | {
+            kind: list(entities.values()) for kind, entities in whole(gateway).items()
+        }
+        return answer({"config": yaml.safe_dump(document, sort_keys=False)})
 
     async def post_config(request: web.Request) -> web.Response:
         return await replace(gateway, request)
 
-    def listing(describe: Callable[[Configuration], list[dict[str, Any]]]) -> Handler:
-        async def handler(request: web.Request) -> web.Response:
-            return web.json_response({"data": describe(configuration_of(gateway)), "next": None})
+    async def entities(request: web.Request) -> web.Response:
+        kind = request.match_info["kind"]
+        return answer(page(kind, entities_of(gateway, kind), request.query))
 
-        return handler
+    async def entity(request: web.Request) -> web.Response:
+        kind, handle = request.match_info["kind"], request.match_info["handle"]
+        one = found(entities_of(gateway, kind), handle)
+        if one is None:
+            raise web.HTTPNotFound
+        return answer(one)
 
-    application = web.Application(client_max_size=MOST_BYTES)
+    async def routes_of_service(request: web.Request) -> web.Response:
+        service = found(entities_of(gateway, "services"), request.match_info["handle"])
+        if service is None:
+            raise web.HTTPNotFound
+        routes = [
+            route for route in entities_of(gateway, "routes") if route["service"] == {"id": service["id"]}
+        ]
+        return answer(page("routes", routes, request.query))
+
+    async def plugins_enabled(request: web.Request) -> web.Response:
+        return answer({"enabled_plugins": sorted(available())})
+
+    application = web.Application(
+        client_max_size=MOST_BYTES,
+        middlewares=[as_kong({**READABLE, "Access-Control-Allow-Credentials": "true"})],
+    )
+    kinds = "|".join((*KINDS, *ALWAYS_EMPTY))
     application.router.add_get("/", root)
     application.router.add_get("/status", status_handler(gateway))
     application.router.add_get("/config", get_config)
     application.router.add_post("/config", post_config)
-    for name, describe in LISTINGS.items():
-        application.router.add_get(f"/{name}", listing(describe))
+    application.router.add_get("/plugins/enabled", plugins_enabled)
+    application.router.add_get("/services/{handle}/routes", routes_of_service)
+    application.router.add_get(f"/{{kind:{kinds}}}", entities)
+    application.router.add_get(f"/{{kind:{kinds}}}/{{handle}}", entity)
     return application
 
 
@@ -78,21 +107,51 @@ def gui_application(gateway: Gateway) -> web.Application:
     return application
 
 
+def as_kong(more: dict[str, str]) -> Any:
+    """Return what gives every answer Kong's headers, and refusals Kong's body."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        try:
+            response = await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as refusal:
+            message = "Not found" if refusal.status == 404 else "Method not allowed"
+            response = answer({"message": message}, status=refusal.status)
+        response.headers.update(more)
+        response.headers["Server"] = PRODUCT
+        response.headers["X-Kong-Admin-Latency"] = str(int((time.perf_counter() - began) * 1000))
+        return response
+
+    return middleware
+
+
+def answer(document: Any, *, status: int = 200) -> web.Response:
+    """Return a JSON answer, written as Kong writes it."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+def page(kind: str, entities: list[dict[str, Any]], query: Any) -> dict[str, Any]:
+    """Return a part of a list, and where the next one begins."""
+    size = int(query["size"]) if query.get("size", "").isdigit() else PAGE
+    try:
+        after = base64.urlsafe_b64decode(query.get("offset", "")).decode()
+    except (ValueError, binascii.Error):
+        after = ""
+    left = [entity for entity in entities if entity["id"] > after]
+    if len(left) <= size:
+        return {"next": None, "data": left}
+    offset = base64.urlsafe_b64encode(str(left[size - 1]["id"]).encode()).decode()
+    return {"next": f"/{kind}?offset={offset}&size={size}", "data": left[:size], "offset": offset}
+
+
 def status_handler(gateway: Gateway) -> Handler:
-    """Return the handler of /status, in the shape of Kong's."""
+    """Return the handler of /status, in the shape of Kong's without a database."""
 
     async def status(request: web.Request) -> web.Response:
-        server = {
-            "total_requests": gateway.requests,
-            "connections_active": gateway.active,
-        }
-        return web.json_response(
-            {
-                "server": server,
-                "database": {"reachable": True},
-                "configuration_hash": configuration_of(gateway).digest,
-            }
-        )
+        server = {"total_requests": gateway.requests, "connections_active": gateway.active}
+        return answer({"server": server, "configuration_hash": configuration_of(gateway).digest})
 
     return status
 
@@ -102,7 +161,7 @@ async def replace(gateway: Gateway, request: web.Request) -> web.Response:
     try:
         configuration = load(await posted(request), "config")
     except Refused as refused:
-        return web.json_response(
+        return answer(
             {
                 "code": 14,
                 "name": "invalid declarative configuration",
@@ -115,7 +174,17 @@ async def replace(gateway: Gateway, request: web.Request) -> web.Response:
     if same and request.query.get("check_hash") in ("1", "true"):
         return web.Response(status=304)
     gateway.loaded = Loaded.of(configuration)
-    return web.json_response(exported(configuration), status=201)
+    return answer(whole(gateway), status=201)
+
+
+def entities_of(gateway: Gateway, kind: str) -> list[dict[str, Any]]:
+    """Return the entities of a kind that are loaded."""
+    return listed(gateway.loaded.configuration, kind, gateway.loaded.at) if gateway.loaded else []
+
+
+def whole(gateway: Gateway) -> dict[str, Any]:
+    """Return all that is loaded."""
+    return exported(gateway.loaded.configuration, gateway.loaded.at) if gateway.loaded else {}
 
 
 async def posted(request: web.Request) -> str:
@@ -155,89 +224,6 @@ def overview(configuration: Configuration) -> dict[str, Any]:
             "enabled_in_cluster": sorted({one.plugin.name for one in configuration.plugins}),
         },
     }
-
-
-def services(configuration: Configuration) -> list[dict[str, Any]]:
-    """Describe the services."""
-    return [fields_of(service) for service in configuration.services]
-
-
-def routes(configuration: Configuration) -> list[dict[str, Any]]:
-    """Describe the routes."""
-    return [
-        {**fields_of(route), "service": {"id": route.service.id} if route.service else None}
-        for route in configuration.routes
-    ]
-
-
-def plugins(configuration: Configuration) -> list[dict[str, Any]]:
-    """Describe the configured plugins."""
-    return [
-        {
-            "id": one.id,
-            "name": one.plugin.name,
-            "enabled": True,
-            "protocols": list(one.protocols),
-            "tags": list(one.tags),
-            "config": plain(one.values),
-            **{
-                kind: {"id": bound} if (bound := getattr(one, kind)) else None
-                for kind in ("service", "route", "consumer")
-            },
-        }
-        for one in configuration.plugins
-    ]
-
-
-def consumers(configuration: Configuration) -> list[dict[str, Any]]:
-    """Describe the consumers; their credentials are masked, since nobody is asked who they are."""
-    return [
-        {
-            **fields_of(consumer),
-            "keyauth_credentials": [
-                {"id": one.id, "key": MASK} for one in configuration.keys if one.consumer is consumer
-            ],
-            "basicauth_credentials": [
-                {"id": one.id, "username": one.username, "password": MASK}
-                for one in configuration.basics
-                if one.consumer is consumer
-            ],
-            "jwt_secrets": [
-                {"id": one.id, "key": one.key, "algorithm": one.algorithm, "secret": MASK}
-                for one in configuration.jwts
-                if one.consumer is consumer
-            ],
-        }
-        for consumer in configuration.consumers
-    ]
-
-
-LISTINGS: Mapping[str, Callable[[Configuration], list[dict[str, Any]]]] = {
-    "services": services,
-    "routes": routes,
-    "plugins": plugins,
-    "consumers": consumers,
-}
-
-
-def exported(configuration: Configuration) -> dict[str, Any]:
-    """Return the configuration as one document, credentials masked."""
-    lists = {name: describe(configuration) for name, describe in LISTINGS.items()}
-    return {"_format_version": "3.0", **lists}
-
-
-def fields_of(entity: Service | Route | Consumer) -> dict[str, Any]:
-    """Return an entity's fields as plain values."""
-    return {name: plain(getattr(entity, name)) for name in entity.__slots__}
-
-
-def plain(value: Any) -> Any:
-    """Return a value with nothing in it but what JSON has."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else None
 
 
 STYLE = """

@@ -31,12 +31,16 @@ MESSAGES: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response made by the gateway: a negotiated error, a JSON document, or nothing."""
+    """A response made by the gateway: a negotiated error, a JSON document, or nothing.
+
+    `upstream` marks what stands for an upstream's own answer: Kong words it in a later phase.
+    """
 
     status: int
     message: str | None = None
     document: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    upstream: bool = False
 
 
 def error(status: int, message: str = "", headers: Mapping[str, str] | None = None) -> Answer:
@@ -61,8 +65,8 @@ def render(answer: Answer, accept: str, request_id: str) -> tuple[str | None, st
         text = escape(answer.message)
         return HTML, (
             '<!doctype html>\n<html>\n  <head>\n    <meta charset="utf-8">\n'
-            f"    <title>{text}</title>\n  </head>\n  <body>\n    <h1>{text}</h1>\n"
-            f"    <p>request_id: {request_id}</p>\n  </body>\n</html>\n"
+            "    <title>Error</title>\n  </head>\n  <body>\n    <h1>Error</h1>\n"
+            f"    <p>{text}.</p>\n    <p>request_id: {request_id}</p>\n  </body>\n</html>\n"
         )
     if kind == XML:
         return XML, (
@@ -76,6 +80,12 @@ def render(answer: Answer, accept: str, request_id: str) -> tuple[str | None, st
     return JSON, f'{{\n  "message":{json.dumps(answer.message)},\n  "request_id":"{request_id}"\n}}'
 
 
+def accepted(answer: Answer, headers: Mapping[str, str]) -> str:
+    """Return what a client takes; for one that does not say it, Kong guesses."""
+    said_nothing = headers.get("Content-Type", "text/plain") if answer.upstream else "*/*"
+    return headers.get("Accept") or said_nothing
+
+
 def negotiated(accept: str) -> str:
     """Return the content type of an error body for an Accept header, JSON by default."""
     best, quality = JSON, 0.0
@@ -84,8 +94,8 @@ def negotiated(accept: str) -> str:
         known = {
             "text/html": HTML,
             "application/xml": XML,
-            "text/xml": XML,
             "text/plain": PLAIN,
+            "text/*": PLAIN,
             "application/json": JSON,
             "*/*": JSON,
             "application/*": JSON,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import yaml
 
@@ -38,6 +38,8 @@ from devenv.gateway.schema import (
 )
 
 Entry = Mapping[str, Any]
+
+KONG = UUID("fd02801f-0957-4a15-a55a-c8d9606f30b5")  # its namespace for ids made of names
 
 HTTP_PROTOCOLS = one_of("http", "https")
 ANY_PROTOCOLS = one_of("http", "https", "grpc", "grpcs")
@@ -72,7 +74,7 @@ SERVICE = {
     "read_timeout": Field(MILLISECONDS, 60000),
     "retries": Field(integer(0, 32767), 5),
     "enabled": Field(boolean, True),
-    "tls_verify": Field(boolean, False),
+    "tls_verify": Field(boolean),
     "routes": NESTED,
     "plugins": NESTED,
 }
@@ -144,8 +146,6 @@ TOP = {
     "consumers": NESTED,
     **dict.fromkeys(CREDENTIALS, NESTED),
 }
-# A prefix path: what RFC 3986 lets a path hold. Anything else was meant as a regex.
-PREFIX_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
 
 
 class Refused(Exception):
@@ -178,7 +178,6 @@ class Draft:
     routes: dict[str, Route] = field(default_factory=dict)
     consumers: dict[str, Consumer] = field(default_factory=dict)
     handles: dict[tuple[str, str], str] = field(default_factory=dict)
-    disabled: set[str] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
 
     def report(self, where: str, problem: str) -> None:
@@ -188,7 +187,7 @@ class Draft:
     def identify(self, kind: str, entry: Entry, where: str, handle: str) -> str:
         """Return an entity's id, made from its name when it has none, and note both."""
         name = entry[handle] or entry.get("custom_id") or where
-        identity = str(entry["id"] or stable_id(kind, name))
+        identity = str(entry["id"] or (kongs_id(kind, name) if entry[handle] else stable_id(kind, name)))
         if entry["id"]:
             self.given.add(identity)
         taken = [one for one in (entry[handle], identity) if (kind, one) in self.handles]
@@ -292,16 +291,14 @@ def read_services(draft: Draft, top: Entry) -> Iterator[Found]:
             name=entry["name"],
             tags=entry["tags"],
             tls_verify=entry["tls_verify"],
+            enabled=entry["enabled"],
             retries=entry["retries"],
             connect_timeout=entry["connect_timeout"],
             write_timeout=entry["write_timeout"],
             read_timeout=entry["read_timeout"],
             **address_of(draft, entry, where),
         )
-        if entry["enabled"] is False:
-            draft.disabled.add(identity)
-        else:
-            draft.services[identity] = service
+        draft.services[identity] = service
         for place, plugin, _ in entries(draft, entry, "plugins", PLUGIN, where):
             yield place, plugin, {"service": identity}
         for place, route, _ in list(entries(draft, entry, "routes", ROUTE, where)):
@@ -348,16 +345,15 @@ def read_route(draft: Draft, entry: Entry, where: str, service: str | None) -> I
     """Read a route; return the plugins found inside."""
     identity = draft.identify("route", entry, where, "name")
     check_route(draft, entry, where)
-    if service not in draft.disabled:
-        draft.routes[identity] = Route(
-            id=identity,
-            service=draft.services.get(service or ""),
-            hosts=tuple(host.lower() for host in entry["hosts"] if isinstance(host, str)),
-            headers={name: tuple(values) for name, values in entry["headers"].items()},
-            **{name: entry[name] for name in ("name", "tags", "protocols", "methods", "paths")},
-            **{name: entry[name] for name in ("strip_path", "preserve_host", "regex_priority")},
-            https_redirect_status_code=entry["https_redirect_status_code"],
-        )
+    draft.routes[identity] = Route(
+        id=identity,
+        service=draft.services.get(service or ""),
+        hosts=tuple(host for host in entry["hosts"] if isinstance(host, str)),
+        headers={name: tuple(values) for name, values in entry["headers"].items()},
+        **{name: entry[name] for name in ("name", "tags", "protocols", "methods", "paths")},
+        **{name: entry[name] for name in ("strip_path", "preserve_host", "regex_priority")},
+        https_redirect_status_code=entry["https_redirect_status_code"],
+    )
     for place, plugin, _ in entries(draft, entry, "plugins", PLUGIN, where):
         yield place, plugin, {"route": identity}
 
@@ -388,8 +384,6 @@ def path_problem(path: str) -> str | None:
             path_pattern(path)
         except re.error as problem:
             return f"not a regular expression: {problem}"
-    elif not PREFIX_PATH.fullmatch(path):
-        return "a character no URL path holds; a regex path starts with ~/"
     return None
 
 
@@ -529,6 +523,11 @@ def check_plugins(draft: Draft, plugins: Mapping[str, ConfiguredPlugin]) -> None
         anonymous = one.values.get("anonymous")
         if anonymous and ("consumer", anonymous) not in draft.handles:
             draft.report(f"{where}: config.anonymous", f'there is no consumer "{anonymous}"')
+
+
+def kongs_id(kind: str, name: str) -> str:
+    """Return the id that Kong makes of a name; it decides between routes that are equal otherwise."""
+    return str(uuid5(uuid5(KONG, f"{kind}s"), name))
 
 
 def stable_id(kind: str, *names: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -14,6 +14,21 @@ from devenv.gateway.model import Consumer
 from devenv.gateway.router import Match
 
 Query = list[tuple[str, str | None]]
+# What the gateway writes only when it asks the upstream: until then plugins see the client's.
+WRITTEN_LAST = frozenset(
+    {
+        "host",
+        "via",
+        "x-real-ip",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-path",
+        "x-forwarded-prefix",
+        "x-kong-request-id",
+    }
+)
 
 
 @dataclass(slots=True)
@@ -44,6 +59,11 @@ class Exchange:
     # The id of the configured plugin that is running: what keeps its counts apart.
     plugin: str = ""
     response_headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the request as the plugins before have left it."""
+        source = self.headers if name.lower() in WRITTEN_LAST else self.upstream_headers
+        return source.get(name)
 
     @property
     def query(self) -> Query:
@@ -92,12 +112,32 @@ def parsed(query: str) -> Query:
     pairs: Query = []
     for part in filter(None, query.split("&")):
         name, equals, value = part.partition("=")
-        pairs.append((unquote_plus(name), unquote_plus(value) if equals else None))
+        pairs.append((decoded(name), decoded(value) if equals else None))
     return pairs
+
+
+def decoded(text: str) -> str:
+    """Decode a part of a query; a byte that is no UTF-8 stays one."""
+    return unquote_plus(text, errors="surrogateescape")
 
 
 def encoded(pairs: Query) -> str:
     """Join pairs into a query string or form body."""
     return "&".join(
-        quote(name, safe="") + ("" if value is None else "=" + quote(value, safe="")) for name, value in pairs
+        as_escaped(name) + ("" if value is None else "=" + as_escaped(value)) for name, value in pairs
     )
+
+
+def as_escaped(text: str) -> str:
+    """Escape a part of a query, with every byte it had."""
+    return quote(text, safe="", errors="surrogateescape")
+
+
+def as_form(pairs: Query) -> str:
+    """Join pairs as forms are: a plus for a space, and `name=` for a name alone."""
+    return "&".join(f"{form_escaped(name)}={form_escaped(value or '')}" for name, value in pairs)
+
+
+def form_escaped(text: str) -> str:
+    """Escape a name or value of a form."""
+    return quote_plus(text, safe="*", errors="surrogateescape").replace("~", "%7E")

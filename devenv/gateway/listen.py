@@ -39,7 +39,7 @@ def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settin
     """Return the settings; an argument goes before its variable, a bad one ends the process."""
     parser = argparse.ArgumentParser(
         prog="python -m devenv.gateway",
-        description="Reverse proxy for machines without Kong: it reads the same kong.yml.",
+        description="A stand-in for Kong, where there is none: it reads the same kong.yml.",
     )
     parser.add_argument("--config", metavar="FILE", help="KONG_DECLARATIVE_CONFIG")
     for name in DEFAULTS:

@@ -20,7 +20,8 @@ class Service:
     write_timeout: int
     read_timeout: int
     retries: int
-    tls_verify: bool
+    tls_verify: bool | None
+    enabled: bool
     tags: tuple[str, ...]
 
 

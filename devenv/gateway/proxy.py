@@ -8,7 +8,7 @@ import os
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -24,7 +24,7 @@ from devenv.gateway.exchange import Exchange
 from devenv.gateway.model import Service
 from devenv.gateway.plugin import ConfiguredPlugin
 from devenv.gateway.registry import Loaded, PluginIndex
-from devenv.gateway.router import Match, normalized
+from devenv.gateway.router import Match, normalized, nowhere
 from devenv.gateway.websocket import ask_to_switch, is_websocket, relay
 
 PRODUCT = "devenv-gateway"
@@ -125,17 +125,20 @@ class Gateway:
         if not target.startswith("/"):
             # An absolute-form target, as a client talks to a forward proxy.
             target = "/" + target.partition("://")[2].partition("/")[2]
-        path, _, query = target.partition("?")
-        path = normalized(path.partition("#")[0])
+        sent, _, query = target.partition("?")
+        path = normalized(sent.partition("#")[0])
         host = request.headers.get(hdrs.HOST, "")
-        match = loaded and loaded.router.match(request.method, host, path, request.headers)
-        if loaded is None or not match:
-            missing = answers.error(404, "no Route matched with those values")
+        missing = answers.error(404, "no Route matched with those values")
+        if loaded is None:
             return await self._reply(request, None, trace, missing)
+        match = loaded.router.match(request.method, host, path, request.headers)
+        if match is None:
+            unrouted = begin(request, trace.id, sent, query, nowhere(path), loaded, self.counters)
+            return await self._reply(request, Finish(unrouted, loaded.plugins.everywhere()), trace, missing)
         trace.route = match.route.name or match.route.id
         if "http" not in match.route.protocols:
             return await self._reply(request, None, trace, to_https(match, host, target))
-        exchange = begin(request, trace.id, path, query, match, loaded, self.counters)
+        exchange = begin(request, trace.id, sent, query, match, loaded, self.counters)
         return await self._exchange(request, exchange, loaded.plugins, trace)
 
     async def _exchange(
@@ -152,7 +155,7 @@ class Gateway:
                 service.id if service else None,
                 exchange.consumer.id if exchange.consumer else None,
             )
-            if one is None or exchange.scheme not in one.protocols:
+            if one is None:
                 continue
             # Even after an answer: a refusal carries CORS headers, or no browser shows it.
             ran.append(one)
@@ -238,7 +241,7 @@ class Gateway:
                 allow_redirects=False,
                 skip_auto_headers=UNSET_BY_AIOHTTP,
                 timeout=timeout,
-                ssl=service.tls_verify,
+                ssl=bool(service.tls_verify),
             )
 
     async def _stream(
@@ -298,12 +301,15 @@ class Gateway:
         self, request: web.BaseRequest, finish: Finish | None, trace: Trace, answer: Answer
     ) -> web.StreamResponse:
         """Send an answer of the gateway's own."""
-        kind, text = answers.render(answer, request.headers.get("Accept", "*/*"), trace.id)
+        kind, text = answers.render(answer, answers.accepted(answer, request.headers), trace.id)
         headers: CIMultiDict[str] = CIMultiDict(answer.headers)
         if kind is not None:
             headers["Content-Type"] = kind
         headers["Server"] = PRODUCT
-        headers["X-Kong-Response-Latency"] = str(sum(latencies(trace)))
+        if answer.upstream:
+            mark_as_proxied(headers, trace)
+        else:
+            headers["X-Kong-Response-Latency"] = str(sum(latencies(trace)))
         headers["X-Kong-Request-Id"] = trace.id
         if finish is not None:
             finish.apply(headers)
@@ -333,26 +339,34 @@ class Finish:
 def response_headers(finish: Finish, upstream: aiohttp.ClientResponse, trace: Trace) -> CIMultiDict[str]:
     """Return the headers of an upstream's response as the client gets them."""
     headers = end_to_end(upstream.headers)
-    upstream_time, own_time = latencies(trace)
-    headers.add("Via", f"1.1 {PRODUCT}")
-    headers["X-Kong-Upstream-Latency"] = str(upstream_time)
-    headers["X-Kong-Proxy-Latency"] = str(own_time)
+    mark_as_proxied(headers, trace)
     headers["X-Kong-Request-Id"] = trace.id
     headers.setdefault("Server", PRODUCT)
     finish.apply(headers)
     return headers
 
 
+def mark_as_proxied(headers: CIMultiDict[str], trace: Trace) -> None:
+    """Add what tells a client that an upstream was asked."""
+    upstream_time, own_time = latencies(trace)
+    headers.add("Via", f"1.1 {PRODUCT}")
+    headers["X-Kong-Upstream-Latency"] = str(upstream_time)
+    headers["X-Kong-Proxy-Latency"] = str(own_time)
+
+
 def begin(
     request: web.BaseRequest,
     identity: str,
-    path: str,
+    sent: str,
     query: str,
     match: Match,
     loaded: Loaded,
     counters: Counters,
 ) -> Exchange:
-    """Return the exchange of a routed request, its upstream request as Kong would make it."""
+    """Return the exchange of a request, its upstream request as Kong would make it.
+
+    `sent` is the path as the client wrote it.
+    """
 
     async def read_body() -> bytes:
         await accept_body(request)
@@ -368,7 +382,7 @@ def begin(
         method=request.method,
         scheme="http",
         host=request.headers.get(hdrs.HOST, ""),
-        path=path,
+        path=match.path,
         query_string=query,
         headers=request.headers,
         client=client_of(request),
@@ -379,11 +393,11 @@ def begin(
         upstream_method=request.method,
         upstream_path=match.upstream_path,
         upstream_query=query,
-        upstream_headers=upstream_headers(request, identity, path, match),
+        upstream_headers=upstream_headers(request, identity, sent, match),
     )
 
 
-def upstream_headers(request: web.BaseRequest, identity: str, path: str, match: Match) -> CIMultiDict[str]:
+def upstream_headers(request: web.BaseRequest, identity: str, sent: str, match: Match) -> CIMultiDict[str]:
     """Return the headers an upstream gets: the client's, and who the client was."""
     headers = end_to_end(request.headers)
     headers.popall(hdrs.EXPECT, None)
@@ -402,7 +416,7 @@ def upstream_headers(request: web.BaseRequest, identity: str, path: str, match: 
         "X-Forwarded-Proto": "http",
         "X-Forwarded-Host": host.rpartition(":")[0] if has_port(host) else host,
         "X-Forwarded-Port": str(port_of(request)),
-        "X-Forwarded-Path": path,
+        "X-Forwarded-Path": sent,
         "X-Kong-Request-Id": identity,
     }
     for name, value in told.items():
@@ -490,9 +504,7 @@ def upstream_error(problem: Exception) -> Answer:
     """Return Kong's answer for an upstream that failed before it answered."""
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return answers.error(503, "name resolution failed")
-    if isinstance(problem, TimeoutError):
-        return answers.error(504)
-    return answers.error(502)
+    return replace(answers.error(504 if isinstance(problem, TimeoutError) else 502), upstream=True)
 
 
 def too_large() -> Answer:

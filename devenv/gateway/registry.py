@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,11 @@ class PluginIndex:
             self._scoped.setdefault(one.plugin.name, {})[scope] = one
         self.order = sorted(kinds, key=lambda name: -kinds[name].priority)
 
+    def everywhere(self) -> list[ConfiguredPlugin]:
+        """Return the plugins that are bound to nothing."""
+        bound = (self._scoped[name].get((None, None, None)) for name in self.order)
+        return [plugin for plugin in bound if plugin is not None]
+
     def find(
         self, name: str, route: str, service: str | None, consumer: str | None
     ) -> ConfiguredPlugin | None:
@@ -78,15 +84,23 @@ class Loaded:
     router: Router
     plugins: PluginIndex
     credentials: Credentials
+    at: int
+    """When it was loaded, in seconds."""
 
     @classmethod
     def of(cls, configuration: Configuration) -> Loaded:
         """Index a configuration."""
         return cls(
             configuration,
-            Router(configuration.routes),
+            Router(route for route in configuration.routes if is_served(route)),
             PluginIndex(configuration),
             Credentials(
                 configuration.consumers, configuration.keys, configuration.basics, configuration.jwts
             ),
+            int(time.time()),
         )
+
+
+def is_served(route: Route) -> bool:
+    """Tell whether a route leads anywhere: a disabled service has none."""
+    return route.service is None or route.service.enabled

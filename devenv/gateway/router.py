@@ -6,20 +6,24 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
+from uuid import UUID, uuid5
 
 from multidict import CIMultiDictProxy
 
 from devenv.gateway.model import Route, Service
 
 RESERVED = "!*'();:@&=+$,/?%#[]"
+SPLIT = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")  # Kong's, for the ids of a route's parts
+NO_ROUTE = Route("", None, None, (), (), (), (), {}, False, False, 0, 426, ())
 PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route that takes a request, what its path matched, and where the request goes."""
+    """A route that takes a request, its normalized path, what of it matched, and where it goes."""
 
     route: Route
+    path: str
     prefix: str
     upstream_path: str
     captures: Mapping[str | int, str] = field(default_factory=dict)
@@ -30,27 +34,32 @@ class Match:
         return self.route.service
 
 
+Pattern = re.Pattern[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A route with one of its paths: the unit Kong orders and matches."""
+    """A route with those of its paths that are of one length: the unit Kong orders and matches."""
 
+    id: str
     route: Route
-    path: str | None
-    pattern: re.Pattern[str] | None
-    headers: tuple[tuple[str, tuple[re.Pattern[str] | str, ...]], ...]
+    paths: tuple[tuple[str, Pattern | None], ...]
+    headers: tuple[tuple[str, tuple[Pattern | str, ...]], ...]
 
     @property
-    def rank(self) -> tuple[int, bool, int, bool, int, int]:
-        """Return the sort key; greater goes first, and the file's order decides a tie."""
+    def rank(self) -> tuple[int, bool, int, bool, int, int, str]:
+        """Return the sort key; greater goes first, and of equal ones the greater id."""
         route = self.route
         attributes = (route.methods, route.hosts, route.headers, route.paths)
+        path, pattern = self.paths[0] if self.paths else ("", None)
         return (
             sum(1 for attribute in attributes if attribute),
             bool(route.hosts) and not any("*" in host for host in route.hosts),
             len(route.headers),
-            self.pattern is not None,
-            route.regex_priority if self.pattern else 0,
-            len(self.path) if self.path and not self.pattern else 0,
+            pattern is not None,
+            route.regex_priority if pattern else 0,
+            length_of(path),
+            self.id,
         )
 
 
@@ -59,37 +68,54 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         candidates = [candidate for route in routes for candidate in candidates_of(route)]
-        self.candidates = sorted(candidates, key=lambda one: one.rank, reverse=True)
+        self.candidates = sorted(candidates, key=lambda candidate: candidate.rank, reverse=True)
 
     def match(self, method: str, host: str, path: str, headers: CIMultiDictProxy[str]) -> Match | None:
         """Return the first route that takes a request with a normalized path."""
         name, port = split_host(host)
-        for one in self.candidates:
-            route = one.route
+        for candidate in self.candidates:
+            route = candidate.route
             if route.methods and method not in route.methods:
                 continue
             if route.hosts and not any(host_matches(want, name, port) for want in route.hosts):
                 continue
-            if one.headers and not headers_match(one, headers):
+            if candidate.headers and not headers_match(candidate, headers):
                 continue
-            if one.pattern is not None:
-                if found := one.pattern.match(path):
-                    return matched(route, path, found.group(), captures_of(found))
-            elif one.path is None:
+            if not candidate.paths:
                 return matched(route, path, "", {})
-            elif path.startswith(one.path):
-                return matched(route, path, one.path, {})
+            for prefix, pattern in candidate.paths:
+                if pattern is None and path.startswith(prefix):
+                    return matched(route, path, prefix, {})
+                if pattern is not None and (found := pattern.match(path)):
+                    return matched(route, path, found.group(), captures_of(found))
         return None
 
 
 def candidates_of(route: Route) -> Iterable[Candidate]:
-    """Return a route's candidates, one for each of its paths."""
+    """Return a route's candidates: one, or one for each length of its paths."""
     headers = tuple(
         (name, tuple(header_pattern(value) for value in values)) for name, values in route.headers.items()
     )
-    for path in route.paths or (None,):
-        pattern = path_pattern(path) if path and path.startswith("~") else None
-        yield Candidate(route, path, pattern, headers)
+    groups: dict[int, list[tuple[str, Pattern | None]]] = {}
+    for path in route.paths:
+        pattern = path_pattern(path) if path.startswith("~") else None
+        groups.setdefault(length_of(path), []).append((path, pattern))
+    if len(groups) < 2:
+        return [Candidate(route.id, route, tuple(*groups.values()), headers)]
+    return [
+        Candidate(str(uuid5(SPLIT, f"{route.id}#{length}")), route, tuple(paths), headers)
+        for length, paths in groups.items()
+    ]
+
+
+def length_of(path: str) -> int:
+    """Return what a path's length counts in the order: regexes have none."""
+    return 0 if path.startswith("~") else len(path.encode())
+
+
+def nowhere(path: str) -> Match:
+    """Return what stands for a route where none takes a request."""
+    return Match(NO_ROUTE, path, "", path)
 
 
 def path_pattern(path: str) -> re.Pattern[str]:
@@ -103,7 +129,7 @@ def header_pattern(value: str) -> re.Pattern[str] | str:
     return re.compile(lowered[2:]) if lowered.startswith("~*") else lowered
 
 
-def headers_match(one: Candidate, headers: CIMultiDictProxy[str]) -> bool:
+def headers_match(candidate: Candidate, headers: CIMultiDictProxy[str]) -> bool:
     """Tell whether every header the route asks for has one of its values."""
     return all(
         any(
@@ -111,16 +137,16 @@ def headers_match(one: Candidate, headers: CIMultiDictProxy[str]) -> bool:
             for value in map(str.lower, headers.getall(name, ()))
             for pattern in patterns
         )
-        for name, patterns in one.headers
+        for name, patterns in candidate.headers
     )
 
 
 def split_host(host: str) -> tuple[str, str]:
-    """Split a Host header into a lower-case name and a port, if it has one."""
-    name, colon, port = host.lower().rpartition(":")
+    """Split a Host header into a name, letters as they are, and a port, if it has one."""
+    name, colon, port = host.rpartition(":")
     if colon and port.isdigit():
         return name, port
-    return host.lower(), ""
+    return host, ""
 
 
 def host_matches(want: str, name: str, port: str) -> bool:
@@ -150,7 +176,7 @@ def matched(route: Route, path: str, prefix: str, captures: dict[str | int, str]
         rest = rest.removeprefix(start)
     rest = "" if rest in (".", "..") else rest
     upstream = joined(base, rest, path, strip=route.strip_path)
-    return Match(route, prefix, quote(upstream, safe=RESERVED, errors="surrogateescape"), captures)
+    return Match(route, path, prefix, quote(upstream, safe=RESERVED, errors="surrogateescape"), captures)
 
 
 def joined(base: str, rest: str, path: str, *, strip: bool) -> str:

@@ -71,6 +71,7 @@ async def serve(settings: Settings, configuration: Configuration | None) -> None
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
         loop.add_signal_handler(number, partial(stop, stopping))
     loop.add_signal_handler(signal.SIGHUP, partial(reload, gateway, settings))
+    complain("this is devenv's stand-in for Kong, not Kong")
     async with listening(gateway, settings):
         await stopping.wait()
         complain("stopping")

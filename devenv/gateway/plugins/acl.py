@@ -39,7 +39,7 @@ def across(values: Mapping[str, Any]) -> Problems:
 
 async def access(config: Acl, exchange: Exchange) -> Answer | None:
     """Refuse a consumer outside the allowed groups or inside the denied ones."""
-    if exchange.consumer is None:
+    if exchange.consumer is None or exchange.credential is None:
         return error(401, "Unauthorized")
     groups = exchange.consumer.groups
     if config.deny:

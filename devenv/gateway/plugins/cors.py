@@ -39,7 +39,6 @@ FIELDS = {
     "credentials": Field(boolean, False),
     "private_network": Field(boolean, False),
     "preflight_continue": Field(boolean, False),
-    "allow_origin_absent": Field(boolean, True),
 }
 
 
@@ -55,7 +54,6 @@ class Cors:
     credentials: bool
     private_network: bool
     preflight_continue: bool
-    allow_origin_absent: bool
 
 
 async def access(config: Cors, exchange: Exchange) -> Answer | None:
@@ -80,7 +78,7 @@ def response(config: Cors, exchange: Exchange, headers: CIMultiDict[str]) -> Non
     """Tell the browser which origins may read this response."""
     asking = exchange.headers.get("Origin")
     # A preflight's headers are its answer's, or the upstream's that was asked instead.
-    if exchange.is_preflight or (asking is None and not config.allow_origin_absent):
+    if exchange.is_preflight and exchange.match.route.id:
         return
     allow(config, asking, headers)
     if config.exposed_headers:

@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -124,7 +123,7 @@ def verified(config: Jwt, exchange: Exchange, tokens: set[str]) -> JwtCredential
         raise Unauthorized("Invalid algorithm")
     if not signature_fits(config, credential, token):
         raise Unauthorized("Invalid signature")
-    check_claims(config, token.claims, time.time())
+    check_claims(config, token.claims, exchange.counters.now())
     return credential
 
 

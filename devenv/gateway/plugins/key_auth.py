@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devenv.gateway.answers import Answer, error
-from devenv.gateway.exchange import Exchange, encoded, parsed
+from devenv.gateway.exchange import Exchange, as_form, encoded, parsed
 from devenv.gateway.plugin import Plugin
 from devenv.gateway.schema import Field, boolean, list_of, matching, text
 
@@ -110,11 +110,11 @@ async def hide(config: KeyAuth, exchange: Exchange, name: str) -> None:
     """Take the key out of everything the upstream gets."""
     exchange.upstream_headers.popall(name, None)
     if any(key == name for key, _ in exchange.query):
-        exchange.query = [(key, value) for key, value in exchange.query if key != name]
+        exchange.upstream_query = as_form([pair for pair in exchange.query if pair[0] != name])
     if config.key_in_body and name in (fields := await fields_of_body(exchange)):
         del fields[name]
         if exchange.headers["Content-Type"].lower().startswith("application/json"):
-            exchange.body = json.dumps(fields).encode()
+            exchange.body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
         else:
             pairs = parsed((await exchange.whole_body()).decode(errors="replace"))
             exchange.body = encoded([pair for pair in pairs if pair[0] != name]).encode()

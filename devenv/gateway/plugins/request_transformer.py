@@ -131,8 +131,7 @@ def rendered(value: str, exchange: Exchange) -> str:
         name = plain or double or single or number
         match kind:
             case "headers":
-                headers = exchange.headers
-                return headers.get(name) or headers.get(name.replace("_", "-")) or ""
+                return exchange.header(name) or exchange.header(name.replace("_", "-")) or ""
             case "query_params":
                 return dict(parsed(exchange.query_string)).get(name) or ""
         captures = exchange.match.captures
@@ -143,7 +142,8 @@ def rendered(value: str, exchange: Exchange) -> str:
 
 def change_headers(steps: Steps, exchange: Exchange) -> None:
     """Change the headers; the Host header can be replaced, but not added or removed."""
-    headers: CIMultiDict[str] = exchange.upstream_headers
+    # Values are made of the headers as they were before any of this.
+    headers: CIMultiDict[str] = exchange.upstream_headers.copy()
     for name, _ in steps.remove:
         if name.lower() != "host":
             headers.popall(name, None)
@@ -161,6 +161,7 @@ def change_headers(steps: Steps, exchange: Exchange) -> None:
             headers[name] = rendered(value, exchange)
     for name, value in steps.append:
         headers.add(name, rendered(value, exchange))
+    exchange.upstream_headers = headers
 
 
 def changed_pairs(steps: Steps, pairs: Query, exchange: Exchange) -> Query:
@@ -204,7 +205,9 @@ async def change_body(steps: Steps, exchange: Exchange) -> None:
         except ValueError:
             return
         if isinstance(fields, dict):
-            exchange.body = json.dumps(changed_fields(steps, fields, exchange)).encode()
+            exchange.body = json.dumps(
+                changed_fields(steps, fields, exchange), separators=(",", ":"), ensure_ascii=False
+            ).encode()
     elif kind == "application/x-www-form-urlencoded":
         pairs = parsed((await exchange.whole_body()).decode(errors="replace"))
         exchange.body = encoded(changed_pairs(steps, pairs, exchange)).encode()

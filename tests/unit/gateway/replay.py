@@ -185,7 +185,8 @@ class Upstream:
             return f"{head}Content-Length: {len(GZIPPED)}\r\n\r\n".encode() + GZIPPED
         if name in ANSWERS:
             return ANSWERS[name]
-        body = json.dumps({"line": request.line, "body": shortened(as_text(request.body))}).encode()
+        echoed = shortened(request.body.decode("latin-1"), request.body)
+        body = json.dumps({"line": request.line, "body": echoed}).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Upstream: yes\r\nContent-Length: {len(body)}"
         return head.encode() + b"\r\n\r\n" + body
 
@@ -206,9 +207,8 @@ class Upstream:
                 return
 
 
-def shortened(text: str) -> str:
-    """A text as it was recorded: a long one by its length and digest."""
-    raw = text.encode()
+def shortened(text: str, raw: bytes) -> str:
+    """A body as it was recorded: a long one by its length and digest."""
     return text if len(raw) < 3000 else f"<{len(raw)} bytes sha256 {hashlib.sha256(raw).hexdigest()}>"
 
 
@@ -287,7 +287,7 @@ async def read_answer(
         return
     body = bytearray()
     try:
-        if request.startswith(b"HEAD ") or status in ("204", "304"):
+        if request.startswith((b"HEAD ", b"CONNECT ")) or status in ("204", "304"):
             answer.framing = "none"
         elif "chunked" in head.first("transfer-encoding"):
             answer.framing = "chunked"
@@ -357,9 +357,12 @@ def level_body(body: str, ports: Mapping[int, int]) -> Any:
     text = level(body, ports)
     if text.startswith(("{", "[")):
         try:
-            return json.loads(text)
+            document = json.loads(text)
         except ValueError:
             return text
+        if isinstance(document, dict) and isinstance(echoed := document.get("body"), str):
+            document["body"] = level_body(echoed, ports)
+        return document
     return text
 
 
@@ -408,7 +411,7 @@ def upstream_differences(real: Any, saw: list[Message], ports: Mapping[int, int]
             parts.add("upstream line")
         if level_headers(theirs["headers"], {}) != level_headers(ours.headers, ports):
             parts.add("upstream headers")
-        if level_body(theirs["body"], {}) != level_body(shortened(as_text(ours.body)), ports):
+        if level_body(theirs["body"], {}) != level_body(shortened(as_text(ours.body), ours.body), ports):
             parts.add("upstream body")
         if theirs["framing"] != ours.framing:
             parts.add("upstream framing")
@@ -441,7 +444,7 @@ async def replay_config(text: str, cases: Sequence[Any], one: Upstream) -> dict[
         ports = {own["proxy"]: 18000, own["admin"]: 18001, one.port: 19090}
         for case in cases:
             one.saw.clear()
-            request = as_bytes(case["request"].replace(":19090", f":{one.port}"))
+            request = as_bytes(re.sub(r"(:|%3A)19090", rf"\g<1>{one.port}", case["request"]))
             patience = SILENCE if case["real"].get("error") == "TimeoutError" else PATIENCE
             answer = await ask(own[case["listener"]], request, patience=patience)
             if parts := differences(case, answer, list(one.saw), ports):

@@ -50,7 +50,7 @@ def test_status(gateway: Running, listener: str) -> None:
     gateway.ask("/api")
     status = gateway.ask("/status", listener=listener).json
     assert status["server"]["total_requests"] == 1
-    assert status["database"] == {"reachable": True}
+    assert "database" not in status
     assert len(status["configuration_hash"]) == 32
 
 
@@ -63,12 +63,12 @@ def test_entities_are_listed_and_credentials_are_not(gateway: Running) -> None:
     assert (service["name"], service["path"], service["retries"]) == ("shop", "/base", 5)
     assert (route["name"], route["paths"]) == ("route", ["/api"])
     assert route["service"] == {"id": service["id"]}
-    key_auth, limiting = lists["plugins"]
+    assert all(entities == sorted(entities, key=lambda entity: entity["id"]) for entities in lists.values())
+    key_auth, limiting = sorted(lists["plugins"], key=lambda plugin: plugin["name"])
     assert (key_auth["name"], key_auth["route"]) == ("key-auth", {"id": route["id"]})
     assert key_auth["config"]["key_names"] == ["apikey"]
     assert (limiting["config"]["minute"], limiting["consumer"]) == (5, {"id": consumer["id"]})
-    assert consumer["groups"] == ["staff"]
-    assert consumer["keyauth_credentials"][0]["key"] == "***"
+    assert set(consumer) == {"id", "username", "custom_id", "tags", "created_at", "updated_at"}
 
 
 @pytest.mark.parametrize("path", ["/", "/services", "/consumers", "/plugins", "/config", "/status"])
@@ -80,7 +80,7 @@ def test_no_listener_shows_a_credential(gateway: Running, path: str) -> None:
 
 def test_the_root_says_what_it_is(gateway: Running) -> None:
     root = gateway.ask("/", listener="admin").json
-    assert root["tagline"] == "devenv embedded gateway (not Kong)"
+    assert root["tagline"] == "devenv's stand-in for Kong (not Kong)"
     assert root["plugins"]["available_on_server"]["key-auth"] == {"priority": 1250}
     assert root["plugins"]["enabled_in_cluster"] == ["key-auth", "rate-limiting"]
 
@@ -108,7 +108,7 @@ def test_a_posted_configuration_replaces_the_whole(gateway: Running, kind: str, 
     headers = {"Content-Type": kind}
     reply = gateway.ask("/config", method="POST", headers=headers, body=body, listener="admin")
     assert reply.status == 201
-    assert [route["name"] for route in reply.json["routes"]] == ["new"]
+    assert [route["name"] for route in reply.json["routes"].values()] == ["new"]
     assert gateway.ask("/api").status == 404
     assert gateway.ask("/new").status == 503
 
@@ -134,7 +134,7 @@ def test_the_page_lists_everything(gateway: Running) -> None:
     reply = gateway.ask("/", listener="admin_gui")
     page = reply.body.decode()
     assert reply.headers["Content-Type"].startswith("text/html")
-    assert "<h1>devenv embedded gateway (not Kong)</h1>" in page
+    assert "<h1>devenv's stand-in for Kong (not Kong)</h1>" in page
     for shown in ("shop", "/api", "key-auth", "rate-limiting", "consumer ann", "route route"):
         assert shown in page
     assert "top-secret" not in page

@@ -92,7 +92,6 @@ services:
             with_route("{paths: ['~/(']}"),
             "services[0].routes[0].paths[0]: not a regular expression",
         ),
-        (with_route("{paths: ['/a b']}"), "services[0].routes[0].paths[0]: a character no URL"),
         (with_route("{hosts: ['a.*.b']}"), "services[0].routes[0].hosts[0]: expected a host name"),
         (with_route("{methods: [get]}"), "services[0].routes[0].methods[0]: expected an HTTP"),
         (with_route("{headers: {host: [a]}}"), "services[0].routes[0].headers: use hosts"),

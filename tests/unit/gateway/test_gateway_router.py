@@ -70,16 +70,19 @@ def test_a_regex_with_a_higher_priority_goes_first() -> None:
     assert taken(routes, "/abc") == "high"
 
 
-def test_the_file_decides_between_equals() -> None:
-    routes = router(first={"paths": ["/a"]}, second={"paths": ["/a"]})
-    assert taken(routes, "/a") == "first"
+def test_the_greater_id_decides_between_equals() -> None:
+    # Made of the name as Kong does: 2ccad8ae-... and 8b279206-...
+    routes = {"first": {"paths": ["/a"]}, "second": {"paths": ["/a"]}}
+    for names in (routes, dict(reversed(routes.items()))):
+        assert taken(router(**names), "/a") == "second"
 
 
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
         ({"host": "shop.localhost"}, "host"),
-        ({"host": "SHOP.localhost:8000"}, "host"),
+        ({"host": "shop.localhost:8000"}, "host"),
+        ({"host": "SHOP.localhost"}, "path"),
         ({"host": "a.wild.localhost"}, "left"),
         ({"host": "site.org"}, "right"),
         ({"host": "ported.localhost:8443"}, "port"),
