@@ -202,6 +202,15 @@ def recipe(context: Path, dockerfile: str) -> Recipe:
     return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
 
 
+def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) -> bool:
+    """Whether the builder would be sent one of these files, were they in that folder."""
+    if not folder.is_relative_to(context):
+        return False
+    below = folder.relative_to(context)
+    ignored = _ignored(context, dockerfile)
+    return STATE not in below.parts and not all(ignored.has(str(below / name)) for name in names)
+
+
 def _text_of(file: Path) -> str:
     """A file's text with its line ends as they are."""
     return file.read_bytes().decode(errors="replace")

@@ -265,6 +265,25 @@ def write_whole(file: Path, text: str, *, mode: int) -> None:
         raise
 
 
+def export(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle into a folder of the user's choice, where nobody else reads what is secret in it.
+
+    A folder that is made for it is closed to others and left alone by Git. In one that was there, so is every
+    folder below it; what is mounted stays readable in it, as containers run as other users. Raises
+    `DevenvError` when the disk does not take it.
+    """
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            write_whole(folder / ".gitignore", "*\n", mode=0o644)
+        for name, content in bundle.files.items():
+            for below in reversed(Path(name).parents[:-1]):
+                (folder / below).mkdir(mode=0o700, exist_ok=True)
+            write_whole(folder / name, content, mode=0o600 if name in bundle.private else 0o644)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def _unwritable(folder: Path, error: OSError) -> DevenvError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return DevenvError(

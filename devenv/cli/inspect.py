@@ -18,6 +18,8 @@ from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.plan.model import Step
+    from devenv.render.bundle import Bundle
+    from devenv.stack.model import Stack
 
 
 def status(ctx: typer.Context, json_: Json = False) -> None:
@@ -218,7 +220,7 @@ def render(
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
-    from devenv.workspace import write_whole
+    from devenv.workspace import export
 
     context: Context = ctx.obj
     loaded = context.load(strict=True, tolerate=(DevenvError,))
@@ -228,9 +230,31 @@ def render(
     if output is None:
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:
-        for name, content in bundle.files.items():
-            write_whole(folder / name, content, mode=0o600 if name in bundle.private else 0o644)
+        _keep_out_of_images(loaded.stack, space.root, folder, bundle)
+        export(bundle, folder)
+        if bundle.private and not (folder / ".gitignore").exists():
+            console = context.console
+            console.note(
+                f"{output} holds secrets in {', '.join(sorted(bundle.private))}: keep them out of Git"
+            )
     context.console.print(str(output or folder))
+
+
+def _keep_out_of_images(stack: Stack, root: Path, folder: Path, bundle: Bundle) -> None:
+    """Raises `UsageError` where a build would be sent what is rendered."""
+    from devenv import sources
+
+    for unit in stack.units:
+        if unit.build is not None:
+            context = (root / unit.build.context).resolve()
+            if sources.sends(context, unit.build.dockerfile, folder, bundle.files):
+                ignore = os.path.relpath(context / ".dockerignore")
+                raise UsageError(
+                    f"{os.path.relpath(folder)} lies in what {unit.name} is built from",
+                    where=f"services.{unit.name}.build",
+                    why="its image would hold what is rendered, secrets and all",
+                    hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
+                )
 
 
 def schema(ctx: typer.Context) -> None:

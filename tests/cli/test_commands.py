@@ -365,7 +365,12 @@ def test_the_parity_report_fails_on_what_it_is_told_to(devenv: Devenv, project: 
 
 def test_render_writes_a_folder_and_prints_its_path(devenv: Devenv, project: Path) -> None:
     assert devenv("render", "-o", "out").stdout == "out\n"
-    assert {file.name for file in (project / "out").iterdir()} == {"compose.yaml", ".env", "files"}
+    assert {file.name for file in (project / "out").iterdir()} == {
+        "compose.yaml",
+        ".env",
+        "files",
+        ".gitignore",
+    }
     assert (project / "out" / ".env").stat().st_mode & 0o777 == 0o600
 
 
@@ -661,3 +666,32 @@ def test_the_schema_is_written_in_every_worktree(devenv: Devenv, project: Path, 
     (second / ".env").write_text("KEY=x\n")
     assert devenv("plan", "-f", str(second)).exit_code == 0
     assert (second / ".devenv" / "schema.json").read_text() == (project / ".devenv/schema.json").read_text()
+
+
+BUILT_WHOLE = "services: {web: {build: ., command: sleep 9, secrets: [TOKEN]}}\n"
+
+
+def test_what_is_rendered_does_not_get_into_an_image(
+    devenv: Devenv, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "tell-nobody")
+    (project / "devenv.yaml").write_text("name: shop\n" + BUILT_WHOLE)
+    (project / "Dockerfile").write_text("FROM busybox:1.37\n")
+
+    ended = devenv("render", "-o", "deploy/out")
+
+    assert ended.exit_code == 2
+    assert "deploy/out lies in what web is built from" in ended.stderr
+    assert "echo deploy/out >> .dockerignore" in ended.stderr
+    assert not (project / "deploy").exists()
+    (project / ".dockerignore").write_text("deploy/out\n")
+    devenv("render", "-o", "deploy/out")
+
+
+def test_a_folder_that_git_does_not_ignore_is_said_to_hold_secrets(devenv: Devenv, project: Path) -> None:
+    (project / "out").mkdir()
+    assert (
+        "out holds secrets in .env, compose.yaml: keep them out of Git"
+        in devenv("render", "-o", "out").stderr
+    )
+    assert "Git" not in devenv("render", "-o", "new").stderr

@@ -19,7 +19,7 @@ def whole(checkout: Checkout) -> Checkout:
     """A project that is built from its very root, state of a project within it and all."""
     checkout.write("Dockerfile", "FROM busybox:1.37\nCOPY . /srv\n")
     checkout.write(".env", "TOKEN=tell-nobody\n")
-    checkout.write(".dockerignore", ".env\n!.devenv\n!**/.devenv/**\n")
+    checkout.write(".dockerignore", ".env\nout\n!.devenv\n!**/.devenv/**\n")
     checkout.write("app.txt", "app\n")
     checkout.write("sub/.devenv/secrets.env", "TOKEN=of-another\n")
     (checkout.root / "state").symlink_to(".devenv")

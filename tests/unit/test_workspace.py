@@ -13,7 +13,7 @@ import pytest
 from devenv import hostports, workspace
 from devenv.errors import DevenvError, UsageError
 from devenv.render.bundle import Bundle
-from devenv.workspace import Workspace
+from devenv.workspace import Workspace, export
 
 
 @pytest.fixture
@@ -246,3 +246,43 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path)
     with pytest.raises(DevenvError) as refused:
         Workspace(tmp_path / "devenv.yaml").write({"a": "b"})
     assert refused.value.hint.startswith("ls -ld")
+
+
+BUNDLE = Bundle(
+    {"compose.yaml": "a", ".env": "A=b", "files/api/key": "b"}, private=frozenset({"compose.yaml", ".env"})
+)
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode)
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_what_is_rendered_into_a_new_folder_is_for_nobody_else_and_not_for_git(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for _ in range(2):
+        export(BUNDLE, tmp_path / "a" / "out")
+
+    seen = modes(tmp_path / "a" / "out")
+    assert (seen["."], seen[".env"], seen["compose.yaml"]) == (0o700, 0o600, 0o600)
+    assert seen["files/api/key"] == 0o644  # a container runs as another user
+    git = ["git", "-C", str(tmp_path), "status", "--porcelain", "-uall"]
+    assert subprocess.run(git, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_what_is_rendered_into_a_folder_of_the_users_is_closed_to_others_file_by_file(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    export(BUNDLE, tmp_path)
+
+    seen = modes(tmp_path)
+    assert (seen["."], seen[".env"], seen["compose.yaml"]) == (0o755, 0o600, 0o600)
+    assert seen["files"] == 0o700
+    assert not (tmp_path / ".gitignore").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DevenvError, match=f"cannot write to {tmp_path}/file/out"):
+        export(BUNDLE, tmp_path / "file" / "out")
