@@ -29,6 +29,8 @@ REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 BUILD_SECRET = re.compile(
     r"\$(?P<short>[A-Za-z_][A-Za-z0-9_]*)|\$\{secret\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"
 )
+NAME = 63  # characters of a host name's part
+NAME_WITH_VOLUMES = 52
 SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
 STACK_ATTRIBUTES = frozenset({"name", "namespace"})
 
@@ -44,6 +46,8 @@ class Kind:
     services: tuple[str, ...] = ()
     """The services that make it up, the main one and the others."""
     uses: tuple[str, ...] = ()
+    volumes: frozenset[str] = frozenset()
+    """The volumes that it mounts, by its own names for them."""
     gateway: bool = False
     supported: Supported = field(default_factory=Supported)
 
@@ -141,8 +145,8 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
     for section in ("services", "jobs", "infra", "profiles", "environments"):
         written += [((section, name), name) for name in getattr(manifest, section)]
     for path, name in written:
-        if len(name) > 63:
-            yield path, f"a name has at most 63 characters, this one {len(name)}", ""
+        if len(name) > NAME:
+            yield path, f"a name has at most {NAME} characters, this one {len(name)}", ""
         elif not _LABEL.match(name):
             better = as_label(name)
             hint = f'write "{better}"' if better else "begin with a letter"
@@ -166,6 +170,52 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             own = unit_name(service, kind=kind, name=name)
             if own != name and own in seen:
                 yield (seen[own], own), f"{name} has a part of that name", "call it something else"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A volume: where it is written down, whose it is, and what its owner calls it."""
+
+    path: Path
+    owner: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """What it is called among the volumes of the stack."""
+        return f"{self.owner}-{self.key}"
+
+
+def _kept(scope: Scope) -> Iterator[Kept]:
+    for name, kind in scope.infra.items():
+        keys = sorted(scope.kinds[kind].volumes) if kind in scope.kinds else ()
+        yield from (Kept(("infra", name), name, key) for key in keys)
+    for path, one in scope.workloads.items():
+        yield from (Kept((*path, "volumes", key), path[1], key) for key in one.volumes)
+
+
+def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
+    """Names are joined by a hyphen, which they may hold: what would share its data is refused."""
+    owners: dict[str, str] = {}
+    for volume in _kept(scope):
+        owner = owners.setdefault(volume.name, volume.owner)
+        if owner != volume.owner:
+            what = f"is the volume {volume.name}, which {owner} has already"
+            yield volume.path, what, "another name, or both would have one volume"
+
+
+def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
+    """Kubernetes adds eleven characters to the name of what runs on and has volumes, and takes 63 in all."""
+    told: set[str] = set()
+    for volume in _kept(scope):
+        length = len(volume.owner)
+        if volume.path[0] != "jobs" and length > NAME_WITH_VOLUMES and volume.owner not in told:
+            told.add(volume.owner)
+            what = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, this one {length}"
+            yield volume.path[:2], what, "Kubernetes would make no pod of it"
+        elif length <= NAME < len(volume.name):
+            what = f"{volume.name} would be its whole name, which has at most {NAME} characters"
+            yield volume.path, f"{what}, this one {len(volume.name)}", "a shorter name"
 
 
 def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
@@ -620,6 +670,8 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names_are_labels,
     names_are_unique,
+    volumes_are_called_apart,
+    names_fit_everywhere,
     images_have_one_origin,
     commands_are_whole,
     ports_are_clear,

@@ -119,6 +119,7 @@ class Kind:
             ports=frozenset(port.name for service in services for port in service.ports),
             services=tuple(self.services),
             uses=tuple(self.block.uses),
+            volumes=frozenset(volume.source for service in services for volume in service.volumes),
             gateway=self.block.gateway is not None,
             supported=self.supported,
         )

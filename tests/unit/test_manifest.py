@@ -372,6 +372,31 @@ BROKEN = {
             '5:28: infra.postgres.seed[1]: "/b.sql" leaves the project - name something beside or below devenv.yaml',
         ],
     ),
+    "volumes that join to one name": (
+        "name: a\nservices:\n  api: {image: x, volumes: {cache-data: /v}}\n"
+        "  api-cache: {image: x, volumes: {data: /v}}\n  my: {image: x, uses: [my-db], volumes: {db-data: /v}}\n"
+        "infra: {my-db: {kind: postgres}}\n",
+        [
+            "4:35: services.api-cache.volumes.data: is the volume api-cache-data, which api has already"
+            " - another name, or both would have one volume",
+            "5:43: services.my.volumes.db-data: is the volume my-db-data, which my-db has already"
+            " - another name, or both would have one volume",
+        ],
+    ),
+    "names of which Kubernetes makes no pod": (
+        f"name: a\nservices:\n  {'s' * 53}: {{image: x, volumes: {{a: /a, b: /b}}}}\n  {'t' * 63}: {{image: x}}\n"
+        f"jobs:\n  {'j' * 52}: {{image: x, volumes: {{{'v' * 11}: /v, {'v' * 10}: /w}}}}\n"
+        f"  {'k' * 60}: {{image: x, volumes: {{vv: /v}}}}\n"
+        f"infra:\n  {'p' * 53}: {{kind: postgres}}\n  {'m' * 63}: {{kind: mailpit}}\n",
+        [
+            f"3:3: services.{'s' * 53}: with volumes a name has at most 52 characters, this one 53"
+            " - Kubernetes would make no pod of it",
+            f"6:78: jobs.{'j' * 52}.volumes.{'v' * 11}: {'j' * 52}-{'v' * 11} would be its whole name,"
+            " which has at most 63 characters, this one 64 - a shorter name",
+            f"9:3: infra.{'p' * 53}: with volumes a name has at most 52 characters, this one 53"
+            " - Kubernetes would make no pod of it",
+        ],
+    ),
     "a build secret that is only partly one, or another thing, and an id with a comma": (
         "name: a\nservices:\n  a: {build: {context: ., secrets: {n: 'x-${secret.N}', m: '$9', s: '${stack.name}', "
         "'a,b': $T}}}\n",

@@ -99,6 +99,23 @@ def test_a_secret_file_is_beside_the_bundle_and_mounted() -> None:
     assert bundle(made)["files/api/run_key"] == SECRETS["KEY"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("/run/keys/a_b", "/run/keys/a/b"),
+        ("/run/A", "/run/a"),
+        (f"/run/{'a/' * 150}b", f"/run/{'b/' * 150}b"),
+    ],
+)
+def test_two_files_of_a_unit_are_two_beside_the_bundle(one: str, other: str) -> None:
+    files = f"files: {{{one}: {{secret: KEY}}, {other}: {{secret: STRIPE_KEY}}}}"
+    written = bundle(stack(f"name: a\nservices:\n  api: {{image: x, {files}}}\n"))
+    names = {name for name in written if name.startswith("files/")}
+    assert len({name.lower() for name in names}) == 2
+    assert {written[name] for name in names} == {SECRETS["KEY"], SECRETS["STRIPE_KEY"]}
+    assert max(len(name.rpartition("/")[2]) for name in names) < 255
+
+
 ROUTES = """
     name: a
     services:

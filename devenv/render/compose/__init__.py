@@ -20,6 +20,7 @@ from devenv.stack.text import Text
 
 STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
 STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
+LONGEST = 100  # letters of a path in the name of a file beside the bundle
 
 
 def aspects(stack: Stack, unit: Unit) -> Any:
@@ -167,7 +168,11 @@ def _files(unit: Unit, root: str) -> list[Any]:
 
 
 def _beside(unit: Unit, file: File) -> str:
-    return f"files/{unit.name}/{file.target.strip('/').replace('/', '_')}"
+    path = file.target.strip("/")
+    plain = path.replace("/", "_")
+    if "_" in path or plain != plain.lower() or len(plain) > LONGEST:  # another path may be called the same
+        plain = f"{plain[-LONGEST:]}.{text.digest(path)[:6]}"
+    return f"files/{unit.name}/{plain}"
 
 
 def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:

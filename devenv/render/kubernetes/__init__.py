@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from devenv.errors import UsageError
 from devenv.render.bundle import Bundle, Source, to_yaml
 from devenv.render.kubernetes.objects import Object, of_stack, of_unit
 from devenv.stack.graph import ordered
@@ -32,11 +33,15 @@ def override_names(stack: Stack) -> Collection[str]:
     return {unit.engine for unit in stack.units if unit.engine}
 
 
+LABEL_VALUE = 63  # characters that Kubernetes takes
+
+
 def render(stack: Stack, source: Source) -> Bundle:
     """The bundle.
 
-    Raises `KeyError` for a secret without a value, `UsageError` for files that no cluster takes.
+    Raises `KeyError` for a secret without a value, `UsageError` for files and names that no cluster takes.
     """
+    _check_name(stack)
     secret: list[Object] = []
     plain: list[Object] = []
     manual: dict[str, str] = {}
@@ -56,6 +61,17 @@ def render(stack: Stack, source: Source) -> Bundle:
         "stack.yaml": head + _document(plain),
     }
     return Bundle({**files, **manual}, private=frozenset({"secrets.yaml"}))
+
+
+def _check_name(stack: Stack) -> None:
+    """Every object is labelled with the stack's name and checkout; on Compose a label may be any text."""
+    if (longer := len(stack.id) - LABEL_VALUE) > 0:
+        raise UsageError(
+            f"the name {stack.name} is too long for Kubernetes",
+            where="name:   in devenv.yaml, or the project's folder where that says none",
+            why=f"with the checkout's mark, a label of {len(stack.id)} characters, {LABEL_VALUE} at most",
+            hint=f"a name of at most {len(stack.name) - longer} characters",
+        )
 
 
 def _document(objects: list[Object]) -> str:

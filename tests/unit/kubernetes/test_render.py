@@ -210,3 +210,11 @@ def test_namespace_default_is_nobodys() -> None:
 )
 def test_port_names(name: str, expected: str) -> None:
     assert port_name(name, 80) == expected
+
+
+def test_a_stack_whose_name_no_label_takes_is_refused_and_one_that_just_fits_is_not() -> None:
+    text = "name: {}\nservices: {{api: {{image: x}}}}\n"
+    objects(stack(text.format("s" * 56)))
+    with pytest.raises(UsageError, match="too long for Kubernetes") as refused:
+        objects(stack(text.format("s" * 57)))
+    assert refused.value.hint == "a name of at most 56 characters"
