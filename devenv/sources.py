@@ -12,8 +12,9 @@ import os
 import posixpath
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,8 @@ class _Ignored:
     def __init__(self, lines: Iterable[str], keep: str) -> None:
         self._keep = keep
         patterns = list(_anchored(lines))
-        self._excepts = any(line.startswith("!") for line in patterns)
+        exceptions = (line.removeprefix("!/") for line in patterns if line.startswith("!"))
+        self._exceptions = [exception.split("/") for exception in exceptions]
         self._spec: Any = None
         if patterns:
             from pathspec import PathSpec
@@ -166,7 +168,20 @@ class _Ignored:
 
     def enters(self, folder: str) -> bool:
         """Ignored folders are not walked, unless an exception could bring something in them back."""
-        return self._excepts or self._keep.startswith(f"{folder}/") or not self.has(f"{folder}/")
+        if self._keep.startswith(f"{folder}/") or not self.has(f"{folder}/"):
+            return True
+        names = folder.split("/")
+        return any(_reaches_below(exception, names) for exception in self._exceptions)
+
+
+def _reaches_below(pattern: Sequence[str], folder: Sequence[str]) -> bool:
+    """Whether a pattern may match the folder, one that it lies in, or anything that lies in it."""
+    for part, name in zip(pattern, folder, strict=False):
+        if "**" in part or "\\" in part:  # any number of names, or one that is written in another way
+            return True
+        if not fnmatchcase(name, part.replace("[^", "[!")):
+            return False
+    return True
 
 
 def _anchored(lines: Iterable[str]) -> Iterator[str]:

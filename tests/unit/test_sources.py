@@ -123,10 +123,32 @@ def test_a_dockerfile_may_have_an_ignore_file_of_its_own(app: Path) -> None:
     assert {"main.py", "lib/a.py"} & sent(app) == {"lib/a.py"}
 
 
-def test_an_ignored_folder_is_not_even_entered(app: Path) -> None:
-    write(app, {".dockerignore": "locked"})
+@pytest.mark.parametrize(
+    "exceptions",
+    ["", "!README.md", "!*.md", "!lib/**", "!lib/locked", "!other/**/x", "!*.d/x", "!lock", "!locked/../lib"],
+)
+def test_an_ignored_folder_is_not_even_entered(app: Path, exceptions: str) -> None:
+    write(app, {".dockerignore": f"locked\n*.md\n{exceptions}\n"})
     with closed(app / "locked"):
         assert "main.py" in sent(app)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "back"),
+    [
+        ("lib\n!lib/deep/b.py", {"lib/deep/b.py"}),
+        ("lib\n!l*/d??p/[^a].py", {"lib/deep/b.py"}),
+        ("lib\n!**/b.py", {"lib/deep/b.py"}),
+        ("lib\n!lib/**/b.py", {"lib/deep/b.py"}),
+        ("lib/deep\n!lib", {"lib/a.py", "lib/deep/b.py"}),
+        ("*\n!l\\ib/deep", {"lib/deep/b.py"}),
+    ],
+)
+def test_an_ignored_folder_is_entered_where_an_exception_reaches_into_it(
+    app: Path, ignore: str, back: set[str]
+) -> None:
+    write(app, {".dockerignore": ignore})
+    assert {path for path in sent(app) if path.startswith("lib/")} == back
 
 
 def test_the_dockerfile_counts_even_when_it_is_ignored(app: Path) -> None:
