@@ -13,6 +13,7 @@ import posixpath
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -78,9 +79,10 @@ def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
         hint = "it holds passwords; build from a folder of your own"
         found.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
-    contents = dict(_context(context, want.dockerfile, cache))
-    found.contents[key] = contents
-    found.builds[key] = hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:16]
+    ignore = _ignore_file(context, want.dockerfile)
+    files = contents(context, ignore, cache, keep=want.dockerfile)
+    found.contents[key] = files
+    found.builds[key] = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
 
 
 def _text(root: Path, want: Want, found: Sources) -> None:
@@ -117,14 +119,17 @@ def _files(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     found.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
 
 
-def _context(folder: Path, dockerfile: str, cache: Digests) -> Iterator[tuple[str, str]]:
-    """Path and digest of every file the builder would be sent."""
-    ignored = _ignored(folder, dockerfile)
-    for path in _walk(folder, "", ignored):
-        try:
-            yield path, _content(folder / path, cache)
-        except FileNotFoundError:
-            continue  # gone since the folder was listed
+def contents(folder: Path, ignore: str, cache: Digests, *, keep: str = "") -> dict[str, str]:
+    """Path -> digest of every file in a folder, as a builder would be sent them.
+
+    `ignore` is text as in a `.dockerignore`; `keep` is the path of one file that it cannot leave out.
+    Links are not followed and the state of this tool is left out. Raises `OSError` for what may not be read.
+    """
+    files = {}
+    for path in _walk(folder, "", _Ignored(ignore, keep)):
+        with suppress(FileNotFoundError):  # gone since the folder was listed
+            files[path] = _content(folder / path, cache)
+    return files
 
 
 def _content(path: Path, cache: Digests) -> str:
@@ -152,9 +157,9 @@ def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
 class _Ignored:
     """`.dockerignore`: the last pattern that matches decides, and every pattern begins at the root."""
 
-    def __init__(self, lines: Iterable[str], keep: str) -> None:
+    def __init__(self, text: str, keep: str) -> None:
         self._keep = keep
-        patterns = list(_anchored(lines))
+        patterns = list(_anchored(text.removeprefix("\ufeff").splitlines()))
         exceptions = (line.removeprefix("!/") for line in patterns if line.startswith("!"))
         self._exceptions = [exception.split("/") for exception in exceptions]
         self._spec: Any = None
@@ -197,11 +202,6 @@ def _anchored(lines: Iterable[str]) -> Iterator[str]:
             yield f"{sign}/{pattern}/**"
 
 
-def _ignored(folder: Path, dockerfile: str) -> _Ignored:
-    text = _ignore_file(folder, dockerfile)
-    return _Ignored(text.removeprefix("\ufeff").splitlines(), dockerfile)
-
-
 def _ignore_file(folder: Path, dockerfile: str) -> str:
     """The text of the ignore file that the builder would go by; empty where there is none."""
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
@@ -222,7 +222,7 @@ def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) ->
     if not folder.is_relative_to(context):
         return False
     below = folder.relative_to(context)
-    ignored = _ignored(context, dockerfile)
+    ignored = _Ignored(_ignore_file(context, dockerfile), dockerfile)
     return STATE not in below.parts and not all(ignored.has(str(below / name)) for name in names)
 
 

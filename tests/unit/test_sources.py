@@ -277,3 +277,18 @@ def test_the_state_is_no_context(app: Path, name: str) -> None:
     (app.parent / "linked").symlink_to(".devenv")
     ((path, message, _),) = read(app, Want("build", name, ("x",), "Dockerfile")).findings
     assert (path, message) == (("x",), f'"{name}" is devenv\'s own state')
+
+
+def test_files_have_digests_outside_a_build_too(app: Path) -> None:
+    write(app, {"lib/.devenv/cache/x": "1", ".dockerignore": "main.py"})
+    (app / "link").symlink_to("lib")
+    before = sources.contents(app, "lib/deep\n.dockerignore\n", Digests({}))
+    assert set(before) == {"Dockerfile", "main.py", "lib/a.py", "link"}
+
+    (app / "main.py").write_text("9")
+    (app / "lib/a.py").unlink()
+    after = sources.contents(app, "lib/deep\n.dockerignore\n", Digests({}))
+    assert {path for path in before.keys() | after if before.get(path) != after.get(path)} == {
+        "main.py",
+        "lib/a.py",
+    }
