@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,3 +80,21 @@ def test_it_is_the_installed_one_that_was_asked(installed: Path, tmp_path: Path)
     )
     kinds = sorted(file.stem for file in (ROOT / "compose").iterdir())
     assert ended.stdout.split() == [str(installed / "devenv" / "_assets"), *kinds]
+
+
+def requirements() -> list[Requirement]:
+    """What people install: the dependencies and those of the extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].values()
+    return [Requirement(text) for texts in (project["dependencies"], *extras) for text in texts]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
+def test_a_dependency_cannot_become_a_major_that_nobody_has_tried(requirement: Requirement) -> None:
+    pins = (line.partition("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split())
+    tested = {name.lower(): version for name, equals, version in pins if equals}[requirement.name.lower()]
+    bounds = [Version(part.version) for part in requirement.specifier if part.operator == "<"]
+    assert bounds, f"{requirement} has no upper bound"
+    assert tested in requirement.specifier
+    major, minor, *_ = Version(tested).release
+    assert min(bounds) <= Version(f"{major + 1}" if major else f"0.{minor + 1}")

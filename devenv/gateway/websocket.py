@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -55,7 +56,7 @@ async def relay(request: web.BaseRequest, upstream: aiohttp.ClientResponse, pati
     assert isinstance(theirs.transport, asyncio.Transport)
     from_upstream, from_client = Incoming(theirs.transport), Incoming(client)
     theirs.set_parser(from_upstream, aiohttp.EMPTY_PAYLOAD)
-    ours.set_parser(from_client)
+    ours.set_parser(cast(Any, from_client))  # typed as aiohttp's own reader, of which it calls these two
     loop = asyncio.get_running_loop()
     to_client = asyncio.StreamWriter(client, ours, None, loop)
     to_upstream = asyncio.StreamWriter(theirs.transport, theirs, None, loop)

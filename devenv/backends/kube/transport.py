@@ -27,6 +27,7 @@ from devenv.errors import ToolMissing
 Query = Mapping[str, str | int | bool | None]
 
 JSON = "application/json"
+AGENT = "devenv"
 CONNECTING = 5.0  # seconds
 CONNECTIONS = 16  # kept open
 ALIVE = [
@@ -54,7 +55,7 @@ class Request:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Accept": JSON, "Content-Type": self.content, "User-Agent": "devenv"}
+        return {"Accept": JSON, "Content-Type": self.content, "User-Agent": AGENT}
 
     @property
     def parameters(self) -> list[tuple[str, str | int]]:
@@ -140,20 +141,31 @@ class Official:
         self._place = place
 
     @cached_property
-    def _api(self) -> Any:
-        from kubernetes.client import ApiClient, Configuration
-        from kubernetes.config import load_kube_config
-        from kubernetes.config.config_exception import ConfigException
+    def _client(self) -> Any:
+        """A dynamic client, whose `request` takes any path and body.
 
-        said = Configuration()
-        said.retries, said.socket_options = False, OPTIONS
-        said.connection_pool_maxsize = CONNECTIONS
-        said.proxy = self._place.cluster.get("proxy-url") or said.proxy
+        Discovery, which asks the server for its resources, is left out: we name the paths.
+        """
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import ConfigException, load_kube_config
+        from kubernetes.dynamic import DynamicClient
+
+        class Stripped(Configuration):  # type: ignore[misc]
+            """A token that was read from a file may end with a newline, which no header may."""
+
+            def get_api_key_with_prefix(self, *names: str, **more: Any) -> str | None:
+                token: str | None = super().get_api_key_with_prefix(*names, **more)
+                return token and token.strip()
+
+        configuration = Stripped()
+        configuration.retries, configuration.socket_options = False, OPTIONS
+        configuration.connection_pool_maxsize = CONNECTIONS
+        configuration.proxy = self._place.cluster.get("proxy-url") or configuration.proxy
         try:
             load_kube_config(
                 config_file=os.pathsep.join(self._place.files),
                 context=self._place.context,
-                client_configuration=said,
+                client_configuration=configuration,
             )
         except (ConfigException, OSError) as error:
             raise ToolMissing(
@@ -161,39 +173,42 @@ class Official:
                 where=", ".join(self._place.files),
                 why=str(error),
             ) from error
-        return ApiClient(said)
+        client = ApiClient(configuration)
+        client.user_agent = AGENT
+        return DynamicClient(client, discoverer=lambda client, cache_file: None)
 
     @property
     def tls(self) -> ssl.SSLContext:
-        said = self._api.configuration
-        if self._place.by_plugin and said.cert_file and said.key_file:
-            return self._place.trusting(said.cert_file, said.key_file)
+        configuration = self._client.configuration
+        if self._place.by_plugin and configuration.cert_file and configuration.key_file:
+            return self._place.trusting(configuration.cert_file, configuration.key_file)
         return self._place.tls
 
     def headers(self) -> dict[str, str]:
-        said = self._api.configuration  # asking renews; the name has changed from version to version
-        token = said.get_api_key_with_prefix("authorization") or said.get_api_key_with_prefix("BearerToken")
-        return {"Authorization": token.strip()} if token else {}  # a file ends with a newline
+        configuration = self._client.configuration  # asking it renews the token
+        token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return {"Authorization": token} if token else {}
 
     def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
         from kubernetes.client.exceptions import ApiException
 
         try:
-            answer: urllib3.BaseHTTPResponse = self._api.request(
+            response: urllib3.BaseHTTPResponse = self._client.request(
                 request.verb,
-                f"{self._api.configuration.host}{request.path}",
-                query_params=request.parameters,
-                headers=self.headers() | request.headers,
+                request.path,
                 body=request.body,
-                _preload_content=False,
+                query_params=request.parameters,
+                header_params={"Accept": JSON},
+                content_type=request.content,
+                serialize=False,
                 _request_timeout=(CONNECTING, quiet),
             )
         except ApiException as error:
             if not error.status:  # nobody answered: the certificate was not the right one
                 raise SSLError(error.reason) from error
             return urllib3.HTTPResponse(error.body, headers=error.headers, status=error.status)
-        return answer
+        return response
 
     def close(self) -> None:
-        if "_api" in vars(self):
-            self._api.rest_client.pool_manager.clear()
+        if "_client" in vars(self):
+            self._client.client.rest_client.pool_manager.clear()
