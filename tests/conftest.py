@@ -42,7 +42,14 @@ def _cluster() -> str:
     return "" if asked.returncode == 0 else "no cluster answers; see tests/machine/cluster.sh"
 
 
+def _registry() -> str:
+    """Why nothing is installed from a package registry; empty where that is wanted."""
+    wanted = os.environ.get("DEVENV_TEST_REQUIRE_REGISTRY")
+    return "" if wanted else "installs packages; with DEVENV_TEST_REQUIRE_REGISTRY=1 it does"
+
+
 NEEDS = {
+    "registry": (_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
     "engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
     "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
 }
