@@ -5,14 +5,27 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
+machine() { bash "$here/../tests/machine/machine.sh" "$@"; }
+
+new_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
 engine() {
   docker info >/dev/null 2>&1 && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    make -C "$here/.." machine
-  else
+  if ! new_debian; then
     echo "no Docker engine answers; install one from https://docs.docker.com/get-docker and run make demo again" >&2
     exit 3
   fi
+  machine --engine
+}
+
+# The shop's and no others. Elsewhere the engine pulls them.
+images() {
+  new_debian || return 0
+  local rendered
+  rendered=$(mktemp -d)
+  devenv render -o "$rendered" >/dev/null
+  machine --for "$rendered/compose.yaml" ./*/Dockerfile
+  rm -rf "$rendered"
 }
 
 # The gateway's address, whatever port it got on this machine.
@@ -30,6 +43,7 @@ order() {
 
 engine
 cd "$here/shop"
+images
 
 say 'devenv up -d      in examples/shop: five services, five stores, one gateway'
 devenv up -d

@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # Makes this machine fit for the tests that run real containers: a Docker engine, and, where
 # Docker Hub cannot be reached, stand-ins for the images they use. See README.md.
+#
+# usage: machine.sh                 all of it
+#        machine.sh --engine        the engine alone
+#        machine.sh --for FILE...   the engine, and the images that these files name
+#        machine.sh --list          what each image is
 # shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 
@@ -35,29 +40,37 @@ timed() {
     say "$what, $((SECONDS - start)) s"
 }
 
+# ensure_images FILE...: the images that the files name; without files, all of images.txt.
+ensure_images() {
+    read_table
+    [ $# -eq 0 ] || keep_named_in "$@"
+    if hub_answers; then
+        say "images    Docker Hub answers: the published images are used"
+    else
+        say "images    Docker Hub does not answer: stand-ins are built where they are missing"
+        build_standins
+    fi
+    list_images
+}
+
 main() {
     mkdir -p "$CACHE/logs"
     case ${1:-} in
     --list)
         engine_answers || die "no Docker engine answers; machine.sh without --list starts one"
+        read_table
         list_images
         ;;
-    '')
+    '' | --engine | --for)
         # One run at a time: a second one waits, and then finds everything done.
         exec 9>"$CACHE/lock"
         flock 9
         trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
         ensure_engine
-        if hub_answers; then
-            say "images    Docker Hub answers: the published images are used"
-        else
-            say "images    Docker Hub does not answer: stand-ins are built where they are missing"
-            build_standins
-        fi
-        list_images
+        [ "${1:-}" = --engine ] || ensure_images "${@:2}"
         say "ready     after $SECONDS s"
         ;;
-    *) die "usage: machine.sh [--list]" ;;
+    *) die "usage: machine.sh [--list | --engine | --for FILE...]" ;;
     esac
 }
 

@@ -35,11 +35,24 @@ read_table() {
     done <"$HERE/images.txt"
 }
 
+# keep_named_in FILE...: of the table, the images that the files name and those they are built from.
+keep_named_in() {
+    local image parent kept=() named
+    named=$(cat "$@")
+    for ((i = ${#IMAGES[@]} - 1; i >= 0; i--)); do # an image comes after those it is built from
+        image=${IMAGES[i]}
+        [[ $named == *"$image"* ]] || continue
+        kept=("$image" "${kept[@]}")
+        for parent in $(parents_of "$HERE/images/${FOLDER[$image]}"); do named+=" $parent"; done
+    done
+    IMAGES=("${kept[@]}")
+}
+
+parents_of() { sed -n 's/^FROM \([^ ]*\).*/\1/p; s/.*--from=\([^ ]*:[^ ]*\) .*/\1/p' "$1/Dockerfile"; }
+
 build_standins() {
     local image missing=()
-    read_table
     need mmdebstrap mmdebstrap
-    need go "golang-go/$ENGINE_SUITE" # the host's own may be too old
     for image in "${IMAGES[@]}"; do
         stage "$image"
         needed "$image" && missing+=("$image")
@@ -56,6 +69,8 @@ build_standins() {
         *) rest+=("$image") ;;
         esac
     done
+    # The host's own compiler may be too old.
+    [ ${#go[@]} -eq 0 ] || need go "golang-go/$ENGINE_SUITE"
     build_each "${base[@]}"
     make_each "${go[@]}" &
     build_each "${rest[@]}"
@@ -83,8 +98,7 @@ stage() {
     RECIPE[$image]=$(
         inputs_of "$dir"
         echo "${WHAT[$image]}"
-        sed -n 's/^FROM \([^ ]*\).*/\1/p; s/.*--from=\([^ ]*:[^ ]*\) .*/\1/p' "$dir/Dockerfile" |
-            while read -r parent; do echo "${RECIPE[$parent]:-$parent}"; done
+        for parent in $(parents_of "$dir"); do echo "${RECIPE[$parent]:-$parent}"; done
     )
     RECIPE[$image]=$(sha256sum <<<"${RECIPE[$image]}" | cut -c1-16)
 }
@@ -127,7 +141,6 @@ build() {
 
 list_images() {
     local image labels kind what
-    read_table
     for image in "${IMAGES[@]}"; do
         labels=$(docker image inspect -f '{{json .Config.Labels}}' "$image" 2>/dev/null) || labels=absent
         case $labels in
