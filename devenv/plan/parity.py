@@ -53,9 +53,9 @@ class Row:
 
 
 def report(used: Iterable[Used], declared: Mapping[str, Fields]) -> list[Row]:
-    """A row for everything the manifest says; `declared` is backend -> fields."""
+    """A row for everything the manifest says that a backend acts on; `declared` is backend -> fields."""
     return [
-        Row(one.path, {backend: fields[one.model][one.field] for backend, fields in declared.items()})
-        for one in used
-        if all(one.model in fields for fields in declared.values())
+        Row(use.path, {backend: fields[use.model][use.field] for backend, fields in declared.items()})
+        for use in used
+        if all(use.field in fields.get(use.model, {}) for fields in declared.values())
     ]

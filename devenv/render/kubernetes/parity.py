@@ -33,7 +33,6 @@ FIELDS: Fields = {
         "infra": SAME,
         "gateway": SAME,
         "profiles": SAME,
-        "environments": SAME,
     },
     "Service": {
         **_WORKLOAD,
@@ -80,7 +79,8 @@ FIELDS: Fields = {
     "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},
     "Consumer": dict.fromkeys(("key", "basic", "jwt", "groups", "custom_id", "plugins"), SAME),
 }
-"""Model -> field -> support. `reload` and `environments` have models of their own, which say nothing here."""
+"""Model -> field -> support. `reload` has a model of its own; nothing reads `environments`.
+"""
 
 EXTRA: Mapping[str, Support] = {
     "shm_size": SAME,
