@@ -1,8 +1,19 @@
 """Where the command begins: `devenv`, and `python -m devenv`."""
 
+import sys
+
+WINDOWS = """\
+error  devenv does not run on Windows itself
+  why   it relies on Unix: file locks, process groups, terminals and sockets
+  try   in WSL, where Docker Desktop answers too:  wsl --install  and there  pip install devenv-stack
+"""
+
 
 def main() -> None:
     """Run the command line. Ctrl-C while it is still being imported ends as quietly as later."""
+    if sys.platform == "win32":
+        sys.stderr.write(WINDOWS)
+        raise SystemExit(3)
     try:
         from devenv.cli import main as command
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,33 @@ def test_the_wheel_holds_the_data_and_nothing_of_the_tests(wheel: Path) -> None:
     kinds = {f"compose/{file.name}" for file in (ROOT / "compose").iterdir()}
     assert kinds <= shipped
     assert "minikube/profile.yaml" in shipped
+    assert "devenv/py.typed" in names  # without it nobody's type checker reads our annotations
+
+
+def test_what_the_wheel_says_of_itself(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = message_from_bytes(archive.read(name))
+    urls = {url.split(",")[0] for url in metadata.get_all("Project-URL", [])}
+    assert urls >= {"Homepage", "Source", "Issues", "Changelog"}
+    systems = {text for text in metadata.get_all("Classifier", []) if text.startswith("Operating System")}
+    assert systems == {f"Operating System :: {name}" for name in ("POSIX", "POSIX :: Linux", "MacOS")}
+
+
+def test_on_windows_it_says_what_to_type_instead(installed: Path, tmp_path: Path) -> None:
+    unix_only = dict.fromkeys(["fcntl", "termios", "pwd", "grp", "resource"])
+    windows = f"import sys; sys.platform = 'win32'; sys.modules.update({unix_only})"
+    ended = subprocess.run(
+        [sys.executable, "-P", "-c", f"{windows}; from devenv.__main__ import main; main()"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "Traceback" not in ended.stderr
+    assert "wsl --install" in ended.stderr
 
 
 @pytest.fixture(scope="module")
