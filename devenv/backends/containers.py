@@ -6,6 +6,7 @@ and looking is what people do most.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -100,18 +101,23 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
     name = environment.get("DOCKER_CONTEXT")
     if not name:
         try:
-            with open(f"{folder}/config.json") as file:
+            with open(f"{folder}/config.json", encoding="utf-8") as file:
                 name = json.load(file).get("currentContext")
         except (OSError, ValueError):
             name = None
     if name and name != "default":
-        from docker.context import ContextAPI
-
-        context = ContextAPI.get_context(name)
-        if context is None:
-            raise ToolMissing(f'no Docker context "{name}"', hint="docker context ls")
-        return str(context.Host)
+        return _host_of_context(folder, name)
     return "unix:///var/run/docker.sock"
+
+
+def _host_of_context(folder: str, name: str) -> str:
+    """The engine of a Docker context, from where the docker CLI keeps it. Raises `ToolMissing`."""
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    try:
+        with open(f"{folder}/contexts/meta/{digest}/meta.json", encoding="utf-8") as file:
+            return str(json.load(file)["Endpoints"]["docker"]["Host"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolMissing(f'no Docker context "{name}"', hint="docker context ls") from error
 
 
 def described(version: str, address: str) -> str:

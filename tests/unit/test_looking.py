@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -197,6 +199,18 @@ def test_the_engine_is_the_one_that_the_docker_command_talks_to(folder: Path) ->
     assert containers.address(own) == "unix:///var/run/docker.sock"
     (folder / "config.json").write_text('{"currentContext": "default"}')
     assert containers.address(own) == "unix:///var/run/docker.sock"
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="Docker's own program makes the context")
+def test_a_docker_context_is_read_where_the_docker_command_keeps_it(folder: Path) -> None:
+    make = ["docker", "--config", str(folder), "context", "create", "lab", "--docker", "host=tcp://a:1"]
+    subprocess.run(make, check=True, capture_output=True)
+    own = {"DOCKER_CONFIG": str(folder)}
+    assert containers.address({"DOCKER_CONTEXT": "lab", **own}) == "tcp://a:1"
+    (folder / "config.json").write_text('{"currentContext": "lab"}')
+    assert containers.address(own) == "tcp://a:1"
+    with pytest.raises(ToolMissing, match='no Docker context "lba"'):
+        containers.address({"DOCKER_CONTEXT": "lba", **own})
 
 
 HTTP = {
