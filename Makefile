@@ -24,12 +24,13 @@ demo: .venv/ready
 test: .venv/ready
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-## make check     format, lint, types, import contracts
+## make check     format, lint, types, imports
 check: .venv/ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q -n 0 tests/unit/test_imports.py tests/unit/test_encoding.py
 
 ## make bench     ratios against docker compose and kubectl, in one run
 bench: .venv/ready

@@ -17,7 +17,9 @@ def root() -> Path:
 
 def catalogue() -> dict[str, str]:
     """Infra kind -> the text of its file."""
-    return {file.stem: file.read_text() for file in sorted((root() / "compose").glob("*.yaml"))}
+    return {
+        file.stem: file.read_text(encoding="utf-8") for file in sorted((root() / "compose").glob("*.yaml"))
+    }
 
 
 def overrides(kinds: Collection[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def _owners(ports: set[int]) -> dict[int, str]:
     inodes: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
+            for line in Path(table).read_text(encoding="utf-8").splitlines()[1:]:
                 column = line.split()
                 port = int(column[1].rpartition(":")[2], 16)
                 if column[3] == "0A" and port in ports:  # listening
@@ -45,5 +45,7 @@ def _owners(ports: set[int]) -> dict[int, str]:
             for handle in (process / "fd").iterdir():
                 link = str(handle.readlink())
                 if link.startswith("socket:[") and (held := inodes.get(link[8:-1])) is not None:
-                    owners[held] = f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                    owners[held] = (
+                        f"{(process / 'comm').read_text(encoding='utf-8').strip()} (pid {process.name})"
+                    )
     return owners

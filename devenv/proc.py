@@ -158,7 +158,10 @@ def _parents_in(processes: Path) -> Iterator[tuple[int, int]]:
     for file in processes.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # ended meanwhile
             # `71 (its name) S 1 ...`; a name may hold anything.
-            yield int(file.parent.name), int(file.read_text(errors="replace").rpartition(")")[2].split()[1])
+            yield (
+                int(file.parent.name),
+                int(file.read_text(errors="replace", encoding="utf-8").rpartition(")")[2].split()[1]),
+            )
 
 
 def _parents_by_ps() -> Iterator[tuple[int, int]]:

@@ -28,7 +28,7 @@ class Promises:
         """What others have promised: port -> who. They do not decide at the same time."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            gate = (self._folder / "gate").open("a+")
+            gate = (self._folder / "gate").open("a+", encoding="utf-8")
         except OSError:
             yield {}
             return
@@ -39,7 +39,10 @@ class Promises:
     def _of_others(self) -> dict[int, str]:
         found: dict[int, str] = {}
         for path in self._folder.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, TypeError), path.open("r+") as file:
+            with (
+                contextlib.suppress(OSError, ValueError, TypeError),
+                path.open("r+", encoding="utf-8") as file,
+            ):
                 if _let_go(file):
                     path.unlink()  # nobody opens it now: that takes the gate
                     continue
@@ -52,7 +55,7 @@ class Promises:
         """Promise these ports, and no others any more, until `close` or the process ends."""
         with contextlib.suppress(OSError):
             if self._own is None:
-                self._own = (self._folder / f"{os.getpid()}.json").open("a+")
+                self._own = (self._folder / f"{os.getpid()}.json").open("a+", encoding="utf-8")
                 fcntl.flock(self._own, fcntl.LOCK_EX)
             self._own.truncate(0)
             self._own.write(json.dumps({"who": self._who, "ports": sorted(ports)}))

@@ -89,7 +89,7 @@ def _text(root: Path, want: Want, found: Sources) -> None:
     from devenv.manifest import source
 
     try:
-        extra = source.read((root / want.name).read_text(), file=want.name).value
+        extra = source.read((root / want.name).read_text(encoding="utf-8"), file=want.name).value
     except FileNotFoundError:
         found.findings.append((want.path, f'no file "{want.name}"', ""))
     except UnicodeDecodeError:
@@ -242,16 +242,18 @@ class Digests:
     def load(cls, file: Path) -> Digests:
         """From a file that may be missing or broken: it is only a memory."""
         try:
-            known = json.loads(file.read_text())
+            known = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             known = {}
         return cls(known if isinstance(known, dict) else {})
 
     @property
     def changed(self) -> bool:
+        """Whether there is something new to write down."""
         return self.seen != self._known
 
     def dump(self) -> str:
+        """All digests as text, for the next run."""
         return json.dumps(self.seen)
 
     def of(self, path: Path) -> str:

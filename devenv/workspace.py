@@ -39,10 +39,12 @@ class Workspace:
 
     @property
     def root(self) -> Path:
+        """The folder of the manifest."""
         return self.file.parent
 
     @property
     def state(self) -> Path:
+        """The folder of what devenv writes, `.devenv`."""
         return self.root / STATE
 
     @property
@@ -101,7 +103,7 @@ class Workspace:
     def _with_secrets(self, made: Mapping[str, str]) -> str:
         """`secrets.env` with more in it; what people wrote there stays as they wrote it."""
         try:
-            before = (self.state / "secrets.env").read_text()
+            before = (self.state / "secrets.env").read_text(encoding="utf-8")
         except FileNotFoundError:
             before = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
         gap = "" if before.endswith("\n") or not before else "\n"
@@ -129,7 +131,7 @@ class Workspace:
     def hidden(self) -> list[str]:
         """Values of secrets that nobody should see, as far as they are known without a manifest."""
         try:
-            said = json.loads((self.state / HIDDEN).read_text())
+            said = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             said = []
         return [*read_env(self.state / "secrets.env").values(), *map(str, said)]
@@ -163,7 +165,7 @@ class Workspace:
             handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _unwritable(self.state, error) from error
-        with os.fdopen(handle, "r+") as file:
+        with os.fdopen(handle, "r+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -248,12 +250,12 @@ def read_env(file: Path) -> dict[str, str]:
 def write_whole(file: Path, text: str, *, mode: int) -> None:
     """Replace a file by a new one, or leave it when it says the same already."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.read_text() == text and file.stat().st_mode & 0o777 == mode:
+        if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
             return
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w") as temporary:
+        with os.fdopen(handle, "w", encoding="utf-8") as temporary:
             temporary.write(text)
             temporary.flush()
             os.fchmod(temporary.fileno(), mode)

@@ -23,6 +23,7 @@ class Group(TyperGroup):
         self._sharing: set[str] = set()
 
     def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all commands, in the order of the help."""
         return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -40,6 +41,7 @@ class Group(TyperGroup):
         return command
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a command; an error is printed and becomes the exit code."""
         try:
             return super().invoke(ctx)
         except DevenvError as error:
@@ -99,6 +101,7 @@ def options(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
+    """The options that every command takes."""
     from devenv.cli.context import Context
 
     ctx.obj = Context()

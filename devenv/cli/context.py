@@ -48,6 +48,7 @@ class Context:
 
     @cached_property
     def console(self) -> Console:
+        """The terminal, or the pipe, that the command prints to."""
         options = self.options
         return Console.of(
             self.environment, colour=not options.no_color, quiet=options.quiet, verbose=options.verbose
@@ -55,6 +56,7 @@ class Context:
 
     @cached_property
     def workspace(self) -> workspace.Workspace:
+        """The folder of the manifest and what lies beside it."""
         return workspace.find(self.options.file, self.environment)
 
     @cached_property

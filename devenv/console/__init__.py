@@ -95,6 +95,7 @@ class Console:
                 raise DevenvError("cannot write the output", why=(error.strerror or "").lower()) from error
 
     def note(self, text: str) -> None:
+        """Print a line that is worth knowing and stops nothing."""
         self.say(f"{self.style('note', 'yellow')}  {text}")
 
     def error(self, error: DevenvError) -> None:
@@ -102,6 +103,7 @@ class Console:
         self._write(self.err, self.masked("\n".join(self.error_lines(error))))
 
     def error_lines(self, error: DevenvError) -> list[str]:
+        """The lines that an error is printed as."""
         match error:
             case UnitFailed():
                 return self._card(error.card)

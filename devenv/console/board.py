@@ -23,6 +23,7 @@ class Row:
 
     @property
     def settled(self) -> bool:
+        """Whether the row does not change any more."""
         return self.phase in ("ready", "done", "failed", "unchanged", "skipped")
 
 

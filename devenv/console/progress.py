@@ -70,6 +70,7 @@ class Lines:
         self._width = 0
 
     def __call__(self, event: Event) -> None:
+        """Print an event."""
         match event:
             case Planned():
                 self._width = max((len(name) for name in event.units), default=0)
@@ -100,6 +101,7 @@ class Live:
         self._live: Any = None
 
     def __call__(self, event: Event) -> None:
+        """Print an event."""
         self.board.see(event)
         match event:
             case Planned():
@@ -119,6 +121,7 @@ class Live:
         return self._text("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
+        """The board as it looks now, one line per unit."""
         now, console = self.board.clock(), self.console
         rows = [cells(console, row, now=now) for row in self.board.rows.values()]
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 10) % 10]

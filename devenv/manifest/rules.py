@@ -72,6 +72,7 @@ class Scope:
 
     @cached_property
     def workloads(self) -> dict[tuple[str, str], Service | Job]:
+        """Services and jobs, by their path in the manifest."""
         manifest = self.manifest
         return {("services", name): one for name, one in manifest.services.items()} | {
             ("jobs", name): one for name, one in manifest.jobs.items()
@@ -138,6 +139,7 @@ def as_label(text: str) -> str:
 
 
 def names_are_labels(scope: Scope) -> Iterator[Finding]:
+    """Names are RFC 1123 labels of at most 63 characters."""
     manifest = scope.manifest
     written: list[tuple[Path, str]] = [(("name",), manifest.name)]
     if manifest.namespace is not None:
@@ -154,6 +156,7 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
 
 
 def names_are_unique(scope: Scope) -> Iterator[Finding]:
+    """A service, a job and a store do not share a name, nor the name of a store's part."""
     seen: dict[str, str] = {}
     for section in ("services", "jobs", "infra"):
         for name in getattr(scope.manifest, section):
@@ -219,6 +222,7 @@ def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
 
 
 def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
+    """A service or job has exactly one of build, image and like."""
     for path, one in scope.workloads.items():
         origins = [key for key in ("build", "image", "like") if getattr(one, key, None) is not None]
         if not origins:
@@ -237,6 +241,7 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
 
 
 def commands_are_whole(scope: Scope) -> Iterator[Finding]:
+    """A command in one line has balanced quotes."""
     for path, one in scope.workloads.items():
         for key in ("command", "entrypoint"):
             line = getattr(one, key)
@@ -248,6 +253,7 @@ def commands_are_whole(scope: Scope) -> Iterator[Finding]:
 
 
 def ports_are_clear(scope: Scope) -> Iterator[Finding]:
+    """Ports have valid numbers and names, each once."""
     for name, service in scope.manifest.services.items():
         path: Path = ("services", name)
         if service.port is not None and service.ports:
@@ -277,6 +283,7 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
 
 
 def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    """No two units publish the same port of this machine."""
     claimed: dict[int, str] = {}
     for section in ("services", "infra"):
         for name, one in getattr(scope.manifest, section).items():
@@ -293,6 +300,7 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 
 
 def uses_exist(scope: Scope) -> Iterator[Finding]:
+    """`uses` names services, jobs, kinds or parts of kinds that there are."""
     known = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
     for path, one in scope.workloads.items():
         for index, use in enumerate(one.uses):
@@ -312,6 +320,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
 
 
 def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
+    """Nothing uses itself, over however many others."""
     graph = {path[1]: [use.partition("/")[0] for use in one.uses] for path, one in scope.workloads.items()}
     sections = {path[1]: path[0] for path in scope.workloads}
     done: set[str] = set()
@@ -343,6 +352,7 @@ def _cycle(start: str, graph: Mapping[str, list[str]], done: set[str]) -> list[s
 
 
 def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    """No two services have the same route."""
     claimed: dict[tuple[str, str, str], str] = {}
     for name, service in scope.manifest.services.items():
         for index, route in enumerate(service.route):
@@ -367,6 +377,7 @@ def kong_starts(scope: Scope) -> Iterator[Finding]:
 
 
 def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
+    """A health check has one probe, and an HTTP probe has a port to ask."""
     for name, service in scope.manifest.services.items():
         health = service.health
         if health is None:
@@ -382,6 +393,7 @@ def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
 
 
 def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
+    """Paths stay inside the project."""
     written: list[tuple[Path, str]] = []
     for path, one in scope.workloads.items():
         if one.build is not None:
@@ -403,6 +415,7 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
 
 
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
+    """Paths in containers are absolute and below the root."""
     for unit, one in scope.workloads.items():
         path: Path = unit
         targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in one.files]
@@ -418,6 +431,7 @@ def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
 
 
 def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    """No two files or volumes of a unit share a path."""
     for path, one in scope.workloads.items():
         like = scope.manifest.services.get(getattr(one, "like", None) or "")
         inherited = like.files if like else {}
@@ -436,6 +450,7 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 
 
 def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
+    """Nothing that starts by itself waits for a job that is started by hand."""
     jobs = scope.manifest.jobs
     for path, one in scope.workloads.items():
         for index, use in enumerate(one.uses):
@@ -445,6 +460,7 @@ def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
 
 
 def variables_have_names(scope: Scope) -> Iterator[Finding]:
+    """Variables and secrets have names that a shell can hold."""
     variables: list[tuple[Path, str]] = []
     secrets: list[tuple[Path, str]] = []
     for path, one in scope.workloads.items():
@@ -480,6 +496,7 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
 
 
 def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
+    """A build secret is a file of the project or one whole secret."""
     for path, one in scope.workloads.items():
         for key, source in one.build.secrets.items() if one.build is not None else ():
             at: Path = (*path, "build", "secrets", key)
@@ -491,6 +508,7 @@ def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
 
 
 def fragments_have_an_effect(scope: Scope) -> Iterator[Finding]:
+    """What is under `compose:` reaches the container."""
     manifest = scope.manifest
     for section in ("services", "jobs", "infra"):
         for name, workload in getattr(manifest, section).items():
@@ -499,6 +517,7 @@ def fragments_have_an_effect(scope: Scope) -> Iterator[Finding]:
 
 
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
+    """A store is of a kind that there is, with the options of that kind."""
     for name, infra in scope.manifest.infra.items():
         path: Path = ("infra", name)
         kind = scope.kinds.get(infra.kind or name)
@@ -529,6 +548,7 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
 
 
 def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
+    """A store's version is one that its kind runs."""
     for name, infra in scope.manifest.infra.items():
         kind = scope.kinds.get(infra.kind or name)
         if kind is None or "${" in f"{infra.image}{infra.version}":
@@ -549,6 +569,7 @@ def _wrong_type(wanted: str, value: Any) -> tuple[str, str] | None:
 
 
 def other_names_exist(scope: Scope) -> Iterator[Finding]:
+    """Profiles and environments name units that there are."""
     manifest = scope.manifest
     for profile, members in manifest.profiles.items():
         for index, name in enumerate(members):
@@ -567,6 +588,7 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
 
 
 def references_resolve(scope: Scope) -> Iterator[Finding]:
+    """Each `${...}` names something, in a place where references are filled in."""
     for path, text in strings(scope.manifest):
         for found in REFERENCE.finditer(text):
             if found[1] is not None and not _filled_in(path):

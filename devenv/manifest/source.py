@@ -34,6 +34,7 @@ class WrittenFloat(Written, float):
     """A number with a fraction."""
 
     def __new__(cls, text: str) -> WrittenFloat:
+        """The number, which keeps its text."""
         number = super().__new__(cls, text)
         number.text = text
         return number
@@ -43,6 +44,7 @@ class WrittenInt(Written, int):
     """A whole number that is written in another way than its digits, such as `+15005550006` or `-0`."""
 
     def __new__(cls, text: str) -> WrittenInt:
+        """The number, which keeps its text."""
         number = super().__new__(cls, text)
         number.text = text
         return number

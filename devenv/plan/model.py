@@ -98,6 +98,7 @@ class Found:
 
     @property
     def running(self) -> bool:
+        """Whether it has a process, be it paused or about to start again."""
         return self.state in ("running", "restarting", "paused")
 
     @property

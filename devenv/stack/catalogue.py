@@ -46,34 +46,42 @@ class Kind:
 
     @property
     def url(self) -> str:
+        """The address of a store, with its options still to be filled in."""
         return self.block.url
 
     @property
     def env(self) -> Mapping[str, str]:
+        """Variable -> text that whoever uses the kind gets."""
         return self.block.env
 
     @property
     def part(self) -> Part | None:
+        """What `kind/part` stands for; None where a kind has no parts."""
         return self.block.part
 
     @property
     def gateway(self) -> Gateway | None:
+        """How the kind serves routes; None where it is no gateway."""
         return self.block.gateway
 
     @property
     def links(self) -> Mapping[str, str]:
+        """Front pages: what each is called -> its address."""
         return self.block.links
 
     @property
     def uid(self) -> int | None:
+        """The user that the files of its volumes belong to."""
         return self.block.uid
 
     @property
     def dump(self) -> tuple[str, ...]:
+        """The command that writes all data to its output."""
         return tuple(self.block.dump.exec) if self.block.dump else ()
 
     @property
     def load(self) -> tuple[str, ...]:
+        """The command that reads such data from its input."""
         return tuple(self.block.load.exec) if self.block.load else ()
 
     @cached_property

@@ -234,6 +234,7 @@ class Stack:
 
     @property
     def id(self) -> str:
+        """Name of the stack of this checkout on a machine: `shop-3fa1b2`."""
         return f"{self.name}-{self.checkout[:6]}"
 
     @property

@@ -27,6 +27,7 @@ class Claim:
 
     @property
     def key(self) -> Key:
+        """The unit and its port in the container."""
         return self.unit, self.container
 
 

@@ -120,7 +120,7 @@ class Place:
         """What a request carries so that the cluster knows us, as far as the kubeconfig alone says it."""
         token = self.user.get("token")
         if not token and self.user.get("tokenFile"):
-            token = Path(self.user["tokenFile"]).read_text().strip()
+            token = Path(self.user["tokenFile"]).read_text(encoding="utf-8").strip()
         if token:
             return {"Authorization": f"Bearer {token}"}
         if "username" in self.user:
@@ -175,7 +175,7 @@ def current(environment: Mapping[str, str] = os.environ) -> str:
 def keep_current(name: str, environment: Mapping[str, str] = os.environ) -> None:
     """Make a context the current one again, in the file that said another."""
     for path in files(environment):
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         line = re.compile(r"^current-context:.*$", re.MULTILINE)
         if line.search(text):
             written = line.sub(lambda _: f"current-context: {json.dumps(name)}", text, count=1)
@@ -195,7 +195,7 @@ def _merged(paths: list[Path]) -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in paths:
         try:
-            document = yaml.load(path.read_text(), loader) or {}
+            document = yaml.load(path.read_text(encoding="utf-8"), loader) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise UsageError(f"cannot read {path}", why=str(error)) from error
         if not isinstance(document, dict):

@@ -80,7 +80,7 @@ def ensure(folder: Path, table: Table) -> None:
     file = folder / FILE
     if holder(folder) is not None:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if Table.parse(file.read_text()) == table:
+            if Table.parse(file.read_text(encoding="utf-8")) == table:
                 return
         end(folder)
     if not table.forwards:
@@ -127,7 +127,7 @@ def end(folder: Path) -> None:
 def holder(folder: Path) -> int | None:
     """The process that holds a stack's ports. The kernel lets go of its lock however it ends."""
     try:
-        with (folder / LOCK).open("r+") as file:
+        with (folder / LOCK).open("r+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -143,7 +143,9 @@ def held(folder: Path | None) -> frozenset[int]:
     if folder is None or holder(folder) is None:
         return frozenset()
     try:
-        return frozenset(one.host for one in Table.parse((folder / FILE).read_text()).forwards)
+        return frozenset(
+            one.host for one in Table.parse((folder / FILE).read_text(encoding="utf-8")).forwards
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return frozenset()
 
@@ -263,7 +265,7 @@ def _refuse(connection: socket.socket) -> None:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    with (folder / LOCK).open("a+") as file:
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -274,7 +276,7 @@ def _lock(folder: Path) -> Iterator[None]:
 def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Hold the ports of the table in a folder until told to end."""
     folder = Path(arguments[0])
-    table = Table.parse((folder / FILE).read_text())
+    table = Table.parse((folder / FILE).read_text(encoding="utf-8"))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         with _lock(folder):
@@ -294,7 +296,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-    with Path(os.devnull).open("w") as nothing:
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
         os.dup2(nothing.fileno(), 1)  # whoever started us listens no longer
 
 

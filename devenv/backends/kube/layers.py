@@ -124,7 +124,7 @@ def _run(argv: Sequence[str]) -> str:
 
 def _recall(memory: Path) -> Known:
     try:
-        said = json.loads(memory.read_text())
+        said = json.loads(memory.read_text(encoding="utf-8"))
         return {blob: (str(layer), int(size)) for blob, (layer, size) in said.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

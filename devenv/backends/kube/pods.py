@@ -220,12 +220,15 @@ def stuck(pod: Pod) -> bool:
 
 
 def fingerprint(pod: Pod) -> str:
+    """Fingerprint of the unit that the pod was made for."""
     return note(pod, "fingerprint")
 
 
 def name(pod: Pod) -> str:
+    """Name of the pod."""
     return str(pod["metadata"]["name"])
 
 
 def uid(pod: Pod) -> str:
+    """Id of this very pod; one that replaces it has another."""
     return str(pod["metadata"]["uid"])

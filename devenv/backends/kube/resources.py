@@ -77,6 +77,7 @@ class Resources:
 
 
 def kind_of(one: Mapping[str, Any]) -> Kind:
+    """API version and kind of an object."""
     return one["apiVersion"], one["kind"]
 
 

@@ -29,7 +29,7 @@ def recall(folder: Path | None) -> Target | None:
     if folder is None:
         return None
     try:
-        said = json.loads((folder / FILE).read_text())
+        said = json.loads((folder / FILE).read_text(encoding="utf-8"))
         said["kinds"] = tuple((version, kind) for version, kind in said["kinds"])
         return Target(**said)
     except (OSError, ValueError, TypeError, KeyError):

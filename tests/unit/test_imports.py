@@ -1,0 +1,197 @@
+"""Who may import whom: what the layers of import-linter cannot say. Each rule is tried on a tree that breaks it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PURE = ("devenv.manifest", "devenv.stack", "devenv.plan", "devenv.render", "devenv.masking", "devenv.errors")
+
+ALLOWED = {
+    *PURE,
+    "__future__", "abc", "collections", "dataclasses", "enum", "functools", "itertools", "types", "typing",
+    "base64", "copy", "difflib", "hashlib", "json", "math", "re", "shlex", "string", "textwrap",
+    "posixpath",  # of paths that are text; os.path asks the disk
+    "urllib.parse",
+    "importlib.import_module",  # a package that loads its parts late
+    "annotated_types", "pydantic", "pydantic_core", "yaml",
+}  # fmt: skip
+"""All that the pure part may import. None of it reads a file, a clock, the environment or the network."""
+
+ADAPTERS = {
+    "docker": {"devenv.backends.docker"},
+    "python_on_whales": {"devenv.backends.images"},
+    "kubernetes": {"devenv.backends.kube.transport"},
+    "watchdog": set[str](),
+}
+"""Client -> the file that may know it."""
+
+CYCLES = {
+    frozenset({"devenv.backends.compose.backend", "devenv.backends.compose.session"}),
+    frozenset({"devenv.backends.kube.backend", "devenv.backends.kube.session"}),
+}
+"""Files that import each other and have not been taken apart yet. Whoever does takes them off this list."""
+
+Imports = Mapping[str, Mapping[str, int]]
+"""File -> what it imports, in full, with the line."""
+
+
+def modules(top: Path) -> dict[str, Path]:
+    """The modules of a package, by name."""
+    return {
+        ".".join(path.relative_to(top.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sorted(top.rglob("*.py"))
+    }
+
+
+def imports(files: Mapping[str, Path]) -> Imports:
+    """Everything that the files import anywhere: in functions too, and for types alone.
+
+    A type that is needed both ways stands in the wrong file, so imports under TYPE_CHECKING count.
+    """
+    return {
+        name: {
+            target: node.lineno
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for target in targets(node, name if path.stem == "__init__" else name.rpartition(".")[0])
+        }
+        for name, path in files.items()
+    }
+
+
+def targets(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
+    """What one statement imports, each name in full."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    if node.level:
+        parents = package.split(".")
+        base = ".".join([*parents[: len(parents) - node.level + 1], *filter(None, [node.module])])
+    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, packages: Sequence[str] | set[str]) -> bool:
+    """Whether the name is one of these, or in one of them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def impure(imported: Imports) -> list[str]:
+    """What the pure part imports and may not."""
+    return [
+        f"{name}:{line}: {target}"
+        for name, used in imported.items()
+        if within(name, PURE)
+        for target, line in used.items()
+        if not within(target, ALLOWED)
+    ]
+
+
+def astray(imported: Imports) -> list[str]:
+    """Clients that are imported outside of their adapters."""
+    return [
+        f"{name}:{line}: {target}"
+        for name, used in imported.items()
+        for target, line in used.items()
+        if name not in ADAPTERS.get(target.partition(".")[0], {name})
+    ]
+
+
+def entangled(imported: Imports) -> list[str]:
+    """What the gateway imports of ours, and where the rest imports the gateway."""
+    gateway = ["devenv.gateway"]
+    return [
+        f"{name}:{line}: {target}"
+        for name, used in imported.items()
+        for target, line in used.items()
+        if within(target, ["devenv"]) and within(name, gateway) != within(target, gateway)
+    ]
+
+
+def cycles(imported: Imports) -> set[frozenset[str]]:
+    """Files that reach each other, over however many others: each such group once."""
+    graph = {
+        name: {target if target in imported else target.rpartition(".")[0] for target in used} - {name}
+        for name, used in imported.items()
+    }
+
+    def reachable(start: str) -> set[str]:
+        names: set[str] = set()
+        todo = [start]
+        while todo:
+            new = graph.get(todo.pop(), set()) - names
+            names |= new
+            todo += new
+        return names
+
+    reach = {name: reachable(name) for name in graph}
+    groups = (frozenset(other for other in reach[name] if name in reach.get(other, ())) for name in graph)
+    return {group for group in groups if group}
+
+
+@pytest.fixture(scope="module")
+def ours() -> Imports:
+    return imports(modules(ROOT / "devenv"))
+
+
+def test_the_pure_part_imports_only_what_does_nothing(ours: Imports) -> None:
+    assert impure(ours) == []
+
+
+def test_each_client_is_known_to_its_adapter_alone(ours: Imports) -> None:
+    assert astray(ours) == []
+    used = {target.partition(".")[0] for names in ours.values() for target in names}
+    assert {client for client, adapters in ADAPTERS.items() if adapters} <= used
+
+
+def test_the_gateway_stands_alone(ours: Imports) -> None:
+    assert entangled(ours) == []
+
+
+def test_no_two_files_import_each_other(ours: Imports) -> None:
+    assert cycles(ours) == CYCLES
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "rule"),
+    [
+        ("manifest/rules.py", "import urllib.request", impure),
+        ("manifest/rules.py", "from uuid import uuid4", impure),
+        ("stack/model.py", "import threading", impure),
+        ("stack/model.py", "def f():\n    from pathlib import Path", impure),
+        ("plan/planner.py", "import os.path", impure),
+        ("plan/planner.py", "from devenv.workspace import Workspace", impure),
+        ("render/kong.py", "from .. import sources", impure),
+        ("backends/base.py", "import docker", astray),
+        ("engine/runner.py", "from watchdog.events import FileSystemEvent", astray),
+        ("backends/kube/client.py", "def f():\n    import kubernetes.client", astray),
+        ("gateway/router.py", "from devenv.errors import DevenvError", entangled),
+        ("cli/inspect.py", "from devenv.gateway.router import Router", entangled),
+        ("render/kong.py", "from devenv.gateway import schema", entangled),
+        ("cli/context.py", "from devenv.cli import loading", cycles),
+        ("cli/context.py", "import devenv.cli.loading", cycles),
+        ("cli/context.py", "if TYPE_CHECKING:\n    from devenv.cli.between import f", cycles),
+    ],
+)
+def test_each_rule_bites(tmp_path: Path, file: str, line: str, rule: object) -> None:
+    assert callable(rule)
+    tree = {
+        "cli/__init__.py": "",
+        "cli/loading.py": "from devenv.cli.context import Context",
+        "cli/between.py": "from .loading import load",
+    }
+    for name, text in tree.items():
+        path = tmp_path / "devenv" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    (tmp_path / "devenv" / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "devenv" / file).write_text("", encoding="utf-8")
+    assert not rule(imports(modules(tmp_path / "devenv")))
+    (tmp_path / "devenv" / file).write_text(line, encoding="utf-8")
+    assert rule(imports(modules(tmp_path / "devenv")))
