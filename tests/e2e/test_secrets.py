@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -178,6 +179,27 @@ def test_a_changed_secret_recreates_who_uses_it(sealed: Checkout) -> None:
     after = sealed.lives()
     assert after["api"] != before["api"]
     assert after["inbox"] == before["inbox"]
+
+
+def test_a_secret_arrives_byte_for_byte_in_words_scripts_checks_and_json(checkout: Checkout) -> None:
+    checkout.environment = {**checkout.environment, "KEY": FROM_SHELL}
+    checkout.manifest("""
+        services:
+          words:
+            image: busybox:1.37
+            command: [sh, -c, 'echo "$0" >/tmp/word; sleep 900', "${secret.KEY}"]
+            health: {exec: [grep, -qxF, "${secret.KEY}", /tmp/word], every: 100ms}
+          script:
+            image: busybox:1.37
+            command: echo ${secret.KEY} '${secret.KEY}' >/tmp/script && sleep 900
+            env: {JSON: '{"key": "${secret.KEY}"}'}
+            health: {exec: 'test "${secret.KEY} ${secret.KEY}" = "$(cat /tmp/script)"', every: 100ms}
+    """)
+    checkout.devenv("up", "-d")
+
+    assert checkout.inside("words", "cat", "/tmp/word").strip() == FROM_SHELL
+    assert checkout.inside("script", "cat", "/tmp/script").strip() == f"{FROM_SHELL} {FROM_SHELL}"
+    assert json.loads(checkout.units()["script"].env["JSON"]) == {"key": FROM_SHELL}
 
 
 def test_generated_passwords_are_kept_private_and_come_again(checkout: Checkout) -> None:
