@@ -183,7 +183,7 @@ class Registry:
         target = self._target(image)
         say(f"pushing {target}")
         try:
-            layers.push(image, target)
+            layers.push(image, target, keep=_is_here(target))
         except layers.Failed as error:
             host, why = qualified(target).partition("/")[0], str(error).rpartition("\n")[2]
             hint = f"docker login {host}" if re.search(UNKNOWN, why) else f"devenv up   once {host} takes it"
@@ -193,6 +193,11 @@ class Registry:
 
 UNKNOWN = r"no basic auth credentials|unauthorized|denied|authentication required"
 """What a registry says to those it does not know, or who may not push."""
+
+
+def _is_here(image: str) -> bool:
+    """Whether somebody has given an image of this machine that name already."""
+    return bool(containers.named(containers.images(containers.address()) or (), [image]))
 
 
 def _in_registry(names: Collection[str]) -> frozenset[str]:

@@ -52,13 +52,17 @@ def chains(layers: Sequence[str]) -> Iterator[str]:
         yield chain
 
 
-def push(image: str, name: str) -> None:
-    """Push an image under a name that it has for no longer than that. Raises `Failed`."""
+def push(image: str, name: str, *, keep: bool = False) -> None:
+    """Push an image under a name, which it has for no longer than that unless told to `keep` it.
+
+    Raises `Failed`.
+    """
     _run(["docker", "tag", image, name])
     try:
         _run(["docker", "push", "--quiet", name])
     finally:
-        proc.run_captured(["docker", "rmi", name])
+        if not keep:
+            proc.run_captured(["docker", "rmi", name])
 
 
 def learn(pushed: Pushed) -> Known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from devenv.backends.kube import delivery
 from devenv.backends.kube.config import MINIKUBE, Place
+from devenv.backends.kube.sink import listening
 from devenv.errors import DevenvError
 from tests.unit.kubernetes.stacks import stack
 
@@ -59,3 +61,22 @@ def test_nothing_brings_what_was_built_to_a_cluster_elsewhere() -> None:
             made.unit("web").image, lambda line: None
         )
     assert raised.value.hint.startswith("registry: ")
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_name_that_an_image_had_before_it_was_pushed_stays(there_before: bool) -> None:
+    with listening({}) as (registry, pushed):
+        made = stack(f"{STACK}registry: {registry}/you\n")
+        image = made.unit("web").image
+        target = f"{registry}/you/{image}"
+        for name in (image, target) if there_before else (image,):
+            subprocess.run(["docker", "tag", "busybox:1.37", name], check=True)
+        try:
+            delivery.Registry(client("far"), made).bring(image, lambda line: None)
+
+            asked = subprocess.run(["docker", "image", "inspect", target], capture_output=True, check=False)
+            assert (asked.returncode == 0) is there_before
+            assert pushed.manifests
+        finally:
+            subprocess.run(["docker", "rmi", image, target], capture_output=True, check=False)
