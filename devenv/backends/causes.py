@@ -15,13 +15,18 @@ CAUSES: dict[str, str] = {
     r'exec: "[^"]+": executable file not found|FATAL tini .* exec .* failed: No such file': (
         "the command is not in the image: look at command: and the Dockerfile"
     ),
-    r"database \"[^\"]+\" does not exist": (
-        "another name than the store's database: is DATABASE_URL set in env?"
+    r"first start did not finish": "the data is half made and holds nothing yet: devenv up makes it anew",
+    r"role \"[^\"]+\" does not exist|Access denied for user 'root'": (
+        "user and root_password count only for new data: set them back, or devenv down --volumes"
+    ),
+    r"database \"[^\"]+\" does not exist|Unknown database": (
+        "the store has no database of that name: is one written out in a URL in env?"
     ),
     r"password authentication failed|Access denied for user": (
-        "another password than the store was made with: devenv down --volumes makes it anew"
+        "the store has another user or password: is one written out in a URL in env?"
     ),
-    r"database files are incompatible|initialized by PostgreSQL version": (
+    r"database files are incompatible|initialized by PostgreSQL version|Invalid MySQL server downgrade"
+    r"|Wrong mongod version|invalid featureCompatibilityVersion|Can't handle RDB format version": (
         "the data is of another version: set version: under infra, or devenv down --volumes"
     ),
     r"ModuleNotFoundError|Cannot find module": (
@@ -35,6 +40,12 @@ CAUSES: dict[str, str] = {
         "the container's user may not do that: look at USER in the Dockerfile and at file modes"
     ),
 }
+
+HOPELESS = re.compile(
+    r"first start did not finish|(database|role) \"[^\"]+\" does not exist|Unknown database"
+    r"|password authentication failed|Access denied for user"
+)
+"""What a store's check may answer that no waiting mends."""
 
 
 def likely(lines: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from itertools import chain
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -119,6 +120,14 @@ class Engine:
     @speaks
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
+
+    def last_check(self, container: str) -> str:
+        """What the engine's check got last in this run of a container."""
+        state = self.inspect(container)["State"]
+        began = datetime.fromisoformat(state["StartedAt"])
+        checks = state.get("Health", {}).get("Log") or ()
+        outputs = [check["Output"] for check in checks if datetime.fromisoformat(check["Start"]) >= began]
+        return str(outputs[-1]) if outputs else ""
 
     def ran_out_of_memory(self, container: str) -> bool:
         """Whether the kernel ended it for that; the event may come late."""

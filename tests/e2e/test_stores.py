@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import docker
 import pytest
@@ -40,3 +41,14 @@ def test_its_version_said_the_volume_is_where_the_data_is(checkout: Checkout, im
     (mount,) = checkout.units()["db"].raw["Mounts"]
     assert mount["Name"] == f"{checkout.id}_db-data"
     assert mount["Destination"] == "/var/lib/postgresql/data"
+
+
+def test_a_store_that_no_waiting_lets_anybody_into_is_not_waited_for(checkout: Checkout, image: str) -> None:
+    answer = """echo 'FATAL:  role "app" does not exist'; exit 1"""
+    fragment = {"command": ["sleep", "1d"], "healthcheck": {"test": ["CMD-SHELL", answer]}}
+    store = {"kind": "postgres", "image": image, "version": "15", "compose": fragment}
+    checkout.manifest(f"infra: {{db: {json.dumps(store)}}}")
+    failed = checkout.devenv("up", "-d", exits=1)
+    assert failed.seconds < 15  # the check has 90
+    assert 'answer    FATAL:  role "app" does not exist' in failed.stderr
+    assert "user and root_password count only for new data" in failed.stderr

@@ -288,6 +288,8 @@ MESSAGES = [
     "write /x: no space left on device",
     "exec /run: exec format error",
     'exec: "serve": executable file not found in $PATH',
+    "the first start did not finish",
+    'FATAL:  role "shop" does not exist',
     'FATAL:  database "shopp" does not exist',
     "FATAL:  password authentication failed for user app",
     "FATAL:  database files are incompatible with server",
@@ -301,3 +303,16 @@ MESSAGES = [
 def test_every_known_cause_has_a_message_that_leads_to_it_and_to_no_other() -> None:
     assert [likely([message]) for message in MESSAGES] == list(CAUSES.values())
     assert likely(["all is well"]) == likely([]) == ""
+
+
+OLDER = [
+    "FATAL:  database files are incompatible with server",
+    "[ERROR] [MY-014061] [InnoDB] Invalid MySQL server downgrade: Cannot downgrade from 90702 to 80405.",
+    '"msg":"Wrong mongod version","attr":{"error":"UPGRADE PROBLEM: Found an invalid',
+    "# Can't handle RDB format version 80",
+]
+
+
+@pytest.mark.parametrize("message", OLDER)
+def test_data_of_a_newer_version_is_named_whichever_server_meets_it(message: str) -> None:
+    assert "the data is of another version" in likely(["Aborting", message, "Shutdown complete"])

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import likely
+from devenv.backends.causes import HOPELESS, likely
 from devenv.backends.images import TAIL
 from devenv.errors import Card, UnitFailed
 
@@ -43,6 +43,8 @@ class Waiting:
             ready, answer, pause = self._ready(state, passed)
             if ready:
                 return
+            if unit.role == "infra" and HOPELESS.search(answer):
+                raise self._unhealthy("cannot be entered", answer)
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._unhealthy(f"{verb} within {limit:g} s", answer)
@@ -63,7 +65,8 @@ class Waiting:
         if unit.probe is None:
             return time.monotonic() - state.since >= SETTLE, "", SETTLE
         if unit.probe.kind == "exec":
-            return state.health == "healthy", "", 1.0
+            healthy = state.health == "healthy"
+            return healthy, "" if healthy else self._checked(), 1.0
         from devenv.backends.probe import answers
 
         port = unit.port(unit.probe.port)
@@ -80,15 +83,18 @@ class Waiting:
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self.engine.log_tail(self.container, TAIL)
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
-        health = self.engine.inspect(self.container)["State"].get("Health", {}).get("Log") or []
-        output = health[-1]["Output"].strip() if health else ""
         # HTTP says it in its first line, a command in its last.
-        if shown := answer.partition("\n")[0] or output.rpartition("\n")[2]:
+        if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))
         return self._failed(what, lines, facts)
+
+    def _checked(self) -> str:
+        """The last line of what the engine's check got."""
+        return self.engine.last_check(self.container).strip().rpartition("\n")[2]
 
     def _failed(self, what: str, lines: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
         unit = self.unit
         command = [("command", unit.shown_command)] if unit.command else []
-        hint = likely([what, *lines]) or f"devenv logs {unit.name}"
+        answers = [fact for _, fact in facts]
+        hint = likely([what, *answers]) or likely(lines) or f"devenv logs {unit.name}"
         return UnitFailed(Card(unit.name, what, facts=(*command, *facts), said=tuple(lines), hint=hint))
