@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from devenv.backends import unix_http
 from devenv.errors import ToolMissing
 from devenv.plan.model import Found
 from devenv.stack import labels
@@ -65,10 +66,13 @@ def _asked(address: str, resource: str) -> Any:
     if not address.startswith("unix://"):
         return None
     try:
-        status, body = _get(address.removeprefix("unix://"), resource)
+        status, body = unix_http.fetch(address.removeprefix("unix://"), resource)
+        return json.loads(body) if status == 200 else None
+    except (unix_http.BadAnswer, ValueError) as error:
+        message = f"what answers at {address} is no Docker engine"
+        raise ToolMissing(message, why=str(error), hint="docker context ls") from error
     except OSError as error:
         raise unreachable(address, str(error)) from error
-    return json.loads(body) if status == 200 else None
 
 
 def reach(address: str) -> None:
@@ -79,18 +83,6 @@ def reach(address: str) -> None:
                 engine.connect(address.removeprefix("unix://"))
         except OSError as error:
             raise unreachable(address, str(error)) from error
-
-
-def _get(path: str, resource: str) -> tuple[int, bytes]:
-    # HTTP/1.0: the engine answers unchunked and hangs up at the end.
-    request = f"GET {resource} HTTP/1.0\r\nHost: docker\r\n\r\n".encode()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
-        engine.settimeout(30)
-        engine.connect(path)
-        engine.sendall(request)
-        answer = b"".join(iter(lambda: engine.recv(1 << 16), b""))
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(None, 2)[1] if head else 0), body
 
 
 def address(environment: Mapping[str, str] = os.environ) -> str:

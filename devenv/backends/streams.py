@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from devenv.backends import unix_http
 from devenv.backends.base import StreamEnded
 from devenv.errors import DevenvError
 
@@ -25,30 +26,15 @@ def attach(engine: Engine, container: str, argv: Sequence[str]) -> ExecStream:
     made = engine.new_exec(container, argv)
     if engine.address.startswith("unix://"):
         # The SDK throws away what came in one packet with the engine's answer.
-        return ExecStream(engine, made, _hijacked(engine.address.removeprefix("unix://"), made))
+        body = json.dumps({"Detach": False, "Tty": False}).encode()
+        try:
+            connection = unix_http.upgrade(
+                engine.address.removeprefix("unix://"), f"/exec/{made}/start", body
+            )
+        except OSError as error:
+            raise DevenvError("the command could not be started", why=str(error)) from error
+        return ExecStream(engine, made, connection)
     return ExecStream(engine, made, engine.start_exec(made))
-
-
-def _hijacked(path: str, made: str) -> socket.socket:
-    body = json.dumps({"Detach": False, "Tty": False})
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(30)
-    connection.connect(path)
-    connection.sendall(
-        f"POST /exec/{made}/start HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-    )
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):  # byte by byte: what follows is the stream's
-        byte = connection.recv(1)
-        if not byte:
-            break
-        head += byte
-    connection.settimeout(None)
-    status = head.split(None, 2)[1:2]
-    if status not in ([b"101"], [b"200"]):
-        raise DevenvError("the command could not be started", why=head.decode(errors="replace").strip())
-    return connection
 
 
 class ExecStream:
