@@ -79,9 +79,9 @@ class FakeBackend:
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
-    ) -> Iterator[LogLine]:
+    ) -> Iterator[Sequence[LogLine]]:
         for unit in found:
-            yield LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")
+            yield [LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")]
         if follow:
             raise KeyboardInterrupt  # nobody watches a test for longer
 

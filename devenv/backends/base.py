@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from devenv.plan.model import Found, Observed
 
@@ -18,9 +18,8 @@ Say = Callable[[str], None]
 """Takes one line about how far something is."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line that a unit printed. `time` is RFC 3339, in UTC."""
+class LogLine(NamedTuple):
+    """One line that a unit printed. `time` is RFC 3339 with nine digits, in UTC."""
 
     unit: str
     text: str
@@ -172,8 +171,8 @@ class Backend(Protocol):
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
-    ) -> Iterator[LogLine]:
-        """Lines of all the units, in the order they were printed."""
+    ) -> Iterator[Sequence[LogLine]]:
+        """Lines of all the units, in the order they were printed; batches of those that are there at once."""
         ...
 
     def attach(self, found: Found, argv: Sequence[str]) -> Stream:

@@ -12,10 +12,11 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from devenv.backends import unix_http
+from devenv.backends import frames, unix_http
 from devenv.errors import ToolMissing
 from devenv.plan.model import Found
 from devenv.stack import labels
@@ -60,6 +61,31 @@ def version(address: str) -> str | None:
     """The engine's version; None and `ToolMissing` as above."""
     found = _asked(address, "/version")
     return None if found is None else str(found["Version"])
+
+
+def log(
+    address: str, container: str, *, follow: bool, tail: int | None, since: int | None
+) -> Iterator[list[bytes]] | None:
+    """Batches of a container's lines with their times; with `follow` until its run ends.
+
+    None as above. They end where the container is not there, or the engine goes away.
+    """
+    if not address.startswith("unix://"):
+        return None
+    resource = f"/containers/{quote(container)}/logs?{log_query(follow=follow, tail=tail, since=since)}"
+    return _log(address.removeprefix("unix://"), resource)
+
+
+def _log(path: str, resource: str) -> Iterator[list[bytes]]:
+    with suppress(OSError), unix_http.get(path, resource, quiet=None) as response:
+        if response.status == 200:
+            yield from frames.log_lines(response.pieces(), response.headers.get("content-type", ""))
+
+
+def log_query(*, follow: bool, tail: int | None, since: int | None) -> str:
+    """What is asked of a container's log; `since` in seconds since the epoch."""
+    wanted = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
+    return urlencode(wanted | {"tail": "all" if tail is None else tail, "since": since or 0})
 
 
 def _asked(address: str, resource: str) -> Any:

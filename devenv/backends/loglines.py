@@ -1,17 +1,33 @@
-"""Log lines of several containers as one stream, over restarts and replacements."""
+"""Log lines of several containers as one stream, over restarts and replacements.
+
+Lines go from the engine to the terminal in batches, of which only the newest of each container are held:
+half a million lines take no more memory than a thousand.
+"""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from queue import Empty, Queue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from devenv.backends import containers
 from devenv.backends.base import LogLine
+
+if TYPE_CHECKING:
+    from devenv.backends.docker import Engine
+
+AHEAD = 64  # batches read before somebody takes them
+TIME = itemgetter(LogLine._fields.index("time"))
+TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
+
+Batches = Iterator[Sequence[LogLine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +43,33 @@ class Source:
 class Reads(Protocol):
     """What an engine has to be able to do for this."""
 
-    def log(self, container: str, *, follow: bool, tail: int | None, since: int | None) -> Iterator[bytes]:
-        """Lines with their times; they end with the container's run."""
+    def log(
+        self, container: str, *, follow: bool, tail: int | None, since: int | None
+    ) -> Iterator[list[bytes]]:
+        """Batches of lines with their times; they end with the container's run."""
         ...
 
     def next_start(self, stack: str, unit: str) -> str:
         """The container of the unit's next run, once that has begun; nothing when there will be none."""
         ...
+
+
+class EngineLogs:
+    """The logs of an engine's containers; of a local one without its SDK, which takes longer to import."""
+
+    def __init__(self, address: str, engine: Callable[[], Engine]) -> None:
+        self._address, self._engine = address, engine
+
+    def log(
+        self, container: str, *, follow: bool, tail: int | None, since: int | None
+    ) -> Iterator[list[bytes]]:
+        batches = containers.log(self._address, container, follow=follow, tail=tail, since=since)
+        if batches is not None:
+            return batches
+        return self._engine().log(container, follow=follow, tail=tail, since=since)
+
+    def next_start(self, stack: str, unit: str) -> str:
+        return self._engine().next_start(stack, unit)
 
 
 def lines(
@@ -44,57 +80,107 @@ def lines(
     tail: int | None,
     since: str | None,
     stop: threading.Event,
-) -> Iterator[LogLine]:
+) -> Batches:
     """Lines as they come with `follow`, else those that are there, merged by time."""
-    queue: Queue[LogLine | None] = Queue(maxsize=10_000)
+    moment = _moment(since)
+    if follow:
+        return _followed(engine, sources, tail, moment, stop)
+    return merged(
+        [
+            _parsed(source.unit, engine.log(source.container, follow=False, tail=tail, since=moment))
+            for source in sources
+        ],
+        stop,
+    )
+
+
+def merged(sources: Iterable[Batches], stop: threading.Event) -> Batches:
+    """The lines of several sources, each sorted by time, as one; of each, only one batch is held."""
+    heads = [(batch, source) for source in sources if (batch := next_batch(source))]
+    while heads and not stop.is_set():
+        # Up to here every source has told what it has: what comes later is later.
+        horizon = min(TIME(batch[-1]) for batch, _ in heads)
+        ready: list[LogLine] = []
+        rest: list[tuple[Sequence[LogLine], Batches]] = []
+        for batch, source in heads:
+            whole = TIME(batch[-1]) == horizon
+            cut = len(batch) if whole else bisect_right(batch, horizon, key=TIME)
+            ready += batch[:cut]
+            if left := batch[cut:] or next_batch(source):
+                rest.append((left, source))
+        heads = rest
+        yield sorted(ready, key=TIME)
+
+
+def next_batch(source: Batches) -> Sequence[LogLine]:
+    """A source's next lines; none at its end."""
+    return next(filter(None, source), ())
+
+
+def _parsed(unit: str, batches: Iterator[list[bytes]]) -> Batches:
+    return (parsed(unit, batch) for batch in batches)
+
+
+def parsed(unit: str, batch: Iterable[bytes]) -> list[LogLine]:
+    """Lines as an engine gives them, `2026-01-01T00:00:00.123456789Z text`, as values."""
+    parts = [raw.decode(errors="replace").rstrip("\r").partition(" ") for raw in batch]
+    return [
+        LogLine(unit, text, moment if len(moment) == TIME_LENGTH else _nine_digits(moment))
+        for moment, _, text in parts
+    ]
+
+
+def _nine_digits(moment: str) -> str:
+    """A time that compares as text does; containerd leaves zeros out."""
+    if not moment.endswith("Z"):
+        return moment
+    seconds, _, fraction = moment[:-1].partition(".")
+    return f"{seconds}.{fraction:0<9}Z"
+
+
+def _followed(
+    engine: Reads, sources: Sequence[Source], tail: int | None, since: int | None, stop: threading.Event
+) -> Batches:
+    queue: Queue[Sequence[LogLine] | None] = Queue(maxsize=AHEAD)
     for source in sources:
-        arguments = (engine, source, queue, follow, tail, _moment(since))
-        threading.Thread(target=_read, args=arguments, daemon=True).start()
-    left, waiting = len(sources), []
+        arguments = (engine, source, queue, tail, since)
+        threading.Thread(target=_follow, args=arguments, daemon=True).start()
+    left = len(sources)
     while left and not stop.is_set():
         try:
-            line = queue.get(timeout=0.2)
+            batch = queue.get(timeout=0.2)
         except Empty:
             continue
-        if line is None:
+        if batch is None:
             left -= 1
-        elif follow:
-            yield line
         else:
-            waiting.append(line)
-    yield from sorted(waiting, key=lambda line: line.time)
+            yield batch
 
 
-def _read(
+def _follow(
     engine: Reads,
     source: Source,
-    queue: Queue[LogLine | None],
-    follow: bool,  # noqa: FBT001  a thread's arguments have no names
+    queue: Queue[Sequence[LogLine] | None],
     tail: int | None,
     since: int | None,
 ) -> None:
-    container, known = source.container, ""
+    container, shown = source.container, ""
     last = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}" if tail == 0 else ""
     try:
         while container:
-            for raw in engine.log(container, follow=follow, tail=tail, since=since):
-                line = _line(source.unit, raw)
-                if line.time > known:
-                    queue.put(line)
-                    last = max(last, line.time)
-            if not follow or not source.lasting:
+            for raw in engine.log(container, follow=True, tail=tail, since=since):
+                batch = [line for line in parsed(source.unit, raw) if line.time > shown]
+                if batch:
+                    queue.put(batch)
+                    last = max(last, *map(TIME, batch))
+            if not source.lasting:
                 return
             container = engine.next_start(source.stack, source.unit)
             # From here on every line counts, but none twice: a restarted container still has its old ones.
-            known, tail = last, None
-            since = int(datetime.fromisoformat(f"{known[:19]}+00:00").timestamp()) if known else None
+            shown, tail = last, None
+            since = int(datetime.fromisoformat(f"{shown[:19]}+00:00").timestamp()) if shown else None
     finally:
         queue.put(None)
-
-
-def _line(unit: str, raw: bytes) -> LogLine:
-    moment, _, text = raw.decode(errors="replace").rstrip("\r").partition(" ")
-    return LogLine(unit, text, moment)
 
 
 def _moment(since: str | None) -> int | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import struct
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.backends import unix_http
 from devenv.backends.base import StreamEnded
+from devenv.backends.frames import HEADER, STDERR
 from devenv.errors import DevenvError
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
-
-STDERR = 2
-HEADER = struct.Struct(">BxxxL")  # which stream, and how many bytes follow
 
 
 def attach(engine: Engine, container: str, argv: Sequence[str]) -> ExecStream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from devenv.backends.base import Backend
+from devenv.backends.base import Backend, LogLine
 from devenv.console import Console
 from devenv.plan.model import Found
 
@@ -22,10 +22,14 @@ def print_logs(
 ) -> None:
     """Print log lines with their unit's name before them."""
     stop, names = threading.Event(), [unit.unit for unit in units]
+    prefixes = {name: f"{console.prefix(name, names)} " if len(names) > 1 else "" for name in names}
+
+    def text(line: LogLine) -> str:
+        moment = f"{console.style(line.time[:23], 'dim')} " if timestamps else ""
+        return f"{prefixes[line.unit]}{moment}{line.text}"
+
     try:
-        for line in backend.logs(units, follow=follow, tail=tail, since=since, stop=stop):
-            prefix = f"{console.prefix(line.unit, names)} " if len(names) > 1 else ""
-            moment = f"{console.style(line.time[:23], 'dim')} " if timestamps else ""
-            console.print(f"{prefix}{moment}{line.text}")
+        for batch in backend.logs(units, follow=follow, tail=tail, since=since, stop=stop):
+            console.print("\n".join(map(text, batch)))
     finally:
         stop.set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.measure import DEVENV, MIB, Command, Race, Result, limit, lines, mebibytes_of, race
-from tests.bench.stacks import healthy, wide
+from tests.bench.stacks import chained, healthy, talkative, wide
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 
@@ -129,6 +129,24 @@ def render(runs: int, work: Path) -> Iterator[Result]:
         yield limit(what, peak, 200 * MIB, mebibytes_of, mebibytes_of(other))
 
 
+def chains(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "chained", chained(40, 8)) as made:
+        what = "cold up -d of 40 services in chains of 8 / docker compose up -d --wait"
+        ours, check = made.devenv("up", "-d"), lambda: made.up(40)
+        yield race(Race(what, ours, _waited(made), 0.6, 0.48, made.clear, check, most=5), runs)
+
+
+def logs(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "talkative", talkative(2, 200_000)) as made:
+        made.devenv("up", "-d").run()
+        ours, theirs = made.devenv("logs"), made.compose("logs")
+        what = "logs of 2 services, 200 000 lines each / docker compose logs"
+        yield race(Race(what, ours, theirs, 1.2, most=7), runs)
+        peak, other = ours.peak(), theirs.peak()
+        what = "memory of that (beside: docker compose logs)"
+        yield limit(what, peak, 60 * MIB, mebibytes_of, mebibytes_of(other))
+
+
 def _waited(one: Stack) -> Command:
     return one.compose("up", "-d", "--wait")
 
@@ -140,4 +158,6 @@ ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "status": status,
     "start": start,
     "render": render,
+    "chains": chains,
+    "logs": logs,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -45,13 +44,21 @@ class Command:
 
     def peak(self) -> int:
         """The most memory it had, in bytes."""
-        with open(os.devnull, "w") as nowhere:
-            process = subprocess.Popen(self.argv, cwd=self.folder, stdout=nowhere, stderr=nowhere)
-            _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise SystemExit(f"{' '.join(self.argv)} ended with {process.returncode}")
-        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        argv = (sys.executable, "-I", "-c", PEAK, *self.argv)
+        measured = subprocess.run(argv, cwd=self.folder, stdout=subprocess.PIPE, text=True, check=False)
+        if measured.returncode != 0:
+            raise SystemExit(f"{' '.join(self.argv)} ended with {measured.returncode}")
+        return int(measured.stdout) * (1 if sys.platform == "darwin" else 1024)
+
+
+# Run by a small process of its own: what a program was started from counts as its own most.
+PEAK = """
+import resource, subprocess, sys
+nowhere = subprocess.DEVNULL
+code = subprocess.run(sys.argv[1:], stdout=nowhere, stderr=nowhere).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 def lines(*argv: str) -> list[str]:

@@ -12,6 +12,27 @@ def healthy(count: int) -> str:
     return f"name: bench\nservices:\n{services}\n"
 
 
+def chained(count: int, length: int) -> str:
+    """Services with a check, in chains: each but the first of a chain waits for the one before it."""
+    services = "\n".join(
+        f"  web{n}: {{image: 'busybox:1.37', command: httpd -f -p 80, health: {{exec: 'true', every: 200ms}}"
+        f"{f', uses: [web{n - 1}]' if n % length else ''}}}"
+        for n in range(count)
+    )
+    return f"name: chained\nservices:\n{services}\n"
+
+
+def talkative(count: int, lines: int) -> str:
+    """Services that have printed so many lines when they are healthy."""
+    prints = f"seq {lines} | sed 's/$/ of a log that somebody may want to read one day/'; touch /printed"
+    services = "\n".join(
+        f"  web{n}: {{image: 'busybox:1.37', command: [sh, -c, \"{prints}; exec sleep 1000000\"], "
+        "health: {exec: test -e /printed, every: 200ms}}"
+        for n in range(count)
+    )
+    return f"name: talkative\nservices:\n{services}\n"
+
+
 def wide(count: int) -> str:
     """A manifest of so many services as large projects have them, some sixteen lines each."""
     return (

@@ -134,7 +134,8 @@ def test_images_are_those_it_has(runtime: Runtime) -> None:
 def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
     runtime.up("store", "web")
     found = list(runtime.backend.observe(runtime.stack.checkout).units.values())
-    lines = runtime.backend.logs(found, follow=False, tail=None, since=None, stop=Event())
+    batches = runtime.backend.logs(found, follow=False, tail=None, since=None, stop=Event())
+    lines = [line for batch in batches for line in batch]
     assert {line.unit for line in lines if "hello" in line.text} == {"store", "web"}
 
 

@@ -93,9 +93,10 @@ class ComposeBackend:
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
-    ) -> Iterator[LogLine]:
+    ) -> Iterator[Sequence[LogLine]]:
         sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in found]
-        return loglines.lines(self.engine, sources, follow=follow, tail=tail, since=since, stop=stop)
+        engine = loglines.EngineLogs(self.address, lambda: self.engine)
+        return loglines.lines(engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
     def attach(self, found: Found, argv: Sequence[str]) -> Stream:
         from devenv.backends import streams

@@ -135,7 +135,7 @@ class KubeBackend:
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
-    ) -> Iterator[LogLine]:
+    ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.kube.logs import Logs
 
         return Logs(self.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)

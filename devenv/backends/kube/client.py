@@ -156,7 +156,14 @@ class Client:
             time.sleep(pause)
 
     def lines(self, path: str, *, quiet: float | None, **query: str | int | bool | None) -> Iterator[bytes]:
-        """Lines of an answer that goes on: a watch, or a log.
+        """Lines of an answer that goes on: a watch. See `batches`."""
+        for batch in self.batches(path, quiet=quiet, **query):
+            yield from batch
+
+    def batches(
+        self, path: str, *, quiet: float | None, **query: str | int | bool | None
+    ) -> Iterator[list[bytes]]:
+        """Lines of an answer that goes on, those together that came together.
 
         Ends when the server ends it or the connection is lost; `quiet` is the longest silence that is
         taken for life. Raises `Refused`, `ToolMissing`.
@@ -172,9 +179,10 @@ class Client:
             rest = b""
             for chunk in response.stream(1 << 16):
                 *whole, rest = (rest + chunk).split(b"\n")
-                yield from whole
+                if whole:
+                    yield whole
             if rest:
-                yield rest
+                yield [rest]
         except (HTTPError, OSError):
             return
         finally:

@@ -5,21 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain
 from queue import Empty, Queue
 from threading import Event
-from typing import Any
 
+from devenv.backends import loglines
 from devenv.backends.base import LogLine
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.look import where
 from devenv.backends.kube.pods import restarts
 from devenv.backends.kube.resources import Resources, label
+from devenv.backends.kube.transport import CONNECTIONS
+from devenv.backends.loglines import Batches
 from devenv.errors import DevenvError
 from devenv.plan.model import Found
 
 LOOK = 1.0  # seconds between two looks for pods that have come meanwhile
-AHEAD = 10_000  # lines read before somebody takes them
+AHEAD = 64  # batches read before somebody takes them
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+Query = Mapping[str, int | None]
 
 
 class Logs:
@@ -29,32 +36,43 @@ class Logs:
         self._client, self._resources = client, Resources(client)
         self._units = {one.unit: (where(one)[0], one.stack) for one in found}
         self._follow, self._stop = follow, stop
-        self._lines: Queue[LogLine | None] = Queue(maxsize=AHEAD)
+        self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=AHEAD)
         self._reading: set[str] = set()
-        self._open = 0
 
-    def lines(self, *, tail: int | None, since: str | None) -> Iterator[LogLine]:
+    def lines(self, *, tail: int | None, since: str | None) -> Batches:
         """Without `follow` in the order they were printed, else as they come."""
         query = {"tailLines": tail, "sinceSeconds": _seconds(since)}
-        self._read_all(query)
-        looked, waiting = time.monotonic(), []
-        while (self._open or self._follow) and not self._stop.is_set():
-            if self._follow and time.monotonic() - looked > LOOK:
-                looked = time.monotonic()
-                self._read_all({"tailLines": None, "sinceSeconds": None})
-            try:
-                line = self._lines.get(timeout=0.2)
-            except Empty:
-                continue
-            if line is None:
-                self._open -= 1
-            elif self._follow:
-                yield line
-            else:
-                waiting.append(line)
-        yield from sorted(waiting, key=lambda line: line.time)
+        return self._followed(query) if self._follow else self._merged(query)
 
-    def _read_all(self, query: Mapping[str, int | None]) -> None:
+    def _merged(self, query: Query) -> Batches:
+        sources = list(self._sources(query))
+        with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+            first = list(pool.map(loglines.next_batch, sources))
+        return loglines.merged(
+            [chain([batch], source) for batch, source in zip(first, sources, strict=True)], self._stop
+        )
+
+    def _followed(self, query: Query) -> Batches:
+        self._read_on(query)
+        looked = time.monotonic()
+        while not self._stop.is_set():
+            if time.monotonic() - looked > LOOK:
+                looked = time.monotonic()
+                self._read_on({"tailLines": None, "sinceSeconds": None})
+            with suppress(Empty):
+                yield self._batches.get(timeout=0.2)
+
+    def _read_on(self, query: Query) -> None:
+        """Read every pod that is not yet read, in a thread of its own."""
+        for source in self._sources(query):
+            threading.Thread(target=self._pass_on, args=(source,), daemon=True).start()
+
+    def _pass_on(self, source: Batches) -> None:
+        for batch in source:
+            self._batches.put(batch)
+
+    def _sources(self, query: Query) -> Iterator[Batches]:
+        """The logs of the pods that have one and are not yet read."""
         for unit, (namespace, stack) in self._units.items():
             try:
                 pods = list(self._resources.ours(("v1", "Pod"), namespace, stack=stack, unit=unit))
@@ -66,20 +84,13 @@ class Logs:
                 key = f"{pod['metadata']['uid']}/{restarts(pod)}"
                 if key not in self._reading and _started(pod):
                     self._reading.add(key)
-                    self._open += 1
-                    arguments = (unit, namespace, pod["metadata"]["name"], query)
-                    threading.Thread(target=self._read, args=arguments, daemon=True).start()
+                    yield self._read(unit, namespace, pod["metadata"]["name"], query)
 
-    def _read(self, unit: str, namespace: str, pod: str, query: Mapping[str, Any]) -> None:
+    def _read(self, unit: str, namespace: str, pod: str, query: Query) -> Batches:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        try:
-            for raw in self._client.lines(path, quiet=None, follow=self._follow, timestamps=True, **query):
-                moment, _, said = raw.decode(errors="replace").rstrip("\r").partition(" ")
-                self._lines.put(LogLine(unit, said, moment))
-        except DevenvError:
-            pass  # a container that has not started yet, or is gone
-        finally:
-            self._lines.put(None)
+        with suppress(DevenvError):  # a container that has not started yet, or is gone
+            for raw in self._client.batches(path, quiet=None, follow=self._follow, timestamps=True, **query):
+                yield loglines.parsed(unit, raw)
 
 
 def _started(pod: Object) -> bool:
