@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 
+LOOPBACKS = ("127.0.0.1", "::1")
+NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without IPv6
 QUIET = 0.08  # seconds; see `_accepts`
 
 
 def answers(kind: str, port: int, path: str = "", *, timeout: float = 1.0) -> tuple[bool, str]:
-    """Whether 127.0.0.1:`port` is ready in the sense of `kind` (http, tcp, grpc), and what it said."""
-    try:
-        return _http(port, path, timeout) if kind == "http" else _accepts(port, timeout)
-    except TimeoutError:
-        return False, f"no answer within {timeout:g} s"
-    except ConnectionError:
-        return False, "nothing answers on the port"
-    except http.client.HTTPException as error:
-        return False, f"not HTTP: {error!r}"
-    except OSError as error:
-        return False, error.strerror or str(error)
+    """Whether `port` of this machine is ready in the sense of `kind` (http, tcp, grpc), and what it said.
+
+    It is asked as a browser asks `localhost`: where nobody is at 127.0.0.1, at ::1.
+    """
+    for address in LOOPBACKS:
+        try:
+            if kind == "http":
+                return _http(address, port, path, timeout)
+            return _accepts(address, port, timeout)
+        except TimeoutError:
+            return False, f"no answer within {timeout:g} s"
+        except ConnectionRefusedError:
+            continue
+        except ConnectionError:
+            break
+        except http.client.HTTPException as error:
+            return False, f"not HTTP: {error!r}"
+        except OSError as error:
+            if error.errno in NO_SUCH_ADDRESS:
+                continue
+            return False, error.strerror or str(error)
+    return False, "nothing answers on the port"
 
 
-def _http(port: int, path: str, timeout: float) -> tuple[bool, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def _http(address: str, port: int, path: str, timeout: float) -> tuple[bool, str]:
+    connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
         connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "devenv"})
         response = connection.getresponse()
         body = response.read(200).decode(errors="replace").strip()
-        said = f"{response.status} {response.reason}" + (f": {body}" if body else "")
-        return 200 <= response.status < 400, said
+        answer = f"{response.status} {response.reason}" + (f": {body}" if body else "")
+        return 200 <= response.status < 400, answer
     finally:
         connection.close()
 
 
-def _accepts(port: int, timeout: float) -> tuple[bool, str]:
+def _accepts(address: str, port: int, timeout: float) -> tuple[bool, str]:
     """A published port always accepts, as Docker's proxy does it; a program behind it does not hang up.
 
     The proxy closes at once when nothing listens behind it. Silence, or a greeting, is a program.
     """
-    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+    with socket.create_connection((address, port), timeout=timeout) as connection:
         connection.settimeout(QUIET)
         try:
             greeting = connection.recv(1)

@@ -222,9 +222,10 @@ HTTP = {
 }
 
 
-def listening(answer: bytes | None) -> tuple[socket.socket, int]:
+def listening(answer: bytes | None, address: str = "127.0.0.1") -> tuple[socket.socket, int]:
     """A program on a port: it says `answer` and hangs up, or with None it says nothing."""
-    server = socket.create_server(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    server = socket.create_server((address, 0), family=family)
 
     def serve() -> None:
         with suppress(OSError):  # whoever asked may have hung up
@@ -247,6 +248,17 @@ def test_http_is_ready_with_2xx_and_3xx_and_else_says_what_it_got(
     server, port = listening(answer)
     with closing(server):
         assert answers("http", port, "/healthz") == found
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_a_program_on_the_other_localhost_is_asked_there(kind: str) -> None:
+    try:
+        server, port = listening(b"HTTP/1.1 200 OK\r\n\r\n", "::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with closing(server):
+        assert answers(kind, port, "/")[0]
+    assert answers(kind, port, "/") == (False, "nothing answers on the port")
 
 
 def test_a_port_is_ready_when_a_program_holds_the_line() -> None:

@@ -234,11 +234,27 @@ def unused_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_a_port_of_every_address_is_taken_too(unused_port: int) -> None:
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "::1"])
+def test_a_port_is_taken_on_whichever_address_somebody_listens(address: str, unused_port: int) -> None:
     import socket
 
-    with socket.create_server(("0.0.0.0", unused_port)):
-        assert set(hostports.taken([unused_port, 1])) - {1} == {unused_port}
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        server = socket.create_server((address, unused_port), family=family)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with server:
+        owners = hostports.taken([unused_port, 1])
+        assert owners.keys() - {1} == {unused_port}
+        assert owners[unused_port].endswith(f"(pid {os.getpid()})")
+
+
+def test_a_machine_without_ipv6_has_free_ports(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    nowhere = (socket.AF_INET6, "2001:db8::1")  # nobody's address, as ::1 is there
+    monkeypatch.setattr(hostports, "LOOPBACKS", (hostports.LOOPBACKS[0], nowhere))
+    assert hostports.taken([unused_port]) == {}
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:
