@@ -1,7 +1,9 @@
-"""The backends that really run something, and how a test connects to one."""
+"""The backends that run something, on a fake engine or a real one, and how a test connects to each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,27 @@ from devenv.render.bundle import Source
 from devenv.stack.model import Stack, fingerprint
 from devenv.workspace import Workspace
 from tests.conftest import NEEDS
+from tests.engine import fake_engine
 
 WANTS = {"compose": ["engine"], "kube": ["engine", "cluster"], "minikube": ["engine", "cluster"]}
 REAL = [
     pytest.param(name, marks=[getattr(pytest.mark, marker) for marker in wants])
     for name, wants in WANTS.items()
 ]
+
+
+FAKE_ENGINE = "fake-engine"
+RUNNING = [FAKE_ENGINE, *REAL]
+
+
+@contextmanager
+def connected(name: str, root: Path) -> Iterator[Backend]:
+    """`connect`, or with `FAKE_ENGINE` the Compose backend on an engine that is there for so long."""
+    if name != FAKE_ENGINE:
+        yield connect(name, root)
+        return
+    with fake_engine():
+        yield load("compose", Site(root=root, state=root / ".devenv"))
 
 
 def connect(name: str, root: Path) -> Backend:

@@ -20,7 +20,7 @@ from devenv.errors import DevenvError
 from devenv.plan.model import Found
 from devenv.stack.model import Stack, Unit
 from devenv.workspace import Workspace
-from tests.contract.real import REAL, connect, opened
+from tests.contract.real import RUNNING, connected, opened
 
 UNIT = Unit(
     "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
@@ -57,10 +57,10 @@ class Running:
         self.backend.close()
 
 
-@pytest.fixture(scope="module", params=REAL)
+@pytest.fixture(scope="module", params=RUNNING)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     root = tmp_path_factory.mktemp("attach")
-    with closing(Running(connect(request.param, root), root)) as made:
+    with connected(request.param, root) as backend, closing(Running(backend, root)) as made:
         yield made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Event, Timer
 
@@ -15,7 +15,7 @@ from devenv.errors import UnitFailed
 from devenv.render import renderer
 from devenv.stack.model import Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
-from tests.contract.real import REAL, connect, opened
+from tests.contract.real import RUNNING, connected, opened
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
@@ -80,12 +80,15 @@ class Runtime:
         self.backend.close()
 
 
-@pytest.fixture(params=["fake", *REAL])
+@pytest.fixture(params=["fake", *RUNNING])
 def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]:
     FakeBackend.machine = Machine(failing={"broken"})
-    backend: Backend = FakeBackend() if request.param == "fake" else connect(request.param, tmp_path)
-    with closing(Runtime(backend, tmp_path)) as made:
-        yield made
+    with ExitStack() as stack:
+        if request.param == "fake":
+            backend: Backend = FakeBackend()
+        else:
+            backend = stack.enter_context(connected(request.param, tmp_path))
+        yield stack.enter_context(closing(Runtime(backend, tmp_path)))
 
 
 def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime: Runtime) -> None:
