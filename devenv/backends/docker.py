@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -32,13 +32,28 @@ T = TypeVar("T")
 
 @dataclass
 class State:
-    """What events have said of a container so far; `since` is when it was seen to start, monotonic."""
+    """A container's state as far as events go.
+
+    `began` is when its run started, in nanoseconds of the engine's clock; `since` is when we saw that start,
+    monotonic.
+    """
 
     status: str = "created"
     exit_code: int = 0
     health: str = ""
     oom: bool = False
+    began: int = 0
     since: float = 0.0
+
+
+NEVER = State(began=-1)
+
+
+def _nanoseconds(moment: str) -> int:
+    """`2026-01-01T00:00:00.123456789Z` since the epoch; a container that never ran has the year 1."""
+    seconds, _, fraction = moment.removesuffix("Z").partition(".")
+    began = datetime.fromisoformat(f"{seconds}+00:00").timestamp()
+    return max(0, int(began) * 10**9 + int(f"{fraction:0<9}"))
 
 
 class Refused(DevenvError):
@@ -146,6 +161,7 @@ class Engine:
     def start(self, container: str) -> None:
         """Start a container. Raises `Refused` with the engine's reason."""
         self.api.start(container)
+        self._begin(container)
 
     @speaks
     def unpause(self, container: str) -> None:
@@ -156,6 +172,17 @@ class Engine:
     def restart(self, container: str) -> None:
         """Stop and start a container."""
         self.api.restart(container)
+        self._begin(container)
+
+    def _begin(self, container: str) -> None:
+        """Forget the run before: what events still say of it is not to be taken for this one."""
+        with suppress(Refused):  # gone meanwhile; an event says so
+            state = self._inspected(container)
+            state.since = time.monotonic()
+            with self._changed:
+                if self._states.get(container, NEVER).began < state.began:
+                    self._states[container] = state
+                    self._changed.notify_all()
 
     @speaks
     def remove(self, container: str) -> None:
@@ -262,11 +289,15 @@ class Engine:
 
     def _note(self, event: Mapping[str, Any]) -> None:
         action, actor = event.get("Action", ""), event.get("Actor", {})
+        moment = int(event.get("timeNano", 0))
         with self._changed:
             state = self._states.setdefault(actor.get("ID", ""), State())
+            if moment < state.began and action != "destroy":
+                return  # of an earlier run
             match action.partition(":")[0]:
                 case "start":
-                    state.status, state.health, state.since = "running", "", time.monotonic()
+                    state.status, state.health, state.oom = "running", "", False
+                    state.began, state.since = moment, time.monotonic()
                 case "die":
                     state.status = "exited"
                     state.exit_code = int(actor.get("Attributes", {}).get("exitCode", 1))
@@ -287,14 +318,22 @@ class Engine:
     def state(self, container: str) -> State:
         """What is known of a container: from events, or else by asking once."""
         with self._changed:
-            known = self._states.get(container)
-        if known is None:
-            said = self.inspect(container)["State"]
-            known = State(said["Status"], said["ExitCode"], said.get("Health", {}).get("Status", ""))
-            known.oom = bool(said.get("OOMKilled"))
+            state = self._states.get(container)
+        if state is None:
+            state = self._inspected(container)
             with self._changed:
-                self._states.setdefault(container, known)
-        return known
+                state = self._states.setdefault(container, state)
+        return state
+
+    def _inspected(self, container: str) -> State:
+        state = self.inspect(container)["State"]
+        return State(
+            state["Status"],
+            state["ExitCode"],
+            state.get("Health", {}).get("Status", ""),
+            oom=bool(state.get("OOMKilled")),
+            began=_nanoseconds(state["StartedAt"]),
+        )
 
     def pause(self, seconds: float) -> None:
         """Wait for the next event, but no longer than this."""
@@ -350,14 +389,18 @@ class Engine:
         try:
             # The engine answers before it listens: what comes in between is in its past only.
             events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
-            for event in chain(({},), events):
-                if event.get("Action") == "destroy":  # it may be listed for a moment longer
-                    gone.add(event["Actor"]["ID"])
-                there = [one for one in self.labelled(stack=stack, unit=unit) if one["Id"] not in gone]
-                if running := [str(one["Id"]) for one in there if one["State"] == "running"]:
-                    return running[0]
-                if not there:
-                    break
+            with closing(events):
+                for event in chain(({},), events):
+                    if event.get("Action") == "destroy":  # it may be listed for a moment longer
+                        gone.add(event["Actor"]["ID"])
+                    listed = self.labelled(stack=stack, unit=unit)
+                    there = [container for container in listed if container["Id"] not in gone]
+                    if running := [
+                        str(container["Id"]) for container in there if container["State"] == "running"
+                    ]:
+                        return running[0]
+                    if not there:
+                        break
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""

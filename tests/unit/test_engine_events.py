@@ -1,0 +1,153 @@
+"""What events say of containers, over a fake engine: in which order, and of which run."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from devenv.backends import containers, loglines
+from devenv.backends.docker import Engine
+from devenv.backends.loglines import EngineLogs, Source
+from tests.engine.fake import OUT, Container, Line, Server
+
+FOREVER = ("sh", "-c", "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with TemporaryDirectory() as folder, closing(Server(str(Path(folder) / "docker.sock"))) as made:
+        yield made
+
+
+@pytest.fixture
+def engine(server: Server) -> Iterator[Engine]:
+    with closing(Engine(server.address)) as made:
+        yield made
+
+
+def container(server: Server, *argv: str, tty: bool = False) -> Container:
+    labels = {"devenv.dev/stack": "shop-1", "devenv.dev/unit": "web"}
+    made = Container(
+        uuid.uuid4().hex * 2, f"web-{uuid.uuid4().hex[:4]}", "busybox:1.37", argv, labels, {}, tty=tty
+    )
+    server.engine.create(made)
+    return made
+
+
+def eventually(engine: Engine, condition: Callable[[], bool]) -> None:
+    """Wait for events until it is so."""
+    for _ in range(100):
+        if condition():
+            return
+        engine.pause(0.1)
+    raise AssertionError("it never was")
+
+
+def test_the_end_of_the_run_before_is_not_taken_for_the_new_ones(server: Server, engine: Engine) -> None:
+    web = container(server, *FOREVER)
+    engine.listen("shop-1")
+    engine.start(web.id)
+    eventually(engine, lambda: engine.state(web.id).since > 0)
+    server.engine.held.clear()  # the engine is busy: it answers, and its events come late
+    engine.restart(web.id)
+    assert engine.state(web.id).status == "running"
+    since, seen = engine.state(web.id).since, set[str]()
+
+    def started() -> bool:
+        seen.add(engine.state(web.id).status)
+        return engine.state(web.id).since > since
+
+    server.engine.held.set()
+    eventually(engine, started)
+    assert seen == {"running"}
+    server.engine.stop(web)
+    eventually(engine, lambda: engine.state(web.id).status == "exited")
+    assert engine.state(web.id).exit_code == 143
+
+
+def test_an_end_in_the_second_before_listening_began_is_not_the_new_runs(
+    server: Server, engine: Engine
+) -> None:
+    web = container(server, "sh", "-c", "exit 5")
+    server.engine.start(web)
+    with server.engine.changed:
+        assert server.engine.changed.wait_for(lambda: web.status == "exited", 10)
+    web.argv = FOREVER
+    server.engine.held.clear()
+    engine.listen("shop-1")  # the engine tells what it has just missed, too
+    engine.start(web.id)
+    assert engine.state(web.id).status == "running"
+    server.engine.held.set()
+    for _ in range(20):
+        engine.pause(0.01)
+        assert engine.state(web.id).status == "running"
+
+
+def test_a_quick_end_is_seen_though_its_events_are_late(server: Server, engine: Engine) -> None:
+    job = container(server, "sh", "-c", "exit 3")
+    engine.listen("shop-1")
+    engine.start(job.id)
+    eventually(engine, lambda: engine.state(job.id).status == "exited")
+    assert engine.state(job.id).exit_code == 3
+
+
+def test_a_container_that_never_ran_began_never(server: Server, engine: Engine) -> None:
+    state = engine.state(container(server, "true").id)
+    assert (state.status, state.began) == ("created", 0)
+
+
+@pytest.fixture(params=["socket", "sdk"])
+def logs(request: pytest.FixtureRequest, server: Server, engine: Engine) -> EngineLogs | Engine:
+    """Both ways to read logs: of a local engine, and of any other."""
+    return engine if request.param == "sdk" else EngineLogs(server.address, lambda: engine)
+
+
+@pytest.mark.parametrize("tty", [False, True])
+def test_logs_are_the_same_over_the_socket_and_the_sdk(
+    tty: bool, logs: EngineLogs | Engine, server: Server
+) -> None:
+    web = container(server, "true", tty=tty)
+    end = b"\r\n" if tty else b"\n"
+    web.lines = [Line(1767225600 * 10**9 + n, OUT, b"line %d%s" % (n, end)) for n in range(3)]
+    web.lines.append(Line(1767225700 * 10**9, OUT, b"x" * 40_000 + end))
+    sources = [Source("web", web.id, "shop-1", lasting=True)]
+
+    def read(tail: int | None = None) -> list[str]:
+        batches = loglines.lines(logs, sources, follow=False, tail=tail, since=None, stop=threading.Event())
+        return [line.text for batch in batches for line in batch]
+
+    assert read() == ["line 0", "line 1", "line 2", "x" * 40_000]
+    assert read(2) == ["line 2", "x" * 40_000]
+
+
+def test_the_log_of_what_is_not_there_is_empty(logs: EngineLogs | Engine) -> None:
+    assert list(logs.log("gone", follow=False, tail=None, since=None)) == []
+
+
+def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, engine: Engine) -> None:
+    first = container(server, *FOREVER)
+    server.engine.start(first)
+    sources, stop = [Source("web", first.id, "shop-1", lasting=True)], threading.Event()
+    logs = EngineLogs(server.address, lambda: engine)
+    batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
+    lines = (line.text for batch in batches for line in batch)
+    assert next(lines) == "up"
+    engine.restart(first.id)
+    assert next(lines) == "up"
+    second = container(server, "sh", "-c", "echo anew; exec sleep 100")
+    engine.remove(first.id)
+    server.engine.start(second)
+    assert next(lines) == "anew"
+    stop.set()
+
+
+def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
+    web = container(server, "true")
+    (listed,) = containers.every(server.address) or ()
+    assert (listed["Id"], containers.version(server.address)) == (web.id, "28.5.2+dfsg4")
