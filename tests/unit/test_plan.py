@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import cache
 from textwrap import dedent
 
 import pytest
@@ -25,6 +26,7 @@ SHOP = """
 """
 
 
+@cache
 def shop(digest: str = "one") -> Stack:
     return stack(SHOP, builds={("./orders", "Dockerfile"): digest})
 

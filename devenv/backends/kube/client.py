@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -35,6 +35,13 @@ YOUNG = 5.0  # seconds after it was away for which we doubt that
 LONGEST = 60.0  # seconds one answer may take
 
 
+class Clock(Protocol):
+    """Seconds that pass, and waiting for some: the module `time`, or a test's own."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
 class Client:
     """One API server, for any number of threads.
 
@@ -42,8 +49,8 @@ class Client:
     doing: an API server that restarts in the middle of an `up` comes back.
     """
 
-    def __init__(self, place: Place, *, patience: float = 0.0) -> None:
-        self.place, self.patience = place, patience
+    def __init__(self, place: Place, *, patience: float = 0.0, clock: Clock = time) -> None:
+        self.place, self.patience, self._clock = place, patience, clock
         self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
@@ -126,7 +133,7 @@ class Client:
         return answer
 
     def _tried(self, request: Request, patience: float) -> urllib3.BaseHTTPResponse:
-        started, conflicts, tries = time.monotonic(), 0, 0
+        started, conflicts, tries = self._clock.monotonic(), 0, 0
         while True:
             error: DevenvError
             wait = 0.0
@@ -145,15 +152,15 @@ class Client:
                 if response.status == 409 and request.verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
                     continue
-                young = time.monotonic() - self._away < YOUNG
+                young = self._clock.monotonic() - self._away < YOUNG
                 if response.status not in BUSY and not (response.status in UNSURE and young):
                     raise error
             tries += 1
-            pause = max(wait, min(CAP, 0.1 * 2**tries)) * random.uniform(0.5, 1.5)
+            pause = max(wait, min(CAP, 0.1 * 2**tries) * random.uniform(0.5, 1.5))
             asked_to_wait = 0 < wait <= POLITE and tries <= TRIES  # busy, and says until when
-            if not asked_to_wait and time.monotonic() - started + pause > patience:
+            if not asked_to_wait and self._clock.monotonic() - started + pause > patience:
                 raise error
-            time.sleep(pause)
+            self._clock.sleep(pause)
 
     def lines(self, path: str, *, quiet: float | None, **query: str | int | bool | None) -> Iterator[bytes]:
         """Lines of an answer that goes on: a watch. See `batches`."""
@@ -190,7 +197,7 @@ class Client:
             response.close()
 
     def _lost(self, error: Exception) -> ToolMissing:
-        self._away = time.monotonic()
+        self._away = self._clock.monotonic()
         return unreachable(self.place, error)
 
     def close(self) -> None:

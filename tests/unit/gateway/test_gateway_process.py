@@ -177,8 +177,10 @@ def test_it_starts_fast(file: Path) -> None:
         with process(ANY_PORT, "--config", str(file)) as one:
             spent.append(time.perf_counter() - began)
             assert one.ports
-    # Against what its libraries take to load, side by side: a busy machine is not what this is about.
-    assert min(spent) < 2 * min(imports)
+        # Against what its libraries take to load, side by side: a busy machine is not what this is about.
+        if min(spent) < 2 * min(imports):
+            return
+    pytest.fail(f"{min(spent):.2f} s, and its libraries {min(imports):.2f} s")
 
 
 def test_it_imports_nothing_else_of_devenv_and_devenv_does_not_import_it() -> None:

@@ -48,6 +48,19 @@ PODS = "/api/v1/namespaces/shop/pods"
 Answer = tuple[int, dict[str, str], Any]
 
 
+class Clock:
+    """Time that passes only for who waits."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
 @contextmanager
 def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, list[str]]]:
     """A server that gives these answers in turn, the last one for ever."""
@@ -77,7 +90,7 @@ def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, l
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
         thread.start()
-        client = Client(place_of(f"http://127.0.0.1:{listening.server_port}"))
+        client = Client(place_of(f"http://127.0.0.1:{listening.server_port}"), clock=Clock())
         try:
             yield client, asked
         finally:
@@ -103,9 +116,10 @@ def test_a_conflict_is_tried_again_a_few_times() -> None:
 
 
 def test_a_server_that_is_busy_says_when_to_come_back() -> None:
-    with server((429, {"Retry-After": "1"}, {}), OK) as (client, asked):
+    with server((429, {"Retry-After": "4"}, {}), OK) as (client, asked):
         assert client.get(PODS) == {"ok": True}
         assert len(asked) == 2
+        assert client._clock.monotonic() == 4
 
 
 def test_a_server_that_is_away_is_waited_for_while_doing_and_not_while_looking() -> None:
@@ -142,8 +156,9 @@ def test_a_server_that_has_just_come_back_does_not_know_who_may_what_yet(code: i
 
 
 def test_whoever_only_looks_waits_as_long_as_is_asked_and_not_for_ever() -> None:
-    with server((503, {"Retry-After": "1"}, {}), OK) as (client, asked):
+    with server((503, {"Retry-After": "5"}, {}), OK) as (client, asked):
         assert client.get(PODS) == {"ok": True}
+        assert client._clock.monotonic() == 5
         assert len(asked) == 2
     with server((429, {"Retry-After": "30"}, {}), OK) as (client, asked), pytest.raises(Refused, match="429"):
         client.get(PODS)
@@ -165,7 +180,7 @@ def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None
 
         thread = threading.Thread(target=hang_up, daemon=True)
         thread.start()
-        client = Client(place_of(f"https://127.0.0.1:{listening.getsockname()[1]}"))
+        client = Client(place_of(f"https://127.0.0.1:{listening.getsockname()[1]}"), clock=Clock())
         with pytest.raises(ToolMissing) as raised:
             client.get(PODS)
         assert raised.value.why == "it hangs up at once"
