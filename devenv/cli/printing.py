@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from devenv.backends.base import Backend, LogLine
-from devenv.console import Console
-from devenv.plan.model import Found
+if TYPE_CHECKING:  # --help needs none of them
+    from devenv.backends.base import Backend, LogLine
+    from devenv.console import Console
+    from devenv.plan.model import Found
 
 
 def print_logs(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console
-from devenv.plan.parity import Row
 from devenv.plan.status import UnitStatus
+
+if TYPE_CHECKING:  # it brings the models of the manifest, which `status` needs none of
+    from devenv.plan.parity import Row
 
 STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
 LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}

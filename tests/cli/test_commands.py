@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import dedent
 
 import pytest
@@ -16,6 +18,8 @@ from typer._completion_classes import completion_init
 from typer.testing import CliRunner
 
 from devenv.cli import app
+from devenv.workspace import Workspace
+from tests.engine.fake import Container, Line, Server
 from tests.fakes import Machine
 
 from .conftest import Devenv
@@ -549,6 +553,35 @@ def test_help_and_looking_import_nothing_that_they_do_not_need() -> None:
     script = f"import sys; import devenv.cli; print([one for one in {heavy} if one in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_looking_at_a_local_engine_loads_neither_models_nor_sdks(command: str, project: Path) -> None:
+    with TemporaryDirectory() as folder, closing(Server(f"{folder}/docker.sock")) as server:
+        checkout = Workspace(project / "devenv.yaml").checkout
+        tags = {"checkout": checkout, "unit": "web", "stack": "s", "role": "service"}
+        labels = {f"devenv.dev/{key}": value for key, value in tags.items()}
+        container = Container("c0ffee", "s-web-1", "busybox:1.37", ("sleep", "1000"), labels, {})
+        container.lines.append(Line(0, 1, b"hello\n"))
+        server.engine.create(container)
+        server.engine.start(container)
+        environment = {**os.environ, "DEVENV_BACKEND": "compose", "DOCKER_HOST": server.address}
+        argv = [sys.executable, "-X", "importtime", "-m", "devenv", command]
+        ended = subprocess.run(argv, capture_output=True, text=True, env=environment, cwd=project, check=True)
+    assert lines(ended.stdout) == [{"status": "web  service  running", "logs": "hello"}[command]]
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    heavy = {
+        "pydantic",
+        "yaml",
+        "docker",
+        "python_on_whales",
+        "kubernetes",
+        "rich",
+        "requests",
+        "http.client",
+    }
+    assert loaded & heavy == set()
+    assert "devenv.backends.unix_http" in loaded
 
 
 # -- one backend for a whole command, and commands that need none
