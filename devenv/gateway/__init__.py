@@ -1,1 +1,1 @@
-"""Embedded gateway: a small reverse proxy that reads the kong.yml a Kong Gateway 3.9 reads."""
+"""A stand-in for Kong Gateway 3.9: a small reverse proxy that reads the same kong.yml."""

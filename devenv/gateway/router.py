@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from multidict import CIMultiDictProxy
 
 from devenv.gateway.model import Route, Service
+from devenv.gateway.regex import compiled
 
 RESERVED = "!*'();:@&=+$,/?%#[]"
 SPLIT = UUID("7f145bf9-0dce-4f91-98eb-debbce4b9f6b")  # Kong's, for the ids of a route's parts
@@ -118,9 +119,9 @@ def nowhere(path: str) -> Match:
     return Match(NO_ROUTE, path, "", path)
 
 
-def path_pattern(path: str) -> re.Pattern[str]:
-    """Compile a `~` path; Kong's named groups lack Python's P."""
-    return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", path[1:]))
+def path_pattern(path: str) -> Pattern:
+    """Compile a `~` path."""
+    return compiled(path[1:])
 
 
 def header_pattern(value: str) -> re.Pattern[str] | str:

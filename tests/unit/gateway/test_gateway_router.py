@@ -8,7 +8,7 @@ import pytest
 import yaml
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from devenv.gateway.config import load
+from devenv.gateway.config import Refused, load
 from devenv.gateway.router import Router, normalized
 
 
@@ -192,3 +192,33 @@ def test_regex_groups_are_kept() -> None:
     match = routes.match("GET", "h", "/users/7/posts", CIMultiDictProxy(CIMultiDict()))
     assert match is not None
     assert match.captures == {"id": "7", 1: "7", 2: "posts"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        (r"~/v(?<major>\d+)$", "/v12", True),
+        ("~/[[:alpha:]]+$", "/abc", True),
+        ("~/[[:alpha:]]+$", "/a1", False),
+        ("~/[^[:space:][:digit:]]+$", "/a-b", True),
+        (r"~/a\z", "/a", True),
+        (r"~/a\z", "/ab", False),
+        (r"~/\p{L}+$", "/été", True),
+        (r"~/\p{L}+$", "/e_1", False),
+        ("~/a(?i)b$", "/aB", True),
+        ("~/a(?i)b$", "/AB", False),
+        ("~/(?:a(?i)b|c)d$", "/Cd", True),
+        ("~/(?:a(?i)b|c)d$", "/CD", False),
+        ("~/a++b", "/aab", True),
+        (r"~/[]\]a-]+$", "/]a-", True),
+    ],
+)
+def test_regexes_mean_what_they_mean_to_kong(pattern: str, path: str, matches: bool) -> None:
+    routes = router(regex={"paths": [pattern]}, other={"paths": ["/"]})
+    assert taken(routes, path) == ("regex" if matches else "other")
+
+
+@pytest.mark.parametrize("pattern", [r"~/\p{Lu}", "~/[a--b]", "~/[[a]b]", "~/[a&&b]", "~/[[:nope:]]", "~/(a"])
+def test_a_regex_without_a_counterpart_is_refused(pattern: str) -> None:
+    with pytest.raises(Refused, match="not a regular expression"):
+        router(regex={"paths": [pattern]})
