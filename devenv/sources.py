@@ -87,16 +87,20 @@ def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
 
 def _text(root: Path, want: Want, found: Sources) -> None:
     from devenv.manifest import source
+    from devenv.manifest.kong.document import faults
 
     try:
-        extra = source.read((root / want.name).read_text(encoding="utf-8"), file=want.name).value
+        written = source.read((root / want.name).read_text(encoding="utf-8"), file=want.name)
     except FileNotFoundError:
         found.findings.append((want.path, f'no file "{want.name}"', ""))
     except UnicodeDecodeError:
         found.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
     else:
-        if isinstance(extra, dict | None):
-            found.extra = extra or {}
+        if isinstance(written.value, dict | None):
+            found.extra = written.value or {}
+            found.findings += [
+                (want.path, str(written.problem(path, reason)), "") for path, reason in faults(found.extra)
+            ]
         else:
             found.findings.append((want.path, f'"{want.name}" is not a mapping', "as Kong reads it"))
 

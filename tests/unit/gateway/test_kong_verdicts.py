@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 from devenv.manifest.kong import regex, routes
+from devenv.manifest.kong.document import faults
 from devenv.render.kong import declarative
+from devenv.sources import Digests, read
+from devenv.stack.world import Want
 from tests.unit.stacks import problems, stack
 
 DATA = Path(__file__).parent / "data"
@@ -275,3 +278,47 @@ def test_what_is_filled_in_later_is_not_refused_before() -> None:
         "gateway: {consumers: {c: {key: '${secret.K}'}}}\n"
     )
     assert problems(text) == []
+
+
+def test_a_configuration_to_merge_in_is_refused_where_kong_would_not_start_with_it(tmp_path: Path) -> None:
+    text = (
+        "services:\n"
+        "  - name: a\n"
+        "    routes:\n"
+        "      - {name: r, paths: [/ok, /a%20b], hosts: [a..b], methods: [get]}\n"
+        "      - {name: r, paths: ['~/x(?=y)']}\n"
+        "plugins:\n"
+        "  - {name: cors, config: {origins: ['*'], nope: 1}}\n"
+        "  - {name: cors}\n"
+        "  - {name: cors, route: r}\n"
+        "  - {name: acl, config: }\n"
+    )
+    (tmp_path / "kong.yml").write_text(text, encoding="utf-8")
+    wanted = [Want("text", "kong.yml", ("gateway", "extra"))]
+    findings = read(tmp_path, wanted, Digests({})).findings
+    assert all(path == ("gateway", "extra") for path, _, _ in findings)
+    assert sorted(message for _, message, _ in findings) == sorted(
+        [
+            'kong.yml:4:32: services[0].routes[0].paths[1]: Kong refuses "/a%20b": non-normalized path, '
+            "consider use '/a b' instead",
+            'kong.yml:4:49: services[0].routes[0].hosts[0]: Kong refuses "a..b": invalid hostname: a..b',
+            'kong.yml:4:66: services[0].routes[0].methods[0]: Kong refuses "get": invalid value: get',
+            "kong.yml:5:9: services[0].routes[1]: Kong refuses it: uniqueness violation, there is another "
+            "'r' of routes",
+            'kong.yml:5:27: services[0].routes[1].paths[0]: Kong refuses "~/x(?=y)": look-around, including '
+            "look-ahead and look-behind, is not supported",
+            "kong.yml:7:43: plugins[0].config.nope: Kong refuses cors: unknown field",
+            "kong.yml:8:5: plugins[1]: Kong refuses it: uniqueness violation, there is another 'cors' of plugins",
+            "kong.yml:10:17: plugins[3].config: Kong refuses acl: config is a record",
+        ]
+    )
+
+
+def test_the_verdicts_on_snippets_hold_for_a_configuration_to_merge_in() -> None:
+    """Those about routes' paths, hosts and methods, and plugins' settings: the rest is of other entities."""
+    kinds = ("path ", "host ", "method ", "rl ", "acl ", "cors ", "rsl ", "cid ", "rt ", "key_names ")
+    of_credentials = ("acl no group",)
+    checked = [r for name, r in SNIPPETS.items() if name.startswith(kinds) and name not in of_credentials]
+    assert len(checked) > 100
+    wrong = [row["name"] for row in checked if row["accepts"] is any(faults(yaml.safe_load(row["config"])))]
+    assert wrong == []
