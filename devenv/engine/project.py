@@ -171,10 +171,11 @@ class Project:
         world = World(self.workspace.checkout, decided.ports, read.builds, read.files, read.extra, namespace)
         stack = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         secrets = self._secret_values(stack, strict=strict)
+        fingerprints = _fingerprints(stack, secrets, backend.renderer)
         return Loaded(
             stack=stack,
             observed=observed,
-            fingerprints=_fingerprints(stack, secrets, backend.renderer),
+            fingerprints=fingerprints,
             secrets=secrets,
             changes=notes.changed_files(stack, self._last_builds(), read.contents),
             contents=read.contents,
@@ -186,6 +187,7 @@ class Project:
                 *map(notes.refused_port, decided.conflicts),
                 *(lost_addresses(stack) if backend.renderer == "kubernetes" else ()),
                 *_unreachable(elsewhere),
+                *notes.only_for_new_data(stack, observed, fingerprints),
             ),
             profiles=outline.profiles,
             world=world,

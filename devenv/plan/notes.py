@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
-from devenv.stack.model import Build, Stack
+from devenv.stack.model import Build, Stack, outdated
 from devenv.stack.ports import Claim, Conflict, Key
 from devenv.stack.world import BuildKey, Outline
 
@@ -53,6 +53,22 @@ def moved_namespace(outline: Outline, observed: Observed, namespace: str) -> Ite
     """That another checkout has the namespace that is the stack's name, where that is so."""
     if namespace not in (observed.namespace, outline.namespace, outline.name):
         yield f"another checkout has the namespace {outline.name}: this one is in {namespace}"
+
+
+def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[str, str]) -> Iterator[str]:
+    """What changed and counts only for new data, where a store has some, and the ways out."""
+    for unit in stack.units:
+        found = observed.units.get(unit.name)
+        if unit.data is None or found is None or found.stack != stack.id or found.state == "created":
+            continue
+        later = dict(unit.data.later)
+        changed = outdated(found.fingerprint, fingerprints[unit.name])
+        if fixed := [name for name in changed if name not in later]:
+            names, one = " and ".join(fixed), len(fixed) == 1
+            yield (
+                f"{unit.name} has data: {names} {'counts' if one else 'count'} only for new data; "
+                f"set {'it' if one else 'them'} back, or make all data anew: devenv down --volumes"
+            )
 
 
 def changed_files(

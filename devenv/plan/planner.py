@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devenv.plan.model import Elsewhere, Found, Observed, Op, Plan, Step
 from devenv.stack.graph import closure, ordered
-from devenv.stack.model import Stack, Unit, differences
+from devenv.stack.model import Stack, Unit, differences, outdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,7 @@ class _Planner:
             return _Stale("not found")
         wanted = self.situation.fingerprints[unit.name]
         if found.fingerprint != wanted:
-            changed = differences(found.fingerprint, wanted)
-            return _Stale(f"{' and '.join(changed) or 'everything'} changed", recreate=True)
+            return _Stale("; ".join(_changes(unit, found.fingerprint, wanted)), recreate=True)
         if found.state == "paused":
             return _Stale("paused")
         if found.running or ready(unit, found):
@@ -274,6 +273,23 @@ def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
                 f"{unit.name} has no way to hand over what it keeps: that stays on {elsewhere.backend}"
             )
     return notes
+
+
+def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
+    """What makes a container stale, and what of it a store's data does not take up."""
+    changed, made = differences(old, new), outdated(old, new)
+    if changed or not made:
+        yield f"{' and '.join(changed) or 'everything'} changed"
+    later = dict(unit.data.later) if unit.data else {}
+    for verb in dict.fromkeys(later.values()):
+        if names := [name for name in made if later.get(name) == verb]:
+            yield f"{_listed(names, 'is', 'are')} {verb} in the data that is there"
+    if names := [name for name in made if name not in later]:
+        yield f"{_listed(names, 'counts', 'count')} only for new data"
+
+
+def _listed(names: Sequence[str], one: str, more: str) -> str:
+    return f"{' and '.join(names)} {one if len(names) == 1 else more}"
 
 
 def _waiting(unit: Unit, found: Found) -> str:

@@ -12,6 +12,7 @@ from devenv.manifest.models import Infra
 from devenv.manifest.source import Written
 from devenv.stack import shell, text
 from devenv.stack.catalogue import Kind
+from devenv.stack.data import data_of
 from devenv.stack.model import File, Link, Need, Port, Probe, Role, Unit, Volume
 from devenv.stack.ports import Claim, Key
 from devenv.stack.text import Text
@@ -128,7 +129,12 @@ class Instance:
                 env = tuple({**dict(unit.env), **dumping, **loading}.items())
                 unit = replace(unit, env=env, dump=dump, load=load)
             seeds = self._files(service.get("x-files", {}), files)
-            found.append(replace(unit, files=(*unit.files, *seeds)))
+            unit = replace(unit, files=(*unit.files, *seeds))
+            if unit.name == self.name:
+                main = self.kind.of_version(self.version).services[self.kind.name]
+                made = data_of(self.kind.block.data, main, self.options, self.env, unit.files)
+                unit = replace(unit, data=made)
+            found.append(unit)
         return found
 
     def _services(self) -> list[dict[str, Any]]:

@@ -328,6 +328,17 @@ class Variant(Model):
     services: dict[str, dict[str, Any]]
 
 
+class Data(Model):
+    """What becomes of options, and of variables in `env`, once the store has data.
+
+    `new` count only while it is new; `later` are brought about in data that is there by the service's own
+    check: an option, and what is done to it in a word ("set").
+    """
+
+    new: list[str] = Field([])
+    later: dict[str, str] = Field({})
+
+
 class Block(Model):
     """`x-devenv`: what a Compose file cannot say."""
 
@@ -345,6 +356,7 @@ class Block(Model):
     uid: int | None = None
     dump: Command | None = None
     load: Command | None = None
+    data: Data | None = None
     process: Process | None = None
     production: str = ""
 

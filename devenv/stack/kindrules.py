@@ -141,6 +141,16 @@ def _options_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
             yield ("x-devenv", "env", key), "is not a name of an environment variable", hint
 
 
+def _data_is_of_options(name: str, file: KindFile) -> Iterator[Finding]:
+    """A variable is the user's own, in capitals; anything else has to be an option."""
+    data, options = file.block.data, file.block.options
+    for key, names in (("new", data.new), ("later", [*data.later])) if data else ():
+        for index, option in enumerate(names):
+            if option not in options and not re.match(r"^[A-Z][A-Z0-9_]*$", option):
+                where: Path = ("x-devenv", "data", key, index if key == "new" else option)
+                yield where, f'no option "{option}"', did_you_mean(option, options)
+
+
 def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
     for condition, change in file.block.versions.items():
         path: Path = ("x-devenv", "versions", condition)
@@ -251,6 +261,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _needs_exist,
     _configs_and_files_exist,
     _options_are_clear,
+    _data_is_of_options,
     _versions_are_conditions,
     _uses_are_kinds,
     _references_resolve,

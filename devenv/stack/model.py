@@ -101,6 +101,17 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """What a store makes while its data is new: option or variable -> value, or its files' digests.
+
+    `later`: those that its check brings about in data that is there -> what is done to it, in a word.
+    """
+
+    made: tuple[tuple[str, Any], ...] = ()
+    later: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """Something to click: a label and a URL."""
 
@@ -143,6 +154,7 @@ class Unit:
     hostname: str | None = None
     aliases: tuple[str, ...] = ()
     manual: bool = False
+    data: Data | None = None
     dump: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
@@ -253,6 +265,10 @@ class Stack:
         return any(unit.name == name for unit in self.units)
 
 
+NEW = "new."
+"""Before the aspects of a fingerprint that count only while a store's data is new."""
+
+
 def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str:
     """What makes a container stale, aspect by aspect: `env:1f0c22d4 files:... image:...`.
 
@@ -281,6 +297,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             own,
         ],
     }
+    aspects |= {NEW + name: value for name, value in (unit.data.made if unit.data else ())}
 
     def digest(value: Any) -> str:
         used = sorted(text.secrets_in(value))
@@ -290,7 +307,17 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
 
 
 def differences(old: str, new: str) -> list[str]:
-    """The aspects in which two fingerprints differ."""
-    before = dict(part.partition(":")[::2] for part in old.split())
-    after = dict(part.partition(":")[::2] for part in new.split())
-    return [aspect for aspect in after if before.get(aspect) != after[aspect]]
+    """The aspects in which two fingerprints differ, without those that count only for new data."""
+    before, after = _aspects(old), _aspects(new)
+    return [aspect for aspect in after if before.get(aspect) != after[aspect] and not aspect.startswith(NEW)]
+
+
+def outdated(old: str, new: str) -> list[str]:
+    """What counts only for new data and differs in two fingerprints; an option that one lacks does not."""
+    before, after = _aspects(old), _aspects(new)
+    both = [aspect for aspect in after if aspect.startswith(NEW) and aspect in before]
+    return [aspect.removeprefix(NEW) for aspect in both if before[aspect] != after[aspect]]
+
+
+def _aspects(fingerprint: str) -> dict[str, str]:
+    return dict(part.partition(":")[::2] for part in fingerprint.split())

@@ -286,6 +286,11 @@ MALFORMED = {
         "  part: {option: database}\n  links:",
         '6:10: x-devenv.part.option: no option "database" that is text',
     ),
+    "data of no option": (
+        "  links:",
+        "  data: {new: [databse, SEED_URL]}\n  links:",
+        '6:16: x-devenv.data.new[0]: no option "databse"',
+    ),
     "a gateway without its port": (
         "  links:",
         "  gateway: {config: /a.yml, port: 80}\n  links:",

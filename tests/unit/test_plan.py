@@ -10,6 +10,7 @@ from textwrap import dedent
 import pytest
 
 from devenv.plan.model import Elsewhere, Found, Observed, Op
+from devenv.plan.notes import only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up
 from devenv.stack.model import Stack, differences, fingerprint
 
@@ -134,6 +135,41 @@ def test_what_differs_is_named() -> None:
         [2] -> #3 wait web
         """
     )
+
+
+def store(options: str, **files: tuple[tuple[str, str], ...]) -> Stack:
+    password = "" if "password" in options else "password: one, "
+    text = f"name: shop\ninfra:\n  db: {{kind: postgres, seed: seed.sql, {password}{options}}}\n"
+    return stack(text, files=files)
+
+
+NEW_DATA = {
+    "password: two": "env changed; password is set in the data that is there",
+    "database: two": "env changed; database is made in the data that is there",
+    "user: two": "env changed; user counts only for new data",
+    "user: two, database: two": "env changed; database is made in the data that is there; "
+    "user counts only for new data",
+    "env: {POSTGRES_INITDB_ARGS: -k}": "env changed; POSTGRES_INITDB_ARGS counts only for new data",
+    "env: {PGTZ: UTC}": "env changed",
+    "memory: 1Gi": "settings changed",
+}
+
+
+@pytest.mark.parametrize(("options", "cause"), NEW_DATA.items())
+def test_what_counts_only_for_new_data_is_said(options: str, cause: str) -> None:
+    before, after = store("password: one"), store(options)
+    (line,) = [line for line in planned(after, running(before)).splitlines() if "apply db" in line]
+    assert line.endswith(f"apply db ({cause})")
+
+
+def test_a_changed_seed_counts_only_for_new_data_and_the_ways_out_are_said() -> None:
+    before, after = (store("password: one", **{"seed.sql": (("seed.sql", digest),)}) for digest in "ab")
+    assert "apply db (files changed; seed counts only for new data)" in planned(after, running(before))
+    assert [*only_for_new_data(after, running(before), fingerprints(after))] == [
+        "db has data: seed counts only for new data; set it back, or make all data anew: devenv down --volumes"
+    ]
+    empty = running(before, db=replace(running(before).units["db"], state="created"))
+    assert [*only_for_new_data(after, empty, fingerprints(after))] == []
 
 
 def test_what_stopped_is_started_and_what_crashed_too() -> None:
