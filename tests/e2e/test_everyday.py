@@ -184,3 +184,24 @@ def test_the_rendered_file_works_with_compose_alone_and_devenv_takes_it_over(che
     assert checkout.devenv("plan").stdout == ""
     assert "nothing to do" in checkout.devenv("up", "-d").stderr
     assert checkout.lives() == before
+
+
+def test_an_image_without_a_shell_is_checked_from_outside(checkout: Checkout) -> None:
+    checkout.sources(
+        "web",
+        dockerfile="FROM busybox:1.37 AS made\nFROM scratch\nCOPY --from=made /bin/busybox /busybox\nCOPY . /srv\n"
+        'CMD ["/busybox", "httpd", "-f", "-p", "80", "-h", "/srv"]\n',
+    )
+    checkout.manifest("""
+        services:
+          web: {build: ./web, port: 80, health: /page.txt}
+          user: {image: "busybox:1.37", command: sleep 900, uses: [web]}
+    """)
+
+    checkout.devenv("up", "-d")
+
+    units = {unit["name"]: unit["state"] for unit in checkout.devenv("status", "--json").json["units"]}
+    assert units == {"web": "healthy", "user": "running"}
+    checkout.devenv("down")
+    checkout.host("docker", "compose", "-f", ".devenv/compose/compose.yaml", "up", "--wait")
+    assert checkout.running() == {"web", "user"}

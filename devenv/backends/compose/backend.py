@@ -149,16 +149,16 @@ def _unit_of(container: containers.Container) -> str:
 
 
 def _probed(units: Mapping[str, Found]) -> dict[str, Found]:
-    """Where the engine's check is behind or cannot work, as in an image without a shell, ask ourselves."""
-    return {name: replace(unit, healthy=True) if _answers(unit) else unit for name, unit in units.items()}
+    """Where the engine's check is behind, or there is none, as in an image without a shell, ask ourselves."""
+    return {name: replace(unit, healthy=_healthy(unit)) for name, unit in units.items()}
 
 
-def _answers(unit: Found) -> bool:
+def _healthy(unit: Found) -> bool | None:
     kind, _, rest = unit.probe.partition(":")
-    if unit.healthy is not False or not unit.running or kind not in ("http", "tcp", "grpc"):
-        return False
+    if unit.healthy or not unit.running or kind not in ("http", "tcp", "grpc"):
+        return unit.healthy
     number, slash, path = rest.partition("/")
     host = unit.ports.get(int(number), (0, 0))[1]
     from devenv.backends.probe import answers
 
-    return bool(host) and answers(kind, host, slash + path)[0]
+    return answers(kind, host, slash + path)[0] if host else unit.healthy

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from devenv.render.bundle import Bundle, Source, to_yaml
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
+from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import File, Probe, Stack, Unit
 from devenv.stack.text import Text
 
@@ -87,8 +89,10 @@ def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     if unit.tmpfs:
         said["tmpfs"] = list(unit.tmpfs)
     if unit.needs:
-        said["depends_on"] = {need.unit: {"condition": _condition(stack, need.unit)} for need in unit.needs}
-    if unit.probe is not None:
+        said["depends_on"] = {
+            need.unit: {"condition": _condition(stack, need.unit, source)} for need in unit.needs
+        }
+    if unit.probe is not None and _is_checked(unit, source):
         said["healthcheck"] = _healthcheck(unit.probe)
     said |= {key: value for key, value in (
         ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
@@ -179,11 +183,22 @@ def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
     return secrets[file.secret] if file.secret else kong_yml(stack, secrets)
 
 
-def _condition(stack: Stack, name: str) -> str:
+def _condition(stack: Stack, name: str, source: Source) -> str:
     unit = stack.unit(name)
     if unit.one_shot:
         return "service_completed_successfully"
-    return "service_healthy" if unit.probe is not None else "service_started"
+    return "service_healthy" if _is_checked(unit, source) else "service_started"
+
+
+def _is_checked(unit: Unit, source: Source) -> bool:
+    """Whether the engine can check a unit: most checks need a shell in the image."""
+    if unit.probe is None or unit.probe.kind == "exec":
+        return unit.probe is not None
+    if unit.build is None:
+        return has_shell(unit.image)
+    recipe = source.recipes.get(unit.build.key)
+    args = {key: value for key, value in unit.build.args if isinstance(value, str)}
+    return recipe is None or has_shell(base_image(recipe.dockerfile, unit.build.target, args))
 
 
 def _healthcheck(probe: Probe) -> dict[str, Any]:
@@ -200,7 +215,8 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
 def in_container(probe: Probe) -> list[Text]:
     """The probe as a check the engine runs; for HTTP and TCP with whatever the image has.
 
-    Where it has nothing that speaks HTTP, a listening port has to do, read from the kernel's table.
+    It asks as devenv and Kubernetes do: as localhost, never through a proxy, and a redirect is an answer.
+    Where the image has nothing that speaks HTTP, a listening port has to do, read from the kernel's table.
     """
     if probe.kind == "exec":
         return ["CMD", *probe.command]
@@ -209,15 +225,29 @@ def in_container(probe: Probe) -> list[Text]:
     )
     if probe.kind != "http":
         return ["CMD-SHELL", listening]
-    url = f"http://127.0.0.1:{probe.port}{probe.path}"
+    path, url = shlex.quote(probe.path), shlex.quote(f"http://127.0.0.1:{probe.port}{probe.path}")
     return [
         "CMD-SHELL",
-        f"if command -v curl; then curl -fsS '{url}'; elif command -v wget; then wget -qO- '{url}'; "
-        f"elif command -v python3; then python3 -c \"import urllib.request as u; u.urlopen('{url}')\"; "
-        f"elif command -v node; then node -e \"fetch('{url}')"
-        f'.then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"; '
-        f"else {listening}; fi >/dev/null 2>&1",
+        f"unset {' '.join(_PROXIES)}; exec >/dev/null 2>&1; "
+        f"if command -v curl; then curl -gfsS -H 'Host: localhost' {url}; "
+        f"elif command -v python3; then python3 -c '{_PYTHON}' {probe.port} {path}; "
+        f"elif command -v node; then node -e '{_NODE}' {probe.port} {path}; "
+        f"elif command -v wget; then wget -SO /dev/null --header 'Host: localhost' {url} 2>&1 "
+        f"| grep -m1 HTTP/ | grep -q ' [23][0-9][0-9]'; "
+        f"else {listening}; fi",
     ]
+
+
+_PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+_PYTHON = (
+    'import sys, http.client as h; port, path = sys.argv[1:]; c = h.HTTPConnection("127.0.0.1", port); '
+    'c.request("GET", path, headers={"Host": "localhost"}); sys.exit(c.getresponse().status >= 400)'
+)
+_NODE = (
+    "const [port, path] = process.argv.slice(1); "
+    'require("http").get({host: "127.0.0.1", port, path, headers: {Host: "localhost"}}, '
+    'r => process.exit(r.statusCode < 400 ? 0 : 1)).on("error", () => process.exit(1))'
+)
 
 
 def _aliases(stack: Stack, unit: Unit) -> list[str]:

@@ -64,7 +64,7 @@ FIELDS: Fields = {
     },
     "Build": dict.fromkeys(("context", "dockerfile", "target", "args", "secrets", "ssh"), SAME),
     "Health": {
-        "http": SAME,
+        "http": emulated("a redirect within the service is followed"),
         "tcp": SAME,
         "grpc": SAME,
         "exec": SAME,

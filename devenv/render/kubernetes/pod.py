@@ -135,7 +135,8 @@ def _probes(probe: Probe) -> dict[str, Any]:
 def _check(probe: Probe) -> dict[str, Any]:
     match probe.kind:
         case "http":
-            return {"httpGet": {"path": probe.path, "port": probe.port}}
+            headers = [{"name": "Host", "value": "localhost"}]  # as everywhere else, for those who look at it
+            return {"httpGet": {"path": probe.path, "port": probe.port, "httpHeaders": headers}}
         case "tcp":
             return {"tcpSocket": {"port": probe.port}}
         case "grpc":
