@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 CAUSES: dict[str, str] = {
     r"ran out of memory|OOMKilled|Cannot allocate memory": "give it more: resources: {memory: 512Mi}",
@@ -11,9 +11,14 @@ CAUSES: dict[str, str] = {
         "something took the port meanwhile: devenv up --remap-ports"
     ),
     r"no space left on device": "the disk is full: docker system df, then docker system prune",
-    r"exec format error": "the image is for another processor: build it here, or ask for this platform",
+    r"exec format error": (
+        "the image is for another processor, or its script does not begin with its interpreter: #!/bin/sh"
+    ),
+    r"[Aa]rgument list too long": (
+        "the command and env: are longer than a program can be given: put the longest into a file: files:"
+    ),
     r'exec: "[^"]+": executable file not found|FATAL tini .* exec .* failed: No such file': (
-        "the command is not in the image: look at command: and the Dockerfile"
+        "the command is not in the image, or is a script with Windows line endings: see command:, Dockerfile"
     ),
     r"first start did not finish": "the data is half made and holds nothing yet: devenv up makes it anew",
     r"role \"[^\"]+\" does not exist|Access denied for user 'root'": (
@@ -41,6 +46,17 @@ CAUSES: dict[str, str] = {
     ),
 }
 
+GUESSES: dict[str, str] = {
+    r"nothing (listens|answers) on the port": (
+        "does it listen on 127.0.0.1 only? In a container it has to be 0.0.0.0. On UDP: health: {exec: ...}"
+    ),
+    r"was not ready within": "its log says how far it is; health: {within: 2m} gives it more time",
+    r"ended with exit 0$": (
+        "it ended well: is it a job, a shell without a terminal, or does it go to the background?"
+    ),
+}
+"""What may help where nothing better is known."""
+
 HOPELESS = re.compile(
     r"first start did not finish|(database|role) \"[^\"]+\" does not exist|Unknown database"
     r"|password authentication failed|Access denied for user"
@@ -48,7 +64,7 @@ HOPELESS = re.compile(
 """What a store's check may answer that no waiting mends."""
 
 
-def likely(lines: Iterable[str]) -> str:
+def likely(lines: Iterable[str], causes: Mapping[str, str] = CAUSES) -> str:
     """What helps against the first known message among the lines; nothing when none is known."""
     said = "\n".join(lines)
-    return next((hint for pattern, hint in CAUSES.items() if re.search(pattern, said)), "")
+    return next((hint for pattern, hint in causes.items() if re.search(pattern, said, re.M)), "")

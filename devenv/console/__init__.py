@@ -26,6 +26,7 @@ STYLES = {
     "magenta": "35",
     "cyan": "36",
 }
+FACT, LINE = 3, 300  # lines of a fact on a card, and letters of one of its lines
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -132,7 +133,7 @@ class Console:
         head = f"{self.style('x', 'red', 'bold')} {self.style(card.unit, 'bold')} {card.what}"
         lines = [head + self.style(waiting, "dim")]
         for label, value in card.facts:
-            lines += _field(self.style(label, "dim"), label, value, indent=10)
+            lines += _field(self.style(label, "dim"), label, shortened(value), indent=10)
         if card.said:
             lines += _field(self.style("said", "dim"), "said", "\n".join(map(plain, card.said)), indent=10)
         if card.hint:
@@ -160,6 +161,14 @@ class Console:
 def plain(text: str) -> str:
     """The text without escape sequences and control characters: they are not a container's to use here."""
     return _ANSI.sub("", text)
+
+
+def shortened(text: str) -> str:
+    """The first lines of a text, and how many more there are."""
+    lines = [line[:LINE] + ("..." if len(line) > LINE else "") for line in text.splitlines()]
+    if len(lines) <= FACT:
+        return "\n".join(lines)
+    return "\n".join([*lines[:FACT], f"... {len(lines) - FACT} more lines"])
 
 
 def _field(shown: str, label: str, value: str, indent: int = 6) -> list[str]:

@@ -273,6 +273,16 @@ ERRORS = {
         2 problems; nothing was changed
         """,
     ),
+    "a card of a very long command": (
+        UnitFailed(Card("web", "ended", facts=(("command", "a" * 400 + "\nb\nc\nd\ne"),))),
+        f"""
+        x web ended
+          command   {"a" * 300}...
+                    b
+                    c
+                    ... 2 more lines
+        """,
+    ),
     "a card": (
         UnitFailed(
             Card(

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from devenv.backends import containers
-from devenv.backends.causes import CAUSES, likely
+from devenv.backends.causes import CAUSES, GUESSES, likely
 from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
 from devenv.plan.model import Found
@@ -299,6 +299,7 @@ MESSAGES = [
     "Bind for 127.0.0.1:80 failed: port is already allocated",
     "write /x: no space left on device",
     "exec /run: exec format error",
+    'exec: "sh": argument list too long',
     'exec: "serve": executable file not found in $PATH',
     "the first start did not finish",
     'FATAL:  role "shop" does not exist',
@@ -310,10 +311,16 @@ MESSAGES = [
     "failed to solve: acme/base:1: not found",
     "open /data/x: permission denied",
 ]
+GUESSED = ["nothing listens on the port", "api was not ready within 5 s", "ended with exit 0"]
 
 
 def test_every_known_cause_has_a_message_that_leads_to_it_and_to_no_other() -> None:
     assert [likely([message]) for message in MESSAGES] == list(CAUSES.values())
+    assert [likely([message], GUESSES) for message in GUESSED] == list(GUESSES.values())
+    assert [likely([message]) for message in GUESSED] == ["", "", ""]  # any better cause goes first
+    for store in ("Invalid MySQL server downgrade: 90702 to 80400", "Can't handle RDB format version 80"):
+        assert likely([store]) == likely(["database files are incompatible with server"])
+    assert likely(["ended with exit 01"], GUESSES) == ""
     assert likely(["all is well"]) == likely([]) == ""
 
 

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import HOPELESS, likely
+from devenv.backends.causes import GUESSES, HOPELESS, likely
 from devenv.backends.images import TAIL
 from devenv.errors import Card, UnitFailed
 
@@ -95,6 +95,6 @@ class Waiting:
     def _failed(self, what: str, lines: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
         unit = self.unit
         command = [("command", unit.shown_command)] if unit.command else []
-        answers = [fact for _, fact in facts]
-        hint = likely([what, *answers]) or likely(lines) or f"devenv logs {unit.name}"
+        answers = [what, *(fact for _, fact in facts)]
+        hint = likely(answers) or likely(lines) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
         return UnitFailed(Card(unit.name, what, facts=(*command, *facts), said=tuple(lines), hint=hint))

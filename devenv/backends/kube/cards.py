@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from devenv.backends.causes import likely
+from devenv.backends.causes import GUESSES, likely
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
@@ -62,14 +62,12 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     known = {fact for _, fact in facts}
     facts += tuple(("event", one) for one in happened if one not in known)
     hint = _hint([verdict.failed, *(fact for _, fact in facts), *said])
-    return Card(
-        unit.name, verdict.failed, facts=facts, said=tuple(said), hint=hint or f"devenv logs {unit.name}"
-    )
+    elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
+    return Card(unit.name, verdict.failed, facts=facts, said=tuple(said), hint=hint or elsewhere)
 
 
 def _hint(lines: Sequence[str]) -> str:
-    joined = "\n".join(lines)
-    return next((hint for pattern, hint in CAUSES.items() if re.search(pattern, joined)), "") or likely(lines)
+    return likely(lines, CAUSES) or likely(lines) or likely(lines, GUESSES)
 
 
 def owners(unit: Unit) -> list[str]:
