@@ -73,7 +73,7 @@ def _text(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
-_DURATION = re.compile(r"^(?:(?P<m>\d+)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+)ms)?$")
+_DURATION = re.compile(r"^(?:(?P<m>\d{1,9})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d+)?)s)?(?:(?P<ms>\d{1,9})ms)?$")
 
 
 def seconds(value: Any) -> Any:
@@ -96,6 +96,7 @@ Duration = Annotated[
     WithJsonSchema({"type": ["string", "number"], "examples": ["500ms", "2s", "1m30s"]}),
 ]
 
+MOST = 2.0**53  # bytes, and cores by far: what a number can hold exactly
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 _LAX = {"k": "Ki", "m": "Mi", "g": "Gi", "kb": "Ki", "mb": "Mi", "gb": "Gi"}  # as Compose writes them
 
@@ -103,13 +104,19 @@ _LAX = {"k": "Ki", "m": "Mi", "g": "Gi", "kb": "Ki", "mb": "Mi", "gb": "Gi"}  # 
 def size(value: Any) -> Any:
     """`256Mi`, `1G` or Compose's `512m`, in bytes."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
+        return _amount(value)
     text = value.text if isinstance(value, Written) else value
     found = re.match(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$", text) if isinstance(text, str) else None
     unit = _LAX.get(found[2], found[2].removesuffix("B")) if found else None
     if found is None or unit not in _UNITS:
         raise PydanticCustomError("size", "is not an amount of memory - write 256Mi or 1Gi")
-    return int(float(found[1]) * _UNITS[unit])
+    return _amount(float(found[1]) * _UNITS[unit])
+
+
+def _amount(number: float) -> int:
+    if number > MOST:
+        raise PydanticCustomError("size", "is more memory than there is - write 256Mi or 1Gi")
+    return int(number)
 
 
 Size = Annotated[
@@ -121,12 +128,14 @@ Size = Annotated[
 
 def cores(value: Any) -> Any:
     """`500m` or `0.5`, in cores."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        return float(value)
-    found = re.match(r"^(\d+)m$|^(\d+(?:\.\d+)?)$", value) if isinstance(value, str) else None
-    if not found:
+    number = -1.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value) if value <= MOST else -1.0
+    elif isinstance(value, str) and (found := re.match(r"^(\d{1,15})m$|^(\d{1,15}(?:\.\d+)?)$", value)):
+        number = int(found[1]) / 1000 if found[1] else float(found[2])
+    if not 0 < number <= MOST / 1000:
         raise PydanticCustomError("cpu", "is not an amount of CPU - write 500m or 0.5")
-    return int(found[1]) / 1000 if found[1] else float(found[2])
+    return number
 
 
 Cpu = Annotated[

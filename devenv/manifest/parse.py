@@ -27,6 +27,11 @@ def parse(text: str, *, file: str, kinds: Mapping[str, Kind], folder: str = "") 
     if "name" not in read.value and (name := as_label(folder)):
         read.value["name"] = name
     manifest, problems, pruned = _validate(read)
+    if "name" not in read.value and folder:
+        better = as_label(f"stack-{folder}")
+        why = f'is missing, and the folder "{folder}" cannot be one'
+        problems = [problem for problem in problems if problem.path != "name"]
+        problems.append(read.problem(("name",), why, f"write name: {better}"))
     if manifest is not None:
         problems += [
             read.problem(path, message, suggestion)
@@ -164,6 +169,10 @@ def _named(value: Any) -> str:
 def _how(kind: str, value: Any) -> str:
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return "take the quotes off"
+    if kind == "int_type" and isinstance(value, str) and value.endswith("/tcp"):
+        return f"write {value.removesuffix('/tcp')}"
+    if kind == "int_type" and isinstance(value, str) and value.endswith("/udp"):
+        return 'UDP is Compose\'s alone: compose: {ports: ["8125:8125/udp"]}, and health: {exec: ...}'
     if kind == "string_type" and isinstance(value, (int, float, bool)):
         return "put it in quotes"
     return ""

@@ -252,6 +252,27 @@ def commands_are_whole(scope: Scope) -> Iterator[Finding]:
                     yield (*path, key), f"not a command: {str(error).lower()}", "or write it as a list"
 
 
+LONGEST = 128 * 1024 - 1  # bytes of one word or variable that Linux hands to a program
+
+
+def words_fit(scope: Scope) -> Iterator[Finding]:
+    """Variables and words of commands are short enough for the kernel to hand them over."""
+    texts: list[tuple[Path, str]] = []
+    for path, one in scope.workloads.items():
+        texts += [((*path, "env", key), f"{key}={value}") for key, value in one.env.items()]
+        for key in ("command", "entrypoint"):
+            words = getattr(one, key)
+            texts += (
+                [((*path, key), words)]
+                if isinstance(words, str)
+                else [((*path, key, index), word) for index, word in enumerate(words or ())]
+            )
+    for at, text in texts:
+        if (size := len(text.encode())) > LONGEST:
+            what = f"{size // 1024} KiB are more than a program can be given (128)"
+            yield at, what, "put it into a file: files:"
+
+
 def ports_are_clear(scope: Scope) -> Iterator[Finding]:
     """Ports have valid numbers and names, each once."""
     for name, service in scope.manifest.services.items():
@@ -398,7 +419,7 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
     for path, one in scope.workloads.items():
         if one.build is not None:
             written.append(((*path, "build", "context"), one.build.context))
-            inside = posixpath.join(one.build.context, one.build.dockerfile)
+            inside = one.build.dockerfile and posixpath.join(one.build.context, one.build.dockerfile)
             written.append(((*path, "build", "dockerfile"), inside))
             secrets = one.build.secrets.items()
             written += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
@@ -407,10 +428,12 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         written += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
     for name, infra in scope.manifest.infra.items():
         written += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
-    if scope.manifest.gateway.extra:
+    if scope.manifest.gateway.extra is not None:
         written.append((("gateway", "extra"), scope.manifest.gateway.extra))
     for at, text in written:
-        if posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
+        if not text.strip():
+            yield at, "names nothing", "write a path beside or below devenv.yaml"
+        elif posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
             yield at, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
 
 
@@ -696,6 +719,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names_fit_everywhere,
     images_have_one_origin,
     commands_are_whole,
+    words_fit,
     ports_are_clear,
     host_ports_are_claimed_once,
     uses_exist,

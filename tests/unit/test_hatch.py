@@ -43,6 +43,13 @@ FORMS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("key", ["labels", "environment", "networks", "volumes", "ports", "sysctls"])
+def test_a_key_with_nothing_after_it_changes_nothing(key: str) -> None:
+    said = service(f"{{{key}: }}")
+    assert (said.pop(key) or None) == PLAIN.get(key)
+    assert said == {name: value for name, value in PLAIN.items() if name != key}
+
+
 @pytest.mark.parametrize(("fragment", "key", "added"), FORMS.values(), ids=FORMS)
 def test_mappings_merge_in_both_of_composes_forms(fragment: str, key: str, added: dict[str, Any]) -> None:
     assert service(fragment) == {**PLAIN, key: {**PLAIN[key], **added}}

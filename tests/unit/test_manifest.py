@@ -503,6 +503,46 @@ BROKEN = {
             '4:26: infra.valkey.memory: "x" is not what its tag says - take the tag off',
         ],
     ),
+    "a port that is not of TCP": (
+        "name: a\nservices:\n  a: {image: x, port: 8125/udp}\n  b: {image: x, port: 80/tcp}\n",
+        [
+            '3:17: services.a.port: expected a whole number, found the text "8125/udp" - UDP is Compose\'s alone:'
+            ' compose: {ports: ["8125:8125/udp"]}, and health: {exec: ...}',
+            '4:17: services.b.port: expected a whole number, found the text "80/tcp" - write 80',
+        ],
+    ),
+    "more than a program can be given": (
+        f"name: a\nservices:\n  a:\n    image: x\n    env:\n      A: {'x' * 131069}\n      B: {'x' * 131070}\n"
+        f"    command:\n      - {'x' * 200000}\njobs:\n  j:\n    image: x\n    command: {'x' * 200000}\n",
+        [
+            "7:7: services.a.env.B: 128 KiB are more than a program can be given (128) - put it into a file: files:",
+            "9:9: services.a.command[0]: 195 KiB are more than a program can be given (128)"
+            " - put it into a file: files:",
+            "13:5: jobs.j.command: 195 KiB are more than a program can be given (128) - put it into a file: files:",
+        ],
+    ),
+    "paths that name nothing": (
+        'name: a\nservices:\n  a: {build: "", files: {/f: ""}}\n  b: {build: {dockerfile: ""}}\n'
+        'infra: {postgres: {seed: " "}}\ngateway: {extra: ""}\n',
+        [
+            "3:7: services.a.build.context: names nothing - write a path beside or below devenv.yaml",
+            "3:26: services.a.files./f: names nothing - write a path beside or below devenv.yaml",
+            "4:15: services.b.build.dockerfile: names nothing - write a path beside or below devenv.yaml",
+            "5:20: infra.postgres.seed[0]: names nothing - write a path beside or below devenv.yaml",
+            "6:11: gateway.extra: names nothing - write a path beside or below devenv.yaml",
+        ],
+    ),
+    "amounts that there are not": (
+        "name: a\nservices:\n  a: {image: x, resources: {cpu: 1e308, memory: 99999999999999999999Gi}}\n"
+        f"  b: {{image: x, resources: {{cpu: {'9' * 400}, memory: {'9' * 5000}}}, grace: {'9' * 5000}s}}\n",
+        [
+            "3:29: services.a.resources.cpu: is not an amount of CPU - write 500m or 0.5",
+            "3:41: services.a.resources.memory: is more memory than there is - write 256Mi or 1Gi",
+            "4:29: services.b.resources.cpu: is not an amount of CPU - write 500m or 0.5",
+            "4:436: services.b.resources.memory: is more memory than there is - write 256Mi or 1Gi",
+            "4:5447: services.b.grace: is not a duration - write 500ms, 2s or 1m30s",
+        ],
+    ),
     "a fragment with what devenv does itself": (
         "name: a\nservices:\n  a: {image: x, compose: {build: .}}\n",
         [
@@ -792,12 +832,19 @@ def test_editors_find_what_devenv_would_refuse(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "name"),
-    [("demo", "demo"), ("My App_2", "my-app-2"), ("x" * 80, "x" * 63), ("...", None), ("1st", None)],
+    [("demo", "demo"), ("My App_2", "my-app-2"), ("x" * 80, "x" * 63)],
 )
-def test_a_stack_without_a_name_is_called_after_its_folder(folder: str, name: str | None) -> None:
+def test_a_stack_without_a_name_is_called_after_its_folder(folder: str, name: str) -> None:
     text = "services:\n" + OK
-    if name is None:
-        with pytest.raises(ManifestInvalid, match="name: is missing"):
-            parse(text, file="devenv.yaml", kinds={}, folder=folder)
-    else:
-        assert parse(text, file="devenv.yaml", kinds={}, folder=folder)[0].name == name
+    assert parse(text, file="devenv.yaml", kinds={}, folder=folder)[0].name == name
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("2024", "stack-2024"), ("3d-printer", "stack-3d-printer"), ("Проект", "stack")]
+)
+def test_a_folder_that_cannot_be_a_name_is_answered_with_one_that_can(folder: str, name: str) -> None:
+    with pytest.raises(ManifestInvalid) as refused:
+        parse("services:\n" + OK, file="d.yaml", kinds={}, folder=folder)
+    assert str(refused.value) == (
+        f'd.yaml:1:1: name: is missing, and the folder "{folder}" cannot be one - write name: {name}'
+    )

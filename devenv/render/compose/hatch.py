@@ -43,8 +43,10 @@ def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _joined(key: str, base: Any, change: Any) -> Any:
+    if change is None and isinstance(base, Mapping | list):
+        return base  # `labels:` with nothing after it
     if key in _PAIRS:
-        return _merge(base or {}, pairs(change))
+        return _merge(base or {}, pairs(change or {}))
     if key == "networks" and isinstance(change, list):
         change = dict.fromkeys(change)
     if isinstance(change, Mapping):

@@ -166,12 +166,13 @@ def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Sou
             found[kind_] = overlay(found[kind_], change[kind_])
     for kind_, change in unit.kubernetes.items():
         if kind_ in found:
-            found[kind_] = overlay(found[kind_], change)
+            found[kind_] = _still_ours(overlay(found[kind_], change), found[kind_])
         elif "apiVersion" in change:
             metadata = {
                 "name": unit.name, "namespace": stack.namespace, "labels": labels(stack, unit)
             }  # fmt: skip
-            found = {kind_: overlay({"kind": kind_, "metadata": metadata}, change), **found}
+            added = {"apiVersion": change["apiVersion"], "kind": kind_, "metadata": metadata}
+            found = {kind_: _still_ours(overlay(added, change), added), **found}
         else:
             raise UsageError(
                 f"{unit.name}: kubernetes.{kind_} changes nothing",
@@ -179,6 +180,14 @@ def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Sou
             )
     *first, last = found.values()
     return [*rest, *first, last]
+
+
+def _still_ours(changed: Object, original: Object) -> Object:
+    """The changed object with what it is found by, whatever a fragment says: name, labels, annotations."""
+    identity = {key: original[key] for key in ("apiVersion", "kind", "metadata")}
+    if "template" in original.get("spec", {}):
+        identity["spec"] = {"template": {"metadata": original["spec"]["template"]["metadata"]}}
+    return dict(overlay(changed, identity))
 
 
 def _overrides(unit: Unit, source: Source) -> list[Mapping[str, Any]]:

@@ -143,7 +143,11 @@ def test_no_pod_has_a_token_or_the_variables_of_services() -> None:
 def test_probes() -> None:
     orders, echo = container("Deployment", "orders"), container("Deployment", "echo")
     assert orders["startupProbe"] == {
-        "httpGet": {"path": "/healthz", "port": 8000},
+        "httpGet": {
+            "path": "/healthz",
+            "port": 8000,
+            "httpHeaders": [{"name": "Host", "value": "localhost"}],
+        },
         "timeoutSeconds": 2,
         "periodSeconds": 1,
         "failureThreshold": 60,
@@ -218,3 +222,20 @@ def test_a_stack_whose_name_no_label_takes_is_refused_and_one_that_just_fits_is_
     with pytest.raises(UsageError, match="too long for Kubernetes") as refused:
         objects(stack(text.format("s" * 57)))
     assert refused.value.hint == "a name of at most 56 characters"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["metadata: ", "metadata: x", "{kind: Job}", "{apiVersion: v1}", "{metadata: {name: other, namespace: other, labels: }}",
+     "{metadata: {labels: {devenv.dev/unit: other}}}", "{spec: {template: {metadata: }}}"],
+)  # fmt: skip
+def test_an_object_stays_ours_whatever_a_fragment_says(change: str) -> None:
+    change = change if change.startswith("{") else f"{{{change}}}"
+    manifest = "name: a\nservices:\n  api: {image: x, kubernetes: {Deployment: %s}}\n"
+    changed, plain = (objects(stack(manifest % text))["Deployment", "api"] for text in (change, "{}"))
+    for key in ("apiVersion", "kind"):
+        assert changed[key] == plain[key]
+    for one, other in ((changed, plain), (changed["spec"]["template"], plain["spec"]["template"])):
+        labels = {k: v for k, v in other["metadata"]["labels"].items() if k.startswith("devenv.dev/")}
+        assert one["metadata"]["labels"].items() >= labels.items()
+    assert (changed["metadata"]["name"], changed["metadata"]["namespace"]) == ("api", "a")
