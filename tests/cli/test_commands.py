@@ -329,6 +329,12 @@ def test_env_shows_addresses_of_this_machine_and_hides_secrets_unless_they_are_w
     assert json.loads(devenv("env", "--json").stdout)["ORDERS_URL"] == "http://localhost:18000"
 
 
+def test_variables_that_no_shell_can_name_are_shown_and_not_exported(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_text("services: {api: {image: x, env: {node.env: a, B: b}}}\n")
+    assert devenv("env", "api").stdout == "node.env=a\nB=b\n"
+    assert devenv("env", "api", "--export").stdout == "export B=b\n"
+
+
 def test_plan_is_the_plan(devenv: Devenv) -> None:
     said = devenv("plan", "migrate").stdout
     assert lines(said) == expect(
