@@ -119,7 +119,8 @@ def _files(root: Path, want: Want, cache: Digests, found: Sources) -> None:
     ]
     if not files:
         what = "nothing matches" if any(sign in pattern for sign in "*?[") else "no file"
-        found.findings.append((want.path, f'{what} "{want.name}"', ""))
+        hint = "that is a folder; name each file in it" if (root / pattern).is_dir() and pattern else ""
+        found.findings.append((want.path, f'{what} "{want.name}"', hint))
     found.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
 
 

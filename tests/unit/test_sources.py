@@ -196,6 +196,11 @@ UNREADABLE = {
     ),
     "a seed that is no pattern": (Want("pattern", "db/**x", ("x",)), 'nothing matches "db/**x"', ""),
     "nothing": (Want("pattern", "", ("x",)), 'no file ""', ""),
+    "a folder for a file": (
+        Want("file", "./app", ("x",)),
+        'no file "./app"',
+        "that is a folder; name each file in it",
+    ),
     "a kong.yml that is a list": (
         Want("text", "list.yml", ("x",)),
         '"list.yml" is not a mapping',
