@@ -50,7 +50,8 @@ class Labels:
 
 def owner(stack: Stack) -> dict[str, str]:
     """Labels that say whose something is."""
-    return {LABEL + "stack": stack.id, LABEL + "checkout": stack.checkout}
+    values = {"stack": stack.id, "checkout": stack.checkout}
+    return {LABEL + key: value for key, value in values.items() if value}
 
 
 def identity(stack: Stack, unit: Unit) -> dict[str, str]:

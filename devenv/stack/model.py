@@ -229,15 +229,28 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What labels and selectors call a stack. `checkout` owns it; a promoted stack belongs to none."""
+
+    id: str
+    checkout: str = ""
+
+    @classmethod
+    def of_checkout(cls, name: str, checkout: str) -> Identity:
+        """Of a local stack: its name and a hash of the checkout's path, so that two never meet."""
+        return cls(f"{name}-{checkout[:6]}", checkout)
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything that should run. `id` is the name and a hash of the checkout, so that two never meet.
+    """Everything that should run.
 
     `secrets` have to come from the user, `generated` ones are made up once per checkout.
     """
 
     name: str
     namespace: str
-    checkout: str
+    identity: Identity
     units: tuple[Unit, ...]
     gateway: Gateway | None = None
     secrets: frozenset[str] = frozenset()
@@ -246,8 +259,13 @@ class Stack:
 
     @property
     def id(self) -> str:
-        """Name of the stack of this checkout on a machine: `shop-3fa1b2`."""
-        return f"{self.name}-{self.checkout[:6]}"
+        """What labels and selectors call it: `shop-3fa1b2` for a stack of a checkout."""
+        return self.identity.id
+
+    @property
+    def checkout(self) -> str:
+        """The checkout that owns it, if one does."""
+        return self.identity.checkout
 
     @property
     def domain(self) -> str:

@@ -24,6 +24,7 @@ from devenv.stack.model import (
     Consumer,
     File,
     Gateway,
+    Identity,
     Link,
     Need,
     Plugin,
@@ -131,7 +132,7 @@ class _Resolver:
         return Stack(
             name=self.manifest.name,
             namespace=self.names.namespace,
-            checkout=self.world.checkout,
+            identity=Identity.of_checkout(self.manifest.name, self.world.checkout),
             units=units,
             gateway=gateway,
             secrets=frozenset(used - self.generated),

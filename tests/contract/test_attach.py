@@ -18,7 +18,7 @@ import pytest
 from devenv.backends.base import Backend, Change, ChangeKind, Stream, StreamEnded
 from devenv.errors import DevenvError
 from devenv.plan.model import Found
-from devenv.stack.model import Stack, Unit
+from devenv.stack.model import Identity, Stack, Unit
 from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
 
@@ -35,7 +35,7 @@ class Running:
     def __init__(self, backend: Backend, root: Path) -> None:
         self.backend, space = backend, Workspace(root / "devenv.yaml")
         name = f"a{uuid.uuid4().hex[:8]}"
-        self.stack = Stack(name=name, namespace=name, checkout=space.checkout, units=(UNIT,))
+        self.stack = Stack(name, name, Identity.of_checkout(name, space.checkout), units=(UNIT,))
         self.session = opened(backend, space, self.stack)
         self.session.prepare([], say=lambda line: None)
         self.up()

@@ -13,7 +13,7 @@ import pytest
 from devenv.backends.base import Backend, Interrupted, Session
 from devenv.errors import UnitFailed
 from devenv.render import renderer
-from devenv.stack.model import Probe, Stack, Unit, Volume, fingerprint
+from devenv.stack.model import Identity, Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
 from tests.fakes import FakeBackend, Machine
@@ -35,7 +35,7 @@ class Runtime:
         self.stack = Stack(
             name=name,
             namespace=name,
-            checkout=self.space.checkout,
+            identity=Identity.of_checkout(name, self.space.checkout),
             units=(
                 Unit(
                     "store",

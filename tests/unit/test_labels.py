@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from devenv.stack import labels
 from devenv.stack.labels import PortLabel
+from devenv.stack.model import Identity
 
 from .stacks import stack
 
@@ -60,3 +63,10 @@ def test_every_label_of_a_unit_is_covered_by_its_fingerprint() -> None:
             described = labels.description(made, unit, "")
             shown.setdefault(f"{unit.name} {wanted[unit.name]}", set()).add(repr(described))
     assert all(len(descriptions) == 1 for descriptions in shown.values())
+
+
+def test_a_promoted_stack_is_called_the_same_from_whichever_checkout_it_comes() -> None:
+    promoted = replace(stack(SHOP), identity=Identity("shop-staging"))
+    owned = labels.read(labels.identity(promoted, promoted.unit("web")))
+    assert (owned.stack, owned.checkout) == ("shop-staging", "")
+    assert labels.owner(promoted) == {"devenv.dev/stack": "shop-staging"}

@@ -13,7 +13,7 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.verdict import Wanted
 from devenv.backends.kube.waiting import Waiting
 from devenv.errors import UnitFailed
-from devenv.stack.model import Stack, Unit
+from devenv.stack.model import Identity, Stack, Unit
 
 
 def pod(name: str, fingerprint: str, *, running: bool = True, ready: bool = True) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Told(Pods):
 def waited(pods: Told, replicas: int = 1) -> float:
     """For how many seconds; ends in `UnitFailed` for what takes too long."""
     unit = Unit("web", "service", "web:1", replicas=replicas)
-    stack = Stack(name="shop", namespace="shop", checkout="c", units=(unit,))
+    stack = Stack("shop", "shop", Identity("shop-c", "c"), units=(unit,))
     nowhere = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
     Waiting(nowhere, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
     return pods.clock() - 100
