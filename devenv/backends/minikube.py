@@ -15,6 +15,7 @@ from devenv import assets, proc
 from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
 from devenv.backends.kube.backend import KubeBackend
+from devenv.backends.kube.cluster import Cluster
 from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.model import Observed
@@ -94,35 +95,49 @@ def _mebibytes(text: str) -> int:
     return int(found[1]) * (1024 if found[2] == "g" else 1)
 
 
+class Profile(Cluster):
+    """The cluster of a profile: the one in use, named with `--context`, or about to be made."""
+
+    made: str = ""
+
+    @property
+    def context(self) -> str:
+        return self.made or super().context
+
+    @cached_property
+    def place(self) -> Place:
+        place = find(self.context)
+        if place.provider != MINIKUBE:
+            raise UsageError(
+                f'the context "{place.context}" is not Minikube\'s',
+                where=", ".join(place.files),
+                why="-b minikube only touches clusters that Minikube made",
+                hint=f"devenv up -b kube --context {place.context}   if you mean it",
+            )
+        return place
+
+    def forget(self) -> None:
+        """Look everything up anew: the profile's context has come into being."""
+        for name in ("place", "client", "resources"):
+            vars(self).pop(name, None)
+
+
 class MinikubeBackend(KubeBackend):
     """`KubeBackend` on the profile of the project, or the one named with `--context`."""
 
     name = "minikube"
 
     def __init__(self, site: Site | None = None) -> None:
-        super().__init__(site)
-        self._profile = ""
+        self.cluster: Profile = Profile(site or Site(), self.name)
 
     @property
     def profile(self) -> str:
         """The profile in use, which is also its context; empty before the first `up`."""
-        return self._profile or self.site.context or (self.target.context if self.target else "")
+        return self.cluster.context
 
     @property
     def home(self) -> str:
         return self.profile
-
-    @cached_property
-    def place(self) -> Place:
-        found = find(self.profile)
-        if found.provider != MINIKUBE:
-            raise UsageError(
-                f'the context "{found.context}" is not Minikube\'s',
-                where=", ".join(found.files),
-                why="-b minikube only touches clusters that Minikube made",
-                hint=f"devenv up -b kube --context {found.context}   if you mean it",
-            )
-        return found
 
     @cached_property
     def _answers(self) -> bool:
@@ -130,7 +145,7 @@ class MinikubeBackend(KubeBackend):
         if not self.profile:
             return False
         try:
-            self.client.get("/version")
+            self.cluster.client.get("/version")
         except ToolMissing:
             return False
         except UsageError as error:
@@ -142,7 +157,7 @@ class MinikubeBackend(KubeBackend):
     def check(self) -> str:
         if not self._answers:
             raise self._stopped()
-        version = self.client.get("/version")["gitVersion"]
+        version = self.cluster.client.get("/version")["gitVersion"]
         return f"Kubernetes {version.removeprefix('v')} (Minikube profile {self.profile})"
 
     def _stopped(self) -> ToolMissing:
@@ -151,7 +166,7 @@ class MinikubeBackend(KubeBackend):
 
     def start(self, name: str, say: Say) -> None:
         """Start the profile or make it. One that exists keeps its settings; the user's context stays."""
-        self._profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")
+        self.cluster.made = self.profile or (name if len(name) > 1 else f"{name}-devenv")
         if not self._answers:
             self._bring_up(say)
 
@@ -165,8 +180,8 @@ class MinikubeBackend(KubeBackend):
             self._start([] if status.exists else self._flags(), say)
             if current() != before:  # starting a stopped profile forgets --keep-context
                 keep_current(before)
-        for name in ("place", "client", "resources", "_answers"):
-            vars(self).pop(name, None)  # of a context that was not there yet
+        self.cluster.forget()
+        vars(self).pop("_answers", None)
         self.check()
 
     @property
@@ -226,7 +241,7 @@ class MinikubeBackend(KubeBackend):
 
     def observe(self, checkout: str) -> Observed:
         if not self._answers:
-            return Observed(down=self._stopped().what, forwarded=forwards.held(self.folder))
+            return Observed(down=self._stopped().what, forwarded=forwards.held(self.cluster.folder))
         return super().observe(checkout)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
@@ -235,8 +250,8 @@ class MinikubeBackend(KubeBackend):
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         if self._answers:
             return super().remove(checkout, volumes=volumes, say=say)
-        if self.folder is not None:
-            forwards.end(self.folder)
+        if self.cluster.folder is not None:
+            forwards.end(self.cluster.folder)
         if volumes and self.profile:
             raise self._stopped()
         return Removed()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from threading import Event, Lock
+from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import containers, loglines
 from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, Stream, Work
+from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.tools import require_docker
-from devenv.backends.images import Images
 from devenv.plan.model import Found, Observed
 from devenv.stack import labels
 
-if TYPE_CHECKING:  # each of these is imported where it is used: looking must not pay for doing
-    from devenv.backends.docker import Engine
+if TYPE_CHECKING:
     from devenv.stack.model import Stack
 
 
@@ -29,32 +27,16 @@ class ComposeBackend:
     idle = ""
 
     def __init__(self, site: Site | None = None) -> None:
-        self._site = site or Site()
-        self._engine: Engine | None = None
-        self._making = Lock()
-
-    @property
-    def engine(self) -> Engine:
-        """The engine through its SDK. Made when it is first needed, by whichever thread that is."""
-        with self._making:
-            if self._engine is None:
-                from devenv.backends.docker import Engine
-
-                containers.reach(self.address)
-                self._engine = Engine(self.address)
-            return self._engine
-
-    @cached_property
-    def address(self) -> str:
-        return containers.address()
+        self._site, self._connection = site or Site(), Connection()
 
     @property
     def home(self) -> str:
-        return self.address
+        return self._connection.address
 
     def check(self) -> str:
-        version = containers.version(self.address)
-        return containers.described(self.engine.version() if version is None else version, self.address)
+        address = self._connection.address
+        version = containers.version(address) or self._connection.engine.version()
+        return containers.described(version, address)
 
     # -- looking
 
@@ -63,8 +45,8 @@ class ComposeBackend:
         strays: list[Found] = []
         taken: dict[int, str] = {}
         stack = ""
-        listed = containers.every(self.address)
-        for container in self.engine.containers() if listed is None else listed:
+        listed = containers.every(self._connection.address)
+        for container in self._connection.engine.containers() if listed is None else listed:
             tags = labels.read(container["Labels"])
             if tags.checkout != checkout:
                 taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
@@ -80,28 +62,28 @@ class ComposeBackend:
         )
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
-        return Images(self.address, lambda: self.engine).have(wanted)
+        return self._connection.images.have(wanted)
 
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        return Images(self.address, lambda: self.engine).declared(images)
+        return self._connection.images.declared(images)
 
     def registry(self, stack: Stack) -> str:
         return ""
 
     def changes(self, stack: str, stop: Event) -> Iterator[Change]:
-        return self.engine.changes(stack, stop)
+        return self._connection.engine.changes(stack, stop)
 
     def logs(
         self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in found]
-        engine = loglines.EngineLogs(self.address, lambda: self.engine)
+        engine = loglines.EngineLogs(self._connection.address, lambda: self._connection.engine)
         return loglines.lines(engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
     def attach(self, found: Found, argv: Sequence[str]) -> Stream:
         from devenv.backends import streams
 
-        return streams.attach(self.engine, found.id, argv)
+        return streams.attach(self._connection.engine, found.id, argv)
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
@@ -119,29 +101,28 @@ class ComposeBackend:
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         from concurrent.futures import ThreadPoolExecutor
 
-        ours = self.engine.labelled(checkout=checkout)
+        ours = self._connection.engine.labelled(checkout=checkout)
         stores = [container for container in ours if labels.read(container["Labels"]).role == "infra"]
         others = [container for container in ours if container not in stores]
         for group in (others, stores):  # what uses a store ends before it
             if group:
                 say(f"stopping {', '.join(sorted(map(_unit_of, group)))}")
             with ThreadPoolExecutor(max_workers=16) as pool:
-                list(pool.map(lambda container: self.engine.remove(container["Id"]), group))
-        self.engine.remove_networks(checkout=checkout)
-        names = tuple(self.engine.volumes(checkout=checkout))
+                list(pool.map(lambda container: self._connection.engine.remove(container["Id"]), group))
+        self._connection.engine.remove_networks(checkout=checkout)
+        names = tuple(self._connection.engine.volumes(checkout=checkout))
         for name in names if volumes else ():
-            self.engine.remove_volume(name)
+            self._connection.engine.remove_volume(name)
         units = tuple(sorted(map(_unit_of, ours)))
         return Removed(units, names if volumes else (), () if volumes else names)
 
     def open(self, work: Work) -> Session:
         from devenv.backends.compose.session import ComposeSession
 
-        return ComposeSession(self, self._site.root, work)
+        return ComposeSession(self._connection, self._site.root, work)
 
     def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
+        self._connection.close()
 
 
 def _unit_of(container: containers.Container) -> str:

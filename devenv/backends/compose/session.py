@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -15,11 +14,10 @@ from devenv.backends.base import Say, Work
 from devenv.backends.causes import likely
 from devenv.backends.compose.tools import create_failed, require_docker
 from devenv.backends.compose.waiting import Waiting
-from devenv.backends.images import Images
 from devenv.errors import Card, DevenvError, UnitFailed
 
 if TYPE_CHECKING:
-    from devenv.backends.compose.backend import ComposeBackend
+    from devenv.backends.compose.connection import Connection
     from devenv.backends.docker import Engine
     from devenv.stack.model import Unit
 
@@ -27,30 +25,26 @@ if TYPE_CHECKING:
 class ComposeSession:
     """One stack; its containers' events are listened to from the beginning."""
 
-    def __init__(self, backend: ComposeBackend, root: Path, work: Work) -> None:
+    def __init__(self, connection: Connection, root: Path, work: Work) -> None:
         require_docker()
-        self._backend, self._root, self._work = backend, root, work
+        self._connection, self._root, self._work = connection, root, work
         # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
         self._listening = Thread(target=self._listen, daemon=True)
         self._listening.start()
 
     def _listen(self) -> None:
         with suppress(DevenvError):  # whoever asks the engine next gets the same error
-            self._backend.engine.listen(self._work.stack.id)
+            self._connection.engine.listen(self._work.stack.id)
 
     @property
     def _engine(self) -> Engine:
-        return self._backend.engine
-
-    @cached_property
-    def _images(self) -> Images:
-        return Images(self._backend.address, lambda: self._engine)
+        return self._connection.engine
 
     def pull(self, image: str, say: Say) -> None:
-        self._images.pull(image, say)
+        self._connection.images.pull(image, say)
 
     def build(self, unit: Unit, say: Say) -> None:
-        self._images.build(self._work.stack, unit, self._root, self._work.secrets, say)
+        self._connection.images.build(self._work.stack, unit, self._root, self._work.secrets, say)
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
         if units:

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends import containers
 from devenv.backends.base import Change, LogLine, Removed, Running, Say, Session, Site, Stream, Work
-from devenv.backends.kube import delivery, forwards, look, target
+from devenv.backends.kube import forwards, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
-from devenv.backends.kube.client import Client
-from devenv.backends.kube.config import Place, find
+from devenv.backends.kube.cluster import Cluster
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import Resources
-from devenv.backends.kube.target import Target
 from devenv.errors import DevenvError
 from devenv.plan.model import Found, Observed
 
 if TYPE_CHECKING:
-    from devenv.backends.docker import Engine
     from devenv.stack.model import Stack
 
 
@@ -34,53 +29,15 @@ class KubeBackend:
     renderer = "kubernetes"
 
     def __init__(self, site: Site | None = None) -> None:
-        self.site = site or Site()
-        self.folder = self.site.state / self.name if self.site.state else None
-
-    # -- where
-
-    @cached_property
-    def target(self) -> Target | None:
-        """Where the last `up` put the stack."""
-        return target.recall(self.folder)
-
-    @cached_property
-    def place(self) -> Place:
-        return find(self.site.context or (self.target.context if self.target else ""))
-
-    @cached_property
-    def client(self) -> Client:
-        return Client(self.place)
-
-    @cached_property
-    def resources(self) -> Resources:
-        return Resources(self.client)
-
-    def delivery(self, stack: Stack) -> delivery.Delivery:
-        """The way of this stack's images to the nodes."""
-        return delivery.choose(self.client, stack)
-
-    @cached_property
-    def engine(self) -> Engine:
-        from devenv.backends.docker import Engine
-
-        address = containers.address()
-        containers.reach(address)
-        return Engine(address)
-
-    @property
-    def namespace(self) -> str:
-        """The namespace in use; empty where that is not known yet."""
-        last = self.target
-        return last.namespace if last and last.context == self.place.context else ""
+        self.cluster = Cluster(site or Site(), self.name)
 
     @property
     def home(self) -> str:
-        return self.place.context
+        return self.cluster.place.context
 
     def check(self) -> str:
-        version = self.client.get("/version")["gitVersion"]
-        return f"Kubernetes {version.removeprefix('v')} (context {self.place.context})"
+        version = self.cluster.client.get("/version")["gitVersion"]
+        return f"Kubernetes {version.removeprefix('v')} (context {self.cluster.place.context})"
 
     # -- looking
 
@@ -94,29 +51,29 @@ class KubeBackend:
         return replace(observed, units=units)
 
     def _look(self, checkout: str) -> Observed:
-        held = forwards.held(self.folder)
+        held = forwards.held(self.cluster.folder)
         try:
-            return look.observe(self.client, checkout, self.namespace, held)
+            return look.observe(self.cluster.client, checkout, self.cluster.namespace, held)
         except Refused as error:
-            if error.status != 403 or self.namespace:
+            if error.status != 403 or self.cluster.namespace:
                 raise
         # Who may not look everywhere may look where the context leads.
-        return look.observe(self.client, checkout, self.place.namespace or "default", held)
+        return look.observe(self.cluster.client, checkout, self.cluster.place.namespace or "default", held)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
-        return self.delivery(stack).has(wanted)
+        return self.cluster.delivery(stack).has(wanted)
 
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         return {}  # a cluster says nothing of what its nodes hold
 
     def registry(self, stack: Stack) -> str:
         try:
-            return self.delivery(stack).registry
+            return self.cluster.delivery(stack).registry
         except DevenvError:  # no such context here: what the manifest says has to do
             return stack.registry
 
     def changes(self, stack: str, stop: Event) -> Iterator[Change]:
-        pods, known = Pods(self.client, self.namespace or "default", stack), Running()
+        pods, known = Pods(self.cluster.client, self.cluster.namespace or "default", stack), Running()
         pods.start()
         pods.listed(look.PATIENCE)
         for instance, unit in pods.instances().items():
@@ -138,13 +95,13 @@ class KubeBackend:
     ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.kube.logs import Logs
 
-        return Logs(self.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)
+        return Logs(self.cluster.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)
 
     def _pod_of(self, found: Found) -> tuple[str, str]:
         from devenv.backends.kube.logs import newest
 
         namespace = look.where(found)[0]
-        pods = list(self.resources.ours(("v1", "Pod"), namespace, stack=found.stack, unit=found.unit))
+        pods = list(self.cluster.resources.ours(("v1", "Pod"), namespace, stack=found.stack, unit=found.unit))
         pod = newest(pods, found.unit)
         if pod is None:
             raise DevenvError(f"{found.unit} has no pod that runs", hint=f"devenv logs {found.unit}")
@@ -155,7 +112,7 @@ class KubeBackend:
 
         namespace, pod = self._pod_of(found)
         return ExecStream(
-            exec_in(self.client, namespace, pod, argv, container=found.unit, stdin=True, tty=False)
+            exec_in(self.cluster.client, namespace, pod, argv, container=found.unit, stdin=True, tty=False)
         )
 
     def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
@@ -164,7 +121,7 @@ class KubeBackend:
 
         namespace, pod = self._pod_of(found)
         channels = exec_in(
-            self.client, namespace, pod, argv, container=found.unit, stdin=interactive, tty=tty
+            self.cluster.client, namespace, pod, argv, container=found.unit, stdin=interactive, tty=tty
         )
         return terminal.run(channels, tty=tty, interactive=interactive)
 
@@ -181,21 +138,19 @@ class KubeBackend:
         """No-op: a cluster that is not Minikube's is not ours to stop."""
 
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
-        if self.folder is not None:
-            forwards.end(self.folder)
-        more = self.target.kinds if self.target else ()
-        return removal.remove(self.client, checkout, self.namespace, more, volumes=volumes, say=say)
+        if self.cluster.folder is not None:
+            forwards.end(self.cluster.folder)
+        more = self.cluster.target.kinds if self.cluster.target else ()
+        client, namespace = self.cluster.client, self.cluster.namespace
+        return removal.remove(client, checkout, namespace, more, volumes=volumes, say=say)
 
     def open(self, work: Work) -> Session:
         from devenv.backends.kube.session import KubeSession
 
-        target.guard(self.place, by_hand=bool(self.site.context))
-        session = KubeSession(self, work)
-        self.target = session.target
+        target.guard(self.cluster.place, by_hand=bool(self.cluster.site.context))
+        session = KubeSession(self.cluster, work)
+        self.cluster.target = session.target
         return session
 
     def close(self) -> None:
-        if "client" in vars(self):
-            self.client.close()
-        if "engine" in vars(self):
-            self.engine.close()
+        self.cluster.close()

@@ -27,7 +27,7 @@ from devenv.backends.kube.waiting import PATIENCE, Waiting
 from devenv.stack import labels
 
 if TYPE_CHECKING:
-    from devenv.backends.kube.backend import KubeBackend
+    from devenv.backends.kube.cluster import Cluster
     from devenv.backends.kube.delivery import Delivery
     from devenv.stack.model import Unit
 
@@ -38,15 +38,15 @@ SIBLINGS = frozenset({"kube", "minikube"})
 class KubeSession:
     """One stack; its objects are those of the folder that was rendered."""
 
-    def __init__(self, backend: KubeBackend, work: Work) -> None:
-        self._backend, self._work, self._stack = backend, work, work.stack
-        self._client, self._resources = backend.client, backend.resources
+    def __init__(self, cluster: Cluster, work: Work) -> None:
+        self._cluster, self._work, self._stack = cluster, work, work.stack
+        self._client, self._resources = cluster.client, cluster.resources
         self._client.patience = PATIENCE
         self._objects = _objects(work.folder)
         kinds = {kind_of(item) for held in self._objects.values() for item in held} - set(PLURALS)
         stack = work.stack
         self.target = Target(
-            backend.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
+            cluster.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
         )
         target.remember(work.folder, self.target)
         self._wanted: dict[str, Wanted] = {}
@@ -55,11 +55,11 @@ class KubeSession:
 
     @cached_property
     def _delivery(self) -> Delivery:
-        return self._backend.delivery(self._stack)
+        return self._cluster.delivery(self._stack)
 
     @cached_property
     def _images(self) -> Images:
-        return Images(containers.address(), lambda: self._backend.engine)
+        return Images(containers.address(), lambda: self._cluster.engine)
 
     def pull(self, image: str, say: Say) -> None:
         if self._images.have([image]):
@@ -68,7 +68,7 @@ class KubeSession:
             say("the cluster fetches it itself")
 
     def build(self, unit: Unit, say: Say) -> None:
-        self._images.build(self._work.stack, unit, self._backend.site.root, self._work.secrets, say)
+        self._images.build(self._work.stack, unit, self._cluster.site.root, self._work.secrets, say)
         self._delivery.bring(unit.image, say)
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
@@ -89,7 +89,7 @@ class KubeSession:
         self._send(own["ServiceAccount"])
 
     def forward(self) -> None:
-        for name in SIBLINGS - {self._backend.name}:  # the same cluster under its other name
+        for name in SIBLINGS - {self._cluster.backend}:  # the same cluster under its other name
             forwards.end(self._work.folder.parent / name)
         wanted = tuple(
             forwards.Forward(port.host, unit.name, port.container)

@@ -1,0 +1,45 @@
+"""The engine that the docker command would talk to, reached when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from devenv.backends import containers
+from devenv.backends.images import Images
+
+if TYPE_CHECKING:  # looking must not pay for doing
+    from devenv.backends.docker import Engine
+
+
+class Connection:
+    """One engine: its address, and its SDK once somebody asks for more than a look."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._making = Lock()
+
+    @cached_property
+    def address(self) -> str:
+        return containers.address()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine through its SDK. Made when it is first needed, by whichever thread that is."""
+        with self._making:
+            if self._engine is None:
+                from devenv.backends.docker import Engine
+
+                containers.reach(self.address)
+                self._engine = Engine(self.address)
+            return self._engine
+
+    @cached_property
+    def images(self) -> Images:
+        return Images(self.address, lambda: self.engine)
+
+    def close(self) -> None:
+        """Let go of the engine, if it was reached."""
+        if self._engine is not None:
+            self._engine.close()

@@ -1,0 +1,73 @@
+"""One cluster as a project reaches it: which context, through which client, with which images."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from devenv.backends import containers
+from devenv.backends.base import Site
+from devenv.backends.kube import delivery, target
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import Place, find
+from devenv.backends.kube.resources import Resources
+from devenv.backends.kube.target import Target
+
+if TYPE_CHECKING:
+    from devenv.backends.docker import Engine
+    from devenv.stack.model import Stack
+
+
+class Cluster:
+    """A context named by hand, or that of the last `up`. `folder` is where this backend's files are."""
+
+    def __init__(self, site: Site, backend: str) -> None:
+        self.site, self.backend = site, backend
+        self.folder = site.state / backend if site.state else None
+
+    @cached_property
+    def target(self) -> Target | None:
+        """Where the last `up` put the stack."""
+        return target.recall(self.folder)
+
+    @property
+    def context(self) -> str:
+        """The context in use, as far as it is known without a kubeconfig."""
+        return self.site.context or (self.target.context if self.target else "")
+
+    @cached_property
+    def place(self) -> Place:
+        return find(self.context)
+
+    @cached_property
+    def client(self) -> Client:
+        return Client(self.place)
+
+    @cached_property
+    def resources(self) -> Resources:
+        return Resources(self.client)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace in use; empty where that is not known yet."""
+        last = self.target
+        return last.namespace if last and last.context == self.place.context else ""
+
+    def delivery(self, stack: Stack) -> delivery.Delivery:
+        """The way of this stack's images to the nodes."""
+        return delivery.choose(self.client, stack)
+
+    @cached_property
+    def engine(self) -> Engine:
+        from devenv.backends.docker import Engine
+
+        address = containers.address()
+        containers.reach(address)
+        return Engine(address)
+
+    def close(self) -> None:
+        """Let go of the connections that were made."""
+        if "client" in vars(self):
+            self.client.close()
+        if "engine" in vars(self):
+            self.engine.close()
