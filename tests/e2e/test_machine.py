@@ -27,7 +27,7 @@ UNPRIVILEGED = (
 
 
 @pytest.mark.parametrize("address", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:1"])
-@pytest.mark.parametrize("command", ["up -d", "status", "down", "plan", "logs"])
+@pytest.mark.parametrize("command", ["up -d", "status", "down", "logs"])
 def test_without_an_engine_every_command_says_so_and_what_to_do(
     checkout: Checkout, address: str, command: str
 ) -> None:
@@ -38,6 +38,17 @@ def test_without_an_engine_every_command_says_so_and_what_to_do(
     assert f"no Docker engine answers at {address}" in ended.stderr
     assert "start" in ended.stderr
     assert ended.seconds < 5
+
+
+@pytest.mark.parametrize("command", ["plan", "render", "env", "schema"])
+def test_without_an_engine_what_only_looks_at_the_manifest_works(checkout: Checkout, command: str) -> None:
+    checkout.manifest(SIMPLE)
+
+    ended = checkout.devenv(command, env={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+
+    if command == "plan":
+        assert "apply web (not found)" in ended.stdout
+        assert "no Docker engine answers" in ended.stderr
 
 
 @pytest.mark.skipif(
