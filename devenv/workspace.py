@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets as randomness
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
+_KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
+_BLOCK = re.compile(rb"^x-devenv:", re.MULTILINE)
 HIDDEN = "hidden.json"  # in it: values of the secrets that the last bundle was rendered with
 
 
@@ -70,6 +73,29 @@ class Workspace:
     def text(self) -> str:
         """The manifest's text. Raises `UsageError` when it cannot be read."""
         return read_text(self.file, self.shown)
+
+    @staticmethod
+    def kinds_folder(manifest: str) -> str:
+        """Where the project's own kinds lie, by the manifest's text: an unchanged one is not parsed again."""
+        written = _KINDS.search(manifest)
+        return written["folder"] if written else "infra"
+
+    def kinds(self, manifest: str) -> dict[str, tuple[str, str]]:
+        """The project's own infra kinds: name -> its file as people know it, and its text.
+
+        Only files with an `x-devenv` block count: a folder called `infra` may hold much else. One outside
+        the project is not looked into; the manifest's rules refuse it.
+        """
+        kinds: dict[str, tuple[str, str]] = {}
+        folder = self.kinds_folder(manifest)
+        if Path(folder).is_absolute() or ".." in Path(folder).parts:
+            return kinds
+        for file in sorted(self.root.glob(f"{folder}/*.y*ml")):
+            shown = str(file.relative_to(self.root))
+            with contextlib.suppress(OSError):
+                if _BLOCK.search(file.read_bytes()):
+                    kinds[file.stem] = shown, read_text(file, shown)
+        return kinds
 
     def secret_values(
         self,

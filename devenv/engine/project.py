@@ -111,8 +111,15 @@ class Project:
         from devenv.manifest.parse import parse
         from devenv.stack.catalogue import Catalogue, Facts
 
-        catalogue, space = Catalogue(self._kinds), self.workspace
+        space = self.workspace
+        catalogue = Catalogue(
+            assets.catalogue() | {name: text for name, (_, text) in self._own_kinds.items()},
+            {name: file for name, (file, _) in self._own_kinds.items()},
+        )
         manifest, source = parse(self._text, file=space.shown, kinds=Facts(catalogue), folder=space.root.name)
+        if manifest.kinds != space.kinds_folder(self._text):
+            hint = "at the start of a line, without quotes inside"
+            raise ManifestInvalid([source.problem(("kinds",), "has to stand on a line of its own", hint)])
         return manifest, source, catalogue
 
     @cached_property
@@ -127,8 +134,8 @@ class Project:
         return outline(manifest, catalogue)
 
     @cached_property
-    def _kinds(self) -> dict[str, str]:
-        return assets.catalogue()
+    def _own_kinds(self) -> dict[str, tuple[str, str]]:
+        return self.workspace.kinds(self._text)
 
     @cached_property
     def _text(self) -> str:
@@ -137,7 +144,7 @@ class Project:
     @cached_property
     def _written(self) -> tuple[str, str, str]:
         """All that people wrote, as inputs of the memory."""
-        return self._text, self.workspace.root.name, json.dumps(self._kinds)
+        return self._text, self.workspace.root.name, json.dumps([assets.catalogue(), self._own_kinds])
 
     def load(
         self,

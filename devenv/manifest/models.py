@@ -297,6 +297,7 @@ class Manifest(Model):
         {}, description="Stores and tools to tune or rename."
     )
     gateway: Gateway = Field(Gateway(), description="The API gateway.")
+    kinds: str = Field("infra", description="Folder with infra kinds of the project's own.")
     profiles: dict[str, list[str]] = Field(
         {}, description="Name -> services; `devenv up --profile NAME` starts these and what they use."
     )

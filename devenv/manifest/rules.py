@@ -430,6 +430,7 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         written += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
     if scope.manifest.gateway.extra is not None:
         written.append((("gateway", "extra"), scope.manifest.gateway.extra))
+    written.append((("kinds",), scope.manifest.kinds))
     for at, text in written:
         if not text.strip():
             yield at, "names nothing", "write a path beside or below devenv.yaml"

@@ -32,6 +32,7 @@ FIELDS: Fields = {
         "jobs": SAME,
         "infra": SAME,
         "gateway": SAME,
+        "kinds": SAME,
         "profiles": SAME,
     },
     "Service": {
