@@ -117,7 +117,7 @@ def addresses(unit: Unit) -> str:
     if unit.role == "service":
         said += [link.url for link in unit.links]
     elif unit.ports and unit.ports[0].host:
-        http = unit.engine == "kong"
+        http = unit.gateway
         said.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")
         said += [f"{link.label} {link.url}" for link in unit.links]
     return "   ".join([*said, *unit.routes])

@@ -99,6 +99,14 @@ class Scope:
                     kinds.append(used)
         return found
 
+    def parts(self, name: str) -> list[str]:
+        """The parts of an infra that services, jobs and kinds use: `billing` for `postgres/billing`."""
+        uses = [use.partition("/") for workload in self.workloads.values() for use in workload.uses]
+        for kind in self.infra.values():
+            parts = [use.partition("/") for use in self.kinds[kind].uses]
+            uses += [(self.provider(used), slash, part) for used, slash, part in parts]
+        return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
+
     def provider(self, kind: str) -> str:
         """The name of the infra that is of this kind: the one called so, or the first there is."""
         if self.infra.get(kind) == kind:

@@ -42,7 +42,7 @@ def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
     own = [route for route in routes if route.service == name]
     return {
         "name": name,
-        "url": f"http://{name}.{domain}:{own[0].port}",
+        "url": f"http://{own[0].host or f'{name}.{domain}'}:{own[0].port}",
         "routes": [_route(route, index) for index, route in enumerate(own)],
     }
 

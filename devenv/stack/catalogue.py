@@ -19,7 +19,7 @@ from devenv.manifest.parse import problems_of
 from devenv.manifest.source import Path, Source
 from devenv.manifest.versions import Supported, matches
 from devenv.stack import kindrules
-from devenv.stack.kindfile import Block, Gateway, GeneratedSecret, KindFile, Option, Part
+from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option
 from devenv.stack.world import merge
 
 
@@ -37,62 +37,9 @@ class Kind:
         return self.file.block
 
     @property
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> Mapping[str, Option]:
         """Option -> default."""
-        return {
-            name: {"secret": True} if isinstance(default, GeneratedSecret) else default
-            for name, default in self.block.options.items()
-        }
-
-    @property
-    def url(self) -> str:
-        """The address of a store, with its options still to be filled in."""
-        return self.block.url
-
-    @property
-    def env(self) -> Mapping[str, str]:
-        """Variable -> text that whoever uses the kind gets."""
-        return self.block.env
-
-    @property
-    def part(self) -> Part | None:
-        """What `kind/part` stands for; None where a kind has no parts."""
-        return self.block.part
-
-    @property
-    def gateway(self) -> Gateway | None:
-        """How the kind serves routes; None where it is no gateway."""
-        return self.block.gateway
-
-    @property
-    def links(self) -> Mapping[str, str]:
-        """Front pages: what each is called -> its address."""
-        return self.block.links
-
-    @property
-    def uid(self) -> int | None:
-        """The user that the files of its volumes belong to."""
-        return self.block.uid
-
-    @property
-    def dump(self) -> tuple[str, ...]:
-        """The command that writes all data to its output."""
-        return tuple(self.block.dump.exec) if self.block.dump else ()
-
-    @property
-    def load(self) -> tuple[str, ...]:
-        """The command that reads such data from its input."""
-        return tuple(self.block.load.exec) if self.block.load else ()
-
-    @cached_property
-    def services(self) -> Mapping[str, Mapping[str, Any]]:
-        """The services of the version that the file is written for, in Compose's long form."""
-        return {name: service.long for name, service in self.file.services.items()}
-
-    def services_of(self, version: str) -> Mapping[str, Mapping[str, Any]]:
-        """The services as this version wants them."""
-        file = self.of_version(version)
-        return {name: service.long for name, service in file.services.items()}
+        return self.block.options
 
     def of_version(self, version: str) -> KindFile:
         """The file as this version wants it."""
@@ -125,7 +72,7 @@ class Kind:
             attributes=kindrules.attributes(self.name, self.file) - {"name", "NAME", "image"},
             part=part.option if part else None,
             ports=frozenset(port.name for service in services for port in service.ports),
-            services=tuple(self.services),
+            services=tuple(self.file.services),
             uses=tuple(self.block.uses),
             volumes=frozenset(volume.source for service in services for volume in service.volumes),
             gateway=self.block.gateway is not None,
@@ -188,7 +135,7 @@ class Catalogue(Mapping[str, Kind]):
                 attributes[used] = facts.attributes
                 if slash and facts.part is None:
                     yield path, f'"{used}" has no parts', f'write "{used}"'
-        for path, inside in kindrules.references(kind.file):
+        for path, _, inside in kindrules.references(kind.file) if attributes else ():
             used, _, attribute = inside.partition(".")
             if used in attributes and attribute not in attributes[used]:
                 hint = did_you_mean(attribute, attributes[used])

@@ -8,18 +8,21 @@ from typing import Any
 from devenv.manifest import models
 from devenv.stack.model import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Text, public
+from devenv.stack.view import View
 
 Fill = Callable[[str], Text]
 """Puts values in the place of `${...}`."""
 
 
-def gateway(manifest: models.Manifest, *, unit: str, fill: Fill, extra: Mapping[str, Any]) -> Gateway:
-    """What the gateway `unit` serves."""
+def gateway(
+    manifest: models.Manifest, *, unit: str, fill: Fill, view: View, extra: Mapping[str, Any]
+) -> Gateway:
+    """What the gateway `unit`, which has this view, serves."""
     said = manifest.gateway
     return Gateway(
         unit=unit,
         routes=tuple(
-            _route(name, service, route, fill)
+            _route(name, service, route, fill, view)
             for name, service in manifest.services.items()
             for route in service.route
         ),
@@ -29,12 +32,14 @@ def gateway(manifest: models.Manifest, *, unit: str, fill: Fill, extra: Mapping[
     )
 
 
-def _route(name: str, service: models.Service, route: models.Route, fill: Fill) -> Route:
+def _route(name: str, service: models.Service, route: models.Route, fill: Fill, view: View) -> Route:
     where = f"services.{name}.route"
+    host, port = view.address(name, next(iter(service.named_ports.values())))
     return Route(
         path=public(fill(route.path), where),
         service=name,
-        port=next(iter(service.named_ports.values())),
+        port=port,
+        host="" if host == name else host,
         # Kong compares letters as they are, and browsers send small ones.
         hosts=tuple(public(fill(host), where).lower() for host in route.host),
         methods=tuple(method.upper() for method in route.methods),

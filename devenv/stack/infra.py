@@ -2,88 +2,53 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
-from devenv.manifest.fields import seconds, size
+from pydantic_core import PydanticCustomError
+
+from devenv.errors import UsageError
+from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Infra
-from devenv.manifest.source import Written
-from devenv.stack import shell, text
+from devenv.manifest.rules import unit_name
+from devenv.stack import kindfile, shell, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.data import data_of
-from devenv.stack.model import File, Link, Need, Port, Probe, Role, Unit, Volume
-from devenv.stack.ports import Claim, Key
+from devenv.stack.kindfile import Healthcheck, KindFile
+from devenv.stack.kindrules import TEMPLATE
+from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume
+from devenv.stack.ports import Claim
 from devenv.stack.text import Text
+from devenv.stack.view import View
 from devenv.stack.world import Files
+
+T = TypeVar("T")
+LookUp = Callable[[str], Text]
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A kind under a name, with every option decided."""
+    """A kind under a name, with every option decided.
+
+    `uses`: kinds that its own texts may name -> the instance, and the part of it that is used.
+    """
 
     name: str
     kind: Kind
     declared: Infra
     options: Mapping[str, Text | list[Text]]
     env: Mapping[str, Text] = field(default_factory=dict)
+    uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
 
-    def claims(self) -> list[Claim]:
-        """The ports it would like to have on this machine."""
-        found = []
-        for service in self._services():
-            for index, port in enumerate(service.get("ports", ())):
-                wanted = _published(self.declared.publish, port["name"], first=index == 0)
-                number = wanted or int(port.get("published", port["target"]))
-                found.append(Claim(self._unit(service), port["target"], number, explicit=wanted is not None))
-        return found
+    # -- what it is made of
 
-    def attribute(self, name: str, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> Text:
-        """`url`, `host`, `password`, `public_url`, `public_port.9001` ... as text.
-
-        Raises `KeyError` for what the kind does not have.
-        """
-        if name.startswith("public_"):
-            return self.attribute(name.removeprefix("public_"), ports=ports, part=part, public=True)
-        main = self.port
-        match name:
-            case "name":
-                return self.name
-            case "NAME":
-                return variable(f"{self.name}_{part}" if part else self.name)
-            case "image":
-                return self.image(ports)
-            case "host":
-                return "localhost" if public else self.name
-            case "port":
-                return str(ports.get((self.name, main), main) if public else main)
-            case "url":
-                return text.fill(
-                    self.kind.url,
-                    lambda inner: self._in_url(
-                        self.attribute(inner, ports=ports, part=part, public=public), inner
-                    ),
-                )
-        if name.startswith("port."):
-            number = int(name.removeprefix("port."))
-            return str(ports.get((self.name, number), number) if public else number)
-        if part and self.kind.part is not None and name == self.kind.part.option:
-            return part
-        option, _, index = name.partition(".")
-        value = self.options[option]
-        if isinstance(value, list):
-            chosen = value[int(index) : int(index) + 1] if index else value  # an empty list has no first
-            return text.join(" ", chosen)
-        return text.fill(value, lambda inner: self.attribute(inner, ports=ports, part=part, public=public))
-
-    @property
-    def port(self) -> int:
-        """Its main port, in the container."""
-        if self.kind.gateway is not None:
-            return self.kind.gateway.port
-        ports = self.kind.services[self.kind.name].get("ports", ())
-        return int(ports[0]["target"]) if ports else 0
+    @cached_property
+    def file(self) -> KindFile:
+        """The kind's file as this version wants it."""
+        return self.kind.of_version(self.version)
 
     @property
     def version(self) -> str:
@@ -91,135 +56,250 @@ class Instance:
         if self.declared.image and self.declared.version is None:
             return self.kind.supported.version_of(self.declared.image)
         version = self.options.get("version", "")
-        return "" if isinstance(version, list) else text.public(version, f"infra.{self.name}.version")
+        return text.public(
+            text.join(" ", version) if isinstance(version, list) else version, f"infra.{self.name}.version"
+        )
 
-    def image(self, ports: Mapping[Key, int]) -> str:
+    @property
+    def main(self) -> kindfile.Service:
+        """The service that the kind is about."""
+        return self.file.services[self.kind.name]
+
+    def unit(self, service: str) -> str:
+        """What one of its services is called in the stack."""
+        return unit_name(service, kind=self.kind.name, name=self.name)
+
+    def claims(self) -> Iterator[Claim]:
+        """The ports it would like to have on this machine."""
+        publish = self.declared.publish
+        for key, service in self.file.services.items():
+            for index, port in enumerate(service.ports):
+                if isinstance(publish, dict):
+                    wanted = publish.get(port.name)
+                else:
+                    wanted = publish if index == 0 and key == self.kind.name else None
+                number = wanted or port.published or port.target
+                yield Claim(self.unit(key), port.target, number, explicit=wanted is not None)
+
+    # -- what can be named
+
+    def attribute(self, name: str, *, view: View, part: str = "") -> Text:
+        """`url`, `host`, `password`, `public_url`, `port.admin`, `kibana.url` ... as text.
+
+        With `.json` behind it as JSON, a string or a list, which is YAML as well. Raises `KeyError` for what
+        the kind does not have.
+        """
+        if name.endswith(".json"):
+            return self._json(name.removesuffix(".json"), view, part)
+        if name.startswith("public_"):
+            return self.attribute(name.removeprefix("public_"), view=view.outside, part=part)
+        head, _, tail = name.partition(".")
+        match head:
+            case "name":
+                return self.name
+            case "NAME":
+                return variable(f"{self.name}_{part}" if part else self.name)
+            case "image":
+                return self.image
+            case "secret":
+                return text.secret(tail)
+            case "url":
+                return self._url(view, part)
+            case "host" | "port":
+                return self._address(self.kind.name, name, view)
+        if head in self.file.services:
+            return self._address(head, tail, view)
+        if head in self.uses:
+            instance, used = self.uses[head]
+            return instance.attribute(tail, view=view, part=used)
+        if part and self.kind.block.part is not None and name == self.kind.block.part.option:
+            return part
+        return self._option(head, tail, self._look_up(view, part))
+
+    def _look_up(self, view: View, part: str = "") -> LookUp:
+        return lambda name: self.attribute(name, view=view, part=part)
+
+    def _url(self, view: View, part: str) -> Text:
+        def look_up(name: str) -> Text:
+            value = self.attribute(name, view=view, part=part)
+            return value if name in ("host", "port", "url") else text.quoted(value)
+
+        return text.fill(self.kind.block.url, look_up)
+
+    def _address(self, service: str, attribute: str, view: View) -> str:
+        """Where one of its services is reached."""
+        if attribute.startswith("public_"):
+            return self._address(service, attribute.removeprefix("public_"), view.outside)
+        head, _, key = attribute.partition(".")
+        host, port = view.address(self.unit(service), self._port(service, key))
+        return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[head]
+
+    def _port(self, service: str, key: str = "") -> int:
+        """A port of a service by its name or number; the main one without either."""
+        gateway = self.kind.block.gateway
+        if gateway is not None and service == self.kind.name and not key:
+            return gateway.port
+        ports = {port.name: port.target for port in self.file.services[service].ports}
+        if not key:
+            return next(iter(ports.values()), 0)
+        return int(key) if key.isdecimal() else ports[key]
+
+    def _option(self, name: str, key: str, look_up: LookUp) -> Text:
+        value = self.options[name]
+        if not isinstance(value, list):
+            return text.fill(value, look_up)
+        return text.join(" ", value[int(key) : int(key) + 1] if key else value)  # an empty list has no first
+
+    def _json(self, name: str, view: View, part: str) -> Text:
+        items = self.options.get(name)
+        if isinstance(items, list):
+            return text.join("", ("[", text.join(", ", map(_quoted, items)), "]"))
+        return _quoted(self.attribute(name, view=view, part=part))
+
+    @property
+    def port(self) -> int:
+        """Its main port, in the container."""
+        return self._port(self.kind.name)
+
+    @property
+    def image(self) -> str:
         """The main unit's image."""
-        own = text.fill(self._main()["image"], lambda inner: self.attribute(inner, ports=ports))
-        return self.declared.image or text.public(own, f"infra.{self.name}.image")
+        if self.declared.image:
+            return self.declared.image
+        return self._public(self.main.image, self._look_up(View()), "image")
 
-    def injected(self, *, ports: Mapping[Key, int], part: str = "", public: bool = False) -> dict[str, Text]:
+    def injected(self, *, view: View, part: str = "") -> dict[str, Text]:
         """The variables that whoever uses it gets."""
-
-        def look_up(inner: str) -> Text:
-            return self.attribute(inner, ports=ports, part=part, public=public)
-
-        where = f"infra.{self.name}"
+        look_up = self._look_up(view, part)
         return {
-            text.public(text.fill(key, look_up), where): text.fill(value, look_up)
-            for key, value in self.kind.env.items()
+            self._public(key, look_up, "env"): text.fill(value, look_up)
+            for key, value in self.kind.block.env.items()
         }
 
-    def units(self, *, ports: Mapping[Key, int], files: Files) -> list[Unit]:
-        """The units it becomes: the thing itself, then its one-shots."""
-        found = []
-        for service in self._services():
+    # -- what it becomes
 
-            def look_up(inner: str) -> Text:
-                return self.attribute(inner, ports=ports)
+    def units(self, *, view: View, files: Files) -> list[Unit]:
+        """The units it becomes: the thing itself, then those beside it."""
+        return [self._unit(name, view, files) for name in self._running(view)]
 
-            once = text.fill(service["x-once"], look_up) if "x-once" in service else None
-            if isinstance(once, str) and not once.strip():
-                continue
-            filled = _filled(service, look_up)
-            unit = self._from_compose(filled, ports, once=once is not None)
-            if unit.name == self.name:
-                dump, dumping = shell.read(_filled([*self.kind.dump], look_up))
-                load, loading = shell.read(_filled([*self.kind.load], look_up))
-                env = tuple({**dict(unit.env), **dumping, **loading}.items())
-                unit = replace(unit, env=env, dump=dump, load=load)
-            seeds = self._files(service.get("x-files", {}), files)
-            unit = replace(unit, files=(*unit.files, *seeds))
-            if unit.name == self.name:
-                main = self.kind.of_version(self.version).services[self.kind.name]
-                made = data_of(self.kind.block.data, main, self.options, self.env, unit.files)
-                unit = replace(unit, data=made)
-            found.append(unit)
-        return found
+    def setups(self, view: View) -> list[str]:
+        """Names of its one-shots."""
+        return [self.unit(name) for name in self._running(view) if self.file.services[name].once is not None]
 
-    def _services(self) -> list[dict[str, Any]]:
-        services = self.kind.services_of(self.version)
-        return [{**service, "x-name": name} for name, service in services.items()]
+    def _running(self, view: View) -> list[str]:
+        """Its services, without the one-shots that have nothing to do."""
+        return [name for name, service in self.file.services.items() if self._has_work(service, view)]
 
-    def _main(self) -> Mapping[str, Any]:
-        return next(service for service in self._services() if service["x-name"] == self.kind.name)
+    def _has_work(self, service: kindfile.Service, view: View) -> bool:
+        if service.once is None:
+            return True
+        condition = text.fill(service.once, self._look_up(view))
+        return not isinstance(condition, str) or bool(condition.strip())
 
-    def _unit(self, service: Mapping[str, Any]) -> str:
-        return self.name + str(service["x-name"]).removeprefix(self.kind.name)
-
-    def _in_url(self, value: Text, attribute: str) -> Text:
-        return value if attribute in ("host", "port", "url") else text.quoted(value)
-
-    def _files(self, wanted: Mapping[str, str], files: Files) -> tuple[File, ...]:
-        found = []
-        for folder, option in wanted.items():
-            patterns = self.options[option.removeprefix("${").removesuffix("}")]
-            assert isinstance(patterns, list)
-            shown = [text.public(pattern, f"infra.{self.name}.seed") for pattern in patterns]
-            matched = [file for pattern in shown for file in files.get(pattern, ())]
-            for index, (path, digest) in enumerate(matched):
-                target = f"{folder}/{index:02d}-{path.rsplit('/', 1)[-1]}"  # the order they were written in
-                found.append(File(target, source=path, digest=digest))
-        return tuple(found)
-
-    def _from_compose(self, said: dict[str, Any], ports: Mapping[Key, int], *, once: bool) -> Unit:
-        name = self._unit(said)
-        main = name == self.name
-        said = {key: _public(value, f"infra.{name}.{key}") for key, value in said.items()}
-        command, entrypoint, variables = shell.started(
-            _words(said.get("command")), _words(said.get("entrypoint"))
-        )
-        probe, asking = _probe(said.get("healthcheck"))
-        role: Role = "setup" if once else "infra"
-        memory = said.get("mem_limit")
-        wishes = {claim.container: claim.wanted for claim in self.claims() if claim.unit == name}
+    def _unit(self, key: str, view: View, files: Files) -> Unit:
+        service, main, block = self.file.services[key], key == self.kind.name, self.kind.block
+        look_up = self._look_up(view)
         declared = self.declared if main else Infra()
+        command, entrypoint, variables = shell.started(
+            _words(service.command, look_up), _words(service.entrypoint, look_up)
+        )
+        probe, asking = _probe(service.healthcheck, look_up, f"infra.{self.name}.healthcheck")
+        dump, dumping = shell.read(_words(block.dump.exec if main and block.dump else [], look_up) or ())
+        load, loading = shell.read(_words(block.load.exec if main and block.load else [], look_up) or ())
+        env = {name: _filled(value, look_up) for name, value in service.environment.items()}
+        own = self.env if main else {}
+        of_main = main or service.image in (self.main.image, "${image}")
+        mounted = (*self._configs(service, look_up), *self._project_files(service, files))
         return Unit(
-            name=name,
-            role=role,
-            image=self.image(ports) if main else said["image"],
+            name=self.unit(key),
+            role="infra" if service.once is None else "setup",
+            image=self.image if main else self._public(service.image, look_up, "image"),
             engine=self.kind.name,
-            version=self.version if main or not declared.image else "",
+            version=self.version if of_main or "${version}" in service.image else "",
+            gateway=main and block.gateway is not None,
             command=command,
             entrypoint=entrypoint,
-            env=tuple(
-                {**said.get("environment", {}), **(self.env if main else {}), **variables, **asking}.items()
-            ),
-            ports=tuple(
-                Port(port["name"], port["target"], ports.get((name, port["target"])), wishes[port["target"]])
-                for port in said.get("ports", ())
-            ),
-            needs=(Need(self.name),) if once else (),
+            env=tuple({**env, **own, **variables, **asking, **dumping, **loading}.items()),
+            ports=tuple(self._ports(key, view)),
+            needs=tuple(self._needs(key, view)),
             probe=probe,
             volumes=tuple(
-                Volume(f"{self.name}-{volume}", target)
-                for volume, _, target in (entry.partition(":") for entry in said.get("volumes", ()))
+                Volume(f"{self.name}-{volume.source}", volume.target) for volume in service.volumes
             ),
-            tmpfs=tuple(said.get("tmpfs", ())),
-            memory=size(memory) if memory is not None else None,
-            cpu=said.get("cpus"),
-            grace=seconds(said.get("stop_grace_period", 10)),
-            user=said.get("user"),
-            uid=None if declared.image else self.kind.uid,
-            hostname=said.get("hostname"),
-            links=self._links(ports) if main else (),
-            extra={key: value for key, value in said.items() if key not in _NEUTRAL},
+            files=mounted,
+            data=data_of(block.data, service, self.options, self.env, mounted) if main else None,
+            tmpfs=tuple(self._public(entry, look_up, "tmpfs") for entry in service.tmpfs),
+            memory=self._amount(size, service.memory, look_up, "mem_limit"),
+            cpu=self._amount(cores, service.cpu, look_up, "cpus"),
+            grace=self._amount(seconds, service.stop_grace_period, look_up, "stop_grace_period") or 0.0,
+            user=self._public(service.user, look_up, "user") if service.user else None,
+            uid=block.uid if of_main and not self.declared.image else None,
+            hostname=self._public(service.hostname, look_up, "hostname") if service.hostname else None,
+            links=tuple(self._links(key, view)),
+            dump=dump,
+            load=load,
+            process=self._process() if main else None,
+            extra=_filled(service.extra, lambda name: text.public(look_up(name), f"infra.{self.name}")),
             compose=declared.compose,
             kubernetes=declared.kubernetes,
         )
 
-    def _links(self, ports: Mapping[Key, int]) -> tuple[Link, ...]:
-        named = {port["name"]: port["target"] for port in self._main().get("ports", ())}
-        return tuple(
-            Link(label, f"http://localhost:{ports.get((self.name, named[port]), named[port])}")
-            for label, port in self.kind.links.items()
-        )
+    def _process(self) -> Process | None:
+        recipe = self.kind.block.process
+        return Process(recipe.program, recipe.wheel or "") if recipe else None
 
+    def _ports(self, key: str, view: View) -> Iterator[Port]:
+        unit = self.unit(key)
+        wishes = {claim.container: claim.wanted for claim in self.claims() if claim.unit == unit}
+        for port in self.file.services[key].ports:
+            yield Port(port.name, port.target, view.ports.get((unit, port.target)), wishes[port.target])
 
-_NEUTRAL = {
-    "x-name", "x-once", "x-files", "image", "command", "entrypoint", "environment", "ports", "volumes",
-    "tmpfs", "mem_limit", "cpus", "stop_grace_period", "healthcheck", "user", "hostname", "depends_on",
-}  # fmt: skip
+    def _needs(self, key: str, view: View) -> Iterator[Need]:
+        """What it waits for: what it depends on, and what the kind uses; a one-shot for the main unit."""
+        service = self.file.services[key]
+        running = self._running(view)
+        default = [self.kind.name] if service.once is not None else []
+        for other in [*service.depends_on] or default:
+            if other in running:
+                yield Need(self.unit(other), done=self.file.services[other].once is not None)
+        for instance, _ in self.uses.values():
+            yield Need(instance.name)
+            yield from (Need(setup, done=True) for setup in instance.setups(view))
+
+    def _configs(self, service: kindfile.Service, look_up: LookUp) -> Iterator[File]:
+        for mount in service.configs:
+            content = _filled(self.file.configs[mount.source].content, look_up)
+            holds = tuple(sorted(text.secrets_in(content)))
+            yield File(mount.target, content=content, digest=text.digest(repr(content)), holds=holds)
+
+    def _project_files(self, service: kindfile.Service, files: Files) -> Iterator[File]:
+        """Files of the project that an option names, in the order they were written in."""
+        for folder, option in service.files.items():
+            patterns = self.options[option.removeprefix("${").removesuffix("}")]
+            names = [text.public(pattern, f"infra.{self.name}") for pattern in patterns]  # type: ignore[union-attr]
+            matched = [file for name in names for file in files.get(name, ())]
+            for index, (path, digest) in enumerate(matched):
+                yield File(f"{folder}/{index:02d}-{path.rsplit('/', 1)[-1]}", source=path, digest=digest)
+
+    def _links(self, key: str, view: View) -> Iterator[Link]:
+        for label, port in self.kind.block.links.items():
+            service, _, name = port.rpartition(".")
+            if (service or self.kind.name) == key:
+                yield Link(label, self._address(key, f"url.{name}", view.outside))
+
+    def _public(self, template: str, look_up: LookUp, key: str) -> str:
+        """A text without secrets, as anybody may see it."""
+        return text.public(_filled(template, look_up), f"infra.{self.name}.{key}")
+
+    def _amount(self, read: Callable[[Any], T], template: str | None, look_up: LookUp, key: str) -> T | None:
+        if template is None:
+            return None
+        written = self._public(template, look_up, key)
+        try:
+            return read(int(written) if written.isdecimal() else written)
+        except PydanticCustomError as error:
+            message, _, hint = error.message().partition(" - ")
+            raise UsageError(f'"{written}" {message}', where=f"infra.{self.name}: {key}", hint=hint) from None
 
 
 def variable(name: str) -> str:
@@ -227,21 +307,11 @@ def variable(name: str) -> str:
     return name.upper().replace("-", "_")
 
 
-def _published(publish: int | dict[str, int] | None, name: str, *, first: bool) -> int | None:
-    if isinstance(publish, dict):
-        return publish.get(name)
-    return publish if first else None
-
-
-_TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}")  # `$$` is Compose's way to write a dollar
-
-
-def _filled(value: Any, look_up: Callable[[str], Text]) -> Any:
+def _filled(value: Any, look_up: LookUp) -> Any:
+    """A value of the kind's file with every `${...}` in it filled in."""
     match value:
         case str():
-            return text.fill(value, look_up, _TEMPLATE, escaped="$")
-        case Written():
-            return value
+            return text.fill(value, look_up, TEMPLATE, escaped="$")
         case dict():
             return {key: _filled(item, look_up) for key, item in value.items()}
         case list():
@@ -249,32 +319,28 @@ def _filled(value: Any, look_up: Callable[[str], Text]) -> Any:
     return value
 
 
-def _public(value: Any, where: str) -> Any:
-    """What a key of a service says, without secrets where they would be seen."""
-    if where.rpartition(".")[2] not in ("command", "entrypoint", "environment", "healthcheck"):
-        for name in sorted(text.secrets_in(value)):
-            text.public(text.secret(name), where)
-    return value
+def _words(command: Sequence[str] | None, look_up: LookUp) -> tuple[Text, ...] | None:
+    return None if command is None else tuple(_filled(word, look_up) for word in command)
 
 
-def _words(command: Any) -> tuple[Text, ...] | None:
-    return (
-        None
-        if command is None
-        else tuple(word if isinstance(word, text.Sealed) else str(word) for word in command)
+def _quoted(value: Text) -> Text:
+    """A text as a string of JSON."""
+    inside = (
+        json.dumps(part)[1:-1] if isinstance(part, str) else replace(part, place="json")
+        for part in text.parts(value)
     )
+    return text.of_parts(('"', *inside, '"'))
 
 
-def _probe(check: Mapping[str, Any] | None) -> tuple[Probe | None, Mapping[str, Text]]:
+def _probe(check: Healthcheck | None, look_up: LookUp, where: str) -> tuple[Probe | None, Mapping[str, Text]]:
     """The check as a probe, and the variables that it reads."""
     if check is None:
         return None, {}
-    how, *words = check["test"]
-    command, variables = shell.safe(("sh", "-c", words[0]) if how == "CMD-SHELL" else words)
-    return Probe(
-        "exec",
-        command=command,
-        every=seconds(check.get("start_interval", "500ms")),
-        timeout=seconds(check.get("timeout", "3s")),
-        within=seconds(check.get("start_period", "60s")),
-    ), variables
+    how, *words = check.test
+    filled = [_filled(word, look_up) for word in words]
+    command, variables = shell.safe(("sh", "-c", filled[0]) if how == "CMD-SHELL" else filled)
+    times = [
+        seconds(text.public(_filled(time, look_up), where))
+        for time in (check.start_interval, check.timeout, check.start_period)
+    ]
+    return Probe("exec", command=command, every=times[0], timeout=times[1], within=times[2]), variables

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from devenv.manifest import models
@@ -24,6 +24,11 @@ class Model(models.Model):
     """Strict, closed, and written in Compose's own keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, value: Any) -> Any:
+        return value  # `x-once` and `x-files` are ours: another `x-` is a slip
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:
@@ -247,24 +252,6 @@ class Service(Model):
     def extra(self) -> dict[str, Any]:
         """Compose's keys without a neutral form."""
         return {name: value for name in EXTRA if (value := getattr(self, name)) is not None}
-
-    @property
-    def long(self) -> dict[str, Any]:
-        """In Compose's long form, with what was written only."""
-        written = self.model_dump(by_alias=True, exclude_unset=True, exclude={"deploy"})
-        changes: dict[str, Any] = {"mem_limit": self.memory, "cpus": self.cpu}
-        if self.ports:
-            changes["ports"] = [
-                {
-                    key: value
-                    for key, value in port.model_dump().items()
-                    if value is not None and key != "protocol"
-                }
-                for port in self.ports
-            ]
-        if self.volumes:
-            changes["volumes"] = [f"{volume.source}:{volume.target}" for volume in self.volumes]
-        return written | {key: value for key, value in changes.items() if value is not None}
 
     @property
     def memory(self) -> str | None:

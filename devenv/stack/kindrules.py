@@ -151,6 +151,21 @@ def _data_is_of_options(name: str, file: KindFile) -> Iterator[Finding]:
                 yield where, f'no option "{option}"', did_you_mean(option, options)
 
 
+def _texts_name_no_other_in_a_circle(name: str, file: KindFile) -> Iterator[Finding]:
+    block = file.block
+    texts = {option: default for option, default in block.options.items() if isinstance(default, str)}
+    texts |= {"url": block.url, "image": file.services[name].image}
+    graph = {
+        key: [reference[1].partition(".")[0] for reference in TEMPLATE.finditer(text) if reference[1]]
+        for key, text in texts.items()
+    }
+    trail = _cycle(graph) or next(([key, key] for key, named in graph.items() if key in named), [])
+    if trail:
+        path = {"url": ("x-devenv", "url"), "image": ("services", name, "image")}
+        where = path.get(trail[0], ("x-devenv", "options", trail[0]))
+        yield where, f"a cycle: {' -> '.join(trail)}", "write one of them out"
+
+
 def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
     for condition, change in file.block.versions.items():
         path: Path = ("x-devenv", "versions", condition)
@@ -181,13 +196,11 @@ def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
 def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
     used = {use.partition("/")[0] for use in file.block.uses}
     known = attributes(name, file)
-    for path, text in strings(file):
-        for reference in TEMPLATE.finditer(text):
-            if reference[1] is not None and not reference[0].endswith("}"):
-                yield path, f'"{reference[0]}" has no end', "close it with }, or write $$ for a literal $"
-    for path, inside in references(file):
+    for path, whole, inside in references(file):
         head, _, tail = inside.partition(".")
-        if head == "secret":
+        if not whole.endswith("}"):
+            yield path, f'"{whole}" has no end', "close it with }, or write $$ for a literal $"
+        elif head == "secret":
             if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", tail):
                 yield path, f'"{tail}" is not a name of a secret', "as an environment variable"
         elif inside not in known and head not in used:
@@ -195,12 +208,12 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
             yield path, f"${{{inside}}} names nothing", hint
 
 
-def references(file: KindFile) -> Iterator[tuple[Path, str]]:
-    """Everything that stands in `${...}`, with its path."""
+def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
+    """Every `${...}` with its path, whole and what it names; all of it may be wanted as JSON."""
     for path, text in strings(file):
-        for reference in TEMPLATE.finditer(text):
+        for reference in TEMPLATE.finditer(text) if "${" in text else ():
             if reference[1] is not None:
-                yield path, reference[1]
+                yield path, reference[0], reference[1].removesuffix(".json")
 
 
 def attributes(name: str, file: KindFile) -> frozenset[str]:
@@ -210,7 +223,7 @@ def attributes(name: str, file: KindFile) -> frozenset[str]:
     for option, default in file.block.options.items():
         found.add(option)
         if isinstance(default, list):
-            found |= {f"{option}.json", *(f"{option}.{index}" for index in range(10))}
+            found |= {f"{option}.{index}" for index in range(10)}
     for key, service in file.services.items():
         if key != name:
             found |= {f"{key}.{attribute}" for attribute in _addresses(service) | {"url", "public_url"}}
@@ -262,6 +275,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _configs_and_files_exist,
     _options_are_clear,
     _data_is_of_options,
+    _texts_name_no_other_in_a_circle,
     _versions_are_conditions,
     _uses_are_kinds,
     _references_resolve,

@@ -78,15 +78,16 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A read-only file in the container: one of the project, a secret, or one that a renderer writes.
+    """A read-only file in the container: of the project, a secret, a text, or one that a renderer writes.
 
     `digest` stands for the bytes, so that a changed file makes a container stale; `holds` are the secrets
-    that a rendered one will have in it.
+    that a text or a rendered one will have in it.
     """
 
     target: str
     source: str = ""
     secret: str = ""
+    content: Text = ""
     rendered: str = ""
     digest: str = ""
     holds: tuple[str, ...] = ()
@@ -120,13 +121,33 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """How a kind runs as a plain process: a program, and the Python package that brings it."""
+
+    program: str
+    wheel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """What a changed file of the project causes. `restart`: on every change, or for some patterns."""
+
+    sync: tuple[tuple[str, str], ...] = ()
+    ignore: tuple[str, ...] = ()
+    run: tuple[tuple[str, tuple[Text, ...]], ...] = ()
+    restart: bool | tuple[str, ...] = False
+    rebuild: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """One thing that runs: a service, a job, a store, or a store's one-shot.
 
     A `Text` may hold secrets. `memory` is in bytes, `cpu` in cores, `grace` in
     seconds. `uid` is whom the image would make itself, started as root. `dump` writes a store's content
     to stdout and `load` reads it back. `extra` are Compose keys that have no neutral form; `compose` and
-    `kubernetes` are the user's own fragments, merged last.
+    `kubernetes` are the user's own fragments, merged last. `reload`, `host` and `process` concern no
+    container: what a changed file causes, and how a service or a kind runs as a plain process.
     """
 
     name: str
@@ -159,6 +180,10 @@ class Unit:
     load: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     routes: tuple[str, ...] = ()
+    gateway: bool = False
+    reload: Reload | None = None
+    host: Text | None = None
+    process: Process | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     compose: Mapping[str, Any] = field(default_factory=dict)
     kubernetes: Mapping[str, Any] = field(default_factory=dict)
@@ -188,11 +213,12 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way from the gateway to a service."""
+    """A way from the gateway to a service. `host`: where the gateway finds it, unless by its name."""
 
     path: str
     service: str
     port: int
+    host: str = ""
     hosts: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     strip: bool = False

@@ -9,6 +9,7 @@ from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
 from devenv.stack.text import Text
+from devenv.stack.view import View
 from devenv.stack.world import World
 
 
@@ -19,11 +20,15 @@ class Names:
         self.manifest, self.instances, self.world = manifest, instances, world
         self.namespace = manifest.namespace or world.namespace or manifest.name
 
-    def text(self, value: str) -> Text:
-        """A text with every `${...}` filled in, as containers see it."""
-        return text.in_json(text.fill(value, self.look_up))
+    def text(self, value: str, view: View) -> Text:
+        """A text with every `${...}` filled in, as it is for whoever has this view."""
+        return text.in_json(text.fill(value, lambda reference: self.look_up(reference, view)))
 
-    def look_up(self, reference: str) -> Text:
+    def url(self, view: View, service: str) -> str:
+        """The address of a service for whoever has this view."""
+        return self._service(service, "url", view)
+
+    def look_up(self, reference: str, view: View) -> Text:
         """What `orders.url`, `secret.KEY` or `stack.name` stands for."""
         name, _, attribute = reference.partition(".")
         if name == "secret":
@@ -31,23 +36,18 @@ class Names:
         if name == "stack":
             return self.manifest.name if attribute == "name" else self.namespace
         if name in self.manifest.services:
-            return self._service(name, attribute)
-        return self.instances[name].attribute(attribute, ports=self.world.ports)
+            return self._service(name, attribute, view)
+        return self.instances[name].attribute(attribute, view=view)
 
-    def _service(self, name: str, attribute: str) -> str:
-        port = next(iter(self.manifest.services[name].named_ports.values()), 0)
-        host = self.world.ports.get((name, port), port)
-        return {
-            "host": name,
-            "port": str(port),
-            "url": f"http://{name}:{port}",
-            "public_host": "localhost",
-            "public_port": str(host),
-            "public_url": f"http://localhost:{host}",
-        }[attribute]
+    def _service(self, name: str, attribute: str, view: View) -> str:
+        if attribute.startswith("public_"):
+            return self._service(name, attribute.removeprefix("public_"), view.outside)
+        main = next(iter(self.manifest.services[name].named_ports.values()), 0)
+        host, port = view.address(name, main)
+        return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[attribute]
 
-    def injected(self, uses: list[str], *, public: bool = False) -> dict[str, Text]:
-        """Addresses of what is used, as seen by containers or, `public`, by this machine.
+    def injected(self, uses: list[str], view: View) -> dict[str, Text]:
+        """Addresses of what is used, for whoever has this view.
 
         A variable that two would set differently is set by neither.
         """
@@ -57,15 +57,14 @@ class Names:
             if used in self.instances:
                 instance = self.instances[used]
                 for prefix in [part] if used in uses else dict.fromkeys(["", part]):
-                    offers += self._offered(instance, part, prefix, public=public)
+                    offers += self._offered(instance, part, prefix, view)
             elif used in self.manifest.services and self.manifest.services[used].named_ports:
-                url = self._service(used, "public_url" if public else "url")
-                offers.append((f"{variable(used)}_URL", url))
+                offers.append((f"{variable(used)}_URL", self.url(view, used)))
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
-    def _offered(self, instance: Instance, part: str, prefix: str, *, public: bool) -> list[tuple[str, Text]]:
-        injected = instance.injected(ports=self.world.ports, part=part, public=public)
+    def _offered(self, instance: Instance, part: str, prefix: str, view: View) -> list[tuple[str, Text]]:
+        injected = instance.injected(view=view, part=part)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
             return [(key.replace(long, short), value) for key, value in injected.items()]
@@ -73,18 +72,12 @@ class Names:
 
     def on_host(self, name: str) -> dict[str, Text]:
         """The variables that service or job `name` would get on this machine; "" for all there are."""
+        view = self.world.view()
         if not name:
-            reachable = [name for name, one in self.manifest.services.items() if one.named_ports]
-            return self.injected([*self.instances, *reachable], public=True)
+            reachable = [name for name, service in self.manifest.services.items() if service.named_ports]
+            return self.injected([*self.instances, *reachable], view)
         workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
-        one = workloads[name]
-        secrets = {key: text.secret(key) for key in one.secrets}
-        own = {key: text.in_json(text.fill(value, self._look_up_here)) for key, value in one.env.items()}
-        return {**self.injected(one.uses, public=True), **secrets, **own}
-
-    def _look_up_here(self, reference: str) -> Text:
-        """What a name stands for on this machine: addresses are the published ones."""
-        name, _, attribute = reference.partition(".")
-        if name not in ("secret", "stack") and attribute in ("url", "host", "port"):
-            return self.look_up(f"{name}.public_{attribute}")
-        return self.look_up(reference)
+        workload = workloads[name]
+        secrets = {key: text.secret(key) for key in workload.secrets}
+        own = {key: self.text(value, view) for key, value in workload.env.items()}
+        return {**self.injected(workload.uses, view), **secrets, **own}

@@ -12,13 +12,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from devenv.manifest import models
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
 from devenv.manifest.rules import BUILD_SECRET, NEEDS_SHELL, Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import shell, text
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infra import Instance, variable
+from devenv.stack.kindfile import GeneratedSecret
 from devenv.stack.model import (
     Build,
     Consumer,
@@ -30,6 +32,7 @@ from devenv.stack.model import (
     Plugin,
     Port,
     Probe,
+    Reload,
     Route,
     Stack,
     Unit,
@@ -76,7 +79,7 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
 def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
     """Host ports wished for: the gateway first, then infra, then services, as people would say them."""
     resolver = _Resolver(manifest, catalogue, World(""))
-    infra = sorted(resolver.instances.values(), key=lambda one: one.kind.gateway is None)
+    infra = sorted(resolver.instances.values(), key=lambda one: one.kind.block.gateway is None)
     found = [claim for instance in infra for claim in instance.claims()]
     for name, service in manifest.services.items():
         for index, (key, port) in enumerate(service.named_ports.items()):
@@ -103,27 +106,30 @@ class _Resolver:
         self.manifest, self.world = manifest, world
         scope = Scope(manifest, Facts(catalogue))
         self.generated: set[str] = set()
-        self.names = Names(
-            manifest, {}, world
-        )  # options refer to secrets and to the stack, not to each other
-        self.instances = {
-            name: self._instance(name, catalogue, kind, scope) for name, kind in scope.infra.items()
-        }
+        self.instances: dict[str, Instance] = {}
         self.names = Names(manifest, self.instances, world)
+        for name in scope.infra:
+            self._add_instance(name, catalogue, scope)
         self._setups: dict[str, list[str]] = {}
         self._needed = needs(manifest, self.instances)
 
     def stack(self) -> Stack:
         found: list[Unit] = []
         for name, instance in self.instances.items():
-            made = instance.units(ports=self.world.ports, files=self.world.files)
+            made = instance.units(view=self.world.view(name), files=self.world.files)
             self._setups[name] = [unit.name for unit in made if unit.one_shot]
             found += made
         services = [self._service(name, one) for name, one in self.manifest.services.items()]
         jobs = [self._job(name, one) for name, one in self.manifest.jobs.items()]
-        unit = next((name for name, one in self.instances.items() if one.kind.gateway), None)
+        unit = next((name for name, one in self.instances.items() if one.kind.block.gateway), None)
         gateway = (
-            gateway_of(self.manifest, unit=unit, fill=self.names.text, extra=self.world.extra)
+            gateway_of(
+                self.manifest,
+                unit=unit,
+                fill=self._fill(unit),
+                view=self.world.view(unit),
+                extra=self.world.extra,
+            )
             if unit is not None
             else None
         )
@@ -142,14 +148,26 @@ class _Resolver:
 
     # -- infra
 
-    def _instance(self, name: str, catalogue: Catalogue, kind_name: str, scope: Scope) -> Instance:
-        kind = catalogue[kind_name]
+    def _add_instance(self, name: str, catalogue: Catalogue, scope: Scope) -> Instance:
+        """Make an instance, after those that it uses."""
+        if name not in self.instances:
+            kind = catalogue[scope.infra[name]]
+            uses = {}
+            for use in kind.block.uses:
+                used, _, part = use.partition("/")
+                uses[used] = self._add_instance(scope.provider(used), catalogue, scope), part
+            self.instances[name] = self._instance(name, kind, scope, uses)
+        return self.instances[name]
+
+    def _instance(
+        self, name: str, kind: Kind, scope: Scope, uses: Mapping[str, tuple[Instance, str]]
+    ) -> Instance:
         declared = self.manifest.infra.get(name, Infra())
         said = {key: value for key, value in _said(declared).items() if key in kind.options}
         options: dict[str, Text | list[Text]] = {}
         for option, default in kind.options.items():
             value = said.get(option, default)
-            if value == {"secret": True}:
+            if isinstance(value, GeneratedSecret):
                 secret = variable(f"{name}_{option}")
                 self.generated.add(secret)
                 options[option] = text.secret(secret)
@@ -157,25 +175,31 @@ class _Resolver:
                 options[option] = [*value] if isinstance(value, list) else _written(value)
             elif isinstance(default, list):
                 items = value if isinstance(value, list) else [value]
-                options[option] = [self._option(item) for item in items]
+                options[option] = [self._option(name, item) for item in items]
             else:
                 options[option] = text.literals(  # what is left is literal
-                    self._option(value), lambda literal: literal.replace("${", "$${")
+                    self._option(name, value), lambda literal: literal.replace("${", "$${")
                 )
-        if kind.part is not None and kind.part.collects:
-            collected = options[kind.part.collects]
+        if kind.block.part is not None and kind.block.part.collects:
+            collected = options[kind.block.part.collects]
             assert isinstance(collected, list)
-            for part in _parts(scope, name):
-                if part not in collected and part != options[kind.part.option]:
+            for part in scope.parts(name):
+                if part not in collected and part != options[kind.block.part.option]:
                     collected.append(part)
-        env = {key: text.in_json(self._option(value)) for key, value in declared.env.items()}
-        image = text.public(self._option(declared.image or ""), f"infra.{name}.image")
+        env = {key: text.in_json(self._option(name, value)) for key, value in declared.env.items()}
+        image = text.public(self._option(name, declared.image or ""), f"infra.{name}.image")
         declared = declared.model_copy(update={"image": image or None})
-        return Instance(name, kind, declared, options, env)
+        return Instance(name, kind, declared, options, env, uses)
 
-    def _option(self, value: Any) -> Text:
-        """An option's text; only secrets and the stack's own name may be referred to in it."""
-        return text.fill(_written(value), self.names.look_up)
+    def _option(self, name: str, value: Any) -> Text:
+        """An option's text; secrets, services and the stack may be referred to in it, but no store."""
+        view = self.world.view(name)
+        return text.fill(_written(value), lambda reference: self.names.look_up(reference, view))
+
+    def _fill(self, unit: str) -> Callable[[str], Text]:
+        """Fills in texts as a unit sees what they name."""
+        view = self.world.view(unit)
+        return lambda value: self.names.text(value, view)
 
     # -- services and jobs
 
@@ -185,9 +209,11 @@ class _Resolver:
         publish = one.publish if isinstance(one.publish, dict) else {}
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
-        probe, variables = _probe(one.health, main, self.names.text, f"services.{name}.health")
+        fill = self._fill(name)
+        probe, variables = _probe(one.health, main, fill, f"services.{name}.health")
+        injected = own | self.names.injected(one.uses, self.world.view(name))
         return Unit(
-            **self._workload(name, one, own | self.names.injected(one.uses), one.env, variables),
+            **self._workload(name, one, injected, one.env, variables),
             name=name,
             role="service",
             ports=tuple(
@@ -202,15 +228,15 @@ class _Resolver:
             replicas=one.replicas,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
-            routes=tuple(
-                text.public(self.names.text(route.path), f"services.{name}.route") for route in one.route
-            ),
+            routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in one.route),
+            reload=_reload(one.reload, fill) if one.reload else None,
+            host=self.names.text(one.host, self.world.view()) if one.host else None,
         )
 
     def _job(self, name: str, one: Job) -> Unit:
         like = self.manifest.services[one.like] if one.like else None
         inherited = like.env if like else {}
-        injected = self.names.injected(one.uses)
+        injected = self.names.injected(one.uses, self.world.view(name))
         if like is not None:
             said: dict[str, Any] = {
                 "build": like.build,
@@ -236,16 +262,17 @@ class _Resolver:
         env: Mapping[str, str],
         probing: Mapping[str, Text] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        own = {key: self.names.text(value) for key, value in env.items()}
+        fill = self._fill(name)
+        own = {key: fill(value) for key, value in env.items()}
         secrets = {key: text.secret(key) for key in one.secrets}
-        build = self._build(one)
+        build = self._build(one, fill)
         command, entrypoint, variables = shell.started(
-            self._command(one.command), self._command(one.entrypoint)
+            _command(one.command, fill), _command(one.entrypoint, fill)
         )
         return {
             "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}"
             if build
-            else text.public(self.names.text(one.image or ""), "image"),
+            else text.public(fill(one.image or ""), "image"),
             "build": build,
             "command": command,
             "entrypoint": entrypoint,
@@ -259,11 +286,11 @@ class _Resolver:
             "kubernetes": one.kubernetes,
         }
 
-    def _build(self, one: Service | Job) -> Build | None:
+    def _build(self, one: Service | Job, fill: Callable[[str], Text]) -> Build | None:
         said = one.build
         if said is None:
             return None
-        args = tuple((key, self.names.text(value)) for key, value in said.args.items())
+        args = tuple((key, fill(value)) for key, value in said.args.items())
         content = self.world.builds.get((said.context, said.dockerfile), "")
         secrets = tuple((key, self._build_secret(value)) for key, value in said.secrets.items())
         digest = text.digest(content, said.dockerfile, said.target or "", repr(args))
@@ -278,16 +305,6 @@ class _Resolver:
         """The first unit that builds the same thing: what is built alike is built once."""
         everything: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         return next(name for name, other in everything.items() if other.build == one.build)
-
-    def _command(self, command: str | list[str] | None) -> tuple[Text, ...] | None:
-        match command:
-            case None:
-                return None
-            case str():
-                line = self.names.text(command)
-                bare = text.rewrite(line, lambda secret: "")
-                return ("sh", "-c", line) if NEEDS_SHELL.search(bare) else tuple(text.words(line))
-        return tuple(self.names.text(word) for word in command)
 
     def _file(self, target: str, source: Any) -> File:
         if not isinstance(source, str):
@@ -304,7 +321,7 @@ class _Resolver:
     def _with_gateway(self, unit: Unit, gateway: Gateway | None) -> Unit:
         if gateway is None or unit.name != gateway.unit:
             return unit
-        kind = self.instances[unit.name].kind.gateway
+        kind = self.instances[unit.name].kind.block.gateway
         assert kind is not None
         holds = tuple(sorted(_secrets(gateway)))
         file = File(kind.config, rendered="gateway", digest=gateway.digest, holds=holds)
@@ -321,9 +338,25 @@ def _said(infra: Infra) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _parts(scope: Scope, name: str) -> list[str]:
-    uses = [use.partition("/") for one in scope.workloads.values() for use in one.uses]
-    return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
+def _command(command: str | list[str] | None, fill: Callable[[str], Text]) -> tuple[Text, ...] | None:
+    match command:
+        case None:
+            return None
+        case str():
+            line = fill(command)
+            bare = text.rewrite(line, lambda secret: "")
+            return ("sh", "-c", line) if NEEDS_SHELL.search(bare) else tuple(text.words(line))
+    return tuple(map(fill, command))
+
+
+def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:
+    return Reload(
+        sync=tuple(reload.sync.items()),
+        ignore=tuple(reload.ignore),
+        run=tuple((pattern, _command(command, fill) or ()) for pattern, command in reload.run.items()),
+        restart=reload.restart if isinstance(reload.restart, bool) else tuple(reload.restart),
+        rebuild=tuple(reload.rebuild),
+    )
 
 
 def _probe(
@@ -350,8 +383,8 @@ def _secrets(value: Any) -> set[str]:
         case text.Sealed():
             return text.secrets_in(value)
         case File():
-            return {value.secret} if value.secret else set()
-        case Unit() | Probe() | Gateway() | Consumer() | Route() | Plugin() | Build():
+            return text.secrets_in(value.content) | ({value.secret} if value.secret else set())
+        case Unit() | Probe() | Reload() | Gateway() | Consumer() | Route() | Plugin() | Build():
             return set().union(*(_secrets(getattr(value, name)) for name in value.__slots__))
         case dict():
             return set().union(*(_secrets(item) for item in value.values())) if value else set()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from devenv.stack.ports import Claim, Key
+from devenv.stack.view import View
 
 STATE = ".devenv"
 """The folder of what devenv writes: nobody's source, so never counted and never sent, wherever it lies."""
@@ -55,7 +56,10 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was read: digests of build contexts, files by pattern, texts, decided host ports."""
+    """What was read: digests of build contexts, files by pattern, texts, decided host ports.
+
+    `hosted`: the units that run as plain processes; `machine`: what a container calls this machine.
+    """
 
     checkout: str
     ports: Mapping[Key, int] = field(default_factory=dict)
@@ -63,6 +67,13 @@ class World:
     files: Files = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = ""
+    hosted: frozenset[str] = frozenset()
+    machine: str = "host.docker.internal"
+
+    def view(self, unit: str = "") -> View:
+        """What a unit sees; without one, what a program on this machine does."""
+        inside = View(self.ports, self.hosted, self.machine)
+        return inside.outside if not unit or unit in self.hosted else inside
 
 
 def merge(base: Any, change: Any) -> Any:

@@ -27,6 +27,7 @@ from devenv.stack.model import Stack, fingerprint
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World
+from devenv.workspace import Workspace
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -38,7 +39,9 @@ NASTY = 'it\'s "$secret" ${X} \\n \\" #1\\\n-----second line-----\n\ttab `x` ün
 
 
 def resolved(file: Path) -> Stack:
-    catalogue = Catalogue(assets.catalogue())
+    own = Workspace(file).kinds(file.read_text())
+    texts = {name: text for name, (_, text) in own.items()}
+    catalogue = Catalogue(assets.catalogue() | texts, {name: shown for name, (shown, _) in own.items()})
     kinds = Facts(catalogue)
     manifest, _ = parse(file.read_text(), file=file.name, kinds=kinds, folder=file.parent.name)
     said = outline(manifest, catalogue)

@@ -271,6 +271,21 @@ MALFORMED = {
         "3:13: x-devenv.options.host: stands for something else already",
     ),
     "an option that is a mapping": ("seed: []", "seed: {a: b}", "3:27: x-devenv.options.seed"),
+    "options in a circle": (
+        '{version: "1",',
+        '{version: "${other}", other: "${version}",',
+        "3:13: x-devenv.options.version: a cycle: version -> other -> version",
+    ),
+    "an image that names itself": (
+        "odd:${version}",
+        "${image}",
+        "9:5: services.odd.image: a cycle: image -> image",
+    ),
+    "an extension that is none": (
+        '    volumes: ["data:/data"]',
+        '    x-file: {/seed: "${seed}"}',
+        '11:5: services.odd.x-file: unknown key - did you mean "x-files"?',
+    ),
     "files of no list": (
         '    volumes: ["data:/data"]',
         '    x-files: {/seed: "${version}"}',

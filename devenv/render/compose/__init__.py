@@ -180,7 +180,9 @@ def _beside(unit: Unit, file: File) -> str:
 
 
 def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
-    return secrets[file.secret] if file.secret else kong_yml(stack, secrets)
+    if file.rendered:
+        return kong_yml(stack, secrets)
+    return secrets[file.secret] if file.secret else text.reveal(file.content, secrets)
 
 
 def _condition(stack: Stack, name: str, source: Source) -> str:

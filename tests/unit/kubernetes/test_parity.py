@@ -34,10 +34,7 @@ def test_whatever_is_not_the_same_says_why() -> None:
 def test_nothing_of_the_catalogue_is_lost() -> None:
     texts = assets.catalogue()
     catalogue = Catalogue(texts)
-    neutral = {
-        "image", "command", "entrypoint", "environment", "ports", "volumes", "tmpfs", "mem_limit", "cpus",
-        "stop_grace_period", "healthcheck", "user", "hostname", "depends_on", "x-once", "x-files",
-    }  # fmt: skip
-    extra = {key for kind in texts for one in catalogue[kind].services.values() for key in one} - neutral
+    services = [service for kind in texts for service in catalogue[kind].file.services.values()]
+    extra = {key for service in services for key in service.extra}
     assert {key for key in extra if of_extra(key).level == "lost"} == set()
     assert extra <= set(EXTRA)

@@ -1,0 +1,158 @@
+"""Kinds of a project's own: several services, other kinds, configuration files, a gateway of another name."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+
+from devenv import assets
+from devenv.errors import ManifestInvalid, UsageError
+from devenv.manifest.parse import parse
+from devenv.render import compose, kubernetes
+from devenv.render.bundle import Source
+from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.model import Need, Stack, fingerprint
+from devenv.stack.ports import allot
+from devenv.stack.resolve import outline, resolve
+from devenv.stack.text import masked, secrets_in
+from devenv.stack.world import World
+
+FOLDER = Path(__file__).resolve().parents[1] / "examples" / "kinds" / "infra"
+OWN = {file.stem: file.read_text() for file in FOLDER.iterdir()}
+API = "name: a\nservices:\n  api: {{image: x, port: 80, uses: [{}]}}\n"
+
+
+def stack(text: str, kinds: dict[str, str] = OWN) -> Stack:
+    catalogue = Catalogue({**assets.catalogue(), **{name: dedent(kind) for name, kind in kinds.items()}})
+    manifest, _ = parse(dedent(text), file="devenv.yaml", kinds=Facts(catalogue))
+    ports, _ = allot(outline(manifest, catalogue).claims, taken={}, held={}, checkout="c", remap=False)
+    return resolve(manifest, catalogue, World("c0ffee123456", ports))
+
+
+def test_each_service_of_a_kind_has_its_own_port_link_need_and_memory() -> None:
+    made = stack(API.format("elasticsearch"))
+    search, kibana = made.unit("elasticsearch"), made.unit("kibana")
+    assert [(port.name, port.container) for port in search.ports] == [("port-9200", 9200)]
+    assert [(port.name, port.container) for port in kibana.ports] == [("ui", 5601)]
+    assert (search.links, [(link.label, link.url) for link in kibana.links]) == (
+        (),
+        [("kibana", "http://localhost:5601")],
+    )
+    assert (search.needs, kibana.needs) == ((), (Need("elasticsearch"),))
+    assert (search.memory, kibana.memory) == (1 << 30, 768 << 20)
+    assert (search.grace, kibana.grace) == (30.0, 10.0)
+    assert dict(kibana.env)["ELASTICSEARCH_HOSTS"] == '["http://elasticsearch:9200"]'
+    assert made.unit("api").needs == (Need("elasticsearch"),)
+
+
+def test_a_renamed_kind_renames_its_services_and_two_of_one_kind_stand_side_by_side() -> None:
+    made = stack(API.format("elasticsearch, search") + "infra: {search: {kind: elasticsearch}}\n")
+    names = {unit.name for unit in made.units}
+    assert names == {"elasticsearch", "kibana", "search", "search-kibana", "api"}
+    assert dict(made.unit("search-kibana").env)["ELASTICSEARCH_HOSTS"] == '["http://search:9200"]'
+    assert {volume.name for unit in made.units for volume in unit.volumes} == {
+        "elasticsearch-data",
+        "search-data",
+    }
+
+
+def test_a_service_of_a_kind_and_a_service_of_the_stack_cannot_share_a_name() -> None:
+    with pytest.raises(ManifestInvalid, match="4:3: services.kibana: elasticsearch has a part of that name"):
+        stack(API.format("elasticsearch") + "  kibana: {image: x}\n")
+
+
+def test_what_a_kind_uses_comes_with_it_and_is_there_first() -> None:
+    made = stack(API.format("prometheus"))
+    assert made.unit("prometheus").needs == (Need("postgres"),)
+    source = dict(made.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
+    assert masked(source) == "postgresql://app:******@postgres:5432/app?sslmode=disable"
+    assert secrets_in(source) == {"POSTGRES_PASSWORD"}
+
+
+def test_a_kind_uses_the_store_of_that_kind_that_the_manifest_has() -> None:
+    made = stack(API.format("prometheus") + "infra: {db: {kind: postgres, database: shop}}\n")
+    assert "postgres" not in made
+    source = dict(made.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
+    assert masked(source) == "postgresql://app:******@db:5432/shop?sslmode=disable"
+
+
+def test_a_kind_may_use_a_part_of_another() -> None:
+    own = """
+        x-devenv: {about: a, uses: [postgres/own]}
+        services: {own: {image: "x", environment: [URL=$${x} ${postgres.url}]}}
+    """
+    made = stack(API.format("own"), {"own": own.replace("[URL", '["URL').replace("url}]", 'url}"]')})
+    assert masked(dict(made.unit("own").env)["URL"]) == "${x} postgresql://app:******@postgres:5432/own"
+    assert made.unit("own").needs == (Need("postgres"), Need("postgres-databases", done=True))
+    assert "in own;" in " ".join(map(str, made.unit("postgres-databases").command or ()))
+
+
+def test_what_a_kind_uses_may_not_be_called_as_a_service_is() -> None:
+    with pytest.raises(ManifestInvalid, match="the postgres that another kind uses has that name already"):
+        stack(API.format("prometheus") + "  postgres: {image: x}\n")
+
+
+TARGETS = 'infra: {prometheus: {targets: ["${api.host}:80", "a\\"b"]}}\n'
+SECRETS = {"PROMETHEUS_TOKEN": 'to"ken', "BILLING_TOKEN": "bill", "POSTGRES_PASSWORD": "p"}
+
+
+@pytest.mark.parametrize("backend", ["compose", "kubernetes"])
+def test_a_configuration_file_names_services_options_and_secrets(backend: str) -> None:
+    made = stack(API.format("prometheus") + TARGETS)
+    assert made.secrets == {"BILLING_TOKEN"}
+    if backend == "compose":
+        bundle = compose.render(made, Source(secrets=SECRETS))
+        text = bundle.files["files/prometheus/etc_prometheus_prometheus.yml"]
+        assert "bill" not in bundle.files["compose.yaml"]
+    else:
+        rendered = kubernetes.render(made, Source(secrets=SECRETS))
+        assert "bill" not in rendered.files["stack.yaml"].replace("billing", "")
+        objects = yaml.safe_load_all(rendered.files["secrets.yaml"])
+        held = next(one for one in objects if one["metadata"]["name"] == "prometheus")
+        ((_, raw),) = held["data"].items()
+
+        text = base64.b64decode(raw).decode()
+    assert text.startswith("# $1 and ${x} are Prometheus's own.\n")
+    scrape = yaml.safe_load(text)["scrape_configs"]
+    assert [job["static_configs"][0]["targets"] for job in scrape] == [
+        ["api:80", 'a"b'],
+        ["prometheus-postgres:9187"],
+        ["billing.acme.io"],
+    ]
+    assert scrape[0]["authorization"]["credentials"] == SECRETS["PROMETHEUS_TOKEN"]
+    assert scrape[2]["basic_auth"]["password"] == "bill"
+
+
+def test_a_changed_option_or_secret_of_a_configuration_file_makes_its_container_stale() -> None:
+    plain, targets = (stack(API.format("prometheus") + more).unit("prometheus") for more in ("", TARGETS))
+    assert fingerprint(plain, {}) != fingerprint(targets, {})
+    assert fingerprint(plain, {"BILLING_TOKEN": "1"}) != fingerprint(plain, {"BILLING_TOKEN": "2"})
+
+
+DOOR = """
+    x-devenv:
+      about: A gateway of another name
+      gateway: {config: /etc/door.yml, port: 80}
+    services: {door: {image: "door:1", ports: [{name: web, target: 80}]}}
+"""
+
+
+def test_a_gateway_is_what_says_that_it_is_one() -> None:
+    routed = "name: a\nservices:\n  api: {image: x, port: 80, route: /}\n"
+    own = stack(routed + "infra: {door: {}}\n", {"door": DOOR})
+    assert own.gateway is not None
+    assert own.gateway.unit == "door"
+    assert "kong" not in own
+    assert [unit.name for unit in own.units if unit.gateway] == ["door"]
+    assert [unit.name for unit in stack(routed).units if unit.gateway] == ["kong"]
+
+
+def test_an_option_that_is_no_amount_where_one_is_wanted_is_said_with_its_place() -> None:
+    with pytest.raises(UsageError, match='"lots" is not an amount of memory') as refused:
+        stack(API.format("elasticsearch") + "infra: {elasticsearch: {kibana_memory: lots}}\n")
+    assert refused.value.where == "infra.elasticsearch: mem_limit"
+    assert refused.value.hint == "write 256Mi or 1Gi"
