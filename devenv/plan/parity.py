@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from devenv.manifest.used import Used
+if TYPE_CHECKING:  # pydantic comes with it, and declaring needs none
+    from devenv.manifest.used import Used
 
 Level = Literal["same", "emulated", "lost"]
 LEVELS: tuple[Level, ...] = ("same", "emulated", "lost")

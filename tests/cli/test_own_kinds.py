@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from .conftest import Devenv
+
+ROOT = Path(__file__).resolve().parents[2]
 
 QUEUE = """
 x-devenv:
@@ -67,3 +72,27 @@ def test_kinds_name_a_folder_of_the_project(
     refused = devenv("plan")
     assert refused.exit_code == 2
     assert f"kinds: {problem}" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "render"])
+def test_an_unchanged_manifest_is_not_parsed_again(command: str, project: Path, tmp_path: Path) -> None:
+    script = f"""
+import sys
+from devenv.backends import BACKENDS
+from devenv.cli import app
+from devenv.render import DECLARED
+
+BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
+try:
+    app(["{command}", "-b", "fake"])
+finally:
+    parsers = ("pydantic", "devenv.stack.catalogue", "devenv.manifest.parse")
+    print([name for name in parsers if name in sys.modules], file=sys.stderr)
+"""
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-c", script]
+    runs = [
+        subprocess.run(argv, capture_output=True, text=True, env=env, cwd=project, check=True)
+        for _ in range(2)
+    ]
+    assert runs[1].stderr.splitlines()[-1] == "[]"
