@@ -192,7 +192,7 @@ class Project:
                 *notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.held),
                 *notes.moved_namespace(outline, observed, namespace),
                 *map(notes.refused_port, decided.conflicts),
-                *(lost_addresses(stack) if backend.renderer == "kubernetes" else ()),
+                *(_lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()),
                 *_unreachable(elsewhere),
                 *notes.only_for_new_data(stack, observed, fingerprints),
             ),
@@ -323,6 +323,12 @@ class Project:
             for row in self.parity()
             if row.support[backend].level == "lost"
         ]
+
+
+def _lost_on_kubernetes(stack: Stack) -> list[str]:
+    from devenv.render.kubernetes.parity import lost_extras
+
+    return [*lost_addresses(stack), *lost_extras(stack)]
 
 
 def _schema() -> str:

@@ -14,6 +14,7 @@ from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
+from devenv.render.kubernetes.parity import lost_extras
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Need, Stack, fingerprint
 from devenv.stack.ports import allot
@@ -131,6 +132,13 @@ def test_a_changed_option_or_secret_of_a_configuration_file_makes_its_container_
     plain, targets = (stack(API.format("prometheus") + more).unit("prometheus") for more in ("", TARGETS))
     assert fingerprint(plain, {}) != fingerprint(targets, {})
     assert fingerprint(plain, {"BILLING_TOKEN": "1"}) != fingerprint(plain, {"BILLING_TOKEN": "2"})
+
+
+def test_what_a_kind_asks_for_and_a_cluster_does_not_do_is_said() -> None:
+    assert lost_extras(stack(API.format("elasticsearch"))) == [
+        "elasticsearch: ulimits does nothing here: Kubernetes has nothing like ulimits"
+    ]
+    assert lost_extras(stack(API.format("postgres"))) == []
 
 
 DOOR = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devenv.plan.parity import SAME, Fields, Support, emulated, lost
+from devenv.stack.model import Stack
 
 _WORKLOAD: Mapping[str, Support] = {
     "build": emulated("built on this machine, then carried to the nodes or pushed to the registry"),
@@ -95,3 +96,13 @@ EXTRA: Mapping[str, Support] = {
 def of_extra(key: str) -> Support:
     """How far a Compose key of a catalogue file is honoured."""
     return EXTRA.get(key) or lost(f"Kubernetes has nothing like {key}")
+
+
+def lost_extras(stack: Stack) -> list[str]:
+    """What kinds ask for in Compose's keys and a cluster does not do, a line each."""
+    return [
+        f"{unit.name}: {key} does nothing here: {of_extra(key).reason}"
+        for unit in stack.units
+        for key in unit.extra
+        if of_extra(key).level == "lost"
+    ]
