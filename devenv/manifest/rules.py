@@ -171,6 +171,7 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             if name in seen:
                 yield (section, name), f"{seen[name]}.{name} has that name already", "one name, one thing"
             seen.setdefault(name, section)
+    parts: dict[str, str] = {}
     for name, kind in scope.infra.items():
         if name == kind and seen.get(name) in ("services", "jobs"):
             what = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
@@ -179,8 +180,14 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             yield (seen[name], name), f"{what} has that name already", hint
         for service in scope.kinds[kind].services if kind in scope.kinds else ():
             own = unit_name(service, kind=kind, name=name)
-            if own != name and own in seen:
+            if own == name:
+                continue
+            if own in seen:
                 yield (seen[own], own), f"{name} has a part of that name", "call it something else"
+            elif other := parts.get(own) or (own if own in scope.infra else ""):
+                hint = f"rename one: infra: {{other-name: {{kind: {kind}}}}}"
+                yield ("infra", name), f"it has a part called {own}, as {other} has", hint
+            parts.setdefault(own, name)
 
 
 @dataclass(frozen=True, slots=True)

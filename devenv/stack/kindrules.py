@@ -259,7 +259,7 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
             yield path, value
         case dict():
             for key, item in value.items():
-                yield from ((path, text) for _, text in _strings(key, path))
+                yield path, key
                 yield from _strings(item, (*path, key))
         case list():
             for index, item in enumerate(value):

@@ -66,6 +66,20 @@ def test_a_service_of_a_kind_and_a_service_of_the_stack_cannot_share_a_name() ->
         stack(API.format("elasticsearch") + "  kibana: {image: x}\n")
 
 
+BESIDE = "x-devenv: {about: a}\nservices: {NAME: {image: x}, side: {image: x}}\n"
+
+
+def test_services_of_two_kinds_cannot_share_a_name_until_one_is_renamed() -> None:
+    kinds = {name: BESIDE.replace("NAME", name) for name in ("left", "right")}
+    with pytest.raises(ManifestInvalid, match="infra.right: it has a part called side, as left has"):
+        stack(API.format("left, right"), kinds)
+    made = stack(API.format("left, other") + "infra: {other: {kind: right}}\n", kinds)
+    assert {unit.name for unit in made.units} == {"left", "side", "other", "other-side", "api"}
+    kinds["side"] = "x-devenv: {about: a}\nservices: {side: {image: x}}\n"
+    with pytest.raises(ManifestInvalid, match="infra.left: it has a part called side, as side has"):
+        stack(API.format("left, side"), kinds)
+
+
 def test_what_a_kind_uses_comes_with_it_and_is_there_first() -> None:
     made = stack(API.format("prometheus"))
     assert made.unit("prometheus").needs == (Need("postgres"),)

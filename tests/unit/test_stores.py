@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from devenv import assets
 from devenv.backends.base import Work
 from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError
 from devenv.manifest.versions import name_and_tag, numbers
 from devenv.plan.model import Observed
 from devenv.plan.planner import Intent, Situation, plan_up
+from devenv.render import kubernetes
+from devenv.render.bundle import Source
 from devenv.stack.mounts import unkept
 from tests.fakes import FakeBackend, Machine
 
@@ -48,6 +51,15 @@ def test_a_version_beside_an_image_says_what_the_tag_does_not() -> None:
     store = unit(STORE.format('postgres, image: "acme/shop-db:3", version: "15"'), "store")
     assert store.version == "15"
     assert [volume.target for volume in store.volumes] == [OLD]
+
+
+@pytest.mark.parametrize(("image", "inside"), [("postgres:15", True), ("postgres:18", False)])
+def test_a_cluster_gets_what_differs_for_the_version_in_the_tag(image: str, inside: bool) -> None:
+    made = stack(STORE.format(f"postgres, image: '{image}'"))
+    overrides = assets.overrides(kubernetes.override_names(made))
+    secrets = dict.fromkeys(made.generated, "p")
+    rendered = kubernetes.render(made, Source(secrets=secrets, overrides=overrides)).files["stack.yaml"]
+    assert ("/var/lib/postgresql/data/pgdata" in rendered) is inside
 
 
 TOO_OLD = {
