@@ -143,7 +143,7 @@ def _followed(
 ) -> Batches:
     queue: Queue[Sequence[LogLine] | None] = Queue(maxsize=AHEAD)
     for source in sources:
-        arguments = (engine, source, queue, tail, since)
+        arguments = (engine, source, queue, tail, since, stop)
         threading.Thread(target=_follow, args=arguments, daemon=True).start()
     left = len(sources)
     while left and not stop.is_set():
@@ -163,6 +163,7 @@ def _follow(
     queue: Queue[Sequence[LogLine] | None],
     tail: int | None,
     since: int | None,
+    stop: threading.Event,
 ) -> None:
     container, shown = source.container, ""
     last = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}" if tail == 0 else ""
@@ -173,7 +174,7 @@ def _follow(
                 if batch:
                     queue.put(batch)
                     last = max(last, *map(TIME, batch))
-            if not source.lasting:
+            if not source.lasting or stop.is_set():
                 return
             container = engine.next_start(source.stack, source.unit)
             # From here on every line counts, but none twice: a restarted container still has its old ones.
