@@ -31,10 +31,7 @@ ADAPTERS = {
 }
 """Client -> the file that may know it."""
 
-CYCLES = {
-    frozenset({"devenv.backends.compose.backend", "devenv.backends.compose.session"}),
-    frozenset({"devenv.backends.kube.backend", "devenv.backends.kube.session"}),
-}
+CYCLES = set[frozenset[str]]()
 """Files that import each other and have not been taken apart yet. Whoever does takes them off this list."""
 
 Imports = Mapping[str, Mapping[str, int]]
