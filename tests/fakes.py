@@ -193,6 +193,10 @@ class FakeSession:
         self.machine.done.append(f"remove {unit}")
         self.machine.units.pop(unit, None)
 
+    def clear(self, unit: Unit, id: str) -> None:
+        self.machine.done.append(f"clear {unit.name}")
+        self.machine.units.pop(unit.name, None)
+
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         self.machine.done.append(f"run {unit.name}: {' '.join(argv)}")
         return 0

@@ -249,6 +249,10 @@ class Session(Protocol):
         """Remove a unit with all that is its own but its data; with an `id`, only what has that id."""
         ...
 
+    def clear(self, unit: Unit, id: str) -> None:
+        """Remove a store with its half-made data. Raises `DevenvError` where that is complete after all."""
+        ...
+
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         """Run a unit once in the foreground, with another command if one is given."""
         ...

@@ -140,9 +140,13 @@ class Engine:
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
 
+    @speaks
     def last_check(self, container: str) -> str:
-        """What the engine's check got last in this run of a container."""
-        state = self.inspect(container)["State"]
+        """What the engine's check got last in this run of a container; nothing of one that is gone."""
+        try:
+            state = self.api.inspect_container(container)["State"]
+        except docker.errors.NotFound:
+            return ""
         began = datetime.fromisoformat(state["StartedAt"])
         checks = state.get("Health", {}).get("Log") or ()
         outputs = [check["Output"] for check in checks if datetime.fromisoformat(check["Start"]) >= began]
@@ -154,6 +158,15 @@ class Engine:
             return bool(self.inspect(container)["State"].get("OOMKilled"))
         except Refused:  # gone meanwhile
             return False
+
+    @speaks
+    def has_file(self, container: str, path: str) -> bool:
+        """Whether there is such a file in a container, which need not run, or in its volumes."""
+        try:
+            self.api.get_archive(container, path)
+        except docker.errors.NotFound:
+            return False
+        return True
 
     # -- doing
 
@@ -183,6 +196,12 @@ class Engine:
                 if self._states.get(container, NEVER).began < state.began:
                     self._states[container] = state
                     self._changed.notify_all()
+
+    @speaks
+    def stop(self, container: str) -> None:
+        """Stop a container, giving it the time it asks for; gone already is fine."""
+        with suppress(docker.errors.NotFound):
+            self.api.stop(container)
 
     @speaks
     def remove(self, container: str) -> None:

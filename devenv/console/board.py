@@ -105,6 +105,7 @@ class Board:
 _DOING = {
     Op.PULL: "pulling",
     Op.BUILD: "building",
+    Op.CLEAR: "clearing",
     Op.APPLY: "starting",
     Op.RESTART: "restarting",
     Op.WAIT: "starting",

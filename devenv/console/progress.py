@@ -34,6 +34,7 @@ def headline(console: Console, event: Planned) -> str:
         (Op.APPLY, "to start"),
         (Op.RESTART, "to restart"),
         (Op.REMOVE, "to remove"),
+        (Op.CLEAR, "to make anew"),
     )
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
     left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"

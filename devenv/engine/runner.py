@@ -151,4 +151,5 @@ _VERBS: Mapping[Op, Callable[[Step, Workbench, Say], None]] = {
     Op.FORWARD: lambda step, bench, say: bench.session.forward(),
     Op.RESTART: lambda step, bench, say: bench.session.restart(step.target, step.id),
     Op.REMOVE: lambda step, bench, say: bench.session.remove(step.target, step.id),
+    Op.CLEAR: lambda step, bench, say: bench.session.clear(bench.stack.unit(step.target), step.id),
 }

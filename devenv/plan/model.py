@@ -22,6 +22,7 @@ class Op(StrEnum):
     FORWARD = "forward"
     RESTART = "restart"
     REMOVE = "remove"
+    CLEAR = "clear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Step:
     """One thing to do to one unit (or image, backend, or the stack), after others, for a reason.
 
     `units`: for `prepare`, those that can be created already. `recreate`: for `apply`, replace what is
-    there. `id`: for `restart` and `remove`, the backend's own name of the object, which only it can read.
+    there. `id`: for `restart`, `remove` and `clear`, the backend's own name of the object, which only it
+    can read.
     """
 
     number: int
@@ -71,9 +73,10 @@ class Plan:
 class Found:
     """A unit as it was observed: `state` is the engine's word, `healthy` is None where nobody checks.
 
-    `id` is the backend's own name for it. `stand_in`: its image stands in for the real one, as on a
-    machine without a registry. `serves`: service -> paths, on the gateway. `detail` is what a person has to
-    know beside the state.
+    `id` is the backend's own name for it. `half_made`: a store whose first start ended before it had done
+    all that it does once, so that its data holds nothing of the user's. `stand_in`: its image stands in for
+    the real one, as on a machine without a registry. `serves`: service -> paths, on the gateway. `detail` is
+    what a person has to know beside the state.
     """
 
     unit: str
@@ -93,6 +96,7 @@ class Found:
     gateway: bool = False
     serves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     probe: str = ""
+    half_made: bool = False
     stand_in: bool = False
     detail: str = ""
 

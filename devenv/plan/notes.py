@@ -59,7 +59,9 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
     """What changed and counts only for new data, where a store has some, and the ways out."""
     for unit in stack.units:
         found = observed.units.get(unit.name)
-        if unit.data is None or found is None or found.stack != stack.id or found.state == "created":
+        if unit.data is None or found is None or found.stack != stack.id:
+            continue
+        if found.state == "created" or found.half_made:
             continue
         later = dict(unit.data.later)
         changed = outdated(found.fingerprint, fingerprints[unit.name])

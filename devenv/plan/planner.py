@@ -108,6 +108,7 @@ class _Planner:
         start = self._start(needed=bool(stale or builds))
         moved = self._move(start)
         removed = [] if only else self._remove_orphans()
+        removed += self._clear(units, start)
         pulls = self._pulls([*units, *images], start) if stale or images else []
         prepared: list[int] = []
         if stale or builds or pulls:
@@ -127,6 +128,8 @@ class _Planner:
         found = self._found.get(unit.name)
         if found is None:
             return _Stale("not found")
+        if found.half_made:
+            return _Stale("half-made data is made anew")
         wanted = self.situation.fingerprints[unit.name]
         if found.fingerprint != wanted:
             return _Stale("; ".join(_changes(unit, found.fingerprint, wanted)), recreate=True)
@@ -199,6 +202,12 @@ class _Planner:
             elif name not in self.stack:
                 removals.append((name, "not in the manifest any more", ""))
         return [self._add(Op.REMOVE, name, cause, [], id=id) for name, cause, id in removals]
+
+    def _clear(self, units: list[Unit], after: list[int]) -> list[int]:
+        """Remove stores whose data was left half made, and that data: it was never complete."""
+        half_made = [found for unit in units if (found := self._found.get(unit.name)) and found.half_made]
+        cause = "its first start did not finish: the data is half made"
+        return [self._add(Op.CLEAR, found.unit, cause, after, id=found.id) for found in half_made]
 
     def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
         cause = "has steps to run" if self.observed.prepared else "network missing"

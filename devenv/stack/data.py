@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from devenv.stack import text
 from devenv.stack.kindfile import Data as Declared
 from devenv.stack.kindfile import Service
-from devenv.stack.model import Data, File
+from devenv.stack.labels import HALF_MADE
+from devenv.stack.model import Data, File, Unit
 from devenv.stack.text import Text
 
 
@@ -28,6 +32,35 @@ def data_of(
 
     made = tuple((name, value(name)) for name in (*declared.new, *declared.later))
     return Data(made, tuple(declared.later.items()))
+
+
+def guarded(unit: Unit, scripts: str) -> Unit:
+    """A store whose data tells when it is half made, where scripts of the project run while it is new.
+
+    A file lies in the data from before the first script until after the last. Where it still lies once the
+    check can come in, the first start ended in between. Data that is older than this has no such file.
+    """
+    runs = any(file.target.startswith(f"{scripts}/") for file in unit.files)
+    if not (scripts and runs and unit.data and unit.probe and unit.volumes):
+        return unit
+    mark = posixpath.join(unit.volumes[0].target, ".devenv-unfinished")
+    begin = _script(f"{scripts}/{FIRST}", f'touch {mark} || echo "half-made data will go unnoticed"\n')
+    end = _script(f"{scripts}/{LAST}", f"rm -f {mark}\n")
+    check = f'"$@" && {{ test ! -e {mark} || {{ echo "{HALF_MADE}: the data is half made"; exit 1; }}; }}'
+    return replace(
+        unit,
+        files=(*unit.files, begin, end),
+        probe=replace(unit.probe, command=("sh", "-c", check, "sh", *unit.probe.command)),
+        data=replace(unit.data, unfinished=mark),
+    )
+
+
+FIRST, LAST = "000000-devenv-begin.sh", "zz-devenv-end.sh"
+"""Before and after all others, in the order of bytes and in that of a language."""
+
+
+def _script(target: str, content: str) -> File:
+    return File(target, content=content, digest=text.digest(content))
 
 
 def _files_of(option: str, service: Service, files: Sequence[File]) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from devenv.manifest.models import Infra
 from devenv.manifest.rules import unit_name
 from devenv.stack import kindfile, shell, text
 from devenv.stack.catalogue import Kind
-from devenv.stack.data import data_of
+from devenv.stack.data import data_of, guarded
 from devenv.stack.kindfile import Healthcheck, KindFile
 from devenv.stack.kindrules import TEMPLATE
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume
@@ -210,7 +210,7 @@ class Instance:
         own = self.env if main else {}
         of_main = main or service.image in (self.main.image, "${image}")
         mounted = (*self._configs(service, look_up), *self._project_files(service, files))
-        return Unit(
+        unit = Unit(
             name=self.unit(key),
             role="infra" if service.once is None else "setup",
             image=self.image if main else self._public(service.image, look_up, "image"),
@@ -243,6 +243,7 @@ class Instance:
             compose=declared.compose,
             kubernetes=declared.kubernetes,
         )
+        return guarded(unit, block.data.scripts) if main and block.data else unit
 
     def _process(self) -> Process | None:
         recipe = self.kind.block.process
@@ -279,7 +280,7 @@ class Instance:
             names = [text.public(pattern, f"infra.{self.name}") for pattern in patterns]  # type: ignore[union-attr]
             matched = [file for name in names for file in files.get(name, ())]
             for index, (path, digest) in enumerate(matched):
-                yield File(f"{folder}/{index:02d}-{path.rsplit('/', 1)[-1]}", source=path, digest=digest)
+                yield File(f"{folder}/{100 + index}-{path.rsplit('/', 1)[-1]}", source=path, digest=digest)
 
     def _links(self, key: str, view: View) -> Iterator[Link]:
         for label, port in self.kind.block.links.items():

@@ -319,11 +319,13 @@ class Data(Model):
     """What becomes of options, and of variables in `env`, once the store has data.
 
     `new` count only while it is new; `later` are brought about in data that is there by the service's own
-    check: an option, and what is done to it in a word ("set").
+    check: an option, and what is done to it in a word ("set"). `scripts` is the folder whose shell scripts,
+    and what else lies there, run once in the order of their names, as the server's own user.
     """
 
     new: list[str] = Field([])
     later: dict[str, str] = Field({})
+    scripts: str = ""
 
 
 class Block(Model):

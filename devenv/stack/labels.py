@@ -19,6 +19,9 @@ LABEL = "devenv.dev/"
 BUILT_AS = "built-as"
 """On an image: the very name that it was built under. Its other names are others', as are its offspring."""
 
+HALF_MADE = "the first start did not finish"
+"""What a store's check says of data that was left half made."""
+
 
 @dataclass(frozen=True, slots=True)
 class PortLabel:
@@ -42,6 +45,7 @@ class Labels:
     version: str = ""
     fingerprint: str = ""
     probe: str = ""
+    unfinished: str = ""
     gateway: bool = False
     ports: tuple[PortLabel, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
@@ -72,6 +76,7 @@ def description(stack: Stack, unit: Unit, fingerprint: str) -> dict[str, str]:
         "ports": _json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
         "links": _json([[link.label, link.url] for link in unit.links]),
         "probe": f"{probe.kind}:{probe.port}{probe.path}" if probe else "",
+        "unfinished": unit.data.unfinished if unit.data else "",
         "gateway": _json(_serves(stack)) if stack.gateway and stack.gateway.unit == unit.name else "",
     }
     return {LABEL + key: value for key, value in values.items() if value not in ("", "[]")}
@@ -97,6 +102,7 @@ def read(labels: Mapping[str, str]) -> Labels:
         version=value("version"),
         fingerprint=value("fingerprint"),
         probe=value("probe"),
+        unfinished=value("unfinished"),
         gateway=bool(gateway),
         ports=tuple(
             PortLabel(name, container, wanted or 0, host or 0)

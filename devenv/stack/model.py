@@ -106,10 +106,12 @@ class Data:
     """What a store makes while its data is new: option or variable -> value, or its files' digests.
 
     `later`: those that its check brings about in data that is there -> what is done to it, in a word.
+    `unfinished`: a file that lies in the data from before the first script until after the last one.
     """
 
     made: tuple[tuple[str, Any], ...] = ()
     later: tuple[tuple[str, str], ...] = ()
+    unfinished: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +334,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             (file.target, file.digest, [secrets.get(name, "") for name in (file.secret, *file.holds)])
             for file in unit.files
         ],
-        "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs],
+        "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs, *_marks(unit)],
         "health": unit.probe and {one.name: getattr(unit.probe, one.name) for one in fields(unit.probe)},
         "settings": [
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
@@ -348,6 +350,10 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
         return text.digest(repr(value), *(secrets.get(name, "") for name in used))[:8]
 
     return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
+
+
+def _marks(unit: Unit) -> tuple[str, ...]:
+    return (unit.data.unfinished,) if unit.data and unit.data.unfinished else ()
 
 
 def differences(old: str, new: str) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import docker
 import pytest
 
-from .checkout import Checkout
+from .checkout import Checkout, eventually
 
 pytestmark = pytest.mark.engine
 
@@ -84,3 +85,72 @@ def test_user_password_and_database_are_made_in_the_data_of_mysql(checkout: Chec
     assert failed.seconds < 60  # the check has 180
     assert "Access denied for user 'root'@'localhost'" in failed.stderr
     assert "user and root_password count only for new data" in failed.stderr
+
+
+BROKEN, WHOLE = "CREATE TABLE kept (id int);\nSELECT 1/0;\n", "CREATE TABLE kept (id int);\n"
+
+
+def test_data_whose_seed_failed_is_made_anew_and_complete_data_never(checkout: Checkout) -> None:
+    checkout.write("seed.sql", BROKEN)
+    postgres(checkout, "seed: seed.sql")
+    failed = checkout.devenv("up", "-d", exits=1)
+    assert "division by zero" in failed.stderr
+    assert "the first start did not finish" in checkout.devenv("status", exits=1).stdout
+    checkout.write("seed.sql", WHOLE)
+    plan = checkout.devenv("plan").stdout
+    assert "clear db (its first start did not finish: the data is half made)" in plan
+    assert "apply db (half-made data is made anew)" in plan
+    checkout.devenv("up", "-d")
+    checkout.devenv("exec", "db", "psql", "-U", "app", "-c", "INSERT INTO kept VALUES (1)")
+    checkout.write("seed.sql", BROKEN)  # counts for new data only: there is none
+    checkout.devenv("up", "-d")
+    checkout.devenv("down")
+    checkout.devenv("up", "-d")
+    assert checkout.devenv("exec", "db", "psql", "-XAt", "-U", "app", "-c", "TABLE kept").stdout == "1\n"
+
+
+def test_a_server_on_half_made_data_is_not_healthy_and_down_leaves_none_of_it(
+    checkout: Checkout, engine: docker.DockerClient
+) -> None:
+    checkout.write("seed.sql", BROKEN)
+    postgres(checkout, "seed: seed.sql")
+    checkout.devenv("up", "-d", exits=1)
+    engine.containers.get(checkout.units()["db"].id).start()  # as a restart of the machine may
+    eventually(lambda: "unhealthy" in checkout.devenv("status", exits=1).stdout, within=40)
+    assert "clear db" in checkout.devenv("plan").stdout
+    assert "db: the first start did not finish" in checkout.devenv("down").stderr
+    assert checkout.volumes() == []
+
+
+def test_half_made_data_without_its_container_is_refused_and_then_made_anew(
+    checkout: Checkout, engine: docker.DockerClient
+) -> None:
+    checkout.write("seed.sql", BROKEN)
+    postgres(checkout, "seed: seed.sql")
+    checkout.devenv("up", "-d", exits=1)
+    checkout.write("seed.sql", WHOLE)
+    engine.containers.get(checkout.units()["db"].id).remove()  # its volume stays
+    refused = checkout.devenv("up", "-d", exits=1)
+    assert refused.seconds < 30
+    assert "the first start did not finish" in refused.stderr
+    assert "devenv up makes it anew" in refused.stderr
+    checkout.devenv("up", "-d")
+    checkout.devenv("exec", "db", "psql", "-U", "app", "-c", "TABLE kept")
+
+
+def test_a_seed_that_fails_in_mysql_leaves_nothing_that_counts_as_complete(checkout: Checkout) -> None:
+    checkout.write("seed.sql", "CREATE TABLE kept (id int);\nSELECT nonsense;\n")
+    mysql(checkout, "seed: seed.sql")
+    checkout.devenv("up", "-d", exits=1)
+    checkout.write("seed.sql", WHOLE)
+    assert "apply db (half-made data is made anew)" in checkout.devenv("plan").stdout
+    checkout.devenv("up", "-d")
+
+
+def test_a_seed_that_fails_in_mongo_leaves_nothing_that_counts_as_complete(checkout: Checkout) -> None:
+    checkout.write("seed.js", "db.kept.insertOne({a: 1})\nthrow new Error('no')\n")
+    checkout.manifest("infra: {db: {kind: mongo, seed: seed.js}}")
+    checkout.devenv("up", "-d", exits=1)
+    checkout.write("seed.js", "db.kept.insertOne({a: 1})\n")
+    assert "apply db (half-made data is made anew)" in checkout.devenv("plan").stdout
+    checkout.devenv("up", "-d")

@@ -172,6 +172,19 @@ def test_a_changed_seed_counts_only_for_new_data_and_the_ways_out_are_said() -> 
     assert [*only_for_new_data(after, empty, fingerprints(after))] == []
 
 
+def test_half_made_data_goes_with_its_store_before_anything_is_made_anew() -> None:
+    made = shop()
+    half = replace(running(made).units["postgres"], id="c1", state="exited", exit_code=3, half_made=True)
+    assert planned(made, running(made, postgres=half), "postgres") == expect("""
+        [] -> #1 clear postgres (its first start did not finish: the data is half made)
+        [1] -> #2 prepare shop (has steps to run)
+        [2] -> #3 apply postgres (half-made data is made anew)
+        [3] -> #4 wait postgres
+    """)
+    (step,) = plan_up(made, situation(made, running(made, postgres=half)), Intent()).of(Op.CLEAR)
+    assert (step.target, step.id) == ("postgres", "c1")
+
+
 def test_what_stopped_is_started_and_what_crashed_too() -> None:
     observed = running(
         shop(), web=found("web", state="exited"), orders=found("orders", state="exited", exit_code=3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from devenv.plan.model import Observed
 from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.render import kubernetes
 from devenv.render.bundle import Source
+from devenv.stack.model import Unit
 from devenv.stack.mounts import unkept
 from tests.fakes import FakeBackend, Machine
 
@@ -163,3 +166,54 @@ def test_a_store_that_would_lose_its_data_is_refused_before_it_is_made(before: s
     assert refused.hint == 'say which version of postgres it holds: infra: {store: {version: "..."}}'
     assert machine.done == []
     assert machine.units == dict(observed.units)
+
+
+def seeded(kind: str, seed: str = "seed: [seed.sql, more.sql], ") -> Unit:
+    files = {name: ((name, name),) for name in ("seed.sql", "more.sql")}
+    return unit(f"name: a\ninfra:\n  store: {{kind: {kind}, {seed}memory: 1Gi}}\n", "store", files=files)
+
+
+@pytest.mark.parametrize("kind", ["postgres", "postgres, version: '16'", "mysql", "mongo"])
+def test_a_seeded_store_has_a_mark_in_its_data_from_before_the_first_script_to_after_the_last(
+    kind: str, tmp_path: Path
+) -> None:
+    store = seeded(kind)
+    assert store.data is not None
+    assert posixpath.dirname(store.data.unfinished) == store.volumes[0].target
+    scripts = [file for file in store.files if file.target.startswith("/docker-entrypoint-initdb.d/")]
+    for language in ("C", "en_US.UTF-8"):
+        folder = tmp_path / language
+        folder.mkdir()
+        for name in [*(file.target.rpartition("/")[2] for file in scripts), "000_image.sh", "10_image.sh"]:
+            (folder / name).touch()
+        listed = subprocess.run(
+            ["sh", "-c", "echo *"], cwd=folder, env={"LC_ALL": language}, capture_output=True, check=True
+        )
+        first, *_, last = listed.stdout.decode().split()
+        contents = {file.target.rpartition("/")[2]: file.content for file in scripts}
+        assert str(contents[first]).startswith(f"touch {store.data.unfinished}")
+        assert str(contents[last]).startswith(f"rm -f {store.data.unfinished}")
+
+
+def test_the_check_of_a_seeded_store_refuses_while_the_mark_is_there(tmp_path: Path) -> None:
+    store = seeded("postgres")
+    assert store.probe is not None
+    assert store.data is not None
+    mark = tmp_path / "mark"
+    wrapped = [str(word).replace(store.data.unfinished, str(mark)) for word in store.probe.command[:4]]
+
+    def checked(own: str) -> tuple[int, str]:
+        ended = subprocess.run([*wrapped, "sh", "-c", own], capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout.strip()
+
+    assert (checked("exit 0"), checked("exit 4")) == ((0, ""), (4, ""))
+    mark.touch()
+    assert checked("exit 0") == (1, "the first start did not finish: the data is half made")
+    assert checked("exit 4") == (4, "")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mysql", "mongo", "valkey", "minio"])
+def test_a_store_without_a_seed_runs_nothing_more_than_its_image_does(kind: str) -> None:
+    store = seeded(kind, seed="")
+    assert store.files == ()
+    assert store.data is None or store.data.unfinished == ""

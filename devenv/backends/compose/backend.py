@@ -11,9 +11,11 @@ from devenv import proc
 from devenv.backends import containers, loglines
 from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, Stream, Work
 from devenv.backends.compose.connection import Connection
+from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
 from devenv.plan.model import Found, Observed
 from devenv.stack import labels
+from devenv.stack.labels import HALF_MADE
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -44,6 +46,7 @@ class ComposeBackend:
         units: dict[str, Found] = {}
         strays: list[Found] = []
         taken: dict[int, str] = {}
+        marks: dict[str, str] = {}
         stack = ""
         listed = containers.every(self._connection.address)
         for container in self._connection.engine.containers() if listed is None else listed:
@@ -52,14 +55,34 @@ class ComposeBackend:
                 taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
             elif tags.unit and not containers.one_off(container):
                 stack = tags.stack or stack
+                marks[container["Id"]] = tags.unfinished
                 unit = containers.found(container)
                 if unit.unit in units:  # the engine lists the newest first
                     strays.append(unit)
                 else:
                     units[unit.unit] = unit
         return Observed(
-            units=_probed(units), prepared=bool(units), stack=stack, strays=tuple(strays), taken=taken
+            units=self._judged(_probed(units), marks),
+            prepared=bool(units),
+            stack=stack,
+            strays=tuple(strays),
+            taken=taken,
         )
+
+    def _judged(self, units: Mapping[str, Found], marks: Mapping[str, str]) -> dict[str, Found]:
+        """Which stores that are not up have data that was left half made; of the others nothing is asked."""
+        return {
+            name: replace(unit, half_made=True, detail=HALF_MADE)
+            if (mark := marks[unit.id]) and unit.healthy is not True and self._is_half_made(unit, mark)
+            else unit
+            for name, unit in units.items()
+        }
+
+    def _is_half_made(self, unit: Found, mark: str) -> bool:
+        """While a container runs, its first start may be going on, and only its check knows better."""
+        if unit.running:
+            return HALF_MADE in self._connection.engine.last_check(unit.id)
+        return self._connection.engine.has_file(unit.id, mark)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self._connection.images.have(wanted)
@@ -108,13 +131,21 @@ class ComposeBackend:
             if group:
                 say(f"stopping {', '.join(sorted(map(_unit_of, group)))}")
             with ThreadPoolExecutor(max_workers=16) as pool:
-                list(pool.map(lambda container: self._connection.engine.remove(container["Id"]), group))
+                list(pool.map(lambda container: self._end(container, say), group))
         self._connection.engine.remove_networks(checkout=checkout)
         names = tuple(self._connection.engine.volumes(checkout=checkout))
         for name in names if volumes else ():
             self._connection.engine.remove_volume(name)
         units = tuple(sorted(map(_unit_of, ours)))
         return Removed(units, names if volumes else (), () if volumes else names)
+
+    def _end(self, container: containers.Container, say: Say) -> None:
+        """Stop and remove a container. What a first start left half made goes, too: it is nobody's."""
+        tags = labels.read(container["Labels"])
+        if tags.unfinished and discard_half_made(self._connection.engine, container["Id"]):
+            say(f"{tags.unit}: {HALF_MADE}; what it left is removed, too")
+        else:
+            self._connection.engine.remove(container["Id"])
 
     def open(self, work: Work) -> Session:
         from devenv.backends.compose.session import ComposeSession

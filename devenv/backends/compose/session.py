@@ -12,6 +12,7 @@ from devenv import proc
 from devenv.backends import containers
 from devenv.backends.base import Say, Work
 from devenv.backends.causes import likely
+from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import create_failed, require_docker
 from devenv.backends.compose.waiting import Waiting
 from devenv.errors import Card, DevenvError, UnitFailed
@@ -99,6 +100,10 @@ class ComposeSession:
         container = None if id else self._container(unit)
         if id or container is not None:
             self._engine.remove(id or container["Id"])  # type: ignore[index]
+
+    def clear(self, unit: Unit, id: str) -> None:
+        if not discard_half_made(self._engine, id):
+            raise DevenvError(f"the data of {unit.name} is complete meanwhile", hint="devenv up")
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         flags = ["--rm", "--no-deps", *([] if tty else ["-T"])]

@@ -100,6 +100,13 @@ def events(client: Client, namespace: str, names: Sequence[str], **fields: str) 
     return list(dict.fromkeys(messages))[-EVENTS:]
 
 
+def check_answers(client: Client, pod: Object) -> list[str]:
+    """What the checks of this very pod got while they failed, the latest last."""
+    metadata = pod["metadata"]
+    fields = {"involvedObject.uid": str(metadata["uid"]), "reason": "Unhealthy"}
+    return events(client, metadata["namespace"], [metadata["name"]], **fields)
+
+
 def pending(client: Client, pod: Object) -> dict[str, str]:
     """The claims of a pod that have no volume yet, each with what was said about it last."""
     namespace, found = pod["metadata"]["namespace"], {}

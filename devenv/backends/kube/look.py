@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from devenv.backends.kube import cards
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label
 from devenv.backends.kube.verdict import seen
 from devenv.plan.model import Found, Observed
 from devenv.stack import labels
+from devenv.stack.labels import HALF_MADE
 
 PATIENCE = 60.0  # seconds a cluster may take to list what is on it
 
@@ -27,7 +30,9 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
         unit = label(workload, "unit")
         if not unit:
             continue
-        made = found(workload, [pod for pod in pods if label(pod, "unit") == unit])
+        made = found(workload, own := [pod for pod in pods if label(pod, "unit") == unit])
+        if made.healthy is False and _unfinished(workload) and any(_is_half_made(client, pod) for pod in own):
+            made = replace(made, half_made=True, detail=HALF_MADE)
         if unit in units:  # it was changed from one kind to another, or from one namespace to another
             strays.append(made)
         else:
@@ -53,6 +58,15 @@ def _goes_away(client: Client, namespace: str) -> bool:
             raise
         return False
     return said is None or said["status"].get("phase") == "Terminating"
+
+
+def _unfinished(workload: Object) -> str:
+    return labels.read(workload["metadata"].get("annotations") or {}).unfinished
+
+
+def _is_half_made(client: Client, pod: Object) -> bool:
+    """Whether a store's check has found that; asked only of one that is not ready."""
+    return any(HALF_MADE in answer for answer in cards.check_answers(client, pod))
 
 
 def found(workload: Object, pods: list[Object]) -> Found:

@@ -10,6 +10,7 @@ from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.ground import leave_namespace
 from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
+from devenv.stack.model import Unit
 
 SPARE = 15.0  # seconds beyond a pod's own grace until it counts as stuck
 LOOK = 0.1
@@ -59,6 +60,21 @@ def remove_unit(client: Client, stack: str, namespace: str, unit: str) -> None:
     for kind in OURS:
         for one in resources.ours(kind, namespace, stack=stack, unit=unit):
             client.delete(resources.of(one), uid=one["metadata"]["uid"])
+
+
+def remove_store(client: Client, stack: str, namespace: str, unit: Unit, pods: Sequence[Object]) -> None:
+    """A store and the claims of its own volumes, and so its data."""
+    resources = Resources(client)
+    for kind in WORKLOADS:
+        for workload in resources.ours(kind, namespace, stack=stack, unit=unit.name):
+            client.delete(resources.of(workload), uid=workload["metadata"]["uid"])
+    stuck = _gone(client, pods, resources)
+    if stuck:
+        raise _stay(client, stuck)
+    names = {f"{volume.name}-{unit.name}-0" for volume in unit.volumes}
+    for claim in resources.ours(CLAIM, namespace, stack=stack):
+        if claim["metadata"]["name"] in names:
+            client.delete(resources.of(claim), uid=claim["metadata"]["uid"])
 
 
 def remove_others(client: Client, resources: Resources, wanted: Object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -17,6 +18,7 @@ from devenv.backends.images import Images
 from devenv.backends.kube import forwards, ground, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
+from devenv.backends.kube.channels import ExecStream, exec_in
 from devenv.backends.kube.client import Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
@@ -24,6 +26,7 @@ from devenv.backends.kube.resources import PLURALS, WORKLOADS, kind_of, label
 from devenv.backends.kube.target import Target
 from devenv.backends.kube.verdict import RESTARTED, Wanted
 from devenv.backends.kube.waiting import PATIENCE, Waiting
+from devenv.errors import DevenvError
 from devenv.stack import labels
 
 if TYPE_CHECKING:
@@ -187,6 +190,30 @@ class KubeSession:
             self._client.delete(self._resources.path(look.workload_kind(kind), namespace, name))
         else:
             removal.remove_unit(self._client, self.target.stack, self.target.namespace, unit)
+
+    def clear(self, unit: Unit, id: str) -> None:
+        mark = unit.data.unfinished if unit.data else ""
+        pods = self._current(unit.name)
+        if not mark or not any(self._has_file(unit, pod, mark) for pod in pods):
+            raise DevenvError(f"the data of {unit.name} is complete meanwhile", hint="devenv up")
+        removal.remove_store(
+            self._client, self.target.stack, self.target.namespace, unit, [dict(pod) for pod in pods]
+        )
+
+    def _has_file(self, unit: Unit, pod: pod_of.Pod, path: str) -> bool:
+        test = exec_in(
+            self._client,
+            self.target.namespace,
+            pod_of.name(pod),
+            ["test", "-e", path],
+            container=unit.name,
+            stdin=False,
+            tty=False,
+        )
+        with closing(ExecStream(test)) as stream:
+            while stream.receive():
+                pass
+            return stream.exit_code == 0
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         from devenv.backends.kube import oneoff

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from devenv.backends.base import Interrupted
+from devenv.backends.causes import HOPELESS
 from devenv.backends.kube import cards
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
@@ -20,6 +21,7 @@ from devenv.stack.model import Stack, Unit
 PATIENCE = 60.0  # seconds an API server may be away
 STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
 SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
+ASKING = 2.0  # seconds between two questions why a store is not ready
 BARREN = 2.0  # seconds without a pod after which we ask why
 NOBODY = r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # what no waiting mends about a claim
 ROUTED = 1.0  # seconds a node may take to learn where a Service leads: kube-proxy writes rules once a second
@@ -44,6 +46,7 @@ class Waiting:
             ended = () if unit.one_shot else pods.of(unit.name)
             wanted = Wanted(fingerprint, ended=pod_of.all_ends(ended))
         began, running, seen = pods.clock(), 0.0, set[str]()
+        asked = began
         while not stop.is_set():
             if pods.trouble is not None:  # what nobody can see is neither ready nor late
                 if pods.away() > PATIENCE:
@@ -63,6 +66,9 @@ class Waiting:
             if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
                 self._until_routed(stop)
                 return
+            if unit.role == "infra" and begun and now - asked > ASKING:
+                asked = now
+                self._check_answers(found)
             if (running and now - running > limit) or passed > STARTING + limit:
                 raise self._late(found)
             if not found and passed > BARREN:
@@ -93,6 +99,14 @@ class Waiting:
         verb = "did not end" if self.unit.one_shot else "was not ready"
         pod = pod_of.name(found[0]) if found else ""
         return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod))
+
+    def _check_answers(self, found: Sequence[pod_of.Pod]) -> None:
+        """Raises `UnitFailed` when a store's check got what no waiting mends."""
+        for pod in found:
+            answers = cards.check_answers(self.client, dict(pod))
+            if answers and HOPELESS.search(answers[-1]):
+                facts = (("answer", answers[-1]),)
+                raise self._failed(Verdict(failed="cannot be entered", pod=pod_of.name(pod), facts=facts))
 
     def _check_barren(self) -> None:
         """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""

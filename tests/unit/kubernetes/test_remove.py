@@ -8,6 +8,7 @@ from devenv.backends.kube import remove
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.errors import DevenvError
+from devenv.stack.model import Unit, Volume
 
 
 def one(kind: str, version: str) -> dict[str, Any]:
@@ -54,3 +55,25 @@ def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "kubectl --context lab -n shop get pods" in raised.value.hint
     there["/pods"] = []
     assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
+
+
+def claim(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "shop", "uid": name, "labels": {}}}
+
+
+def test_a_store_is_cleared_with_the_claims_of_its_own_volumes_once_its_pods_are_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claims = [claim("db-data-db-0"), claim("other-data-other-0"), claim("db-data-db-0-copy")]
+    there = {"/statefulsets": [one("StatefulSet", "apps/v1")], "/persistentvolumeclaims": claims}
+    client = Client(Place("lab", {}, {}))
+    deleted: list[str] = []
+
+    def get(path: str, **query: Any) -> dict[str, Any]:
+        return {"items": next((found for end, found in there.items() if path.endswith(end)), [])}
+
+    monkeypatch.setattr(client, "get", get)
+    monkeypatch.setattr(client, "delete", lambda path, **more: deleted.append(path.rpartition("/")[2]))
+    db = Unit("db", "infra", "db:1", volumes=(Volume("db-data", "/data"),))
+    remove.remove_store(client, "shop-c", "shop", db, [one("Pod", "v1")])
+    assert deleted == ["web", "db-data-db-0"]

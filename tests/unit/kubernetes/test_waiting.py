@@ -13,7 +13,7 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.verdict import Wanted
 from devenv.backends.kube.waiting import Waiting
 from devenv.errors import UnitFailed
-from devenv.stack.model import Identity, Stack, Unit
+from devenv.stack.model import Identity, Probe, Stack, Unit
 
 
 def pod(name: str, fingerprint: str, *, running: bool = True, ready: bool = True) -> dict[str, Any]:
@@ -74,3 +74,36 @@ def test_a_pod_that_runs_and_does_not_get_ready_is_late() -> None:
     with pytest.raises(UnitFailed) as failed:
         waited(Told((0, [pod("new", "new", ready=False)])))
     assert failed.value.card.what == "was not ready within 10 s"
+
+
+def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
+    """What comes of a store whose check goes on to get this answer, and after how many seconds."""
+    event = {"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}\n"}
+    queries: list[str] = []
+
+    def get(path: str, **query: str) -> dict[str, Any]:
+        queries.append(query["fieldSelector"])
+        return {"items": [event] if path.endswith("/events") else []}
+
+    client = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
+    monkeypatch.setattr(client, "get", get)
+    unit = Unit("db", "infra", "db:1", probe=Probe("exec", command=("ask",), within=60.0))
+    stack = Stack("shop", "shop", Identity("shop-c", "c"), units=(unit,))
+    store = pod("db-0", "new", ready=False)
+    store["metadata"]["namespace"] = "shop"
+    store["spec"] = {"containers": [{}]}
+    pods = Told((0, [store]))
+    with pytest.raises(UnitFailed) as failed:
+        Waiting(client, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
+    assert queries[0] == "involvedObject.uid=db-0,reason=Unhealthy"
+    return failed.value.card.what, pods.clock() - 100
+
+
+def test_a_store_that_nobody_can_enter_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    what, seconds = asked('FATAL:  role "app" does not exist', monkeypatch)
+    assert what == "cannot be entered"
+    assert seconds < 5
+
+
+def test_a_store_that_is_only_slow_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked("connection refused", monkeypatch)[0] == "was not ready within 60 s"

@@ -1,0 +1,62 @@
+"""What is on a cluster, as values: asked of an API server that answers from a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube import look
+from devenv.backends.kube.client import Client
+from devenv.backends.kube.config import Place
+from devenv.plan.model import Found
+
+TAGS = {"devenv.dev/unit": "db", "devenv.dev/role": "infra", "devenv.dev/stack": "shop-c"}
+NOTES = {"devenv.dev/fingerprint": "one", "devenv.dev/unfinished": "/data/.devenv-unfinished"}
+
+
+def observed(monkeypatch: pytest.MonkeyPatch, answer: str, *, ready: bool = False) -> tuple[Found, list[str]]:
+    """The store, whose check got this last, and what was asked."""
+    metadata = {"name": "db", "namespace": "shop", "uid": "u1", "labels": TAGS, "annotations": NOTES}
+    containers = [{"image": "db:1", "readinessProbe": {}}]
+    state = {"name": "db", "restartCount": 1, "state": {"running": {}}}
+    pod = {
+        "metadata": {**metadata, "name": "db-0"},
+        "spec": {"containers": containers},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": [state],
+        },
+    }
+    table: dict[str, list[dict[str, Any]]] = {
+        "pods": [pod],
+        "statefulsets": [{"metadata": metadata, "spec": {"template": {"spec": {"containers": containers}}}}],
+        "events": [{"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}"}],
+    }
+    asked: list[str] = []
+
+    def get(path: str, **query: str) -> dict[str, Any]:
+        asked.append(path.rpartition("/")[2])
+        return {"items": table.get(asked[-1], []), "status": {"phase": "Active"}}
+
+    client = Client(Place("lab", {}, {}))
+    monkeypatch.setattr(client, "get", get)
+    monkeypatch.setattr(client, "find", lambda path: {"status": {"phase": "Active"}})
+    return look.observe(client, "c", "shop", frozenset()).units["db"], asked
+
+
+def test_half_made_data_is_known_from_what_the_check_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = observed(monkeypatch, "the first start did not finish: the data is half made")
+    assert (found.half_made, found.detail) == (True, "the first start did not finish")
+
+
+def test_a_store_that_is_not_ready_for_another_reason_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = observed(monkeypatch, "connection refused")
+    assert not found.half_made
+
+
+def test_nothing_more_is_asked_of_a_store_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = observed(monkeypatch, "the first start did not finish: long ago", ready=True)
+    assert not found.half_made
+    assert "events" not in asked
