@@ -58,4 +58,8 @@ def opened(backend: Backend, space: Workspace, stack: Stack) -> Session:
     render = renderer(backend.renderer)
     prints = {unit.name: fingerprint(unit, {}, own=render.aspects(stack, unit)) for unit in stack.units}
     folder = space.write_bundle(render.render(stack, Source(fingerprints=prints)), backend.name, {})
-    return backend.open(Work(stack, folder, prints))
+    session = backend.open(Work(stack, folder, prints))
+    images = {unit.image for unit in stack.units}
+    for image in images - backend.images(stack, images):  # as a plan does
+        session.pull(image, lambda line: None)
+    return session
