@@ -34,6 +34,9 @@ class Removed:
     volumes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
 
+    def __add__(self, other: Removed) -> Removed:
+        return Removed(self.units + other.units, self.volumes + other.volumes, self.kept + other.kept)
+
 
 class Interrupted(Exception):
     """A verb gave up because it was told to stop."""

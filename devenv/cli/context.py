@@ -115,6 +115,13 @@ class Context:
                     return other
         return None
 
+    @property
+    def left_over(self) -> list[Backend]:
+        """Backends that the stack may still be on, as an `up` elsewhere was cut short; none with -b."""
+        asked = self.options.backend or self.environment.get("DEVENV_BACKEND")
+        other = None if asked or len(self.workspace.backends) < 2 else self._other(self.backend)
+        return [] if other is None else [other]
+
     # -- what commands share
 
     def lifecycle(self, place: Place) -> Lifecycle:

@@ -132,7 +132,9 @@ def down(
     if volumes and not yes:
         _confirm(f"Remove all data of {space.root.name}'s stores for good?")
     with context.lock("devenv down"):
-        removed = lifecycle.down(backend, space.checkout, volumes=volumes, stop=stop, say=console.say)
+        removed = lifecycle.down(
+            backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.say
+        )
     if not removed.units and not removed.volumes:
         console.say("nothing of this checkout was up")
     if removed.units:

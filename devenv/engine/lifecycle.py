@@ -90,6 +90,8 @@ class Lifecycle:
             if not failures and plan:
                 notes = left_behind(loaded.stack, loaded.elsewhere) if request.carry else []
                 failures = self._carry_out(loaded, plan, units, report, notes)
+            elif not plan:
+                self._remember_place(also=False)
             seconds = time.monotonic() - started if plan else None
             return Outcome(loaded.stack, units, tuple(failures), seconds)
 
@@ -180,10 +182,17 @@ class Lifecycle:
         self._space.write({"backend": "".join(f"{name}\n" for name in names)})
 
 
-def down(backend: Backend, checkout: str, *, volumes: bool, stop: bool, say: Say) -> Removed:
-    """Remove what a checkout has on a backend; `stop` ends what the backend keeps running without it."""
+def down(
+    backend: Backend, others: Iterable[Backend], checkout: str, *, volumes: bool, stop: bool, say: Say
+) -> Removed:
+    """Remove what a checkout has on a backend, and on others that it may not have left yet.
+
+    `stop` ends what the backend keeps running without units.
+    """
     idle = backend.idle
     removed = backend.remove(checkout, volumes=volumes, say=say)
+    for other in others:
+        removed += other.remove(checkout, volumes=volumes, say=say)
     if stop:
         say(f"stopping {idle}")
         backend.stop()

@@ -629,6 +629,19 @@ def test_a_place_that_could_not_be_left_is_left_by_the_next_up(
     assert lines(devenv("up", "-d", "-b", "elsewhere").stderr)[0].startswith("shop is up, nothing to do")
 
 
+def test_down_removes_what_a_switch_that_was_cut_short_left_behind(
+    devenv: Devenv, elsewhere: Machine, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEVENV_BACKEND")
+    devenv("up", "-d", "-b", "fake")
+    machine.stuck = "the engine is busy"
+    assert devenv("up", "-d", "-b", "elsewhere").exit_code == 1
+    machine.stuck = ""
+    assert machine.units
+    assert devenv("down").exit_code == 0
+    assert (machine.units, elsewhere.units) == ({}, {})
+
+
 def test_a_backend_that_is_down_is_started_and_the_rest_is_planned_then(
     devenv: Devenv, machine: Machine
 ) -> None:
