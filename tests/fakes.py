@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from devenv.backends.base import Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.model import Stack, Unit
 
@@ -23,7 +23,7 @@ class Machine:
     can be removed.
     """
 
-    units: dict[str, Found] = field(default_factory=dict)
+    units: dict[str, ObservedUnit] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     interrupting: set[str] = field(default_factory=set)
@@ -78,17 +78,17 @@ class FakeBackend:
         yield from ()
 
     def logs(
-        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         for unit in found:
             yield [LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")]
         if follow:
             raise KeyboardInterrupt  # nobody watches a test for longer
 
-    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
         raise DevenvError("nothing runs on a fake machine")
 
-    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")
         return 7 if argv[0] == "false" else 0
 
@@ -151,7 +151,7 @@ class FakeSession:
         stack = self.work.stack
         fingerprint = self.work.fingerprints.get(unit.name, "")
         tags = labels.read(labels.identity(stack, unit) | labels.description(stack, unit, fingerprint))
-        self.machine.units[unit.name] = Found(
+        self.machine.units[unit.name] = ObservedUnit(
             unit.name,
             id=f"id-{unit.name}",
             state=state,

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 from devenv.backends import frames, unix_http
 from devenv.errors import ToolMissing
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 from devenv.stack import labels
 
 Container = Mapping[str, Any]
@@ -181,12 +181,12 @@ def one_off(container: Container) -> bool:
     return bool(container["Labels"].get("com.docker.compose.oneoff") == "True")
 
 
-def found(container: Container) -> Found:
+def found(container: Container) -> ObservedUnit:
     """A container of ours as a value."""
     tags = labels.read(container["Labels"])
     status = container.get("Status", "")
     exit_code = re.match(r"Exited \((\d+)\)", status)
-    return Found(
+    return ObservedUnit(
         unit=tags.unit,
         id=container["Id"],
         state=container["State"],

@@ -16,7 +16,7 @@ from devenv.console import Console
 from devenv.errors import DevenvError, UsageError, did_you_mean
 from devenv.memory import Memory, user_cache
 from devenv.plan.choice import Choice, choose
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
     from devenv.engine.lifecycle import Lifecycle, Place
@@ -143,7 +143,7 @@ class Context:
         """What runs of this checkout, manifest or no manifest."""
         return self.backend.observe(self.workspace.checkout)
 
-    def running(self, names: Collection[str]) -> list[Found]:
+    def running(self, names: Collection[str]) -> list[ObservedUnit]:
         """The named units as they are now, or all. Raises `UsageError` for one that is not there."""
         observed = self.observe()
         for name in names:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # --help needs none of them
     from devenv.backends.base import Backend, LogLine
     from devenv.console import Console
-    from devenv.plan.model import Found
+    from devenv.plan.model import ObservedUnit
 
 
 def print_logs(
     console: Console,
     backend: Backend,
-    units: Sequence[Found],
+    units: Sequence[ObservedUnit],
     *,
     follow: bool,
     tail: int | None = None,

@@ -10,13 +10,13 @@ from typing import IO
 
 from devenv.backends.base import Backend, StreamEnded
 from devenv.errors import DevenvError
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Unit
 
 CHUNK = 256 * 1024
 
 
-def save(backend: Backend, store: Found, unit: Unit, folder: Path) -> int:
+def save(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path) -> int:
     """Write a running store's content into a file of that folder; returns its size in bytes.
 
     Raises `DevenvError` for a dump that fails.
@@ -39,7 +39,7 @@ def _private(file: Path) -> IO[bytes]:
     return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-def load(backend: Backend, store: Found, unit: Unit, folder: Path, *, source: str) -> None:
+def load(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path, *, source: str) -> None:
     """Read what was saved from the backend `source` into a store that runs here, and remove the file.
 
     Raises `DevenvError`; the file of a store that did not take it is still there then.
@@ -51,7 +51,7 @@ def load(backend: Backend, store: Found, unit: Unit, folder: Path, *, source: st
         folder.rmdir()
 
 
-def _send(backend: Backend, store: Found, unit: Unit, file: Path, source: str) -> None:
+def _send(backend: Backend, store: ObservedUnit, unit: Unit, file: Path, source: str) -> None:
     with closing(backend.attach(store, unit.load)) as stream:
 
         def send() -> None:

@@ -13,7 +13,7 @@ from devenv.engine.runner import Workbench
 from devenv.engine.runner import run as carry_out
 from devenv.errors import DevenvError
 from devenv.events import Note, Planned, Report
-from devenv.plan.model import Found, Op, Plan
+from devenv.plan.model import ObservedUnit, Op, Plan
 from devenv.promises import Promises
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Lifecycle:
         loaded = load()
         return loaded, plan(loaded), []
 
-    def restart(self, units: Collection[Found], report: Report) -> Outcome:
+    def restart(self, units: Collection[ObservedUnit], report: Report) -> Outcome:
         """Restart units that run, and wait until they are ready again."""
         from devenv.plan.planner import plan_restart
 

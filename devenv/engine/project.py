@@ -14,7 +14,7 @@ from devenv import assets, hostports, sources
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
 from devenv.memory import Memory
 from devenv.plan import notes
-from devenv.plan.model import Elsewhere, Found, Observed, Plan
+from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
 from devenv.render import renderer
@@ -364,7 +364,7 @@ def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
 
 def _taken(
     claims: Sequence[Claim],
-    ours: Sequence[Found],
+    ours: Sequence[ObservedUnit],
     others: Mapping[int, str],
     forwarded: frozenset[int],
 ) -> dict[int, str]:

@@ -70,7 +70,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ObservedUnit:
     """A unit as it was observed: `state` is the engine's word, `healthy` is None where nobody checks.
 
     `id` is the backend's own name for it. `half_made`: a store whose first start ended before it had done
@@ -122,12 +122,12 @@ class Observed:
     made them.
     """
 
-    units: Mapping[str, Found] = field(default_factory=dict)
+    units: Mapping[str, ObservedUnit] = field(default_factory=dict)
     images: frozenset[str] = frozenset()
     down: str = ""
     prepared: bool = False
     stack: str = ""
-    strays: tuple[Found, ...] = ()
+    strays: tuple[ObservedUnit, ...] = ()
     taken: Mapping[int, str] = field(default_factory=dict)
     forwarded: frozenset[int] | None = None
     namespace: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from devenv.plan.model import Elsewhere, Found, Observed, Op, Plan, Step
+from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.stack.graph import closure, ordered
 from devenv.stack.model import Stack, Unit, differences, outdated
 
@@ -52,7 +52,7 @@ def plan_run(stack: Stack, situation: Situation, name: str) -> Plan:
     return _Planner(stack, situation, Intent()).plan(needs, images=[unit], only=True)
 
 
-def plan_restart(units: Collection[Found]) -> Plan:
+def plan_restart(units: Collection[ObservedUnit]) -> Plan:
     """Restart units that were observed, all at once, and wait until they are ready again."""
     steps: list[Step] = []
     for unit in units:
@@ -73,7 +73,7 @@ def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozens
     return frozenset()
 
 
-def ready(unit: Unit, found: Found) -> bool:
+def ready(unit: Unit, found: ObservedUnit) -> bool:
     """Whether a unit that was observed is up, or has done what it is for."""
     if unit.one_shot:
         return found.state == "exited" and found.exit_code == 0
@@ -301,7 +301,7 @@ def _listed(names: Sequence[str], one: str, more: str) -> str:
     return f"{' and '.join(names)} {one if len(names) == 1 else more}"
 
 
-def _waiting(unit: Unit, found: Found) -> str:
+def _waiting(unit: Unit, found: ObservedUnit) -> str:
     if unit.one_shot:
         return "still running"
     return "not healthy" if found.state == "running" else found.state

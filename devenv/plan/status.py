@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -47,7 +47,7 @@ def statuses(observed: Observed) -> list[UnitStatus]:
     return [status(unit, routes.get(unit.unit, ())) for unit in units]
 
 
-def status(unit: Found, routes: tuple[str, ...] = ()) -> UnitStatus:
+def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
     """One unit, and the gateway's paths that lead to it."""
     up = unit.running
     ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items()}
@@ -68,7 +68,7 @@ def status(unit: Found, routes: tuple[str, ...] = ()) -> UnitStatus:
     )
 
 
-def state(unit: Found) -> str:
+def state(unit: ObservedUnit) -> str:
     """A unit's state in a word."""
     if unit.one_shot and unit.state == "exited" and unit.exit_code == 0:
         return "done"
@@ -79,7 +79,7 @@ def state(unit: Found) -> str:
     return "healthy" if unit.healthy else "unhealthy"
 
 
-def as_it_should_be(unit: Found) -> bool:
+def as_it_should_be(unit: ObservedUnit) -> bool:
     """Whether a unit that was started runs, or did what it is for. A failed change counts as not."""
     if unit.detail:
         return False

@@ -17,7 +17,7 @@ import pytest
 
 from devenv.backends.base import Backend, Change, ChangeKind, Stream, StreamEnded
 from devenv.errors import DevenvError
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Identity, Stack, Unit
 from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
@@ -45,7 +45,7 @@ class Running:
         self.session.wait(UNIT, Event())
 
     @property
-    def found(self) -> Found:
+    def found(self) -> ObservedUnit:
         return self.backend.observe(self.stack.checkout).units["web"]
 
     def attach(self, *argv: str) -> Stream:

@@ -11,12 +11,12 @@ import pytest
 from devenv.backends.base import Stream
 from devenv.engine import carry
 from devenv.errors import DevenvError
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Unit
 from tests.fakes import FakeBackend
 
 STORE = Unit("db", "infra", "db:1", dump=("dump",), load=("load",))
-RUNNING = Found("db", id="db", state="running")
+RUNNING = ObservedUnit("db", id="db", state="running")
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Telling(FakeBackend):
         super().__init__()
         self.told = told
 
-    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
         return self.told
 
 

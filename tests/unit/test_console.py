@@ -16,7 +16,7 @@ from devenv.console.board import Board, addresses
 from devenv.console.progress import Lines, Live, cells
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
-from devenv.plan.model import Found, Observed, Op, Plan
+from devenv.plan.model import Observed, ObservedUnit, Op, Plan
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_up
 from devenv.stack.model import Stack
 
@@ -157,7 +157,7 @@ def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
 
 def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
     made, _ = shop()
-    assert shown(run(made, plan_restart([Found("orders", "id-orders", "running")]))) == expect(
+    assert shown(run(made, plan_restart([ObservedUnit("orders", "id-orders", "running")]))) == expect(
         """
         shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 1 to restart
           orders   restarting

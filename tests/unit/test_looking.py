@@ -20,7 +20,7 @@ from devenv.backends import containers
 from devenv.backends.causes import CAUSES, GUESSES, likely
 from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 
 LABELS = {
     "devenv.dev/unit": "orders",
@@ -44,7 +44,7 @@ def container(**said: Any) -> dict[str, Any]:
 
 
 def test_a_container_is_known_by_its_labels_alone() -> None:
-    assert containers.found(container(Status="Up 3 minutes (healthy)")) == Found(
+    assert containers.found(container(Status="Up 3 minutes (healthy)")) == ObservedUnit(
         "orders",
         id="c0ffee",
         state="running",
@@ -60,7 +60,7 @@ def test_a_container_is_known_by_its_labels_alone() -> None:
     bare = containers.found(
         container(Labels={"devenv.dev/unit": "job"}, State="exited", Status="Exited (3) 1 hour ago")
     )
-    assert bare == Found("job", id="c0ffee", state="exited", exit_code=3, image="orders:1")
+    assert bare == ObservedUnit("job", id="c0ffee", state="exited", exit_code=3, image="orders:1")
 
 
 STATUSES = {

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from devenv.plan.model import Elsewhere, Found, Observed, Op
+from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up
 from devenv.stack.model import Stack, differences, fingerprint
@@ -32,11 +32,11 @@ def shop(digest: str = "one") -> Stack:
     return stack(SHOP, builds={("./orders", "Dockerfile"): digest})
 
 
-def running(stack: Stack, **changes: Found | None) -> Observed:
+def running(stack: Stack, **changes: ObservedUnit | None) -> Observed:
     """Everything of a stack up as it should be, but for what `changes` says."""
     wanted = fingerprints(stack)
     units = {
-        unit.name: Found(
+        unit.name: ObservedUnit(
             unit.name,
             id=f"id-{unit.name}",
             state="exited" if unit.one_shot else "running",
@@ -76,7 +76,7 @@ def expect(text: str) -> str:
     return dedent(text).strip()
 
 
-def found(name: str, **facts: object) -> Found:
+def found(name: str, **facts: object) -> ObservedUnit:
     return replace(running(shop()).units[name], **facts)  # type: ignore[arg-type]
 
 
@@ -313,7 +313,9 @@ def test_a_run_with_everything_there_needs_nothing() -> None:
 
 
 def test_restarts_are_all_at_once() -> None:
-    assert str(plan_restart([Found("a", "1", "running"), Found("b", "2", "running")])) == expect(
+    assert str(
+        plan_restart([ObservedUnit("a", "1", "running"), ObservedUnit("b", "2", "running")])
+    ) == expect(
         """
         [] -> #1 restart a (asked for)
         [1] -> #2 wait a

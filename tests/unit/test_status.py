@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.status import front_page, front_page_of, state, status, statuses
 
 from .stacks import stack
 
-WEB = Found(
+WEB = ObservedUnit(
     "web",
     "1",
     "running",
@@ -21,7 +21,7 @@ WEB = Found(
     port_names={80: "http"},
     links=(("", "http://localhost:8080"),),
 )
-GATE = Found(
+GATE = ObservedUnit(
     "gate",
     "2",
     "running",
@@ -50,7 +50,7 @@ GATE = Found(
         (replace(WEB, role="setup", state="running", healthy=None), "running", True),
     ],
 )
-def test_a_state_is_a_word_and_as_it_should_be_or_not(unit: Found, word: str, ok: bool) -> None:
+def test_a_state_is_a_word_and_as_it_should_be_or_not(unit: ObservedUnit, word: str, ok: bool) -> None:
     assert (state(unit), status(unit).ok) == (word, ok)
 
 

@@ -13,7 +13,7 @@ from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, S
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
 
@@ -43,8 +43,8 @@ class ComposeBackend:
     # -- looking
 
     def observe(self, checkout: str) -> Observed:
-        units: dict[str, Found] = {}
-        strays: list[Found] = []
+        units: dict[str, ObservedUnit] = {}
+        strays: list[ObservedUnit] = []
         taken: dict[int, str] = {}
         marks: dict[str, str] = {}
         stack = ""
@@ -69,7 +69,7 @@ class ComposeBackend:
             taken=taken,
         )
 
-    def _judged(self, units: Mapping[str, Found], marks: Mapping[str, str]) -> dict[str, Found]:
+    def _judged(self, units: Mapping[str, ObservedUnit], marks: Mapping[str, str]) -> dict[str, ObservedUnit]:
         """Which stores that are not up have data that was left half made; of the others nothing is asked."""
         return {
             name: replace(unit, half_made=True, detail=HALF_MADE)
@@ -78,7 +78,7 @@ class ComposeBackend:
             for name, unit in units.items()
         }
 
-    def _is_half_made(self, unit: Found, mark: str) -> bool:
+    def _is_half_made(self, unit: ObservedUnit, mark: str) -> bool:
         """While a container runs, its first start may be going on, and only its check knows better."""
         if unit.running:
             return HALF_MADE in self._connection.engine.last_check(unit.id)
@@ -97,18 +97,18 @@ class ComposeBackend:
         return self._connection.engine.changes(stack, stop)
 
     def logs(
-        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in found]
         engine = loglines.EngineLogs(self._connection.address, lambda: self._connection.engine)
         return loglines.lines(engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
-    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
         from devenv.backends import streams
 
         return streams.attach(self._connection.engine, found.id, argv)
 
-    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
         return proc.run_attached(["docker", "exec", *flags, found.id, *argv])
@@ -160,12 +160,12 @@ def _unit_of(container: containers.Container) -> str:
     return labels.read(container["Labels"]).unit or str(container["Id"][:12])
 
 
-def _probed(units: Mapping[str, Found]) -> dict[str, Found]:
+def _probed(units: Mapping[str, ObservedUnit]) -> dict[str, ObservedUnit]:
     """Where the engine's check is behind, or there is none, as in an image without a shell, ask ourselves."""
     return {name: replace(unit, healthy=_healthy(unit)) for name, unit in units.items()}
 
 
-def _healthy(unit: Found) -> bool | None:
+def _healthy(unit: ObservedUnit) -> bool | None:
     kind, _, rest = unit.probe.partition(":")
     if unit.healthy or not unit.running or kind not in ("http", "tcp", "grpc"):
         return unit.healthy

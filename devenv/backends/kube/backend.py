@@ -16,7 +16,7 @@ from devenv.backends.kube.cluster import Cluster
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -91,13 +91,13 @@ class KubeBackend:
             pods.stop()
 
     def logs(
-        self, found: Sequence[Found], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.kube.logs import Logs
 
         return Logs(self.cluster.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)
 
-    def _pod_of(self, found: Found) -> tuple[str, str]:
+    def _pod_of(self, found: ObservedUnit) -> tuple[str, str]:
         from devenv.backends.kube.logs import newest
 
         namespace = look.where(found)[0]
@@ -107,7 +107,7 @@ class KubeBackend:
             raise DevenvError(f"{found.unit} has no pod that runs", hint=f"devenv logs {found.unit}")
         return namespace, pod_of.name(pod)
 
-    def attach(self, found: Found, argv: Sequence[str]) -> Stream:
+    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
         from devenv.backends.kube.channels import ExecStream, exec_in
 
         namespace, pod = self._pod_of(found)
@@ -115,7 +115,7 @@ class KubeBackend:
             exec_in(self.cluster.client, namespace, pod, argv, container=found.unit, stdin=True, tty=False)
         )
 
-    def exec(self, found: Found, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         from devenv.backends.kube import terminal
         from devenv.backends.kube.channels import exec_in
 

@@ -20,7 +20,7 @@ from devenv.backends.kube.resources import Resources, label
 from devenv.backends.kube.transport import CONNECTIONS
 from devenv.backends.loglines import Batches
 from devenv.errors import DevenvError
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 
 LOOK = 1.0  # seconds between two looks for pods that have come meanwhile
 AHEAD = 64  # batches read before somebody takes them
@@ -32,7 +32,7 @@ Query = Mapping[str, int | None]
 class Logs:
     """One reading of logs."""
 
-    def __init__(self, client: Client, found: Sequence[Found], *, follow: bool, stop: Event) -> None:
+    def __init__(self, client: Client, found: Sequence[ObservedUnit], *, follow: bool, stop: Event) -> None:
         self._client, self._resources = client, Resources(client)
         self._units = {one.unit: (where(one)[0], one.stack) for one in found}
         self._follow, self._stop = follow, stop

@@ -10,7 +10,7 @@ from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label
 from devenv.backends.kube.verdict import seen
-from devenv.plan.model import Found, Observed
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
 
@@ -24,8 +24,8 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
         return Observed(forwarded=forwarded, namespace=namespace)
     pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
     workloads = [one for kind in WORKLOADS for one in resources.ours(kind, namespace, checkout=checkout)]
-    units: dict[str, Found] = {}
-    strays: list[Found] = []
+    units: dict[str, ObservedUnit] = {}
+    strays: list[ObservedUnit] = []
     for workload in workloads:
         unit = label(workload, "unit")
         if not unit:
@@ -69,12 +69,12 @@ def _is_half_made(client: Client, pod: Object) -> bool:
     return any(HALF_MADE in answer for answer in cards.check_answers(client, pod))
 
 
-def found(workload: Object, pods: list[Object]) -> Found:
+def found(workload: Object, pods: list[Object]) -> ObservedUnit:
     """A workload and its pods as a value. Its id says what and where it is."""
     state = seen(workload, pods)
     metadata = workload["metadata"]
     tags = labels.read({**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})})
-    return Found(
+    return ObservedUnit(
         unit=tags.unit,
         id=f"{metadata['namespace']}/{workload['kind']}/{metadata['name']}",
         state=state.state,
@@ -102,7 +102,7 @@ def parts(id: str) -> tuple[str, str, str]:
     return namespace, kind, name
 
 
-def where(unit: Found) -> tuple[str, str, str]:
+def where(unit: ObservedUnit) -> tuple[str, str, str]:
     """Namespace, kind and name of a unit that was observed."""
     return parts(unit.id)
 

@@ -9,13 +9,15 @@ import pytest
 from devenv.backends.kube import look
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
-from devenv.plan.model import Found
+from devenv.plan.model import ObservedUnit
 
 TAGS = {"devenv.dev/unit": "db", "devenv.dev/role": "infra", "devenv.dev/stack": "shop-c"}
 NOTES = {"devenv.dev/fingerprint": "one", "devenv.dev/unfinished": "/data/.devenv-unfinished"}
 
 
-def observed(monkeypatch: pytest.MonkeyPatch, answer: str, *, ready: bool = False) -> tuple[Found, list[str]]:
+def observed(
+    monkeypatch: pytest.MonkeyPatch, answer: str, *, ready: bool = False
+) -> tuple[ObservedUnit, list[str]]:
     """The store, whose check got this last, and what was asked."""
     metadata = {"name": "db", "namespace": "shop", "uid": "u1", "labels": TAGS, "annotations": NOTES}
     containers = [{"image": "db:1", "readinessProbe": {}}]
