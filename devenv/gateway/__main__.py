@@ -12,10 +12,10 @@ from devenv.gateway.server import CannotListen, complain, configured, serve
 
 
 def main(arguments: list[str]) -> int:
-    """Run the gateway; 2 for a configuration it refuses, 1 for an address it cannot take."""
-    told = settings(arguments, os.environ)
+    """Run the gateway; 2 for a configuration it refuses, 1 for an address it cannot listen on."""
+    options = settings(arguments, os.environ)
     try:
-        asyncio.run(serve(told, configured(told)))
+        asyncio.run(serve(options, configured(options)))
     except Refused as refused:
         for problem in refused.problems:
             print(problem, file=sys.stderr)

@@ -14,21 +14,21 @@ import yaml
 from aiohttp import web
 
 from devenv.gateway.config import Refused, load
-from devenv.gateway.entities import ALWAYS_EMPTY, KINDS, exported, found, listed
+from devenv.gateway.entities import ALWAYS_EMPTY, KINDS, exported, find, listed
 from devenv.gateway.plugins import available
 from devenv.gateway.proxy import PRODUCT, Gateway
 from devenv.gateway.registry import Configuration, Loaded
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TITLE = "devenv's stand-in for Kong (not Kong)"
-# A configuration of this size is a mistake, not a configuration.
+# Larger bodies are refused: no real configuration is this large.
 MOST_BYTES = 32 * 2**20
 PAGE = 100
 READABLE = {"Access-Control-Allow-Origin": "*"}  # by a browser's page from anywhere, as Kong's
 
 
 def status_application(gateway: Gateway) -> web.Application:
-    """Return the status listener: is the process there, is it ready."""
+    """Return the status listener: whether the process is alive and ready."""
 
     async def ready(request: web.Request) -> web.Response:
         if gateway.loaded is None:
@@ -63,13 +63,13 @@ def admin_application(gateway: Gateway) -> web.Application:
 
     async def entity(request: web.Request) -> web.Response:
         kind, handle = request.match_info["kind"], request.match_info["handle"]
-        one = found(entities_of(gateway, kind), handle)
-        if one is None:
+        loaded = find(entities_of(gateway, kind), handle)
+        if loaded is None:
             raise web.HTTPNotFound
-        return answer(one)
+        return answer(loaded)
 
     async def routes_of_service(request: web.Request) -> web.Response:
-        service = found(entities_of(gateway, "services"), request.match_info["handle"])
+        service = find(entities_of(gateway, "services"), request.match_info["handle"])
         if service is None:
             raise web.HTTPNotFound
         routes = [
@@ -108,7 +108,7 @@ def gui_application(gateway: Gateway) -> web.Application:
 
 
 def as_kong(more: dict[str, str]) -> Any:
-    """Return what gives every answer Kong's headers, and refusals Kong's body."""
+    """Return the middleware that gives every answer Kong's headers, and errors Kong's body."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -221,7 +221,7 @@ def overview(configuration: Configuration) -> dict[str, Any]:
             "available_on_server": {
                 name: {"priority": plugin.priority} for name, plugin in available().items()
             },
-            "enabled_in_cluster": sorted({one.plugin.name for one in configuration.plugins}),
+            "enabled_in_cluster": sorted({attached.plugin.name for attached in configuration.plugins}),
         },
     }
 
@@ -238,34 +238,36 @@ th { font-weight: 600; } code { font-size: .9em; }
 
 def html_page(configuration: Configuration) -> str:
     """Return the page that lists services, routes and plugins."""
-    names = {one.id: one.name or one.id for one in configuration.services}
-    names |= {one.id: one.name or one.id for one in configuration.routes}
-    names |= {one.id: one.username or one.custom_id or one.id for one in configuration.consumers}
+    names = {entity.id: entity.name or entity.id for entity in configuration.services}
+    names |= {entity.id: entity.name or entity.id for entity in configuration.routes}
+    names |= {
+        entity.id: entity.username or entity.custom_id or entity.id for entity in configuration.consumers
+    }
     service_rows = [
-        (one.name or one.id, f"{one.protocol}://{one.host}:{one.port}{one.path or ''}")
-        for one in configuration.services
+        (entity.name or entity.id, f"{entity.protocol}://{entity.host}:{entity.port}{entity.path or ''}")
+        for entity in configuration.services
     ]
     route_rows = [
         (
-            one.name or one.id,
-            " ".join(one.methods) or "any",
-            " ".join(one.hosts) or "any",
-            " ".join(one.paths) or "any",
-            names[one.service.id] if one.service else "",
+            entity.name or entity.id,
+            " ".join(entity.methods) or "any",
+            " ".join(entity.hosts) or "any",
+            " ".join(entity.paths) or "any",
+            names[entity.service.id] if entity.service else "",
         )
-        for one in configuration.routes
+        for entity in configuration.routes
     ]
     plugin_rows = [
         (
-            one.plugin.name,
+            entity.plugin.name,
             ", ".join(
                 f"{kind} {names.get(bound, bound)}"
                 for kind in ("route", "service", "consumer")
-                if (bound := getattr(one, kind))
+                if (bound := getattr(entity, kind))
             )
             or "everything",
         )
-        for one in configuration.plugins
+        for entity in configuration.plugins
     ]
     return (
         f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{TITLE}</title>'

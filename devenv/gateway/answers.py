@@ -76,14 +76,14 @@ def render(answer: Answer, accept: str, request_id: str) -> tuple[str | None, st
         )
     if kind == PLAIN:
         return PLAIN, f"{answer.message}\nrequest_id: {request_id}\n"
-    # Kong's template, spaces included: clients have been seen to compare it.
+    # Kong's template, spaces included: some clients compare it.
     return JSON, f'{{\n  "message":{json.dumps(answer.message)},\n  "request_id":"{request_id}"\n}}'
 
 
 def accepted(answer: Answer, headers: Mapping[str, str]) -> str:
-    """Return what a client takes; for one that does not say it, Kong guesses."""
-    said_nothing = headers.get("Content-Type", "text/plain") if answer.upstream else "*/*"
-    return headers.get("Accept") or said_nothing
+    """Return the Accept header; Kong guesses where a client sends none."""
+    default = headers.get("Content-Type", "text/plain") if answer.upstream else "*/*"
+    return headers.get("Accept") or default
 
 
 def negotiated(accept: str) -> str:
@@ -91,7 +91,7 @@ def negotiated(accept: str) -> str:
     best, quality = JSON, 0.0
     for part in accept.split(","):
         kind, _, parameters = part.partition(";")
-        known = {
+        media_type = {
             "text/html": HTML,
             "application/xml": XML,
             "text/plain": PLAIN,
@@ -100,8 +100,8 @@ def negotiated(accept: str) -> str:
             "*/*": JSON,
             "application/*": JSON,
         }.get(kind.strip().lower())
-        if known and quality_of(parameters) > quality:
-            best, quality = known, quality_of(parameters)
+        if media_type and quality_of(parameters) > quality:
+            best, quality = media_type, quality_of(parameters)
     return best
 
 

@@ -55,7 +55,7 @@ COMMON = {
 
 
 def as_given(value: Any, where: str, report: schema.Report) -> Any:
-    """Leave a value for later: what it must be depends on something else."""
+    """Accept any value: its check depends on another field and comes later."""
     return value
 
 
@@ -178,19 +178,19 @@ class Draft:
     routes: dict[str, Route] = field(default_factory=dict)
     consumers: dict[str, Consumer] = field(default_factory=dict)
     handles: dict[tuple[str, str], str] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
+    explicit_ids: set[str] = field(default_factory=set)
 
     def report(self, where: str, problem: str) -> None:
         """Report a problem."""
         self.problems.report(where, problem)
 
     def identify(self, kind: str, entry: Entry, where: str, handle: str) -> str:
-        """Return an entity's id, made from its name when it has none, and note both."""
+        """Return an entity's id, derived from its name when it has none, and remember both."""
         name = entry[handle] or entry.get("custom_id") or where
         identity = str(entry["id"] or (kongs_id(kind, name) if entry[handle] else stable_id(kind, name)))
         if entry["id"]:
-            self.given.add(identity)
-        taken = [one for one in (entry[handle], identity) if (kind, one) in self.handles]
+            self.explicit_ids.add(identity)
+        taken = [value for value in (entry[handle], identity) if (kind, value) in self.handles]
         if taken:
             self.report(where, f'there is another {kind} "{taken[0]}"')
         self.handles[kind, identity] = identity
@@ -199,11 +199,11 @@ class Draft:
         return identity
 
     def unique(self, name: str, value: str | None, where: str, kind: str = "") -> None:
-        """Note a value no other entity of the kind may have."""
+        """Remember a value that no other entity of the kind may have."""
         if value:
-            seen = self.handles.setdefault((f"{kind}.{name}", value), where)
-            if seen != where:
-                self.report(f"{where}.{name}", f"the same as in {seen}")
+            first = self.handles.setdefault((f"{kind}.{name}", value), where)
+            if first != where:
+                self.report(f"{where}.{name}", f"the same as in {first}")
 
     def refer(self, kind: str, value: Any, where: str) -> str | None:
         """Return the id of the entity a reference names."""
@@ -211,11 +211,11 @@ class Draft:
             return None
         if isinstance(value, dict):
             value = next((value[key] for key in ("id", "name", "username") if value.get(key)), None)
-        found = self.handles.get((kind, value)) if isinstance(value, str) else None
-        if found is None:
+        identity = self.handles.get((kind, value)) if isinstance(value, str) else None
+        if identity is None:
             shown = f' "{value}"' if isinstance(value, str) else ""
             self.report(f"{where}.{kind}", f"there is no {kind}{shown}")
-        return found
+        return identity
 
 
 def load(content: str, source: str = "kong.yml") -> Configuration:
@@ -246,18 +246,18 @@ def read(draft: Draft, top: Entry, digest: str) -> Configuration:
     nested = list(read_services(draft, top))
     nested += read_routes(draft, top)
     credentials, more = read_consumers(draft, top)
-    found = [*nested, *more, *entries(draft, top, "plugins", PLUGIN)]
-    read_ones = ((where, read_plugin(draft, entry, where, owner)) for where, entry, owner in found)
-    plugins = {where: plugin for where, plugin in read_ones if plugin}
+    plugin_entries = [*nested, *more, *entries(draft, top, "plugins", PLUGIN)]
+    configured = ((where, read_plugin(draft, entry, where, owner)) for where, entry, owner in plugin_entries)
+    plugins = {where: plugin for where, plugin in configured if plugin}
     check_plugins(draft, plugins)
     return Configuration(
         services=tuple(draft.services.values()),
         routes=tuple(draft.routes.values()),
         plugins=tuple(plugins.values()),
         consumers=tuple(draft.consumers.values()),
-        keys=tuple(one for one in credentials if isinstance(one, KeyCredential)),
-        basics=tuple(one for one in credentials if isinstance(one, BasicCredential)),
-        jwts=tuple(one for one in credentials if isinstance(one, JwtCredential)),
+        keys=tuple(credential for credential in credentials if isinstance(credential, KeyCredential)),
+        basics=tuple(credential for credential in credentials if isinstance(credential, BasicCredential)),
+        jwts=tuple(credential for credential in credentials if isinstance(credential, JwtCredential)),
         digest=digest,
     )
 
@@ -315,16 +315,16 @@ def read_routes(draft: Draft, top: Entry) -> Iterator[Found]:
 
 
 def address_of(draft: Draft, entry: Entry, where: str) -> dict[str, Any]:
-    """Return a service's protocol, host, port and path, from its url or one by one."""
+    """Return a service's protocol, host, port and path, from its url or from separate fields."""
     if entry["url"] is None:
         if entry["host"] is None:
             draft.report(f"{where}.host", "required, but missing (or give a url)")
-        found = {name: entry[name] for name in ("protocol", "host", "path")}
+        address = {name: entry[name] for name in ("protocol", "host", "path")}
         # Kong's default is 80 whatever the protocol, unless the address was given as a url.
-        return {**found, "port": 80 if entry["port"] is None else entry["port"]}
-    given = [name for name in ("host", "port", "path") if entry[name] is not None]
-    if given:
-        draft.report(f"{where}.url", f"cannot be together with {listed(given)}")
+        return {**address, "port": 80 if entry["port"] is None else entry["port"]}
+    separate = [name for name in ("host", "port", "path") if entry[name] is not None]
+    if separate:
+        draft.report(f"{where}.url", f"cannot be together with {listed(separate)}")
     try:
         parts = urlsplit(entry["url"])
         port = parts.port
@@ -359,7 +359,7 @@ def read_route(draft: Draft, entry: Entry, where: str, service: str | None) -> I
 
 
 def check_route(draft: Draft, entry: Entry, where: str) -> None:
-    """Find what a route's fields, each fine by itself, do not tell a router."""
+    """Report a route whose fields are each valid but together match nothing."""
     if not any(entry[name] for name in ("methods", "hosts", "headers", "paths")):
         draft.report(where, "must set one of headers, hosts, methods, paths")
     for at, path in enumerate(entry["paths"]):
@@ -412,21 +412,23 @@ def read_consumers(draft: Draft, top: Entry) -> tuple[list[Any], list[Found]]:
     for identity, entry in consumers.items():
         draft.consumers[identity] = Consumer(
             id=identity,
-            groups=tuple(one["group"] for kind, _, one, by in owned if (kind, by) == ("acls", identity)),
+            groups=tuple(
+                group["group"] for kind, _, group, owner in owned if (kind, owner) == ("acls", identity)
+            ),
             **{name: entry[name] for name in ("username", "custom_id", "tags")},
         )
-    found = [read_credential(draft, *one) for one in owned if one[0] != "acls"]
-    return found, plugins
+    credentials = [read_credential(draft, *entry) for entry in owned if entry[0] != "acls"]
+    return credentials, plugins
 
 
 def read_credential(draft: Draft, kind: str, where: str, entry: Entry, owner: str) -> Any:
     """Read a credential of a consumer."""
     handle = "username" if kind == "basicauth_credentials" else "key"
-    # Identity by place, not by key: an id made from a key could be used to test guesses at it.
+    # The id comes from the place in the file: one derived from the key would let people test guesses.
     identity = entry["id"] or stable_id(kind, where)
     draft.unique(handle, entry[handle], where, kind)
     consumer = draft.consumers[owner]
-    if kind == "basicauth_credentials" and draft.hashed and owner not in draft.given:
+    if kind == "basicauth_credentials" and draft.hashed and owner not in draft.explicit_ids:
         draft.report(where, "with _transform: false a password is a digest over its consumer's id")
     match kind:
         case "keyauth_credentials":
@@ -442,7 +444,7 @@ def read_credential(draft: Draft, kind: str, where: str, entry: Entry, owner: st
 
 
 def check_jwt(draft: Draft, entry: Entry, where: str) -> None:
-    """Find a token issuer nobody could verify."""
+    """Report a token issuer whose tokens cannot be verified."""
     needed = "secret" if str(entry["algorithm"]).startswith("HS") else "rsa_public_key"
     if entry[needed] is None:
         draft.report(f"{where}.{needed}", f"required with algorithm {entry['algorithm']}")
@@ -514,22 +516,24 @@ def scope_of(
 
 
 def check_plugins(draft: Draft, plugins: Mapping[str, ConfiguredPlugin]) -> None:
-    """Find plugins bound twice to the same entities, and anonymous consumers nobody is."""
-    seen: dict[tuple[str | None, ...], str] = {}
-    for where, one in plugins.items():
-        first = seen.setdefault((one.plugin.name, one.route, one.service, one.consumer), where)
+    """Report plugins bound twice to the same entities, and anonymous consumers that do not exist."""
+    scopes: dict[tuple[str | None, ...], str] = {}
+    for where, attached in plugins.items():
+        first = scopes.setdefault(
+            (attached.plugin.name, attached.route, attached.service, attached.consumer), where
+        )
         if first != where:
             draft.report(where, f"bound to the same entities as {first}")
-        anonymous = one.values.get("anonymous")
+        anonymous = attached.values.get("anonymous")
         if anonymous and ("consumer", anonymous) not in draft.handles:
             draft.report(f"{where}: config.anonymous", f'there is no consumer "{anonymous}"')
 
 
 def kongs_id(kind: str, name: str) -> str:
-    """Return the id that Kong makes of a name; it decides between routes that are equal otherwise."""
+    """Return the id that Kong derives from a name; it decides between routes that are otherwise equal."""
     return str(uuid5(uuid5(KONG, f"{kind}s"), name))
 
 
 def stable_id(kind: str, *names: str) -> str:
-    """Return an id that a reload of the same names makes again."""
+    """Return an id that stays the same across reloads of the same names."""
     return str(uuid5(NAMESPACE_URL, f"devenv-gateway:{kind}:{'/'.join(names)}"))

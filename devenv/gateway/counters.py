@@ -14,7 +14,7 @@ PERIODS = {
     "month": 2592000,
     "year": 31536000,
 }
-# Old windows are dropped once this many are held: a long run must not grow without end.
+# Old windows are dropped beyond this number, so that memory stays bounded.
 MOST = 50_000
 
 

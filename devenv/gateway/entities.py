@@ -1,6 +1,6 @@
 """Entities as Kong's Admin API tells them: every field there, in the order of their ids.
 
-What is not set is null. Credentials are not told: nobody is asked who they are.
+What is not set is null. Credentials are left out: the Admin API here needs no login.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ALWAYS_EMPTY = ("upstreams", "certificates", "ca_certificates", "snis", "vaults"
 
 
 def service(entity: Service, at: int) -> Entity:
-    """Tell a service; `at` is when it was loaded, in seconds."""
+    """Return a service as JSON; `at` is when it was loaded, in seconds."""
     plain = ("name", "protocol", "host", "port", "path", "retries", "enabled", "tls_verify")
     timeouts = ("connect_timeout", "write_timeout", "read_timeout")
     return {
@@ -29,7 +29,7 @@ def service(entity: Service, at: int) -> Entity:
 
 
 def route(entity: Route, at: int) -> Entity:
-    """Tell a route."""
+    """Return a route as JSON."""
     plain = ("name", "strip_path", "preserve_host", "regex_priority", "https_redirect_status_code")
     return {
         **common(entity, at),
@@ -46,12 +46,12 @@ def route(entity: Route, at: int) -> Entity:
 
 
 def consumer(entity: Consumer, at: int) -> Entity:
-    """Tell a consumer."""
+    """Return a consumer as JSON."""
     return {**common(entity, at), "username": entity.username, "custom_id": entity.custom_id}
 
 
 def plugin(entity: ConfiguredPlugin, at: int) -> Entity:
-    """Tell a configured plugin."""
+    """Return a configured plugin as JSON."""
     return {
         **common(entity, at),
         "name": entity.plugin.name,
@@ -64,12 +64,12 @@ def plugin(entity: ConfiguredPlugin, at: int) -> Entity:
 
 
 def common(entity: Any, at: int) -> Entity:
-    """Tell what all entities have."""
+    """Return the fields that all entities have."""
     return {"id": entity.id, "tags": list(entity.tags) or None, "created_at": at, "updated_at": at}
 
 
 def bound_to(identity: str | None) -> Entity | None:
-    """Tell a reference to another entity."""
+    """Return a reference to another entity."""
     return {"id": identity} if identity else None
 
 
@@ -82,21 +82,21 @@ KINDS: Mapping[str, Callable[[Any, int], Entity]] = {
 
 
 def listed(configuration: Configuration, kind: str, at: int) -> list[Entity]:
-    """Tell all entities of a kind."""
+    """Return all entities of a kind as JSON."""
     if kind in ALWAYS_EMPTY:
         return []
     entities = [KINDS[kind](entity, at) for entity in getattr(configuration, kind)]
     return sorted(entities, key=lambda entity: str(entity["id"]))
 
 
-def found(entities: Sequence[Entity], handle: str) -> Entity | None:
+def find(entities: Sequence[Entity], handle: str) -> Entity | None:
     """Return the entity with an id or a name."""
     names = ("id", "name", "username")
     return next((entity for entity in entities if handle in map(entity.get, names)), None)
 
 
 def exported(configuration: Configuration, at: int) -> dict[str, Any]:
-    """Tell the whole configuration: a mapping by id for each kind that there is."""
+    """Return the whole configuration: a mapping by id for each kind in use."""
     by_id = {
         kind: {str(entity["id"]): entity for entity in listed(configuration, kind, at)} for kind in KINDS
     }
@@ -104,7 +104,7 @@ def exported(configuration: Configuration, at: int) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value with nothing in it but what JSON has."""
+    """Return a value with JSON types only."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

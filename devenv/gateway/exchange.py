@@ -61,7 +61,7 @@ class Exchange:
     response_headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
 
     def header(self, name: str) -> str | None:
-        """Return a header of the request as the plugins before have left it."""
+        """Return a header of the request as the earlier plugins left it."""
         source = self.headers if name.lower() in WRITTEN_LAST else self.upstream_headers
         return source.get(name)
 
@@ -93,15 +93,15 @@ class Exchange:
         """Record who the client is and tell the upstream; no credential means anonymous."""
         self.consumer = consumer
         self.credential = credential
-        told = {
+        identity = {
             "X-Consumer-ID": consumer.id,
             "X-Consumer-Custom-ID": consumer.custom_id,
             "X-Consumer-Username": consumer.username,
             "X-Credential-Identifier": identifier,
             "X-Anonymous-Consumer": None if credential else "true",
         }
-        for name, value in told.items():
-            # A client must not be able to name itself: what it sent goes, whatever we know.
+        for name, value in identity.items():
+            # A client must not choose its own identity: headers that it sent are removed in any case.
             self.upstream_headers.popall(name, None)
             if value is not None:
                 self.upstream_headers[name] = value
@@ -117,7 +117,7 @@ def parsed(query: str) -> Query:
 
 
 def decoded(text: str) -> str:
-    """Decode a part of a query; a byte that is no UTF-8 stays one."""
+    """Decode a part of a query; a byte that is not UTF-8 is kept."""
     return unquote_plus(text, errors="surrogateescape")
 
 

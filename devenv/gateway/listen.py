@@ -28,7 +28,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the process is told from outside."""
+    """Settings from the command line and the environment."""
 
     file: Path | None
     text: str | None
@@ -36,7 +36,7 @@ class Settings:
 
 
 def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Return the settings; an argument goes before its variable, a bad one ends the process."""
+    """Return the settings; an argument wins over its variable, and a bad one ends the process."""
     parser = argparse.ArgumentParser(
         prog="python -m devenv.gateway",
         description="A stand-in for Kong, where there is none: it reads the same kong.yml.",
@@ -46,24 +46,24 @@ def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settin
         flag = "--gui" if name == "admin_gui" else f"--{name}"
         about = f"KONG_{name.upper()}_LISTEN; off for none"
         parser.add_argument(flag, dest=name, metavar="HOST:PORT", help=about)
-    given = vars(parser.parse_args(arguments))
+    options = vars(parser.parse_args(arguments))
     if environment.get("KONG_DATABASE", "off") != "off":
         parser.error("KONG_DATABASE: the embedded gateway has no database, only off")
     listeners: dict[str, tuple[Address, ...]] = {}
     for name, default in DEFAULTS.items():
         variable = f"KONG_{name.upper()}_LISTEN"
         try:
-            listeners[name] = addresses(given[name] or environment.get(variable) or default)
+            listeners[name] = addresses(options[name] or environment.get(variable) or default)
         except ValueError as problem:
             parser.error(f"{variable}: {problem}")
-    file = given["config"] or environment.get("KONG_DECLARATIVE_CONFIG")
+    file = options["config"] or environment.get("KONG_DECLARATIVE_CONFIG")
     inline = None if file else environment.get("KONG_DECLARATIVE_CONFIG_STRING")
     return Settings(Path(file) if file else None, inline or None, listeners)
 
 
 def addresses(value: str) -> tuple[Address, ...]:
     """Return the addresses of a Kong listener list; those with ssl are left out."""
-    found = []
+    parsed = []
     for part in value.split(","):
         address, *flags = part.split() or [""]
         if address == "off" or "ssl" in flags:
@@ -71,5 +71,5 @@ def addresses(value: str) -> tuple[Address, ...]:
         host, colon, port = address.rpartition(":")
         if not (colon and host and port.isdigit() and int(port) < 65536):
             raise ValueError(f'expected HOST:PORT, found "{address}"')
-        found.append(Address(host.strip("[]"), int(port)))
-    return tuple(found)
+        parsed.append(Address(host.strip("[]"), int(port)))
+    return tuple(parsed)

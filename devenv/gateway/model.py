@@ -46,7 +46,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Somebody who calls: a user or an application."""
+    """A client with a name: a user or an application."""
 
     id: str
     username: str | None

@@ -41,7 +41,7 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-# nginx's status for the log, when a client left before it had its answer.
+# nginx's log status for a client that disconnected before its answer.
 CLIENT_LEFT = 499
 UNSET_BY_AIOHTTP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -52,7 +52,7 @@ class BodyTooLarge(Exception):
 
 @dataclass(slots=True)
 class Trace:
-    """What the access log tells of a request."""
+    """What the access log records of a request."""
 
     id: str
     client: str
@@ -107,7 +107,7 @@ class Gateway:
             trace.status = trace.status or CLIENT_LEFT
             raise
         except Exception as problem:
-            # The kind only: a message may quote what the client sent.
+            # Only the error's type: its message may quote what the client sent.
             last = traceback.extract_tb(problem.__traceback__)[-1]
             place = f"{PurePath(last.filename).name}:{last.lineno}"
             self.complain(f"{trace.id}: {type(problem).__name__} at {place}")
@@ -125,20 +125,20 @@ class Gateway:
         if not target.startswith("/"):
             # An absolute-form target, as a client talks to a forward proxy.
             target = "/" + target.partition("://")[2].partition("/")[2]
-        sent, _, query = target.partition("?")
-        path = normalized(sent.partition("#")[0])
+        raw_path, _, query = target.partition("?")
+        path = normalized(raw_path.partition("#")[0])
         host = request.headers.get(hdrs.HOST, "")
         missing = answers.error(404, "no Route matched with those values")
         if loaded is None:
             return await self._reply(request, None, trace, missing)
         match = loaded.router.match(request.method, host, path, request.headers)
         if match is None:
-            unrouted = begin(request, trace.id, sent, query, nowhere(path), loaded, self.counters)
+            unrouted = begin(request, trace.id, raw_path, query, nowhere(path), loaded, self.counters)
             return await self._reply(request, Finish(unrouted, loaded.plugins.everywhere()), trace, missing)
         trace.route = match.route.name or match.route.id
         if "http" not in match.route.protocols:
             return await self._reply(request, None, trace, to_https(match, host, target))
-        exchange = begin(request, trace.id, sent, query, match, loaded, self.counters)
+        exchange = begin(request, trace.id, raw_path, query, match, loaded, self.counters)
         return await self._exchange(request, exchange, loaded.plugins, trace)
 
     async def _exchange(
@@ -149,20 +149,20 @@ class Gateway:
         answer: Answer | None = None
         service = exchange.match.service
         for name in plugins.order:
-            one = plugins.find(
+            attached = plugins.find(
                 name,
                 exchange.match.route.id,
                 service.id if service else None,
                 exchange.consumer.id if exchange.consumer else None,
             )
-            if one is None:
+            if attached is None:
                 continue
-            # Even after an answer: a refusal carries CORS headers, or no browser shows it.
-            ran.append(one)
+            # Even after an answer: an error needs CORS headers, or browsers hide it.
+            ran.append(attached)
             if answer is None:
-                exchange.plugin = one.id
+                exchange.plugin = attached.id
                 try:
-                    answer = await one.plugin.access(one.config, exchange)
+                    answer = await attached.plugin.access(attached.config, exchange)
                 except BodyTooLarge:
                     answer = too_large()
         finish = Finish(exchange, ran)
@@ -231,7 +231,7 @@ class Gateway:
                 body = Upload(request, exchange, stalled, service.write_timeout / 1000)
             headers = one_spelling(exchange.upstream_headers)
             if exchange.body is not None:
-                # A plugin read it, and perhaps changed it.
+                # A plugin has read it and may have changed it.
                 headers[hdrs.CONTENT_LENGTH] = str(len(exchange.body))
             return await self.session.request(
                 exchange.upstream_method,
@@ -266,10 +266,10 @@ class Gateway:
                 trace.sent += len(chunk)
             await response.write_eof()
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as problem:
-            # A client that left needs nothing more.
+            # The client disconnected; nothing is left to send.
             if request.transport is not None and not request.transport.is_closing():
                 self.complain(f"{trace.id}: response cut short: {explained(problem)}")
-                # Half a response must not be taken for a whole one.
+                # A truncated response must not look complete.
                 request.transport.abort()
         return response
 
@@ -281,7 +281,7 @@ class Gateway:
         service: Service,
         trace: Trace,
     ) -> web.StreamResponse:
-        """Pass on that the upstream changes to another protocol, then whatever is said in it."""
+        """Pass on that the upstream changes to another protocol, then pass the bytes both ways."""
         headers = response_headers(finish, upstream, trace)
         headers[hdrs.CONNECTION] = "upgrade"
         headers[hdrs.UPGRADE] = upstream.headers.get(hdrs.UPGRADE, "websocket")
@@ -300,7 +300,7 @@ class Gateway:
     async def _reply(
         self, request: web.BaseRequest, finish: Finish | None, trace: Trace, answer: Answer
     ) -> web.StreamResponse:
-        """Send an answer of the gateway's own."""
+        """Send an answer that the gateway itself wrote."""
         kind, text = answers.render(answer, answers.accepted(answer, request.headers), trace.id)
         headers: CIMultiDict[str] = CIMultiDict(answer.headers)
         if kind is not None:
@@ -323,7 +323,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What is left to do once a response's headers are known: the plugins' response phase."""
+    """Runs the plugins' response phase once a response's headers are known."""
 
     exchange: Exchange
     ran: list[ConfiguredPlugin]
@@ -331,9 +331,9 @@ class Finish:
     def apply(self, headers: CIMultiDict[str]) -> None:
         """Change a response's headers as the plugins want them."""
         headers.update(self.exchange.response_headers)
-        for one in self.ran:
-            if one.plugin.response is not None:
-                one.plugin.response(one.config, self.exchange, headers)
+        for attached in self.ran:
+            if attached.plugin.response is not None:
+                attached.plugin.response(attached.config, self.exchange, headers)
 
 
 def response_headers(finish: Finish, upstream: aiohttp.ClientResponse, trace: Trace) -> CIMultiDict[str]:
@@ -357,7 +357,7 @@ def mark_as_proxied(headers: CIMultiDict[str], trace: Trace) -> None:
 def begin(
     request: web.BaseRequest,
     identity: str,
-    sent: str,
+    raw_path: str,
     query: str,
     match: Match,
     loaded: Loaded,
@@ -365,7 +365,7 @@ def begin(
 ) -> Exchange:
     """Return the exchange of a request, its upstream request as Kong would make it.
 
-    `sent` is the path as the client wrote it.
+    `raw_path` is the path as the client wrote it.
     """
 
     async def read_body() -> bytes:
@@ -393,11 +393,13 @@ def begin(
         upstream_method=request.method,
         upstream_path=match.upstream_path,
         upstream_query=query,
-        upstream_headers=upstream_headers(request, identity, sent, match),
+        upstream_headers=upstream_headers(request, identity, raw_path, match),
     )
 
 
-def upstream_headers(request: web.BaseRequest, identity: str, sent: str, match: Match) -> CIMultiDict[str]:
+def upstream_headers(
+    request: web.BaseRequest, identity: str, raw_path: str, match: Match
+) -> CIMultiDict[str]:
     """Return the headers an upstream gets: the client's, and who the client was."""
     headers = end_to_end(request.headers)
     headers.popall(hdrs.EXPECT, None)
@@ -410,16 +412,16 @@ def upstream_headers(request: web.BaseRequest, identity: str, sent: str, match: 
         usual = {"http": 80, "https": 443}[service.protocol]
         port = "" if service.port == usual else f":{service.port}"
         headers[hdrs.HOST] = f"{service.host}{port}"
-    told = {
+    added = {
         "X-Real-IP": client,
         "X-Forwarded-For": ", ".join(forwarded),
         "X-Forwarded-Proto": "http",
         "X-Forwarded-Host": host.rpartition(":")[0] if has_port(host) else host,
         "X-Forwarded-Port": str(port_of(request)),
-        "X-Forwarded-Path": sent,
+        "X-Forwarded-Path": raw_path,
         "X-Kong-Request-Id": identity,
     }
-    for name, value in told.items():
+    for name, value in added.items():
         headers[name] = value
     headers.popall("X-Forwarded-Prefix", None)
     if match.route.strip_path and match.prefix not in ("", "/"):
@@ -485,13 +487,13 @@ class Upload:
 
     def _expect(self, deadline: float | None) -> None:
         """Set by when the upstream must have taken the chunk."""
-        # Once the upstream has answered nobody times it: rescheduling then is an error.
+        # No timeout runs after the upstream has answered; rescheduling then is an error.
         with contextlib.suppress(RuntimeError):
             self.stalled.reschedule(deadline)
 
 
 def to_https(match: Match, host: str, target: str) -> Answer:
-    """Send a client of an https-only route away, as Kong's plain listener does."""
+    """Answer a plain request to an https-only route as Kong does: 426 or a redirect."""
     status = match.route.https_redirect_status_code
     if status == 426:
         upgrade = {"Connection": "Upgrade", "Upgrade": "TLS/1.2, HTTP/1.1"}

@@ -40,7 +40,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
             parts.append(escaped(text))
         elif char == "[":
             text = bracketed(pattern, at)
-            parts.append(NAMED.sub(lambda found: POSIX[found[1]], text))
+            parts.append(NAMED.sub(lambda match: POSIX[match[1]], text))
         elif switch := FLAGS.match(pattern, at):
             text = switch[0]
             flags[-1].append(switch[1])
@@ -79,10 +79,10 @@ def bracketed(pattern: str, at: int) -> str:
     end += pattern.startswith("^", end)
     end += pattern.startswith("]", end)
     while end < len(pattern) and pattern[end] != "]":
-        if known := NAMED.match(pattern, end):
-            if known[1] not in POSIX:
-                raise re.error(f"no class {known[0]}")
-            end = known.end()
+        if named := NAMED.match(pattern, end):
+            if named[1] not in POSIX:
+                raise re.error(f"no class {named[0]}")
+            end = named.end()
         elif pattern[end] == "[" or pattern.startswith(("&&", "--", "~~"), end):
             raise re.error("a class inside a class, or two combined")
         elif pattern.startswith(("\\p", "\\P"), end):

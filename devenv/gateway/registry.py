@@ -42,10 +42,10 @@ class PluginIndex:
     def __init__(self, configuration: Configuration) -> None:
         kinds: dict[str, Plugin[Any]] = {}
         self._scoped: dict[str, dict[Scope, ConfiguredPlugin]] = {}
-        for one in configuration.plugins:
-            kinds[one.plugin.name] = one.plugin
-            scope = (one.route, one.service, one.consumer)
-            self._scoped.setdefault(one.plugin.name, {})[scope] = one
+        for attached in configuration.plugins:
+            kinds[attached.plugin.name] = attached.plugin
+            scope = (attached.route, attached.service, attached.consumer)
+            self._scoped.setdefault(attached.plugin.name, {})[scope] = attached
         self.order = sorted(kinds, key=lambda name: -kinds[name].priority)
 
     def everywhere(self) -> list[ConfiguredPlugin]:
@@ -58,7 +58,7 @@ class PluginIndex:
     ) -> ConfiguredPlugin | None:
         """Return the configuration of a plugin that applies to a request."""
         scoped = self._scoped[name]
-        return next((scoped[one] for one in scopes(route, service, consumer) if one in scoped), None)
+        return next((scoped[scope] for scope in scopes(route, service, consumer) if scope in scoped), None)
 
 
 def scopes(route: str, service: str | None, consumer: str | None) -> Iterator[Scope]:
@@ -102,5 +102,5 @@ class Loaded:
 
 
 def is_served(route: Route) -> bool:
-    """Tell whether a route leads anywhere: a disabled service has none."""
+    """Tell whether a route is active: those of a disabled service are not."""
     return route.service is None or route.service.enabled

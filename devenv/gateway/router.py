@@ -40,7 +40,7 @@ Pattern = re.Pattern[str]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A route with those of its paths that are of one length: the unit Kong orders and matches."""
+    """A route with its paths of one length: the unit that Kong orders and matches."""
 
     id: str
     route: Route
@@ -87,8 +87,8 @@ class Router:
             for prefix, pattern in candidate.paths:
                 if pattern is None and path.startswith(prefix):
                     return matched(route, path, prefix, {})
-                if pattern is not None and (found := pattern.match(path)):
-                    return matched(route, path, found.group(), captures_of(found))
+                if pattern is not None and (match := pattern.match(path)):
+                    return matched(route, path, match.group(), captures_of(match))
         return None
 
 
@@ -115,7 +115,7 @@ def length_of(path: str) -> int:
 
 
 def nowhere(path: str) -> Match:
-    """Return what stands for a route where none takes a request."""
+    """Return the match of a request that no route takes."""
     return Match(NO_ROUTE, path, "", path)
 
 
@@ -162,10 +162,10 @@ def host_matches(want: str, name: str, port: str) -> bool:
     return name == want_name
 
 
-def captures_of(found: re.Match[str]) -> dict[str | int, str]:
+def captures_of(match: re.Match[str]) -> dict[str | int, str]:
     """Return a regex path's groups by number and by name."""
-    captures: dict[str | int, str] = dict(enumerate(found.groups(default=""), start=1))
-    captures.update(found.groupdict(default=""))
+    captures: dict[str | int, str] = dict(enumerate(match.groups(default=""), start=1))
+    captures.update(match.groupdict(default=""))
     return captures
 
 
@@ -213,9 +213,9 @@ def normalized(path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def decoded(found: re.Match[bytes]) -> bytes:
+def decoded(match: re.Match[bytes]) -> bytes:
     """Decode one percent escape, unless it stands for a reserved character."""
-    byte = bytes([int(found.group(1), 16)])
+    byte = bytes([int(match.group(1), 16)])
     # Control characters stay escaped too: decoded they would end up in a request line.
     keep = byte in RESERVED.encode() or byte < b" " or byte == b"\x7f"
-    return found.group().upper() if keep else byte
+    return match.group().upper() if keep else byte

@@ -88,8 +88,8 @@ def one_of(*choices: str | int) -> Check:
     def check(value: Any, where: str, report: Report) -> Any:
         if isinstance(value, str | int) and not isinstance(value, bool) and value in choices:
             return value
-        found = f'"{value}"' if isinstance(value, str | int) else kind_of(value)
-        report(where, f"the embedded gateway has no {found} here - it has {listed(choices)}")
+        shown = f'"{value}"' if isinstance(value, str | int) else kind_of(value)
+        report(where, f"the embedded gateway has no {shown} here - it has {listed(choices)}")
         return choices[0]
 
     return check
@@ -156,9 +156,9 @@ def record(fields: Mapping[str, Field], what: str = "field") -> Check:
 
 def filled(field: Field, value: Mapping[str, Any], name: str, where: str, report: Report) -> Any:
     """Return one field's checked value, or its default when absent or null."""
-    given = value.get(name)
-    if given is not None:
-        return field.check(given, within(where, name), report)
+    item = value.get(name)
+    if item is not None:
+        return field.check(item, within(where, name), report)
     if field.required:
         report(within(where, name), "required, but missing")
     return field.default

@@ -23,7 +23,7 @@ Runner = web.BaseRunner
 
 
 class CannotListen(Exception):
-    """An address the gateway could not take."""
+    """An address that the gateway cannot listen on."""
 
 
 def configured(settings: Settings) -> Configuration | None:
@@ -115,7 +115,7 @@ async def open_listener(runner: Runner, name: str, address: Address) -> int:
 
 
 def close_websockets(gateway: Gateway) -> None:
-    """Tell WebSocket clients to go: they would hold up the end for as long as they like."""
+    """Close WebSocket connections, which would otherwise delay the shutdown."""
     for transport in list(gateway.switched):
         transport.write(GOING_AWAY)
         transport.close()

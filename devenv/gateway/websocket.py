@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-HELD = 2**16  # bytes held for a side that is slow to read
+BUFFER = 2**16  # bytes held for a side that is slow to read
 GOING_AWAY = b"\x88\x02\x03\xe9"  # a WebSocket's closing frame with code 1001
 
 
@@ -24,26 +24,26 @@ def is_websocket(request: web.BaseRequest) -> bool:
 
 
 def ask_to_switch(headers: CIMultiDict[str]) -> None:
-    """Ask the upstream for what the client asked for; nothing else of the handshake is ours."""
+    """Pass the client's handshake headers to the upstream; the gateway adds none."""
     headers[hdrs.CONNECTION] = "keep-alive, Upgrade"
     headers[hdrs.UPGRADE] = "websocket"
 
 
 class Incoming:
-    """What aiohttp gives the bytes of a connection to, once they are HTTP no longer."""
+    """Receives the bytes of a connection from aiohttp after the switch from HTTP."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.reader = asyncio.StreamReader(limit=HELD)
+        self.reader = asyncio.StreamReader(limit=BUFFER)
         self.reader.set_transport(transport)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Take bytes as they come."""
+        """Pass received bytes on."""
         if data:
             self.reader.feed_data(data)
         return False, b""
 
     def feed_eof(self) -> None:
-        """Take the end."""
+        """Pass the end of the stream on."""
         self.reader.feed_eof()
 
 
@@ -78,7 +78,7 @@ Read = Callable[[int], Awaitable[bytes]]
 
 
 def timed(read: Read, patience: float) -> Read:
-    """Read, but not for ever."""
+    """Read, with a timeout."""
 
     async def within(most: int) -> bytes:
         async with asyncio.timeout(patience):
@@ -89,6 +89,6 @@ def timed(read: Read, patience: float) -> Read:
 
 async def pump(read: Read, writer: asyncio.StreamWriter) -> None:
     """Write what is read, no faster than it is taken, until its end."""
-    while data := await read(HELD):
+    while data := await read(BUFFER):
         writer.write(data)
         await writer.drain()

@@ -1,4 +1,4 @@
-"""Plugins of the embedded gateway: one module each, found by being here."""
+"""Plugins of the embedded gateway: one module each, discovered in this package."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ from devenv.gateway.plugin import Plugin
 
 def available() -> Mapping[str, Plugin[Any]]:
     """Return every plugin by its name."""
-    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
+    modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
     return {module.PLUGIN.name: module.PLUGIN for module in modules}

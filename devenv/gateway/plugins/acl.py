@@ -15,7 +15,7 @@ FIELDS = {
     "allow": Field(list_of(text)),
     "deny": Field(list_of(text)),
     "hide_groups_header": Field(boolean, False),
-    # No plugin here makes authenticated groups, so a consumer's own are always the ones.
+    # No plugin here sets authenticated groups, so a consumer's own groups always count.
     "always_use_authenticated_groups": Field(boolean, False),
 }
 GROUPS_HEADER = "X-Consumer-Groups"
@@ -32,7 +32,7 @@ class Acl:
 
 
 def across(values: Mapping[str, Any]) -> Problems:
-    """Find a list too many or too few."""
+    """Report both lists, or neither."""
     if bool(values["allow"]) == bool(values["deny"]):
         yield "", "exactly one of allow, deny must be set"
 

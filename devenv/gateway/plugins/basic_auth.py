@@ -52,18 +52,18 @@ async def access(config: BasicAuth, exchange: Exchange) -> Answer | None:
 
 def shown(header: str) -> tuple[str, str]:
     """Return the user name and password in a header; both empty when there are none."""
-    found = SCHEME.match(header)
-    if not found:
+    match = SCHEME.match(header)
+    if not match:
         return "", ""
     try:
-        username, colon, password = base64.b64decode(found[1]).decode().partition(":")
+        username, colon, password = base64.b64decode(match[1]).decode().partition(":")
     except ValueError:
         return "", ""
     return (username, password) if colon else ("", "")
 
 
 def fits(credential: BasicCredential, password: str) -> bool:
-    """Tell whether a password is the credential's, in a time that tells nothing about it."""
+    """Tell whether a password is the credential's, in constant time."""
     if credential.hashed:
         # What Kong stores: the file was exported with `_transform: false`.
         salted = (password + credential.consumer.id).encode()

@@ -62,9 +62,9 @@ async def access(config: Cors, exchange: Exchange) -> Answer | None:
         return None
     headers: CIMultiDict[str] = CIMultiDict()
     allow(config, exchange.headers.get("Origin"), headers)
-    asked = exchange.headers.get("Access-Control-Request-Headers")
-    if config.headers or asked:
-        headers["Access-Control-Allow-Headers"] = ",".join(config.headers) or asked or ""
+    requested = exchange.headers.get("Access-Control-Request-Headers")
+    if config.headers or requested:
+        headers["Access-Control-Allow-Headers"] = ",".join(config.headers) or requested or ""
     headers["Access-Control-Allow-Methods"] = ",".join(config.methods)
     if config.max_age is not None:
         headers["Access-Control-Max-Age"] = str(config.max_age)
@@ -106,7 +106,7 @@ def allow(config: Cors, asking: str | None, headers: CIMultiDict[str]) -> None:
 
 
 def allowed_origin(config: Cors, asking: str | None) -> str | None:
-    """Return the origin to allow; a single plain one is told to everybody, as with Kong."""
+    """Return the origin to allow; a single plain one is sent to every client, as Kong does."""
     if len(config.origins) == 1 and PLAIN.fullmatch(config.origins[0]):
         return config.origins[0]
     if asking is None:
@@ -114,12 +114,12 @@ def allowed_origin(config: Cors, asking: str | None) -> str | None:
     name, host = normalized(asking)
     for entry in config.origins:
         if PLAIN.fullmatch(entry):
-            found = normalized(entry)[0] == name
+            matches = normalized(entry)[0] == name
         else:
             # Kong anchors a regex; one without a colon is about the host alone.
             pattern = entry.removeprefix("^").removesuffix("$")
-            found = bool(re.fullmatch(pattern, name if ":" in entry else host))
-        if found:
+            matches = bool(re.fullmatch(pattern, name if ":" in entry else host))
+        if matches:
             return name
     return None
 

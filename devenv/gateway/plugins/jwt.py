@@ -67,7 +67,7 @@ class Unauthorized(Exception):
 
 
 def across(values: Mapping[str, Any]) -> Problems:
-    """Find a longest expiration nobody would check."""
+    """Report a maximum expiration that no verified claim uses."""
     if values["maximum_expiration"] and "exp" not in values["claims_to_verify"]:
         yield "maximum_expiration", 'needs "exp" in claims_to_verify'
 
@@ -86,8 +86,8 @@ async def access(config: Jwt, exchange: Exchange) -> Answer | None:
         if config.anonymous and (consumer := exchange.credentials.consumer(config.anonymous)):
             exchange.authenticate(consumer, None)
             return None
-        told = f'{challenge} error="invalid_token"' if tokens else challenge
-        return document(401, refusal.content, {"WWW-Authenticate": told})
+        authenticate = f'{challenge} error="invalid_token"' if tokens else challenge
+        return document(401, refusal.content, {"WWW-Authenticate": authenticate})
     exchange.authenticate(credential.consumer, credential.id, credential.key)
     return None
 
@@ -103,8 +103,8 @@ def tokens_of(config: Jwt, exchange: Exchange) -> Iterator[str]:
             yield cookies[name]
     for name in config.header_names:
         for value in exchange.headers.getall(name, ()):
-            if found := BEARER.match(value):
-                yield found[1].strip()
+            if match := BEARER.match(value):
+                yield match[1].strip()
 
 
 def verified(config: Jwt, exchange: Exchange, tokens: set[str]) -> JwtCredential:

@@ -77,12 +77,12 @@ async def authenticated(config: KeyAuth, exchange: Exchange) -> Answer | None:
 
 async def values_of(config: KeyAuth, exchange: Exchange, name: str) -> list[str]:
     """Return a key's values in the first place that has any: header, query, body."""
-    if config.key_in_header and (found := exchange.headers.getall(name, [])):
-        return list(found)
+    if config.key_in_header and (values := exchange.headers.getall(name, [])):
+        return list(values)
     if config.key_in_query and (
-        found := [value for key, value in parsed(exchange.query_string) if key == name and value]
+        values := [value for key, value in parsed(exchange.query_string) if key == name and value]
     ):
-        return found
+        return values
     if config.key_in_body:
         value = (await fields_of_body(exchange)).get(name)
         return value if isinstance(value, list) else [value] if isinstance(value, str) else []

@@ -1,4 +1,4 @@
-"""rate-limiting: so many requests a calendar second, minute, hour, day, month or year."""
+"""rate-limiting: a number of requests per calendar second, minute, hour, day, month or year."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def config(**values: Any) -> RateLimiting:
 
 
 def across(values: Mapping[str, Any]) -> Problems:
-    """Find limits that contradict each other and fields another field asks for."""
+    """Report limits that contradict each other, and missing fields that others require."""
     limits = [(period, values[period]) for period in PERIODS if values[period] is not None]
     if not limits:
         yield "", f"required: at least one of {', '.join(PERIODS)}"
@@ -102,19 +102,19 @@ async def access(config: RateLimiting, exchange: Exchange) -> Answer | None:
 
 def identifier(config: RateLimiting, exchange: Exchange) -> str:
     """Return whose requests are counted together; the client's address when nothing else is."""
-    found: str | None = None
+    name: str | None = None
     match config.limit_by:
         case "consumer":
-            found = exchange.consumer.id if exchange.consumer else exchange.credential
+            name = exchange.consumer.id if exchange.consumer else exchange.credential
         case "credential":
-            found = exchange.credential
+            name = exchange.credential
         case "service":
-            found = exchange.match.service.id if exchange.match.service else None
+            name = exchange.match.service.id if exchange.match.service else None
         case "header":
-            found = exchange.headers.get(config.header_name or "")
+            name = exchange.headers.get(config.header_name or "")
         case "path":
-            found = config.path if exchange.path == config.path else None
-    return found or exchange.client
+            name = config.path if exchange.path == config.path else None
+    return name or exchange.client
 
 
 def headers_of(usage: Mapping[str, Usage], stop: str | None, now: float) -> dict[str, str]:

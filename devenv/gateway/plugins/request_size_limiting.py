@@ -1,4 +1,4 @@
-"""request-size-limiting: no request body larger than so much."""
+"""request-size-limiting: refuses request bodies above a size."""
 
 from __future__ import annotations
 

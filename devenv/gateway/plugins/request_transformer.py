@@ -123,8 +123,8 @@ async def access(config: RequestTransformer, exchange: Exchange) -> Answer | Non
 def rendered(value: str, exchange: Exchange) -> str:
     """Fill in a value's expressions from the request."""
 
-    def variable(found: re.Match[str]) -> str:
-        named = VARIABLE.fullmatch(found[1])
+    def variable(match: re.Match[str]) -> str:
+        named = VARIABLE.fullmatch(match[1])
         if named is None:
             return ""
         kind, plain, double, single, number = named.groups()
