@@ -10,11 +10,15 @@ from typing import Any
 from devenv.backends.base import Say
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import CLAIM, OURS, Resources, kind_of, label
+from devenv.backends.kube.resources import Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
 
 PATIENCE = 120.0  # seconds a namespace may take to go away
 LOOK = 0.5  # seconds between two looks at one that does
+SHOWN = 5  # objects of others that are named
+IN_EVERY_NAMESPACE = {("v1", "ServiceAccount", "default"), ("v1", "ConfigMap", "kube-root-ca.crt")}
+WRITTEN_BY_CLUSTER = {("v1", "Event"), ("events.k8s.io/v1", "Event"), ("v1", "Endpoints")}
+"""Kinds of which the cluster makes objects about other objects."""
 
 
 def ready_namespace(client: Client, resources: Resources, wanted: Object | None, name: str, say: Say) -> None:
@@ -95,22 +99,48 @@ def refuse_foreign(client: Client, resources: Resources, objects: Iterable[Objec
         )
 
 
-def leave_namespace(client: Client, resources: Resources, name: str, checkout: str) -> None:
-    """Remove a namespace that this checkout made and in which nobody has left anything."""
+def leave_namespace(client: Client, resources: Resources, name: str, checkout: str, say: Say) -> None:
+    """Remove a namespace that this checkout made, unless something is in it that we did not make."""
     path = resources.path(("v1", "Namespace"), name=name)
     try:
-        found = client.find(path)
-        if found is None or label(found, "checkout") != checkout:
-            return
-        kinds = (*OURS, CLAIM, ("v1", "Pod"))
-        left = [one for kind in kinds for one in client.get(resources.path(kind, name))["items"]]
-        if not [one for one in left if not _comes_by_itself(one)]:
-            client.delete(path, uid=found["metadata"]["uid"])
+        namespace = client.find(path)
     except Refused as error:
         if error.status != 403:
             raise
+        return
+    if namespace is None or label(namespace, "checkout") != checkout:
+        return
+    command = f"kubectl --context {client.place.context} delete namespace {name}"
+    try:
+        others = _objects_of_others(client, resources, name, checkout)
+        if not others:
+            client.delete(path, uid=namespace["metadata"]["uid"])
+    except Refused as error:  # no right to look, or a part of the API that does not answer
+        say(f"the namespace {name} is kept: {error.what}. To remove it: {command}")
+        return
+    if others:
+        shown = ", ".join(others[:SHOWN]) + (f" and {len(others) - SHOWN} more" if others[SHOWN:] else "")
+        say(f"the namespace {name} is kept, as this stack did not make {shown}. To remove it all: {command}")
 
 
-def _comes_by_itself(one: Object) -> bool:
-    metadata = one["metadata"]
-    return metadata["name"] in ("default", "kube-root-ca.crt") or bool(metadata.get("deletionTimestamp"))
+def _objects_of_others(client: Client, resources: Resources, namespace: str, checkout: str) -> list[str]:
+    """What somebody else made in a namespace, as kind and name."""
+    lists = resources.all_in(namespace)
+    kinds = frozenset(lists.values())
+    return [
+        f"{kind[1]} {item['metadata']['name']}"
+        for path, kind in lists.items()
+        if kind not in WRITTEN_BY_CLUSTER
+        for item in client.look(path)["items"]
+        if (*kind, item["metadata"]["name"]) not in IN_EVERY_NAMESPACE
+        and label(item, "checkout") != checkout
+        and not _goes_anyway(item, kinds)
+    ]
+
+
+def _goes_anyway(item: Object, kinds: frozenset[Kind]) -> bool:
+    """Whether an object is being deleted, or goes when the objects of its namespace go that own it."""
+    metadata = item["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    owned = bool(owners) and all((owner["apiVersion"], owner["kind"]) in kinds for owner in owners)
+    return owned or bool(metadata.get("deletionTimestamp"))

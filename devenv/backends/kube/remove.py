@@ -48,7 +48,7 @@ def remove(
             client.delete(resources.of(one), uid=one["metadata"]["uid"])
         where = {one["metadata"]["namespace"] for one in (*found, *claims)} | ({namespace} - {""})
         for name in where:
-            leave_namespace(client, resources, name, checkout)
+            leave_namespace(client, resources, name, checkout, say)
     if stuck:
         raise _stay(client, stuck)
     return Removed(tuple(units), names if volumes else (), () if volumes else names)

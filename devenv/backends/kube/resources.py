@@ -27,6 +27,9 @@ WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1",
 OURS = (*WORKLOADS, ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "ServiceAccount"))
 """Everything that rendering makes, besides claims and the namespace, in the order of removal."""
 
+CORE = {"name": "", "versions": [{"groupVersion": "v1"}], "preferredVersion": {"groupVersion": "v1"}}
+"""The API group that has no name, and that the list of groups leaves out."""
+
 Kind = tuple[str, str]
 """apiVersion and kind."""
 
@@ -56,17 +59,38 @@ class Resources:
         if kind not in self._known:
             version, name = kind
             try:
-                said = self._client.get(f"/apis/{version}" if "/" in version else f"/api/{version}")
+                resources = self._resources(version)
             except Refused as error:
                 if error.status != 404:
                     raise
-                said = {}
-            for one in said.get("resources", ()):
-                if "/" not in one["name"]:
-                    self._known[version, one["kind"]] = one["name"]
+                resources = []
+            self._known |= {(version, resource["kind"]): resource["name"] for resource in resources}
             if kind not in self._known:
                 raise UsageError(f"the cluster knows no {name} of {version}", hint=f"kubectl explain {name}")
         return self._known[kind]
+
+    def _resources(self, version: str) -> list[Mapping[str, Any]]:
+        """What the API says of its resources in one version of a group, without their subresources."""
+        answer = self._client.look(f"/apis/{version}" if "/" in version else f"/api/{version}")
+        return [resource for resource in answer["resources"] if "/" not in resource["name"]]
+
+    def all_in(self, namespace: str) -> Mapping[str, Kind]:
+        """Where the lists are of everything that would go with a namespace, whoever made it: path -> kind.
+
+        A resource that a group has in several versions is listed in one, the preferred if it is there.
+        """
+        groups = [CORE, *self._client.look("/apis")["groups"]]
+        lists: dict[tuple[str, str], tuple[str, Kind]] = {}
+        for group in groups:
+            preferred = group["preferredVersion"]
+            for version in (preferred, *(item for item in group["versions"] if item != preferred)):
+                name = version["groupVersion"]
+                root = f"/apis/{name}" if "/" in name else f"/api/{name}"
+                for resource in self._resources(name):
+                    if resource["namespaced"] and {"list", "delete"} <= set(resource["verbs"]):
+                        path = f"{root}/namespaces/{namespace}/{resource['name']}"
+                        lists.setdefault((group["name"], resource["name"]), (path, (name, resource["kind"])))
+        return dict(lists.values())
 
     def ours(self, kind: Kind, namespace: str, **labels: str) -> Iterator[Object]:
         """Objects with all of our labels `devenv.dev/KEY=VALUE`; without a namespace, in every one."""

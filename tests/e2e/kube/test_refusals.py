@@ -89,6 +89,27 @@ def test_somebody_elses_object_of_the_same_name_is_left_alone(cluster: OnCluster
     assert cluster.get("deployment", "web")["spec"]["replicas"] == 0
 
 
+def test_a_namespace_in_which_somebody_has_put_something_is_kept(cluster: OnCluster) -> None:
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+    cluster.kubectl("create", "ingress", "theirs", "--rule=shop.test/*=web:80")
+    cluster.kubectl("create", "role", "theirs", "--verb=get", "--resource=pods")
+    down = cluster.devenv("down", "--volumes", "-y")
+    kept = (
+        f"the namespace {cluster.namespace} is kept, as this stack did not make Ingress theirs, Role theirs."
+    )
+    assert kept in down.output
+    assert cluster.get("namespace", cluster.namespace)["status"]["phase"] == "Active"
+    assert cluster.get("ingress", "theirs")["metadata"]["name"] == "theirs"
+    assert cluster.get("pods,pvc,deployments,statefulsets,jobs")["items"] == []
+    cluster.kubectl("delete", "ingress,role", "theirs")
+    cluster.on("up", "-d")
+    down = cluster.devenv("down", "--volumes", "-y")
+    assert "is kept" not in down.output
+    gone = cluster.host("kubectl", "get", "namespace", cluster.namespace, "--ignore-not-found")
+    assert gone == "" or "Terminating" in gone
+
+
 def test_a_namespace_that_goes_away_is_waited_for(cluster: OnCluster) -> None:
     cluster.manifest(STORE)
     cluster.on("up", "-d")
