@@ -204,9 +204,17 @@ def found(container: Container) -> ObservedUnit:
         gateway=tags.gateway,
         serves=tags.serves,
         probe=tags.probe,
+        volumes=tuple(sorted(_kept(container, tags.stack))),
         # Containers inherit their image's labels.
         stand_in=container["Labels"].get("devenv.standin") == "true",
     )
+
+
+def _kept(container: Container, stack: str) -> Iterator[str]:
+    """Its volumes that outlive it: named after the stack, as those without a name are not."""
+    for mount in container.get("Mounts") or ():
+        if mount["Type"] == "volume" and mount["Name"].startswith(f"{stack}_"):
+            yield mount["Name"]
 
 
 def _health(status: str) -> bool | None:

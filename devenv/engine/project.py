@@ -194,6 +194,7 @@ class Project:
                 *map(notes.refused_port, decided.conflicts),
                 *(_lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()),
                 *_unreachable(elsewhere),
+                *notes.data_left(stack, observed),
                 *notes.only_for_new_data(stack, observed, fingerprints),
             ),
             profiles=outline.profiles,

@@ -73,10 +73,10 @@ class Plan:
 class ObservedUnit:
     """A unit as it was observed: `state` is the engine's word, `healthy` is None where nobody checks.
 
-    `id` is the backend's own name for it. `half_made`: a store whose first start ended before it had done
-    all that it does once, so that its data holds nothing of the user's. `stand_in`: its image stands in for
-    the real one, as on a machine without a registry. `serves`: service -> paths, on the gateway. `detail` is
-    what a person has to know beside the state.
+    `id` is the backend's own name for it, `volumes` those of the volumes it keeps. `half_made`: a store whose
+    first start ended before it had done all that it does once, so that its data holds nothing of the user's.
+    `stand_in`: its image stands in for the real one, as on a machine without a registry. `serves`: service ->
+    paths, on the gateway. `detail` is what a person has to know beside the state.
     """
 
     unit: str
@@ -96,6 +96,7 @@ class ObservedUnit:
     gateway: bool = False
     serves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     probe: str = ""
+    volumes: tuple[str, ...] = ()
     half_made: bool = False
     stand_in: bool = False
     detail: str = ""

@@ -73,6 +73,16 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
             )
 
 
+def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
+    """Where the data of units stays that go, because they or the stack are called otherwise now."""
+    for name, found in observed.units.items():
+        if found.volumes and (name not in stack or found.stack != stack.id):
+            yield (
+                f"the data of {name}{'' if name not in stack else f' in {found.stack}'} stays in "
+                f"{' and '.join(found.volumes)}; devenv down --volumes removes it with all other"
+            )
+
+
 def changed_files(
     stack: Stack, before: Mapping[str, Contents], now: Mapping[BuildKey, Contents]
 ) -> dict[str, str]:

@@ -154,3 +154,15 @@ def test_a_seed_that_fails_in_mongo_leaves_nothing_that_counts_as_complete(check
     checkout.write("seed.js", "db.kept.insertOne({a: 1})\n")
     assert "apply db (half-made data is made anew)" in checkout.devenv("plan").stdout
     checkout.devenv("up", "-d")
+
+
+def test_where_the_data_of_a_renamed_service_stays_is_said(checkout: Checkout) -> None:
+    text = "services: {{{}: {{image: 'busybox:1.37', command: sleep 1d, volumes: {{data: /data}}}}}}"
+    checkout.manifest(text.format("shop"))
+    checkout.devenv("up", "-d")
+    (volume,) = checkout.volumes()
+    checkout.manifest(text.format("store"))
+    note = f"the data of shop stays in {volume}; devenv down --volumes removes it with all other"
+    assert note in checkout.devenv("plan").stderr
+    assert note in checkout.devenv("up", "-d").stderr
+    assert note not in checkout.devenv("up", "-d").stderr

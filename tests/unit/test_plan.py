@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
-from devenv.plan.notes import only_for_new_data
+from devenv.plan.notes import data_left, only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up
 from devenv.stack.model import Stack, differences, fingerprint
 
@@ -183,6 +183,21 @@ def test_half_made_data_goes_with_its_store_before_anything_is_made_anew() -> No
     """)
     (step,) = plan_up(made, situation(made, running(made, postgres=half)), Intent()).of(Op.CLEAR)
     assert (step.target, step.id) == ("postgres", "c1")
+
+
+def test_where_the_data_of_what_is_called_otherwise_now_stays_is_said() -> None:
+    made = shop()
+    gone = ObservedUnit("old", "c1", "running", stack=made.id, volumes=("shop-c0ffee_old-data",))
+    renamed = ObservedUnit(
+        "postgres", "c2", "running", stack="market-c0ffee", volumes=("market-c0ffee_postgres-data",)
+    )
+    kept = replace(running(made).units["postgres"], volumes=("shop-c0ffee_postgres-data",))
+    assert [*data_left(made, running(made, old=gone, postgres=renamed))] == [
+        "the data of postgres in market-c0ffee stays in market-c0ffee_postgres-data; "
+        "devenv down --volumes removes it with all other",
+        "the data of old stays in shop-c0ffee_old-data; devenv down --volumes removes it with all other",
+    ]
+    assert [*data_left(made, running(made, postgres=kept))] == []
 
 
 def test_what_stopped_is_started_and_what_crashed_too() -> None:

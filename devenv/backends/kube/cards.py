@@ -54,8 +54,9 @@ CAUSES: Mapping[str, str] = {
 def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     """The card of a failure. What cannot be read is left out."""
     said = log_tail(client, namespace, verdict.pod) if verdict.pod else []
-    names = [verdict.pod] if verdict.pod else owners(unit)
-    happened = events(client, namespace, names)
+    happened = (
+        _of_pod(client, namespace, verdict.pod) if verdict.pod else events(client, namespace, owners(unit))
+    )
     command = [("command", unit.shown_command)] if unit.command else []
     probe = [("probe", unit.probe.shown)] if unit.probe and not verdict.ended else []
     facts = (*command, *verdict.facts, *probe)
@@ -98,6 +99,16 @@ def events(client: Client, namespace: str, names: Sequence[str], **fields: str) 
     about = [one for one in said["items"] if _about(one["involvedObject"]["name"], names)]
     messages = [str(one.get("message", "")).strip() for one in sorted(about, key=_moment)]
     return list(dict.fromkeys(messages))[-EVENTS:]
+
+
+def _of_pod(client: Client, namespace: str, name: str) -> list[str]:
+    """Warnings about the pod that has this name now: those before it, as of a StatefulSet, had it, too."""
+    try:
+        pod = client.find(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    except DevenvError:
+        pod = None
+    uid = {"involvedObject.uid": str(pod["metadata"]["uid"])} if pod else {}
+    return events(client, namespace, [name], type="Warning", **uid)
 
 
 def check_answers(client: Client, pod: Object) -> list[str]:

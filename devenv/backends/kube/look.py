@@ -92,6 +92,10 @@ def found(workload: Object, pods: list[Object]) -> ObservedUnit:
         gateway=tags.gateway,
         serves=tags.serves,
         probe=tags.probe,
+        volumes=tuple(
+            f"{template['metadata']['name']}-{metadata['name']}-0"
+            for template in workload["spec"].get("volumeClaimTemplates") or ()
+        ),
         detail=state.detail,
     )
 

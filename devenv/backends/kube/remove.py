@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from devenv.backends.base import Removed, Say
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.ground import leave_namespace
+from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
 from devenv.stack.model import Unit
@@ -44,8 +45,7 @@ def remove(
             client.delete(resources.of(pod), uid=pod["metadata"]["uid"])
     names = tuple(sorted(one["metadata"]["name"] for one in claims))
     if volumes:
-        for one in claims:
-            client.delete(resources.of(one), uid=one["metadata"]["uid"])
+        _remove_claims(client, resources, claims)
         where = {one["metadata"]["namespace"] for one in (*found, *claims)} | ({namespace} - {""})
         for name in where:
             leave_namespace(client, resources, name, checkout, say)
@@ -72,9 +72,32 @@ def remove_store(client: Client, stack: str, namespace: str, unit: Unit, pods: S
     if stuck:
         raise _stay(client, stuck)
     names = {f"{volume.name}-{unit.name}-0" for volume in unit.volumes}
-    for claim in resources.ours(CLAIM, namespace, stack=stack):
-        if claim["metadata"]["name"] in names:
-            client.delete(resources.of(claim), uid=claim["metadata"]["uid"])
+    claims = resources.ours(CLAIM, namespace, stack=stack)
+    _remove_claims(client, resources, [claim for claim in claims if claim["metadata"]["name"] in names])
+
+
+def _remove_claims(client: Client, resources: Resources, claims: Sequence[Object]) -> None:
+    """Claims and the volumes behind them, all of them at once."""
+    for claim in claims:
+        client.delete(resources.of(claim), uid=claim["metadata"]["uid"])
+    for claim in claims:
+        _volume_gone(client, claim)
+
+
+def _volume_gone(client: Client, claim: Object) -> None:
+    """Wait until a claim's volume is gone: a new one may be made at its very place.
+
+    One that is to be kept, or that we may not look at, is not waited for.
+    """
+    path, started = f"/api/v1/persistentvolumes/{claim['spec'].get('volumeName', '')}", time.monotonic()
+    while claim["spec"].get("volumeName") and time.monotonic() - started < SPARE:
+        try:
+            volume = client.find(path)
+        except Refused:
+            return
+        if volume is None or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
+            return
+        time.sleep(LOOK)
 
 
 def remove_others(client: Client, resources: Resources, wanted: Object) -> None:

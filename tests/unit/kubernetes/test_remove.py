@@ -58,7 +58,8 @@ def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claim(name: str) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": "shop", "uid": name, "labels": {}}}
+    metadata = {"name": name, "namespace": "shop", "uid": name, "labels": {}}
+    return {"metadata": metadata, "spec": {"volumeName": f"pv-{name}"}}
 
 
 def test_a_store_is_cleared_with_the_claims_of_its_own_volumes_once_its_pods_are_gone(
@@ -74,6 +75,16 @@ def test_a_store_is_cleared_with_the_claims_of_its_own_volumes_once_its_pods_are
 
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "delete", lambda path, **more: deleted.append(path.rpartition("/")[2]))
+    kept = {"spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+    looks: list[dict[str, Any] | None] = [None, kept, kept]
+
+    def find(path: str) -> dict[str, Any] | None:
+        assert path == "/api/v1/persistentvolumes/pv-db-data-db-0"
+        return looks.pop()
+
+    monkeypatch.setattr(client, "find", find)
+    monkeypatch.setattr(remove, "LOOK", 0.0)
     db = Unit("db", "infra", "db:1", volumes=(Volume("db-data", "/data"),))
     remove.remove_store(client, "shop-c", "shop", db, [one("Pod", "v1")])
     assert deleted == ["web", "db-data-db-0"]
+    assert looks == []  # waited until the volume was gone

@@ -92,6 +92,7 @@ def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
     store = pod("db-0", "new", ready=False)
     store["metadata"]["namespace"] = "shop"
     store["spec"] = {"containers": [{}]}
+    monkeypatch.setattr(client, "find", lambda path: store)
     pods = Told((0, [store]))
     with pytest.raises(UnitFailed) as failed:
         Waiting(client, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
