@@ -51,6 +51,7 @@ def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
     """One unit, and the gateway's paths that lead to it."""
     up = unit.running
     ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items()}
+    scheme = "http://" if unit.gateway else ""
     return UnitStatus(
         name=unit.unit,
         kind=unit.engine or unit.role,
@@ -60,7 +61,7 @@ def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
         detail=unit.detail,
         healthy=unit.healthy,
         ok=as_it_should_be(unit),
-        addresses=tuple(f"localhost:{host}" for host in ports.values() if host) if up else (),
+        addresses=tuple(f"{scheme}localhost:{host}" for host in ports.values() if host) if up else (),
         pages=unit.links if up else (),
         routes=routes if up else (),
         ports=ports,

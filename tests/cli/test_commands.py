@@ -188,7 +188,7 @@ def test_status_is_a_table_for_people_and_an_object_for_programs(devenv: Devenv)
     devenv("up", "-d")
     assert lines(devenv("status").stdout) == expect(
         """\
-        kong     kong 3.9.3    healthy  localhost:8000   manager http://localhost:8002
+        kong     kong 3.9.3    healthy  http://localhost:8000   manager http://localhost:8002
         valkey   valkey 9.1.1  healthy  localhost:6379
         migrate  job           done
         orders   service       healthy  http://localhost:18000

@@ -58,6 +58,7 @@ def test_what_does_not_run_has_no_addresses() -> None:
     stopped = status(replace(WEB, state="exited"), ("/shop",))
     assert (stopped.addresses, stopped.pages, stopped.routes, stopped.url) == ((), (), (), "")
     assert status(WEB).addresses == ("localhost:8080",)
+    assert status(GATE).addresses == ("http://localhost:9000",)
     assert status(WEB).ports == {"http": 8080}
 
 
