@@ -37,7 +37,7 @@ class Promises:
             yield self._of_others()
 
     def _of_others(self) -> dict[int, str]:
-        found: dict[int, str] = {}
+        ports: dict[int, str] = {}
         for path in self._folder.glob("*.json"):
             with (
                 contextlib.suppress(OSError, ValueError, TypeError),
@@ -46,10 +46,10 @@ class Promises:
                 if _let_go(file):
                     path.unlink()  # nobody opens it now: that takes the gate
                     continue
-                said = json.load(file)
-                if said["who"] != self._who:
-                    found |= dict.fromkeys(map(int, said["ports"]), f"{said['who']}, which comes up")
-        return found
+                promise = json.load(file)
+                if promise["who"] != self._who:
+                    ports |= dict.fromkeys(map(int, promise["ports"]), f"{promise['who']}, which comes up")
+        return ports
 
     def make(self, ports: Collection[int]) -> None:
         """Promise these ports, and no others any more, until `close` or the process ends."""

@@ -37,91 +37,91 @@ class Sources:
 
 def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
     """Read what is wanted; what is missing becomes a finding at the place that wants it."""
-    found = Sources()
+    sources = Sources()
     for want in wants:
         target = root / want.name
         if not _inside(root, target):
-            found.findings.append((want.path, f'"{want.name}" leaves the project', "a link?"))
+            sources.findings.append((want.path, f'"{want.name}" leaves the project', "a link?"))
             continue
         try:
             match want.kind:
                 case "build":
-                    _build(root, want, cache, found)
+                    _build(root, want, cache, sources)
                 case "pattern" | "file":
-                    _files(root, want, cache, found)
+                    _files(root, want, cache, sources)
                 case "text":
-                    _text(root, want, found)
+                    _text(root, want, sources)
         except OSError as error:
-            what = os.path.relpath(error.filename, root) if error.filename else want.name
-            found.findings.append(
-                (want.path, f'cannot read "{what}"', (error.strerror or str(error)).lower())
+            name = os.path.relpath(error.filename, root) if error.filename else want.name
+            sources.findings.append(
+                (want.path, f'cannot read "{name}"', (error.strerror or str(error)).lower())
             )
-    return found
+    return sources
 
 
 def _inside(root: Path, target: Path) -> bool:
     return Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root))
 
 
-def _build(root: Path, want: Want, cache: Digests, found: Sources) -> None:
+def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     key = want.name, want.dockerfile
-    if key in found.builds:
+    if key in sources.builds:
         return
     context = root / want.name
     if not context.is_dir():
-        found.findings.append((want.path, f'no folder "{want.name}"', "build: names the folder"))
+        sources.findings.append((want.path, f'no folder "{want.name}"', "build: names the folder"))
         return
     if not (context / want.dockerfile).is_file():
         hint = "write one, or name it: build: {context: ..., dockerfile: ...}"
-        found.findings.append((want.path, f'no {want.dockerfile} in "{want.name}"', hint))
+        sources.findings.append((want.path, f'no {want.dockerfile} in "{want.name}"', hint))
         return
     if STATE in Path(os.path.realpath(context)).relative_to(os.path.realpath(root)).parts:
         hint = "it holds passwords; build from a folder of your own"
-        found.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
+        sources.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
     ignore = _ignore_file(context, want.dockerfile)
     files = contents(context, ignore, cache, keep=want.dockerfile)
-    found.contents[key] = files
-    found.builds[key] = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
+    sources.contents[key] = files
+    sources.builds[key] = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
 
 
-def _text(root: Path, want: Want, found: Sources) -> None:
+def _text(root: Path, want: Want, sources: Sources) -> None:
     from devenv.manifest import source
     from devenv.manifest.kong.document import faults
 
     try:
-        written = source.read((root / want.name).read_text(encoding="utf-8"), file=want.name)
+        document = source.read((root / want.name).read_text(encoding="utf-8"), file=want.name)
     except FileNotFoundError:
-        found.findings.append((want.path, f'no file "{want.name}"', ""))
+        sources.findings.append((want.path, f'no file "{want.name}"', ""))
     except UnicodeDecodeError:
-        found.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
+        sources.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
     else:
-        if isinstance(written.value, dict | None):
-            found.extra = written.value or {}
-            found.findings += [
-                (want.path, str(written.problem(path, reason)), "") for path, reason in faults(found.extra)
+        if isinstance(document.value, dict | None):
+            sources.extra = document.value or {}
+            sources.findings += [
+                (want.path, str(document.problem(path, reason)), "") for path, reason in faults(sources.extra)
             ]
         else:
-            found.findings.append((want.path, f'"{want.name}" is not a mapping', "as Kong reads it"))
+            sources.findings.append((want.path, f'"{want.name}" is not a mapping', "as Kong reads it"))
 
 
-def _files(root: Path, want: Want, cache: Digests, found: Sources) -> None:
+def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     pattern = want.name.removeprefix("./")
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
     except ValueError:  # not a pattern at all
         matched = []
     files = [path for path in matched if path.is_file()]
-    found.findings += [
+    sources.findings += [
         (want.path, f'"{path.relative_to(root)}" leaves the project', "a link?")
         for path in files
         if not _inside(root, path)
     ]
     if not files:
-        what = "nothing matches" if any(sign in pattern for sign in "*?[") else "no file"
+        message = "nothing matches" if any(sign in pattern for sign in "*?[") else "no file"
         hint = "that is a folder; name each file in it" if (root / pattern).is_dir() and pattern else ""
-        found.findings.append((want.path, f'{what} "{want.name}"', hint))
-    found.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
+        sources.findings.append((want.path, f'{message} "{want.name}"', hint))
+    sources.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
 
 
 def contents(folder: Path, ignore: str, cache: Digests, *, keep: str = "") -> dict[str, str]:
@@ -239,38 +239,38 @@ def _text_of(file: Path) -> str:
 class Digests:
     """Digests of files, remembered by size, time and inode so that unchanged ones are not read again."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known = known
-        self.seen: dict[str, list[Any]] = {}
+    def __init__(self, previous: Mapping[str, Any]) -> None:
+        self._previous = previous
+        self.current: dict[str, list[Any]] = {}
 
     @classmethod
     def load(cls, file: Path) -> Digests:
         """From a file that may be missing or broken: it is only a memory."""
         try:
-            known = json.loads(file.read_text(encoding="utf-8"))
+            digests = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            known = {}
-        return cls(known if isinstance(known, dict) else {})
+            digests = {}
+        return cls(digests if isinstance(digests, dict) else {})
 
     @property
     def changed(self) -> bool:
         """Whether there is something new to write down."""
-        return self.seen != self._known
+        return self.current != self._previous
 
     def dump(self) -> str:
         """All digests as text, for the next run."""
-        return json.dumps(self.seen)
+        return json.dumps(self.current)
 
     def of(self, path: Path) -> str:
         """The digest of a file's bytes, in 16 hex digits."""
         status = path.stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        remembered = self._known.get(str(path))
-        if isinstance(remembered, list) and len(remembered) == 4 and remembered[:3] == stamp:
-            digest = str(remembered[3])
+        previous = self._previous.get(str(path))
+        if isinstance(previous, list) and len(previous) == 4 and previous[:3] == stamp:
+            digest = str(previous[3])
         else:
             with path.open("rb") as handle:
                 digest = hashlib.file_digest(handle, "sha256").hexdigest()[:16]
         if time.time() - status.st_mtime > SETTLED:
-            self.seen[str(path)] = [*stamp, digest]
+            self.current[str(path)] = [*stamp, digest]
         return digest

@@ -77,8 +77,8 @@ class Workspace:
     @staticmethod
     def kinds_folder(manifest: str) -> str:
         """Where the project's own kinds lie, by the manifest's text: an unchanged one is not parsed again."""
-        written = _KINDS.search(manifest)
-        return written["folder"] if written else "infra"
+        match = _KINDS.search(manifest)
+        return match["folder"] if match else "infra"
 
     def kinds(self, manifest: str) -> dict[str, tuple[str, str]]:
         """The project's own infra kinds: name -> its file as people know it, and its text.
@@ -110,9 +110,9 @@ class Workspace:
         Generated ones that have no value yet get one, which is written down. Raises `UsageError` that
         names every secret without a value, or leaves them empty where that is not `strict`.
         """
-        kept = read_env(self.state / "secrets.env")
-        known = {**kept, **read_env(self.root / ".env"), **environment}
-        missing = sorted(name for name in wanted if name not in known)
+        stored = read_env(self.state / "secrets.env")
+        available = {**stored, **read_env(self.root / ".env"), **environment}
+        missing = sorted(name for name in wanted if name not in available)
         if missing and strict:
             raise UsageError(
                 f"no value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
@@ -120,20 +120,22 @@ class Workspace:
                 why="looked in the environment, .env and .devenv/secrets.env",
                 hint=f"echo '{missing[0]}=...' >> .env",
             )
-        made = {name: self._password(name) for name in generated if name not in kept}
-        if made:
-            self.write({"secrets.env": self._with_secrets(made)}, private={"secrets.env"})
-        ours = {**kept, **made}
-        return {name: known.get(name, "") for name in wanted} | {name: ours[name] for name in generated}
+        new = {name: self._password(name) for name in generated if name not in stored}
+        if new:
+            self.write({"secrets.env": self._with_secrets(new)}, private={"secrets.env"})
+        passwords = {**stored, **new}
+        return {name: available.get(name, "") for name in wanted} | {
+            name: passwords[name] for name in generated
+        }
 
-    def _with_secrets(self, made: Mapping[str, str]) -> str:
+    def _with_secrets(self, new: Mapping[str, str]) -> str:
         """`secrets.env` with more in it; what people wrote there stays as they wrote it."""
         try:
             before = (self.state / "secrets.env").read_text(encoding="utf-8")
         except FileNotFoundError:
             before = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
         gap = "" if before.endswith("\n") or not before else "\n"
-        return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(made.items()))
+        return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(new.items()))
 
     def _password(self, name: str) -> str:
         """A password that depends on a key of this machine and on the checkout.
@@ -157,10 +159,10 @@ class Workspace:
     def hidden(self) -> list[str]:
         """Values of secrets that nobody should see, as far as they are known without a manifest."""
         try:
-            said = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
+            values = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            said = []
-        return [*read_env(self.state / "secrets.env").values(), *map(str, said)]
+            values = []
+        return [*read_env(self.state / "secrets.env").values(), *map(str, values)]
 
     def write(self, files: Mapping[str, str], *, private: Iterable[str] = ()) -> None:
         """Write files below `.devenv/`. Raises `DevenvError` when the disk does not take them."""
@@ -204,24 +206,26 @@ class Workspace:
             yield
 
 
-def find(named: str | None, environment: Mapping[str, str]) -> Workspace:
+def find(option: str | None, environment: Mapping[str, str]) -> Workspace:
     """The workspace of `-f FILE`, of DEVENV_FILE, or of the nearest devenv.yaml upwards.
 
     Raises `UsageError` with how to begin when there is none.
     """
-    name = named or environment.get("DEVENV_FILE")
+    name = option or environment.get("DEVENV_FILE")
     if name:
         file = Path(name)
         if file.is_dir():
-            file = next((file / known for known in NAMES if (file / known).is_file()), file / NAMES[0])
+            file = next(
+                (file / candidate for candidate in NAMES if (file / candidate).is_file()), file / NAMES[0]
+            )
         if not file.is_file():
             raise UsageError(f"no file {name}", hint="-f takes the path of a devenv.yaml")
         return Workspace(file.resolve())
     here = Path.cwd()
     for folder in (here, *here.parents):
-        for known in NAMES:
-            if (folder / known).is_file():
-                return Workspace((folder / known).resolve())
+        for candidate in NAMES:
+            if (folder / candidate).is_file():
+                return Workspace((folder / candidate).resolve())
     raise UsageError(
         "no devenv.yaml here or in any folder above",
         where=str(here),

@@ -244,7 +244,7 @@ class Project:
         held = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
         taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
         ports, conflicts = allot(
-            outline.claims, taken=taken, held=held, checkout=self.workspace.checkout, remap=remap
+            outline.claims, taken=taken, current=held, checkout=self.workspace.checkout, remap=remap
         )
         return _Decided(ports, conflicts, taken, held)
 

@@ -80,8 +80,8 @@ def seconds(value: Any) -> Any:
     """`500ms`, `2s`, `1m30s` or a plain number, in seconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = float(value)
-    elif isinstance(value, str) and value and (found := _DURATION.match(value)):
-        part = found.groupdict(default="0")
+    elif isinstance(value, str) and value and (match := _DURATION.match(value)):
+        part = match.groupdict(default="0")
         number = int(part["m"]) * 60 + float(part["s"]) + int(part["ms"]) / 1000
     else:
         number = -1.0
@@ -106,11 +106,11 @@ def size(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return _amount(value)
     text = value.text if isinstance(value, Written) else value
-    found = re.match(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$", text) if isinstance(text, str) else None
-    unit = _LAX.get(found[2], found[2].removesuffix("B")) if found else None
-    if found is None or unit not in _UNITS:
+    match = re.match(r"^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$", text) if isinstance(text, str) else None
+    unit = _LAX.get(match[2], match[2].removesuffix("B")) if match else None
+    if match is None or unit not in _UNITS:
         raise PydanticCustomError("size", "is not an amount of memory - write 256Mi or 1Gi")
-    return _amount(float(found[1]) * _UNITS[unit])
+    return _amount(float(match[1]) * _UNITS[unit])
 
 
 def _amount(number: float) -> int:
@@ -131,8 +131,8 @@ def cores(value: Any) -> Any:
     number = -1.0
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = float(value) if value <= MOST else -1.0
-    elif isinstance(value, str) and (found := re.match(r"^(\d{1,15})m$|^(\d{1,15}(?:\.\d+)?)$", value)):
-        number = int(found[1]) / 1000 if found[1] else float(found[2])
+    elif isinstance(value, str) and (match := re.match(r"^(\d{1,15})m$|^(\d{1,15}(?:\.\d+)?)$", value)):
+        number = int(match[1]) / 1000 if match[1] else float(match[2])
     if not 0 < number <= MOST / 1000:
         raise PydanticCustomError("cpu", "is not an amount of CPU - write 500m or 0.5")
     return number

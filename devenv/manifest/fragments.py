@@ -26,8 +26,8 @@ _LISTS = frozenset(("volumes", "ports"))
 
 def findings(fragment: Mapping[str, Any], *, infra: bool) -> Iterator[Finding]:
     """What of a fragment would have no effect, or has a form that Compose does not take."""
-    for key, written in fragment.items():
-        value = written.value if isinstance(written, Reset) else written
+    for key, entry in fragment.items():
+        value = entry.value if isinstance(entry, Reset) else entry
         instead = _INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
         if instead:
             yield (key,), "devenv does that itself, so here it would have no effect", instead
@@ -43,8 +43,8 @@ def _are(value: Any, *types: type) -> bool:
 
 def listed(fragment: Mapping[str, Any], key: str) -> list[Any]:
     """The entries of a list in a fragment, with `!reset` or without."""
-    written = fragment.get(key)
-    return list((written.value if isinstance(written, Reset) else written) or ())
+    entry = fragment.get(key)
+    return list((entry.value if isinstance(entry, Reset) else entry) or ())
 
 
 def named_volumes(fragment: Mapping[str, Any]) -> Iterator[str]:

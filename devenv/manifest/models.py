@@ -306,6 +306,6 @@ class Manifest(Model):
 
 def schema() -> dict[str, Any]:
     """The manifest's JSON schema."""
-    said = Manifest.model_json_schema()
-    said["required"].remove("name")  # the folder's name is filled in before validation
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **said, "title": "devenv.yaml"}
+    document = Manifest.model_json_schema()
+    document["required"].remove("name")  # the folder's name is filled in before validation
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document, "title": "devenv.yaml"}

@@ -22,47 +22,47 @@ def parse(text: str, *, file: str, kinds: Mapping[str, Kind], folder: str = "") 
     `kinds` are the infra kinds there are, by name. A stack without a name is called after its `folder`.
     Raises `ManifestInvalid`.
     """
-    read = source.read(text, file=file)
-    _refuse_what_is_not_ours(read)
-    if "name" not in read.value and (name := as_label(folder)):
-        read.value["name"] = name
-    manifest, problems, pruned = _validate(read)
-    if "name" not in read.value and folder:
+    document = source.read(text, file=file)
+    _refuse_other_files(document)
+    if "name" not in document.value and (name := as_label(folder)):
+        document.value["name"] = name
+    manifest, problems, pruned = _validate(document)
+    if "name" not in document.value and folder:
         better = as_label(f"stack-{folder}")
         why = f'is missing, and the folder "{folder}" cannot be one'
         problems = [problem for problem in problems if problem.path != "name"]
-        problems.append(read.problem(("name",), why, f"write name: {better}"))
+        problems.append(document.problem(("name",), why, f"write name: {better}"))
     if manifest is not None:
         problems += [
-            read.problem(path, message, suggestion)
+            document.problem(path, message, suggestion)
             for path, message, suggestion in check(manifest, kinds)
             if not _misleads(path, suggestion, pruned)
         ]
     if problems or manifest is None:
         raise ManifestInvalid(problems)
-    return manifest, read
+    return manifest, document
 
 
-def _refuse_what_is_not_ours(read: Source) -> None:
-    value = read.value
+def _refuse_other_files(document: Source) -> None:
+    value = document.value
     if isinstance(value, dict) and "inputs" in value and "services" not in value:
         hint = "name the stack's manifest with -f FILE or DEVENV_FILE"
         message = "this is the configuration of the Nix tool that is also called devenv"
-        raise ManifestInvalid([read.problem(("inputs",), message, hint)])
+        raise ManifestInvalid([document.problem(("inputs",), message, hint)])
     if not isinstance(value, dict):
-        what = "the file is empty" if value is None else "a manifest is a mapping"
-        raise ManifestInvalid([read.problem((), what, "begin with `services:`")])
+        message = "the file is empty" if value is None else "a manifest is a mapping"
+        raise ManifestInvalid([document.problem((), message, "begin with `services:`")])
 
 
-def _validate(read: Source) -> tuple[Manifest | None, list[Problem], list[Path]]:
+def _validate(document: Source) -> tuple[Manifest | None, list[Problem], list[Path]]:
     """Validate; where something is wrong, take it out and go on, so that the rest is checked too."""
     try:
-        return Manifest.model_validate(read.value), [], []
+        return Manifest.model_validate(document.value), [], []
     except ValidationError as error:
         details = error.errors()
-    problems = list(problems_of(read, details))
-    pruned = [_written(read, detail["loc"]) for detail in details]
-    value = copy.deepcopy(read.value)
+    problems = list(problems_of(document, details))
+    pruned = [_marked_path(document, detail["loc"]) for detail in details]
+    value = copy.deepcopy(document.value)
     for path in sorted(pruned, key=len, reverse=True):
         _take_out(value, path)
     try:
@@ -78,11 +78,11 @@ def _misleads(path: Path, suggestion: str, pruned: list[Path]) -> bool:
     )
 
 
-def _written(read: Source, loc: tuple[int | str, ...]) -> Path:
+def _marked_path(document: Source, loc: tuple[int | str, ...]) -> Path:
     """The longest part of pydantic's location that stands in the file."""
     path: Path = ()
     for part in loc:
-        if (*path, part) in read.marks:
+        if (*path, part) in document.marks:
             path = (*path, part)
     return path
 
@@ -97,7 +97,7 @@ def _take_out(value: Any, path: Path) -> None:
         value.pop(path[-1], None)
 
 
-_WANTED = {
+_EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
@@ -109,49 +109,49 @@ _WANTED = {
 
 
 def problems_of(
-    read: Source, details: list[ErrorDetails], root: type[BaseModel] = Manifest
+    document: Source, details: list[ErrorDetails], root: type[BaseModel] = Manifest
 ) -> Iterator[Problem]:
     """One problem for one mistake: a value that may be of several types fails as each of them."""
     places: dict[Path, list[ErrorDetails]] = {}
     for detail in details:
-        places.setdefault(_written(read, detail["loc"]), []).append(detail)
-    for path, found in places.items():
-        types = [detail for detail in found if detail["type"] in _WANTED]
-        others = [detail for detail in found if detail["type"] not in _WANTED]
-        yield from (_problem(read, detail, root) for detail in others)
+        places.setdefault(_marked_path(document, detail["loc"]), []).append(detail)
+    for path, mistakes in places.items():
+        types = [detail for detail in mistakes if detail["type"] in _EXPECTED]
+        others = [detail for detail in mistakes if detail["type"] not in _EXPECTED]
+        yield from (_problem(document, detail, root) for detail in others)
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in places)
         if types and not others and not deeper:
-            given = types[0]["input"]
-            wanted = dict.fromkeys(_WANTED[detail["type"]] for detail in types)
-            hint = next((hint for detail in types if (hint := _how(detail["type"], given))), "")
-            yield read.problem(path, f"expected {' or '.join(wanted)}, found {_named(given)}", hint)
+            value = types[0]["input"]
+            expected = dict.fromkeys(_EXPECTED[detail["type"]] for detail in types)
+            hint = next((hint for detail in types if (hint := _hint(detail["type"], value))), "")
+            yield document.problem(path, f"expected {' or '.join(expected)}, found {_described(value)}", hint)
 
 
-def _problem(read: Source, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
-    path, kind = _written(read, detail["loc"]), detail["type"]
+def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
+    path, kind = _marked_path(document, detail["loc"]), detail["type"]
     context = detail.get("ctx", {})
-    given = detail["input"]
+    value = detail["input"]
     match kind:
         case "extra_forbidden":
-            known = _keys_beside(detail["loc"], root)
+            keys = _keys_beside(detail["loc"], root)
             word = detail["loc"][-1]
-            hint = did_you_mean(str(word), known, f"known here: {', '.join(sorted(known))}")
-            return read.problem(path, "unknown key", hint)
+            hint = did_you_mean(str(word), keys, f"known here: {', '.join(sorted(keys))}")
+            return document.problem(path, "unknown key", hint)
         case "missing":
-            return read.problem((*path, str(detail["loc"][-1])), "is missing")
+            return document.problem((*path, str(detail["loc"][-1])), "is missing")
         case "no_value" | "duration" | "size" | "cpu" | "plugin" | "kind":
             message, _, hint = detail["msg"].partition(" - ")
-            return read.problem(path, message, hint)
+            return document.problem(path, message, hint)
         case "literal_error":
-            return read.problem(path, f"cannot be {given!r}", f"one of {context['expected']}")
+            return document.problem(path, f"cannot be {value!r}", f"one of {context['expected']}")
         case "greater_than_equal" | "less_than_equal":
-            return read.problem(
-                path, f"{given} is out of range", detail["msg"].removeprefix("Input ").lower()
+            return document.problem(
+                path, f"{value} is out of range", detail["msg"].removeprefix("Input ").lower()
             )
-    return read.problem(path, detail["msg"][0].lower() + detail["msg"][1:])
+    return document.problem(path, detail["msg"][0].lower() + detail["msg"][1:])
 
 
-def _named(value: Any) -> str:
+def _described(value: Any) -> str:
     match value:
         case None:
             return "nothing"
@@ -166,7 +166,7 @@ def _named(value: Any) -> str:
     return "a mapping"
 
 
-def _how(kind: str, value: Any) -> str:
+def _hint(kind: str, value: Any) -> str:
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return "take the quotes off"
     if kind == "int_type" and isinstance(value, str) and value.endswith("/tcp"):

@@ -74,30 +74,30 @@ class Scope:
     def workloads(self) -> dict[tuple[str, str], Service | Job]:
         """Services and jobs, by their path in the manifest."""
         manifest = self.manifest
-        return {("services", name): one for name, one in manifest.services.items()} | {
-            ("jobs", name): one for name, one in manifest.jobs.items()
+        return {("services", name): service for name, service in manifest.services.items()} | {
+            ("jobs", name): job for name, job in manifest.jobs.items()
         }
 
     @cached_property
     def infra(self) -> dict[str, str]:
         """Infra name -> kind, declared or named in `uses`."""
-        found = {name: one.kind or name for name, one in self.manifest.infra.items()}
+        infra = {name: declared.kind or name for name, declared in self.manifest.infra.items()}
         for workload in self.workloads.values():
             for use in workload.uses:
                 name = use.partition("/")[0]
                 if name in self.kinds and name not in self.names:
-                    found.setdefault(name, name)
-        if self.routed and not any(self.kinds[kind].gateway for kind in found.values() if kind in self.kinds):
+                    infra.setdefault(name, name)
+        if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
             gateways = (name for name, kind in self.kinds.items() if kind.gateway)
-            found |= {name: name for name in itertools.islice(gateways, 1)}
-        kinds = [*found.values()]
+            infra |= {name: name for name in itertools.islice(gateways, 1)}
+        kinds = [*infra.values()]
         for kind in kinds:  # grows: what is used may use others
             for use in self.kinds[kind].uses if kind in self.kinds else ():
                 used = use.partition("/")[0]
                 if used not in kinds:
-                    found[used] = used
+                    infra[used] = used
                     kinds.append(used)
-        return found
+        return infra
 
     def parts(self, name: str) -> list[str]:
         """The parts of an infra that services, jobs and kinds use: `billing` for `postgres/billing`."""
@@ -142,19 +142,19 @@ _ENV = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*\Z")  # what Docker a
 
 def as_label(text: str) -> str:
     """The nearest text that may be a name; empty when there is none."""
-    found = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-")
-    return found if _LABEL.match(found) else ""
+    label = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-")
+    return label if _LABEL.match(label) else ""
 
 
 def names_are_labels(scope: Scope) -> Iterator[Finding]:
     """Names are RFC 1123 labels of at most 63 characters."""
     manifest = scope.manifest
-    written: list[tuple[Path, str]] = [(("name",), manifest.name)]
+    names: list[tuple[Path, str]] = [(("name",), manifest.name)]
     if manifest.namespace is not None:
-        written.append((("namespace",), manifest.namespace))
+        names.append((("namespace",), manifest.namespace))
     for section in ("services", "jobs", "infra", "profiles", "environments"):
-        written += [((section, name), name) for name in getattr(manifest, section)]
-    for path, name in written:
+        names += [((section, name), name) for name in getattr(manifest, section)]
+    for path, name in names:
         if len(name) > NAME:
             yield path, f"a name has at most {NAME} characters, this one {len(name)}", ""
         elif not _LABEL.match(name):
@@ -165,33 +165,33 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
 
 def names_are_unique(scope: Scope) -> Iterator[Finding]:
     """A service, a job and a store do not share a name, nor the name of a store's part."""
-    seen: dict[str, str] = {}
+    sections: dict[str, str] = {}
     for section in ("services", "jobs", "infra"):
         for name in getattr(scope.manifest, section):
-            if name in seen:
-                yield (section, name), f"{seen[name]}.{name} has that name already", "one name, one thing"
-            seen.setdefault(name, section)
+            if name in sections:
+                yield (section, name), f"{sections[name]}.{name} has that name already", "one name, one thing"
+            sections.setdefault(name, section)
     parts: dict[str, str] = {}
     for name, kind in scope.infra.items():
-        if name == kind and seen.get(name) in ("services", "jobs"):
-            what = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
-            own = "gateway" if scope.kinds[kind].gateway else f"the-{kind}"
-            hint = f"rename it, or {what}: infra: {{{own}: {{kind: {kind}}}}}"
-            yield (seen[name], name), f"{what} has that name already", hint
+        if name == kind and sections.get(name) in ("services", "jobs"):
+            owner = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
+            key = "gateway" if scope.kinds[kind].gateway else f"the-{kind}"
+            hint = f"rename it, or {owner}: infra: {{{key}: {{kind: {kind}}}}}"
+            yield (sections[name], name), f"{owner} has that name already", hint
         for service in scope.kinds[kind].services if kind in scope.kinds else ():
-            own = unit_name(service, kind=kind, name=name)
-            if own == name:
+            part = unit_name(service, kind=kind, name=name)
+            if part == name:
                 continue
-            if own in seen:
-                yield (seen[own], own), f"{name} has a part of that name", "call it something else"
-            elif other := parts.get(own) or (own if own in scope.infra else ""):
+            if part in sections:
+                yield (sections[part], part), f"{name} has a part of that name", "call it something else"
+            elif other := parts.get(part) or (part if part in scope.infra else ""):
                 hint = f"rename one: infra: {{other-name: {{kind: {kind}}}}}"
-                yield ("infra", name), f"it has a part called {own}, as {other} has", hint
-            parts.setdefault(own, name)
+                yield ("infra", name), f"it has a part called {part}, as {other} has", hint
+            parts.setdefault(part, name)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class DeclaredVolume:
     """A volume: where it is written down, whose it is, and what its owner calls it."""
 
     path: Path
@@ -204,42 +204,42 @@ class Kept:
         return f"{self.owner}-{self.key}"
 
 
-def _kept(scope: Scope) -> Iterator[Kept]:
+def _volumes(scope: Scope) -> Iterator[DeclaredVolume]:
     for name, kind in scope.infra.items():
         keys = sorted(scope.kinds[kind].volumes) if kind in scope.kinds else ()
-        yield from (Kept(("infra", name), name, key) for key in keys)
-    for path, one in scope.workloads.items():
-        yield from (Kept((*path, "volumes", key), path[1], key) for key in one.volumes)
+        yield from (DeclaredVolume(("infra", name), name, key) for key in keys)
+    for path, workload in scope.workloads.items():
+        yield from (DeclaredVolume((*path, "volumes", key), path[1], key) for key in workload.volumes)
 
 
 def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
     """Names are joined by a hyphen, which they may hold: what would share its data is refused."""
     owners: dict[str, str] = {}
-    for volume in _kept(scope):
+    for volume in _volumes(scope):
         owner = owners.setdefault(volume.name, volume.owner)
         if owner != volume.owner:
-            what = f"is the volume {volume.name}, which {owner} has already"
-            yield volume.path, what, "another name, or both would have one volume"
+            message = f"is the volume {volume.name}, which {owner} has already"
+            yield volume.path, message, "another name, or both would have one volume"
 
 
 def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
     """Kubernetes adds eleven characters to the name of what runs on and has volumes, and takes 63 in all."""
-    told: set[str] = set()
-    for volume in _kept(scope):
+    reported: set[str] = set()
+    for volume in _volumes(scope):
         length = len(volume.owner)
-        if volume.path[0] != "jobs" and length > NAME_WITH_VOLUMES and volume.owner not in told:
-            told.add(volume.owner)
-            what = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, this one {length}"
-            yield volume.path[:2], what, "Kubernetes would make no pod of it"
+        if volume.path[0] != "jobs" and length > NAME_WITH_VOLUMES and volume.owner not in reported:
+            reported.add(volume.owner)
+            message = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, this one {length}"
+            yield volume.path[:2], message, "Kubernetes would make no pod of it"
         elif length <= NAME < len(volume.name):
-            what = f"{volume.name} would be its whole name, which has at most {NAME} characters"
-            yield volume.path, f"{what}, this one {len(volume.name)}", "a shorter name"
+            message = f"{volume.name} would be its whole name, which has at most {NAME} characters"
+            yield volume.path, f"{message}, this one {len(volume.name)}", "a shorter name"
 
 
 def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
     """A service or job has exactly one of build, image and like."""
-    for path, one in scope.workloads.items():
-        origins = [key for key in ("build", "image", "like") if getattr(one, key, None) is not None]
+    for path, workload in scope.workloads.items():
+        origins = [key for key in ("build", "image", "like") if getattr(workload, key, None) is not None]
         if not origins:
             yield (
                 path,
@@ -248,18 +248,18 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
             )
         elif len(origins) > 1:
             yield (*path, origins[-1]), f"stands beside {origins[0]}", "keep one of them"
-        like = getattr(one, "like", None)
+        like = getattr(workload, "like", None)
         if like is not None and like not in scope.manifest.services:
             yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
-        if one.image is not None and not one.image.strip():
+        if workload.image is not None and not workload.image.strip():
             yield (*path, "image"), "is empty", ""
 
 
 def commands_are_whole(scope: Scope) -> Iterator[Finding]:
     """A command in one line has balanced quotes."""
-    for path, one in scope.workloads.items():
+    for path, workload in scope.workloads.items():
         for key in ("command", "entrypoint"):
-            line = getattr(one, key)
+            line = getattr(workload, key)
             if isinstance(line, str) and not NEEDS_SHELL.search(REFERENCE.sub("", line)):
                 try:
                     shlex.split(line)
@@ -273,10 +273,10 @@ LONGEST = 128 * 1024 - 1  # bytes of one word or variable that Linux hands to a 
 def words_fit(scope: Scope) -> Iterator[Finding]:
     """Variables and words of commands are short enough for the kernel to hand them over."""
     texts: list[tuple[Path, str]] = []
-    for path, one in scope.workloads.items():
-        texts += [((*path, "env", key), f"{key}={value}") for key, value in one.env.items()]
+    for path, workload in scope.workloads.items():
+        texts += [((*path, "env", key), f"{key}={value}") for key, value in workload.env.items()]
         for key in ("command", "entrypoint"):
-            words = getattr(one, key)
+            words = getattr(workload, key)
             texts += (
                 [((*path, key), words)]
                 if isinstance(words, str)
@@ -284,8 +284,8 @@ def words_fit(scope: Scope) -> Iterator[Finding]:
             )
     for at, text in texts:
         if (size := len(text.encode())) > LONGEST:
-            what = f"{size // 1024} KiB are more than a program can be given (128)"
-            yield at, what, "put it into a file: files:"
+            message = f"{size // 1024} KiB are more than a program can be given (128)"
+            yield at, message, "put it into a file: files:"
 
 
 def ports_are_clear(scope: Scope) -> Iterator[Finding]:
@@ -307,14 +307,14 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
                 hint = "one port has one name"
                 yield (*path, "ports", key), f"{numbers[number]} is {number} already", hint
             numbers.setdefault(number, key)
-        known = set(service.ports) or ({"http"} if service.port else set())
+        names = set(service.ports) or ({"http"} if service.port else set())
         if isinstance(service.publish, dict):
             for key in service.publish:
-                if key not in known:
-                    yield (*path, "publish", key), f'no port "{key}"', did_you_mean(key, known)
-        if service.publish is not None and not known:
+                if key not in names:
+                    yield (*path, "publish", key), f'no port "{key}"', did_you_mean(key, names)
+        if service.publish is not None and not names:
             yield (*path, "publish"), "there is no port to publish", "add port:"
-        if service.route and not known:
+        if service.route and not names:
             yield (*path, "route"), "a routed service has a port", "add port:"
 
 
@@ -322,9 +322,9 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
     """No two units publish the same port of this machine."""
     claimed: dict[int, str] = {}
     for section in ("services", "infra"):
-        for name, one in getattr(scope.manifest, section).items():
-            wanted = one.publish if isinstance(one.publish, dict) else {None: one.publish}
-            for key, port in wanted.items():
+        for name, declared in getattr(scope.manifest, section).items():
+            ports = declared.publish if isinstance(declared.publish, dict) else {None: declared.publish}
+            for key, port in ports.items():
                 path: Path = (section, name, "publish") if key is None else (section, name, "publish", key)
                 if port is None:
                     continue
@@ -337,15 +337,15 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 
 def uses_exist(scope: Scope) -> Iterator[Finding]:
     """`uses` names services, jobs, kinds or parts of kinds that there are."""
-    known = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
-    for path, one in scope.workloads.items():
-        for index, use in enumerate(one.uses):
+    names = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
+    for path, workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
             at: Path = (*path, "uses", index)
             name, slash, part = use.partition("/")
             if name == path[1]:
                 yield at, "uses itself", "take it out"
-            elif name not in known:
-                hint = did_you_mean(name, known, f"infra kinds: {', '.join(sorted(scope.kinds))}")
+            elif name not in names:
+                hint = did_you_mean(name, names, f"infra kinds: {', '.join(sorted(scope.kinds))}")
                 yield at, f'no service, job or infra kind "{name}"', hint
             elif slash:
                 kind = scope.kinds.get(scope.infra.get(name, ""))
@@ -357,19 +357,22 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
 
 def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
     """Nothing uses itself, over however many others."""
-    graph = {path[1]: [use.partition("/")[0] for use in one.uses] for path, one in scope.workloads.items()}
+    graph = {
+        path[1]: [use.partition("/")[0] for use in workload.uses]
+        for path, workload in scope.workloads.items()
+    }
     sections = {path[1]: path[0] for path in scope.workloads}
-    done: set[str] = set()
+    visited: set[str] = set()
     for start in graph:
-        trail = _cycle(start, graph, done)
+        trail = _cycle(start, graph, visited)
         if trail:
             yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "take one out"
 
 
-def _cycle(start: str, graph: Mapping[str, list[str]], done: set[str]) -> list[str]:
+def _cycle(start: str, graph: Mapping[str, list[str]], visited: set[str]) -> list[str]:
     """The first cycle met from `start`, as its trail; everything walked is put in `done`."""
     trail: list[str] = []
-    todo = [(start, iter(graph.get(start, ())))] if start not in done else []
+    todo = [(start, iter(graph.get(start, ())))] if start not in visited else []
     trail += [start] if todo else []
     while todo:
         name, rest = todo[-1]
@@ -377,11 +380,11 @@ def _cycle(start: str, graph: Mapping[str, list[str]], done: set[str]) -> list[s
         if following is None:
             todo.pop()
             trail.pop()
-            done.add(name)
+            visited.add(name)
         elif following in trail and following != name:
-            done.update(trail)
+            visited.update(trail)
             return [*trail[trail.index(following) :], following]
-        elif following in graph and following not in done and following != name:
+        elif following in graph and following not in visited and following != name:
             todo.append((following, iter(graph[following])))
             trail.append(following)
     return []
@@ -419,10 +422,10 @@ def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
         if health is None:
             continue
         path: Path = ("services", name, "health")
-        said = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]
-        if len(said) != 1:
-            yield path, f"one of http, tcp, grpc, exec, not {' and '.join(said) or 'none'}", ""
-        elif said[0] == "http" and not (service.port or service.ports):
+        probes = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]
+        if len(probes) != 1:
+            yield path, f"one of http, tcp, grpc, exec, not {' and '.join(probes) or 'none'}", ""
+        elif probes[0] == "http" and not (service.port or service.ports):
             yield path, "an HTTP probe asks the service's port, and there is none", "add port:"
         if health.http is not None and not health.http.startswith("/"):
             yield path, f'"{health.http}" is not a path', f'write "/{health.http}"'
@@ -430,23 +433,25 @@ def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
 
 def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
     """Paths stay inside the project."""
-    written: list[tuple[Path, str]] = []
-    for path, one in scope.workloads.items():
-        if one.build is not None:
-            written.append(((*path, "build", "context"), one.build.context))
-            inside = one.build.dockerfile and posixpath.join(one.build.context, one.build.dockerfile)
-            written.append(((*path, "build", "dockerfile"), inside))
-            secrets = one.build.secrets.items()
-            written += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
-        written += [((*path, "files", k), v) for k, v in one.files.items() if isinstance(v, str)]
-        reload = getattr(one, "reload", None)
-        written += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
+    paths: list[tuple[Path, str]] = []
+    for path, workload in scope.workloads.items():
+        if workload.build is not None:
+            paths.append(((*path, "build", "context"), workload.build.context))
+            dockerfile = workload.build.dockerfile and posixpath.join(
+                workload.build.context, workload.build.dockerfile
+            )
+            paths.append(((*path, "build", "dockerfile"), dockerfile))
+            secrets = workload.build.secrets.items()
+            paths += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
+        paths += [((*path, "files", k), v) for k, v in workload.files.items() if isinstance(v, str)]
+        reload = getattr(workload, "reload", None)
+        paths += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
     for name, infra in scope.manifest.infra.items():
-        written += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
+        paths += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
     if scope.manifest.gateway.extra is not None:
-        written.append((("gateway", "extra"), scope.manifest.gateway.extra))
-    written.append((("kinds",), scope.manifest.kinds))
-    for at, text in written:
+        paths.append((("gateway", "extra"), scope.manifest.gateway.extra))
+    paths.append((("kinds",), scope.manifest.kinds))
+    for at, text in paths:
         if not text.strip():
             yield at, "names nothing", "write a path beside or below devenv.yaml"
         elif posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
@@ -455,32 +460,32 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
 
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
     """Paths in containers are absolute and below the root."""
-    for unit, one in scope.workloads.items():
+    for unit, workload in scope.workloads.items():
         path: Path = unit
-        targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in one.files]
-        targets += [((*path, "volumes", key), target) for key, target in one.volumes.items()]
-        reload = getattr(one, "reload", None)
+        targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in workload.files]
+        targets += [((*path, "volumes", key), target) for key, target in workload.volumes.items()]
+        reload = getattr(workload, "reload", None)
         targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
         for at, target in targets:
             if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
                 yield at, f'"{target}" is not a path in a container', "an absolute path below /"
-        for key in one.volumes:
+        for key in workload.volumes:
             if not _LABEL.match(key):
                 yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
 
 
 def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
     """No two files or volumes of a unit share a path."""
-    for path, one in scope.workloads.items():
-        like = scope.manifest.services.get(getattr(one, "like", None) or "")
+    for path, workload in scope.workloads.items():
+        like = scope.manifest.services.get(getattr(workload, "like", None) or "")
         inherited = like.files if like else {}
         claimed = {posixpath.normpath(target): "a file" for target in inherited}
-        for target in one.files:
+        for target in workload.files:
             place = posixpath.normpath(target)
             if place in claimed and target not in inherited:
                 yield (*path, "files", target), f"another file is {place} already", "one path, one file"
             claimed[place] = "a file"
-        for key, target in one.volumes.items():
+        for key, target in workload.volumes.items():
             place = posixpath.normpath(target)
             if place in claimed:
                 hint = "give one of them another path"
@@ -491,9 +496,9 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
     """Nothing that starts by itself waits for a job that is started by hand."""
     jobs = scope.manifest.jobs
-    for path, one in scope.workloads.items():
-        for index, use in enumerate(one.uses):
-            if use in jobs and jobs[use].manual and not getattr(one, "manual", False):
+    for path, workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
+            if use in jobs and jobs[use].manual and not getattr(workload, "manual", False):
                 hint = f"take manual: off {use}, or it out of uses:"
                 yield (*path, "uses", index), f"{use} is manual, and so would be waited for without end", hint
 
@@ -502,13 +507,15 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
     """Variables and secrets have names that a shell can hold."""
     variables: list[tuple[Path, str]] = []
     secrets: list[tuple[Path, str]] = []
-    for path, one in scope.workloads.items():
-        variables += [((*path, "env", key), key) for key in one.env]
-        variables += [((*path, "build", "args", key), key) for key in (one.build.args if one.build else ())]
-        secrets += [((*path, "secrets", index), key) for index, key in enumerate(one.secrets)]
+    for path, workload in scope.workloads.items():
+        variables += [((*path, "env", key), key) for key in workload.env]
+        variables += [
+            ((*path, "build", "args", key), key) for key in (workload.build.args if workload.build else ())
+        ]
+        secrets += [((*path, "secrets", index), key) for index, key in enumerate(workload.secrets)]
         secrets += [
             ((*path, "files", target, "secret"), source.secret)
-            for target, source in one.files.items()
+            for target, source in workload.files.items()
             if not isinstance(source, str)
         ]
     variables += [
@@ -536,8 +543,8 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
 
 def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
     """A build secret is a file of the project or one whole secret."""
-    for path, one in scope.workloads.items():
-        for key, source in one.build.secrets.items() if one.build is not None else ():
+    for path, workload in scope.workloads.items():
+        for key, source in workload.build.secrets.items() if workload.build is not None else ():
             at: Path = (*path, "build", "secrets", key)
             if not re.fullmatch(r"[A-Za-z0-9._-]+", key):
                 yield at, f'"{key}" is not an id of a build secret', "letters, digits, dots, hyphens and _"
@@ -562,11 +569,11 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         kind = scope.kinds.get(infra.kind or name)
         if kind is None:
             at = (*path, "kind") if infra.kind else path
-            known = f"known: {', '.join(sorted(scope.kinds))}"
+            kinds = f"known: {', '.join(sorted(scope.kinds))}"
             yield (
                 at,
                 f'no infra kind "{infra.kind or name}"',
-                did_you_mean(infra.kind or name, scope.kinds, known),
+                did_you_mean(infra.kind or name, scope.kinds, kinds),
             )
             continue
         if isinstance(infra.publish, dict):
@@ -600,11 +607,11 @@ def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
             yield ("infra", name, key), f"the kind {infra.kind or name} does not run {version}", hint
 
 
-def _wrong_type(wanted: str, value: Any) -> tuple[str, str] | None:
-    items = value if isinstance(value, list) and wanted == "list" else [value]
+def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
+    items = value if isinstance(value, list) and expected == "list" else [value]
     if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
         return None
-    return f"expected {'a list of texts' if wanted == 'list' else 'text'}", ""
+    return f"expected {'a list of texts' if expected == 'list' else 'text'}", ""
 
 
 def other_names_exist(scope: Scope) -> Iterator[Finding]:
@@ -618,22 +625,22 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
                     f'nothing is called "{name}"',
                     did_you_mean(name, scope.names),
                 )
-    for environment, one in manifest.environments.items():
-        for section, known in (("services", manifest.services), ("infra", scope.infra)):
-            for name in getattr(one, section):
-                if name not in known:
-                    path: Path = ("environments", environment, section, name)
-                    yield path, f'no {section.removesuffix("s")} "{name}"', did_you_mean(name, known)
+    for key, environment in manifest.environments.items():
+        for section, names in (("services", manifest.services), ("infra", scope.infra)):
+            for name in getattr(environment, section):
+                if name not in names:
+                    path: Path = ("environments", key, section, name)
+                    yield path, f'no {section.removesuffix("s")} "{name}"', did_you_mean(name, names)
 
 
 def references_resolve(scope: Scope) -> Iterator[Finding]:
     """Each `${...}` names something, in a place where references are filled in."""
     for path, text in strings(scope.manifest):
-        for found in REFERENCE.finditer(text):
-            if found[1] is not None and not _filled_in(path):
-                yield path, f'"{found[0]}" is not filled in here', "write out what it stands for"
-            elif found[1] is not None:
-                yield from _reference(scope, path, found[0], found[1])
+        for match in REFERENCE.finditer(text):
+            if match[1] is not None and not _filled_in(path):
+                yield path, f'"{match[0]}" is not filled in here', "write out what it stands for"
+            elif match[1] is not None:
+                yield from _reference(scope, path, match[0], match[1])
 
 
 def _filled_in(path: Path) -> bool:
@@ -657,7 +664,7 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
     name, dot, attribute = inside.partition(".")
     if not whole.endswith("}"):
         yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
-    elif _seen(path) and (name == "secret" or _is_secret(scope, name, attribute)):
+    elif _is_public(path) and (name == "secret" or _is_secret(scope, name, attribute)):
         hint = "it is for env, files, commands and gateway plugins"
         yield path, f"${{{inside}}}: a secret would be seen here", hint
     elif name == "secret" and dot:
@@ -667,25 +674,25 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
         hint = "write ${name.attribute}, or $${ for a literal ${ that the shell should see"
         yield path, f"${{{inside}}} names nothing", hint
     else:
-        known = _attributes(scope, name)
+        attributes = _attributes(scope, name)
         if name in scope.infra and path[0] == "infra":
             hint = "only a secret, a service or the stack can be named here"
             yield path, f"${{{inside}}}: a store's options cannot name a store", hint
         elif name in scope.manifest.jobs:
             yield path, f"${{{inside}}}: {name} is a job, which has no address", ""
-        elif not known:
+        elif not attributes:
             names = [*scope.manifest.services, *scope.infra, "secret", "stack"]
             hint = f"uses: [{name}] brings it" if name in scope.kinds else did_you_mean(name, names)
             yield path, f'${{{inside}}}: nothing is called "{name}"', hint
-        elif attribute not in known and attribute in SERVICE_ATTRIBUTES:
+        elif attribute not in attributes and attribute in SERVICE_ATTRIBUTES:
             yield path, f"${{{inside}}}: {name} has no port", "add port:"
-        elif attribute not in known:
-            shown = ", ".join(sorted(word for word in known if "." not in word))
-            hint = did_you_mean(attribute, known, f"it has: {shown}")
+        elif attribute not in attributes:
+            listing = ", ".join(sorted(word for word in attributes if "." not in word))
+            hint = did_you_mean(attribute, attributes, f"it has: {listing}")
             yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
 
 
-def _seen(path: Path) -> bool:
+def _is_public(path: Path) -> bool:
     """Whether anybody sees what stands there: in labels, in addresses, in names of images."""
     match path:
         case ("services", _, "route", *rest):

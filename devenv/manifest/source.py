@@ -67,10 +67,10 @@ class Source:
 
     def problem(self, path: Path, message: str, suggestion: str = "") -> Problem:
         """A problem at `path`, or at the nearest thing around it that was really written."""
-        known = path
-        while known and known not in self.marks:
-            known = known[:-1]
-        line, column = self.marks.get(known, (1, 1))
+        nearest = path
+        while nearest and nearest not in self.marks:
+            nearest = nearest[:-1]
+        line, column = self.marks.get(nearest, (1, 1))
         return Problem(line, column, dotted(path), message, suggestion, self.file)
 
 
@@ -158,17 +158,19 @@ def _bomb(root: yaml.Node) -> yaml.Node | None:
 
     if size(root) <= MAX_VALUES:
         return None
-    found, seen = root, set[int]()
-    while id(found) not in seen:
-        seen.add(id(found))
-        found = next((one for one in _children(found) if sizes[id(one)] > MAX_VALUES), found)
-    return found
+    innermost, visited = root, set[int]()
+    while id(innermost) not in visited:
+        visited.add(id(innermost))
+        innermost = next(
+            (child for child in _children(innermost) if sizes[id(child)] > MAX_VALUES), innermost
+        )
+    return innermost
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
     match node:
         case yaml.MappingNode():
-            return [one for pair in node.value for one in pair]
+            return [child for pair in node.value for child in pair]
         case yaml.SequenceNode():
             return list(node.value)
     return []

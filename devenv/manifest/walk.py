@@ -16,8 +16,8 @@ def model_at(path: Path, root: type[BaseModel] = Manifest) -> type[BaseModel] | 
     """The model of the mapping at `path`; steps that are not a field are pydantic's own and skipped."""
     models: list[Any] = [root]
     for part in path:
-        found = [step for annotation in models for step in _step(annotation, part)]
-        models = found or models
+        next_models = [step for annotation in models for step in _step(annotation, part)]
+        models = next_models or models
     return next((model for model in models if _is_model(model)), None)
 
 

@@ -18,7 +18,7 @@ def moved_ports(
     claims: Sequence[Claim],
     ports: Mapping[Key, int],
     taken: Mapping[int, str],
-    held: Mapping[Key, tuple[int, int]],
+    current: Mapping[Key, tuple[int, int]],
 ) -> list[str]:
     """Ports that moved just now; of those that moved before it was said then."""
     return [
@@ -27,7 +27,7 @@ def moved_ports(
         if claim.wanted in taken
         and claim.key in ports
         and ports[claim.key] != claim.wanted
-        and held.get(claim.key) != (claim.wanted, ports[claim.key])
+        and current.get(claim.key) != (claim.wanted, ports[claim.key])
     ]
 
 
@@ -58,18 +58,18 @@ def moved_namespace(outline: Outline, observed: Observed, namespace: str) -> Ite
 def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[str, str]) -> Iterator[str]:
     """What changed and counts only for new data, where a store has some, and the ways out."""
     for unit in stack.units:
-        found = observed.units.get(unit.name)
-        if unit.data is None or found is None or found.stack != stack.id:
+        current = observed.units.get(unit.name)
+        if unit.data is None or current is None or current.stack != stack.id:
             continue
-        if found.state == "created" or found.half_made:
+        if current.state == "created" or current.half_made:
             continue
         later = dict(unit.data.later)
-        changed = outdated(found.fingerprint, fingerprints[unit.name])
+        changed = outdated(current.fingerprint, fingerprints[unit.name])
         if fixed := [name for name in changed if name not in later]:
-            names, one = " and ".join(fixed), len(fixed) == 1
+            names, single = " and ".join(fixed), len(fixed) == 1
             yield (
-                f"{unit.name} has data: {names} {'counts' if one else 'count'} only for new data; "
-                f"set {'it' if one else 'them'} back, or make all data anew: devenv down --volumes"
+                f"{unit.name} has data: {names} {'counts' if single else 'count'} only for new data; "
+                f"set {'it' if single else 'them'} back, or make all data anew: devenv down --volumes"
             )
 
 

@@ -50,7 +50,7 @@ class Row:
     @property
     def worst(self) -> Level:
         """The lowest of its levels."""
-        return max((one.level for one in self.support.values()), key=LEVELS.index)
+        return max((support.level for support in self.support.values()), key=LEVELS.index)
 
 
 def report(used: Iterable[Used], declared: Mapping[str, Fields]) -> list[Row]:

@@ -73,11 +73,11 @@ def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozens
     return frozenset()
 
 
-def ready(unit: Unit, found: ObservedUnit) -> bool:
+def ready(unit: Unit, current: ObservedUnit) -> bool:
     """Whether a unit that was observed is up, or has done what it is for."""
     if unit.one_shot:
-        return found.state == "exited" and found.exit_code == 0
-    return found.state == "running" and found.healthy is not False
+        return current.state == "exited" and current.exit_code == 0
+    return current.state == "running" and current.healthy is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class _Stale:
 class _Planner:
     def __init__(self, stack: Stack, situation: Situation, intent: Intent) -> None:
         self.stack, self.situation, self.intent, self.observed = stack, situation, intent, situation.observed
-        self._found = {
+        self._current = {
             name: unit for name, unit in situation.observed.units.items() if unit.stack in ("", stack.id)
         }
         self.steps: list[Step] = []
@@ -125,36 +125,36 @@ class _Planner:
 
     def stale(self, unit: Unit) -> _Stale | None:
         """Why a unit has to be applied; None where it need not."""
-        found = self._found.get(unit.name)
-        if found is None:
+        current = self._current.get(unit.name)
+        if current is None:
             return _Stale("not found")
-        if found.half_made:
+        if current.half_made:
             return _Stale("half-made data is made anew")
         wanted = self.situation.fingerprints[unit.name]
-        if found.fingerprint != wanted:
-            return _Stale("; ".join(_changes(unit, found.fingerprint, wanted)), recreate=True)
-        if found.state == "paused":
+        if current.fingerprint != wanted:
+            return _Stale("; ".join(_changes(unit, current.fingerprint, wanted)), recreate=True)
+        if current.state == "paused":
             return _Stale("paused")
-        if found.running or ready(unit, found):
+        if current.running or ready(unit, current):
             return None
-        if found.state == "created":
+        if current.state == "created":
             return _Stale("not started", recreate=unit.one_shot)
-        cause = f"failed with exit {found.exit_code}" if found.exit_code else "stopped"
+        cause = f"failed with exit {current.exit_code}" if current.exit_code else "stopped"
         return _Stale(cause, recreate=unit.one_shot)
 
     def unready(self, unit: Unit) -> bool:
         """Whether a unit is there as it should be, but not ready yet."""
-        return unit.name in self._found and not ready(unit, self._found[unit.name])
+        return unit.name in self._current and not ready(unit, self._current[unit.name])
 
     def _unit(self, unit: Unit, reason: _Stale | None, prepared: list[int], built: Mapping[str, int]) -> None:
         after = [self._ready[need.unit] for need in unit.needs if need.unit in self._ready]
-        found = self._found.get(unit.name)
+        current = self._current.get(unit.name)
         if reason is not None:
             after += [*prepared, *([built[unit.image]] if unit.image in built else [])]
             number = self._add(Op.APPLY, unit.name, reason.cause, after, recreate=reason.recreate)
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
-        elif found is not None and not ready(unit, found):
-            self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, found), after)
+        elif current is not None and not ready(unit, current):
+            self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, current), after)
         if unit.name in self._loads:
             after = [self._loads[unit.name], *prepared]
             after += [self._ready[unit.name]] if unit.name in self._ready else []
@@ -196,18 +196,18 @@ class _Planner:
 
     def _remove_orphans(self) -> list[int]:
         removals = [(stray.unit, "there are two of it", stray.id) for stray in self.observed.strays]
-        for name, found in self.observed.units.items():
-            if name not in self._found:
-                removals.append((name, f"of {found.stack}, as the stack was called before", found.id))
+        for name, current in self.observed.units.items():
+            if name not in self._current:
+                removals.append((name, f"of {current.stack}, as the stack was called before", current.id))
             elif name not in self.stack:
                 removals.append((name, "not in the manifest any more", ""))
         return [self._add(Op.REMOVE, name, cause, [], id=id) for name, cause, id in removals]
 
     def _clear(self, units: list[Unit], after: list[int]) -> list[int]:
         """Remove stores whose data was left half made, and that data: it was never complete."""
-        half_made = [found for unit in units if (found := self._found.get(unit.name)) and found.half_made]
+        half_made = [store for unit in units if (store := self._current.get(unit.name)) and store.half_made]
         cause = "its first start did not finish: the data is half made"
-        return [self._add(Op.CLEAR, found.unit, cause, after, id=found.id) for found in half_made]
+        return [self._add(Op.CLEAR, store.unit, cause, after, id=store.id) for store in half_made]
 
     def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
         cause = "has steps to run" if self.observed.prepared else "network missing"
@@ -286,22 +286,22 @@ def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
 
 def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
     """What makes a container stale, and what of it a store's data does not take up."""
-    changed, made = differences(old, new), outdated(old, new)
-    if changed or not made:
+    changed, outdated_names = differences(old, new), outdated(old, new)
+    if changed or not outdated_names:
         yield f"{' and '.join(changed) or 'everything'} changed"
     later = dict(unit.data.later) if unit.data else {}
     for verb in dict.fromkeys(later.values()):
-        if names := [name for name in made if later.get(name) == verb]:
+        if names := [name for name in outdated_names if later.get(name) == verb]:
             yield f"{_listed(names, 'is', 'are')} {verb} in the data that is there"
-    if names := [name for name in made if name not in later]:
+    if names := [name for name in outdated_names if name not in later]:
         yield f"{_listed(names, 'counts', 'count')} only for new data"
 
 
-def _listed(names: Sequence[str], one: str, more: str) -> str:
-    return f"{' and '.join(names)} {one if len(names) == 1 else more}"
+def _listed(names: Sequence[str], singular: str, plural: str) -> str:
+    return f"{' and '.join(names)} {singular if len(names) == 1 else plural}"
 
 
-def _waiting(unit: Unit, found: ObservedUnit) -> str:
+def _waiting(unit: Unit, current: ObservedUnit) -> str:
     if unit.one_shot:
         return "still running"
-    return "not healthy" if found.state == "running" else found.state
+    return "not healthy" if current.state == "running" else current.state

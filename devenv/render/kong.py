@@ -48,7 +48,7 @@ def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
 
 
 def _route(route: Route, index: int) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    entity: dict[str, Any] = {
         # No service's name has a dot in it, so none is the name of another's route.
         "name": f"{route.service}.{index + 1}" if index else route.service,
         "protocols": ["http", "https"],
@@ -57,12 +57,12 @@ def _route(route: Route, index: int) -> dict[str, Any]:
         "preserve_host": True,
     }
     if route.hosts:
-        said["hosts"] = list(route.hosts)
+        entity["hosts"] = list(route.hosts)
     if route.methods:
-        said["methods"] = list(route.methods)
+        entity["methods"] = list(route.methods)
     if route.plugins:
-        said["plugins"] = _plugins(route.plugins)
-    return said
+        entity["plugins"] = _plugins(route.plugins)
+    return entity
 
 
 def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
@@ -75,22 +75,22 @@ def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:
-    said: dict[str, Any] = {"username": consumer.name}
+    entity: dict[str, Any] = {"username": consumer.name}
     if consumer.custom_id:
-        said["custom_id"] = consumer.custom_id
+        entity["custom_id"] = consumer.custom_id
     if consumer.keys:
-        said["keyauth_credentials"] = [{"key": key} for key in consumer.keys]
+        entity["keyauth_credentials"] = [{"key": key} for key in consumer.keys]
     if consumer.basic:
-        said["basicauth_credentials"] = [
+        entity["basicauth_credentials"] = [
             {"username": user, "password": password} for user, password in consumer.basic
         ]
     if consumer.jwt:
-        said["jwt_secrets"] = [{"algorithm": "HS256", **entry} for entry in consumer.jwt]
+        entity["jwt_secrets"] = [{"algorithm": "HS256", **entry} for entry in consumer.jwt]
     if consumer.groups:
-        said["acls"] = [{"group": group} for group in consumer.groups]
+        entity["acls"] = [{"group": group} for group in consumer.groups]
     if consumer.plugins:
-        said["plugins"] = _plugins(consumer.plugins)
-    return said
+        entity["plugins"] = _plugins(consumer.plugins)
+    return entity
 
 
 def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
             continue
         entities = list(merged.get(key, []))
         for entity in value:
-            at = next((i for i, known in enumerate(entities) if _same(known, entity)), None)
+            at = next((index for index, other in enumerate(entities) if _same(other, entity)), None)
             if at is None:
                 entities.append(entity)
             else:
@@ -113,11 +113,15 @@ def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(first: Any, second: Any) -> bool:
     """Whether two entities are one. Plugins may repeat: their name says what they are, not who."""
-    if not (isinstance(one, Mapping) and isinstance(other, Mapping)) or "config" in one or "config" in other:
+    if (
+        not (isinstance(first, Mapping) and isinstance(second, Mapping))
+        or "config" in first
+        or "config" in second
+    ):
         return False
-    return any(key in one and one.get(key) == other.get(key) for key in _KEYS)
+    return any(key in first and first.get(key) == second.get(key) for key in _KEYS)
 
 
 def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:

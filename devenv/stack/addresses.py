@@ -14,15 +14,15 @@ def lost_addresses(stack: Stack) -> list[str]:
     if stack.namespace == "default":
         return []
     names = "|".join(re.escape(unit.name) for unit in stack.units)
-    typed = re.compile(rf"(?<![\w.-])({names})\.default(?:\.svc(?:\.cluster\.local)?)?(?![\w-])")
-    found = [
+    pattern = re.compile(rf"(?<![\w.-])({names})\.default(?:\.svc(?:\.cluster\.local)?)?(?![\w-])")
+    notes = [
         f"{unit.name}: {where} says {match[0]}, which leads nowhere in the namespace "
         f"{stack.namespace}: say {match[1]}, or namespace: default"
         for unit in stack.units
         for where, text in _texts(unit)
-        for match in typed.finditer(text)
+        for match in pattern.finditer(text)
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(notes))
 
 
 def _texts(unit: Unit) -> Iterator[tuple[str, str]]:

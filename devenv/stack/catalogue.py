@@ -108,11 +108,11 @@ class Catalogue(Mapping[str, Kind]):
         return name in self._texts
 
     def _read(self, name: str, text: str) -> Kind:
-        read = source.read(text, file=self._files.get(name, f"compose/{name}.yaml"))
-        kind = _kind(name, read)
+        document = source.read(text, file=self._files.get(name, f"compose/{name}.yaml"))
+        kind = _kind(name, document)
         self._reading.append(name)
         try:
-            problems = [read.problem(*finding) for finding in self._uses(kind)]
+            problems = [document.problem(*finding) for finding in self._uses(kind)]
         finally:
             self._reading.pop()
         if problems:
@@ -170,26 +170,26 @@ def _type(default: Option) -> Literal["text", "list", "secret"]:
     return "text"
 
 
-def _kind(name: str, read: Source) -> Kind:
+def _kind(name: str, document: Source) -> Kind:
     """The kind that a file describes. Raises `ManifestInvalid` with every problem."""
-    raw = read.value
+    raw = document.value
     if not isinstance(raw, dict) or not isinstance(raw.get("x-devenv"), dict):
-        what = "the file is empty" if raw is None else "is no kind: it has no x-devenv block"
-        raise ManifestInvalid([read.problem((), what, "compare it with compose/valkey.yaml")])
+        message = "the file is empty" if raw is None else "is no kind: it has no x-devenv block"
+        raise ManifestInvalid([document.problem((), message, "compare it with compose/valkey.yaml")])
     raw = {key: value for key, value in raw.items() if key == "x-devenv" or not key.startswith("x-")}
     try:
         file = KindFile.model_validate(raw)
     except ValidationError as error:
-        raise ManifestInvalid([*problems_of(read, error.errors(), KindFile)]) from None
+        raise ManifestInvalid([*problems_of(document, error.errors(), KindFile)]) from None
     kind = Kind(name, file, raw)
-    problems = [read.problem(*finding) for finding in kindrules.check(name, file)]
-    problems = problems or [*_problems_of_versions(kind, read)]
+    problems = [document.problem(*finding) for finding in kindrules.check(name, file)]
+    problems = problems or [*_problems_of_versions(kind, document)]
     if problems:
         raise ManifestInvalid(problems)
     return kind
 
 
-def _problems_of_versions(kind: Kind, read: Source) -> Iterator[Problem]:
+def _problems_of_versions(kind: Kind, document: Source) -> Iterator[Problem]:
     """What is wrong with the file once the changes for some versions are laid over it."""
     for condition, change in kind.block.versions.items():
         where: Path = ("x-devenv", "versions", condition)
@@ -197,7 +197,7 @@ def _problems_of_versions(kind: Kind, read: Source) -> Iterator[Problem]:
             file = kind.with_changes([change.services])
         except ValidationError as error:
             details = [{**detail, "loc": (*where, *detail["loc"])} for detail in error.errors()]
-            yield from problems_of(read, details, KindFile)  # type: ignore[arg-type]
+            yield from problems_of(document, details, KindFile)  # type: ignore[arg-type]
         else:
             for path, message, hint in kindrules.check(kind.name, file):
-                yield read.problem((*where, *path), message, hint)
+                yield document.problem((*where, *path), message, hint)

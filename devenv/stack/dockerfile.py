@@ -30,7 +30,7 @@ def base_image(dockerfile: str, target: str | None = None, args: Mapping[str, st
         if stage := _FROM.match(line):
             last = (stage[2] or str(len(stages))).lower()
             stages[last] = _VARIABLE.sub(
-                lambda found: values.get(found[1] or found[3]) or found[2] or "", stage[1]
+                lambda match: values.get(match[1] or match[3]) or match[2] or "", stage[1]
             )
     image = stages.get((target or last).lower(), "")
     for _ in stages:  # a stage may stand on an earlier one

@@ -18,7 +18,7 @@ def gateway(
     manifest: models.Manifest, *, unit: str, fill: Fill, view: View, extra: Mapping[str, Any]
 ) -> Gateway:
     """What the gateway `unit`, which has this view, serves."""
-    said = manifest.gateway
+    section = manifest.gateway
     return Gateway(
         unit=unit,
         routes=tuple(
@@ -26,8 +26,8 @@ def gateway(
             for name, service in manifest.services.items()
             for route in service.route
         ),
-        plugins=_plugins(said.plugins, fill),
-        consumers=tuple(_consumer(name, one, fill) for name, one in said.consumers.items()),
+        plugins=_plugins(section.plugins, fill),
+        consumers=tuple(_consumer(name, consumer, fill) for name, consumer in section.consumers.items()),
         extra=extra,
     )
 
@@ -48,15 +48,15 @@ def _route(name: str, service: models.Service, route: models.Route, fill: Fill, 
     )
 
 
-def _consumer(name: str, one: models.Consumer, fill: Fill) -> Consumer:
+def _consumer(name: str, consumer: models.Consumer, fill: Fill) -> Consumer:
     return Consumer(
         name=name,
-        keys=tuple(fill(key) for key in one.key),
-        basic=tuple((user, fill(password)) for user, password in one.basic.items()),
-        jwt=tuple({key: fill(value) for key, value in entry.items()} for entry in one.jwt),
-        groups=tuple(map(fill, one.groups)),
-        custom_id=fill(one.custom_id) if one.custom_id else None,
-        plugins=_plugins(one.plugins, fill),
+        keys=tuple(fill(key) for key in consumer.key),
+        basic=tuple((user, fill(password)) for user, password in consumer.basic.items()),
+        jwt=tuple({key: fill(value) for key, value in entry.items()} for entry in consumer.jwt),
+        groups=tuple(map(fill, consumer.groups)),
+        custom_id=fill(consumer.custom_id) if consumer.custom_id else None,
+        plugins=_plugins(consumer.plugins, fill),
     )
 
 

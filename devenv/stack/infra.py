@@ -260,9 +260,9 @@ class Instance:
         service = self.file.services[key]
         running = self._running(view)
         default = [self.kind.name] if service.once is not None else []
-        for other in [*service.depends_on] or default:
-            if other in running:
-                yield Need(self.unit(other), done=self.file.services[other].once is not None)
+        for dependency in [*service.depends_on] or default:
+            if dependency in running:
+                yield Need(self.unit(dependency), done=self.file.services[dependency].once is not None)
         for instance, _ in self.uses.values():
             yield Need(instance.name)
             yield from (Need(setup, done=True) for setup in instance.setups(view))
@@ -292,15 +292,15 @@ class Instance:
         """A text without secrets, as anybody may see it."""
         return text.public(_filled(template, look_up), f"infra.{self.name}.{key}")
 
-    def _amount(self, read: Callable[[Any], T], template: str | None, look_up: LookUp, key: str) -> T | None:
+    def _amount(self, parse: Callable[[Any], T], template: str | None, look_up: LookUp, key: str) -> T | None:
         if template is None:
             return None
-        written = self._public(template, look_up, key)
+        value = self._public(template, look_up, key)
         try:
-            return read(int(written) if written.isdecimal() else written)
+            return parse(int(value) if value.isdecimal() else value)
         except PydanticCustomError as error:
             message, _, hint = error.message().partition(" - ")
-            raise UsageError(f'"{written}" {message}', where=f"infra.{self.name}: {key}", hint=hint) from None
+            raise UsageError(f'"{value}" {message}', where=f"infra.{self.name}: {key}", hint=hint) from None
 
 
 def variable(name: str) -> str:

@@ -37,12 +37,12 @@ def wrong(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("kind", "{text}", {"text": text})
 
 
-def _once_filled(read: Callable[[Any], Any]) -> AfterValidator:
+def _once_filled(parse: Callable[[Any], Any]) -> AfterValidator:
     """A text that `read` understands, unless an option still has to be filled in."""
 
     def check(value: str) -> str:
         if "${" not in value:
-            read(int(value) if value.isdecimal() else value)
+            parse(int(value) if value.isdecimal() else value)
         return value
 
     return AfterValidator(check)

@@ -58,15 +58,15 @@ def _gateway_serves_a_port(name: str, file: KindFile) -> Iterator[Finding]:
 
 
 def _links_lead_to_ports(name: str, file: KindFile) -> Iterator[Finding]:
-    known = {
+    names = {
         text
         for key, service in file.services.items()
         for port in service.ports
         for text in ([port.name] if key == name else [f"{key}.{port.name}"])
     }
     for label, port in file.block.links.items():
-        if port not in known:
-            hint = did_you_mean(port, known, f"it has: {', '.join(sorted(known)) or 'none'}")
+        if port not in names:
+            hint = did_you_mean(port, names, f"it has: {', '.join(sorted(names)) or 'none'}")
             yield ("x-devenv", "links", label), f'no port "{port}"', hint
 
 
@@ -194,8 +194,8 @@ def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
 
 
 def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
-    used = {use.partition("/")[0] for use in file.block.uses}
-    known = attributes(name, file)
+    kinds = {use.partition("/")[0] for use in file.block.uses}
+    names = attributes(name, file)
     for path, whole, inside in references(file):
         head, _, tail = inside.partition(".")
         if not whole.endswith("}"):
@@ -203,8 +203,8 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
         elif head == "secret":
             if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", tail):
                 yield path, f'"{tail}" is not a name of a secret', "as an environment variable"
-        elif inside not in known and head not in used:
-            hint = did_you_mean(inside, known, "an option, or host, port, url, name; $$ for a literal $")
+        elif inside not in names and head not in kinds:
+            hint = did_you_mean(inside, names, "an option, or host, port, url, name; $$ for a literal $")
             yield path, f"${{{inside}}} names nothing", hint
 
 
@@ -218,16 +218,16 @@ def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
 
 def attributes(name: str, file: KindFile) -> frozenset[str]:
     """Everything that `${...}` may name in a kind's file, but for secrets and what other kinds have."""
-    found = {"name", "NAME", "image"} | _addresses(file.services[name])
-    found |= {"url", "public_url"} if file.block.url else set()
+    names = {"name", "NAME", "image"} | _addresses(file.services[name])
+    names |= {"url", "public_url"} if file.block.url else set()
     for option, default in file.block.options.items():
-        found.add(option)
+        names.add(option)
         if isinstance(default, list):
-            found |= {f"{option}.{index}" for index in range(10)}
+            names |= {f"{option}.{index}" for index in range(10)}
     for key, service in file.services.items():
         if key != name:
-            found |= {f"{key}.{attribute}" for attribute in _addresses(service) | {"url", "public_url"}}
-    return frozenset(found)
+            names |= {f"{key}.{attribute}" for attribute in _addresses(service) | {"url", "public_url"}}
+    return frozenset(names)
 
 
 def _addresses(service: Service) -> set[str]:

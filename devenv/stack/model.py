@@ -335,7 +335,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             for file in unit.files
         ],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs, *_marks(unit)],
-        "health": unit.probe and {one.name: getattr(unit.probe, one.name) for one in fields(unit.probe)},
+        "health": unit.probe and {item.name: getattr(unit.probe, item.name) for item in fields(unit.probe)},
         "settings": [
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),

@@ -45,5 +45,5 @@ def _targets(unit: Unit) -> list[str]:
     return fragment if isinstance(unit.compose.get("volumes"), Reset) else [*own, *tmpfs, *fragment]
 
 
-def _nested(one: str, other: str) -> bool:
-    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
+def _nested(first: str, second: str) -> bool:
+    return first.startswith(f"{second}/") or second.startswith(f"{first}/")

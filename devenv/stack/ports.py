@@ -43,13 +43,13 @@ def allot(
     claims: Iterable[Claim],
     *,
     taken: Mapping[int, str],
-    held: Mapping[Key, tuple[int, int]],
+    current: Mapping[Key, tuple[int, int]],
     checkout: str,
     remap: bool,
 ) -> tuple[dict[Key, int], list[Conflict]]:
     """Host port per claim, and the conflicts, for which there is none.
 
-    `taken`: ports others hold -> who. `held`: what this checkout's containers carry already, as
+    `taken`: ports others hold -> who. `current`: what this checkout's containers carry already, as
     (wanted, host); it stays while the wish is the same. `remap`: move what is taken, too.
     """
     ports: dict[Key, int] = {}
@@ -62,7 +62,7 @@ def allot(
 
     claims = sorted(claims, key=lambda claim: not claim.explicit)
     for claim in claims:
-        wanted, host = held.get(claim.key, (0, 0))
+        wanted, host = current.get(claim.key, (0, 0))
         if wanted == claim.wanted and host not in used and host not in taken:
             give(claim, host)
     for claim in claims:

@@ -14,43 +14,43 @@ def needs(manifest: Manifest, infra: Collection[str]) -> Mapping[str, tuple[str,
     Two services may name each other: the reference that would close a circle makes nobody wait.
     """
     workloads: dict[str, Service | Job] = {**manifest.services, **manifest.jobs}
-    found = {
-        name: list(dict.fromkeys(use.partition("/")[0] for use in one.uses))
-        for name, one in workloads.items()
+    graph = {
+        name: list(dict.fromkeys(use.partition("/")[0] for use in workload.uses))
+        for name, workload in workloads.items()
     }
-    for name, one in workloads.items():
-        for other in _named(manifest, {*manifest.services, *infra}, one):
-            if other not in found[name] and not _reaches(found, other, name):
-                found[name].append(other)
-    return {name: tuple(others) for name, others in found.items()}
+    for name, workload in workloads.items():
+        for other in _named(manifest, {*manifest.services, *infra}, workload):
+            if other not in graph[name] and not _reaches(graph, other, name):
+                graph[name].append(other)
+    return {name: tuple(others) for name, others in graph.items()}
 
 
-def _named(manifest: Manifest, known: Collection[str], one: Service | Job) -> Iterator[str]:
+def _named(manifest: Manifest, names: Collection[str], workload: Service | Job) -> Iterator[str]:
     """What has to be there for the addresses in its variables, words and probe to answer."""
-    for value in _texts(manifest, one):
+    for value in _texts(manifest, workload):
         for reference in text.names_in(value):
             name, _, attribute = reference.partition(".")
-            if name in known and not attribute.startswith("public_"):  # that is for browsers
+            if name in names and not attribute.startswith("public_"):  # that is for browsers
                 yield name
 
 
-def _texts(manifest: Manifest, one: Service | Job) -> Iterator[str]:
-    like = manifest.services[one.like] if isinstance(one, Job) and one.like else None
-    health: Health | None = getattr(one, "health", None)
-    yield from one.env.values()
+def _texts(manifest: Manifest, workload: Service | Job) -> Iterator[str]:
+    like = manifest.services[workload.like] if isinstance(workload, Job) and workload.like else None
+    health: Health | None = getattr(workload, "health", None)
+    yield from workload.env.values()
     yield from like.env.values() if like else ()
-    entrypoint = one.entrypoint or (like.entrypoint if like else None)
-    for words in (one.command, entrypoint, health.exec if health else None):
+    entrypoint = workload.entrypoint or (like.entrypoint if like else None)
+    for words in (workload.command, entrypoint, health.exec if health else None):
         yield from [words] if isinstance(words, str) else words or ()
 
 
 def _reaches(graph: Mapping[str, list[str]], start: str, goal: str) -> bool:
-    todo, seen = [start], set[str]()
+    todo, visited = [start], set[str]()
     while todo:
         name = todo.pop()
         if name == goal:
             return True
-        if name not in seen:
-            seen.add(name)
+        if name not in visited:
+            visited.add(name)
             todo += graph.get(name, ())
     return False

@@ -59,14 +59,14 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
 
 def _wants(manifest: Manifest) -> Iterator[Want]:
     for section in ("services", "jobs"):
-        for name, one in getattr(manifest, section).items():
+        for name, workload in getattr(manifest, section).items():
             path: Path = (section, name)
-            if one.build is not None:
-                yield Want("build", one.build.context, (*path, "build"), one.build.dockerfile)
-                for key, source in one.build.secrets.items():
+            if workload.build is not None:
+                yield Want("build", workload.build.context, (*path, "build"), workload.build.dockerfile)
+                for key, source in workload.build.secrets.items():
                     if not source.startswith("$"):
                         yield Want("file", source, (*path, "build", "secrets", key))
-            for target, source in one.files.items():
+            for target, source in workload.files.items():
                 if isinstance(source, str):
                     yield Want("file", source, (*path, "files", target))
     for name, infra in manifest.infra.items():
@@ -79,14 +79,14 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
 def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
     """Host ports wished for: the gateway first, then infra, then services, as people would say them."""
     resolver = _Resolver(manifest, catalogue, World(""))
-    infra = sorted(resolver.instances.values(), key=lambda one: one.kind.block.gateway is None)
-    found = [claim for instance in infra for claim in instance.claims()]
+    infra = sorted(resolver.instances.values(), key=lambda instance: instance.kind.block.gateway is None)
+    claims = [claim for instance in infra for claim in instance.claims()]
     for name, service in manifest.services.items():
         for index, (key, port) in enumerate(service.named_ports.items()):
             publish = service.publish
             wish = publish.get(key) if isinstance(publish, dict) else publish if index == 0 else None
-            found.append(Claim(name, port, wish or port, explicit=wish is not None))
-    return found
+            claims.append(Claim(name, port, wish or port, explicit=wish is not None))
+    return claims
 
 
 def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
@@ -114,14 +114,14 @@ class _Resolver:
         self._needed = needs(manifest, self.instances)
 
     def stack(self) -> Stack:
-        found: list[Unit] = []
+        infra: list[Unit] = []
         for name, instance in self.instances.items():
-            made = instance.units(view=self.world.view(name), files=self.world.files)
-            self._setups[name] = [unit.name for unit in made if unit.one_shot]
-            found += made
-        services = [self._service(name, one) for name, one in self.manifest.services.items()]
-        jobs = [self._job(name, one) for name, one in self.manifest.jobs.items()]
-        unit = next((name for name, one in self.instances.items() if one.kind.block.gateway), None)
+            own = instance.units(view=self.world.view(name), files=self.world.files)
+            self._setups[name] = [unit.name for unit in own if unit.one_shot]
+            infra += own
+        services = [self._service(name, service) for name, service in self.manifest.services.items()]
+        jobs = [self._job(name, job) for name, job in self.manifest.jobs.items()]
+        unit = next((name for name, instance in self.instances.items() if instance.kind.block.gateway), None)
         gateway = (
             gateway_of(
                 self.manifest,
@@ -133,7 +133,7 @@ class _Resolver:
             if unit is not None
             else None
         )
-        units = tuple(self._with_gateway(unit, gateway) for unit in (*found, *jobs, *services))
+        units = tuple(self._with_gateway(unit, gateway) for unit in (*infra, *jobs, *services))
         used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway))
         return Stack(
             name=self.manifest.name,
@@ -163,15 +163,17 @@ class _Resolver:
         self, name: str, kind: Kind, scope: Scope, uses: Mapping[str, tuple[Instance, str]]
     ) -> Instance:
         declared = self.manifest.infra.get(name, Infra())
-        said = {key: value for key, value in _said(declared).items() if key in kind.options}
+        declared_values = {
+            key: value for key, value in _declared_values(declared).items() if key in kind.options
+        }
         options: dict[str, Text | list[Text]] = {}
         for option, default in kind.options.items():
-            value = said.get(option, default)
+            value = declared_values.get(option, default)
             if isinstance(value, GeneratedSecret):
                 secret = variable(f"{name}_{option}")
                 self.generated.add(secret)
                 options[option] = text.secret(secret)
-            elif option not in said:
+            elif option not in declared_values:
                 options[option] = [*value] if isinstance(value, list) else _written(value)
             elif isinstance(default, list):
                 items = value if isinstance(value, list) else [value]
@@ -203,108 +205,111 @@ class _Resolver:
 
     # -- services and jobs
 
-    def _service(self, name: str, one: Service) -> Unit:
-        ports = one.named_ports
+    def _service(self, name: str, service: Service) -> Unit:
+        ports = service.named_ports
         main = next(iter(ports.values()), None)
-        publish = one.publish if isinstance(one.publish, dict) else {}
+        publish = service.publish if isinstance(service.publish, dict) else {}
         own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
         fill = self._fill(name)
-        probe, variables = _probe(one.health, main, fill, f"services.{name}.health")
-        injected = own | self.names.injected(one.uses, self.world.view(name))
+        probe, variables = _probe(service.health, main, fill, f"services.{name}.health")
+        injected = own | self.names.injected(service.uses, self.world.view(name))
         return Unit(
-            **self._workload(name, one, injected, one.env, variables),
+            **self._workload(name, service, injected, service.env, variables),
             name=name,
             role="service",
             ports=tuple(
                 Port(key, port, self.world.ports.get((name, port)), publish.get(key, port))
-                if isinstance(one.publish, dict) or one.publish is None
+                if isinstance(service.publish, dict) or service.publish is None
                 else Port(
-                    key, port, self.world.ports.get((name, port)), one.publish if port == main else port
+                    key, port, self.world.ports.get((name, port)), service.publish if port == main else port
                 )
                 for key, port in ports.items()
             ),
             probe=probe,
-            replicas=one.replicas,
-            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
+            replicas=service.replicas,
+            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in service.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
-            routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in one.route),
-            reload=_reload(one.reload, fill) if one.reload else None,
-            host=self.names.text(one.host, self.world.view()) if one.host else None,
+            routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in service.route),
+            reload=_reload(service.reload, fill) if service.reload else None,
+            host=self.names.text(service.host, self.world.view()) if service.host else None,
         )
 
-    def _job(self, name: str, one: Job) -> Unit:
-        like = self.manifest.services[one.like] if one.like else None
+    def _job(self, name: str, job: Job) -> Unit:
+        like = self.manifest.services[job.like] if job.like else None
         inherited = like.env if like else {}
-        injected = self.names.injected(one.uses, self.world.view(name))
+        injected = self.names.injected(job.uses, self.world.view(name))
         if like is not None:
-            said: dict[str, Any] = {
+            inherited_fields: dict[str, Any] = {
                 "build": like.build,
                 "image": like.image,
-                "entrypoint": one.entrypoint or like.entrypoint,
+                "entrypoint": job.entrypoint or like.entrypoint,
             }
-            said |= {"secrets": [*like.secrets, *one.secrets], "files": {**like.files, **one.files}}
-            one = one.model_copy(update=said)
+            inherited_fields |= {
+                "secrets": [*like.secrets, *job.secrets],
+                "files": {**like.files, **job.files},
+            }
+            job = job.model_copy(update=inherited_fields)
         return Unit(
-            **self._workload(name, one, injected, {**inherited, **one.env}),
+            **self._workload(name, job, injected, {**inherited, **job.env}),
             name=name,
             role="job",
-            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in one.volumes.items()),
-            manual=one.manual,
-            within=one.within,
+            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in job.volumes.items()),
+            manual=job.manual,
+            within=job.within,
         )
 
     def _workload(
         self,
         name: str,
-        one: Service | Job,
+        workload: Service | Job,
         injected: Mapping[str, Text],
         env: Mapping[str, str],
         probing: Mapping[str, Text] = MappingProxyType({}),
     ) -> dict[str, Any]:
         fill = self._fill(name)
         own = {key: fill(value) for key, value in env.items()}
-        secrets = {key: text.secret(key) for key in one.secrets}
-        build = self._build(one, fill)
+        secrets = {key: text.secret(key) for key in workload.secrets}
+        build = self._build(workload, fill)
         command, entrypoint, variables = shell.started(
-            _command(one.command, fill), _command(one.entrypoint, fill)
+            _command(workload.command, fill), _command(workload.entrypoint, fill)
         )
         return {
-            "image": f"{self.manifest.name}-{self._image_name(one)}:{build.digest}"
+            "image": f"{self.manifest.name}-{self._image_name(workload)}:{build.digest}"
             if build
-            else text.public(fill(one.image or ""), "image"),
+            else text.public(fill(workload.image or ""), "image"),
             "build": build,
             "command": command,
             "entrypoint": entrypoint,
             "env": tuple({**injected, **secrets, **own, **variables, **probing}.items()),
             "needs": tuple(self._needs(name)),
-            "files": tuple(self._file(target, source) for target, source in one.files.items()),
-            "memory": one.resources.memory,
-            "cpu": one.resources.cpu,
-            "grace": one.grace,
-            "compose": one.compose,
-            "kubernetes": one.kubernetes,
+            "files": tuple(self._file(target, source) for target, source in workload.files.items()),
+            "memory": workload.resources.memory,
+            "cpu": workload.resources.cpu,
+            "grace": workload.grace,
+            "compose": workload.compose,
+            "kubernetes": workload.kubernetes,
         }
 
-    def _build(self, one: Service | Job, fill: Callable[[str], Text]) -> Build | None:
-        said = one.build
-        if said is None:
+    def _build(self, workload: Service | Job, fill: Callable[[str], Text]) -> Build | None:
+        build = workload.build
+        if build is None:
             return None
-        args = tuple((key, fill(value)) for key, value in said.args.items())
-        content = self.world.builds.get((said.context, said.dockerfile), "")
-        secrets = tuple((key, self._build_secret(value)) for key, value in said.secrets.items())
-        digest = text.digest(content, said.dockerfile, said.target or "", repr(args))
-        return Build(said.context, said.dockerfile, said.target, args, secrets, said.ssh, digest)
+        args = tuple((key, fill(value)) for key, value in build.args.items())
+        content = self.world.builds.get((build.context, build.dockerfile), "")
+        secrets = tuple((key, self._build_secret(value)) for key, value in build.secrets.items())
+        digest = text.digest(content, build.dockerfile, build.target or "", repr(args))
+        return Build(build.context, build.dockerfile, build.target, args, secrets, build.ssh, digest)
 
     def _build_secret(self, source: str) -> Text:
         """A file of the project, or a secret: `$NAME` is another way to write `${secret.NAME}`."""
-        named = BUILD_SECRET.fullmatch(source)
-        return source if named is None else text.secret(named["short"] or named["name"])
+        match = BUILD_SECRET.fullmatch(source)
+        return source if match is None else text.secret(match["short"] or match["name"])
 
-    def _image_name(self, one: Service | Job) -> str:
+    def _image_name(self, workload: Service | Job) -> str:
         """The first unit that builds the same thing: what is built alike is built once."""
         everything: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
-        return next(name for name, other in everything.items() if other.build == one.build)
+        return next(name for name, other in everything.items() if other.build == workload.build)
 
     def _file(self, target: str, source: Any) -> File:
         if not isinstance(source, str):
@@ -332,10 +337,10 @@ def _written(value: Any) -> str:
     return value.text if isinstance(value, Written) else str(value)
 
 
-def _said(infra: Infra) -> dict[str, Any]:
+def _declared_values(infra: Infra) -> dict[str, Any]:
     fields = {name: getattr(infra, name) for name in infra.model_fields_set if name in Infra.model_fields}
-    said = {**fields, **(infra.model_extra or {})}
-    return {name: value for name, value in said.items() if value is not None}
+    values = {**fields, **(infra.model_extra or {})}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _command(command: str | list[str] | None, fill: Callable[[str], Text]) -> tuple[Text, ...] | None:

@@ -17,7 +17,9 @@ _DOCUMENT = re.compile(r"(?<!<)<<(-?)[ \t]*(\\?)(['\"]?)([A-Za-z_][\w.-]*)\3")  
 
 def variables(secrets: Iterable[Secret]) -> dict[str, Text]:
     """The variables that hold some secrets."""
-    return {secret.variable: Sealed((secret,)) for secret in sorted(secrets, key=lambda one: one.variable)}
+    return {
+        secret.variable: Sealed((secret,)) for secret in sorted(secrets, key=lambda secret: secret.variable)
+    }
 
 
 def script_of(words: Sequence[Text]) -> int | None:
@@ -33,8 +35,8 @@ def safe(words: Sequence[Text]) -> tuple[tuple[Text, ...], dict[str, Text]]:
     at = script_of(words)
     if at is None or isinstance(words[at], str):
         return tuple(words), {}
-    script, read = line(words[at])
-    return (*words[:at], script, *words[at + 1 :]), variables(read)
+    script, secrets = line(words[at])
+    return (*words[:at], script, *words[at + 1 :]), variables(secrets)
 
 
 def started(
@@ -52,8 +54,8 @@ def started(
 
 def read(words: Sequence[Text]) -> tuple[tuple[str, ...], dict[str, Text]]:
     """A command without any secret that does the same, and the variables that it reads."""
-    kept, first = safe(words)
-    return call(kept), first | variables(text.secrets(kept))
+    command, first = safe(words)
+    return call(command), first | variables(text.secrets(command))
 
 
 def call(words: Sequence[Text]) -> tuple[str, ...]:
@@ -69,18 +71,18 @@ def line(script: Text) -> tuple[Text, set[Secret]]:
     Between the lines of a quoted here-document nothing is expanded: there it stays as it is.
     """
     reader = _Reader()
-    made: list[str | Secret] = []
-    read: set[Secret] = set()
+    pieces: list[str | Secret] = []
+    secrets: set[Secret] = set()
     for part in text.parts(script):
         if isinstance(part, str):
-            made.append(part)
+            pieces.append(part)
             reader.read(part)
         elif reader.quoting == "verbatim":
-            made.append(part)
+            pieces.append(part)
         else:
-            made.append(_AROUND[reader.quoting].format(_variable(part)))
-            read.add(part)
-    return text.of_parts(made), read
+            pieces.append(_AROUND[reader.quoting].format(_variable(part)))
+            secrets.add(part)
+    return text.of_parts(pieces), secrets
 
 
 _AROUND = {"": '"{}"', "'": "'\"{}\"'", '"': "{}", "document": "{}"}
@@ -123,8 +125,8 @@ class _Reader:
         if end < 0:
             return len(literal)
         assert self.document is not None
-        _, wanted, tabs = self.document
-        if (self.begun.lstrip("\t") if tabs else self.begun) == wanted:
+        _, terminator, tabs = self.document
+        if (self.begun.lstrip("\t") if tabs else self.begun) == terminator:
             self._next_document()
         self.begun = ""
         return end + 1
@@ -154,11 +156,11 @@ class _Reader:
 
     def _to(self, end: str, literal: str, at: int) -> int:
         """Close what is open where it ends, if it does in this part."""
-        found = literal.find(end, at)
-        if found < 0:
+        index = literal.find(end, at)
+        if index < 0:
             return len(literal)
         self.open.pop()
-        return found
+        return index
 
     def _bare(self, literal: str, at: int) -> int:
         """The same outside all quotes, where words, comments and here-documents begin."""
@@ -169,8 +171,8 @@ class _Reader:
             self.open.append(sign)
         elif sign == "\n" and self.waiting:
             self._next_document()
-        elif found := _DOCUMENT.match(literal, at):
-            tabs, escape, quote, end_ = found.groups()
+        elif match := _DOCUMENT.match(literal, at):
+            tabs, escape, quote, end_ = match.groups()
             self.waiting.append(("verbatim" if escape or quote else "document", end_, bool(tabs)))
-            return found.end()
+            return match.end()
         return at + 1

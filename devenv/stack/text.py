@@ -131,7 +131,7 @@ def fill(
 
 def names_in(text: str) -> list[str]:
     """The names that `fill` would look up."""
-    return [found[1] for found in REFERENCE.finditer(text) if found[1] is not None]
+    return [match[1] for match in REFERENCE.finditer(text) if match[1] is not None]
 
 
 def quoted(text: Text) -> Text:
@@ -210,7 +210,7 @@ def public(text: Text, where: str) -> str:
 
 def words(line: Text) -> Sequence[Text]:
     """A command line without anything for a shell but quotes, as words; a secret never ends one."""
-    found: list[list[str | Secret]] = []
+    word_parts: list[list[str | Secret]] = []
     quoting, open_ = "", False  # the quote that is open, and whether a word is
     for part in parts(line):
         for piece in part if isinstance(part, str) else (part,):
@@ -218,12 +218,12 @@ def words(line: Text) -> Sequence[Text]:
                 open_ = False
                 continue
             if not open_:
-                found.append([])
+                word_parts.append([])
                 open_ = True
             if piece == quoting:
                 quoting = ""
             elif piece in ("'", '"') and not quoting:
                 quoting = str(piece)
             else:
-                found[-1].append(piece)
-    return [of_parts(pieces) for pieces in found]
+                word_parts[-1].append(piece)
+    return [of_parts(pieces) for pieces in word_parts]

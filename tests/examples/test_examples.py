@@ -47,7 +47,7 @@ def resolved(file: Path) -> Stack:
     said = outline(manifest, catalogue)
     read = sources.read(file.parent, said.wants, sources.Digests({}))
     assert read.findings == []
-    ports, _ = allot(said.claims, taken={}, held={}, checkout="example", remap=False)
+    ports, _ = allot(said.claims, taken={}, current={}, checkout="example", remap=False)
     builds = dict.fromkeys(read.builds, "sources")  # what is in the sources is not what is shown here
     files = {pattern: tuple((path, "file") for path, _ in found) for pattern, found in read.files.items()}
     return resolve(manifest, catalogue, World("example", ports, builds, files, read.extra))

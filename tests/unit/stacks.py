@@ -36,7 +36,7 @@ def problems(text: str) -> list[str]:
 def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **read: object) -> Stack:
     """A manifest resolved on a machine where every port is free."""
     parsed = manifest(text)
-    ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={}, held={}, checkout=CHECKOUT, remap=False)
+    ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={}, current={}, checkout=CHECKOUT, remap=False)
     world = World(CHECKOUT, ports, builds or {}, **read)  # type: ignore[arg-type]
     return resolve(parsed, CATALOGUE, world)
 

@@ -30,7 +30,7 @@ API = "name: a\nservices:\n  api: {{image: x, port: 80, uses: [{}]}}\n"
 def stack(text: str, kinds: dict[str, str] = OWN) -> Stack:
     catalogue = Catalogue({**assets.catalogue(), **{name: dedent(kind) for name, kind in kinds.items()}})
     manifest, _ = parse(dedent(text), file="devenv.yaml", kinds=Facts(catalogue))
-    ports, _ = allot(outline(manifest, catalogue).claims, taken={}, held={}, checkout="c", remap=False)
+    ports, _ = allot(outline(manifest, catalogue).claims, taken={}, current={}, checkout="c", remap=False)
     return resolve(manifest, catalogue, World("c0ffee123456", ports))
 
 

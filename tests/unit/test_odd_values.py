@@ -124,7 +124,7 @@ def carried_through(text: str) -> None:
     """All that is pure: read, resolved, rendered for every backend."""
     manifest, _ = parse(text, file="devenv.yaml", kinds=Facts(CATALOGUE), folder="shop")
     wanted = outline(manifest, CATALOGUE)
-    ports, _ = allot(wanted.claims, taken={}, held={}, checkout="c0ffee123456", remap=False)
+    ports, _ = allot(wanted.claims, taken={}, current={}, checkout="c0ffee123456", remap=False)
     builds = {(want.name, want.dockerfile): "d1" for want in wanted.wants if want.kind == "build"}
     of = resolve(manifest, CATALOGUE, World("c0ffee123456", ports, builds))
     rendering = source(of, overrides=OVERRIDES)

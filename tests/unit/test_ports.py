@@ -17,11 +17,11 @@ LOW = Claim("web", 80, 80, explicit=False)
 def ports(
     *claims: Claim,
     taken: dict[int, str] = FREE,
-    held: object = None,
+    current: object = None,
     checkout: str = "one",
     remap: bool = False,
 ):
-    return allot(claims, taken=taken, held=held or {}, checkout=checkout, remap=remap)  # type: ignore[arg-type]
+    return allot(claims, taken=taken, current=current or {}, checkout=checkout, remap=remap)  # type: ignore[arg-type]
 
 
 def test_free_wishes_are_granted() -> None:
@@ -72,14 +72,14 @@ def test_another_checkout_goes_elsewhere() -> None:
 
 
 def test_what_a_container_holds_it_keeps_while_the_wish_is_the_same() -> None:
-    held = {("api", 80): (8080, 23456)}
-    assert ports(API, held=held)[0] == {("api", 80): 23456}
+    current = {("api", 80): (8080, 23456)}
+    assert ports(API, current=current)[0] == {("api", 80): 23456}
     moved = Claim("api", 80, 9090, explicit=True)
-    assert ports(moved, held=held)[0] == {("api", 80): 9090}
+    assert ports(moved, current=current)[0] == {("api", 80): 9090}
 
 
 def test_what_is_held_but_taken_by_now_is_given_up() -> None:
-    found, _ = ports(WEB, held={("web", 8000): (8000, 23456)}, taken={23456: "x"})
+    found, _ = ports(WEB, current={("web", 8000): (8000, 23456)}, taken={23456: "x"})
     assert found == {("web", 8000): 8000}
 
 
@@ -103,7 +103,7 @@ def test_whatever_is_asked_for_nothing_is_given_twice_or_taken_and_all_of_it_sta
     assert set(found) == {claim.key for claim in claims}
     assert len(set(found.values())) == len(found)
     assert set(found.values()).isdisjoint(taken)
-    held = {claim.key: (claim.wanted, found[claim.key]) for claim in claims}
-    assert ports(*claims, taken=taken, held=held) == (found, [])
+    current = {claim.key: (claim.wanted, found[claim.key]) for claim in claims}
+    assert ports(*claims, taken=taken, current=current) == (found, [])
     more = Claim("late", 80, 8080, explicit=False)
-    assert ports(*claims, more, taken=taken, held=held)[0].items() >= found.items()
+    assert ports(*claims, more, taken=taken, current=current)[0].items() >= found.items()

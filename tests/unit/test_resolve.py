@@ -321,7 +321,9 @@ def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> N
       seed: {image: x, uses: [postgres]}
     """
     parsed = manifest(text)
-    ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={5432: "x"}, held={}, checkout="c", remap=False)
+    ports, _ = allot(
+        outline(parsed, CATALOGUE).claims, taken={5432: "x"}, current={}, checkout="c", remap=False
+    )
     world = World("c", ports)
     said = host_environment(parsed, CATALOGUE, world, "api")
     port = ports["postgres", 5432]

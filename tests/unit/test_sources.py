@@ -165,13 +165,13 @@ def test_a_remembered_digest_is_used_only_for_the_very_same_file(app: Path) -> N
     one = read(app, cache=first).builds
     (app / "main.py").write_text("9")
     os.utime(app / "main.py", (0, 1_000_000_001))
-    assert read(app, cache=Digests(first.seen)).builds != one
+    assert read(app, cache=Digests(first.current)).builds != one
 
 
 def test_a_file_that_may_still_change_is_not_remembered(app: Path) -> None:
     cache = Digests({})
     read(app, cache=cache)
-    assert cache.seen == {}
+    assert cache.current == {}
 
 
 MISSING = {

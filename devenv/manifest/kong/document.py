@@ -22,9 +22,9 @@ _LISTS: Mapping[str, Callable[[str], str]] = {
 
 def faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     """Where Kong would not start, and its reason."""
-    named: dict[tuple[str, Any], Path] = {}
+    places: dict[tuple[str, Any], Path] = {}
     for at, kind, entity in _entities(document, ()):
-        yield from _repeated(at, kind, entity, named)
+        yield from _repeated(at, kind, entity, places)
         if kind == "routes":
             yield from _route(at, entity)
         elif kind == "plugins":
@@ -43,7 +43,7 @@ def _entities(parent: Mapping[str, Any], at: Path) -> Iterator[tuple[Path, str, 
 
 
 def _repeated(
-    at: Path, kind: str, entity: Mapping[str, Any], named: dict[tuple[str, Any], Path]
+    at: Path, kind: str, entity: Mapping[str, Any], places: dict[tuple[str, Any], Path]
 ) -> Iterator[Fault]:
     name = entity.get("username" if kind == "consumers" else "name")
     if not isinstance(name, str):
@@ -51,9 +51,9 @@ def _repeated(
     # A plugin's name says what it is; one of a kind stands in each place.
     bound = repr([entity.get(key) for key in ("service", "route", "consumer")])
     place = (f"plugins of {at[:-1]} {bound}", name) if kind == "plugins" else (kind, name)
-    if place in named:
+    if place in places:
         yield at, f"Kong refuses it: uniqueness violation, there is another {name!r} of {kind}"
-    named.setdefault(place, at)
+    places.setdefault(place, at)
 
 
 def _route(at: Path, route: Mapping[str, Any]) -> Iterator[Fault]:

@@ -166,10 +166,10 @@ class _Parser:
         return char
 
     def _property(self) -> None:
-        found = self._take(_PROPERTY)
-        if found is None:
+        match = self._take(_PROPERTY)
+        if match is None:
             raise _Wrong("invalid Unicode character class")
-        name = found[1] or found[2]
+        name = match[1] or match[2]
         if not (_CATEGORY.fullmatch(name) or _SCRIPT.fullmatch(name)):
             raise _Wrong("Unicode property not found")
 

@@ -41,7 +41,7 @@ def _enabled(manifest: Manifest) -> frozenset[str] | None:
 
 def _filled(text: str) -> str:
     """A text as it may be once devenv has filled it in: a digit fits wherever a value does."""
-    return _REFERENCE.sub(lambda found: "${" if found[0] == "$${" else "1", text)
+    return _REFERENCE.sub(lambda match: "${" if match[0] == "$${" else "1", text)
 
 
 def _route(route: Route, at: Path) -> Iterator[Finding]:
@@ -83,15 +83,15 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _consumers(consumers: dict[str, Consumer], enabled: frozenset[str] | None) -> Iterator[Finding]:
-    taken: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], str] = {}
 
     def unique(kind: str, value: str, at: Path, owner: str) -> Iterator[Finding]:
         if not value:
             yield at, f"Kong refuses the {kind}: length must be at least 1", ""
-        elif (kind, value) in taken:
-            reason = f"uniqueness violation, {taken[kind, value]} has it already"
+        elif (kind, value) in owners:
+            reason = f"uniqueness violation, {owners[kind, value]} has it already"
             yield at, f"Kong refuses the {kind}: {reason}", "one to each"
-        taken.setdefault((kind, value), owner)
+        owners.setdefault((kind, value), owner)
 
     for name, consumer in consumers.items():
         at: Path = ("gateway", "consumers", name)

@@ -73,59 +73,59 @@ def render(stack: Stack, source: Source) -> Bundle:
 
 
 def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
-    said: dict[str, Any] = {"image": unit.image}
+    spec: dict[str, Any] = {"image": unit.image}
     if unit.build is not None:
-        said["build"] = _build(unit, source)
+        spec["build"] = _build(unit, source)
     if unit.entrypoint is not None:
-        said["entrypoint"] = list(unit.entrypoint)
+        spec["entrypoint"] = list(unit.entrypoint)
     if unit.command is not None:
-        said["command"] = list(unit.command)
+        spec["command"] = list(unit.command)
     if unit.env:
-        said["environment"] = dict(unit.env)
+        spec["environment"] = dict(unit.env)
     if unit.ports:
-        said["ports"] = [f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.ports]
+        spec["ports"] = [f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.ports]
     if mounts := [*_volumes(unit), *_files(unit, source.root)]:
-        said["volumes"] = mounts
+        spec["volumes"] = mounts
     if unit.tmpfs:
-        said["tmpfs"] = list(unit.tmpfs)
+        spec["tmpfs"] = list(unit.tmpfs)
     if unit.needs:
-        said["depends_on"] = {
+        spec["depends_on"] = {
             need.unit: {"condition": _condition(stack, need.unit, source)} for need in unit.needs
         }
     if unit.probe is not None and _is_checked(unit, source):
-        said["healthcheck"] = _healthcheck(unit.probe)
-    said |= {key: value for key, value in (
+        spec["healthcheck"] = _healthcheck(unit.probe)
+    spec |= {key: value for key, value in (
         ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
     ) if value is not None}  # fmt: skip
-    said["stop_grace_period"] = _duration(unit.grace)
+    spec["stop_grace_period"] = _duration(unit.grace)
     if unit.role in ("service", "job"):
-        said["init"] = True  # a program that is PID 1 by accident ignores TERM
+        spec["init"] = True  # a program that is PID 1 by accident ignores TERM
     if unit.manual:
-        said["profiles"] = ["manual"]
-    said["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
-    said["labels"] = labels.identity(stack, unit) | labels.description(
+        spec["profiles"] = ["manual"]
+    spec["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
+    spec["labels"] = labels.identity(stack, unit) | labels.description(
         stack, unit, source.fingerprints.get(unit.name, "")
     )
-    return laid_over(_escaped({**said, **unit.extra}), unit.compose, source.root)
+    return laid_over(_escaped({**spec, **unit.extra}), unit.compose, source.root)
 
 
 def _build(unit: Unit, source: Source) -> dict[str, Any]:
     assert unit.build is not None
     build = unit.build
     upwards = posixpath.relpath("/", posixpath.join("/", build.context))
-    said: dict[str, Any] = {
+    spec: dict[str, Any] = {
         "context": _from_bundle(source.root, build.context),
         "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
     }
     if build.target:
-        said["target"] = build.target
+        spec["target"] = build.target
     if build.args:
-        said["args"] = dict(build.args)
+        spec["args"] = dict(build.args)
     if build.secrets:
-        said["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in build.secrets]
+        spec["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in build.secrets]
     if build.ssh:
-        said["ssh"] = [build.ssh]
-    return said
+        spec["ssh"] = [build.ssh]
+    return spec
 
 
 def _build_secret(unit: Unit, key: str) -> str:

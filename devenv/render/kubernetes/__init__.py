@@ -42,22 +42,22 @@ def render(stack: Stack, source: Source) -> Bundle:
     Raises `KeyError` for a secret without a value, `UsageError` for files and names that no cluster takes.
     """
     _check_name(stack)
-    secret: list[Object] = []
+    secrets: list[Object] = []
     plain: list[Object] = []
     manual: dict[str, str] = {}
     for unit in ordered(stack):
         objects = of_unit(stack, unit, source)
-        secret += [one for one in objects if one["kind"] == "Secret"]
-        rest = [one for one in objects if one["kind"] != "Secret"]
+        secrets += [resource for resource in objects if resource["kind"] == "Secret"]
+        others = [resource for resource in objects if resource["kind"] != "Secret"]
         if unit.manual:  # kubectl does not look into folders: only `devenv run` starts it
-            manual[f"manual/{unit.name}.yaml"] = _document(rest)
+            manual[f"manual/{unit.name}.yaml"] = _document(others)
         else:
-            plain += rest
+            plain += others
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
     head += "# kubectl apply -f .   (a job that comes too early is tried again)\n"
     files = {
         "namespace.yaml": _document(of_stack(stack)),
-        "secrets.yaml": "# Secrets of this checkout; never commit this file.\n" + _document(secret),
+        "secrets.yaml": "# Secrets of this checkout; never commit this file.\n" + _document(secrets),
         "stack.yaml": head + _document(plain),
     }
     return Bundle({**files, **manual}, private=frozenset({"secrets.yaml"}))
@@ -80,4 +80,4 @@ def _document(objects: list[Object]) -> str:
 
 def names(stack: Stack) -> Mapping[str, str]:
     """Kind -> what the stack's own objects, those of no unit, are called."""
-    return {one["kind"]: one["metadata"]["name"] for one in of_stack(stack)}
+    return {resource["kind"]: resource["metadata"]["name"] for resource in of_stack(stack)}

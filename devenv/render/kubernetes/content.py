@@ -34,7 +34,7 @@ class Content:
         """Changes when any of it does; empty when there is none."""
         if not self.secret and not self.text and not self.binary:
             return ""
-        parts = [sorted(one.items()) for one in (self.secret, self.text, self.binary)]
+        parts = [sorted(values.items()) for values in (self.secret, self.text, self.binary)]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -38,12 +38,12 @@ def of_stack(stack: Stack) -> list[Object]:
 
 def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
     """The unit's objects in the order in which they have to be applied; the last one runs it."""
-    held = content(stack, unit, source.secrets, source.files)
-    found = [*_holders(stack, unit, held), *_claims(stack, unit)]
+    contents = content(stack, unit, source.secrets, source.files)
+    objects = [*_holders(stack, unit, contents), *_claims(stack, unit)]
     if unit.ports:
-        found.append(_service(stack, unit))
-    found.append(_workload(stack, unit, held, source))
-    return _with_fragments(stack, unit, found, source)
+        objects.append(_service(stack, unit))
+    objects.append(_workload(stack, unit, contents, source))
+    return _with_fragments(stack, unit, objects, source)
 
 
 def owner(stack: Stack) -> dict[str, str]:
@@ -77,21 +77,21 @@ def _object(kind: str, stack: Stack, name: str, labels: Mapping[str, str]) -> Ob
     return {"apiVersion": API[kind], "kind": kind, "metadata": metadata}
 
 
-def _holders(stack: Stack, unit: Unit, held: Content) -> list[Object]:
-    found = []
-    if held.secret:
-        said = _object("Secret", stack, unit.name, labels(stack, unit))
-        found.append({**said, "type": "Opaque", "data": dict(sorted(held.secret.items()))})
-    if held.text or held.binary:
-        said = _object("ConfigMap", stack, unit.name, labels(stack, unit))
-        found.append(
+def _holders(stack: Stack, unit: Unit, contents: Content) -> list[Object]:
+    objects = []
+    if contents.secret:
+        resource = _object("Secret", stack, unit.name, labels(stack, unit))
+        objects.append({**resource, "type": "Opaque", "data": dict(sorted(contents.secret.items()))})
+    if contents.text or contents.binary:
+        resource = _object("ConfigMap", stack, unit.name, labels(stack, unit))
+        objects.append(
             {
-                **said,
-                **({"data": dict(held.text)} if held.text else {}),
-                **({"binaryData": dict(held.binary)} if held.binary else {}),
+                **resource,
+                **({"data": dict(contents.text)} if contents.text else {}),
+                **({"binaryData": dict(contents.binary)} if contents.binary else {}),
             }
         )
-    return found
+    return objects
 
 
 def _claims(stack: Stack, unit: Unit) -> list[Object]:
@@ -114,8 +114,8 @@ def _service(stack: Stack, unit: Unit) -> Object:
         {"name": port_name(port.name, port.container), "port": port.container, "targetPort": port.container}
         for port in unit.ports
     ]
-    said = _object("Service", stack, unit.name, labels(stack, unit))
-    return {**said, "spec": {"selector": selector(stack, unit), "ports": ports}}
+    resource = _object("Service", stack, unit.name, labels(stack, unit))
+    return {**resource, "spec": {"selector": selector(stack, unit), "ports": ports}}
 
 
 def port_name(name: str, number: int) -> str:
@@ -124,20 +124,20 @@ def port_name(name: str, number: int) -> str:
     return name if fits and name.isascii() and name[0] != "-" != name[-1] else f"port-{number}"
 
 
-def _workload(stack: Stack, unit: Unit, held: Content, source: Source) -> Object:
+def _workload(stack: Stack, unit: Unit, contents: Content, source: Source) -> Object:
     pod = template(
         stack,
         unit,
-        held,
+        contents,
         account=stack.name,
         labels=labels(stack, unit),
         fingerprint=source.fingerprints.get(unit.name, ""),
         registry=source.registry,
     )
-    said = _object(kind(unit), stack, unit.name, labels(stack, unit))
-    said["metadata"]["annotations"] = pod["metadata"]["annotations"]
+    resource = _object(kind(unit), stack, unit.name, labels(stack, unit))
+    resource["metadata"]["annotations"] = pod["metadata"]["annotations"]
     if unit.one_shot:
-        return {**said, "spec": {"backoffLimit": RETRIES, "template": pod}}
+        return {**resource, "spec": {"backoffLimit": RETRIES, "template": pod}}
     spec: dict[str, Any] = {
         "replicas": unit.replicas,
         "selector": {"matchLabels": selector(stack, unit)},
@@ -154,32 +154,32 @@ def _workload(stack: Stack, unit: Unit, held: Content, source: Source) -> Object
             "podManagementPolicy": "Parallel",
             "volumeClaimTemplates": templates,
         }
-    return {**said, "spec": spec}
+    return {**resource, "spec": spec}
 
 
 def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Source) -> list[Object]:
     """What must differ for this kind, then what the user wants. A new kind of object needs an apiVersion."""
-    found = {one["kind"]: one for one in objects}
-    rest = [one for one in objects if found[one["kind"]] is not one]  # several claims
+    by_kind = {resource["kind"]: resource for resource in objects}
+    others = [resource for resource in objects if by_kind[resource["kind"]] is not resource]  # several claims
     for change in _overrides(unit, source):
-        for kind_ in found.keys() & change:
-            found[kind_] = overlay(found[kind_], change[kind_])
+        for kind_ in by_kind.keys() & change:
+            by_kind[kind_] = overlay(by_kind[kind_], change[kind_])
     for kind_, change in unit.kubernetes.items():
-        if kind_ in found:
-            found[kind_] = _still_ours(overlay(found[kind_], change), found[kind_])
+        if kind_ in by_kind:
+            by_kind[kind_] = _still_ours(overlay(by_kind[kind_], change), by_kind[kind_])
         elif "apiVersion" in change:
             metadata = {
                 "name": unit.name, "namespace": stack.namespace, "labels": labels(stack, unit)
             }  # fmt: skip
             added = {"apiVersion": change["apiVersion"], "kind": kind_, "metadata": metadata}
-            found = {kind_: _still_ours(overlay(added, change), added), **found}
+            by_kind = {kind_: _still_ours(overlay(added, change), added), **by_kind}
         else:
             raise UsageError(
                 f"{unit.name}: kubernetes.{kind_} changes nothing",
-                why=f"{unit.name} becomes {', '.join(found)}; any other kind needs an apiVersion",
+                why=f"{unit.name} becomes {', '.join(by_kind)}; any other kind needs an apiVersion",
             )
-    *first, last = found.values()
-    return [*rest, *first, last]
+    *first, last = by_kind.values()
+    return [*others, *first, last]
 
 
 def _still_ours(changed: Object, original: Object) -> Object:
@@ -192,6 +192,9 @@ def _still_ours(changed: Object, original: Object) -> Object:
 
 def _overrides(unit: Unit, source: Source) -> list[Mapping[str, Any]]:
     """The fragments for the unit's kind, then those for its version."""
-    said = source.overrides.get(unit.engine, {})
-    versions = said.get("versions", {})
-    return [said, *(change for condition, change in versions.items() if matches(unit.version, condition))]
+    overrides = source.overrides.get(unit.engine, {})
+    versions = overrides.get("versions", {})
+    return [
+        overrides,
+        *(change for condition, change in versions.items() if matches(unit.version, condition)),
+    ]

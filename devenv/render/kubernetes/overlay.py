@@ -12,9 +12,9 @@ def overlay(base: Any, change: Any) -> Any:
         merged = {key: overlay(base.get(key), value) for key, value in change.items() if value is not None}
         return {key: value for key, value in base.items() if change.get(key, "") is not None} | merged
     if _named(base) and _named(change):
-        known = {entry["name"]: entry for entry in base}
-        known |= {entry["name"]: overlay(known.get(entry["name"]), entry) for entry in change}
-        return list(known.values())
+        entries = {entry["name"]: entry for entry in base}
+        entries |= {entry["name"]: overlay(entries.get(entry["name"]), entry) for entry in change}
+        return list(entries.values())
     return change
 
 

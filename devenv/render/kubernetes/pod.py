@@ -23,7 +23,7 @@ BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE",
 def template(
     stack: Stack,
     unit: Unit,
-    held: Content,
+    contents: Content,
     *,
     account: str,
     labels: Mapping[str, str],
@@ -32,9 +32,9 @@ def template(
 ) -> dict[str, Any]:
     """The template; `fingerprint` and the content's digest are in it, so that a change makes new pods."""
     notes = tags.description(stack, unit, fingerprint)
-    if held.digest:
-        notes[LABEL + "content"] = held.digest
-    volumes, mounts = _volumes(unit, held)
+    if contents.digest:
+        notes[LABEL + "content"] = contents.digest
+    volumes, mounts = _volumes(unit, contents)
     spec: dict[str, Any] = {
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
@@ -60,29 +60,29 @@ def image(unit: Unit, registry: str) -> str:
 
 
 def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    container: dict[str, Any] = {
         "name": unit.name,
         "image": image(unit, registry),
         "imagePullPolicy": "IfNotPresent",  # a tag stands for the content
     }
     if unit.entrypoint is not None:
-        said["command"] = [_expandable(word) for word in unit.entrypoint]
+        container["command"] = [_expandable(word) for word in unit.entrypoint]
     if unit.command is not None:
-        said["args"] = [_expandable(word) for word in unit.command]
+        container["args"] = [_expandable(word) for word in unit.command]
     if "working_dir" in unit.extra:
-        said["workingDir"] = unit.extra["working_dir"]
+        container["workingDir"] = unit.extra["working_dir"]
     if env := _env(unit):
-        said["env"] = env
+        container["env"] = env
     if unit.ports:
-        said["ports"] = [{"containerPort": port.container} for port in unit.ports]
+        container["ports"] = [{"containerPort": port.container} for port in unit.ports]
     if resources := _resources(unit):
-        said["resources"] = resources
+        container["resources"] = resources
     if unit.probe is not None and not unit.one_shot:
-        said |= _probes(unit.probe)
+        container |= _probes(unit.probe)
     if mounts:
-        said["volumeMounts"] = mounts
-    said["securityContext"] = _security(unit)
-    return said
+        container["volumeMounts"] = mounts
+    container["securityContext"] = _security(unit)
+    return container
 
 
 def _env(unit: Unit) -> list[dict[str, Any]]:
@@ -146,29 +146,29 @@ def _check(probe: Probe) -> dict[str, Any]:
 
 
 def _pod_security(unit: Unit) -> dict[str, Any]:
-    said: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
+    context: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
     user, _, group = (unit.user or "").partition(":")
     uid = int(user) if user.isdecimal() else unit.uid
     if uid is not None:
         gid = int(group) if group.isdecimal() else uid
         # The group makes volumes writable where the storage honours it.
-        said |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
-    return said
+        context |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
+    return context
 
 
 def _security(unit: Unit) -> dict[str, Any]:
-    known = unit.uid is not None or (unit.user or "").partition(":")[0].isdecimal()
-    added = [*([] if known else BECOME_ANOTHER), *map(str, unit.extra.get("cap_add", ()))]
+    has_uid = unit.uid is not None or (unit.user or "").partition(":")[0].isdecimal()
+    added = [*([] if has_uid else BECOME_ANOTHER), *map(str, unit.extra.get("cap_add", ()))]
     capabilities: dict[str, Any] = {"drop": ["ALL"]}
     if added:
         capabilities["add"] = added
-    said: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": capabilities}
+    context: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": capabilities}
     if unit.extra.get("read_only"):
-        said["readOnlyRootFilesystem"] = True
-    return said
+        context["readOnlyRootFilesystem"] = True
+    return context
 
 
-def _volumes(unit: Unit, held: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The pod's volumes, and where the container finds them."""
     volumes: list[dict[str, Any]] = []
     mounts: list[dict[str, Any]] = []
@@ -187,7 +187,7 @@ def _volumes(unit: Unit, held: Content) -> tuple[list[dict[str, Any]], list[dict
         ("files", False, {"configMap": {"name": unit.name}}),
         ("secret-files", True, {"secret": {"secretName": unit.name}}),
     ):
-        inside = {target: key for target, (secret, key) in held.mounts.items() if secret is hidden}
+        inside = {target: key for target, (secret, key) in contents.mounts.items() if secret is hidden}
         if inside:
             volumes.append({"name": name, **holder})
         for target, key in inside.items():

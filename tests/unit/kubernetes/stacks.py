@@ -59,7 +59,7 @@ def stack(text: str, **world: Any) -> Stack:
     catalogue = Catalogue(assets.catalogue())
     manifest, _ = parse(text, file="devenv.yaml", kinds=Facts(catalogue))
     ports, _ = allot(
-        outline(manifest, catalogue).claims, taken={}, held={}, checkout="c0ffee123456", remap=False
+        outline(manifest, catalogue).claims, taken={}, current={}, checkout="c0ffee123456", remap=False
     )
     builds = {
         (one.build.context, one.build.dockerfile): "d1"
