@@ -80,9 +80,9 @@ class UnitFailed(DevenvError):
         self.card = card
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """`did you mean "postgres"?`, or something else to say when no known word is near."""
+def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "") -> str:
+    """`did you mean "postgres"?`, or `otherwise` when no candidate is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word, list(candidates), n=1, cutoff=0.6)
     return f'did you mean "{near[0]}"?' if near else otherwise

@@ -30,9 +30,9 @@ class Group(TyperGroup):
         """A command, which takes the options of `devenv` itself as well: `devenv up -b minikube`."""
         command = super().get_command(ctx, cmd_name)
         if command is not None and cmd_name not in self._sharing:
-            taken = {name for param in command.params for name in param.opts}
+            own = {name for param in command.params for name in param.opts}
             for param in self.params:
-                free = [name for name in param.opts if name not in taken]
+                free = [name for name in param.opts if name not in own]
                 if free and param.name in SHARED:
                     shared = copy.copy(param)
                     shared.opts, shared.expose_value, shared.callback = free, False, _override

@@ -148,8 +148,8 @@ class Context:
         observed = self.observe()
         for name in names:
             if name not in observed.units:
-                known = ", ".join(observed.units)
-                why = f"up are: {known}" if known else "nothing of this checkout is up"
+                names_up = ", ".join(observed.units)
+                why = f"up are: {names_up}" if names_up else "nothing of this checkout is up"
                 hint = did_you_mean(name, observed.units, f"devenv up {name}")
                 raise UsageError(f'"{name}" is not up', why=why, hint=hint)
         if not observed.units:

@@ -121,8 +121,8 @@ class Console:
     def _problem(self, text: str) -> str:
         place, separator, rest = text.partition(": ")
         head, dash, tail = rest.rpartition(" - ")
-        said = f"{head} - {self.style(tail, 'green')}" if dash else rest
-        return f"{self.style(place, 'bold')}{separator}{said}"
+        message = f"{head} - {self.style(tail, 'green')}" if dash else rest
+        return f"{self.style(place, 'bold')}{separator}{message}"
 
     def _card(self, card: Card) -> list[str]:
         waiting = (

@@ -114,11 +114,11 @@ _DOING = {
 
 def addresses(unit: Unit) -> str:
     """Where a unit is reached from this machine, and under which gateway paths."""
-    said = []
+    pages = []
     if unit.role == "service":
-        said += [link.url for link in unit.links]
+        pages += [link.url for link in unit.links]
     elif unit.ports and unit.ports[0].host:
         http = unit.gateway
-        said.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")
-        said += [f"{link.label} {link.url}" for link in unit.links]
-    return "   ".join([*said, *unit.routes])
+        pages.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")
+        pages += [f"{link.label} {link.url}" for link in unit.links]
+    return "   ".join([*pages, *unit.routes])

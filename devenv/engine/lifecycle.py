@@ -170,8 +170,8 @@ class Lifecycle:
             failures = carry_out(plan, bench, report)
         if not failures:
             self._remember_place(also=False)
-            made = {step.target for step in (*plan.of(Op.BUILD), *plan.of(Op.APPLY))}
-            self._project.remember_builds(loaded, loaded.current | made)
+            replaced = {step.target for step in (*plan.of(Op.BUILD), *plan.of(Op.APPLY))}
+            self._project.remember_builds(loaded, loaded.current | replaced)
         return failures
 
     def _remember_place(self, *, also: bool) -> None:

@@ -60,8 +60,8 @@ class Loaded:
         units = self.observed.units
         return {
             name
-            for name, wanted in self.fingerprints.items()
-            if name in units and units[name].fingerprint == wanted
+            for name, fingerprint in self.fingerprints.items()
+            if name in units and units[name].fingerprint == fingerprint
         }
 
     def members(self, profiles: Iterable[str]) -> list[str]:

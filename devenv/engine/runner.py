@@ -125,15 +125,15 @@ def _leave(step: Step, bench: Workbench, say: Say) -> None:
 
 def _save(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
-    found = bench.other.observe(bench.stack.checkout).units[step.target]
-    size = carry.save(bench.other, found, bench.stack.unit(step.target), bench.carried)
+    store = bench.other.observe(bench.stack.checkout).units[step.target]
+    size = carry.save(bench.other, store, bench.stack.unit(step.target), bench.carried)
     say(f"{step.target}: {size / 1e6:.1f} MB carried from {bench.other.name}")
 
 
 def _load(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
-    found = bench.backend.observe(bench.stack.checkout).units[step.target]
-    carry.load(bench.backend, found, bench.stack.unit(step.target), bench.carried, source=bench.other.name)
+    store = bench.backend.observe(bench.stack.checkout).units[step.target]
+    carry.load(bench.backend, store, bench.stack.unit(step.target), bench.carried, source=bench.other.name)
 
 
 OF_NO_UNIT = frozenset({Op.START, Op.LEAVE, Op.PREPARE, Op.FORWARD, Op.SAVE})

@@ -62,10 +62,12 @@ def main() -> int:
     missed = False
     with tempfile.TemporaryDirectory(prefix="devenv-bench-") as folder:
         os.environ["XDG_CACHE_HOME"] = str(Path(folder) / "cache")  # devenv's memory; nobody's own
-        for one in rows(names, runs, Path(folder)):
-            line = form.format(one.what, one.ours, one.theirs, one.value, one.bound, one.verdict)
+        for result in rows(names, runs, Path(folder)):
+            line = form.format(
+                result.what, result.ours, result.theirs, result.value, result.bound, result.verdict
+            )
             print(line, flush=True)
-            missed = missed or one.missed
+            missed = missed or result.missed
     return 1 if missed else 0
 
 

@@ -83,8 +83,8 @@ class Stack:
 
     def ready(self) -> None:
         """Fails unless every pod is ready."""
-        said = json.loads(" ".join(lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")))
-        pods = {one["metadata"]["name"]: one["status"] for one in said["items"]}
+        response = json.loads(" ".join(lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")))
+        pods = {pod["metadata"]["name"]: pod["status"] for pod in response["items"]}
         ready = [name for name, status in pods.items() if status["containerStatuses"][0]["ready"]]
         if len(ready) != len(self.ports):
             raise SystemExit(f"not ready after a cold run: {json.dumps(pods, indent=1)}")
@@ -102,9 +102,9 @@ class Stack:
         """A command's bytes, through the backend that `devenv` has."""
         backend = load("kube", Site(root=self.folder, state=self.folder / ".devenv"))
         with closing(backend):
-            found = backend.observe(Workspace(self.folder / "devenv.yaml").checkout).units[unit]
-            with closing(backend.attach(found, argv)) as made:
-                yield made
+            observed = backend.observe(Workspace(self.folder / "devenv.yaml").checkout).units[unit]
+            with closing(backend.attach(observed, argv)) as stream:
+                yield stream
 
 
 @contextmanager
@@ -114,19 +114,19 @@ def stack(work: Path) -> Iterator[Stack]:
     folder.mkdir(exist_ok=True)
     with contextmanager(_free_ports)(5) as ports:
         (folder / "devenv.yaml").write_text(five(ports))
-    made = Stack(folder, ports)
-    made.devenv("up", "-d").run()
+    stack = Stack(folder, ports)
+    stack.devenv("up", "-d").run()
     try:
-        yield made
+        yield stack
     finally:
-        made.clear()
+        stack.clear()
 
 
 def _free_ports(count: int) -> Iterator[list[int]]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    yield [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    yield [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
 
 
 @dataclass
@@ -180,42 +180,42 @@ class Brought:
 
 
 def up_again(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work) as made:
+    with stack(work) as web:
         what = "up -d -b kube, nothing to do / kubectl get pods"
-        yield race(Race(what, made.devenv("up", "-d"), made.kubectl("get", "pods"), more=0.6), runs)
+        yield race(Race(what, web.devenv("up", "-d"), web.kubectl("get", "pods"), more=0.6), runs)
         what = "first kube command (status) / --help"
         theirs = Command((DEVENV, "--help"), work)
-        yield race(Race(what, made.devenv("status"), theirs, more=0.5), runs)
+        yield race(Race(what, web.devenv("status"), theirs, more=0.5), runs)
 
 
 def cold(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work) as made:
+    with stack(work) as web:
         what = "cold up -d -b kube of 5 services / kubectl apply of the bundle + wait"
-        ours, theirs = made.devenv("up", "-d"), made.applied()
-        yield race(Race(what, ours, theirs, 1.2, 1.0, made.clear, made.ready, most=10), runs)
+        ours, theirs = web.devenv("up", "-d"), web.applied()
+        yield race(Race(what, ours, theirs, 1.2, 1.0, web.clear, web.ready, most=10), runs)
 
 
 def attach(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work) as made, made.stream("web0", "sh", "-c", TAKES) as stream:
-        (made.folder / "file").write_bytes(KILOBYTE)
+    with stack(work) as web, web.stream("web0", "sh", "-c", TAKES) as stream:
+        (web.folder / "file").write_bytes(KILOBYTE)
         pod = "deployment/web0"
-        into = shlex.join(["kubectl", "-n", made.folder.name, "exec", "-i", pod, "--", "tar", "-xC", "/tmp"])
-        theirs = Command(("sh", "-c", f"tar -c file | {into}"), made.folder)
+        into = shlex.join(["kubectl", "-n", web.folder.name, "exec", "-i", pod, "--", "tar", "-xC", "/tmp"])
+        theirs = Command(("sh", "-c", f"tar -c file | {into}"), web.folder)
         yield race(
             Race("1 KB through an open stream / tar | kubectl exec", Written(stream), theirs, 0.05), runs
         )
 
 
 def forward(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work) as made:
-        waits = [_until_back(made) for _ in range(min(runs, 5))]
+    with stack(work) as web:
+        waits = [_until_back(web) for _ in range(min(runs, 5))]
         what = f"a port answers after its pod was deleted, from ready on, worst of {len(waits)}"
         yield limit(what, max(waits), 1.0, seconds_of)
 
 
-def _until_back(made: Stack) -> float:
-    old = made.answers()
-    made.kubectl("delete", "pod", old, "--wait=false").run()
+def _until_back(web: Stack) -> float:
+    old = web.answers()
+    web.kubectl("delete", "pod", old, "--wait=false").run()
     new = old
     while new == old:
         names = [
@@ -227,10 +227,10 @@ def _until_back(made: Stack) -> float:
             "-o",
             "name",
         ]
-        new = lines("kubectl", "-n", made.folder.name, *names)[-1].removeprefix("pod/")
-    made.kubectl("wait", "pod", new, "--for=condition=Ready", "--timeout=60s").run()
+        new = lines("kubectl", "-n", web.folder.name, *names)[-1].removeprefix("pod/")
+    web.kubectl("wait", "pod", new, "--for=condition=Ready", "--timeout=60s").run()
     ready = time.perf_counter()
-    while made.answers() != new:
+    while web.answers() != new:
         time.sleep(0.01)
     return time.perf_counter() - ready
 

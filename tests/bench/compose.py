@@ -40,8 +40,8 @@ class Stack:
             (("network", "ls", "-q"), ("network", "rm")),
             (("volume", "ls", "-q"), ("volume", "rm", "-f")),
         ):
-            if found := lines("docker", *listed, "--filter", label):
-                lines("docker", *removed, *found)
+            if ids := lines("docker", *listed, "--filter", label):
+                lines("docker", *removed, *ids)
             if left := lines("docker", *listed, "--filter", label):
                 raise SystemExit(f"not clean before a cold run: {left}")
 
@@ -54,9 +54,9 @@ class Stack:
     def up(self, services: int) -> None:
         """Fails unless so many containers are healthy."""
         label = f"label=com.docker.compose.project={self.id}"
-        found = lines("docker", "ps", "-q", "--filter", label, "--filter", "health=healthy")
-        if len(found) != services:
-            raise SystemExit(f"{len(found)} of {services} services are healthy after a cold run")
+        healthy = lines("docker", "ps", "-q", "--filter", label, "--filter", "health=healthy")
+        if len(healthy) != services:
+            raise SystemExit(f"{len(healthy)} of {services} services are healthy after a cold run")
 
 
 @contextmanager
@@ -65,12 +65,12 @@ def stack(folder: Path, manifest: str | None = None) -> Iterator[Stack]:
     folder.mkdir(exist_ok=True)
     if manifest is not None:
         (folder / "devenv.yaml").write_text(manifest)
-    made = Stack(folder)
-    made.devenv("render").run()
+    stack = Stack(folder)
+    stack.devenv("render").run()
     try:
-        yield made
+        yield stack
     finally:
-        made.clear()
+        stack.clear()
 
 
 # -- the table
@@ -94,10 +94,10 @@ def shop(runs: int, work: Path) -> Iterator[Result]:
     folder = work / "shop"
     if not folder.exists():
         shutil.copytree(SHOP, folder, ignore=shutil.ignore_patterns(".devenv", "node_modules", "__pycache__"))
-    with stack(folder) as made:
-        made.devenv("up", "-d").run()  # images, layers and pages of the disk cache
+    with stack(folder) as shop:
+        shop.devenv("up", "-d").run()  # images, layers and pages of the disk cache
         what = "cold up -d of the shop / docker compose up -d --wait of its bundle"
-        yield race(Race(what, made.devenv("up", "-d"), _waited(made), 1.05, None, made.clear), runs)
+        yield race(Race(what, shop.devenv("up", "-d"), _waited(shop), 1.05, None, shop.clear), runs)
 
 
 def status(runs: int, work: Path) -> Iterator[Result]:
@@ -130,16 +130,16 @@ def render(runs: int, work: Path) -> Iterator[Result]:
 
 
 def chains(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work / "chained", chained(40, 8)) as made:
+    with stack(work / "chained", chained(40, 8)) as chains:
         what = "cold up -d of 40 services in chains of 8 / docker compose up -d --wait"
-        ours, check = made.devenv("up", "-d"), lambda: made.up(40)
-        yield race(Race(what, ours, _waited(made), 0.6, 0.48, made.clear, check, most=5), runs)
+        ours, check = chains.devenv("up", "-d"), lambda: chains.up(40)
+        yield race(Race(what, ours, _waited(chains), 0.6, 0.48, chains.clear, check, most=5), runs)
 
 
 def logs(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work / "talkative", talkative(2, 200_000)) as made:
-        made.devenv("up", "-d").run()
-        ours, theirs = made.devenv("logs"), made.compose("logs")
+    with stack(work / "talkative", talkative(2, 200_000)) as talkers:
+        talkers.devenv("up", "-d").run()
+        ours, theirs = talkers.devenv("logs"), talkers.compose("logs")
         what = "logs of 2 services, 200 000 lines each / docker compose logs"
         yield race(Race(what, ours, theirs, 1.2, most=7), runs)
         peak, other = ours.peak(), theirs.peak()
@@ -147,8 +147,8 @@ def logs(runs: int, work: Path) -> Iterator[Result]:
         yield limit(what, peak, 60 * MIB, mebibytes_of, mebibytes_of(other))
 
 
-def _waited(one: Stack) -> Command:
-    return one.compose("up", "-d", "--wait")
+def _waited(stack: Stack) -> Command:
+    return stack.compose("up", "-d", "--wait")
 
 
 ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {

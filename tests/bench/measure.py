@@ -38,8 +38,8 @@ class Command:
         done = subprocess.run(self.argv, cwd=self.folder, capture_output=True, input=self.stdin, check=False)
         seconds = time.perf_counter() - began
         if done.returncode != 0:
-            said = (done.stdout + done.stderr).decode(errors="replace")
-            raise SystemExit(f"{' '.join(self.argv)} ended with {done.returncode}:\n{said}")
+            output = (done.stdout + done.stderr).decode(errors="replace")
+            raise SystemExit(f"{' '.join(self.argv)} ended with {done.returncode}:\n{output}")
         return seconds
 
     def peak(self) -> int:
@@ -105,30 +105,30 @@ class Result:
         return self.verdict == "MISS"
 
 
-def race(one: Race, runs: int) -> Result:
+def race(race: Race, runs: int) -> Result:
     """Both in turn; the medians, and their ratio or difference."""
     taken: tuple[list[float], list[float]] = ([], [])
-    runs = min(runs, one.most)
+    runs = min(runs, race.most)
     warm_ups = min(WARM_UPS, runs // 2)
     for number in range(warm_ups + runs):
-        for timed, times in zip((one.ours, one.theirs), taken, strict=True):
-            one.before()
+        for timed, times in zip((race.ours, race.theirs), taken, strict=True):
+            race.before()
             seconds = timed.run()
-            one.after()
+            race.after()
             if number >= warm_ups:
                 times.append(seconds)
     ours, theirs = map(statistics.median, taken)
-    met = ours <= theirs * one.bound + one.more
-    aimed = one.aim is not None and ours <= theirs * one.aim
-    if one.more:
-        value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= +{one.more * 1000:.0f} ms"
+    met = ours <= theirs * race.bound + race.more
+    aimed = race.aim is not None and ours <= theirs * race.aim
+    if race.more:
+        value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= +{race.more * 1000:.0f} ms"
     else:
         value, bound = (
             f"{ours / theirs:.{2 if ours > theirs / 10 else 3}f}",
-            f"<= {one.bound:g}{f' (aim {one.aim:g})' if one.aim else ''}",
+            f"<= {race.bound:g}{f' (aim {race.aim:g})' if race.aim else ''}",
         )
     verdict = "MISS" if not met else "aim reached" if aimed else "pass"
-    return Result(one.what, seconds_of(ours), seconds_of(theirs), value, bound, verdict)
+    return Result(race.what, seconds_of(ours), seconds_of(theirs), value, bound, verdict)
 
 
 def limit(what: str, value: float, bound: float, show: Callable[[float], str], beside: str = "") -> Result:

@@ -93,7 +93,7 @@ def test_in_the_foreground_logs_follow_and_ctrl_c_leaves_everything_running(
         "",
         "still running; `devenv down` ends it, `devenv logs -f` shows this again",
     ]
-    assert {name for name, one in machine.units.items() if one.running} == {"valkey", "orders"}
+    assert {name for name, unit in machine.units.items() if unit.running} == {"valkey", "orders"}
 
 
 def test_ctrl_c_while_it_waits_says_what_may_still_be_starting_and_up_goes_on(
@@ -194,9 +194,9 @@ def test_status_is_a_table_for_people_and_an_object_for_programs(devenv: Devenv)
         orders   service       healthy  http://localhost:18000
         web      service       healthy  http://localhost:3000   /"""
     )
-    said = json.loads(devenv("status", "--json").stdout)
-    assert (said["backend"], said["stack"][:5]) == ("fake", "shop-")
-    (orders,) = [unit for unit in said["units"] if unit["name"] == "orders"]
+    status = json.loads(devenv("status", "--json").stdout)
+    assert (status["backend"], status["stack"][:5]) == ("fake", "shop-")
+    (orders,) = [unit for unit in status["units"] if unit["name"] == "orders"]
     assert {key: orders[key] for key in ("name", "kind", "state", "healthy", "urls", "ports")} == {
         "name": "orders",
         "kind": "service",
@@ -336,8 +336,8 @@ def test_variables_that_no_shell_can_name_are_shown_and_not_exported(devenv: Dev
 
 
 def test_plan_is_the_plan(devenv: Devenv) -> None:
-    said = devenv("plan", "migrate").stdout
-    assert lines(said) == expect(
+    output = devenv("plan", "migrate").stdout
+    assert lines(output) == expect(
         """\
         [] -> #1 pull valkey/valkey:9.1.1 (not on this machine)
         [] -> #2 pull migrate:1 (not on this machine)
@@ -392,8 +392,8 @@ def test_completion_is_there_for(shell: str, devenv: Devenv) -> None:
 def test_names_complete_from_the_manifest_and_from_what_is_up(devenv: Devenv) -> None:
     def completed(*words: str) -> set[str]:
         line = {"COMP_WORDS": " ".join(["devenv", *words]), "COMP_CWORD": str(len(words))}
-        told = {"_DEVENV_COMPLETE": "complete_bash", **line}
-        return set(CliRunner().invoke(app, [], prog_name="devenv", env=told).stdout.split())
+        variables = {"_DEVENV_COMPLETE": "complete_bash", **line}
+        return set(CliRunner().invoke(app, [], prog_name="devenv", env=variables).stdout.split())
 
     completion_init()
     assert completed("up", "o") == {"orders"}
@@ -557,8 +557,8 @@ def test_a_full_disk_under_the_output_is_said() -> None:
 def test_help_and_looking_import_nothing_that_they_do_not_need() -> None:
     heavy = ["pydantic", "yaml", "docker", "python_on_whales", "kubernetes", "rich", "requests"]
     script = f"import sys; import devenv.cli; print([one for one in {heavy} if one in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert process.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("command", ["status", "logs"])

@@ -57,7 +57,7 @@ class Ended:
 
 
 class Going:
-    """A command that goes on, and what it has said so far. It leads a process group, as in a terminal."""
+    """A command that goes on, and its output so far. It leads a process group, as in a terminal."""
 
     def __init__(self, argv: list[str], *, cwd: Path, env: Mapping[str, str]) -> None:
         self.argv, self.began = tuple(argv), time.monotonic()
@@ -65,9 +65,9 @@ class Going:
         self.process = subprocess.Popen(
             argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
         )
-        self._said: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        self._streams: dict[str, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
         self._readers = [
-            threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._said
+            threading.Thread(target=self._read, args=(name,), daemon=True) for name in self._streams
         ]
         for reader in self._readers:
             reader.start()
@@ -75,18 +75,18 @@ class Going:
     def _read(self, name: str) -> None:
         with getattr(self.process, name) as stream:
             while piece := os.read(stream.fileno(), 1 << 16):
-                self._said[name] += piece
+                self._streams[name] += piece
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Both streams so far."""
-        return "".join(raw.decode(errors="replace") for raw in map(bytes, self._said.values()))
+        return "".join(raw.decode(errors="replace") for raw in map(bytes, self._streams.values()))
 
-    def says(self, text: str, *, within: float = 30) -> None:
-        """Wait until it has said this."""
+    def wait_for(self, text: str, *, within: float = 30) -> None:
+        """Wait until it has printed this."""
         done = self.process.poll
-        eventually(lambda: text in self.said or done() is not None, f'"{text}"', within=within)
-        assert text in self.said, f"ended with {done()} before it said {text!r}:\n{self.said}"
+        eventually(lambda: text in self.output or done() is not None, f'"{text}"', within=within)
+        assert text in self.output, f"ended with {done()} before it printed {text!r}:\n{self.output}"
 
     def interrupt(self, *, group: bool = False) -> Ended:
         """Ctrl-C: to this process alone, or as a terminal does it, to the whole group. Has to end soon."""
@@ -105,11 +105,11 @@ class Going:
         try:
             code = self.process.wait(within)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.argv} goes on after {within:g} s:\n{self.said}") from None
+            raise AssertionError(f"{self.argv} goes on after {within:g} s:\n{self.output}") from None
         seconds = time.monotonic() - self.began
         for reader in self._readers:
             reader.join(2)
-        out, err = (bytes(raw).decode(errors="replace") for raw in self._said.values())
+        out, err = (bytes(raw).decode(errors="replace") for raw in self._streams.values())
         return Ended(self.argv, code, out, err, seconds)
 
     def leave_nothing(self) -> None:
@@ -251,34 +251,36 @@ class Checkout:
 
     def containers(self) -> list[Container]:
         """Every container of this checkout, running or not."""
-        found = self.engine.api.containers(all=True, filters={"label": self.label})
-        seen = []
-        for one in found:
+        summaries = self.engine.api.containers(all=True, filters={"label": self.label})
+        containers = []
+        for summary in summaries:
             with contextlib.suppress(docker.errors.NotFound):
-                seen.append(Container(one["Id"], self.engine.api.inspect_container(one["Id"])))
-        return seen
+                containers.append(Container(summary["Id"], self.engine.api.inspect_container(summary["Id"])))
+        return containers
 
     def units(self) -> dict[str, Container]:
         """The containers by unit; there has to be one of each."""
-        found = self.containers()
-        units = {one.labels[LABEL + "unit"]: one for one in found}
-        assert len(units) == len(found), f"units with two containers: {[one.name for one in found]}"
+        containers = self.containers()
+        units = {container.labels[LABEL + "unit"]: container for container in containers}
+        assert len(units) == len(containers), (
+            f"units with two containers: {[container.name for container in containers]}"
+        )
         return units
 
     def lives(self) -> dict[str, tuple[str, str]]:
         """Equal at two times when nothing was recreated or restarted between them."""
-        return {name: one.life for name, one in self.units().items()}
+        return {name: container.life for name, container in self.units().items()}
 
     def running(self) -> set[str]:
         """The units that run."""
-        return {name for name, one in self.units().items() if one.status == "running"}
+        return {name for name, container in self.units().items() if container.status == "running"}
 
     def networks(self) -> list[str]:
-        return sorted(one["Name"] for one in self.engine.api.networks(filters={"label": self.label}))
+        return sorted(network["Name"] for network in self.engine.api.networks(filters={"label": self.label}))
 
     def volumes(self) -> list[str]:
-        found = self.engine.api.volumes(filters={"label": self.label})["Volumes"] or []
-        return sorted(one["Name"] for one in found)
+        volumes = self.engine.api.volumes(filters={"label": self.label})["Volumes"] or []
+        return sorted(volume["Name"] for volume in volumes)
 
     def tags(self, unit: str) -> set[str]:
         """The tags of the images built for a unit."""
@@ -288,13 +290,13 @@ class Checkout:
     def port(self, unit: str, name: str = "http") -> int:
         """The port of this machine that leads to a unit's port."""
         status = self.devenv("status", "--json").json
-        return int(next(one["ports"][name] for one in status["units"] if one["name"] == unit))
+        return int(next(row["ports"][name] for row in status["units"] if row["name"] == unit))
 
     def inside(self, unit: str, *argv: str) -> str:
         """What a command in a unit's container prints; asks the engine, not devenv."""
-        code, said = self.engine.containers.get(self.units()[unit].id).exec_run(list(argv))
-        assert code == 0, f"{argv} in {unit} ended with {code}: {said.decode()}"
-        return str(said.decode())
+        code, output = self.engine.containers.get(self.units()[unit].id).exec_run(list(argv))
+        assert code == 0, f"{argv} in {unit} ended with {code}: {output.decode()}"
+        return str(output.decode())
 
     # -- the end
 
@@ -303,9 +305,9 @@ class Checkout:
         for going in self._going:
             going.leave_nothing()
         api = self.engine.api
-        for one in api.containers(all=True, filters={"label": self.label}):
+        for container in api.containers(all=True, filters={"label": self.label}):
             with contextlib.suppress(docker.errors.APIError):
-                api.remove_container(one["Id"], force=True, v=True)
+                api.remove_container(container["Id"], force=True, v=True)
         for network in self.networks():
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_network(network)

@@ -144,19 +144,19 @@ def test_who_builds_from_the_rendered_file_has_the_same_secrets(sealed: Checkout
 
     sealed.host("docker", "compose", "-f", file, "build", "--no-cache")
 
-    said = sealed.host("docker", "compose", "-f", file, "run", "--rm", "web", "cat", "/sums")
-    assert said == sums(VALUES)
+    output = sealed.host("docker", "compose", "-f", file, "run", "--rm", "web", "cat", "/sums")
+    assert output == sums(VALUES)
 
 
 def test_a_build_whose_secret_has_no_value_is_refused_before_anything_is_built(sealed: Checkout) -> None:
     sealed.write(".env", "")
 
-    said = sealed.devenv("up", "-d", exits=2).stderr
+    stderr = sealed.devenv("up", "-d", exits=2).stderr
 
-    assert "no value for the secret NPM_TOKEN" in said
-    assert "devenv.yaml" in said
-    assert "looked in the environment, .env and .devenv/secrets.env" in said
-    assert "echo 'NPM_TOKEN=...' >> .env" in said
+    assert "no value for the secret NPM_TOKEN" in stderr
+    assert "devenv.yaml" in stderr
+    assert "looked in the environment, .env and .devenv/secrets.env" in stderr
+    assert "echo 'NPM_TOKEN=...' >> .env" in stderr
     assert sealed.tags("web") == set()
 
 

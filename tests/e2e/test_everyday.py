@@ -84,9 +84,9 @@ def test_up_of_one_service_does_not_take_another_for_built(checkout: Checkout) -
 def test_going_back_to_the_sources_before_needs_no_build(up: Checkout) -> None:
     for page in ("two", "one"):
         up.write("web/page.txt", page)
-        said = up.devenv("up", "-d").stderr
+        stderr = up.devenv("up", "-d").stderr
 
-    assert "built" not in said
+    assert "built" not in stderr
     assert up.inside("web", "cat", "/srv/page.txt") == "one"
 
 
@@ -103,9 +103,9 @@ def test_changed_env_recreates_that_service_alone_and_builds_nothing(up: Checkou
     before = up.lives()
     up.manifest(TWO_BUILT.replace("sleep 900,", "sleep 900, env: {LEVEL: debug},"))
 
-    said = up.devenv("up", "-d").stderr
+    stderr = up.devenv("up", "-d").stderr
 
-    assert "built" not in said
+    assert "built" not in stderr
     assert up.lives()["web"] == before["web"]
     assert up.units()["worker"].env["LEVEL"] == "debug"
 

@@ -150,7 +150,7 @@ def test_published_ports_are_the_written_one_and_an_allotted_one_on_this_machine
 ) -> None:
     bindings = gate.raw["HostConfig"]["PortBindings"]
     assert bindings["80/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(warehouse.http_port)}]
-    assert [one["HostIp"] for one in bindings["81/tcp"]] == ["127.0.0.1"]
+    assert [binding["HostIp"] for binding in bindings["81/tcp"]] == ["127.0.0.1"]
     assert get(f"http://localhost:{warehouse.http_port}/colour.txt").startswith("green")
     assert warehouse.port("gate", "metrics") == int(bindings["81/tcp"][0]["HostPort"])
 
@@ -224,9 +224,9 @@ def test_a_field_that_compose_cannot_honour_is_reported(warehouse: Checkout) -> 
 
 
 def test_a_job_like_a_service_has_its_image_and_its_own_environment(warehouse: Checkout) -> None:
-    said = warehouse.devenv("run", "stock", "cat /data/report").stdout
+    report = warehouse.devenv("run", "stock", "cat /data/report").stdout
 
-    assert said == f"stocked with info on green {warehouse.name}\n"
+    assert report == f"stocked with info on green {warehouse.name}\n"
 
 
 def test_a_manual_job_runs_when_asked_and_its_exit_code_is_ours(warehouse: Checkout) -> None:
@@ -239,9 +239,9 @@ def test_a_manual_job_runs_when_asked_and_its_exit_code_is_ours(warehouse: Check
 def test_a_one_off_command_runs_in_a_services_image_beside_it(warehouse: Checkout) -> None:
     before = warehouse.lives()
 
-    said = warehouse.devenv("run", "clock", "--", "python", "-c", "print('beside it')").stdout
+    output = warehouse.devenv("run", "clock", "--", "python", "-c", "print('beside it')").stdout
 
-    assert said == "beside it\n"
+    assert output == "beside it\n"
     assert warehouse.lives() == before
 
 
@@ -253,10 +253,10 @@ def test_exec_takes_a_command_and_returns_its_exit_code(warehouse: Checkout) -> 
 
 def test_status_says_of_every_unit_how_it_is_and_where(warehouse: Checkout) -> None:
     status = warehouse.devenv("status", "--json").json
-    units = {one["name"]: one for one in status["units"]}
+    units = {unit["name"]: unit for unit in status["units"]}
 
     assert (status["stack"], status["backend"]) == (warehouse.id, "compose")
-    assert {name: one["state"] for name, one in units.items()} == {
+    assert {name: unit["state"] for name, unit in units.items()} == {
         "gate": "healthy",
         "echo": "healthy",
         "front": "healthy",

@@ -34,7 +34,10 @@ group = pytest.mark.parametrize("group", [False, True], ids=["process", "group"]
 
 def has_container(checkout: Checkout) -> list[str]:
     """What has been created so far, as the engine lists it."""
-    return [one["Id"] for one in checkout.engine.api.containers(all=True, filters={"label": checkout.label})]
+    return [
+        container["Id"]
+        for container in checkout.engine.api.containers(all=True, filters={"label": checkout.label})
+    ]
 
 
 def begin_building(checkout: Checkout) -> Going:
@@ -44,7 +47,7 @@ def begin_building(checkout: Checkout) -> Going:
     checkout.devenv("up", "-d")
     checkout.sources("web", dockerfile=SLOW_BUILD)
     going = checkout.begin("up", "-d", "-v")
-    going.says("begun building\n")
+    going.wait_for("begun building\n")
     return going
 
 
@@ -78,7 +81,7 @@ def half_written(checkout: Checkout) -> list[Path]:
 def test_ctrl_c_while_it_is_still_loading_is_quiet(checkout: Checkout) -> None:
     checkout.manifest(GATED)
     going = checkout.begin("up", "-d", env={"PYTHONPROFILEIMPORTTIME": "1"})
-    going.says("| typer")
+    going.wait_for("| typer")
 
     check_interrupted(going.interrupt())
 
@@ -142,7 +145,7 @@ def test_ctrl_c_while_following_leaves_the_stack_running(checkout: Checkout, gro
           web: {image: "busybox:1.37", command: "while true; do echo tick; sleep 0.2; done"}
     """)
     going = checkout.begin("up")
-    going.says("tick")
+    going.wait_for("tick")
 
     ended = going.interrupt(group=group)
 

@@ -53,9 +53,9 @@ def test_tail_and_since_leave_lines_out(talking: Checkout) -> None:
 
 def test_followed_logs_go_on_until_ctrl_c(talking: Checkout) -> None:
     going = talking.begin("logs", "-f", "-n", "1")
-    going.says("tick | tick 3")
+    going.wait_for("tick | tick 3")
     talking.inside("tick", "sh", "-c", "echo one more >/proc/1/fd/1")
-    going.says("tick | one more")
+    going.wait_for("tick | one more")
 
     ended = going.interrupt()
 
@@ -68,23 +68,23 @@ def test_followed_logs_go_on_when_a_service_is_restarted_or_replaced(talking: Ch
     going = talking.begin("logs", "-f", "-n", "0")
 
     talking.devenv("restart", "tick")
-    going.says("tick | tick 3")
-    assert going.said.count("tick | tick 1") == 1
+    going.wait_for("tick | tick 3")
+    assert going.output.count("tick | tick 1") == 1
 
     talking.manifest(TALKING.replace("echo tock $n", "echo tock number $n"))
     talking.devenv("up", "-d")
-    going.says("tock | tock number 3")
-    assert "tock 3" not in going.said
+    going.wait_for("tock | tock number 3")
+    assert "tock 3" not in going.output
 
     talking.devenv("down")
     assert going.end().code == 0
 
 
 def test_logs_of_what_is_not_up_name_what_is(talking: Checkout) -> None:
-    said = talking.devenv("logs", "tic", exits=2).stderr
+    stderr = talking.devenv("logs", "tic", exits=2).stderr
 
-    assert '"tic" is not up' in said
-    assert 'did you mean "tick"?' in said
+    assert '"tic" is not up' in stderr
+    assert 'did you mean "tick"?' in stderr
 
 
 def test_mail_that_a_service_sends_is_in_the_inbox(checkout: Checkout) -> None:
@@ -130,11 +130,11 @@ def test_variables_for_this_machine_are_those_of_the_service_with_published_addr
         "PAGE": address,
         "PAGE_URL": address,
     }
-    said = checkout.host(
+    output = checkout.host(
         "sh",
         "-c",
         'eval "$(devenv env api --export)"; python3 -c "import os; print(os.environ[\'PAGE_URL\'])"',
     )
-    assert said == f"{address}\n"
+    assert output == f"{address}\n"
     with urllib.request.urlopen(f"{address}/passwd", timeout=5) as answer:
         assert b"root" in answer.read()

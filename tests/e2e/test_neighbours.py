@@ -71,11 +71,11 @@ def foreign(engine: docker.DockerClient, tmp_path: Path) -> Iterator[dict[str, s
 
 def test_two_checkouts_of_one_repo_run_side_by_side(checkouts: MakeCheckout) -> None:
     left, right = checkouts("left", stack="sidebyside"), checkouts("right", stack="sidebyside")
-    for one in (left, right):
-        one.manifest(WITH_DATA)
-        one.devenv("up", "-d")
+    for checkout in (left, right):
+        checkout.manifest(WITH_DATA)
+        checkout.devenv("up", "-d")
 
-    names = [one.units()["web"].name for one in (left, right)]
+    names = [checkout.units()["web"].name for checkout in (left, right)]
     assert names[0] != names[1]
     assert not {*left.networks(), *left.volumes()} & {*right.networks(), *right.volumes()}
     assert left.port("web") != right.port("web")
@@ -94,10 +94,10 @@ def test_down_keeps_the_data_and_up_finds_it_again(checkout: Checkout) -> None:
     checkout.devenv("up", "-d")
     checkout.inside("web", "sh", "-c", "echo kept >/data/page")
 
-    said = checkout.devenv("down").stderr
+    stderr = checkout.devenv("down").stderr
     assert checkout.containers() == []
     assert checkout.networks() == []
-    assert "data kept in 1 volume" in said
+    assert "data kept in 1 volume" in stderr
 
     checkout.devenv("up", "-d")
     assert checkout.inside("web", "cat", "/data/page") == "kept\n"
@@ -126,12 +126,12 @@ def test_a_port_that_a_program_holds_is_named_with_its_owner_before_anything_is_
 ) -> None:
     checkout.manifest(publishing(listener))
 
-    said = checkout.devenv("up", "-d", exits=1).stderr
+    stderr = checkout.devenv("up", "-d", exits=1).stderr
 
-    assert f"port {listener} is taken by" in said
-    assert f"(pid {os.getpid()})" in said
-    assert f"web publishes {listener}" in said
-    assert "--remap-ports" in said
+    assert f"port {listener} is taken by" in stderr
+    assert f"(pid {os.getpid()})" in stderr
+    assert f"web publishes {listener}" in stderr
+    assert "--remap-ports" in stderr
     assert (checkout.containers(), checkout.networks()) == ([], [])
 
 
@@ -139,24 +139,24 @@ def test_a_port_that_another_checkout_holds_is_named_with_its_stack(
     checkouts: MakeCheckout, free_port: int
 ) -> None:
     left, right = checkouts("left"), checkouts("right")
-    for one in (left, right):
-        one.manifest(publishing(free_port))
+    for checkout in (left, right):
+        checkout.manifest(publishing(free_port))
     left.devenv("up", "-d")
 
-    said = right.devenv("up", "-d", exits=1).stderr
+    stderr = right.devenv("up", "-d", exits=1).stderr
 
-    assert f"port {free_port} is taken by web of the stack {left.id}" in said
+    assert f"port {free_port} is taken by web of the stack {left.id}" in stderr
     assert (right.containers(), right.networks()) == ([], [])
 
 
 def test_a_remapped_port_is_stable_and_every_url_follows(checkout: Checkout, listener: int) -> None:
     checkout.manifest(publishing(listener))
 
-    said = checkout.devenv("up", "-d", "--remap-ports").stderr
+    stderr = checkout.devenv("up", "-d", "--remap-ports").stderr
     first = checkout.port("web")
 
     assert first != listener
-    assert f"{listener} is taken by" in said
+    assert f"{listener} is taken by" in stderr
     assert checkout.units()["web"].env["URL"] == f"http://localhost:{first}"
     assert checkout.devenv("open", "web").stdout.strip() == f"http://localhost:{first}"
     assert "nothing to do" in checkout.devenv("up", "-d", "--remap-ports").stderr
@@ -175,12 +175,12 @@ def test_a_second_up_waits_and_says_for_whom(checkout: Checkout) -> None:
     eventually(checkout.running, "the container")
 
     second = checkout.begin("up", "-d")
-    second.says(f"waiting for devenv up (pid {first.process.pid}) to finish with this stack")
+    second.wait_for(f"waiting for devenv up (pid {first.process.pid}) to finish with this stack")
     assert second.process.poll() is None
     checkout.inside("web", "touch", "/open")
 
     assert (first.end().code, second.end().code) == (0, 0)
-    assert "nothing to do" in second.said
+    assert "nothing to do" in second.output
     assert len(checkout.networks()) == 1
     assert len(checkout.units()) == 1
 
@@ -195,7 +195,7 @@ def test_two_ups_that_begin_together_make_one_of_everything(checkout: Checkout) 
 
     both = [checkout.begin("up", "-d") for _ in range(2)]
 
-    assert [one.end().code for one in both] == [0, 0]
+    assert [program.end().code for program in both] == [0, 0]
     assert checkout.running() == {"web", "worker"}
     assert checkout.networks() == [checkout.id]
     assert checkout.volumes() == [f"{checkout.id}_worker-data"]
@@ -203,10 +203,10 @@ def test_two_ups_that_begin_together_make_one_of_everything(checkout: Checkout) 
 
 def test_stacks_that_come_up_at_once_do_not_fight_over_a_port(checkouts: MakeCheckout) -> None:
     stacks = [checkouts(name) for name in ("left", "middle", "right")]
-    for one in stacks:
-        one.manifest('services: {web: {image: "busybox:1.37", command: httpd -f -p 3137, port: 3137}}')
-    going = [one.begin("up", "-d") for one in stacks]
-    assert [one.end().code for one in going] == [0, 0, 0]
-    ports = {one.devenv("status", "--json").json["units"][0]["ports"]["http"] for one in stacks}
+    for stack in stacks:
+        stack.manifest('services: {web: {image: "busybox:1.37", command: httpd -f -p 3137, port: 3137}}')
+    going = [stack.begin("up", "-d") for stack in stacks]
+    assert [stack.end().code for stack in going] == [0, 0, 0]
+    ports = {stack.devenv("status", "--json").json["units"][0]["ports"]["http"] for stack in stacks}
     assert len(ports) == 3
     assert 3137 in ports

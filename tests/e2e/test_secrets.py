@@ -63,9 +63,9 @@ def test_a_missing_secret_stops_only_what_needs_it(checkout: Checkout) -> None:
     """)
 
     for command in (["up", "-d"], ["render"]):
-        said = checkout.devenv(*command, exits=2).stderr
-        assert "no value for the secrets KEY, OTHER" in said
-        assert ".env" in said
+        stderr = checkout.devenv(*command, exits=2).stderr
+        assert "no value for the secrets KEY, OTHER" in stderr
+        assert ".env" in stderr
     for command in (["plan"], ["status"], ["down"], ["logs"], ["env"], ["schema"]):
         checkout.devenv(*command)
     assert checkout.containers() == []
@@ -115,11 +115,11 @@ def test_no_command_shows_a_secret(sealed: Checkout, command: str) -> None:
 
 def test_followed_logs_show_no_secret(sealed: Checkout) -> None:
     going = sealed.begin("up")
-    going.says("logs follow")
+    going.wait_for("logs follow")
     tells_nothing(going.interrupt())
 
     going = sealed.begin("logs", "-f", "api")
-    going.says("starting with")
+    going.wait_for("starting with")
     tells_nothing(going.interrupt())
 
 

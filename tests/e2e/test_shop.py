@@ -110,7 +110,7 @@ def placed(shop: Shop) -> dict[str, Any]:
 
 def test_everything_is_healthy_and_a_second_up_has_nothing_to_do(shop: Shop) -> None:
     assert shop.running() == SERVICES | STORES
-    assert {name for name, one in shop.units().items() if one.health == "healthy"} >= STORES
+    assert {name for name, container in shop.units().items() if container.health == "healthy"} >= STORES
     before = shop.lives()
 
     assert "nothing to do" in shop.devenv("up", "-d").stderr
@@ -196,9 +196,9 @@ def test_a_program_on_this_machine_reaches_postgresql_with_the_exported_variable
         "assert url.password == os.environ['PGPASSWORD'] and url.password"
     )
 
-    said = shop.host("sh", "-c", 'eval "$(devenv env orders --export)" && exec python3 -c "$0"', program)
+    output = shop.host("sh", "-c", 'eval "$(devenv env orders --export)" && exec python3 -c "$0"', program)
 
-    assert said == "R\n"  # AuthenticationRequest
+    assert output == "R\n"  # AuthenticationRequest
 
 
 def test_psql_on_this_machine_finds_the_row(shop: Shop, placed: dict[str, Any]) -> None:
@@ -206,9 +206,9 @@ def test_psql_on_this_machine_finds_the_row(shop: Shop, placed: dict[str, Any]) 
         pytest.skip("no psql on this machine")
     query = f"SELECT quantity FROM orders WHERE id = {placed['id']}"
 
-    said = shop.host("sh", "-c", f'eval "$(devenv env orders --export)" && psql -Atc "{query}"')
+    output = shop.host("sh", "-c", f'eval "$(devenv env orders --export)" && psql -Atc "{query}"')
 
-    assert said == "2\n"
+    assert output == "2\n"
 
 
 def test_more_requests_than_the_route_allows_are_answered_429(shop: Shop) -> None:

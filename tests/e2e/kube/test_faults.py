@@ -137,7 +137,7 @@ def test_a_namespace_that_a_finalizer_holds(cluster: OnCluster, monkeypatch: pyt
     cluster.manifest(SLEEPER)
     going = cluster.begin("up", "-b", "kube", "-d")
     try:
-        going.says(f"waiting for the namespace {cluster.namespace} to be gone, held by example.com/hold")
+        going.wait_for(f"waiting for the namespace {cluster.namespace} to be gone, held by example.com/hold")
         monkeypatch.setattr(ground, "PATIENCE", 0.5)
         client = Client(find(environment=cluster.environment))
         with pytest.raises(DevenvError) as raised:
@@ -284,10 +284,10 @@ def test_a_terminal_in_a_pod(cluster: OnCluster) -> None:
 def test_two_terminals(cluster: OnCluster, port: int) -> None:
     cluster.manifest(slow(port, 1))
     first = cluster.begin("up", "-b", "kube", "-d")
-    first.says("starting")
+    first.wait_for("starting")
     second, third = cluster.begin("up", "-b", "kube", "-d"), cluster.begin("down", "-b", "kube")
-    second.says("waiting for devenv up")
-    third.says("waiting for devenv up")
+    second.wait_for("waiting for devenv up")
+    third.wait_for("waiting for devenv up")
     ended = [going.end(within=60) for going in (first, second, third)]
     assert [one.code for one in ended] == [0, 0, 0], [one.output for one in ended]
     assert "ready in" in ended[0].stderr
@@ -330,7 +330,7 @@ def test_logs_show_no_secret(cluster: OnCluster) -> None:
     (cluster.root / ".env").unlink()  # what runs still prints what it was given
     said.append(eventually(lambda: _told(cluster), "a line"))
     following = cluster.begin("logs", "-f")
-    following.says("starting with ****** and ******")
+    following.wait_for("starting with ****** and ******")
     said.append(following.interrupt())
     cluster.write("devenv.yaml", "broken: [")
     said.append(cluster.devenv("logs"))

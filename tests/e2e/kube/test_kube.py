@@ -141,11 +141,11 @@ def test_logs_follow_a_pod_to_its_successor(cluster: OnCluster) -> None:
     cluster.on("up", "-d")
     first = cluster.pod("web")
     following = cluster.begin("logs", "-f", "web")
-    following.says(f"I am {first}")
+    following.wait_for(f"I am {first}")
     cluster.devenv("restart", "web")
     second = cluster.pod("web")
     assert second != first
-    following.says(f"I am {second}")
+    following.wait_for(f"I am {second}")
     following.interrupt()
 
 

@@ -226,11 +226,11 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 
 @asynccontextmanager
 async def upstream() -> AsyncIterator[Upstream]:
-    one = Upstream()
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0, limit=2**20)
-    one.port = server.sockets[0].getsockname()[1]
+    upstream = Upstream()
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**20)
+    upstream.port = server.sockets[0].getsockname()[1]
     try:
-        yield one
+        yield upstream
     finally:
         server.close()
 
@@ -422,17 +422,17 @@ async def replay(configs: Sequence[str] = ()) -> dict[str, list[str]]:
     """Every recorded request that is answered in another way: its configuration and name -> the parts."""
     data = recorded()
     differing: dict[str, list[str]] = {}
-    async with upstream() as one:
+    async with upstream() as server:
         for name in configs or data["configs"]:
             cases = [case for case in data["cases"] if case["config"] == name]
             text = data["configs"][name].replace("10.255.255.1:81", "127.0.0.1:1")
-            text = text.replace(":19090", f":{one.port}")
+            text = text.replace(":19090", f":{server.port}")
             text = re.sub(r"read_timeout: \d+", "read_timeout: 50", text)
-            differing |= await replay_config(text, cases, one)
+            differing |= await replay_config(text, cases, server)
     return differing
 
 
-async def replay_config(text: str, cases: Sequence[Any], one: Upstream) -> dict[str, list[str]]:
+async def replay_config(text: str, cases: Sequence[Any], upstream: Upstream) -> dict[str, list[str]]:
     differing: dict[str, list[str]] = {}
     try:
         loaded = Loaded.of(load(text))
@@ -441,13 +441,13 @@ async def replay_config(text: str, cases: Sequence[Any], one: Upstream) -> dict[
     gateway = Gateway(loaded, lambda line: None, lambda line: None)
     gateway.counters.now = lambda: MOMENT
     async with listening(gateway, Settings(None, None, LISTENERS)) as own:
-        ports = {own["proxy"]: 18000, own["admin"]: 18001, one.port: 19090}
+        ports = {own["proxy"]: 18000, own["admin"]: 18001, upstream.port: 19090}
         for case in cases:
-            one.saw.clear()
-            request = as_bytes(re.sub(r"(:|%3A)19090", rf"\g<1>{one.port}", case["request"]))
+            upstream.saw.clear()
+            request = as_bytes(re.sub(r"(:|%3A)19090", rf"\g<1>{upstream.port}", case["request"]))
             patience = SILENCE if case["real"].get("error") == "TimeoutError" else PATIENCE
             answer = await ask(own[case["listener"]], request, patience=patience)
-            if parts := differences(case, answer, list(one.saw), ports):
+            if parts := differences(case, answer, list(upstream.saw), ports):
                 differing[key(case)] = parts
     return differing
 

@@ -177,9 +177,9 @@ services:
     ],
 )
 def test_what_is_refused(text: str, expected: str) -> None:
-    found = problems(text)
-    assert any(expected in line for line in found), found
-    assert all(line.startswith("kong.yml: ") for line in found)
+    reported = problems(text)
+    assert any(expected in line for line in reported), reported
+    assert all(line.startswith("kong.yml: ") for line in reported)
 
 
 def test_problems_never_quote_a_credential() -> None:
@@ -248,9 +248,9 @@ plugins: [{name: rate-limiting, service: s, consumer: c, config: {minute: 1}}]
 
 
 def test_the_same_text_has_the_same_ids_and_digest() -> None:
-    one, two = load(with_route()), load(with_route())
-    assert one == two
-    assert one.digest != load(with_route("{paths: [/b]}")).digest
+    first, second = load(with_route()), load(with_route())
+    assert first == second
+    assert first.digest != load(with_route("{paths: [/b]}")).digest
 
 
 FULL = """

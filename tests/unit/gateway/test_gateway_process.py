@@ -41,12 +41,12 @@ class Process:
         self.ports: dict[str, int] = {}
         assert self.process.stderr is not None
         for line in self.process.stderr:
-            if found := re.search(r"gateway: (\w+) listens on 127\.0\.0\.1:(\d+)", line):
-                self.ports[found[1]] = int(found[2])
+            if match := re.search(r"gateway: (\w+) listens on 127\.0\.0\.1:(\d+)", line):
+                self.ports[match[1]] = int(match[2])
             if len(self.ports) == 4:
                 break
 
-    def said(self, text: str) -> None:
+    def wait_for_line(self, text: str) -> None:
         """Wait until a line on stderr has a text."""
         assert self.process.stderr is not None
         assert any(text in line for line in self.process.stderr)
@@ -59,13 +59,13 @@ class Process:
 
 @contextmanager
 def process(variables: Mapping[str, str], *arguments: str) -> Iterator[Process]:
-    one = Process(variables, list(arguments))
+    gateway = Process(variables, list(arguments))
     try:
-        yield one
+        yield gateway
     finally:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
+        if gateway.process.poll() is None:
+            gateway.process.kill()
+        gateway.process.communicate()
 
 
 @pytest.fixture
@@ -79,13 +79,13 @@ def file(tmp_path: Path, upstream: Upstream) -> Path:
 
 
 def test_it_runs_from_kongs_variables_logs_and_ends(file: Path) -> None:
-    with process({**ANY_PORT, "KONG_DECLARATIVE_CONFIG": str(file)}) as one:
-        assert ask(one.ports["status"], "/status/ready").status == 200
-        assert ask(one.ports["proxy"], "/a/x?key=secret").status == 200
-        assert ask(one.ports["admin"], "/services").json["data"][0]["name"] == "s"
-        assert b"not Kong" in ask(one.ports["admin_gui"], "/").body
-        one.process.send_signal(signal.SIGTERM)
-        code, out, err = one.end()
+    with process({**ANY_PORT, "KONG_DECLARATIVE_CONFIG": str(file)}) as gateway:
+        assert ask(gateway.ports["status"], "/status/ready").status == 200
+        assert ask(gateway.ports["proxy"], "/a/x?key=secret").status == 200
+        assert ask(gateway.ports["admin"], "/services").json["data"][0]["name"] == "s"
+        assert b"not Kong" in ask(gateway.ports["admin_gui"], "/").body
+        gateway.process.send_signal(signal.SIGTERM)
+        code, out, err = gateway.end()
     assert code == 0
     assert re.fullmatch(r'127\.0\.0\.1 "GET /a/x\?\.\.\." 200 \d+ r [\d.]+ms \w{32}\n', out)
     assert err == "devenv-gateway: stopping\n"
@@ -125,36 +125,36 @@ def test_a_taken_port_ends_it_with_1(file: Path) -> None:
 
 
 def test_a_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_must(file: Path) -> None:
-    with process(ANY_PORT, "--config", str(file)) as one:
+    with process(ANY_PORT, "--config", str(file)) as gateway:
         good = file.read_text()
         file.write_text(good.replace("/a", "/b"))
-        one.process.send_signal(signal.SIGHUP)
-        one.said("the configuration was reloaded")
-        assert [ask(one.ports["proxy"], path).status for path in ("/a", "/b")] == [404, 200]
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.wait_for_line("the configuration was reloaded")
+        assert [ask(gateway.ports["proxy"], path).status for path in ("/a", "/b")] == [404, 200]
         file.write_text(good + "plugins: [{name: oauth2}]\n")
-        one.process.send_signal(signal.SIGHUP)
-        one.said("kong.yml: plugins[0] (oauth2)")
-        one.said("not reloaded")
-        assert ask(one.ports["proxy"], "/b").status == 200
+        gateway.process.send_signal(signal.SIGHUP)
+        gateway.wait_for_line("kong.yml: plugins[0] (oauth2)")
+        gateway.wait_for_line("not reloaded")
+        assert ask(gateway.ports["proxy"], "/b").status == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_running_requests_finish_at_the_end(file: Path, upstream: Upstream, number: signal.Signals) -> None:
     replies: list[Reply] = []
-    with process(ANY_PORT, "--config", str(file)) as one:
-        proxy = one.ports["proxy"]
+    with process(ANY_PORT, "--config", str(file)) as gateway:
+        proxy = gateway.ports["proxy"]
         client = threading.Thread(target=lambda: replies.append(ask(proxy, "/a/events")))
         client.start()
-        wait_until_active(one.ports["status"])
-        one.process.send_signal(number)
-        one.said("stopping")
+        wait_until_active(gateway.ports["status"])
+        gateway.process.send_signal(number)
+        gateway.wait_for_line("stopping")
         with pytest.raises(ConnectionError):
             while True:
                 ask(proxy, "/a")
                 time.sleep(0.01)
         upstream.release.set()
         client.join(5)
-        assert one.end()[0] == 0
+        assert gateway.end()[0] == 0
     assert replies[0].body == b"data: 1\n\ndata: 2\n\n"
 
 
@@ -174,9 +174,9 @@ def test_it_starts_fast(file: Path) -> None:
         subprocess.run([sys.executable, "-c", "import aiohttp.web, yaml"], check=True)
         imports.append(time.perf_counter() - began)
         began = time.perf_counter()
-        with process(ANY_PORT, "--config", str(file)) as one:
+        with process(ANY_PORT, "--config", str(file)) as gateway:
             spent.append(time.perf_counter() - began)
-            assert one.ports
+            assert gateway.ports
         # Against what its libraries take to load, side by side: a busy machine is not what this is about.
         if min(spent) < 2 * min(imports):
             return
@@ -219,21 +219,21 @@ def test_bad_listeners_are_usage_errors(value: str, capsys: pytest.CaptureFixtur
 
 
 def test_defaults_are_kongs_and_arguments_go_first() -> None:
-    told = settings([], {})
-    assert told.file is None
-    assert {name: str(listen[0]) for name, listen in told.listeners.items()} == {
+    options = settings([], {})
+    assert options.file is None
+    assert {name: str(listen[0]) for name, listen in options.listeners.items()} == {
         "proxy": "0.0.0.0:8000",
         "status": "127.0.0.1:8007",
         "admin": "127.0.0.1:8001",
         "admin_gui": "0.0.0.0:8002",
     }
-    told = settings(
+    options = settings(
         ["--config", "a.yml", "--proxy", "127.0.0.1:1", "--gui", "off"],
         {"KONG_DECLARATIVE_CONFIG": "b.yml", "KONG_PROXY_LISTEN": "127.0.0.1:2"},
     )
-    assert told.file == Path("a.yml")
-    assert told.listeners["proxy"] == (Address("127.0.0.1", 1),)
-    assert told.listeners["admin_gui"] == ()
+    assert options.file == Path("a.yml")
+    assert options.listeners["proxy"] == (Address("127.0.0.1", 1),)
+    assert options.listeners["admin_gui"] == ()
 
 
 def test_a_database_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,19 +80,19 @@ def test_a_request_reaches_its_upstream_as_kong_would_send_it(gateway: Running, 
     assert reply.json["method"] == "PUT"
     assert reply.json["target"] == "/base/x%20y?b=2&a=1&a"
     assert reply.json["body"] == "hello"
-    seen = reply.seen
-    assert seen["host"] == f"127.0.0.1:{upstream.port}"
-    assert seen["x-real-ip"] == "127.0.0.1"
-    assert seen["x-forwarded-for"] == "10.0.0.1, 127.0.0.1"
-    assert seen["x-forwarded-proto"] == "http"
-    assert seen["x-forwarded-host"] == "shop.localhost"
-    assert seen["x-forwarded-port"] == str(port)
-    assert seen["x-forwarded-path"] == "/api/x%20y"
-    assert seen["x-forwarded-prefix"] == "/api"
-    assert seen["x-kong-request-id"] == reply.headers["X-Kong-Request-Id"]
-    assert seen["x-end"] == "2"
-    assert seen["content-length"] == "5"
-    assert not {"x-hop", "user-agent", "transfer-encoding"} & set(seen)
+    headers = reply.seen
+    assert headers["host"] == f"127.0.0.1:{upstream.port}"
+    assert headers["x-real-ip"] == "127.0.0.1"
+    assert headers["x-forwarded-for"] == "10.0.0.1, 127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert headers["x-forwarded-host"] == "shop.localhost"
+    assert headers["x-forwarded-port"] == str(port)
+    assert headers["x-forwarded-path"] == "/api/x%20y"
+    assert headers["x-forwarded-prefix"] == "/api"
+    assert headers["x-kong-request-id"] == reply.headers["X-Kong-Request-Id"]
+    assert headers["x-end"] == "2"
+    assert headers["content-length"] == "5"
+    assert not {"x-hop", "user-agent", "transfer-encoding"} & set(headers)
 
 
 def test_a_response_reaches_its_client(gateway: Running) -> None:
@@ -147,9 +147,11 @@ def test_failures_are_answered_in_kongs_words(gateway: Running, path: str, statu
     assert (reply.status, reply.message) == (status, message)
     assert reply.headers["Content-Type"] == "application/json; charset=utf-8"
     assert reply.json["request_id"] == reply.headers["X-Kong-Request-Id"]
-    asked = status in (502, 504)
-    assert int(reply.headers["X-Kong-Upstream-Latency" if asked else "X-Kong-Response-Latency"]) >= 0
-    assert ("Via" in reply.headers) is asked
+    reached_upstream = status in (502, 504)
+    assert (
+        int(reply.headers["X-Kong-Upstream-Latency" if reached_upstream else "X-Kong-Response-Latency"]) >= 0
+    )
+    assert ("Via" in reply.headers) is reached_upstream
 
 
 def test_a_client_of_an_https_route_is_redirected(gateway: Running) -> None:
@@ -328,19 +330,19 @@ def test_websocket_messages_go_both_ways(gateway: Running, loop: Loop) -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(url, protocols=["other", "chat"]) as client,
         ):
-            got: list[Any] = [client.protocol, (await client.receive_str())]
+            messages: list[Any] = [client.protocol, (await client.receive_str())]
             await client.send_str("héllo")
-            got.append(await client.receive_str())
+            messages.append(await client.receive_str())
             await client.send_bytes(b"\x00" * 1_000_000)
-            got.append(len(await client.receive_bytes()))
+            messages.append(len(await client.receive_bytes()))
             await client.ping(b"there?")
             await client.send_str("close")
             last = await client.receive()
-            return [*got, last.type, client.close_code, last.extra]
+            return [*messages, last.type, client.close_code, last.extra]
 
-    got = loop.run(talk())
+    messages = loop.run(talk())
     closed = aiohttp.WSMsgType.CLOSE
-    assert got == [
+    assert messages == [
         "chat",
         "/base/socket?a=1 None",
         "héllo",

@@ -32,8 +32,8 @@ def taken(
     host: str = "localhost",
     headers: dict[str, str] | None = None,
 ) -> str | None:
-    seen = CIMultiDictProxy(CIMultiDict(headers or {}))
-    match = routes.match(method, host, normalized(target), seen)
+    fields = CIMultiDictProxy(CIMultiDict(headers or {}))
+    match = routes.match(method, host, normalized(target), fields)
     return match.route.name if match else None
 
 

@@ -37,10 +37,10 @@ VERDICTS = {
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_a_manifest_is_refused_when_kong_would_not_start_with_it(name: str) -> None:
     row = MANIFESTS[name]
-    found = problems(row["manifest"])
-    assert (not found) is VERDICTS.get(name, row["accepts"]), (found, row["reason"])
-    assert all("Kong refuses" in problem for problem in found)
-    assert all(problem[0].isdigit() for problem in found)  # its line
+    refusals = problems(row["manifest"])
+    assert (not refusals) is VERDICTS.get(name, row["accepts"]), (refusals, row["reason"])
+    assert all("Kong refuses" in problem for problem in refusals)
+    assert all(problem[0].isdigit() for problem in refusals)  # its line
 
 
 def test_the_names_of_generated_routes_are_all_different() -> None:
@@ -62,8 +62,8 @@ def test_a_host_is_rendered_as_browsers_send_it() -> None:
 def test_a_snippet_said_in_a_manifest_is_refused_when_kong_refuses_it(name: str) -> None:
     row = SNIPPETS[name]
     text = as_manifest(yaml.safe_load(row["config"]))
-    found = problems(text)
-    assert (not found) is row["accepts"], (text, found, row["reason"])
+    refusals = problems(text)
+    assert (not refusals) is row["accepts"], (text, refusals, row["reason"])
 
 
 @pytest.mark.parametrize("name", UNSAID)
@@ -159,11 +159,11 @@ def as_consumer(consumer: Any) -> tuple[str, Any]:
     return entry["username"], own | ({"custom_id": entry["custom_id"]} if entry["custom_id"] else {})
 
 
-def fields(value: Any, *needed: str, **known: Any) -> dict[str, Any]:
+def fields(value: Any, *needed: str, **defaults: Any) -> dict[str, Any]:
     """A mapping with its defaults; a field that is missing or unknown cannot be said."""
-    if not isinstance(value, dict) or set(needed) - set(value) or set(value) - set(needed) - set(known):
+    if not isinstance(value, dict) or set(needed) - set(value) or set(value) - set(needed) - set(defaults):
         raise Unsaid
-    return known | value
+    return defaults | value
 
 
 def listed(value: Any) -> list[Any]:
