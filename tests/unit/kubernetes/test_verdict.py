@@ -205,3 +205,154 @@ def test_a_rollout_that_fails_is_not_healthy_because_the_old_pod_serves(
 
 def test_an_old_pod_on_its_way_out_changes_nothing() -> None:
     assert seen(workload(), [OLD, pod(ready=True)]) == Seen("running", True)
+
+
+def unschedulable(message: str) -> dict[str, Any]:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return pod(phase="Pending", state=waiting("ContainerCreating"), conditions=(condition,))
+
+
+@pytest.mark.parametrize(
+    ("message", "passed", "failed"),
+    [
+        ("pod has unbound immediate PersistentVolumeClaims", 60, ""),
+        ("pod has unbound immediate PersistentVolumeClaims", 121, "gets no volume"),
+        ("the node is unbound from its pool", 60, "fits on no node"),
+        ("a node has another PersistentVolumeClaim", 60, "fits on no node"),
+    ],
+)
+def test_a_volume_has_longer_to_be_made_than_a_node_to_be_found(
+    message: str, passed: float, failed: str
+) -> None:
+    assert judge(WEB, [unschedulable(message)], NOW, passed=passed).failed == failed
+
+
+def test_a_pod_of_a_later_restart_counts_as_well() -> None:
+    later = pod(ready=True)
+    later["metadata"]["annotations"]["devenv.dev/restarted"] = "2026-01-01T11:00:00"
+    assert judge(WEB, [later], Wanted("f1", restart="2026-01-01T10:00:00"), passed=0).ready
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "NodeShutdown", "Preempting"])
+def test_a_pod_that_the_cluster_took_away_to_replace_it_is_no_failure(reason: str) -> None:
+    assert judge(WEB, [pod(phase="Failed", reason=reason)], NOW, passed=60) == NOT_YET
+
+
+def test_a_service_that_ends_well_has_failed_as_well() -> None:
+    verdict = judge(WEB, [pod(state=ended(0, "Completed"))], NOW, passed=0)
+    assert (verdict.failed, verdict.ended) == ("ended with exit 0", True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "failed"),
+    [
+        ("ImagePullBackOff", "has an image that cannot be pulled"),
+        ("InvalidImageName", "has an image that cannot be pulled"),
+        ("ErrImageNeverPull", "has an image that cannot be pulled"),
+        ("CreateContainerConfigError", "could not be started"),
+        ("CreateContainerError", "could not be started"),
+        ("RunContainerError", "could not be started"),
+        ("PreCreateHookError", "could not be started"),
+        ("ErrImagePull", ""),  # the kubelet tries once more by itself
+        ("ContainerCreating", ""),
+    ],
+)
+def test_which_reasons_to_wait_are_failures(reason: str, failed: str) -> None:
+    assert judge(WEB, [pod(phase="Pending", state=waiting(reason))], NOW, passed=0).failed == failed
+
+
+@pytest.mark.parametrize("message", ["failed to sync configmap", "timed out waiting for the condition"])
+def test_each_message_of_a_kubelet_that_is_behind_is_waited_out(message: str) -> None:
+    behind = pod(phase="Pending", state=waiting("CreateContainerConfigError", message))
+    assert judge(WEB, [behind], NOW, passed=0) == NOT_YET
+
+
+def test_the_image_that_cannot_be_pulled_is_that_of_the_container_that_waits() -> None:
+    found = pod(state=waiting("InvalidImageName"))
+    found["status"]["containerStatuses"][0]["image"] = "sidecar:1"
+    assert ("image", "sidecar:1") in judge(WEB, [found], NOW, passed=0).facts
+    del found["status"]["containerStatuses"][0]["image"]
+    assert ("image", "web:1") in judge(WEB, [found], NOW, passed=0).facts
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"message": "the node was lost", "reason": "NodeLost"}, "the node was lost"),
+        ({"reason": "DeadlineExceeded"}, "DeadlineExceeded"),
+        ({}, "failed"),
+    ],
+)
+def test_a_pod_that_the_cluster_ended_says_why(status: dict[str, str], why: str) -> None:
+    verdict = judge(WEB, [pod(phase="Failed", **status)], NOW, passed=0)
+    assert verdict == Verdict(failed=f"was ended by the cluster: {why}", pod="web-u1")
+
+
+def test_who_ran_out_of_memory_had_run() -> None:
+    assert judge(WEB, [pod(state=ended(137, "OOMKilled"))], NOW, passed=0).ended
+
+
+@pytest.mark.parametrize("reason", ["StartError", "ContainerCannotRun"])
+def test_what_could_not_be_started_says_what_was_said(reason: str) -> None:
+    start = {"terminated": {"exitCode": 128, "reason": reason, "message": "no such file\n"}}
+    verdict = judge(WEB, [pod(state=start)], NOW, passed=0)
+    assert (verdict.failed, verdict.facts) == ("could not be started", (("said", "no such file"),))
+    assert not verdict.ended
+
+
+def test_a_pod_on_its_way_out_is_not_there() -> None:
+    leaving = pod(ready=True)
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T10:00:00Z"
+    assert seen(workload(), [leaving]) == Seen("created")
+
+
+def test_new_pods_that_are_ready_are_no_old_version() -> None:
+    half = [pod(ready=True), pod(uid="u2")]
+    assert seen(workload(spec={"replicas": 2}), half) == Seen("running", False)
+
+
+def unprobed(**more: Any) -> dict[str, Any]:
+    one = pod(**more)
+    del one["spec"]["containers"][0]["readinessProbe"]
+    return one
+
+
+def test_health_is_unknown_where_nothing_is_probed_and_all_run() -> None:
+    assert seen(workload(), [unprobed(ready=True)]) == Seen("running", None)
+    assert seen(workload(), [unprobed()]) == Seen("running", False)
+    assert seen(workload(), [OLD, unprobed(ready=True)]) == Seen("running", None)
+
+
+def test_a_container_that_runs_again_does_not_crash() -> None:
+    assert seen(workload(), [pod(ready=True, last=ended(2))]) == Seen("running", True)
+
+
+def test_a_service_that_ended_well_and_waits_to_be_started_again_is_no_success() -> None:
+    again = pod(state=waiting("CrashLoopBackOff"), last=ended(0, "Completed"))
+    assert seen(workload(), [again]) == Seen("exited", False, 1)
+
+
+def conditions(**holding: str) -> tuple[dict[str, str], ...]:
+    return tuple({"type": kind, "status": status} for kind, status in holding.items())
+
+
+FAILED, DONE = pod(state=ended(3), phase="Failed"), pod(state=ended(0), phase="Succeeded")
+
+
+@pytest.mark.parametrize(
+    ("one", "pods", "expected"),
+    [
+        (workload("Job", {}, conditions=conditions(Complete="False")), [], Seen("created")),
+        (workload("Job", {}, conditions=conditions(Complete="True")), [], Seen("exited")),
+        (workload("Job", {}, conditions=conditions(Failed="True")), [], Seen("exited", exit_code=1)),
+        (workload("Job", {}, conditions=conditions(Failed="True")), [DONE, FAILED], Seen("exited", exit_code=3)),
+        (workload("Job", {"suspend": True}, failed=1), [], Seen("exited", exit_code=1)),
+        (workload("Job", {}, failed=1), [FAILED, pod(phase="Pending")], Seen("running")),
+        (workload("Job", {}, failed=1), [FAILED, pod()], Seen("running")),
+        (workload("Job", {}), [DONE, FAILED], Seen("exited", exit_code=3)),
+        (workload("Job", {}), [DONE], Seen("exited")),
+        (workload("Job", {}, active=1), [], Seen("running")),
+    ],
+)  # fmt: skip
+def test_states_of_a_job(one: Any, pods: Any, expected: Seen) -> None:
+    assert seen(one, pods) == expected
