@@ -1,4 +1,4 @@
-"""Which ports of this machine are taken, and by whom as far as that can be read."""
+"""Which ports of this machine are taken, and by which program if /proc tells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTENING = "0A"  # in /proc/net
 
 
 def taken(ports: Iterable[int]) -> dict[int, str]:
-    """Those of the ports that something listens on -> what it is."""
+    """Each of the ports that a program listens on -> that program."""
     busy = [port for port in ports if not all(_free(*loopback, port) for loopback in LOOPBACKS)]
     if not busy:
         return {}
@@ -30,18 +30,18 @@ def _free(family: socket.AddressFamily, address: str, port: int) -> bool:
     except OSError:
         return True  # a kernel without IPv6
     with probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last user's TIME_WAIT is no user
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT counts as free
         try:
             probe.bind((address, port))
         except PermissionError:
-            return True  # below 1024: whether Docker may take it, Docker knows
+            return True  # below 1024: Docker may be allowed to bind it
         except OSError as error:
             return error.errno in NO_SUCH_ADDRESS
     return True
 
 
 def _owners(ports: set[int]) -> dict[int, str]:
-    """Port -> `postgres (pid 71)`, from /proc where there is one and it may be read."""
+    """Port -> `postgres (pid 71)`, from /proc where it exists and is readable."""
     inodes: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError), open(table, encoding="utf-8") as rows:
@@ -56,12 +56,12 @@ def _owners(ports: set[int]) -> dict[int, str]:
             with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8") as name:
                 owners[port] = f"{name.read().strip()} (pid {pid})"
         if len(owners) == len(set(inodes.values())):
-            break  # a machine has thousands of handles, and looking at each takes time
+            break  # a machine has thousands of open files, and reading each link takes time
     return owners
 
 
 def _handles(pid: str) -> Iterator[str]:
-    """What a process has open, of those that may be looked at."""
+    """Links of a process's open files; none where they are not readable."""
     folder = f"/proc/{pid}/fd"
     with contextlib.suppress(OSError):
         for handle in os.listdir(folder):

@@ -1,7 +1,7 @@
-"""Remembers what pure functions returned, so that an unchanged manifest is not parsed again.
+"""A cache of what pure functions returned, so that an unchanged manifest is not parsed again.
 
-Kept in the user's own cache folder and never in the project, as reading a pickle that somebody else
-wrote would run their code.
+It lies in the user's cache folder, never in the project: loading a pickle that somebody else wrote
+would run their code.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ T = TypeVar("T")
 
 
 class Memory:
-    """Values by everything they were computed from."""
+    """Cached values, keyed by everything they were computed from."""
 
     def __init__(self, cache: Path, package: Path = PACKAGE) -> None:
-        """`cache` is the user's; `package` the code that makes and reads the values."""
+        """`cache` is the user's cache folder; `package` is the code that computes and reads the values."""
         self._folder, self._package = cache / "values", package
 
     def recall(self, *inputs: str, make: Callable[[], T]) -> T:
-        """What `make` returns; not called when it was before with these inputs.
+        """What `make` returns, from the cache if it was called with these inputs before.
 
-        The inputs have to say everything that the value depends on, but for our own code. A memory that
-        cannot be read or written, or that others could have written, is empty.
+        The inputs have to cover everything that the value depends on, except our own code. An unreadable or
+        unwritable cache, or one that other users could have written, is treated as empty.
         """
         if not self._code:
             return make()
         key = "".join(f"{len(part)}:{part}" for part in (self._code, *inputs))
         file = self._folder / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
-        with contextlib.suppress(Exception):  # a broken pickle raises whatever it likes
+        with contextlib.suppress(Exception):  # a broken pickle may raise any exception
             value: T = pickle.loads(self._read(file))
             return value
         value = make()
@@ -50,9 +50,9 @@ class Memory:
 
     @cached_property
     def _code(self) -> str:
-        """Stands for our code and the interpreter; nothing where the code is in no files that could tell.
+        """Identifies our code and the interpreter; "" if the code is not in files, which turns the cache off.
 
-        Not by the modification time alone: packagers set that to what they like.
+        The modification time alone is not enough: packagers set it to fixed values.
         """
         files = sorted(_modules(os.fspath(self._package)))
         return repr((sys.version, sys.executable, files)) if files else ""
@@ -66,7 +66,7 @@ class Memory:
 
     def _keep(self, file: Path, raw: bytes) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)  # raises where it is somebody else's
+        self._folder.chmod(0o700)  # raises if another user owns it
         temporary = file.with_suffix(f".{os.getpid()}")
         temporary.unlink(missing_ok=True)
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
@@ -77,7 +77,7 @@ class Memory:
 
 
 def _modules(folder: str) -> Iterator[tuple[str, int, int, int]]:
-    """Each of a package's source files and what tells whether it has changed."""
+    """Each source file of a package with its size and times, which tell whether it changed."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
@@ -88,12 +88,12 @@ def _modules(folder: str) -> Iterator[tuple[str, int, int, int]]:
 
 
 def _own(status: os.stat_result) -> None:
-    """Raises `PermissionError` for what another user owns or could have written."""
+    """Raise `PermissionError` for a file that another user owns or could have written."""
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise PermissionError
 
 
 def user_cache(environment: Mapping[str, str]) -> Path:
-    """Where this user's programs keep what can be made again."""
+    """The user's cache folder."""
     base = environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(base) / "devenv"

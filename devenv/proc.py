@@ -1,7 +1,7 @@
-"""The one room that starts other programs, and asks to stop what was started.
+"""The only module that starts other programs and interrupts them.
 
-Everywhere else `subprocess` and its relatives are refused by the linter. A program that cannot be
-started is a `ToolMissing` in every function here.
+The linter refuses `subprocess` and its relatives everywhere else. Every function here raises
+`ToolMissing` for a program that cannot be started.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from devenv.errors import ToolMissing
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a program ended with, and what it printed."""
+    """A program's exit code and what it printed."""
 
     code: int
     stdout: str = ""
@@ -30,8 +30,8 @@ class Output:
 
 
 def run_attached(argv: Sequence[str]) -> int:
-    """Run a command on this terminal and return its exit code; Ctrl-C is the command's, not ours."""
-    # A handler, not SIG_IGN: what is ignored stays ignored in the child.
+    """Run a command on this terminal and return its exit code; Ctrl-C goes to the command, not to us."""
+    # A handler, not SIG_IGN: the child would inherit SIG_IGN.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         with _startable(argv):
@@ -42,14 +42,14 @@ def run_attached(argv: Sequence[str]) -> int:
 
 
 def run_captured(argv: Sequence[str]) -> Output:
-    """Run a command to its end, with nothing to read."""
+    """Run a command to its end, with an empty stdin."""
     with _startable(argv):
         process = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return Output(process.returncode, _text(process.stdout), _text(process.stderr))
 
 
 def run_merged(argv: Sequence[str]) -> Output:
-    """The same with both streams in `stdout`, in the order they were printed."""
+    """The same, with stdout and stderr in `stdout`, in the order they were printed."""
     with _startable(argv):
         process = subprocess.run(
             list(argv),
@@ -62,7 +62,7 @@ def run_merged(argv: Sequence[str]) -> Output:
 
 
 def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
-    """Run a command, passing on each line of its stdout as it comes; its exit code."""
+    """Run a command, pass each line of its stdout to `on_line` as it comes, and return the exit code."""
     with _startable(argv):
         process = subprocess.Popen(
             list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -75,8 +75,8 @@ def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
 
 
 def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
-    """Run a command on what `write` puts into its stdin; one that stops reading early is no error here."""
-    with tempfile.TemporaryFile() as stderr:  # a pipe that nobody empties would stop it
+    """Run a command with `write` filling its stdin; a command that stops reading early is no error here."""
+    with tempfile.TemporaryFile() as stderr:  # a pipe that nobody reads would block it
         with _startable(argv):
             process = subprocess.Popen(
                 list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
@@ -90,7 +90,7 @@ def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
 
 
 def run_piped(source: Sequence[str], sink: Sequence[str]) -> tuple[Output, Output]:
-    """Run `source | sink`; both ends."""
+    """Run `source | sink` and return the output of both."""
     with tempfile.TemporaryFile() as source_stderr, tempfile.TemporaryFile() as sink_stderr:
         with _startable(source):
             first = subprocess.Popen(
@@ -102,7 +102,7 @@ def run_piped(source: Sequence[str], sink: Sequence[str]) -> tuple[Output, Outpu
                     list(sink), stdin=first.stdout, stdout=subprocess.DEVNULL, stderr=sink_stderr
                 )
             assert first.stdout is not None
-            first.stdout.close()  # only the sink reads it: when that ends early, so does the source
+            first.stdout.close()  # only the sink reads it now: if it ends early, the source gets SIGPIPE
             second.wait()
         return (
             Output(first.returncode, stderr=_rewound(source_stderr)),
@@ -113,9 +113,9 @@ def run_piped(source: Sequence[str], sink: Sequence[str]) -> tuple[Output, Outpu
 def start_detached(
     argv: Sequence[str], *, log: IO[bytes], environment: Mapping[str, str], within: float
 ) -> str:
-    """Start a program that outlives us, in a session of its own; the first line it prints.
+    """Start a program that outlives us, in its own session, and return the first line it prints.
 
-    Nothing when it ended before that, or was silent for `within` seconds and is ended therefore.
+    "" if it ends before that; if it is silent for `within` seconds it is killed.
     """
     with _startable(argv):
         process = subprocess.Popen(
@@ -133,14 +133,14 @@ def start_detached(
     with process.stdout:
         first = _text(process.stdout.readline()).strip()
     timer.cancel()
-    process.returncode = 0  # it goes on without us; nobody waits for it
+    process.returncode = 0  # it keeps running; without a code, `Popen` would warn that nobody waited for it
     return first
 
 
 def interrupt_children() -> None:
-    """Ask every child of this process to stop, as Ctrl-C in a terminal would have.
+    """Send SIGINT to every child of this process, as Ctrl-C in a terminal does.
 
-    One in a session of its own would not have heard it: it is there to outlive us.
+    A child in its own session is left alone: it is meant to outlive us.
     """
     for child in children(os.getpid()):
         with contextlib.suppress(OSError):
@@ -149,7 +149,7 @@ def interrupt_children() -> None:
 
 
 def children(parent: int, processes: Path = Path("/proc")) -> list[int]:
-    """The processes that a process has started, also those that a library did; none where nothing tells."""
+    """Pids of a process's children, also those started by libraries; none without /proc and ps."""
     parents = _parents_in(processes) if (processes / "self").exists() else _parents_by_ps()
     return [pid for pid, its_parent in parents if its_parent == parent]
 

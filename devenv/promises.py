@@ -1,7 +1,7 @@
-"""Ports that an `up` has decided on and not taken yet, for every other `up` on this machine to see.
+"""Reserves the ports that an `up` has picked and not bound yet, so that no other `up` picks them.
 
-Between the decision and the start of a container there may be a build of minutes. A process promises its
-ports in a file that it holds locked; the kernel lets go of that however the process ends.
+Between picking a port and starting the container there may be minutes of building. A process lists its
+ports in a file that it keeps locked; the kernel releases the lock however the process ends.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import IO
 
 
 class Promises:
-    """The promises of one process. On a home that nobody can write to there are none."""
+    """The reserved ports of one process. Without a writable home folder, nothing is reserved."""
 
     def __init__(self, folder: Path, who: str) -> None:
-        """`who` is told to those who would like the same port; it is also whose promises are our own."""
+        """`who` is shown to others that want the same port; promises by the same `who` are our own."""
         self._folder, self._who = folder, who
         self._own: IO[str] | None = None
 
     @contextlib.contextmanager
     def deciding(self) -> Iterator[Mapping[int, str]]:
-        """What others have promised: port -> who. They do not decide at the same time."""
+        """Ports that others have promised: port -> who. Holds a lock, so that nobody else picks meanwhile."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             gate = (self._folder / "gate").open("a+", encoding="utf-8")
@@ -44,7 +44,7 @@ class Promises:
                 path.open("r+", encoding="utf-8") as file,
             ):
                 if _let_go(file):
-                    path.unlink()  # nobody opens it now: that takes the gate
+                    path.unlink()  # safe: opening it requires the gate, which we hold
                     continue
                 promise = json.load(file)
                 if promise["who"] != self._who:
@@ -52,7 +52,7 @@ class Promises:
         return ports
 
     def make(self, ports: Collection[int]) -> None:
-        """Promise these ports, and no others any more, until `close` or the process ends."""
+        """Promise exactly these ports until `close` or the end of the process."""
         with contextlib.suppress(OSError):
             if self._own is None:
                 self._own = (self._folder / f"{os.getpid()}.json").open("a+", encoding="utf-8")
@@ -62,7 +62,7 @@ class Promises:
             self._own.flush()
 
     def close(self) -> None:
-        """The ports are taken, or not wanted any more: nothing is left of the promise."""
+        """Withdraw the promise: the ports are bound, or not needed any more."""
         if self._own is not None:
             with contextlib.suppress(OSError):
                 Path(self._own.name).unlink()

@@ -1,7 +1,6 @@
-"""What goes into an image and into mounts: files of the project and their digests.
+"""The files of the project that go into images and mounts, with their digests.
 
-The content decides, never the time of a file; sizes and times only tell which files need not be read
-again.
+Only content counts. Sizes and times only tell which files need not be read again.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from typing import Any
 
 from devenv.stack.world import STATE, BuildKey, Finding, Recipe, Want
 
-SETTLED = 2.0  # seconds; a file changed later than that before it was read may change again unseen
+SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
 
 
 @dataclass
 class Sources:
-    """Everything a manifest wants of its project, read once."""
+    """The files that a manifest refers to, read once."""
 
     builds: dict[BuildKey, str] = field(default_factory=dict)
     contents: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
@@ -36,7 +35,7 @@ class Sources:
 
 
 def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
-    """Read what is wanted; what is missing becomes a finding at the place that wants it."""
+    """Read the wanted files; a missing one becomes a finding at the place in the manifest that names it."""
     sources = Sources()
     for want in wants:
         target = root / want.name
@@ -109,7 +108,7 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     pattern = want.name.removeprefix("./")
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
-    except ValueError:  # not a pattern at all
+    except ValueError:  # not a valid pattern
         matched = []
     files = [path for path in matched if path.is_file()]
     sources.findings += [
@@ -125,14 +124,14 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
 
 
 def contents(folder: Path, ignore: str, cache: Digests, *, keep: str = "") -> dict[str, str]:
-    """Path -> digest of every file in a folder, as a builder would be sent them.
+    """Path -> digest of every file in a folder, of those that a builder is sent.
 
-    `ignore` is text as in a `.dockerignore`; `keep` is the path of one file that it cannot leave out.
-    Links are not followed and the state of this tool is left out. Raises `OSError` for what may not be read.
+    `ignore` is the text of a `.dockerignore`; `keep` is the path of a file that it cannot exclude. Links are
+    not followed, and `.devenv` is left out. Raises `OSError` for an unreadable file.
     """
     files = {}
     for path in _walk(folder, "", _Ignored(ignore, keep)):
-        with suppress(FileNotFoundError):  # gone since the folder was listed
+        with suppress(FileNotFoundError):  # deleted since the folder was listed
             files[path] = _content(folder / path, cache)
     return files
 
@@ -142,7 +141,7 @@ def _content(path: Path, cache: Digests) -> str:
     if stat.S_ISLNK(mode):
         return f"->{path.readlink()}"
     if not stat.S_ISREG(mode):
-        return "special"  # a socket or a pipe: reading it would wait for somebody to write
+        return "special"  # a socket or a pipe: reading it would block
     return cache.of(path) + ("x" if mode & 0o100 else "")
 
 
@@ -160,7 +159,7 @@ def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
 
 
 class _Ignored:
-    """`.dockerignore`: the last pattern that matches decides, and every pattern begins at the root."""
+    """`.dockerignore`: the last matching pattern decides, and every pattern starts at the root."""
 
     def __init__(self, text: str, keep: str) -> None:
         self._keep = keep
@@ -177,7 +176,7 @@ class _Ignored:
         return self._spec is not None and path != self._keep and bool(self._spec.match_file(path))
 
     def enters(self, folder: str) -> bool:
-        """Ignored folders are not walked, unless an exception could bring something in them back."""
+        """Whether to walk a folder: an ignored one only if an exception may match something in it."""
         if self._keep.startswith(f"{folder}/") or not self.has(f"{folder}/"):
             return True
         names = folder.split("/")
@@ -185,9 +184,9 @@ class _Ignored:
 
 
 def _reaches_below(pattern: Sequence[str], folder: Sequence[str]) -> bool:
-    """Whether a pattern may match the folder, one that it lies in, or anything that lies in it."""
+    """Whether a pattern may match the folder, a parent of it, or anything in it."""
     for part, name in zip(pattern, folder, strict=False):
-        if "**" in part or "\\" in part:  # any number of names, or one that is written in another way
+        if "**" in part or "\\" in part:  # any number of names, or an escaped one
             return True
         if not fnmatchcase(name, part.replace("[^", "[!")):
             return False
@@ -195,7 +194,7 @@ def _reaches_below(pattern: Sequence[str], folder: Sequence[str]) -> bool:
 
 
 def _anchored(lines: Iterable[str]) -> Iterator[str]:
-    """Docker's patterns as Git's: each begins at the root, and takes what is below with it."""
+    """Docker's patterns as Git's: each starts at the root, and matches everything below as well."""
     for line in lines:
         if line.startswith("#"):
             continue
@@ -208,7 +207,7 @@ def _anchored(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _ignore_file(folder: Path, dockerfile: str) -> str:
-    """The text of the ignore file that the builder would go by; empty where there is none."""
+    """The text of the ignore file that the builder uses, or ""."""
     for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
         if (folder / name).is_file():
             return _text_of(folder / name)
@@ -216,14 +215,14 @@ def _ignore_file(folder: Path, dockerfile: str) -> str:
 
 
 def recipe(context: Path, dockerfile: str) -> Recipe:
-    """What a builder goes by, so that it is never sent the state. Raises `OSError`."""
+    """The Dockerfile and ignore file for a builder; the latter excludes `.devenv`. Raises `OSError`."""
     ignore = _ignore_file(context, dockerfile)
     gap = "" if ignore.endswith("\n") or not ignore else "\n"
     return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
 
 
 def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) -> bool:
-    """Whether the builder would be sent one of these files, were they in that folder."""
+    """Whether the builder would be sent at least one of these files if they were in `folder`."""
     if not folder.is_relative_to(context):
         return False
     below = folder.relative_to(context)
@@ -232,12 +231,12 @@ def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) ->
 
 
 def _text_of(file: Path) -> str:
-    """A file's text with its line ends as they are."""
+    """A file's text with its line endings unchanged."""
     return file.read_bytes().decode(errors="replace")
 
 
 class Digests:
-    """Digests of files, remembered by size, time and inode so that unchanged ones are not read again."""
+    """A cache of file digests by size, time and inode, so that unchanged files are not read again."""
 
     def __init__(self, previous: Mapping[str, Any]) -> None:
         self._previous = previous
@@ -245,7 +244,7 @@ class Digests:
 
     @classmethod
     def load(cls, file: Path) -> Digests:
-        """From a file that may be missing or broken: it is only a memory."""
+        """From a file; a missing or broken one is treated as empty."""
         try:
             digests = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -254,11 +253,11 @@ class Digests:
 
     @property
     def changed(self) -> bool:
-        """Whether there is something new to write down."""
+        """Whether the cache file has to be rewritten."""
         return self.current != self._previous
 
     def dump(self) -> str:
-        """All digests as text, for the next run."""
+        """All digests as the text of the cache file."""
         return json.dumps(self.current)
 
     def of(self, path: Path) -> str:

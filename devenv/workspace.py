@@ -1,6 +1,7 @@
-"""The project on disk: its manifest, its secrets, and `.devenv/`, where everything can be made again.
+"""The project on disk: its manifest, its secrets, and `.devenv/`, whose contents can all be regenerated.
 
-All files are replaced whole (temporary file, then rename), so that no interruption leaves half of one.
+Files are replaced atomically (temporary file, then rename), so that an interruption never leaves half of
+one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
 _KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
 _BLOCK = re.compile(rb"^x-devenv:", re.MULTILINE)
-HIDDEN = "hidden.json"  # in it: values of the secrets that the last bundle was rendered with
+HIDDEN = "hidden.json"  # the values of the secrets that the last bundle was rendered with
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,24 @@ class Workspace:
 
     @property
     def state(self) -> Path:
-        """The folder of what devenv writes, `.devenv`."""
+        """The folder that devenv writes to, `.devenv`."""
         return self.root / STATE
 
     @property
     def checkout(self) -> str:
-        """Stands for this very checkout: another path, another checkout."""
+        """A hash of the manifest's path, which identifies this checkout."""
         return hashlib.sha256(str(self.file).encode()).hexdigest()[:12]
 
     @property
     def shown(self) -> str:
-        """The manifest as people would name it from where they are."""
+        """The manifest's path for display, relative to the current folder if it is below."""
         with contextlib.suppress(ValueError):
             return str(self.file.relative_to(Path.cwd()))
         return str(self.file)
 
     @property
     def backends(self) -> tuple[str, ...]:
-        """What this checkout was last brought up on, and after it what it may still be on."""
+        """The backend that `up` last used, then others that may still run units of this checkout."""
         try:
             return tuple((self.state / "backend").read_text(encoding="utf-8").split())
         except OSError:
@@ -76,15 +77,15 @@ class Workspace:
 
     @staticmethod
     def kinds_folder(manifest: str) -> str:
-        """Where the project's own kinds lie, by the manifest's text: an unchanged one is not parsed again."""
+        """The folder of the project's own kinds, searched in the text: parsing would be too slow here."""
         match = _KINDS.search(manifest)
         return match["folder"] if match else "infra"
 
     def kinds(self, manifest: str) -> dict[str, tuple[str, str]]:
-        """The project's own infra kinds: name -> its file as people know it, and its text.
+        """The project's own infra kinds: name -> the path of its file for display, and its text.
 
-        Only files with an `x-devenv` block count: a folder called `infra` may hold much else. One outside
-        the project is not looked into; the manifest's rules refuse it.
+        Only files with an `x-devenv` block count: a folder called `infra` may hold other files. A folder
+        outside the project is not read; the manifest's rules refuse it.
         """
         kinds: dict[str, tuple[str, str]] = {}
         folder = self.kinds_folder(manifest)
@@ -107,8 +108,8 @@ class Workspace:
     ) -> dict[str, str]:
         """Values of secrets: the environment first, then `.env`, then `.devenv/secrets.env`.
 
-        Generated ones that have no value yet get one, which is written down. Raises `UsageError` that
-        names every secret without a value, or leaves them empty where that is not `strict`.
+        Generated secrets that have no value yet get one, which is stored. A wanted secret without a value
+        raises a `UsageError` that names all of them if `strict`, and is empty otherwise.
         """
         stored = read_env(self.state / "secrets.env")
         available = {**stored, **read_env(self.root / ".env"), **environment}
@@ -129,7 +130,7 @@ class Workspace:
         }
 
     def _with_secrets(self, new: Mapping[str, str]) -> str:
-        """`secrets.env` with more in it; what people wrote there stays as they wrote it."""
+        """The text of `secrets.env` with new lines appended; what people wrote there stays unchanged."""
         try:
             before = (self.state / "secrets.env").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -138,18 +139,18 @@ class Workspace:
         return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(new.items()))
 
     def _password(self, name: str) -> str:
-        """A password that depends on a key of this machine and on the checkout.
+        """A password derived from a key of this machine and the checkout.
 
-        `git clean -fdx` takes `.devenv` away but not the databases: the same password comes again.
+        `git clean -fdx` deletes `.devenv` but not the databases, so the same password has to come again.
         """
         message = f"{self.checkout}/{name}".encode()
         digest = hmac.new(_machine_key(), message, hashlib.sha256).digest()
         return base64.b32encode(digest[:15]).decode().lower()
 
     def write_bundle(self, bundle: Bundle, folder: str, secrets: Mapping[str, str]) -> Path:
-        """Write a bundle below `.devenv/`, leaving alone what has not changed; returns its folder.
+        """Write a bundle's changed files below `.devenv/`, and return its folder.
 
-        What its secrets are is written down beside it: what runs from it may print them any time later.
+        The values of its secrets are stored beside it, to mask them in output of its containers later on.
         """
         files = {f"{folder}/{name}": text for name, text in bundle.files.items()}
         private = {f"{folder}/{name}" for name in bundle.private} | {HIDDEN}
@@ -157,7 +158,7 @@ class Workspace:
         return self.state / folder
 
     def hidden(self) -> list[str]:
-        """Values of secrets that nobody should see, as far as they are known without a manifest."""
+        """Values of secrets to mask, as far as they are stored in `.devenv`."""
         try:
             values = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -165,13 +166,13 @@ class Workspace:
         return [*read_env(self.state / "secrets.env").values(), *map(str, values)]
 
     def write(self, files: Mapping[str, str], *, private: Iterable[str] = ()) -> None:
-        """Write files below `.devenv/`. Raises `DevenvError` when the disk does not take them."""
+        """Write files below `.devenv/`. Raises `DevenvError` if that fails."""
         hidden = set(private)
         try:
             self._make_state()
             for name, text in files.items():
-                # Containers run as other users and have to read what is mounted into them; the folder
-                # itself is closed to everybody else on this machine.
+                # Containers run as other users and have to read mounted files; the folder itself keeps
+                # all other users of this machine out.
                 write_whole(self.state / name, text, mode=0o600 if name in hidden else 0o644)
         except OSError as error:
             raise _unwritable(self.state, error) from error
@@ -184,9 +185,9 @@ class Workspace:
 
     @contextlib.contextmanager
     def lock(self, *, purpose: str, on_wait: Callable[[str], None]) -> Iterator[None]:
-        """Hold the stack's lock; `on_wait` is told for whom it has to wait.
+        """Hold the stack's lock; `on_wait` gets the name of whoever holds it already.
 
-        The kernel lets go of it when the process ends, however it ends.
+        The kernel releases it when the process ends, however it ends.
         """
         try:
             self._make_state()
@@ -209,7 +210,7 @@ class Workspace:
 def find(option: str | None, environment: Mapping[str, str]) -> Workspace:
     """The workspace of `-f FILE`, of DEVENV_FILE, or of the nearest devenv.yaml upwards.
 
-    Raises `UsageError` with how to begin when there is none.
+    Raises a `UsageError` that shows how to begin if there is none.
     """
     name = option or environment.get("DEVENV_FILE")
     if name:
@@ -278,7 +279,7 @@ def read_env(file: Path) -> dict[str, str]:
 
 
 def write_whole(file: Path, text: str, *, mode: int) -> None:
-    """Replace a file by a new one, or leave it when it says the same already."""
+    """Replace a file atomically, unless it has this text and mode already."""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
             return
@@ -298,11 +299,11 @@ def write_whole(file: Path, text: str, *, mode: int) -> None:
 
 
 def export(bundle: Bundle, folder: Path) -> None:
-    """Write a bundle into a folder of the user's choice, where nobody else reads what is secret in it.
+    """Write a bundle into a folder of the user's choice, so that no other user can read its secrets.
 
-    A folder that is made for it is closed to others and left alone by Git. In one that was there, so is every
-    folder below it; what is mounted stays readable in it, as containers run as other users. Raises
-    `DevenvError` when the disk does not take it.
+    A new folder gets mode 0700 and a `.gitignore`. In an existing one, only the folders below it get that
+    mode; mounted files stay readable, as containers run as other users. Raises `DevenvError` if writing
+    fails.
     """
     try:
         if not folder.exists():
@@ -327,7 +328,7 @@ def _unwritable(folder: Path, error: OSError) -> DevenvError:
 
 
 def machine_state() -> Path:
-    """Where devenv keeps what concerns this machine and person, and no one project."""
+    """The folder of devenv's state for this user and machine, across projects."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "devenv"
 
 
@@ -338,6 +339,4 @@ def _machine_key() -> bytes:
             write_whole(file, randomness.token_hex(32), mode=0o600)
         return file.read_bytes()
     except OSError:
-        return randomness.token_bytes(
-            32
-        )  # a home nobody can write to: a password that is kept by .devenv alone
+        return randomness.token_bytes(32)  # an unwritable home: then only .devenv keeps the password

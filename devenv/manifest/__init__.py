@@ -1,4 +1,4 @@
-"""The language users write: models, YAML with line marks, rules. Text in, `Manifest` or every problem out.
+"""The manifest language: models, YAML with line marks, rules. Text to a `Manifest`, or to all its problems.
 
-Nothing here reads a file, a clock or the environment.
+Pure: nothing here reads a file, a clock or the environment.
 """

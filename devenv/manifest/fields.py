@@ -1,6 +1,6 @@
 """The small types of the manifest: shorthands, durations, sizes, text that may be written as a number.
 
-Each knows how it is validated and how it appears in the JSON schema.
+Each defines its validation and its JSON schema.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Short:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMany:
-    """A list that may be written without its brackets when it holds one thing."""
+    """A list that may be written as its only item, without brackets."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(
@@ -96,7 +96,7 @@ Duration = Annotated[
     WithJsonSchema({"type": ["string", "number"], "examples": ["500ms", "2s", "1m30s"]}),
 ]
 
-MOST = 2.0**53  # bytes, and cores by far: what a number can hold exactly
+MOST = 2.0**53  # bytes, and far more cores than exist: the largest exact float
 _UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 _LAX = {"k": "Ki", "m": "Mi", "g": "Gi", "kb": "Ki", "mb": "Mi", "gb": "Gi"}  # as Compose writes them
 

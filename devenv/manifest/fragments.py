@@ -1,4 +1,4 @@
-"""The values of `compose:`, which are merged into what devenv renders: their forms, and what is refused."""
+"""The values of `compose:`, which are merged into the rendered service: their forms, and what is refused."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _INSTEAD = {
     "secrets": "write files: {/run/secrets/NAME: {secret: NAME}}",
     "configs": "write files: {/in/the/container: ./in/the/project}",
 }
-_OF_SERVICES = {"healthcheck": "write health:"}  # a store's check is the engine's, and so may be tuned
+_OF_SERVICES = {"healthcheck": "write health:"}  # the engine runs a store's check, so it may be tuned
 _MAPPINGS = frozenset(("environment", "labels", "annotations", "sysctls", "networks"))
 _LISTS = frozenset(("volumes", "ports"))
 
 
 def findings(fragment: Mapping[str, Any], *, infra: bool) -> Iterator[Finding]:
-    """What of a fragment would have no effect, or has a form that Compose does not take."""
+    """Keys of a fragment that would have no effect, or whose form Compose does not take."""
     for key, entry in fragment.items():
         value = entry.value if isinstance(entry, Reset) else entry
         instead = _INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
@@ -42,7 +42,7 @@ def _are(value: Any, *types: type) -> bool:
 
 
 def listed(fragment: Mapping[str, Any], key: str) -> list[Any]:
-    """The entries of a list in a fragment, with `!reset` or without."""
+    """The entries of a list in a fragment, whether it is tagged `!reset` or not."""
     entry = fragment.get(key)
     return list((entry.value if isinstance(entry, Reset) else entry) or ())
 

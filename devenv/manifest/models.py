@@ -1,4 +1,4 @@
-"""The manifest's shape. `devenv schema` prints what these classes say; every field says what it does."""
+"""The models of the manifest. `devenv schema` prints them; every field has a description."""
 
 from __future__ import annotations
 

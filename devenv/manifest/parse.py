@@ -1,4 +1,4 @@
-"""Manifest text to a `Manifest`, or to every problem in it at once."""
+"""Parses manifest text to a `Manifest`, or to all problems in it at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from devenv.manifest.source import Path, Source
 def parse(text: str, *, file: str, kinds: Mapping[str, Kind], folder: str = "") -> tuple[Manifest, Source]:
     """Read a manifest.
 
-    `kinds` are the infra kinds there are, by name. A stack without a name is called after its `folder`.
+    `kinds`: infra kinds by name. Without `name:`, the stack is named after its `folder`.
     Raises `ManifestInvalid`.
     """
     document = source.read(text, file=file)
@@ -55,7 +55,7 @@ def _refuse_other_files(document: Source) -> None:
 
 
 def _validate(document: Source) -> tuple[Manifest | None, list[Problem], list[Path]]:
-    """Validate; where something is wrong, take it out and go on, so that the rest is checked too."""
+    """Validate; remove what is wrong and validate again, so that the rules can check the rest too."""
     try:
         return Manifest.model_validate(document.value), [], []
     except ValidationError as error:
@@ -72,14 +72,14 @@ def _validate(document: Source) -> tuple[Manifest | None, list[Problem], list[Pa
 
 
 def _misleads(path: Path, suggestion: str, pruned: list[Path]) -> bool:
-    """Whether a finding only exists because something wrong, reported already, was taken out."""
+    """Whether a finding is only there because a value, reported already, was removed."""
     return any(
         bad[: len(path)] == path or (bad[:2] == path[:2] and suggestion.startswith("add ")) for bad in pruned
     )
 
 
 def _marked_path(document: Source, loc: tuple[int | str, ...]) -> Path:
-    """The longest part of pydantic's location that stands in the file."""
+    """The longest prefix of pydantic's location that is in the file."""
     path: Path = ()
     for part in loc:
         if (*path, part) in document.marks:
@@ -111,7 +111,7 @@ _EXPECTED = {
 def problems_of(
     document: Source, details: list[ErrorDetails], root: type[BaseModel] = Manifest
 ) -> Iterator[Problem]:
-    """One problem for one mistake: a value that may be of several types fails as each of them."""
+    """One problem per mistake: for a value of several allowed types, pydantic reports an error for each."""
     places: dict[Path, list[ErrorDetails]] = {}
     for detail in details:
         places.setdefault(_marked_path(document, detail["loc"]), []).append(detail)
@@ -179,7 +179,7 @@ def _hint(kind: str, value: Any) -> str:
 
 
 def _keys_beside(loc: tuple[int | str, ...], root: type[BaseModel]) -> set[str]:
-    """The keys allowed where an unknown one stands, read from the models themselves."""
+    """The keys that the model allows beside this one."""
     from devenv.manifest.walk import model_at
 
     model = model_at(loc[:-1], root)

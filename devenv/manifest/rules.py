@@ -1,4 +1,4 @@
-"""What a well-shaped manifest can still get wrong: a list of small checks, all of them run.
+"""Rules that a manifest can break even if its models validate: a list of small checks, all of them run.
 
 Each check yields `(path, message, suggestion)`; a new rule is one function and one entry in `RULES`.
 """
@@ -37,23 +37,23 @@ STACK_ATTRIBUTES = frozenset({"name", "namespace"})
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the rules have to know of an infra kind."""
+    """The facts of an infra kind that the rules check against."""
 
     options: Mapping[str, Literal["text", "list", "secret"]]
     attributes: frozenset[str]
     part: str | None = None
     ports: frozenset[str] = frozenset()
     services: tuple[str, ...] = ()
-    """The services that make it up, the main one and the others."""
+    """Names of all its services."""
     uses: tuple[str, ...] = ()
     volumes: frozenset[str] = frozenset()
-    """The volumes that it mounts, by its own names for them."""
+    """Names of its volumes, as in its file."""
     gateway: bool = False
     supported: Supported = field(default_factory=Supported)
 
 
 def unit_name(service: str, *, kind: str, name: str) -> str:
-    """What a service of a kind is called where the kind goes by `name`.
+    """The unit name of a kind's service, for an infra called `name`.
 
     `postgres-databases` of `db` is `db-databases`; the `kibana` that comes with elasticsearch keeps its
     name, and is `search-kibana` where elasticsearch is called `search`.
@@ -91,7 +91,7 @@ class Scope:
             gateways = (name for name, kind in self.kinds.items() if kind.gateway)
             infra |= {name: name for name in itertools.islice(gateways, 1)}
         kinds = [*infra.values()]
-        for kind in kinds:  # grows: what is used may use others
+        for kind in kinds:  # grows while iterating: a used kind may use others
             for use in self.kinds[kind].uses if kind in self.kinds else ():
                 used = use.partition("/")[0]
                 if used not in kinds:
@@ -108,19 +108,19 @@ class Scope:
         return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
 
     def provider(self, kind: str) -> str:
-        """The name of the infra that is of this kind: the one called so, or the first there is."""
+        """The name of an infra of this kind: the one named after the kind, or the first."""
         if self.infra.get(kind) == kind:
             return kind
         return next(name for name, other in self.infra.items() if other == kind)
 
     @property
     def routed(self) -> bool:
-        """Whether there is something for a gateway to do."""
+        """Whether any service has a route."""
         return any(service.route for service in self.manifest.services.values())
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Every name written down -> the section it stands in."""
+        """Every declared name -> its section."""
         manifest = self.manifest
         return (
             dict.fromkeys(manifest.infra, "infra")
@@ -141,7 +141,7 @@ _ENV = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*\Z")  # what Docker a
 
 
 def as_label(text: str) -> str:
-    """The nearest text that may be a name; empty when there is none."""
+    """The text turned into a valid name, or ""."""
     label = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-")
     return label if _LABEL.match(label) else ""
 
@@ -192,7 +192,7 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredVolume:
-    """A volume: where it is written down, whose it is, and what its owner calls it."""
+    """A volume: its path in the manifest, the unit that owns it, and its key there."""
 
     path: Path
     owner: str
@@ -200,7 +200,7 @@ class DeclaredVolume:
 
     @property
     def name(self) -> str:
-        """What it is called among the volumes of the stack."""
+        """Its name among the volumes of the stack."""
         return f"{self.owner}-{self.key}"
 
 
@@ -213,7 +213,7 @@ def _volumes(scope: Scope) -> Iterator[DeclaredVolume]:
 
 
 def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
-    """Names are joined by a hyphen, which they may hold: what would share its data is refused."""
+    """No two volumes have the same name: `OWNER-KEY` is ambiguous, as both may contain hyphens."""
     owners: dict[str, str] = {}
     for volume in _volumes(scope):
         owner = owners.setdefault(volume.name, volume.owner)
@@ -223,7 +223,7 @@ def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
 
 
 def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
-    """Kubernetes adds eleven characters to the name of what runs on and has volumes, and takes 63 in all."""
+    """Names fit in 63 characters, also after Kubernetes adds eleven to the name of a StatefulSet."""
     reported: set[str] = set()
     for volume in _volumes(scope):
         length = len(volume.owner)
@@ -336,7 +336,7 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 
 
 def uses_exist(scope: Scope) -> Iterator[Finding]:
-    """`uses` names services, jobs, kinds or parts of kinds that there are."""
+    """`uses` names existing services, jobs, kinds or parts of kinds."""
     names = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
     for path, workload in scope.workloads.items():
         for index, use in enumerate(workload.uses):
@@ -356,7 +356,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
 
 
 def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
-    """Nothing uses itself, over however many others."""
+    """Nothing uses itself, directly or through others."""
     graph = {
         path[1]: [use.partition("/")[0] for use in workload.uses]
         for path, workload in scope.workloads.items()
@@ -370,7 +370,7 @@ def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
 
 
 def _cycle(start: str, graph: Mapping[str, list[str]], visited: set[str]) -> list[str]:
-    """The first cycle met from `start`, as its trail; everything walked is put in `done`."""
+    """The first cycle reachable from `start`, as a trail; adds everything it walks to `visited`."""
     trail: list[str] = []
     todo = [(start, iter(graph.get(start, ())))] if start not in visited else []
     trail += [start] if todo else []
@@ -411,7 +411,7 @@ def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
 
 
 def kong_starts(scope: Scope) -> Iterator[Finding]:
-    """The gateway gets nothing that Kong exits on at its start."""
+    """The gateway's configuration has nothing that keeps Kong from starting."""
     return kong_refusals(scope.manifest)
 
 
@@ -554,7 +554,7 @@ def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
 
 
 def fragments_have_an_effect(scope: Scope) -> Iterator[Finding]:
-    """What is under `compose:` reaches the container."""
+    """Every key under `compose:` has an effect."""
     manifest = scope.manifest
     for section in ("services", "jobs", "infra"):
         for name, workload in getattr(manifest, section).items():
@@ -563,7 +563,7 @@ def fragments_have_an_effect(scope: Scope) -> Iterator[Finding]:
 
 
 def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
-    """A store is of a kind that there is, with the options of that kind."""
+    """A store has an existing kind, and only options of that kind."""
     for name, infra in scope.manifest.infra.items():
         path: Path = ("infra", name)
         kind = scope.kinds.get(infra.kind or name)
@@ -594,7 +594,7 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
 
 
 def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
-    """A store's version is one that its kind runs."""
+    """A store's version is one that its kind supports."""
     for name, infra in scope.manifest.infra.items():
         kind = scope.kinds.get(infra.kind or name)
         if kind is None or "${" in f"{infra.image}{infra.version}":
@@ -615,7 +615,7 @@ def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
 
 
 def other_names_exist(scope: Scope) -> Iterator[Finding]:
-    """Profiles and environments name units that there are."""
+    """Profiles and environments name existing units."""
     manifest = scope.manifest
     for profile, members in manifest.profiles.items():
         for index, name in enumerate(members):
@@ -634,7 +634,7 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
 
 
 def references_resolve(scope: Scope) -> Iterator[Finding]:
-    """Each `${...}` names something, in a place where references are filled in."""
+    """Each `${...}` names something that exists, in a place where references are filled in."""
     for path, text in strings(scope.manifest):
         for match in REFERENCE.finditer(text):
             if match[1] is not None and not _filled_in(path):
@@ -644,12 +644,12 @@ def references_resolve(scope: Scope) -> Iterator[Finding]:
 
 
 def _filled_in(path: Path) -> bool:
-    """Whether references are replaced there. What names files has to be known before anything else is."""
+    """Whether references are filled in there: not in paths, which are read before anything is resolved."""
     match path:
         case ("services" | "jobs", _, section, *_) if section in _FILLED_IN:
             return True
         case ("services" | "jobs", _, "uses" | "secrets" | "like", *_):
-            return True  # names, which other rules check
+            return True  # names, checked by other rules
         case ("services" | "jobs", _, "build", "args" | "secrets", *_) | ("services", _, "reload", "run", *_):
             return True
         case ("infra", _, option, *_):
@@ -693,7 +693,7 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
 
 
 def _is_public(path: Path) -> bool:
-    """Whether anybody sees what stands there: in labels, in addresses, in names of images."""
+    """Whether the value becomes visible to anybody: in labels, addresses or image names."""
     match path:
         case ("services", _, "route", *rest):
             return "plugins" not in rest
@@ -718,7 +718,7 @@ def _attributes(scope: Scope, name: str) -> frozenset[str]:
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text in a model that devenv fills in, with its path: verbatim parts are none of ours."""
+    """Every text in a model, with its path, except in fragments, which are passed on verbatim."""
     match value:
         case str():
             yield path, value

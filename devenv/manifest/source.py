@@ -1,4 +1,4 @@
-"""YAML text to plain values that remember where they were written.
+"""Parses YAML text to plain values, with the line and column of each.
 
 Scalars follow YAML 1.2: `on`, `22:22` and `2024-01-01` stay text. Duplicate keys, custom tags,
 and alias bombs are refused rather than guessed at.
@@ -16,7 +16,7 @@ from devenv.errors import ManifestInvalid, Problem
 
 MAX_VALUES = 500_000  # after aliases are expanded
 MAX_DEPTH = 40
-RESET = ("!reset", "!override")  # Compose's tags, which come to the same here
+RESET = ("!reset", "!override")  # Compose's tags, which mean the same here
 
 Path = tuple[str | int, ...]
 
@@ -27,7 +27,7 @@ class Written:
     text: str
 
     def __repr__(self) -> str:
-        return self.text  # what is told apart by its repr, as fingerprints are, tells `1.1` from `1.10`
+        return self.text  # fingerprints hash the repr, and so distinguish `1.1` from `1.10`
 
 
 class WrittenFloat(Written, float):
@@ -41,7 +41,7 @@ class WrittenFloat(Written, float):
 
 
 class WrittenInt(Written, int):
-    """A whole number that is written in another way than its digits, such as `+15005550006` or `-0`."""
+    """A whole number whose text is not its decimal form, such as `+15005550006` or `-0`."""
 
     def __new__(cls, text: str) -> WrittenInt:
         """The number, which keeps its text."""
@@ -66,7 +66,7 @@ class Source:
     marks: dict[Path, tuple[int, int]] = field(repr=False)
 
     def problem(self, path: Path, message: str, suggestion: str = "") -> Problem:
-        """A problem at `path`, or at the nearest thing around it that was really written."""
+        """A problem at `path`, or at the nearest parent that is in the file."""
         nearest = path
         while nearest and nearest not in self.marks:
             nearest = nearest[:-1]
@@ -83,7 +83,7 @@ def dotted(path: Path) -> str:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The C loader, with YAML 1.2's idea of what is not text."""
+    """The C loader, with YAML 1.2's rules for which scalars are not text."""
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -103,7 +103,7 @@ for _kind, (_pattern, _first) in _SCALARS.items():
 
 
 def read(text: str, *, file: str) -> Source:
-    """Parse one YAML document. Raises `ManifestInvalid` with every problem of form."""
+    """Parse a YAML document. Raises `ManifestInvalid` with every syntax problem."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise _refused(file, "a NUL byte", "this is not a text file", line)
@@ -139,7 +139,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]
     suggestion = ""
     if text.splitlines()[line - 1 : line] and "\t" in text.splitlines()[line - 1][:column]:
         suggestion = "indent with spaces, not tabs"
-    elif "nesting depth" in problem:  # newer parsers count for themselves
+    elif "nesting depth" in problem:  # newer parsers have a limit of their own
         problem, suggestion = "nested too deeply", f"{MAX_DEPTH} levels are the limit"
     elif "mapping values are not allowed" in problem:
         suggestion = "is a line above indented differently, or a value with ': ' in want of quotes?"
@@ -147,12 +147,12 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]
 
 
 def _bomb(root: yaml.Node) -> yaml.Node | None:
-    """The innermost node that has too many values once its aliases are written out."""
+    """The innermost node with too many values once aliases are expanded, or None."""
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node) -> int:
         if id(node) not in sizes:
-            sizes[id(node)] = MAX_VALUES + 1  # for an alias to what it stands in
+            sizes[id(node)] = MAX_VALUES + 1  # for an alias to a node that contains it
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
         return sizes[id(node)]
 
@@ -177,14 +177,14 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def _whole(text: str) -> int | str:
-    if len(text) >= 20:  # nobody counts that far: a serial number
+    if len(text) >= 20:  # too long for a count: a serial number
         return text
     number = int(text)
     return number if str(number) == text else WrittenInt(text)
 
 
 class _Reader:
-    """Walks the node graph once: values out, marks and problems kept."""
+    """Walks the node graph once: returns values, collects marks and problems."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -243,7 +243,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         text, kind = node.value, node.tag.removeprefix(_TAG)
-        if "\0" in text:  # no variable, path or word can hold one
+        if "\0" in text:  # no variable, path or argument can contain one
             self._problem(node, path, "a NUL byte cannot stand in a text")
             return None
         if kind in _SCALARS and not _SCALARS[kind][0].match(text):  # `!!int abc`

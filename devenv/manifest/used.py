@@ -1,4 +1,4 @@
-"""What a manifest really says: every field that was written, with its place."""
+"""The fields that a manifest sets, with their paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devenv.manifest.source import dotted
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A field of a model that was written, and where: `services.orders.health.http`."""
+    """A field that a manifest sets, and its path: `services.orders.health.http`."""
 
     model: str
     field: str
@@ -22,7 +22,7 @@ class Used:
 
 
 def used(manifest: Manifest) -> Iterator[Used]:
-    """Every written field, in the order of the models."""
+    """Every field that is set, in the order of the models."""
     return _used(manifest, ())
 
 

@@ -1,4 +1,4 @@
-"""Versions: what an image's tag says, and conditions such as `<18`."""
+"""Versions in image tags, and conditions on them such as `<18`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Version = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Supported:
-    """The versions that a kind runs, and how the tags of images say them.
+    """The versions that a kind supports, and how to read them from image tags.
 
-    `oldest`: name of an image whose tags begin with the server's version -> the first version that works;
-    the kind's own image comes first. `tag`: where in other tags the version stands, as in `0.8.0-pg16`.
+    `oldest`: an image whose tags begin with the server's version -> the oldest supported version; the kind's
+    own image comes first. `tag`: a pattern whose group is the version in other tags, as in `0.8.0-pg16`.
     """
 
     oldest: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
 
     def version_of(self, image: str) -> str:
-        """The server's version by the image's tag; empty when it does not say."""
+        """The server's version according to the image's tag, or ""."""
         name, tag = name_and_tag(image)
         if self.tag and (match := re.search(self.tag, tag, re.IGNORECASE)):
             return match[1]
         return tag if name in self.oldest and numbers(tag) else ""
 
     def needed(self, version: str, image: str = "") -> str:
-        """The oldest version that works, when this one is older; else empty."""
+        """The oldest supported version if this one is older, else ""."""
         own = next(iter(self.oldest.values()), "")
         oldest = self.oldest.get(name_and_tag(image)[0], own)
         return oldest if oldest and matches(version, f"<{oldest}") else ""
@@ -44,7 +44,7 @@ _CONDITION = re.compile(r"^(<=|>=|<|>|=)\s*(.+)$")
 
 
 def is_condition(text: str) -> bool:
-    """Whether versions can be compared with it: `<18`."""
+    """Whether the text is a condition on versions, such as `<18`."""
     parts = _CONDITION.match(text)
     return bool(parts and numbers(parts[2]))
 

@@ -13,7 +13,7 @@ from devenv.manifest.source import Path
 
 
 def model_at(path: Path, root: type[BaseModel] = Manifest) -> type[BaseModel] | None:
-    """The model of the mapping at `path`; steps that are not a field are pydantic's own and skipped."""
+    """The model of the mapping at `path`; skips steps of pydantic's own that are no fields."""
     models: list[Any] = [root]
     for part in path:
         next_models = [step for annotation in models for step in _step(annotation, part)]

@@ -1,1 +1,1 @@
-"""What to do: steps with their causes, decided from a Stack and what was observed. Pure and printable."""
+"""Decides what to do: steps with causes, from a Stack and the observed units. Pure and printable."""

@@ -1,4 +1,4 @@
-"""Which backend a command uses, and why: a pure function, decided once and before anything is asked."""
+"""Chooses the backend of a command, with the reason: a pure function, called before any backend is asked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ DEFAULT = "compose"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A backend, and why: nothing where it was asked for, or is only the default."""
+    """A backend, and the reason: "" where the user asked for it, or where it is the default."""
 
     backend: str
     reason: str = ""
 
 
 def choose(*, flag: str = "", environment: str = "", manifest: str = "", last: str = "") -> Choice:
-    """The backend that was asked for, else the manifest's, else the one in use, else Compose.
+    """The backend the user asked for, else the manifest's, else the one in use, else Compose.
 
-    Commands about what runs leave `manifest` out: they look where the stack is, whatever it says now.
+    Commands about running units leave `manifest` out: they look where the stack runs, whatever it says now.
     """
     candidates = (
         (flag, ""),

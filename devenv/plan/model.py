@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Op(StrEnum):
-    """Everything a plan can ask for."""
+    """The operations of a plan."""
 
     START = "start"
     SAVE = "save"
@@ -27,11 +27,11 @@ class Op(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do to one unit (or image, backend, or the stack), after others, for a reason.
+    """One operation on a unit, an image, a backend or the stack, after other steps, for a reason.
 
-    `units`: for `prepare`, those that can be created already. `recreate`: for `apply`, replace what is
-    there. `id`: for `restart`, `remove` and `clear`, the backend's own name of the object, which only it
-    can read.
+    `units`: for `prepare`, the units that can be created already. `recreate`: for `apply`, replace the
+    container that exists. `id`: for `restart`, `remove` and `clear`, the backend's own name of the object;
+    only the backend can read it.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in an order that respects `after`. An empty plan prints as nothing."""
+    """Steps in an order that respects `after`. An empty plan prints nothing."""
 
     steps: tuple[Step, ...] = ()
 
@@ -65,18 +65,18 @@ class Plan:
         return bool(self.steps)
 
     def of(self, op: Op) -> list[Step]:
-        """The steps of one kind."""
+        """The steps with this operation."""
         return [step for step in self.steps if step.op is op]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedUnit:
-    """A unit as it was observed: `state` is the engine's word, `healthy` is None where nobody checks.
+    """A unit as the backend observed it. `state` is the engine's word; `healthy` is None without a check.
 
-    `id` is the backend's own name for it, `volumes` those of the volumes it keeps. `half_made`: a store whose
-    first start ended before it had done all that it does once, so that its data holds nothing of the user's.
-    `stand_in`: its image stands in for the real one, as on a machine without a registry. `serves`: service ->
-    paths, on the gateway. `detail` is what a person has to know beside the state.
+    `id` is the backend's own name for it, `volumes` are the backend's names of its volumes. `half_made`: the
+    first start of a store ended before its scripts did, so its data holds nothing of the user's. `stand_in`:
+    a stand-in image runs instead of the real one, as on a machine without a registry. `serves`: service ->
+    paths, on the gateway. `detail`: what people have to know beside the state.
     """
 
     unit: str
@@ -103,7 +103,7 @@ class ObservedUnit:
 
     @property
     def running(self) -> bool:
-        """Whether it has a process, be it paused or about to start again."""
+        """Whether it has a process; a paused or restarting unit counts."""
         return self.state in ("running", "restarting", "paused")
 
     @property
@@ -114,13 +114,13 @@ class ObservedUnit:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A read-only snapshot of what belongs to a checkout, found by label.
+    """A read-only snapshot of everything that carries a checkout's labels.
 
-    `down` says what of the backend itself has to be started first; nothing else is known then. `strays` are
-    what units have beside the one that counts. `taken` are ports of this machine that others hold;
-    `forwarded` those that are held for this stack, None where the backend publishes ports by itself.
-    `namespace` is where the stack was put before, `namespaces` are those of the cluster by the checkout that
-    made them.
+    `down`: why the backend itself has to be started first; then everything else is empty. `strays`: further
+    containers of a unit that already has one. `taken`: ports of this machine that other programs hold ->
+    who. `forwarded`: ports that devenv forwards for this stack, None where the backend publishes ports
+    itself. `namespace`: where the stack was deployed before. `namespaces`: the cluster's namespaces -> the
+    checkout that created them.
     """
 
     units: Mapping[str, ObservedUnit] = field(default_factory=dict)
@@ -137,9 +137,9 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Another place that this checkout's stack was brought up on, and what of it is there.
+    """Another backend that runs this checkout's stack, and the units observed there.
 
-    `unreachable` says why nothing of it is known.
+    `unreachable` says why nothing could be observed.
     """
 
     backend: str

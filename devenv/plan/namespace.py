@@ -1,4 +1,4 @@
-"""Which namespace a stack gets: a pure function, decided before resolving, as host ports are."""
+"""Picks the namespace of a stack: a pure function, called before resolving, as for host ports."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from devenv.stack.world import Outline
 
 
 def pick_namespace(outline: Outline, observed: Observed, checkout: str) -> str:
-    """The manifest's namespace, else where the stack is already, else its name.
+    """The manifest's namespace, else the one the stack is in already, else the stack's name.
 
-    Where another checkout made a namespace of that name, it is the name and the checkout's hash.
+    If another checkout created a namespace of that name, the checkout's hash is appended.
     """
     own = f"{outline.name}-{checkout[:6]}"
     if outline.namespace:

@@ -1,4 +1,4 @@
-"""What people have to know beside the plan, in lines: ports and namespaces that moved, files that changed."""
+"""Notes beside a plan, a line each: ports and namespaces that moved, files that changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def moved_ports(
     taken: Mapping[int, str],
     current: Mapping[Key, tuple[int, int]],
 ) -> list[str]:
-    """Ports that moved just now; of those that moved before it was said then."""
+    """A line for each port that moves now. Ports that moved in an earlier `up` were reported by that one."""
     return [
         f"{claim.wanted} is taken by {taken[claim.wanted]}: {claim.unit} is on {ports[claim.key]}"
         for claim in claims
@@ -32,13 +32,13 @@ def moved_ports(
 
 
 def refused_port(conflict: Conflict) -> str:
-    """What `plan` says of a port for which `up` would stop."""
+    """What `plan` prints for a port that `up` would refuse."""
     wanted = conflict.claim.wanted
     return f"{wanted} is taken by {conflict.owner}: {conflict.claim.unit} publishes it, and up would refuse"
 
 
 def ports_taken(conflicts: Sequence[Conflict], shown: str) -> DevenvError:
-    """The error for written-down ports that others hold; `shown` names the manifest."""
+    """The error for published ports that other programs hold; `shown` names the manifest."""
     lines = [f"{conflict.claim.wanted} is taken by {conflict.owner}" for conflict in conflicts]
     units = ", ".join(f"{conflict.claim.unit} publishes {conflict.claim.wanted}" for conflict in conflicts)
     return DevenvError(
@@ -50,13 +50,13 @@ def ports_taken(conflicts: Sequence[Conflict], shown: str) -> DevenvError:
 
 
 def moved_namespace(outline: Outline, observed: Observed, namespace: str) -> Iterator[str]:
-    """That another checkout has the namespace that is the stack's name, where that is so."""
+    """A line if another checkout has the namespace named after the stack."""
     if namespace not in (observed.namespace, outline.namespace, outline.name):
         yield f"another checkout has the namespace {outline.name}: this one is in {namespace}"
 
 
 def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[str, str]) -> Iterator[str]:
-    """What changed and counts only for new data, where a store has some, and the ways out."""
+    """A line for each store with data whose changed options apply only to new data."""
     for unit in stack.units:
         current = observed.units.get(unit.name)
         if unit.data is None or current is None or current.stack != stack.id:
@@ -86,7 +86,7 @@ def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
 def changed_files(
     stack: Stack, before: Mapping[str, Contents], now: Mapping[BuildKey, Contents]
 ) -> dict[str, str]:
-    """Image -> which files make a new one necessary, as far as it is known what went into the last."""
+    """Image -> which files changed since the last build, if that build is on record."""
     causes = {}
     for unit in stack.units:
         if unit.build is None:
@@ -101,5 +101,5 @@ def changed_files(
 
 
 def build_key(build: Build) -> str:
-    """A build's context and Dockerfile in one word."""
+    """A build's context and Dockerfile as one string."""
     return f"{build.context}:{build.dockerfile}"

@@ -1,6 +1,6 @@
-"""How far each backend honours what a manifest says: the same, emulated, or lost, and why.
+"""How far each backend supports the fields of a manifest: the same, emulated, or lost, and why.
 
-Renderers declare it field by field (`render/*/parity.py`); this puts it beside what is really used.
+Renderers declare it field by field (`render/*/parity.py`); `report` selects the fields a manifest uses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:  # pydantic comes with it, and declaring needs none
+if TYPE_CHECKING:  # it imports pydantic, which declarations do not need
     from devenv.manifest.used import Used
 
 Level = Literal["same", "emulated", "lost"]
@@ -18,7 +18,7 @@ LEVELS: tuple[Level, ...] = ("same", "emulated", "lost")
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """How far a field is honoured, and why not wholly."""
+    """How far a field is supported, and why not fully."""
 
     level: Level = "same"
     reason: str = ""
@@ -31,30 +31,30 @@ Fields = Mapping[str, Mapping[str, Support]]
 
 
 def emulated(reason: str) -> Support:
-    """Honoured in another way than the backend's own."""
+    """Supported, but by other means than the backend's own."""
     return Support("emulated", reason)
 
 
 def lost(reason: str) -> Support:
-    """Not honoured."""
+    """Not supported."""
     return Support("lost", reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing a manifest says, and what becomes of it on each backend."""
+    """A field of a manifest, and how far each backend supports it."""
 
     path: str
     support: Mapping[str, Support]
 
     @property
     def worst(self) -> Level:
-        """The lowest of its levels."""
+        """The lowest level among the backends."""
         return max((support.level for support in self.support.values()), key=LEVELS.index)
 
 
 def report(used: Iterable[Used], declared: Mapping[str, Fields]) -> list[Row]:
-    """A row for everything the manifest says that a backend acts on; `declared` is backend -> fields."""
+    """A row for every used field that concerns the backends; `declared` is backend -> fields."""
     return [
         Row(use.path, {backend: fields[use.model][use.field] for backend, fields in declared.items()})
         for use in used

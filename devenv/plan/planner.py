@@ -12,9 +12,9 @@ from devenv.stack.model import Stack, Unit, differences, outdated
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What was asked for: units by name, or all; new images even where nothing changed.
+    """What the user asked for. `names`: these units, or all; `rebuild`: build images even if nothing changed.
 
-    `carry`: bring along what the stores hold on the backend that is left.
+    `carry`: copy the stores' data from the backend that the stack leaves.
     """
 
     names: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a plan depends on beside the stack. `changes`: image -> why it is built, where that is known."""
+    """What a plan depends on besides the stack. `changes`: image -> why it has to be built, if known."""
 
     backend: str
     observed: Observed
@@ -34,26 +34,26 @@ class Situation:
 
 
 def select(stack: Stack, names: Collection[str]) -> list[Unit]:
-    """The units that `up` is about, in starting order: the named ones with all they need, or all."""
+    """The units that `up` starts, in starting order: the named ones with everything they need, or all."""
     if names:
         return closure(stack, names)
     return [unit for unit in ordered(stack) if not unit.manual]
 
 
 def plan_up(stack: Stack, situation: Situation, intent: Intent) -> Plan:
-    """Everything between what was observed and the stack, ready."""
+    """The steps from the observed units to the stack, up and ready."""
     return _Planner(stack, situation, intent).plan(select(stack, intent.names))
 
 
 def plan_run(stack: Stack, situation: Situation, name: str) -> Plan:
-    """What a one-off run of a unit needs: all that it uses, ready, and its own image."""
+    """The steps before a one-off run of a unit: everything it needs, ready, and its own image."""
     unit = stack.unit(name)
     needs = closure(stack, [need.unit for need in unit.needs])
     return _Planner(stack, situation, Intent()).plan(needs, images=[unit], only=True)
 
 
 def plan_restart(units: Collection[ObservedUnit]) -> Plan:
-    """Restart units that were observed, all at once, and wait until they are ready again."""
+    """Restart observed units, all at once, and wait until they are ready."""
     steps: list[Step] = []
     for unit in units:
         number = len(steps) + 1
@@ -65,7 +65,7 @@ def plan_restart(units: Collection[ObservedUnit]) -> Plan:
 
 
 def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozenset[str]:
-    """The images whose presence the plan depends on: none where everything is as it should be."""
+    """The images whose presence the plan depends on; none if every unit is up to date and ready."""
     units = select(stack, intent.names)
     planner = _Planner(stack, situation, intent)
     if intent.rebuild or any(planner.stale(unit) or planner.unready(unit) for unit in units):
@@ -74,7 +74,7 @@ def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozens
 
 
 def ready(unit: Unit, current: ObservedUnit) -> bool:
-    """Whether a unit that was observed is up, or has done what it is for."""
+    """Whether an observed unit is running and healthy, or for a one-shot: has succeeded."""
     if unit.one_shot:
         return current.state == "exited" and current.exit_code == 0
     return current.state == "running" and current.healthy is not False
@@ -82,7 +82,7 @@ def ready(unit: Unit, current: ObservedUnit) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Stale:
-    """Why a unit is applied, and whether what is there is replaced."""
+    """Why a unit is applied, and whether its container is replaced."""
 
     cause: str
     recreate: bool = False
@@ -99,7 +99,7 @@ class _Planner:
         self._loads: dict[str, int] = {}
 
     def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), only: bool = False) -> Plan:
-        """Steps that bring `units` up, and the images of others. `only`: leave everything else alone."""
+        """Steps that start `units`, and provide the images of others. `only`: leave all other units alone."""
         stale = {unit.name: reason for unit in units if (reason := self.stale(unit))}
         builds = self._builds([*units, *images], needed=bool(stale or images))
         for unit in units:
@@ -124,7 +124,7 @@ class _Planner:
         return Plan(tuple(self.steps))
 
     def stale(self, unit: Unit) -> _Stale | None:
-        """Why a unit has to be applied; None where it need not."""
+        """Why a unit has to be applied, or None."""
         current = self._current.get(unit.name)
         if current is None:
             return _Stale("not found")
@@ -143,7 +143,7 @@ class _Planner:
         return _Stale(cause, recreate=unit.one_shot)
 
     def unready(self, unit: Unit) -> bool:
-        """Whether a unit is there as it should be, but not ready yet."""
+        """Whether a unit exists, but is not ready yet."""
         return unit.name in self._current and not ready(unit, self._current[unit.name])
 
     def _unit(self, unit: Unit, reason: _Stale | None, prepared: list[int], built: Mapping[str, int]) -> None:
@@ -183,7 +183,7 @@ class _Planner:
         return [self._add(Op.START, self.situation.backend, down, [])] if down and needed else []
 
     def _move(self, start: list[int]) -> list[int]:
-        """What becomes of the stack on the backend that is left: its data saved, everything stopped."""
+        """Save the data on the backend that the stack leaves, and stop its units there."""
         elsewhere = self.situation.elsewhere
         if elsewhere is None or not elsewhere.observed.units:
             return []
@@ -204,7 +204,7 @@ class _Planner:
         return [self._add(Op.REMOVE, name, cause, [], id=id) for name, cause, id in removals]
 
     def _clear(self, units: list[Unit], after: list[int]) -> list[int]:
-        """Remove stores whose data was left half made, and that data: it was never complete."""
+        """Remove stores with half-made data, and that data: it was never complete."""
         half_made = [store for unit in units if (store := self._current.get(unit.name)) and store.half_made]
         cause = "its first start did not finish: the data is half made"
         return [self._add(Op.CLEAR, store.unit, cause, after, id=store.id) for store in half_made]
@@ -214,7 +214,7 @@ class _Planner:
         return self._add(Op.PREPARE, self.stack.name, cause, after, units=units)
 
     def _forward(self, after: list[int]) -> None:
-        """Ports of this machine that lead nowhere, where that is the backend's to do."""
+        """Forward ports of this machine, on a backend that does not publish them itself."""
         if self.observed.forwarded is None:
             return
         wanted = {port.host for unit in self.stack.units for port in unit.ports if port.host}
@@ -241,7 +241,7 @@ class _Planner:
         return number
 
     def _minimal(self, after: set[int]) -> set[int]:
-        """Without steps that another one of these comes after anyway."""
+        """Without the steps that another of these steps comes after anyway."""
         implied: set[int] = set()
         todo = list(after)
         while todo:
@@ -252,12 +252,12 @@ class _Planner:
 
 
 def stores(stack: Stack) -> list[Unit]:
-    """The units that keep something, whether it can be carried or not."""
+    """The units that keep data, whether it can be carried or not."""
     return [unit for unit in stack.units if unit.volumes or (unit.dump and unit.load)]
 
 
 def carried(stack: Stack, elsewhere: Elsewhere) -> list[Unit]:
-    """The stores whose data `--with-data` brings along."""
+    """The stores whose data `--with-data` copies."""
     running = elsewhere.observed.units
     return [
         unit
@@ -267,7 +267,7 @@ def carried(stack: Stack, elsewhere: Elsewhere) -> list[Unit]:
 
 
 def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
-    """What `--with-data` does not bring along, and why, a line each."""
+    """A line for each store whose data `--with-data` does not copy, with the reason."""
     if elsewhere is None:
         return []
     notes = []
@@ -285,7 +285,7 @@ def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
 
 
 def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
-    """What makes a container stale, and what of it a store's data does not take up."""
+    """What makes a container stale, and which of the changes do not reach a store's existing data."""
     changed, outdated_names = differences(old, new), outdated(old, new)
     if changed or not outdated_names:
         yield f"{' and '.join(changed) or 'everything'} changed"

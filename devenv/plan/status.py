@@ -1,4 +1,4 @@
-"""What a unit is to a person: its state in a word, its URLs, the page to open first. Pure."""
+"""A unit for display: its state in a word, its URLs, the page to open first. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLES = ("infra", "setup", "job", "service", "")
 
 @dataclass(frozen=True, slots=True)
 class UnitStatus:
-    """One unit as terminal, JSON and web pages show it. `ports`: name -> port of this machine."""
+    """A unit as terminal, JSON and web pages show it. `ports`: name -> port of this machine."""
 
     name: str
     kind: str
@@ -34,12 +34,12 @@ class UnitStatus:
 
     @property
     def url(self) -> str:
-        """The page to open for it; empty where it has none."""
+        """The page to open for it, or ""."""
         return self.pages[0][1] if self.pages else ""
 
 
 def statuses(observed: Observed) -> list[UnitStatus]:
-    """Every unit, stores first, as people read it."""
+    """Every unit, stores first."""
     routes: dict[str, tuple[str, ...]] = {}
     for unit in observed.units.values():
         routes |= unit.serves
@@ -48,7 +48,7 @@ def statuses(observed: Observed) -> list[UnitStatus]:
 
 
 def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
-    """One unit, and the gateway's paths that lead to it."""
+    """A unit's status; `routes` are the gateway's paths that lead to it."""
     up = unit.running
     ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items()}
     scheme = "http://" if unit.gateway else ""
@@ -70,7 +70,7 @@ def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
 
 
 def state(unit: ObservedUnit) -> str:
-    """A unit's state in a word."""
+    """A unit's state in a word, for display."""
     if unit.one_shot and unit.state == "exited" and unit.exit_code == 0:
         return "done"
     if unit.state == "exited":
@@ -81,7 +81,7 @@ def state(unit: ObservedUnit) -> str:
 
 
 def as_it_should_be(unit: ObservedUnit) -> bool:
-    """Whether a unit that was started runs, or did what it is for. A failed change counts as not."""
+    """Whether a unit is running and not unhealthy, or a one-shot has not failed. False if a change failed."""
     if unit.detail:
         return False
     if unit.one_shot:
@@ -100,7 +100,7 @@ def front_page(observed: Observed) -> str:
 
 
 def front_page_of(stack: Stack, names: Collection[str]) -> str:
-    """The same for the named units of a stack that has just come up."""
+    """The same, for the named units of a stack that has just started."""
     units = [unit for unit in stack.units if unit.name in names]
     gateway = next((unit for unit in units if stack.gateway and unit.name == stack.gateway.unit), None)
     port = gateway.ports[0].host or 0 if gateway else 0

@@ -1,4 +1,4 @@
-"""Stack to text: pure, and the same stack gives the same bytes."""
+"""Renderers turn a stack into text: pure, and the same stack gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class Renderer(Protocol):
-    """What every renderer's module has."""
+    """The functions of a renderer's module."""
 
     def render(self, stack: Stack, source: Source) -> Bundle:
         """The bundle. Raises `KeyError` for a secret without a value, `UsageError` for what does not fit."""
         ...
 
     def aspects(self, stack: Stack, unit: Unit) -> Any:
-        """What makes a unit stale on this renderer's backends alone."""
+        """What makes a unit stale on this renderer's backends only."""
         ...
 
     def project_files(self, stack: Stack) -> Collection[str]:
@@ -28,7 +28,7 @@ class Renderer(Protocol):
         ...
 
     def override_names(self, stack: Stack) -> Collection[str]:
-        """Infra kinds for which overrides are read."""
+        """Infra kinds whose overrides have to be read."""
         ...
 
 
@@ -39,7 +39,7 @@ RENDERERS: Mapping[str, str] = {
 
 
 def renderer(name: str) -> Renderer:
-    """The renderer of that name, imported when it is asked for."""
+    """The renderer of that name, imported on demand."""
     return cast(Renderer, import_module(RENDERERS[name]))
 
 
@@ -52,4 +52,4 @@ DECLARED: Mapping[str, Callable[[], Fields]] = {
     "minikube": _fields("kubernetes"),
     "kube": _fields("kubernetes"),
 }
-"""Backend -> what its renderer does with every field, imported when asked for."""
+"""Backend -> how its renderer supports every field, imported on demand."""

@@ -25,9 +25,9 @@ class Bundle:
 class Source:
     """What rendering needs besides the stack, as values.
 
-    `root` leads from the bundle's folder to the project and `folder` back. `files` are contents by path in
-    the project, `recipes` what builders go by, `overrides` fragments of objects by infra kind and then by
-    kind of object. `registry` is put before the names of images that are built.
+    `root` is the path from the bundle's folder to the project, `folder` the path back. `files` are contents
+    by path in the project, `recipes` Dockerfiles and ignore files by build, `overrides` fragments by infra
+    kind and then by kind of object. `registry` prefixes the names of built images.
     """
 
     root: str = "../.."
@@ -56,7 +56,7 @@ _RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "nul
 
 
 def _style(value: str) -> str | None:
-    """How a text is written so that every reader, of YAML 1.1 or 1.2, takes it for that very text."""
+    """A style in which parsers of YAML 1.1 and 1.2 both read the value as this text."""
     if "\n" in value and not value[0].isspace() and value.replace("\n", "").replace("\t", "").isprintable():
         return "|"
     if _WORD.match(value) and value.lower() not in _RESERVED:
@@ -65,7 +65,7 @@ def _style(value: str) -> str | None:
 
 
 _Dumper.add_representer(str, _text)
-# Numbers that remember how they were written are numbers where they are not asked for their text.
+# Numbers that keep their text (`Written`) are rendered as plain numbers.
 _Dumper.add_multi_representer(float, lambda dumper, number: dumper.represent_float(float(number)))
 _Dumper.add_multi_representer(int, lambda dumper, number: dumper.represent_int(int(number)))
 

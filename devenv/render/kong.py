@@ -1,7 +1,7 @@
 """Routes, plugins and consumers as Kong's declarative configuration, format 3.0.
 
-Only what both Kong's and decK's schemas accept is written, and `strip_path` and `preserve_host` always
-stand there in so many words: native Kong and its ingress controller have opposite defaults.
+Only fields that both Kong's and decK's schemas accept are written. `strip_path` and `preserve_host` are
+always explicit: native Kong and its ingress controller have opposite defaults.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from devenv.render.bundle import to_yaml
 from devenv.stack import text
 from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
 
-_KEYS = ("name", "username", "id")  # what Kong calls its entities by
+_KEYS = ("name", "username", "id")  # fields that identify Kong's entities
 
 
 def kong_yml(stack: Stack, secrets: Mapping[str, str]) -> str:
-    """The gateway's configuration as text, with its secrets in it."""
+    """The gateway's configuration as text, with the values of its secrets."""
     assert stack.gateway is not None
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml; change the routes there.\n"
     return head + to_yaml(_revealed(declarative(stack.gateway, stack.domain), secrets))
 
 
 def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
-    """The gateway's configuration, with texts that are still sealed."""
+    """The gateway's configuration, with texts still sealed."""
     services = dict.fromkeys(route.service for route in gateway.routes)
     document: dict[str, Any] = {
         "_format_version": "3.0",
@@ -49,7 +49,7 @@ def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
 
 def _route(route: Route, index: int) -> dict[str, Any]:
     entity: dict[str, Any] = {
-        # No service's name has a dot in it, so none is the name of another's route.
+        # A service's name has no dot, so it never equals the name of another service's route.
         "name": f"{route.service}.{index + 1}" if index else route.service,
         "protocols": ["http", "https"],
         "paths": [route.path],
@@ -66,7 +66,7 @@ def _route(route: Route, index: int) -> dict[str, Any]:
 
 
 def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
-    defaults = {"rate-limiting": {"policy": "local"}}  # the only one that needs no store
+    defaults = {"rate-limiting": {"policy": "local"}}  # the only policy that needs no store
     return [
         {"name": plugin.name}
         | ({"config": config} if (config := defaults.get(plugin.name, {}) | {**plugin.config}) else {})
@@ -94,7 +94,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
 
 
 def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """The user's own configuration over ours: entities of one name join, others are added."""
+    """Our configuration with the user's merged in: entities of the same name are merged, others are added."""
     merged = dict(document)
     for key, value in extra.items():
         if not isinstance(value, list):
@@ -114,7 +114,7 @@ def _merged(document: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any
 
 
 def _same(first: Any, second: Any) -> bool:
-    """Whether two entities are one. Plugins may repeat: their name says what they are, not who."""
+    """Whether two entities are the same. Plugins may repeat: their name is a type, not an identity."""
     if (
         not (isinstance(first, Mapping) and isinstance(second, Mapping))
         or "config" in first

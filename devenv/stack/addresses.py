@@ -1,4 +1,4 @@
-"""Addresses that were typed for another namespace, and will lead nowhere in this one."""
+"""Finds addresses for another namespace, which lead nowhere in the stack's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devenv.stack.text import join, masked
 
 
 def lost_addresses(stack: Stack) -> list[str]:
-    """What to say of every `orders.default` in a stack that is not in `default`, where Compose answers it."""
+    """A line for every `orders.default` in a stack outside `default`. On Compose such an address works."""
     if stack.namespace == "default":
         return []
     names = "|".join(re.escape(unit.name) for unit in stack.units)

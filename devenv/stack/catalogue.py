@@ -1,7 +1,7 @@
 """The infra kinds, read from Compose files: ours in `compose/`, a project's own in its `infra/`.
 
-A kind is data: options with defaults, what is injected into whoever uses it, and the services that
-make it up. Nothing here knows any kind by name.
+A kind is data: options with defaults, the variables injected into its users, and its services. No code
+here depends on a particular kind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Kind:
 
     @property
     def block(self) -> Block:
-        """What stands under `x-devenv`."""
+        """The content of `x-devenv`."""
         return self.file.block
 
     @property
@@ -42,7 +42,7 @@ class Kind:
         return self.block.options
 
     def of_version(self, version: str) -> KindFile:
-        """The file as this version wants it."""
+        """The file with the changes for this version."""
         changes = [
             change.services
             for condition, change in self.block.versions.items()
@@ -51,7 +51,7 @@ class Kind:
         return self.with_changes(changes) if changes else self.file
 
     def with_changes(self, changes: Iterable[Mapping[str, Any]]) -> KindFile:
-        """The file with other services laid over its own. Raises pydantic's `ValidationError`."""
+        """The file with changes merged into its services. Raises pydantic's `ValidationError`."""
         raw = self.raw
         for change in changes:
             raw = merge(raw, {"services": change})
@@ -59,12 +59,12 @@ class Kind:
 
     @cached_property
     def supported(self) -> Supported:
-        """The versions that it runs."""
+        """The versions that it supports."""
         return Supported(self.block.oldest, self.block.tag)
 
     @cached_property
     def facts(self) -> rules.Kind:
-        """What the manifest's rules check against."""
+        """The facts that the manifest's rules check against."""
         part = self.block.part
         services = self.file.services.values()
         return rules.Kind(
@@ -81,9 +81,9 @@ class Kind:
 
 
 class Catalogue(Mapping[str, Kind]):
-    """Kinds by name; a file is read when its kind is first asked for.
+    """Kinds by name; a kind's file is parsed on first access.
 
-    `files`: name -> the path of its file, as people know it.
+    `files`: name -> the path of its file, for display.
     """
 
     def __init__(self, texts: Mapping[str, str], files: Mapping[str, str] | None = None) -> None:
@@ -120,7 +120,7 @@ class Catalogue(Mapping[str, Kind]):
         return kind
 
     def _uses(self, kind: Kind) -> Iterator[rules.Finding]:
-        """What is wrong with a kind's use of others."""
+        """Findings about the kinds that this kind uses."""
         attributes: dict[str, frozenset[str]] = {}
         for index, use in enumerate(kind.block.uses):
             path: Path = ("x-devenv", "uses", index)
@@ -143,7 +143,7 @@ class Catalogue(Mapping[str, Kind]):
 
 
 class Facts(Mapping[str, rules.Kind]):
-    """The catalogue as the manifest's rules see it."""
+    """The facts of each kind, for the manifest's rules."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -171,7 +171,7 @@ def _type(default: Option) -> Literal["text", "list", "secret"]:
 
 
 def _kind(name: str, document: Source) -> Kind:
-    """The kind that a file describes. Raises `ManifestInvalid` with every problem."""
+    """The kind that a file describes. Raises `ManifestInvalid` with all its problems."""
     raw = document.value
     if not isinstance(raw, dict) or not isinstance(raw.get("x-devenv"), dict):
         message = "the file is empty" if raw is None else "is no kind: it has no x-devenv block"
@@ -190,7 +190,7 @@ def _kind(name: str, document: Source) -> Kind:
 
 
 def _problems_of_versions(kind: Kind, document: Source) -> Iterator[Problem]:
-    """What is wrong with the file once the changes for some versions are laid over it."""
+    """Problems of the file with the changes for each version merged in."""
     for condition, change in kind.block.versions.items():
         where: Path = ("x-devenv", "versions", condition)
         try:

@@ -1,4 +1,4 @@
-"""What a store makes of its options while its data is new, and what it still does once there is some."""
+"""Which options a store applies only to new data, and how half-made data is detected."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def data_of(
 
 
 def guarded(unit: Unit, scripts: str) -> Unit:
-    """A store whose data tells when it is half made, where scripts of the project run while it is new.
+    """The store with a mark in its data while scripts of the project run, so that half-made data is detected.
 
-    A file lies in the data from before the first script until after the last. Where it still lies once the
-    check can come in, the first start ended in between. Data that is older than this has no such file.
+    The mark is a file, created before the first script and deleted after the last. If it still exists when
+    the check can run, the first start ended in between. Data from before this feature has no mark.
     """
     runs = any(file.target.startswith(f"{scripts}/") for file in unit.files)
     if not (scripts and runs and unit.data and unit.probe and unit.volumes):
@@ -56,7 +56,7 @@ def guarded(unit: Unit, scripts: str) -> Unit:
 
 
 FIRST, LAST = "000000-devenv-begin.sh", "zz-devenv-end.sh"
-"""Before and after all others, in the order of bytes and in that of a language."""
+"""Sort before and after all others, in byte order and in the order of any locale."""
 
 
 def _script(target: str, content: str) -> File:
@@ -64,7 +64,7 @@ def _script(target: str, content: str) -> File:
 
 
 def _files_of(option: str, service: Service, files: Sequence[File]) -> Iterator[tuple[str, str]]:
-    """The files of the project that an option names, with their digests."""
+    """The files of the project that an option names, with digests."""
     folders = [folder for folder, reference in service.files.items() if reference == f"${{{option}}}"]
     for file in files:
         if any(file.target.startswith(f"{folder}/") for folder in folders):

@@ -1,4 +1,4 @@
-"""What a Dockerfile says of the image that it makes, read without building it."""
+"""Facts about an image, read from its Dockerfile without building."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _SHELL_LESS = re.compile(
 
 
 def has_shell(image: str) -> bool:
-    """Whether there may be an `sh` in an image; only of images known to have none is it denied."""
+    """Whether an image may have an `sh`: False only for images known to have none."""
     return not _SHELL_LESS.match(image.removeprefix("docker.io/"))
 
 
 def base_image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> str:
-    """The image that the last stage, or the target, is made from in the end; "" where that is not said."""
+    """The base image of the target, or of the last stage, followed through earlier stages; "" if unknown."""
     stages: dict[str, str] = {}
     last = ""
     values: dict[str, str] = {}
@@ -33,13 +33,13 @@ def base_image(dockerfile: str, target: str | None = None, args: Mapping[str, st
                 lambda match: values.get(match[1] or match[3]) or match[2] or "", stage[1]
             )
     image = stages.get((target or last).lower(), "")
-    for _ in stages:  # a stage may stand on an earlier one
+    for _ in stages:  # a stage may be based on an earlier one
         image = stages.get(image.lower(), image)
     return image
 
 
 def _instructions(dockerfile: str) -> Iterator[str]:
-    """Whole instructions, without comments and without the texts that are part of them."""
+    """Instructions as single lines, without comments and here-documents."""
     joined, end = "", ""
     for line in dockerfile.splitlines():
         text = line.strip()

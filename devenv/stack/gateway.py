@@ -1,4 +1,4 @@
-"""The manifest's routes, plugins and consumers as the gateway's part of a stack."""
+"""Turns the manifest's routes, plugins and consumers into the stack's gateway."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from devenv.stack.text import Text, public
 from devenv.stack.view import View
 
 Fill = Callable[[str], Text]
-"""Puts values in the place of `${...}`."""
+"""Replaces each `${...}` by its value."""
 
 
 def gateway(
     manifest: models.Manifest, *, unit: str, fill: Fill, view: View, extra: Mapping[str, Any]
 ) -> Gateway:
-    """What the gateway `unit`, which has this view, serves."""
+    """The gateway that `unit`, which has this view, serves."""
     section = manifest.gateway
     return Gateway(
         unit=unit,
@@ -40,7 +40,7 @@ def _route(name: str, service: models.Service, route: models.Route, fill: Fill, 
         service=name,
         port=port,
         host="" if host == name else host,
-        # Kong compares letters as they are, and browsers send small ones.
+        # Kong compares case-sensitively, and browsers send lower case.
         hosts=tuple(public(fill(host), where).lower() for host in route.host),
         methods=tuple(method.upper() for method in route.methods),
         strip=route.strip,

@@ -22,7 +22,7 @@ def closure(stack: Stack, names: Iterable[str]) -> list[Unit]:
 def ordered(stack: Stack) -> list[Unit]:
     """All units, each after what it needs; otherwise in the stack's own order.
 
-    A cycle cannot come this far: the manifest's rules refuse it.
+    There are no cycles: the manifest's rules refuse them.
     """
     units = {unit.name: unit for unit in stack.units}
     done: dict[str, Unit] = {}

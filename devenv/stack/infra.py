@@ -1,4 +1,4 @@
-"""One infra thing of a stack: a kind of the catalogue with its options, and the units it becomes."""
+"""An infra of a stack: a kind of the catalogue with its options, and its units."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ LookUp = Callable[[str], Text]
 
 @dataclass(frozen=True)
 class Instance:
-    """A kind under a name, with every option decided.
+    """A kind under a name, with every option resolved.
 
-    `uses`: kinds that its own texts may name -> the instance, and the part of it that is used.
+    `uses`: a kind that its texts may refer to -> the instance, and the used part of it.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Instance:
     env: Mapping[str, Text] = field(default_factory=dict)
     uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
 
-    # -- what it is made of
+    # -- its definition
 
     @cached_property
     def file(self) -> KindFile:
-        """The kind's file as this version wants it."""
+        """The kind's file with the changes for this version."""
         return self.kind.of_version(self.version)
 
     @property
     def version(self) -> str:
-        """The version it runs: as written, as its image's tag says, or the kind's; empty when unknown."""
+        """Its version: as declared, as in its image's tag, or the kind's default; "" if unknown."""
         if self.declared.image and self.declared.version is None:
             return self.kind.supported.version_of(self.declared.image)
         version = self.options.get("version", "")
@@ -62,15 +62,15 @@ class Instance:
 
     @property
     def main(self) -> kindfile.Service:
-        """The service that the kind is about."""
+        """The service named after the kind."""
         return self.file.services[self.kind.name]
 
     def unit(self, service: str) -> str:
-        """What one of its services is called in the stack."""
+        """The unit name of one of its services."""
         return unit_name(service, kind=self.kind.name, name=self.name)
 
     def claims(self) -> Iterator[Claim]:
-        """The ports it would like to have on this machine."""
+        """The ports it asks for on this machine."""
         publish = self.declared.publish
         for key, service in self.file.services.items():
             for index, port in enumerate(service.ports):
@@ -81,13 +81,12 @@ class Instance:
                 number = wanted or port.published or port.target
                 yield Claim(self.unit(key), port.target, number, explicit=wanted is not None)
 
-    # -- what can be named
+    # -- its attributes
 
     def attribute(self, name: str, *, view: View, part: str = "") -> Text:
         """`url`, `host`, `password`, `public_url`, `port.admin`, `kibana.url` ... as text.
 
-        With `.json` behind it as JSON, a string or a list, which is YAML as well. Raises `KeyError` for what
-        the kind does not have.
+        With the suffix `.json`: as JSON, a string or a list. Raises `KeyError` for an unknown attribute.
         """
         if name.endswith(".json"):
             return self._json(name.removesuffix(".json"), view, part)
@@ -127,7 +126,7 @@ class Instance:
         return text.fill(self.kind.block.url, look_up)
 
     def _address(self, service: str, attribute: str, view: View) -> str:
-        """Where one of its services is reached."""
+        """Host, port or URL of one of its services."""
         if attribute.startswith("public_"):
             return self._address(service, attribute.removeprefix("public_"), view.outside)
         head, _, key = attribute.partition(".")
@@ -135,7 +134,7 @@ class Instance:
         return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[head]
 
     def _port(self, service: str, key: str = "") -> int:
-        """A port of a service by its name or number; the main one without either."""
+        """A port of a service by its name or number; the main one without a key."""
         gateway = self.kind.block.gateway
         if gateway is not None and service == self.kind.name and not key:
             return gateway.port
@@ -148,7 +147,7 @@ class Instance:
         value = self.options[name]
         if not isinstance(value, list):
             return text.fill(value, look_up)
-        return text.join(" ", value[int(key) : int(key) + 1] if key else value)  # an empty list has no first
+        return text.join(" ", value[int(key) : int(key) + 1] if key else value)  # "" for an empty list
 
     def _json(self, name: str, view: View, part: str) -> Text:
         items = self.options.get(name)
@@ -169,17 +168,17 @@ class Instance:
         return self._public(self.main.image, self._look_up(View()), "image")
 
     def injected(self, *, view: View, part: str = "") -> dict[str, Text]:
-        """The variables that whoever uses it gets."""
+        """The variables that its users get."""
         look_up = self._look_up(view, part)
         return {
             self._public(key, look_up, "env"): text.fill(value, look_up)
             for key, value in self.kind.block.env.items()
         }
 
-    # -- what it becomes
+    # -- its units
 
     def units(self, *, view: View, files: Files) -> list[Unit]:
-        """The units it becomes: the thing itself, then those beside it."""
+        """The units of its services."""
         return [self._unit(name, view, files) for name in self._running(view)]
 
     def setups(self, view: View) -> list[str]:
@@ -187,7 +186,7 @@ class Instance:
         return [self.unit(name) for name in self._running(view) if self.file.services[name].once is not None]
 
     def _running(self, view: View) -> list[str]:
-        """Its services, without the one-shots that have nothing to do."""
+        """Names of its services, without one-shots that have nothing to do."""
         return [name for name, service in self.file.services.items() if self._has_work(service, view)]
 
     def _has_work(self, service: kindfile.Service, view: View) -> bool:
@@ -256,7 +255,7 @@ class Instance:
             yield Port(port.name, port.target, view.ports.get((unit, port.target)), wishes[port.target])
 
     def _needs(self, key: str, view: View) -> Iterator[Need]:
-        """What it waits for: what it depends on, and what the kind uses; a one-shot for the main unit."""
+        """Its dependencies, and the kinds it uses; a one-shot without dependencies needs the main unit."""
         service = self.file.services[key]
         running = self._running(view)
         default = [self.kind.name] if service.once is not None else []
@@ -289,7 +288,7 @@ class Instance:
                 yield Link(label, self._address(key, f"url.{name}", view.outside))
 
     def _public(self, template: str, look_up: LookUp, key: str) -> str:
-        """A text without secrets, as anybody may see it."""
+        """A filled-in text. Raises `UsageError` if it contains a secret."""
         return text.public(_filled(template, look_up), f"infra.{self.name}.{key}")
 
     def _amount(self, parse: Callable[[Any], T], template: str | None, look_up: LookUp, key: str) -> T | None:
@@ -304,7 +303,7 @@ class Instance:
 
 
 def variable(name: str) -> str:
-    """A name as it appears in an environment variable."""
+    """A name in the form of an environment variable."""
     return name.upper().replace("-", "_")
 
 
@@ -325,7 +324,7 @@ def _words(command: Sequence[str] | None, look_up: LookUp) -> tuple[Text, ...] |
 
 
 def _quoted(value: Text) -> Text:
-    """A text as a string of JSON."""
+    """A text as a JSON string."""
     inside = (
         json.dumps(part)[1:-1] if isinstance(part, str) else replace(part, place="json")
         for part in text.parts(value)

@@ -1,7 +1,7 @@
 """The shape of a kind's file: a Compose file's services, and the `x-devenv` block on top.
 
-Compose's short forms become its long ones here, so that nothing behind has to know both. What Compose
-can say and a kind cannot is refused. Texts may hold `${...}`, and stay as written until they are filled.
+Compose's short forms become its long ones here, so that later code handles one form only. Compose features
+that a kind cannot use are refused. Texts may contain `${...}`, which is filled in later.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Model(models.Model):
     @model_validator(mode="before")
     @classmethod
     def _without_extensions(cls, value: Any) -> Any:
-        return value  # `x-once` and `x-files` are ours: another `x-` is a slip
+        return value  # `x-once` and `x-files` are ours: any other `x-` key is a mistake
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:
-    """What is wrong with a value, and what to write instead."""
+    """The error for a wrong value, with a hint what to write instead."""
     text = f"{message} - {hint}" if hint else message
     return PydanticCustomError("kind", "{text}", {"text": text})
 
 
 def _once_filled(parse: Callable[[Any], Any]) -> AfterValidator:
-    """A text that `read` understands, unless an option still has to be filled in."""
+    """Validate a text with `parse`, unless it has an option still to be filled in."""
 
     def check(value: str) -> str:
         if "${" not in value:
@@ -76,7 +76,7 @@ def _environment(value: Any) -> Any:
 
 
 class Port(Model):
-    """A port of a service, and the one on this machine that it would like to have."""
+    """A port of a service, and the port it asks for on this machine."""
 
     target: models.Port
     name: str = ""
@@ -146,7 +146,7 @@ def _volume(value: Any) -> Any:
 
 
 class Mount(Model):
-    """A file of the kind's `configs`, and where it lies in the container."""
+    """A file of the kind's `configs`, and its path in the container."""
 
     source: str
     target: Annotated[str, AfterValidator(_absolute)]
@@ -187,7 +187,7 @@ class Healthcheck(Model):
 
 
 class Limits(Model):
-    """The most a service may take, as Compose's `deploy` says it."""
+    """The limits of a service, under Compose's `deploy`."""
 
     cpus: Cores | None = None
     memory: Amount | None = None
@@ -200,7 +200,7 @@ class Resources(Model):
 
 
 class Deploy(Model):
-    """The one part of Compose's `deploy` that a kind can say."""
+    """The only part of Compose's `deploy` that a kind supports."""
 
     resources: Resources = Resources()
 
@@ -329,7 +329,7 @@ class Data(Model):
 
 
 class Block(Model):
-    """`x-devenv`: what a Compose file cannot say."""
+    """`x-devenv`: facts that have no place in a Compose file."""
 
     about: str
     options: dict[str, Option] = Field({})
@@ -355,7 +355,7 @@ def _nothing(value: Any) -> Any:
 
 
 class Nothing(Model):
-    """A declared volume; a kind has nothing to say about it but its name."""
+    """A declared volume, which has no settings."""
 
 
 class KindFile(Model):

@@ -1,4 +1,4 @@
-"""What a well-shaped kind can still get wrong; each check yields `(path, message, suggestion)`."""
+"""Rules that a kind can break even if its models validate; each yields `(path, message, suggestion)`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
 
 
 def check(name: str, file: KindFile) -> list[Finding]:
-    """Everything wrong with a kind by itself."""
+    """Everything wrong with a kind, apart from its use of other kinds."""
     if name not in file.services:
         return [(("services",), f"no service called {name}", "the main service is called as its file is")]
     return [finding for rule in RULES for finding in rule(name, file)]
@@ -83,7 +83,7 @@ def _needs_exist(name: str, file: KindFile) -> Iterator[Finding]:
 
 
 def _cycle(graph: Mapping[str, list[str]]) -> list[str]:
-    """The trail of a cycle, or nothing."""
+    """The trail of the first cycle, or []."""
     done: set[str] = set()
 
     def walk(name: str, trail: list[str]) -> list[str]:
@@ -209,7 +209,7 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
 
 
 def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
-    """Every `${...}` with its path, whole and what it names; all of it may be wanted as JSON."""
+    """Every `${...}`: its path, the whole reference, and the name in it without a `.json` suffix."""
     for path, text in strings(file):
         for reference in TEMPLATE.finditer(text) if "${" in text else ():
             if reference[1] is not None:
@@ -217,7 +217,7 @@ def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
 
 
 def attributes(name: str, file: KindFile) -> frozenset[str]:
-    """Everything that `${...}` may name in a kind's file, but for secrets and what other kinds have."""
+    """Every name that `${...}` may have in a kind's file, except secrets and attributes of other kinds."""
     names = {"name", "NAME", "image"} | _addresses(file.services[name])
     names |= {"url", "public_url"} if file.block.url else set()
     for option, default in file.block.options.items():

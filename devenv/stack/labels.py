@@ -1,7 +1,7 @@
-"""The labels by which everything of ours is found again, written and read in one place.
+"""Writes and reads the labels that mark everything devenv creates.
 
-There is no other record of what runs. On Kubernetes those that selectors use are labels and the rest
-are annotations; on Compose all of them are labels.
+They are the only record of what runs. On Kubernetes, selectors use labels and the rest are annotations; on
+Compose all of them are labels.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:  # reading labels must not pay for the model
 LABEL = "devenv.dev/"
 
 BUILT_AS = "built-as"
-"""On an image: the very name that it was built under. Its other names are others', as are its offspring."""
+"""On an image: the name it was built under. Further tags, and images based on it, are not devenv's."""
 
 HALF_MADE = "the first start did not finish"
-"""What a store's check says of data that was left half made."""
+"""A store's check prints this about half-made data."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortLabel:
-    """A port as a label keeps it: the wished-for and the actual number on this machine."""
+    """A port in a label, with its wanted and its actual number on this machine."""
 
     name: str
     container: int
@@ -35,7 +35,7 @@ class PortLabel:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the labels of a container or an object say. `serves`: service -> paths, on the gateway only."""
+    """The labels of a container or an object as a value. `serves`: service -> paths, on the gateway only."""
 
     unit: str = ""
     stack: str = ""
@@ -53,20 +53,20 @@ class Labels:
 
 
 def owner(stack: Stack) -> dict[str, str]:
-    """Labels that say whose something is."""
+    """Labels of the owner: stack and checkout."""
     values = {"stack": stack.id, "checkout": stack.checkout}
     return {LABEL + key: value for key, value in values.items() if value}
 
 
 def identity(stack: Stack, unit: Unit) -> dict[str, str]:
-    """Labels by which a unit's things are selected."""
+    """Labels that select the containers or objects of a unit."""
     return {**owner(stack), LABEL + "unit": unit.name, LABEL + "role": unit.role}
 
 
 def description(stack: Stack, unit: Unit, fingerprint: str) -> dict[str, str]:
-    """What has to be known of a unit without its manifest. Empty values are left out.
+    """Labels that describe a unit to commands without its manifest. Empty values are left out.
 
-    All of it is covered by the fingerprint, so that no label outlives what it describes.
+    The fingerprint covers all of them, so that a label is never out of date.
     """
     probe = unit.probe
     values = {

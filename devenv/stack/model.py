@@ -1,4 +1,4 @@
-"""Stack and Unit: the one description that all renderers, planners and backends read."""
+"""Stack and Unit: the description that all renderers, planners and backends read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devenv.stack import text
 from devenv.stack.text import Text
 
 Setting: TypeAlias = Text | float | None | list["Setting"] | dict[str, "Setting"]
-"""What a plugin's settings are made of."""
+"""A value in a plugin's settings."""
 
 Role = Literal["service", "job", "infra", "setup"]
 """`setup` is a one-shot that belongs to an infra unit, such as making MinIO's buckets."""
@@ -29,7 +29,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A unit that has to be there first: ready, or for a one-shot: ended well."""
+    """A unit that has to be ready first, or for a one-shot (`done`): has succeeded."""
 
     unit: str
     done: bool = False
@@ -37,7 +37,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How to know that a unit is ready. Times are in seconds; `exec` runs in the container."""
+    """A check of whether a unit is ready. Times are in seconds; `exec` runs in the container."""
 
     kind: Literal["http", "tcp", "grpc", "exec"]
     port: int = 0
@@ -49,7 +49,7 @@ class Probe:
 
     @property
     def shown(self) -> str:
-        """What it asks, for people."""
+        """The check, for display."""
         match self.kind:
             case "exec":
                 return text.masked(text.join(" ", self.command))
@@ -60,7 +60,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How an image is made; `digest` covers everything that goes into it."""
+    """How an image is built; `digest` covers everything that goes into it."""
 
     context: str
     dockerfile: str = "Dockerfile"
@@ -72,16 +72,16 @@ class Build:
 
     @property
     def key(self) -> tuple[str, str]:
-        """By which its sources are known."""
+        """The key of its sources."""
         return self.context, self.dockerfile
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A read-only file in the container: of the project, a secret, a text, or one that a renderer writes.
+    """A read-only file in the container: from the project, a secret, a text, or written by a renderer.
 
-    `digest` stands for the bytes, so that a changed file makes a container stale; `holds` are the secrets
-    that a text or a rendered one will have in it.
+    `digest` is one of its bytes, so that a changed file makes a container stale; `holds` are the secrets in
+    a text or a rendered file.
     """
 
     target: str
@@ -95,7 +95,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A named volume, kept until it is asked away."""
+    """A named volume, kept until `down --volumes`."""
 
     name: str
     target: str
@@ -103,10 +103,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What a store makes while its data is new: option or variable -> value, or its files' digests.
+    """Settings that a store applies to new data: option or variable -> value, or its files' digests.
 
-    `later`: those that its check brings about in data that is there -> what is done to it, in a word.
-    `unfinished`: a file that lies in the data from before the first script until after the last one.
+    `later`: those that its check also applies to existing data -> what it does, in a word ("set").
+    `unfinished`: a file that exists in the data from before the first script until after the last one.
     """
 
     made: tuple[tuple[str, Any], ...] = ()
@@ -116,7 +116,7 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Something to click: a label and a URL."""
+    """A link to show: a label and a URL."""
 
     label: str
     url: str
@@ -124,7 +124,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How a kind runs as a plain process: a program, and the Python package that brings it."""
+    """How a kind runs as a plain process: a program, and the Python package that contains it."""
 
     program: str
     wheel: str = ""
@@ -143,13 +143,13 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing that runs: a service, a job, a store, or a store's one-shot.
+    """What runs as one container: a service, a job, a store, or a store's one-shot.
 
-    A `Text` may hold secrets. `memory` is in bytes, `cpu` in cores, `grace` in
-    seconds. `uid` is whom the image would make itself, started as root. `dump` writes a store's content
-    to stdout and `load` reads it back. `extra` are Compose keys that have no neutral form; `compose` and
-    `kubernetes` are the user's own fragments, merged last. `reload`, `host` and `process` concern no
-    container: what a changed file causes, and how a service or a kind runs as a plain process.
+    A `Text` may contain secrets. `memory` is in bytes, `cpu` in cores, `grace` in seconds. `uid` is the user
+    that the image's entrypoint switches to if started as root. `dump` writes a store's content to stdout and
+    `load` reads it from stdin. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes`
+    are the user's fragments, merged last. `reload`, `host` and `process` do not concern the container: what
+    a changed file causes, and how a service or a kind runs as a plain process.
     """
 
     name: str
@@ -192,7 +192,7 @@ class Unit:
 
     @property
     def shown_command(self) -> str:
-        """Its command, for people."""
+        """Its command, for display."""
         return text.masked(text.join(" ", self.command or ()))
 
     @property
@@ -215,7 +215,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way from the gateway to a service. `host`: where the gateway finds it, unless by its name."""
+    """A route from the gateway to a service. `host`: the service's address if it is not its name."""
 
     path: str
     service: str
@@ -229,7 +229,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Somebody who may call the gateway."""
+    """A client of the gateway, with its credentials."""
 
     name: str
     keys: tuple[Text, ...] = ()
@@ -242,7 +242,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What the gateway serves; `extra` is declarative configuration of the user's own, merged in."""
+    """What the gateway serves; `extra` is the user's own declarative configuration, merged in."""
 
     unit: str
     routes: tuple[Route, ...] = ()
@@ -252,20 +252,20 @@ class Gateway:
 
     @property
     def digest(self) -> str:
-        """Changes when anything it serves does."""
+        """A digest of everything it serves."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What labels and selectors call a stack. `checkout` owns it; a promoted stack belongs to none."""
+    """The stack's id in labels and selectors, and the checkout that owns it; none owns a promoted stack."""
 
     id: str
     checkout: str = ""
 
     @classmethod
     def of_checkout(cls, name: str, checkout: str) -> Identity:
-        """Of a local stack: its name and a hash of the checkout's path, so that two never meet."""
+        """The identity of a local stack: its name and a hash of the checkout's path, to be unique."""
         return cls(f"{name}-{checkout[:6]}", checkout)
 
 
@@ -273,7 +273,7 @@ class Identity:
 class Stack:
     """Everything that should run.
 
-    `secrets` have to come from the user, `generated` ones are made up once per checkout.
+    `secrets` have to come from the user; `generated` secrets are generated once per checkout.
     """
 
     name: str
@@ -287,7 +287,7 @@ class Stack:
 
     @property
     def id(self) -> str:
-        """What labels and selectors call it: `shop-3fa1b2` for a stack of a checkout."""
+        """Its id in labels and selectors: `shop-3fa1b2` for a stack of a checkout."""
         return self.identity.id
 
     @property
@@ -297,7 +297,7 @@ class Stack:
 
     @property
     def domain(self) -> str:
-        """What follows a unit's name in its full address."""
+        """The domain of its units: `UNIT.DOMAIN` is a full address."""
         return f"{self.namespace}.svc.cluster.local"
 
     def unit(self, name: str) -> Unit:
@@ -312,15 +312,15 @@ class Stack:
 
 
 NEW = "new."
-"""Before the aspects of a fingerprint that count only while a store's data is new."""
+"""Prefix of the aspects of a fingerprint that only apply to a store's new data."""
 
 
 def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str:
-    """What makes a container stale, aspect by aspect: `env:1f0c22d4 files:... image:...`.
+    """A digest of everything that makes a container stale, per aspect: `env:1f0c22d4 files:... image:...`.
 
-    Everything that labels say of it is covered; order and routes change nothing in the container and are
-    left out. `secrets` are digests of the secrets' values, `own` is what counts for one renderer alone. Two
-    fingerprints that differ say in which aspect; see `differences`.
+    It covers all labels. Order and routes change nothing in the container and are left out. `secrets` are
+    digests of the secrets' values, `own` is what only concerns one renderer. `differences` tells in which
+    aspects two fingerprints differ.
     """
     aspects = {
         "image": unit.build.digest if unit.build else unit.image,
@@ -357,13 +357,13 @@ def _marks(unit: Unit) -> tuple[str, ...]:
 
 
 def differences(old: str, new: str) -> list[str]:
-    """The aspects in which two fingerprints differ, without those that count only for new data."""
+    """The aspects in which two fingerprints differ, without those that only apply to new data."""
     before, after = _aspects(old), _aspects(new)
     return [aspect for aspect in after if before.get(aspect) != after[aspect] and not aspect.startswith(NEW)]
 
 
 def outdated(old: str, new: str) -> list[str]:
-    """What counts only for new data and differs in two fingerprints; an option that one lacks does not."""
+    """The options for new data in which two fingerprints differ, of those that both have."""
     before, after = _aspects(old), _aspects(new)
     both = [aspect for aspect in after if aspect.startswith(NEW) and aspect in before]
     return [aspect.removeprefix(NEW) for aspect in both if before[aspect] != after[aspect]]

@@ -1,4 +1,4 @@
-"""Whether a store's data lands in its volumes: what an image declares beside what is mounted."""
+"""Checks that a store's data is in its volumes: compares volumes in the image with mounts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from devenv.stack.model import Unit
 
 
 def unkept(unit: Unit, declared: tuple[str, ...]) -> tuple[str, ...]:
-    """The folders that the image declares as volumes and whose content would go with the container.
+    """The image's declared volumes whose content would be lost with the container.
 
-    The engine gives each of them a volume without a name. A folder apart from all that is mounted, such
-    as one for logs, is none of the store's data; unless nothing of what is declared is mounted.
+    The engine gives each of them an anonymous volume. A folder outside all mounts, such as one for logs, does
+    not hold the store's data, unless none of the declared folders is mounted.
     """
     mounted = {posixpath.normpath(target) for target in _targets(unit)}
     missing = sorted({posixpath.normpath(folder) for folder in declared} - mounted)
@@ -26,7 +26,7 @@ def unkept(unit: Unit, declared: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def require_kept(unit: Unit, declared: tuple[str, ...]) -> None:
-    """Raises `DevenvError` where the data of a store would not be in its volume."""
+    """Raise `DevenvError` if the data of a store would not be in its volume."""
     lost = unkept(unit, declared)
     if lost:
         mounted = " and ".join(volume.target for volume in unit.volumes)

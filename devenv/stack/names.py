@@ -1,4 +1,4 @@
-"""What names stand for: the addresses and secrets that texts refer to and that are injected."""
+"""Resolves names: the addresses and secrets that texts refer to and that are injected."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from devenv.stack.world import World
 
 
 class Names:
-    """Everything that can be referred to in a stack."""
+    """Every name that texts of a stack can refer to."""
 
     def __init__(self, manifest: Manifest, instances: Mapping[str, Instance], world: World) -> None:
         self.manifest, self.instances, self.world = manifest, instances, world
         self.namespace = manifest.namespace or world.namespace or manifest.name
 
     def text(self, value: str, view: View) -> Text:
-        """A text with every `${...}` filled in, as it is for whoever has this view."""
+        """A text with every `${...}` filled in, as seen from this view."""
         return text.in_json(text.fill(value, lambda reference: self.look_up(reference, view)))
 
     def url(self, view: View, service: str) -> str:
-        """The address of a service for whoever has this view."""
+        """The URL of a service, as seen from this view."""
         return self._service(service, "url", view)
 
     def look_up(self, reference: str, view: View) -> Text:
-        """What `orders.url`, `secret.KEY` or `stack.name` stands for."""
+        """The value of `orders.url`, `secret.KEY` or `stack.name`."""
         name, _, attribute = reference.partition(".")
         if name == "secret":
             return text.secret(attribute)
@@ -47,9 +47,9 @@ class Names:
         return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[attribute]
 
     def injected(self, uses: list[str], view: View) -> dict[str, Text]:
-        """Addresses of what is used, for whoever has this view.
+        """The variables that `uses` brings, with addresses as seen from this view.
 
-        A variable that two would set differently is set by neither.
+        A variable that two of them would set differently is left out.
         """
         offers: list[tuple[str, Text]] = []
         for use in uses:
@@ -71,7 +71,7 @@ class Names:
         return list(injected.items())
 
     def on_host(self, name: str) -> dict[str, Text]:
-        """The variables that service or job `name` would get on this machine; "" for all there are."""
+        """The variables that service or job `name` would get on this machine; with "", those of all units."""
         view = self.world.view()
         if not name:
             reachable = [name for name, service in self.manifest.services.items() if service.named_ports]

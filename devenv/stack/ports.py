@@ -1,7 +1,7 @@
-"""Which port of this machine leads to which port of a unit: a pure function, decided before rendering.
+"""Allots ports of this machine to ports of units: a pure function, called before rendering.
 
-A port that was written down is kept or refused; one that was not is the same number when that is
-free, else one from a quiet range that depends only on the checkout, the unit and the port.
+A published port is granted or refused. Any other port gets the same number if it is free, else one from a
+quiet range that depends only on the checkout, the unit and the port.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A port that a unit would like to have on this machine."""
+    """A port that a unit asks for on this machine."""
 
     unit: str
     container: int
@@ -33,7 +33,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A written-down port that somebody else holds."""
+    """A published port that is taken; `owner` names the program or unit that has it."""
 
     claim: Claim
     owner: str
@@ -47,10 +47,10 @@ def allot(
     checkout: str,
     remap: bool,
 ) -> tuple[dict[Key, int], list[Conflict]]:
-    """Host port per claim, and the conflicts, for which there is none.
+    """A host port for each claim, and the conflicts: published ports that are taken.
 
-    `taken`: ports others hold -> who. `current`: what this checkout's containers carry already, as
-    (wanted, host); it stays while the wish is the same. `remap`: move what is taken, too.
+    `taken`: ports that other programs hold -> who. `current`: the ports of this checkout's containers, as
+    (wanted, host); they stay while the wanted port is the same. `remap`: move published ports too.
     """
     ports: dict[Key, int] = {}
     conflicts: list[Conflict] = []

@@ -1,4 +1,4 @@
-"""Who waits for whom: by `uses`, and by naming its address, for a reference is a use."""
+"""Finds what each service and job needs: by `uses`, and by references to addresses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from devenv.stack import text
 
 
 def needs(manifest: Manifest, infra: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-    """Name of a service or job -> what it needs; `infra` are the names of all stores, declared or not.
+    """Service or job -> the units it needs; `infra` are the names of all stores, declared or not.
 
-    Two services may name each other: the reference that would close a circle makes nobody wait.
+    Two services may refer to each other: a reference that would close a cycle is no dependency.
     """
     workloads: dict[str, Service | Job] = {**manifest.services, **manifest.jobs}
     graph = {
@@ -26,7 +26,7 @@ def needs(manifest: Manifest, infra: Collection[str]) -> Mapping[str, tuple[str,
 
 
 def _named(manifest: Manifest, names: Collection[str], workload: Service | Job) -> Iterator[str]:
-    """What has to be there for the addresses in its variables, words and probe to answer."""
+    """The units whose addresses are in its variables, commands and probe."""
     for value in _texts(manifest, workload):
         for reference in text.names_in(value):
             name, _, attribute = reference.partition(".")

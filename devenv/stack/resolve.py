@@ -1,7 +1,7 @@
-"""Manifest + catalogue + what the world says = Stack.
+"""Manifest + catalogue + world = Stack.
 
-Two steps, both pure: `outline` says what has to be read from the project and which host ports are
-wished for, `resolve` puts it all together.
+Two steps, both pure: `outline` tells which files to read and which host ports to ask for; `resolve` builds
+the stack from them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from devenv.stack.world import Outline, Want, World
 
 
 def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
-    """What has to be known of a manifest before the world is looked at."""
+    """The parts of a manifest that decide what to read from the world."""
     return Outline(
         wants=tuple(_wants(manifest)),
         claims=tuple(_claims(manifest, catalogue)),
@@ -77,7 +77,7 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
 
 
 def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
-    """Host ports wished for: the gateway first, then infra, then services, as people would say them."""
+    """Wanted host ports, by priority: the gateway, then infra, then services."""
     resolver = _Resolver(manifest, catalogue, World(""))
     infra = sorted(resolver.instances.values(), key=lambda instance: instance.kind.block.gateway is None)
     claims = [claim for instance in infra for claim in instance.claims()]
@@ -90,14 +90,14 @@ def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
 
 
 def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
-    """Fill in everything that the manifest leaves to defaults."""
+    """Build the stack: the manifest with defaults, infra, addresses and digests filled in."""
     return _Resolver(manifest, catalogue, world).stack()
 
 
 def host_environment(
     manifest: Manifest, catalogue: Catalogue, world: World, service: str = ""
 ) -> dict[str, Text]:
-    """The variables with which a program on this machine reaches the stack, or what one service reaches."""
+    """The variables with which a program on this machine reaches the stack, or the needs of one service."""
     return _Resolver(manifest, catalogue, world).names.on_host(service)
 
 
@@ -149,7 +149,7 @@ class _Resolver:
     # -- infra
 
     def _add_instance(self, name: str, catalogue: Catalogue, scope: Scope) -> Instance:
-        """Make an instance, after those that it uses."""
+        """Add an instance, after those that it uses."""
         if name not in self.instances:
             kind = catalogue[scope.infra[name]]
             uses = {}
@@ -179,7 +179,7 @@ class _Resolver:
                 items = value if isinstance(value, list) else [value]
                 options[option] = [self._option(name, item) for item in items]
             else:
-                options[option] = text.literals(  # what is left is literal
+                options[option] = text.literals(  # the filled-in value is literal
                     self._option(name, value), lambda literal: literal.replace("${", "$${")
                 )
         if kind.block.part is not None and kind.block.part.collects:
@@ -194,12 +194,12 @@ class _Resolver:
         return Instance(name, kind, declared, options, env, uses)
 
     def _option(self, name: str, value: Any) -> Text:
-        """An option's text; secrets, services and the stack may be referred to in it, but no store."""
+        """An option's text; it may refer to secrets, services and the stack, but not to stores."""
         view = self.world.view(name)
         return text.fill(_written(value), lambda reference: self.names.look_up(reference, view))
 
     def _fill(self, unit: str) -> Callable[[str], Text]:
-        """Fills in texts as a unit sees what they name."""
+        """A function that fills in texts as seen from a unit."""
         view = self.world.view(unit)
         return lambda value: self.names.text(value, view)
 
@@ -307,7 +307,7 @@ class _Resolver:
         return source if match is None else text.secret(match["short"] or match["name"])
 
     def _image_name(self, workload: Service | Job) -> str:
-        """The first unit that builds the same thing: what is built alike is built once."""
+        """The first unit with the same build: equal builds share an image."""
         everything: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         return next(name for name, other in everything.items() if other.build == workload.build)
 

@@ -1,4 +1,4 @@
-"""Secrets in what a shell reads: it takes them from variables, so that no value is ever read as code."""
+"""Passes secrets to shells in variables, so that no value is ever parsed as code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def variables(secrets: Iterable[Secret]) -> dict[str, Text]:
 
 
 def script_of(words: Sequence[Text]) -> int | None:
-    """Which of the words is a script, where they call a shell with one."""
+    """The index of the script if the words are `sh -c SCRIPT`, else None."""
     if len(words) < 3 or not all(isinstance(word, str) for word in words[:2]):
         return None
     program, flags = str(words[0]), str(words[1])
@@ -31,7 +31,7 @@ def script_of(words: Sequence[Text]) -> int | None:
 
 
 def safe(words: Sequence[Text]) -> tuple[tuple[Text, ...], dict[str, Text]]:
-    """A command whose script, if it has one, reads its secrets from variables; and those variables."""
+    """The command with secrets in its script, if any, replaced by variables; and those variables."""
     at = script_of(words)
     if at is None or isinstance(words[at], str):
         return tuple(words), {}
@@ -42,7 +42,7 @@ def safe(words: Sequence[Text]) -> tuple[tuple[Text, ...], dict[str, Text]]:
 def started(
     command: tuple[Text, ...] | None, entrypoint: tuple[Text, ...] | None
 ) -> tuple[tuple[Text, ...] | None, tuple[Text, ...] | None, dict[str, Text]]:
-    """A unit's command and entrypoint, as `safe` has what they are together, and the variables it reads."""
+    """`safe` for an entrypoint and command taken together: both again, and the variables."""
     first = len(entrypoint or ())
     words, variables = safe((*(entrypoint or ()), *(command or ())))
     return (
@@ -53,22 +53,22 @@ def started(
 
 
 def read(words: Sequence[Text]) -> tuple[tuple[str, ...], dict[str, Text]]:
-    """A command without any secret that does the same, and the variables that it reads."""
+    """An equivalent command without secrets, and the variables that it reads."""
     command, first = safe(words)
     return call(command), first | variables(text.secrets(command))
 
 
 def call(words: Sequence[Text]) -> tuple[str, ...]:
-    """A command that reads the secrets in its words from variables, for where no word may hold one."""
+    """An equivalent command that reads the secrets in its words from variables."""
     if not text.secrets_in(words):
         return tuple(str(word) for word in words)
     return "sh", "-c", " ".join(["exec", *(text.rewrite(word, _expanded, shlex.quote) for word in words)])
 
 
 def line(script: Text) -> tuple[Text, set[Secret]]:
-    """A script with `"${VARIABLE}"` for each secret, quoted as its place needs it; and those secrets.
+    """A script with each secret replaced by its variable, quoted for its context; and those secrets.
 
-    Between the lines of a quoted here-document nothing is expanded: there it stays as it is.
+    The shell expands nothing in a quoted here-document: a secret in one is left as it is.
     """
     reader = _Reader()
     pieces: list[str | Secret] = []
@@ -98,18 +98,18 @@ def _expanded(secret: Secret) -> str:
 
 @dataclass
 class _Reader:
-    """How far a script was read: what is open there, the innermost last."""
+    """The state of reading a script: the open quotes and brackets, the innermost last."""
 
     open: list[str] = field(default_factory=list)
     waiting: list[tuple[str, str, bool]] = field(default_factory=list)
-    """Here-documents whose first line has not come yet: quoting, end, whether tabs are before it."""
+    """Here-documents whose text has not begun yet: quoting, terminator, whether tabs may precede it."""
     document: tuple[str, str, bool] | None = None
     begun: str = ""
     """The current line of a document."""
 
     @property
     def quoting(self) -> str:
-        """What quotes the text that follows: a quote, `document`, `verbatim` or nothing."""
+        """What quotes the next character: a quote, `document`, `verbatim` or ""."""
         if self.document:
             return self.document[0]
         return self.open[-1] if self.open and self.open[-1] in "'\"" else ""
@@ -135,7 +135,7 @@ class _Reader:
         self.document = self.waiting.pop(0) if self.waiting else None
 
     def _step(self, literal: str, at: int) -> int:
-        """Read one sign, or what belongs together, and return where the next begins."""
+        """Read the next token and return the index after it."""
         sign, quoting = literal[at], self.quoting
         if quoting == "'":
             return self._to("'", literal, at) + 1
@@ -155,7 +155,7 @@ class _Reader:
         return at + 1
 
     def _to(self, end: str, literal: str, at: int) -> int:
-        """Close what is open where it ends, if it does in this part."""
+        """Close the innermost quote or comment if `end` is in this part, and return its index."""
         index = literal.find(end, at)
         if index < 0:
             return len(literal)
@@ -163,7 +163,7 @@ class _Reader:
         return index
 
     def _bare(self, literal: str, at: int) -> int:
-        """The same outside all quotes, where words, comments and here-documents begin."""
+        """`_step` outside all quotes, where comments and here-documents can begin."""
         sign = literal[at]
         if sign == "(":
             self.open.append(")")

@@ -1,8 +1,8 @@
 """Text with `${...}` in it, and text with secrets in it.
 
-A `Stack` never holds the value of a secret: a text that has one is `Sealed`, and only a renderer (which
-puts in what its format needs) or a mask opens it. Everything else is a plain `str`, which never has one,
-so the type checker names each place that forgets.
+A `Stack` never holds the value of a secret: a text with secrets is `Sealed`, and only renderers and masks
+open it. Any other text is a plain `str` without secrets, so the type checker finds each place that forgets
+to handle them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from devenv.masking import MASK
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 Place = Literal["plain", "url", "json"]
-"""Where a secret stands, which decides how its value is quoted there."""
+"""The context of a secret, which decides how its value is quoted."""
 
 _QUOTED: Mapping[Place, Callable[[str], str]] = {
     "plain": str,
@@ -34,18 +34,18 @@ PLACES = tuple(_PREFIX)
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret's name and where it stands; never its value."""
+    """A secret's name and its context; never its value."""
 
     name: str
     place: Place = "plain"
 
     @property
     def variable(self) -> str:
-        """The variable that holds it, quoted. Prefixed, so that nothing in the environment wins over it."""
+        """The variable that holds its quoted value; prefixed, so that no user variable overrides it."""
         return _PREFIX[self.place] + self.name
 
     def value(self, values: Mapping[str, str]) -> str:
-        """What it stands for, quoted. Raises `KeyError` when it has no value."""
+        """Its quoted value. Raises `KeyError` if there is none."""
         return _QUOTED[self.place](values[self.name])
 
 
@@ -63,7 +63,7 @@ Text: TypeAlias = str | Sealed
 
 
 def digest(*parts: str) -> str:
-    """12 hex digits that stand for some texts."""
+    """A digest of some texts in 12 hex digits."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
@@ -78,7 +78,7 @@ def parts(text: Text) -> tuple[str | Secret, ...]:
 
 
 def of_parts(pieces: Iterable[str | Secret]) -> Text:
-    """The text that has these parts."""
+    """The text with these parts; adjacent literals are merged."""
     merged: list[str | Secret] = []
     for piece in pieces:
         if isinstance(piece, str) and merged and isinstance(merged[-1], str):
@@ -99,7 +99,7 @@ def join(separator: str, texts: Iterable[Text]) -> Text:
 
 
 def literals(text: Text, change: Callable[[str], Text]) -> Text:
-    """The text with each part that is no secret changed."""
+    """The text with `change` applied to each literal part."""
     if isinstance(text, str):
         return change(text)
     changed = (parts(change(part)) if isinstance(part, str) else (part,) for part in text.parts)
@@ -109,9 +109,9 @@ def literals(text: Text, change: Callable[[str], Text]) -> Text:
 def fill(
     text: Text, look_up: Callable[[str], Text], pattern: re.Pattern[str] = REFERENCE, escaped: str = "${"
 ) -> Text:
-    """Replace every `${name}` by what `look_up` says, and `$${` by `${`.
+    """Replace every `${name}` by the result of `look_up`, and `$${` by `${`.
 
-    Another `pattern` has the name as its only group; what matches without one becomes `escaped`.
+    The only group of a `pattern` is the name; a match without the group becomes `escaped`.
     """
 
     def filled(literal: str) -> Text:
@@ -135,17 +135,17 @@ def names_in(text: str) -> list[str]:
 
 
 def quoted(text: Text) -> Text:
-    """Text fit for the user, password or path of a URL; a secret in it will be quoted when revealed."""
+    """The text quoted for the user, password or path of a URL; secrets are quoted when revealed."""
     return of_parts(
         quote(part, safe="") if isinstance(part, str) else replace(part, place="url") for part in parts(text)
     )
 
 
 def in_json(text: Text) -> Text:
-    """The text with its secrets quoted as its strings need it, if it is JSON."""
+    """The text with secrets in JSON strings marked for JSON quoting, if the text is JSON."""
     if isinstance(text, str) or not (isinstance(text.parts[0], str) and text.parts[0].lstrip()[:1] in "{["):
         return text
-    inside, example = False, ""  # a string; and the same JSON without secrets
+    inside, example = False, ""  # inside a string; the same JSON with placeholders for secrets
     placed: list[str | Secret] = []
     for part in text.parts:
         if isinstance(part, str):
@@ -163,7 +163,7 @@ def in_json(text: Text) -> Text:
 
 
 def secrets(texts: Iterable[Text]) -> set[Secret]:
-    """The secrets of some texts, each with the place where it stands."""
+    """The secrets of some texts, each with its context."""
     return {part for text in texts for part in parts(text) if isinstance(part, Secret)}
 
 
@@ -180,24 +180,24 @@ def secrets_in(value: object) -> set[str]:
 
 
 def rewrite(text: Text, put: Callable[[Secret], str], plain: Callable[[str], str] = str) -> str:
-    """A text as another language writes it: `put` for each secret, `plain` for what is between them."""
+    """The text as a `str`: `put` converts each secret, `plain` each literal part."""
     if isinstance(text, str):
         return plain(text)
     return "".join(plain(part) if isinstance(part, str) else put(part) for part in text.parts)
 
 
 def reveal(text: Text, values: Mapping[str, str]) -> str:
-    """The text with its secrets in it. Raises `KeyError` for one that has no value."""
+    """The text with the values of its secrets. Raises `KeyError` for a secret without a value."""
     return rewrite(text, lambda secret: secret.value(values))
 
 
 def masked(text: Text) -> str:
-    """The text as it may be shown."""
+    """The text with its secrets masked."""
     return rewrite(text, lambda secret: MASK)
 
 
 def public(text: Text, where: str) -> str:
-    """A text that anybody may see. Raises `UsageError` when a secret is in it."""
+    """The text as a `str`. Raises `UsageError` if it contains a secret."""
     if isinstance(text, str):
         return text
     names = ", ".join(sorted(secrets_in(text)))
@@ -209,9 +209,9 @@ def public(text: Text, where: str) -> str:
 
 
 def words(line: Text) -> Sequence[Text]:
-    """A command line without anything for a shell but quotes, as words; a secret never ends one."""
+    """Split a command line, whose only shell syntax is quotes, into words; a secret never ends a word."""
     word_parts: list[list[str | Secret]] = []
-    quoting, open_ = "", False  # the quote that is open, and whether a word is
+    quoting, open_ = "", False  # the open quote, and whether a word is open
     for part in parts(line):
         for piece in part if isinstance(part, str) else (part,):
             if isinstance(piece, str) and piece in " \t\r\n" and not quoting:

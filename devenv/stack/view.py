@@ -1,4 +1,4 @@
-"""Where an address is asked from, which decides what it is."""
+"""Views: an address depends on where the asker runs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from devenv.stack.ports import Key
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Who asks for an address: a unit of the stack, or a program on this machine.
+    """Where the asker for an address runs: in a container of the stack (`inside`), or on this machine.
 
-    `ports`: unit and port -> the port of this machine that leads there. `hosted`: the units that run as
-    plain processes of this machine. `machine`: what the asker calls this machine.
+    `ports`: unit and port -> port of this machine. `hosted`: units that run as plain processes on this
+    machine. `machine`: the name of this machine for the asker.
     """
 
     ports: Mapping[Key, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the pure part asks of the world, and what it is told. Plain values; importing this costs nothing."""
+"""What the pure core asks of the world, and the answers, as plain values. Cheap to import."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from devenv.stack.ports import Claim, Key
 from devenv.stack.view import View
 
 STATE = ".devenv"
-"""The folder of what devenv writes: nobody's source, so never counted and never sent, wherever it lies."""
+"""The folder that devenv writes to: never part of any sources, and never sent to a builder."""
 
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str, str]
-"""A place in the manifest, what is wrong with it, and how to mend it."""
+"""A path in the manifest, the problem there, and a suggestion."""
 
 BuildKey = tuple[str, str]
 """Context and Dockerfile, as written."""
@@ -22,7 +22,7 @@ BuildKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Texts of a Dockerfile and of the ignore file that a builder goes by when it lies beside that."""
+    """The texts of a Dockerfile and of the ignore file beside it."""
 
     dockerfile: str
     ignore: str
@@ -34,7 +34,7 @@ Files = Mapping[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Something of the project that has to be read, and the place in the manifest that says so."""
+    """A file or folder of the project to read, and the path in the manifest that names it."""
 
     kind: Literal["build", "file", "pattern", "text"]
     name: str
@@ -44,7 +44,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What of a manifest has to be known before the world is looked at."""
+    """The parts of a manifest that decide what to read from the world."""
 
     wants: tuple[Want, ...]
     claims: tuple[Claim, ...]
@@ -56,9 +56,9 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was read: digests of build contexts, files by pattern, texts, decided host ports.
+    """The answers: digests of build contexts, files by pattern, parsed files, allotted host ports.
 
-    `hosted`: the units that run as plain processes; `machine`: what a container calls this machine.
+    `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
     """
 
     checkout: str
@@ -71,7 +71,7 @@ class World:
     machine: str = "host.docker.internal"
 
     def view(self, unit: str = "") -> View:
-        """What a unit sees; without one, what a program on this machine does."""
+        """The view of a unit, or without one, of a program on this machine."""
         inside = View(self.ports, self.hosted, self.machine)
         return inside.outside if not unit or unit in self.hosted else inside
 

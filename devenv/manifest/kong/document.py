@@ -1,7 +1,7 @@
 """What Kong refuses in a declarative configuration of the user's own, entity by entity.
 
-The document is merged into what devenv renders, so an entity may be a part of one; what is missing in it
-is no fault here.
+The document is merged into the rendered configuration, so an entity may be partial: missing fields are no
+fault here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LISTS: Mapping[str, Callable[[str], str]] = {
 
 
 def faults(document: Mapping[str, Any]) -> Iterator[Fault]:
-    """Where Kong would not start, and its reason."""
+    """Places at which Kong refuses the document, each with its reason."""
     places: dict[tuple[str, Any], Path] = {}
     for at, kind, entity in _entities(document, ()):
         yield from _repeated(at, kind, entity, places)

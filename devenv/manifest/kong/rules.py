@@ -1,4 +1,4 @@
-"""Everything in a manifest's routes, plugins and consumers that Kong would not start with."""
+"""Finds values in a manifest's routes, plugins and consumers that keep Kong from starting."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def findings(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _enabled(manifest: Manifest) -> frozenset[str] | None:
-    """The plugins Kong has; nothing when its own variable adds some that only it knows."""
+    """The plugins Kong has; None if KONG_PLUGINS adds some that devenv does not know."""
     for infra in manifest.infra.values():
         if "KONG_PLUGINS" in infra.env:
             return None
@@ -40,7 +40,7 @@ def _enabled(manifest: Manifest) -> frozenset[str] | None:
 
 
 def _filled(text: str) -> str:
-    """A text as it may be once devenv has filled it in: a digit fits wherever a value does."""
+    """The text with a digit for each reference: valid wherever some value would be."""
     return _REFERENCE.sub(lambda match: "${" if match[0] == "$${" else "1", text)
 
 

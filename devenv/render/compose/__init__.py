@@ -1,6 +1,6 @@
 """Stack to a Compose bundle that works with plain `docker compose` alone.
 
-`compose.yaml` holds no secret: they are variables, and the `.env` beside it has their values.
+`compose.yaml` contains no secrets: they are variables, whose values are in the `.env` beside it.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import File, Probe, Stack, Unit
 from devenv.stack.text import Text
 
-STEADY = 5.0  # seconds between checks once a unit is up: often enough to notice, too seldom to cost
-STEADY_HTTP = 20.0  # the same where a check may have to start an interpreter
-LONGEST = 100  # letters of a path in the name of a file beside the bundle
+STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
+STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
+LONGEST = 100  # characters of a path in the name of a file of the bundle
 
 
 def aspects(stack: Stack, unit: Unit) -> Any:
-    """The user's fragment, and the names that the unit answers to."""
+    """The user's fragment, and the namespace, which is part of the unit's network names."""
     return [unit.compose, stack.namespace]
 
 
 def project_files(stack: Stack) -> Collection[str]:
-    """None: files are mounted from where they are."""
+    """None: files are mounted from the project."""
     return ()
 
 
 def override_names(stack: Stack) -> Collection[str]:
-    """None: the catalogue is written in Compose's own words."""
+    """None: the catalogue is in Compose's format."""
     return ()
 
 
 def render(stack: Stack, source: Source) -> Bundle:
-    """The bundle; recipes go into it, so that nobody who builds from it sends more than devenv would.
+    """The bundle. It contains the recipes, so that `docker compose build` sends the same files as devenv.
 
     Raises `KeyError` for a secret without a value.
     """
@@ -99,7 +99,7 @@ def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     ) if value is not None}  # fmt: skip
     spec["stop_grace_period"] = _duration(unit.grace)
     if unit.role in ("service", "job"):
-        spec["init"] = True  # a program that is PID 1 by accident ignores TERM
+        spec["init"] = True  # a program that runs as PID 1 without handlers ignores TERM
     if unit.manual:
         spec["profiles"] = ["manual"]
     spec["networks"] = {"default": {"aliases": _aliases(stack, unit)}}
@@ -133,7 +133,7 @@ def _build_secret(unit: Unit, key: str) -> str:
 
 
 def _build_secrets(stack: Stack, root: str) -> dict[str, Any]:
-    """Where `docker compose build` finds them: each is a file, or whole a variable of `.env`."""
+    """Build secrets in Compose's form: each is a file, or a variable of `.env`."""
     return {
         _build_secret(unit, key): {"file": _from_bundle(root, source)}
         if isinstance(source, str)
@@ -145,7 +145,7 @@ def _build_secrets(stack: Stack, root: str) -> dict[str, Any]:
 
 
 def _dockerfile(unit: Unit) -> str:
-    """Where in the bundle the unit's Dockerfile is: beside an ignore file that goes before the context's."""
+    """The path of the unit's Dockerfile in the bundle; the ignore file beside it overrides the context's."""
     assert unit.build is not None
     return f"build/{unit.name}/{posixpath.basename(unit.build.dockerfile)}"
 
@@ -174,7 +174,7 @@ def _files(unit: Unit, root: str) -> list[Any]:
 def _beside(unit: Unit, file: File) -> str:
     path = file.target.strip("/")
     plain = path.replace("/", "_")
-    if "_" in path or plain != plain.lower() or len(plain) > LONGEST:  # another path may be called the same
+    if "_" in path or plain != plain.lower() or len(plain) > LONGEST:  # another path may get the same name
         plain = f"{plain[-LONGEST:]}.{text.digest(path)[:6]}"
     return f"files/{unit.name}/{plain}"
 
@@ -215,10 +215,10 @@ def _healthcheck(probe: Probe) -> dict[str, Any]:
 
 
 def in_container(probe: Probe) -> list[Text]:
-    """The probe as a check the engine runs; for HTTP and TCP with whatever the image has.
+    """The probe as a check that the engine runs; for HTTP and TCP with a program that the image has.
 
-    It asks as devenv and Kubernetes do: as localhost, never through a proxy, and a redirect is an answer.
-    Where the image has nothing that speaks HTTP, a listening port has to do, read from the kernel's table.
+    HTTP requests are as those of devenv and Kubernetes: for host localhost, without a proxy, and a redirect
+    counts as success. If the image has no HTTP client, a listening port in /proc/net is enough.
     """
     if probe.kind == "exec":
         return ["CMD", *probe.command]
@@ -266,7 +266,7 @@ def _duration(value: float) -> str:
 
 
 def _escaped(value: Any) -> Any:
-    """Compose interpolates every text: a dollar is doubled, a secret becomes its variable."""
+    """Escape for Compose's interpolation: double each dollar, and turn each secret into its variable."""
     match value:
         case str() | text.Sealed():
             return text.rewrite(

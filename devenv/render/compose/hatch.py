@@ -1,4 +1,4 @@
-"""The user's `compose:` fragment laid over a service, as Compose lays one file over another.
+"""Merges the user's `compose:` fragment into a service, as Compose merges files.
 
 Lists append, mappings merge, `!reset` replaces. Relative paths count from the manifest's folder.
 """
@@ -13,15 +13,13 @@ from devenv.manifest.fragments import mount, pairs
 from devenv.manifest.source import Reset
 
 _PAIRS = frozenset(("environment", "labels", "annotations", "sysctls"))
-_WHOLE = frozenset(
-    ("command", "entrypoint", "test")
-)  # lists of words: half of one and half of another is none
+_WHOLE = frozenset(("command", "entrypoint", "test"))  # lists of words, which make no sense merged
 
 
 def laid_over(service: Mapping[str, Any], fragment: Mapping[str, Any], root: str) -> dict[str, Any]:
-    """The service with the fragment; `root` leads from the bundle to the manifest's folder.
+    """The service merged with the fragment; `root` is the path from the bundle to the manifest's folder.
 
-    Our labels stay whatever the fragment says: by them `down` finds what it has to remove.
+    A fragment cannot change our labels: `down` finds the containers to remove by them.
     """
     base = dict(service)
     if "network_mode" in fragment:
@@ -54,14 +52,14 @@ def _joined(key: str, base: Any, change: Any) -> Any:
     if key in _WHOLE or not isinstance(base, list):
         return _plain(change)
     added = [_plain(entry) for entry in (change if isinstance(change, list) else [change])]
-    if key == "volumes":  # what is mounted on one of our places takes it
+    if key == "volumes":  # a mount replaces ours on the same target
         targets = {mount(entry)[1] for entry in added}
         base = [entry for entry in base if mount(entry)[1] not in targets]
     return [*base, *(entry for entry in added if entry not in base)]
 
 
 def _plain(value: Any) -> Any:
-    """A value without `!reset`, which means nothing where there is nothing to replace."""
+    """A value without nested `!reset` tags, which have no effect on a new value."""
     match value:
         case Reset():
             return _plain(value.value)
@@ -73,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 
 def _rooted(key: str, value: Any, root: str) -> Any:
-    """The value of a key with its relative paths leading to the manifest's folder."""
+    """The value of a key with its relative paths resolved against the manifest's folder."""
     match key, value:
         case _, Reset():
             return Reset(_rooted(key, value.value, root))

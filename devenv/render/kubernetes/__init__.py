@@ -1,7 +1,7 @@
 """Stack to Kubernetes objects: a bundle that works with plain `kubectl apply -f` alone.
 
-`stack.yaml` holds no secret: they are in `secrets.yaml`, which is readable by its owner only. The
-names sort in the order in which they have to be applied.
+`stack.yaml` contains no secrets: they are in `secrets.yaml`, which only its owner can read. The file names
+sort in the order in which they have to be applied.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["Object", "Source", "aspects", "override_names", "project_files", "re
 
 
 def aspects(stack: Stack, unit: Unit) -> Any:
-    """The user's fragments, and what a pod has to say and Compose has not."""
+    """The user's fragments, and settings that only pods have."""
     return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
 
 
 def project_files(stack: Stack) -> Collection[str]:
-    """Every file of the project that a unit reads: their contents go into ConfigMaps."""
+    """Every file of the project that a unit mounts: the contents go into ConfigMaps."""
     return {file.source for unit in stack.units for file in unit.files if file.source}
 
 
@@ -33,7 +33,7 @@ def override_names(stack: Stack) -> Collection[str]:
     return {unit.engine for unit in stack.units if unit.engine}
 
 
-LABEL_VALUE = 63  # characters that Kubernetes takes
+LABEL_VALUE = 63  # characters that Kubernetes allows
 
 
 def render(stack: Stack, source: Source) -> Bundle:
@@ -49,7 +49,7 @@ def render(stack: Stack, source: Source) -> Bundle:
         objects = of_unit(stack, unit, source)
         secrets += [resource for resource in objects if resource["kind"] == "Secret"]
         others = [resource for resource in objects if resource["kind"] != "Secret"]
-        if unit.manual:  # kubectl does not look into folders: only `devenv run` starts it
+        if unit.manual:  # `kubectl apply -f .` skips subfolders: only `devenv run` starts it
             manual[f"manual/{unit.name}.yaml"] = _document(others)
         else:
             plain += others
@@ -64,7 +64,7 @@ def render(stack: Stack, source: Source) -> Bundle:
 
 
 def _check_name(stack: Stack) -> None:
-    """Every object is labelled with the stack's name and checkout; on Compose a label may be any text."""
+    """Check that the stack's id, which every object has as a label, is short enough."""
     if (longer := len(stack.id) - LABEL_VALUE) > 0:
         raise UsageError(
             f"the name {stack.name} is too long for Kubernetes",
@@ -79,5 +79,5 @@ def _document(objects: list[Object]) -> str:
 
 
 def names(stack: Stack) -> Mapping[str, str]:
-    """Kind -> what the stack's own objects, those of no unit, are called."""
+    """Kind -> name of the stack's own objects, which belong to no unit."""
     return {resource["kind"]: resource["metadata"]["name"] for resource in of_stack(stack)}

@@ -1,4 +1,4 @@
-"""What a unit reads from its Secret and its ConfigMap: variables, and files."""
+"""The contents of a unit's Secret and ConfigMap: variables and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devenv.stack import shell, text
 from devenv.stack.model import File, Stack, Unit
 from devenv.stack.text import Text
 
-LIMIT = 1024 * 1024  # bytes in one object; etcd takes no more
+LIMIT = 1024 * 1024  # bytes in an object, the limit of etcd
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Content:
 
     @property
     def digest(self) -> str:
-        """Changes when any of it does; empty when there is none."""
+        """A digest of all keys and values; "" if there are none."""
         if not self.secret and not self.text and not self.binary:
             return ""
         parts = [sorted(values.items()) for values in (self.secret, self.text, self.binary)]
@@ -39,7 +39,7 @@ class Content:
 
 
 def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> Content:
-    """Everything that a unit reads. Raises `UsageError` where it is more than an object holds."""
+    """The contents for a unit. Raises `UsageError` if they do not fit into an object."""
     secret = {
         key: _base64(text.reveal(value, secrets).encode())
         for key, value in (*unit.env, *inline(unit).items())
@@ -66,7 +66,7 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
 
 
 def inline(unit: Unit) -> dict[str, Text]:
-    """The variables for secrets in a unit's command and probe, which can hold none themselves."""
+    """The variables for secrets in a unit's command and probe, which must not contain the values."""
     probe = unit.probe.command if unit.probe and not unit.one_shot else ()
     words = (*(unit.entrypoint or ()), *(unit.command or ()), *probe)
     return shell.variables(text.secrets(words))
@@ -81,7 +81,7 @@ def _raw(stack: Stack, file: File, secrets: Mapping[str, str], files: Mapping[st
 
 
 def _key(target: str) -> str:
-    """A path as a key: what is not allowed there becomes `_`; a digest keeps two paths apart."""
+    """A path as a key: invalid characters become `_`, and a digest keeps keys unique."""
     path = target.strip("/")
     plain = re.sub(r"[^-._A-Za-z0-9]", "_", path)
     return (

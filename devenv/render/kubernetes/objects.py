@@ -1,4 +1,4 @@
-"""The objects of a unit: what runs it, what leads to it, what it reads."""
+"""The objects of a unit: workload, Service, Secret, ConfigMap and claims."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from devenv.stack.model import Stack, Unit
 
 Object = dict[str, Any]
 
-SIZE = "1Gi"  # of a volume; what provisions them on a laptop does not hold anybody to it
-RETRIES = 6  # of a job: for those who apply the bundle by hand, all at once and in no order
+SIZE = "1Gi"  # of a volume; provisioners for local clusters do not enforce it
+RETRIES = 6  # of a job: `kubectl apply` starts everything at once, and a job fails before its needs are ready
 API = {
     "Namespace": "v1", "ServiceAccount": "v1", "Secret": "v1", "ConfigMap": "v1", "Service": "v1",
     "PersistentVolumeClaim": "v1", "Deployment": "apps/v1", "StatefulSet": "apps/v1", "Job": "batch/v1",
@@ -26,10 +26,10 @@ API = {
 
 
 def of_stack(stack: Stack) -> list[Object]:
-    """What belongs to no unit: the namespace, and the account all pods run as."""
+    """The objects that belong to no unit: the namespace, and the ServiceAccount of all pods."""
     account = _object("ServiceAccount", stack, stack.name, owner(stack))
     account["automountServiceAccountToken"] = False
-    if stack.namespace == "default":  # nobody makes or owns that one
+    if stack.namespace == "default":  # it exists in every cluster
         return [account]
     namespace = _object("Namespace", stack, stack.namespace, owner(stack))
     del namespace["metadata"]["namespace"]
@@ -37,7 +37,7 @@ def of_stack(stack: Stack) -> list[Object]:
 
 
 def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
-    """The unit's objects in the order in which they have to be applied; the last one runs it."""
+    """The unit's objects in the order in which they have to be applied; the last is the workload."""
     contents = content(stack, unit, source.secrets, source.files)
     objects = [*_holders(stack, unit, contents), *_claims(stack, unit)]
     if unit.ports:
@@ -47,7 +47,7 @@ def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
 
 
 def owner(stack: Stack) -> dict[str, str]:
-    """Labels that say whose an object is."""
+    """Labels of an object's owner."""
     return {
         "app.kubernetes.io/managed-by": "devenv",
         "app.kubernetes.io/part-of": stack.name,
@@ -56,17 +56,17 @@ def owner(stack: Stack) -> dict[str, str]:
 
 
 def labels(stack: Stack, unit: Unit) -> dict[str, str]:
-    """Labels of everything that belongs to a unit."""
+    """Labels of a unit's objects."""
     return {"app.kubernetes.io/name": unit.name, **owner(stack), **tags.identity(stack, unit)}
 
 
 def selector(stack: Stack, unit: Unit) -> dict[str, str]:
-    """Labels by which a unit's pods are found; they may never change while it exists."""
+    """Labels that select a unit's pods; a selector is immutable."""
     return {LABEL + "stack": stack.id, LABEL + "unit": unit.name}
 
 
 def kind(unit: Unit) -> str:
-    """What a unit is run by."""
+    """The kind of a unit's workload."""
     if unit.one_shot:
         return "Job"
     return "StatefulSet" if unit.volumes else "Deployment"
@@ -95,7 +95,7 @@ def _holders(stack: Stack, unit: Unit, contents: Content) -> list[Object]:
 
 
 def _claims(stack: Stack, unit: Unit) -> list[Object]:
-    """Claims of a one-shot; a StatefulSet brings its own."""
+    """Claims of a one-shot; a StatefulSet creates its own."""
     if not unit.one_shot:
         return []
     return [
@@ -109,7 +109,7 @@ def _claim() -> dict[str, Any]:
 
 
 def _service(stack: Stack, unit: Unit) -> Object:
-    """The same port outside as in: an address is the same on every backend."""
+    """The Service; its port equals the container's, so that addresses are the same on every backend."""
     ports = [
         {"name": port_name(port.name, port.container), "port": port.container, "targetPort": port.container}
         for port in unit.ports
@@ -119,7 +119,7 @@ def _service(stack: Stack, unit: Unit) -> Object:
 
 
 def port_name(name: str, number: int) -> str:
-    """A port's name if Kubernetes takes it: at most 15 letters, digits and hyphens."""
+    """The port's name if valid in Kubernetes (at most 15 letters, digits, hyphens), else `port-NUMBER`."""
     fits = len(name) <= 15 and name.replace("-", "").isalnum() and not name.isdecimal() and name.islower()
     return name if fits and name.isascii() and name[0] != "-" != name[-1] else f"port-{number}"
 
@@ -148,7 +148,7 @@ def _workload(stack: Stack, unit: Unit, contents: Content, source: Source) -> Ob
             {"metadata": {"name": volume.name, "labels": labels(stack, unit)}, "spec": _claim()}
             for volume in unit.volumes
         ]
-        # Without `Parallel` a pod that never got ready is never replaced by its mended successor.
+        # Without `Parallel`, a pod that never became ready would never be replaced by a fixed one.
         spec |= {
             "serviceName": unit.name,
             "podManagementPolicy": "Parallel",
@@ -158,7 +158,7 @@ def _workload(stack: Stack, unit: Unit, contents: Content, source: Source) -> Ob
 
 
 def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Source) -> list[Object]:
-    """What must differ for this kind, then what the user wants. A new kind of object needs an apiVersion."""
+    """Apply the overrides for the infra kind, then the user's fragments. A new object needs an apiVersion."""
     by_kind = {resource["kind"]: resource for resource in objects}
     others = [resource for resource in objects if by_kind[resource["kind"]] is not resource]  # several claims
     for change in _overrides(unit, source):
@@ -183,7 +183,7 @@ def _with_fragments(stack: Stack, unit: Unit, objects: list[Object], source: Sou
 
 
 def _still_ours(changed: Object, original: Object) -> Object:
-    """The changed object with what it is found by, whatever a fragment says: name, labels, annotations."""
+    """The changed object with its original name, labels and annotations, by which devenv finds it."""
     identity = {key: original[key] for key in ("apiVersion", "kind", "metadata")}
     if "template" in original.get("spec", {}):
         identity["spec"] = {"template": {"metadata": original["spec"]["template"]["metadata"]}}

@@ -1,4 +1,4 @@
-"""Laying a fragment over an object, the way people know it from `kubectl patch`."""
+"""Merges a fragment into an object, as `kubectl patch` does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def overlay(base: Any, change: Any) -> Any:
-    """Mappings join, entries of a list join by their name, null removes; everything else is replaced."""
+    """Merge mappings, and lists of entries by their names; null removes a key; anything else is replaced."""
     if isinstance(base, Mapping) and isinstance(change, Mapping):
         merged = {key: overlay(base.get(key), value) for key, value in change.items() if value is not None}
         return {key: value for key, value in base.items() if change.get(key, "") is not None} | merged

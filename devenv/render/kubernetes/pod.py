@@ -1,4 +1,4 @@
-"""A unit as a pod template: one container, and what it may do."""
+"""The pod template of a unit: its container, volumes and security settings."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from devenv.stack.labels import LABEL
 from devenv.stack.model import Probe, Stack, Unit
 from devenv.stack.text import Text
 
-STEADY = 5  # seconds between checks once a unit is up; as on Compose
-ASKED = 0.25  # of its limits is set aside for a unit: a laptop runs more than fits if all used all of it
+STEADY = 5  # seconds between checks of a ready unit, as on Compose
+ASKED = 0.25  # of its limits is requested for a unit: on a laptop, the sum of all limits exceeds the memory
 
 BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
-"""What an image that starts as root needs to become its own user, as most of them do."""
+"""Capabilities that an image needs to start as root and switch to its own user, as most do."""
 
 
 def template(
@@ -30,7 +30,7 @@ def template(
     fingerprint: str,
     registry: str,
 ) -> dict[str, Any]:
-    """The template; `fingerprint` and the content's digest are in it, so that a change makes new pods."""
+    """The template. It has `fingerprint` and the contents' digest, so that a change replaces the pods."""
     notes = tags.description(stack, unit, fingerprint)
     if contents.digest:
         notes[LABEL + "content"] = contents.digest
@@ -44,7 +44,7 @@ def template(
         "containers": [_container(unit, mounts, registry)],
     }
     if unit.role in ("service", "job"):
-        spec["shareProcessNamespace"] = True  # a program that is PID 1 by accident ignores TERM
+        spec["shareProcessNamespace"] = True  # a program that runs as PID 1 without handlers ignores TERM
     if unit.one_shot:
         spec["restartPolicy"] = "Never"
     if unit.hostname:
@@ -55,7 +55,7 @@ def template(
 
 
 def image(unit: Unit, registry: str) -> str:
-    """The name by which a node knows the unit's image."""
+    """The name of the unit's image on a node."""
     return f"{registry.rstrip('/')}/{unit.image}" if unit.build and registry else unit.image
 
 
@@ -99,7 +99,7 @@ def _from_secret(unit: Unit, key: str) -> dict[str, Any]:
 
 
 def _literal(value: str) -> str:
-    """Kubernetes expands `$(NAME)` and halves `$$`: texts with either of them say their dollars twice."""
+    """Kubernetes expands `$(NAME)` and `$$`: texts with either get their dollars doubled."""
     return value.replace("$", "$$") if "$(" in value or "$$" in value else value
 
 
@@ -122,7 +122,7 @@ def _resources(unit: Unit) -> dict[str, Any]:
 
 
 def _probes(probe: Probe) -> dict[str, Any]:
-    """Quick checks until it is up, seldom ones from then on. Kubernetes counts in whole seconds."""
+    """Frequent checks until it is ready, rare ones from then on. Kubernetes counts in whole seconds."""
     every = max(1, round(probe.every))
     check = _check(probe) | {"timeoutSeconds": max(1, math.ceil(probe.timeout))}
     tries = max(1, math.ceil(probe.within / every))
@@ -135,7 +135,7 @@ def _probes(probe: Probe) -> dict[str, Any]:
 def _check(probe: Probe) -> dict[str, Any]:
     match probe.kind:
         case "http":
-            headers = [{"name": "Host", "value": "localhost"}]  # as everywhere else, for those who look at it
+            headers = [{"name": "Host", "value": "localhost"}]  # as on other backends
             return {"httpGet": {"path": probe.path, "port": probe.port, "httpHeaders": headers}}
         case "tcp":
             return {"tcpSocket": {"port": probe.port}}
@@ -151,7 +151,7 @@ def _pod_security(unit: Unit) -> dict[str, Any]:
     uid = int(user) if user.isdecimal() else unit.uid
     if uid is not None:
         gid = int(group) if group.isdecimal() else uid
-        # The group makes volumes writable where the storage honours it.
+        # The group makes volumes writable if the storage supports it.
         context |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
     return context
 
@@ -169,7 +169,7 @@ def _security(unit: Unit) -> dict[str, Any]:
 
 
 def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The pod's volumes, and where the container finds them."""
+    """The pod's volumes, and the container's mounts."""
     volumes: list[dict[str, Any]] = []
     mounts: list[dict[str, Any]] = []
     for volume in unit.volumes:
@@ -196,7 +196,7 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
 
 
 def _size_option(options: str) -> str:
-    """The size among a tmpfs's options, `mode=1777,size=64m`."""
+    """The size in a tmpfs's options, such as `mode=1777,size=64m`."""
     return next((part[5:] for part in options.split(",") if part.startswith("size=")), "")
 
 
