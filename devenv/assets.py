@@ -23,12 +23,12 @@ def catalogue() -> dict[str, str]:
 
 
 def overrides(kinds: Collection[str]) -> dict[str, Any]:
-    """Infra kind -> fragments of objects that must differ for it on Kubernetes, for those that have any."""
+    """Infra kind -> fragments of objects that differ on Kubernetes, for kinds that have some."""
     return {kind: fragment for kind in sorted(kinds) if (fragment := _yaml(f"minikube/{kind}.yaml"))}
 
 
 def profile() -> Mapping[str, Any]:
-    """How a new Minikube profile is made."""
+    """The settings that new Minikube profiles are created with."""
     return dict(_yaml("minikube/profile.yaml"))
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong in a way the user can mend: errors as values with four parts.
+"""Errors that the user can fix, as values with four parts.
 
 What happened, where, why, and what to type next. Only `cli` prints them and turns them into exit
 codes; anything that is not a `DevenvError` is a bug and keeps its traceback.
@@ -13,7 +13,7 @@ FAILED, USAGE, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
 
 
 class DevenvError(Exception):
-    """Something the user can mend, with the exit code it ends in."""
+    """An error that the user can fix, with its exit code."""
 
     exit_code = FAILED
 
@@ -29,14 +29,14 @@ class UsageError(DevenvError):
 
 
 class ToolMissing(DevenvError):
-    """A program or an engine that the command needs does not answer."""
+    """A program or engine that the command needs is missing or does not answer."""
 
     exit_code = MISSING_TOOL
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing wrong with a file: where it stands, which key, and how to mend it."""
+    """A problem in a file: its place, the key, and how to fix it."""
 
     line: int
     column: int
@@ -62,7 +62,7 @@ class ManifestInvalid(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Why a unit is not up: the root cause first, with all a person needs to act on it."""
+    """Why a unit failed: the root cause first, then the facts needed to act on it."""
 
     unit: str
     what: str

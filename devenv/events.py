@@ -12,7 +12,7 @@ from devenv.stack.model import Stack
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What is about to happen, and where; `reason` says why there, if not by default."""
+    """A plan is about to run; `reason` says why on this backend, unless it is the default."""
 
     stack: Stack
     plan: Plan
@@ -31,7 +31,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A step says how far it is, in one line."""
+    """A line about a step's progress."""
 
     step: Step
     line: str
@@ -39,7 +39,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step has ended well."""
+    """A step has succeeded."""
 
     step: Step
     seconds: float
@@ -47,7 +47,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A step has ended badly."""
+    """A step has failed."""
 
     step: Step
     error: DevenvError
@@ -55,14 +55,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A step was left out, as one before it failed."""
+    """A step was skipped because one before it failed."""
 
     step: Step
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know that stops nothing."""
+    """A line that is worth knowing, but no failure."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""What may be shown of what programs print: everything but the values of secrets."""
+"""Masks the values of secrets in output."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 MASK = "******"
-SHORTEST = 3  # characters of a value that is masked; shorter ones are in every other word
-WORD = 8  # characters that could not as well be any word
+SHORTEST = 3  # shorter values are not masked: they occur in ordinary words
+WORD = 8  # a shorter line or base64 form could be an ordinary word
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Puts asterisks in the place of some values. Longer forms come first, as one may hold another."""
+    """Replaces values with asterisks. Longer forms come first, as one may contain another."""
 
     forms: tuple[str, ...] = ()
 
     def also(self, values: Iterable[str]) -> Mask:
-        """The mask of these values, too, however they are quoted."""
+        """A mask that covers these values as well, however they are quoted."""
         forms = {form for value in values if len(value) >= SHORTEST for form in _forms(value)}
         return Mask(tuple(sorted({*self.forms, *forms}, key=lambda form: (-len(form), form))))
 
@@ -37,7 +37,7 @@ NOTHING = Mask()
 
 
 def _forms(value: str) -> set[str]:
-    """How a value may appear: as it is, in a URL, a form, JSON, base64, line by line."""
+    """The forms a value may appear in: plain, in a URL, a form, JSON, base64, line by line."""
     lines = {line for line in value.splitlines() if len(line) >= WORD}
     quoted = {quote(value, safe=""), quote(value), quote_plus(value)}
     return {value, *quoted, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], *lines,

@@ -1,4 +1,4 @@
-"""The command line: parse arguments, build the context, call one function. The only place that exits."""
+"""The command line: parse arguments, build the context, call one function. Only this package exits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from devenv.errors import INTERRUPTED, DevenvError
 
 
 class Group(TyperGroup):
-    """Turns errors into messages and exit codes; commands stand in help in the order people meet them."""
+    """Turns errors into messages and exit codes; the help lists commands in the order of use."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,7 +73,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="One manifest, the whole stack on your machine.",
-    epilog="Begin with a devenv.yaml and `devenv up`. Every command says more with --help.",
+    epilog="Write a devenv.yaml, then run `devenv up`. `devenv COMMAND --help` explains a command.",
 )
 
 
@@ -86,17 +86,21 @@ def _version(value: bool) -> None:
 @app.callback()
 def options(
     ctx: typer.Context,
-    file: Annotated[str | None, typer.Option("-f", "--file", help="The manifest.", metavar="FILE")] = None,
+    file: Annotated[
+        str | None, typer.Option("-f", "--file", help="The manifest; default: devenv.yaml.", metavar="FILE")
+    ] = None,
     backend: Annotated[
         str | None,
-        typer.Option("-b", "--backend", help="What it runs on: compose, minikube or kube.", metavar="NAME"),
+        typer.Option("-b", "--backend", help="Where to run: compose, minikube or kube.", metavar="NAME"),
     ] = None,
     context: Annotated[
         str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")
     ] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only results and errors.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Every line of builds and pulls.")] = False,
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show only results and errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show every line of builds and pulls.")
+    ] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="Without colours.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
@@ -136,10 +140,10 @@ def main() -> None:
 
 
 def _leave() -> None:
-    """Threads that still talk to the engine must not keep a finished command from ending."""
+    """Exit at once: threads that still talk to the engine must not delay a finished command."""
     if isinstance(sys.exc_info()[1], SystemExit):
         code = sys.exc_info()[1].code  # type: ignore[union-attr]
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError):  # a full disk: what there was to say about it has been said
+            with contextlib.suppress(OSError):  # a full disk, already reported
                 stream.flush()
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)

@@ -8,7 +8,7 @@ import typer
 
 
 def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of what is up, for the shell's completion."""
+    """Names of running units, for the shell's completion."""
     from devenv.cli.context import Context
 
     try:
@@ -29,11 +29,16 @@ def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
 
 Known = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Only these and what they use.", autocompletion=names_known),
+    typer.Argument(
+        metavar="[NAME]...", help="Only these units and what they use.", autocompletion=names_known
+    ),
 ]
-Up = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", autocompletion=names_up)]
+Up = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Units; default: all that run.", autocompletion=names_up),
+]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def words(command: list[str] | None) -> list[str]:

@@ -37,7 +37,7 @@ class Options:
 
 
 class Context:
-    """What a command works with. Nothing else constructs these things."""
+    """All that a command works with: console, workspace, project, backend. Each is constructed here only."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self.options, self.environment = Options(), environment
@@ -68,7 +68,7 @@ class Context:
 
     @cached_property
     def promises(self) -> Promises:
-        """The ports that this command is about to take, and those that others are."""
+        """Host ports that this command and others have decided on but not opened yet."""
         from devenv.promises import Promises
 
         return Promises(workspace.machine_state() / "ports", f"the stack in {self.workspace.root}")
@@ -86,12 +86,12 @@ class Context:
 
     @cached_property
     def backend(self) -> Backend:
-        """Where the stack runs, for commands about what is there, manifest or no manifest."""
+        """The backend that the stack runs on, for commands that need no valid manifest."""
         return self._load(self._choose().backend)
 
     @cached_property
     def place(self) -> Place:
-        """Where the stack is to run, for commands that read the manifest."""
+        """The backend to run the stack on, for commands that read the manifest."""
         from devenv.engine.lifecycle import Place
 
         choice = self._choose(self.project.outline.backend)
@@ -99,19 +99,19 @@ class Context:
         return Place(backend, choice.reason, self._other(backend))
 
     def _load(self, name: str, *, recalled: bool = False) -> Backend:
-        """A backend; `recalled` on the kube context of its last `up`, whatever --context says."""
+        """A backend; `recalled` takes the kube context of the last `up` and ignores --context."""
         named = "" if recalled else self.options.context or ""
         return load(name, Site(self.workspace.root, self.workspace.state, named))
 
     def _other(self, backend: Backend) -> Backend | None:
-        """The backend that this checkout was brought up on before, where that is another place."""
+        """The backend of the last `up`, if that was another one or another cluster."""
         for name in self.workspace.backends:
             if name != backend.name or self.options.context:
                 other = self._load(name, recalled=True)
                 try:
                     if other.home != backend.home:
                         return other
-                except DevenvError:  # it is gone, which looking at it will say
+                except DevenvError:  # it is gone; observing it will report that
                     return other
         return None
 
@@ -122,16 +122,16 @@ class Context:
         other = None if asked or len(self.workspace.backends) < 2 else self._other(self.backend)
         return [] if other is None else [other]
 
-    # -- what commands share
+    # -- shared by commands
 
     def lifecycle(self, place: Place) -> Lifecycle:
-        """What changes the stack on a backend."""
+        """The commands that change the stack on a backend."""
         from devenv.engine.lifecycle import Lifecycle
 
         return Lifecycle(self.project, place, self.promises, self.console.hide)
 
     def load(self, *, strict: bool = False, tolerate: tuple[type[DevenvError], ...]) -> Loaded:
-        """The stack as it should be beside what runs, for commands that only look; see `Project.load`."""
+        """The stack and what runs of it, for read-only commands; see `Project.load`."""
         place = self.place
         loaded = self.project.load(
             place.backend, other=place.other, promises=self.promises, strict=strict, tolerate=tolerate
@@ -140,28 +140,28 @@ class Context:
         return loaded
 
     def observe(self) -> Observed:
-        """What runs of this checkout, manifest or no manifest."""
+        """What runs of this checkout. Needs no valid manifest."""
         return self.backend.observe(self.workspace.checkout)
 
     def running(self, names: Collection[str]) -> list[ObservedUnit]:
-        """The named units as they are now, or all. Raises `UsageError` for one that is not there."""
+        """The named units as observed, or all. Raises `UsageError` for a name that is not there."""
         observed = self.observe()
         for name in names:
             if name not in observed.units:
-                names_up = ", ".join(observed.units)
-                why = f"up are: {names_up}" if names_up else "nothing of this checkout is up"
+                running = ", ".join(observed.units)
+                why = f"running: {running}" if running else "nothing of this checkout is running"
                 hint = did_you_mean(name, observed.units, f"devenv up {name}")
-                raise UsageError(f'"{name}" is not up', why=why, hint=hint)
+                raise UsageError(f'"{name}" is not running', why=why, hint=hint)
         if not observed.units:
-            self.console.say("nothing of this checkout is up; begin with: devenv up")
+            self.console.say("nothing of this checkout is running; start it with: devenv up")
         return [observed.units[name] for name in (names or observed.units)]
 
     def hide_secrets(self) -> None:
-        """Mask what is known of secrets, for commands that print what others wrote."""
+        """Mask all known secrets, for commands that print other programs' output."""
         self.console.hide(self.workspace.hidden())
 
     def lock(self, purpose: str) -> AbstractContextManager[None]:
-        """The stack's lock; says so when somebody else holds it."""
+        """The stack's lock. Prints a note while another command holds it."""
 
         def waiting(holder: str) -> None:
             self.console.note(f"waiting for {holder} to finish with this stack")

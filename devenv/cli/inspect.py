@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def status(ctx: typer.Context, json_: Json = False) -> None:
-    """What is up, whether it is healthy, and where. Exits with 1 when something is not as it should be."""
+    """Show every unit's state, health and addresses. Exits with 1 when a unit is not as it should be."""
     from devenv.console.tables import status_json, status_table
     from devenv.plan.status import statuses
 
@@ -35,7 +35,7 @@ def status(ctx: typer.Context, json_: Json = False) -> None:
         rows = [status_json(unit) for unit in units]
         console.json({"stack": observed.stack, "backend": backend.name, "units": rows})
     elif not units:
-        console.say("nothing of this checkout is up; begin with: devenv up")
+        console.say("nothing of this checkout is running; start it with: devenv up")
     else:
         if observed.namespace:  # where no port of this machine tells
             where = f"on {backend.name}: context {backend.home}, namespace {observed.namespace}"
@@ -48,18 +48,19 @@ def status(ctx: typer.Context, json_: Json = False) -> None:
 def logs(
     ctx: typer.Context,
     names: Up = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until Ctrl-C.")] = False,
     tail: Annotated[
-        int | None, typer.Option("-n", "--tail", help="Only the last lines of each.", min=0)
+        int | None,
+        typer.Option("-n", "--tail", help="Only the last lines of each unit.", metavar="LINES", min=0),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", help="Only the last 30s, 10m, 2h.", metavar="TIME")
+        str | None, typer.Option("--since", help="Only the last 30s, 10m or 2h.", metavar="TIME")
     ] = None,
     timestamps: Annotated[
-        bool, typer.Option("-t", "--timestamps", help="With the time of each line.")
+        bool, typer.Option("-t", "--timestamps", help="Show the time of each line.")
     ] = False,
 ) -> None:
-    """What services and stores print."""
+    """Show what services and stores print."""
     context: Context = ctx.obj
     if since is not None and not (since[:-1].isdecimal() and since[-1] in "smh"):
         raise UsageError(f'"{since}" is not a time', hint="--since 10m")
@@ -77,11 +78,13 @@ def logs(
 
 def exec_(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A unit that is up.", autocompletion=names_up)],
-    command: Annotated[list[str] | None, typer.Argument(help="The command; default: sh.")] = None,
-    no_tty: Annotated[bool, typer.Option("-T", help="No terminal, as in scripts.")] = False,
+    name: Annotated[str, typer.Argument(help="A running unit.", metavar="NAME", autocompletion=names_up)],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command; default: sh.", metavar="[COMMAND]...")
+    ] = None,
+    no_tty: Annotated[bool, typer.Option("-T", help="Without a terminal, for scripts.")] = False,
 ) -> None:
-    """Run a command in a unit that is up."""
+    """Run a command in a running unit."""
     from devenv.plan.status import state
 
     context: Context = ctx.obj
@@ -95,7 +98,8 @@ def exec_(
 def open_(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="A unit; default: the front page.", autocompletion=names_up)
+        str | None,
+        typer.Argument(help="A unit; default: the front page.", metavar="[NAME]", autocompletion=names_up),
     ] = None,
 ) -> None:
     """Open a unit, or the front page, in the browser."""
@@ -108,7 +112,7 @@ def open_(
     else:
         url = front_page(context.observe())
     if not url:
-        raise UsageError(f"{name or 'nothing that is up'} has no page", hint="devenv status   shows what has")
+        raise UsageError(f"{name or 'no running unit'} has no page", hint="devenv status")
     context.console.print(url)
     if sys.stdout.isatty() and not os.environ.get("CI"):
         typer.launch(url)
@@ -117,7 +121,10 @@ def open_(
 def env(
     ctx: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="Only what this service gets.", autocompletion=names_known)
+        str | None,
+        typer.Argument(
+            help="Only the variables of this service.", metavar="[NAME]", autocompletion=names_known
+        ),
     ] = None,
     export: Annotated[
         bool, typer.Option("--export", help='Shell code with real values: eval "$(devenv env --export)".')
@@ -125,7 +132,7 @@ def env(
     json_: Json = False,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show secrets in the clear.")] = False,
 ) -> None:
-    """The variables with which a program on this machine reaches the stack."""
+    """Print the variables with which a program on this machine reaches the stack. Needs no engine."""
     from devenv.masking import NOTHING
     from devenv.stack import text
     from devenv.stack.resolve import host_environment
@@ -156,14 +163,17 @@ def plan(
     names: Known = None,
     json_: Json = False,
     parity: Annotated[
-        bool, typer.Option("--parity", help="Instead: what each backend does with every field.")
+        bool, typer.Option("--parity", help="Show instead what each backend does with every field.")
     ] = False,
     fail_on: Annotated[
         str | None,
-        typer.Option("--fail-on", help="With --parity: exit 1 on emulated or lost.", metavar="LEVEL"),
+        typer.Option("--fail-on", help="With --parity: exit 1 on `emulated` or on `lost`.", metavar="LEVEL"),
     ] = None,
 ) -> None:
-    """What `devenv up` would do, each step with its cause. Prints nothing when there is nothing to do."""
+    """Show what `devenv up` would do, each step with its cause; nothing when there is nothing to do.
+
+    Without an engine it plans as if nothing runs.
+    """
     context: Context = ctx.obj
     if parity:
         _parity(context, json_=json_, fail_on=fail_on)
@@ -216,7 +226,9 @@ def render(
     ctx: typer.Context,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="The folder; default: .devenv/BACKEND.", file_okay=False),
+        typer.Option(
+            "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
+        ),
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
@@ -241,7 +253,7 @@ def render(
 
 
 def _keep_out_of_images(stack: Stack, root: Path, folder: Path, bundle: Bundle) -> None:
-    """Raises `UsageError` where a build would be sent what is rendered."""
+    """Raises `UsageError` where a build context would contain the rendered files."""
     from devenv import sources
 
     for unit in stack.units:
@@ -250,9 +262,9 @@ def _keep_out_of_images(stack: Stack, root: Path, folder: Path, bundle: Bundle) 
             if sources.sends(context, unit.build.dockerfile, folder, bundle.files):
                 ignore = os.path.relpath(context / ".dockerignore")
                 raise UsageError(
-                    f"{os.path.relpath(folder)} lies in what {unit.name} is built from",
+                    f"{os.path.relpath(folder)} is inside the build context of {unit.name}",
                     where=f"services.{unit.name}.build",
-                    why="its image would hold what is rendered, secrets and all",
+                    why="the image would contain the rendered files, including secrets",
                     hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
                 )
 
@@ -266,9 +278,11 @@ def schema(ctx: typer.Context) -> None:
 
 def completion(
     ctx: typer.Context,
-    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")] = "",
+    shell: Annotated[
+        str, typer.Argument(help="bash, zsh or fish; default: from $SHELL.", metavar="[SHELL]")
+    ] = "",
 ) -> None:
-    """Print the shell's completion: eval "$(devenv completion bash)"."""
+    """Print the shell's completion script, for: eval "$(devenv completion bash)"."""
     from typer._completion_shared import get_completion_script
 
     name = shell or os.path.basename(os.environ.get("SHELL", "bash"))
@@ -280,13 +294,15 @@ def completion(
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command()(status)
-    app.command()(logs)
+    app.command(short_help="Show state, health and addresses.")(status)
+    app.command(short_help="Show what services and stores print.")(logs)
     takes_a_command = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-    app.command(name="exec", context_settings=takes_a_command)(exec_)
-    app.command(name="open")(open_)
-    app.command()(env)
-    app.command()(plan)
-    app.command()(render)
-    app.command()(schema)
-    app.command()(completion)
+    app.command(name="exec", short_help="Run a command in a running unit.", context_settings=takes_a_command)(
+        exec_
+    )
+    app.command(name="open", short_help="Open a page in the browser.")(open_)
+    app.command(short_help="Print variables for this machine's programs.")(env)
+    app.command(short_help="Show what `up` would do, and why.")(plan)
+    app.command(short_help="Write the generated files.")(render)
+    app.command(short_help="Print the manifest's JSON schema.")(schema)
+    app.command(short_help="Print the shell's completion script.")(completion)

@@ -27,21 +27,21 @@ def up(
         bool, typer.Option("-d", "--detach", help="Return once everything is healthy.")
     ] = False,
     profile: Annotated[
-        list[str] | None, typer.Option("--profile", help="Only this profile of the manifest.")
+        list[str] | None, typer.Option("--profile", help="Only the units of this profile.", metavar="NAME")
     ] = None,
     remap_ports: Annotated[
-        bool, typer.Option("--remap-ports", help="Where a port is taken, use a free one.")
+        bool, typer.Option("--remap-ports", help="Use a free port where one is taken.")
     ] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
     with_data: Annotated[
         bool,
         typer.Option(
             "--with-data",
-            help="From another backend, bring the stores' content along, in place of what they hold here.",
+            help="After a change of backend: copy the stores' data over, replacing what is there.",
         ),
     ] = False,
 ) -> None:
-    """Build, start and wait until all is healthy; then show logs until Ctrl-C, which leaves it running."""
+    """Build, start and wait until all units are healthy, then show logs. Ctrl-C leaves everything running."""
     from devenv.engine.lifecycle import Request
 
     context: Context = ctx.obj
@@ -58,7 +58,7 @@ def up(
 
 
 def _reported(context: Context, action: Callable[[Report], T]) -> T:
-    """Run an action and show how far it is. Exits with 130 after Ctrl-C."""
+    """Run an action and show its progress. Exits with 130 after Ctrl-C."""
     from devenv.console.progress import progress
 
     with progress(context.console) as report:
@@ -76,7 +76,7 @@ def _interrupted(context: Context, starting: list[str]) -> None:
     proc.interrupt_children()
     left = f"{', '.join(starting)} may still be starting; " if starting else ""
     context.console.note(
-        f"interrupted: {left}`devenv status` tells, `devenv down` ends it, `devenv up` goes on"
+        f"interrupted: {left}`devenv status` shows what runs, `devenv up` resumes, `devenv down` stops it"
     )
     raise typer.Exit(INTERRUPTED)
 
@@ -103,7 +103,7 @@ def _say_ready(context: Context, outcome: Outcome) -> None:
 
 
 def _follow(context: Context, outcome: Outcome) -> None:
-    """Logs until Ctrl-C. What runs goes on running."""
+    """Show logs until Ctrl-C, which leaves everything running."""
     console, place = context.console, context.place
     console.say(console.style("logs follow; Ctrl-C leaves everything running", "dim"))
     observed = place.backend.observe(context.workspace.checkout).units
@@ -111,15 +111,15 @@ def _follow(context: Context, outcome: Outcome) -> None:
     try:
         print_logs(console, place.backend, units, follow=True, tail=0)
     except KeyboardInterrupt:
-        console.say("\nstill running; `devenv down` ends it, `devenv logs -f` shows this again")
+        console.say("\nstill running; `devenv down` stops it, `devenv logs -f` shows the logs again")
         raise typer.Exit(INTERRUPTED) from None
 
 
 def down(
     ctx: typer.Context,
-    volumes: Annotated[bool, typer.Option("--volumes", help="The data too; asks first.")] = False,
+    volumes: Annotated[bool, typer.Option("--volumes", help="Remove the data as well; asks first.")] = False,
     yes: Yes = False,
-    stop: Annotated[bool, typer.Option("--stop", help="With -b minikube: stop its profile, too.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="With -b minikube: stop its profile as well.")] = False,
 ) -> None:
     """Stop and remove what this checkout started. Data stays unless --volumes."""
     from devenv.engine import lifecycle
@@ -128,7 +128,7 @@ def down(
     console, backend, space = context.console, context.backend, context.workspace
     idle = backend.idle
     if stop and not idle:
-        raise UsageError(f"there is nothing to stop on {backend.name}", hint="devenv down")
+        raise UsageError(f"--stop does nothing on {backend.name}", hint="devenv down")
     if volumes and not yes:
         _confirm(f"Remove all data of {space.root.name}'s stores for good?")
     with context.lock("devenv down"):
@@ -136,7 +136,7 @@ def down(
             backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.say
         )
     if not removed.units and not removed.volumes:
-        console.say("nothing of this checkout was up")
+        console.say("nothing of this checkout was running")
     if removed.units:
         console.say(f"removed {_counted(len(removed.units), 'container')}")
     if removed.volumes:
@@ -144,7 +144,7 @@ def down(
     if removed.kept:
         console.say(f"data kept in {_counted(len(removed.kept), 'volume')}; devenv down --volumes removes it")
     if idle and not stop:
-        console.say(f"{idle} goes on; devenv down -b {backend.name} --stop   ends it")
+        console.say(f"{idle} keeps running; stop it with: devenv down -b {backend.name} --stop")
 
 
 def _counted(number: int, noun: str) -> str:
@@ -153,7 +153,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(question, why="nobody is there to answer", hint="add --yes")
+        raise UsageError(question, why="there is no terminal to ask on", hint="add --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(FAILED)
 
@@ -172,10 +172,14 @@ def restart(ctx: typer.Context, names: Up = None) -> None:
 
 def run(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="A job or service.", autocompletion=names_known)],
-    command: Annotated[list[str] | None, typer.Argument(help="Another command than its own.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="A job or service.", metavar="NAME", autocompletion=names_known)
+    ],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command; default: its own.", metavar="[COMMAND]...")
+    ] = None,
 ) -> None:
-    """Run a job, or a one-off command in a service's image, with all that it uses up."""
+    """Run a job, or a one-off command in a service's image. Starts what it uses first."""
     context: Context = ctx.obj
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     with context.lock("devenv run"):
@@ -190,7 +194,8 @@ def run(
 
 def register(app: typer.Typer) -> None:
     """Add these commands."""
-    app.command()(up)
-    app.command()(down)
-    app.command()(restart)
-    app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(run)
+    app.command(short_help="Start everything and wait until healthy.")(up)
+    app.command(short_help="Stop and remove what runs; keep the data.")(down)
+    app.command(short_help="Restart units and wait until healthy.")(restart)
+    takes_a_command = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    app.command(short_help="Run a job or a one-off command.", context_settings=takes_a_command)(run)

@@ -45,7 +45,7 @@ class Console:
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, colour: bool, quiet: bool, verbose: bool) -> Console:
-        """A console as this terminal and these flags want it."""
+        """The console for these streams, variables and flags."""
         plain = bool(environment.get("CI")) or environment.get("TERM") == "dumb"
         wanted = colour and not environment.get("NO_COLOR") and not plain
         return cls(
@@ -62,7 +62,7 @@ class Console:
         self.mask = self.mask.also(values)
 
     def masked(self, text: str) -> str:
-        """The text without any value that is to be hidden."""
+        """The text with all hidden values masked."""
         return self.mask(text)
 
     def style(self, text: str, *styles: str) -> str:
@@ -72,15 +72,15 @@ class Console:
         return f"\x1b[{';'.join(STYLES[style] for style in styles)}m{text}\x1b[0m"
 
     def print(self, text: str = "") -> None:
-        """A result."""
+        """Print a result."""
         self._write(self.out, self.masked(text))
 
     def json(self, value: Any) -> None:
-        """A result for programs."""
+        """Print a result as JSON."""
         self.print(json.dumps(value, indent=2))
 
     def say(self, text: str = "") -> None:
-        """Something to know on the way; nothing with --quiet."""
+        """Print progress; nothing with --quiet."""
         if not self.quiet:
             self._write(self.err, self.masked(text))
 
@@ -88,7 +88,7 @@ class Console:
         try:
             print(text, file=stream, flush=True)
         except BrokenPipeError:
-            # `devenv logs | head`: the reader has seen enough. Python would complain again at exit.
+            # `devenv logs | head`: the reader has closed the pipe. Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             raise SystemExit(141) from None
         except OSError as error:
@@ -96,11 +96,11 @@ class Console:
                 raise DevenvError("cannot write the output", why=(error.strerror or "").lower()) from error
 
     def note(self, text: str) -> None:
-        """Print a line that is worth knowing and stops nothing."""
+        """Print a note: worth knowing, but no failure."""
         self.say(f"{self.style('note', 'yellow')}  {text}")
 
     def error(self, error: DevenvError) -> None:
-        """An error with all its parts."""
+        """Print an error with all its parts."""
         self._write(self.err, self.masked("\n".join(self.error_lines(error))))
 
     def error_lines(self, error: DevenvError) -> list[str]:
@@ -159,12 +159,12 @@ class Console:
 
 
 def plain(text: str) -> str:
-    """The text without escape sequences and control characters: they are not a container's to use here."""
+    """The text without escape sequences and control characters: containers must not send them on."""
     return _ANSI.sub("", text)
 
 
 def shortened(text: str) -> str:
-    """The first lines of a text, and how many more there are."""
+    """The first lines of a text, and the number of lines left out."""
     lines = [line[:LINE] + ("..." if len(line) > LINE else "") for line in text.splitlines()]
     if len(lines) <= FACT:
         return "\n".join(lines)

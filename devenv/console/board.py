@@ -1,4 +1,4 @@
-"""What is known of every unit while a plan runs: events in, rows out. Pure but for the clock it is given."""
+"""The state of every unit while a plan runs: events in, rows out. Pure but for the injected clock."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Board:
     removed: list[str] = field(default_factory=list)
 
     def see(self, event: Event) -> list[Row]:
-        """Take an event in; returns the rows that it changed."""
+        """Apply an event; returns the rows that it changed."""
         match event:
             case Planned():
                 self.stack = event.stack
@@ -113,7 +113,7 @@ _DOING = {
 
 
 def addresses(unit: Unit) -> str:
-    """Where a unit is reached from this machine, and under which gateway paths."""
+    """A unit's addresses on this machine, and its gateway paths."""
     pages = []
     if unit.role == "service":
         pages += [link.url for link in unit.links]

@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: a live table for people, lines for everything else."""
+"""Shows the progress of a run: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STYLES = {
 
 
 def headline(console: Console, event: Planned) -> str:
-    """Which stack, on what and why there, and how much there is to do."""
+    """The stack, its backend with the reason, and the number of steps."""
     details = "; ".join(filter(None, (event.where, event.reason)))
     where = f" ({details})" if details else ""
     counts = (
@@ -34,7 +34,7 @@ def headline(console: Console, event: Planned) -> str:
         (Op.APPLY, "to start"),
         (Op.RESTART, "to restart"),
         (Op.REMOVE, "to remove"),
-        (Op.CLEAR, "to make anew"),
+        (Op.CLEAR, "to recreate"),
     )
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
     left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
@@ -64,7 +64,7 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
 
 
 class Lines:
-    """A line whenever a unit gets somewhere."""
+    """Prints a line whenever a unit changes its phase."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console, self.board = console, Board(clock)
@@ -95,7 +95,7 @@ class Lines:
 
 
 class Live:
-    """A table that redraws itself; what is settled stays where it is."""
+    """A table that redraws itself in place."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console, self.board = console, Board(clock)
@@ -156,5 +156,5 @@ class Live:
 
 
 def progress(console: Console) -> AbstractContextManager[Lines | Live]:
-    """A reporter that fits the console; it draws nothing before there is a plan."""
+    """The reporter for this console; it draws nothing before a plan is announced."""
     return closing(Live(console)) if console.live else nullcontext(Lines(console))

@@ -1,4 +1,4 @@
-"""Results as tables: what is up, and what each backend does with the manifest."""
+"""Results as tables: the status, and what each backend does with the manifest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from devenv.console import Console
 from devenv.plan.status import UnitStatus
 
-if TYPE_CHECKING:  # it brings the models of the manifest, which `status` needs none of
+if TYPE_CHECKING:  # imports the models of the manifest, which `status` does not need
     from devenv.plan.parity import Row
 
 STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
@@ -37,14 +37,14 @@ def _status_row(console: Console, unit: UnitStatus) -> list[str]:
 
 
 def status_json(unit: UnitStatus) -> dict[str, Any]:
-    """A unit for programs."""
+    """A unit's status as JSON."""
     values = asdict(unit)
     keys = ("name", "kind", "role", "version", "state", "detail", "healthy", "ports", "routes", "stand_in")
     return {**{key: values[key] for key in keys}, "urls": [url for _, url in unit.pages]}
 
 
 def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
-    """What differs, a row each; what is the same everywhere is only counted."""
+    """A row for each field that differs between backends; all others are only counted."""
     different = [row for row in rows if row.worst != "same"]
     same = len(rows) - len(different)
     if not different:

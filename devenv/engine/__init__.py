@@ -1,1 +1,1 @@
-"""Moves a plan: runs its steps in parallel, reports events, stops cleanly."""
+"""Loads the project and carries out plans: steps in parallel, progress as events."""

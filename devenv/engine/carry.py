@@ -1,4 +1,4 @@
-"""Taking the content of stores from one backend to another, through each store's own tools."""
+"""Copies the data of stores from one backend to another, with each store's own tools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def save(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path) -> int
             out.write(data)
             size += len(data)
         if stream.exit_code != 0:
-            what = f"the content of {unit.name} could not be read"
+            what = f"the data of {unit.name} could not be read"
             raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=_last(stream.complaints))
     return size
 
@@ -40,9 +40,9 @@ def _private(file: Path) -> IO[bytes]:
 
 
 def load(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path, *, source: str) -> None:
-    """Read what was saved from the backend `source` into a store that runs here, and remove the file.
+    """Load a file saved on the backend `source` into a running store, and remove the file.
 
-    Raises `DevenvError`; the file of a store that did not take it is still there then.
+    Raises `DevenvError` if the store refuses it; the file is then kept.
     """
     file = folder / unit.name
     _send(backend, store, unit, file, source)
@@ -63,17 +63,17 @@ def _send(backend: Backend, store: ObservedUnit, unit: Unit, file: Path, source:
         writer = threading.Thread(target=send, daemon=True)
         writer.start()
         while stream.receive():
-            pass  # what it says while it works
+            pass  # its own progress output
         writer.join()
         if stream.exit_code != 0:
             raise DevenvError(
-                f"{unit.name} did not take the content: it is kept in {file}",
+                f"{unit.name} did not accept the data: it is kept in {file}",
                 where=f"{unit.name} on {backend.name}",
                 why=_last(stream.complaints),
-                hint=f"devenv up -b {source}, where it is still, and from there again",
+                hint=f"devenv up -b {source}   the data is still there; then try again",
             )
 
 
 def _last(output: bytes) -> str:
-    """The end of what a tool printed: its reason may take a line or three."""
+    """The last three lines of a tool's output, which hold its reason."""
     return "\n".join(output.decode(errors="replace").strip().splitlines()[-3:])

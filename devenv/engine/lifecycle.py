@@ -1,4 +1,4 @@
-"""What the commands that change something do: bring up, restart, run once, take down."""
+"""The commands that change what runs: up, restart, run, down."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack is brought up: the backend, what says so, and the one it was on before, if another."""
+    """Where a stack runs: the backend, the reason for it, and the previous one if it was another."""
 
     backend: Backend
     reason: str = ""
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `seconds` is None where there was nothing to do.
+    """The result of a run. `seconds` is None where there was nothing to do.
 
     `once` runs the unit of `devenv run` in the foreground and returns its exit code.
     """
@@ -48,7 +48,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Request:
-    """What `up` was asked for: names and profiles of units, or all."""
+    """The options of `up`: names and profiles of units, or all."""
 
     names: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class Request:
     carry: bool = False
 
     def intent(self, loaded: Loaded) -> Intent:
-        """The same with profiles resolved. Raises `UsageError` for a profile that is not there."""
+        """The same with profiles resolved. Raises `UsageError` for an unknown profile."""
         from devenv.plan.planner import Intent
 
         names = (*self.names, *loaded.members(self.profiles))
@@ -65,18 +65,18 @@ class Request:
 
 
 Hide = Callable[[Iterable[str]], None]
-"""Takes values that must not be shown from now on."""
+"""Takes values to mask in all output from now on."""
 
 
 class Lifecycle:
-    """One project on one backend. Nothing but `report` is told how far it is."""
+    """One project on one backend. Progress goes to `report` only."""
 
     def __init__(self, project: Project, place: Place, promises: Promises, hide: Hide) -> None:
         self._project, self._place, self._promises, self._hide = project, place, promises, hide
         self._space = project.workspace
 
     def up(self, request: Request, report: Report) -> Outcome:
-        """Bring the stack up and wait until all of it is ready. What fails is in the outcome."""
+        """Bring the stack up and wait until all units are ready. The outcome holds the failures."""
         from devenv.plan.planner import left_behind, select
 
         started = time.monotonic()
@@ -98,7 +98,7 @@ class Lifecycle:
     def _started(
         self, load: Callable[[], Loaded], plan: Callable[[Loaded], Plan], report: Report
     ) -> tuple[Loaded, Plan, list[DevenvError]]:
-        """Load and plan, starting the backend first where it is down: only what runs can be looked at."""
+        """Load and plan; a backend that is down is started first, or its units could not be observed."""
         loaded = load()
         steps = plan(loaded)
         starts = Plan(tuple(steps.of(Op.START)))
@@ -113,7 +113,7 @@ class Lifecycle:
         return loaded, plan(loaded), []
 
     def restart(self, units: Collection[ObservedUnit], report: Report) -> Outcome:
-        """Restart units that run, and wait until they are ready again."""
+        """Restart running units and wait until they are ready again."""
         from devenv.plan.planner import plan_restart
 
         loaded = self._load(promise=False)
@@ -123,7 +123,7 @@ class Lifecycle:
         return Outcome(loaded.stack, names, tuple(failures))
 
     def run(self, name: str, argv: Sequence[str], *, tty: bool, report: Report) -> Outcome:
-        """Bring up what a unit uses; what then runs it is in the outcome, where nothing failed."""
+        """Bring up what a unit uses; `once` of the outcome then runs it, if nothing failed."""
         with closing(self._promises):
             loaded, plan, failures = self._started(
                 self._load, lambda loaded: self._project.plan_run(loaded, self._place.backend, name), report
@@ -159,7 +159,7 @@ class Lifecycle:
         report: Report,
         notes: Sequence[str] = (),
     ) -> list[DevenvError]:
-        """Run a plan from its headline to its end; what failed is returned and reported."""
+        """Carry out a plan and report it, from the headline on. Returns the failures."""
         place, stack = self._place, loaded.stack
         report(Planned(stack, plan, place.backend.name, place.backend.check(), place.reason, units))
         for note in (*loaded.notes, *notes):
@@ -175,7 +175,7 @@ class Lifecycle:
         return failures
 
     def _remember_place(self, *, also: bool) -> None:
-        """Write down which backends the stack may be on; `also` the one that is being left."""
+        """Record which backends the stack may be on; `also` includes the previous one."""
         names = [self._place.backend.name]
         if also and self._place.other is not None:
             names.append(self._place.other.name)

@@ -1,4 +1,4 @@
-"""From the manifest's text to a stack beside what runs: the world is read once, and comes out as a value."""
+"""From the manifest's text to a resolved stack and what runs of it; everything is read once."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
 class Loaded:
     """A manifest with all that was read for it, resolved against what runs now.
 
-    `changes`: image -> why it is built anew. `contents`: what goes into each image. `notes` are lines that
-    people have to know.
+    `changes`: image -> why it is rebuilt. `contents`: what goes into each image. `notes`: lines to show.
     """
 
     stack: Stack
@@ -56,7 +55,7 @@ class Loaded:
 
     @property
     def current(self) -> set[str]:
-        """Names of units that are there with the very fingerprint they should have."""
+        """Names of units that exist with the fingerprint they should have."""
         units = self.observed.units
         return {
             name
@@ -86,7 +85,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """Host ports, those that could not be had, and what led to both."""
+    """Host ports, conflicts, and the taken and earlier ports they follow from."""
 
     ports: Mapping[Key, int]
     conflicts: list[Conflict]
@@ -101,7 +100,7 @@ class Project:
         self.workspace, self._environment, self._memory = workspace, environment, memory
 
     def names(self) -> list[str]:
-        """Everything the manifest gives a name."""
+        """Names of all services, jobs and stores in the manifest."""
         manifest, _, _ = self.parsed
         return [*manifest.services, *manifest.jobs, *manifest.infra]
 
@@ -124,7 +123,7 @@ class Project:
 
     @cached_property
     def outline(self) -> Outline:
-        """What has to be known of the manifest before the world is looked at."""
+        """What the manifest asks to read and to publish, known before anything else is read."""
         return self._memory.recall("outline", *self._written, make=self._outline)
 
     def _outline(self) -> Outline:
@@ -143,7 +142,7 @@ class Project:
 
     @cached_property
     def _written(self) -> tuple[str, str, str]:
-        """All that people wrote, as inputs of the memory."""
+        """Everything the user wrote: keys of the cache."""
         return self._text, self.workspace.root.name, json.dumps([assets.catalogue(), self._own_kinds])
 
     def load(
@@ -159,8 +158,8 @@ class Project:
     ) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
 
-        `other` is where the stack was brought up before. `promise` keeps the decided ports from other
-        commands. A backend that does not answer with one of the errors in `tolerate` counts as empty.
+        `other` is the previous backend. `promise` reserves the decided ports against other commands.
+        A backend that fails with one of the errors in `tolerate` counts as empty.
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
         value, and `DevenvError` for ports that are taken.
         """
@@ -203,7 +202,7 @@ class Project:
         )
 
     def _read(self, outline: Outline) -> sources.Sources:
-        """Everything the manifest names, and its schema beside it for editors."""
+        """Read every file that the manifest names, and write its schema for editors."""
         space = self.workspace
         digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
@@ -251,7 +250,7 @@ class Project:
     # -- plans and files
 
     def plan(self, loaded: Loaded, backend: Backend, intent: Intent) -> Plan:
-        """What `up` does; images are only asked for where something is not as it should be.
+        """The plan of `up`; images are only looked up where a unit is not as it should be.
 
         Raises `UsageError` for a name that nothing has.
         """
@@ -272,7 +271,7 @@ class Project:
         return plan_run(loaded.stack, replace(_situation(loaded, backend), observed=observed), name)
 
     def bundle(self, loaded: Loaded, backend: Backend, folder: Path) -> Bundle:
-        """The files that the backend runs, to be written to a folder; they may name files of the project."""
+        """The files that the backend runs, to be written to a folder; paths in them are relative to it."""
         from devenv.render.bundle import Source
 
         render, stack, root = renderer(backend.renderer), loaded.stack, self.workspace.root
@@ -290,7 +289,7 @@ class Project:
         return render.render(stack, source)
 
     def remember_builds(self, loaded: Loaded, names: Collection[str]) -> None:
-        """Write down what went into the images of these units, which are there now."""
+        """Record what went into the images of these units, which exist now."""
         builds = {unit.build for unit in loaded.stack.units if unit.build is not None and unit.name in names}
         kept = self._last_builds() | {
             notes.build_key(build): loaded.contents[build.context, build.dockerfile] for build in builds
@@ -304,10 +303,10 @@ class Project:
             return {}
         return builds if isinstance(builds, dict) else {}
 
-    # -- what backends honour
+    # -- parity
 
     def parity(self) -> list[Row]:
-        """Everything the manifest says, and what becomes of it on each backend."""
+        """Every field of the manifest, and what each backend does with it."""
         from devenv.manifest.used import used
         from devenv.plan.parity import report
         from devenv.render import DECLARED
@@ -315,7 +314,7 @@ class Project:
         return report(used(self.parsed[0]), {name: fields() for name, fields in DECLARED.items()})
 
     def _lost(self, backend: str) -> list[str]:
-        """What the manifest asks for and this backend does not do, a line each."""
+        """Fields of the manifest that do nothing on this backend, a line each."""
         return self._memory.recall("notes", backend, *self._written, make=lambda: self._lost_fields(backend))
 
     def _lost_fields(self, backend: str) -> list[str]:
@@ -344,11 +343,11 @@ def _observe(
     try:
         return backend.observe(checkout), []
     except tolerate as error:
-        return Observed(), [f"{error.what}: this is as if nothing ran"]
+        return Observed(), [f"{error.what}: planned as if nothing runs"]
 
 
 def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
-    """What runs on the backend that is left; nothing where it does not even answer any more."""
+    """What runs on the previous backend; unreachable if it does not answer."""
     if other is None:
         return None
     try:
@@ -369,7 +368,7 @@ def _taken(
     others: Mapping[int, str],
     forwarded: frozenset[int],
 ) -> dict[int, str]:
-    """Ports of this machine that somebody else holds, of those that matter -> who."""
+    """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
     own = forwarded | {host for unit in ours if unit.running for _, host in unit.ports.values()}
     hosts = {host for unit in ours for _, host in unit.ports.values()}
     wanted = {claim.wanted for claim in claims} | hosts
@@ -396,9 +395,9 @@ def _situation(loaded: Loaded, backend: Backend) -> Situation:
 
 
 def _images(backend: Backend, loaded: Loaded, wanted: Collection[str]) -> Observed:
-    """What was observed, with those of the wanted images that are there."""
+    """What was observed, plus the wanted images that exist."""
     try:
         images = backend.images(loaded.stack, wanted) if wanted else frozenset()
-    except ToolMissing:  # `plan` goes on without an engine
+    except ToolMissing:  # `plan` works without an engine
         images = frozenset()
     return replace(loaded.observed, images=images)

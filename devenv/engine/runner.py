@@ -1,4 +1,4 @@
-"""Carries out a plan: every step as soon as those before it have ended well."""
+"""Carries out a plan: every step starts once all steps before it have succeeded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from devenv.stack.mounts import require_kept
 
 @dataclass(frozen=True)
 class Workbench:
-    """What the steps of a plan work with. `other` is the backend that is left, `carried` holds its data."""
+    """What steps work with. `other` is the previous backend, `carried` the folder of its data."""
 
     stack: Stack
     backend: Backend
@@ -32,7 +32,7 @@ class Workbench:
 
     @property
     def session(self) -> Session:
-        """The session, which every step but `start` needs."""
+        """The session; every step but `start` needs it."""
         assert self.opened is not None
         return self.opened
 
@@ -41,10 +41,10 @@ Ended = Queue[tuple[Step, BaseException | None, float]]
 
 
 def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
-    """Carry out a plan. What depends on a failed step is left out, the rest goes on.
+    """Carry out a plan. Steps that depend on a failed one are skipped; all others run.
 
-    Returns the failures, the root cause first. A KeyboardInterrupt passes through once every step has
-    been told to stop.
+    Returns the failures, the root cause first. A KeyboardInterrupt is raised on after every step
+    has been told to stop.
     """
     ended: Ended = Queue()
     waiting = list(plan)
@@ -82,7 +82,7 @@ def _do(step: Step, bench: Workbench, report: Report, ended: Ended) -> None:
     started = time.monotonic()
     error: BaseException | None = None
     try:
-        whole = step.op in OF_NO_UNIT  # no unit's row shows how far it is
+        whole = step.op in OF_NO_UNIT  # no unit's row shows its progress
         _VERBS[step.op](step, bench, lambda line: report(Note(line) if whole else Progress(step, line)))
     except BaseException as caught:
         error = caught
@@ -107,7 +107,7 @@ def _apply(step: Step, bench: Workbench, say: Say) -> None:
 
 
 def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
-    """Raises `DevenvError` before a store is made whose data would not be in its volume."""
+    """Raises `DevenvError` before a store is created whose data would lie outside its volume."""
     stores = [unit for unit in map(bench.stack.unit, names) if unit.role == "infra" and unit.volumes]
     declared = bench.backend.declared({unit.image for unit in stores}) if stores else {}
     for unit in stores:
@@ -120,7 +120,7 @@ def _leave(step: Step, bench: Workbench, say: Say) -> None:
     if removed.units:
         say(f"the stack ran on {step.target}: stopped there, its data kept")
     if idle := bench.other.idle:
-        say(f"{idle} goes on; devenv down -b {step.target} --stop   ends it")
+        say(f"{idle} keeps running; stop it with: devenv down -b {step.target} --stop")
 
 
 def _save(step: Step, bench: Workbench, say: Say) -> None:

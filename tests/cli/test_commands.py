@@ -91,7 +91,7 @@ def test_in_the_foreground_logs_follow_and_ctrl_c_leaves_everything_running(
         "ready in 0.0 s    open http://localhost:18000    stop: devenv down",
         "logs follow; Ctrl-C leaves everything running",
         "",
-        "still running; `devenv down` ends it, `devenv logs -f` shows this again",
+        "still running; `devenv down` stops it, `devenv logs -f` shows the logs again",
     ]
     assert {name for name, unit in machine.units.items() if unit.running} == {"valkey", "orders"}
 
@@ -103,8 +103,8 @@ def test_ctrl_c_while_it_waits_says_what_may_still_be_starting_and_up_goes_on(
     ended = devenv("up", "-d")
     assert (ended.exit_code, ended.stdout) == (130, "")
     assert lines(ended.stderr)[-1] == (
-        "note  interrupted: orders may still be starting; `devenv status` tells, `devenv down` ends it,"
-        " `devenv up` goes on"
+        "note  interrupted: orders may still be starting; `devenv status` shows what runs,"
+        " `devenv up` resumes, `devenv down` stops it"
     )
     machine.interrupting.clear()
     machine.done.clear()
@@ -211,7 +211,7 @@ def test_with_nothing_up_it_says_how_to_begin(devenv: Devenv) -> None:
     for command in ("status", "logs"):
         ended = devenv(command)
         assert (ended.exit_code, ended.stdout) == (0, "")
-        assert ended.stderr == "nothing of this checkout is up; begin with: devenv up\n"
+        assert ended.stderr == "nothing of this checkout is running; start it with: devenv up\n"
     assert json.loads(devenv("status", "--json").stdout)["units"] == []
 
 
@@ -223,16 +223,19 @@ def test_down_keeps_the_data_and_says_so(devenv: Devenv, machine: Machine) -> No
         "data kept in 1 volume; devenv down --volumes removes it",
     ]
     assert machine.volumes
-    assert lines(devenv("down").stderr)[0] == "nothing of this checkout was up"
+    assert lines(devenv("down").stderr)[0] == "nothing of this checkout was running"
 
 
 def test_what_a_backend_began_goes_on_until_it_is_asked_to_stop(devenv: Devenv, machine: Machine) -> None:
     refused = devenv("down", "--stop")
     assert refused.exit_code == 2
-    assert lines(refused.stderr)[0] == "error  there is nothing to stop on fake"
+    assert lines(refused.stderr)[0] == "error  --stop does nothing on fake"
     machine.idle = "the cluster"
     devenv("up", "-d")
-    assert lines(devenv("down").stderr)[-1] == "the cluster goes on; devenv down -b fake --stop   ends it"
+    assert (
+        lines(devenv("down").stderr)[-1]
+        == "the cluster keeps running; stop it with: devenv down -b fake --stop"
+    )
     assert lines(devenv("down", "--stop").stderr)[0] == "stopping the cluster"
     assert machine.idle == ""
 
@@ -301,7 +304,9 @@ def test_restart_waits_until_it_is_healthy_again(devenv: Devenv, machine: Machin
 
 
 def test_restart_of_everything_leaves_jobs_alone(devenv: Devenv, machine: Machine) -> None:
-    assert lines(devenv("restart").stderr) == ["nothing of this checkout is up; begin with: devenv up"]
+    assert lines(devenv("restart").stderr) == [
+        "nothing of this checkout is running; start it with: devenv up"
+    ]
     devenv("up", "-d")
     machine.done.clear()
     assert devenv("restart").exit_code == 0
@@ -411,8 +416,8 @@ def test_the_schema_is_json(devenv: Devenv) -> None:
 REFUSED = {
     ("up", "ordres"): ('nothing is called "ordres"', 'did you mean "orders"?'),
     ("up", "--profile", "light"): ('no profile "light"', 'did you mean "lite"?'),
-    ("exec", "web", "ls"): ('"web" is not up', "devenv up web"),
-    ("logs", "web"): ('"web" is not up', "devenv up web"),
+    ("exec", "web", "ls"): ('"web" is not running', "devenv up web"),
+    ("logs", "web"): ('"web" is not running', "devenv up web"),
     ("logs", "--since", "yesterday"): ('"yesterday" is not a time', "--since 10m"),
     ("env", "nobody"): ('no service or job "nobody"', "there are: web, orders"),
     ("completion", "csh"): ('no completion for "csh"', "bash, zsh or fish"),
@@ -663,7 +668,7 @@ def test_what_only_looks_at_the_manifest_needs_no_engine(
     assert ended.exit_code == 0, ended.output
     assert ended.stdout
     if command == ["plan"]:
-        assert "note  no engine answers: this is as if nothing ran" in lines(ended.stderr)
+        assert "note  no engine answers: planned as if nothing runs" in lines(ended.stderr)
     assert devenv("up", "-d").exit_code == 3
 
 
@@ -733,7 +738,7 @@ def test_what_is_rendered_does_not_get_into_an_image(
     ended = devenv("render", "-o", "deploy/out")
 
     assert ended.exit_code == 2
-    assert "deploy/out lies in what web is built from" in ended.stderr
+    assert "deploy/out is inside the build context of web" in ended.stderr
     assert "echo deploy/out >> .dockerignore" in ended.stderr
     assert not (project / "deploy").exists()
     (project / ".dockerignore").write_text("deploy/out\n")

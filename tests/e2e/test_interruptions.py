@@ -120,7 +120,7 @@ def test_ctrl_c_while_creating_and_starting_can_be_taken_up_again(checkout: Chec
     ended = going.interrupt(group=group)
 
     check_interrupted(ended)
-    assert "`devenv status` tells, `devenv down` ends it, `devenv up` goes on" in ended.stderr
+    assert "`devenv status` shows what runs, `devenv up` resumes, `devenv down` stops it" in ended.stderr
     checkout.devenv("up", "-d")
     assert checkout.running() == {f"s{n}" for n in range(8)}
 

@@ -83,7 +83,7 @@ def test_followed_logs_go_on_when_a_service_is_restarted_or_replaced(talking: Ch
 def test_logs_of_what_is_not_up_name_what_is(talking: Checkout) -> None:
     stderr = talking.devenv("logs", "tic", exits=2).stderr
 
-    assert '"tic" is not up' in stderr
+    assert '"tic" is not running' in stderr
     assert 'did you mean "tick"?' in stderr
 
 

@@ -67,7 +67,7 @@ def test_content_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     broken = Telling(Told(b"half", complaints=b"starting\nno rights on orders\n", exit_code=1))
     with pytest.raises(DevenvError) as refused:
         carry.save(broken, RUNNING, STORE, tmp_path)
-    assert refused.value.what == "the content of db could not be read"
+    assert refused.value.what == "the data of db could not be read"
     assert (refused.value.where, refused.value.why) == ("db on fake", "starting\nno rights on orders")
 
 
@@ -78,7 +78,7 @@ def test_a_load_that_fails_keeps_the_file_and_says_where(tmp_path: Path, code: i
     with pytest.raises(DevenvError) as refused:
         carry.load(refusing, RUNNING, STORE, tmp_path, source="kube")
     error = refused.value
-    assert error.what == f"db did not take the content: it is kept in {tmp_path / 'db'}"
+    assert error.what == f"db did not accept the data: it is kept in {tmp_path / 'db'}"
     assert (error.where, error.why) == ("db on fake", "disk full")
     assert error.hint == "devenv up -b kube, where it is still, and from there again"
     assert (tmp_path / "db").read_bytes() == b"all of it"

@@ -148,6 +148,6 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
         for unit in carry.stores(stack(f"name: any\n{MANIFEST}")):
             if unit.load:
                 (tmp_path / unit.name).write_bytes(b"junk\n")
-                with pytest.raises(DevenvError, match=f"{unit.name} did not take the content"):
+                with pytest.raises(DevenvError, match=f"{unit.name} did not accept the data"):
                     carry.load(backend, backend.observe(cluster.checkout), [unit], tmp_path, source="kube")
                 assert (tmp_path / unit.name).read_bytes() == b"junk\n"

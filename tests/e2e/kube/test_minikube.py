@@ -49,14 +49,14 @@ def test_a_profile_of_its_own_is_made_used_stopped_and_started_again(minikube: O
 
         assert "nothing to do" in minikube.devenv("up", "-d").stderr
         minikube.host("minikube", "stop", "-p", minikube.name)
-        assert "nothing of this checkout is up" in minikube.devenv("status").stderr
+        assert "nothing of this checkout is running" in minikube.devenv("status").stderr
         again = minikube.devenv("up", "-d", within=240)
         assert f"starting the Minikube profile {minikube.name}" in again.stderr
         (seed, web) = sorted(minikube.devenv("status", "--json").json["units"], key=lambda one: one["name"])
         assert (seed["state"], web["state"]) == ("done", "running")
         assert current(minikube) == before
 
-        assert f"the Minikube profile {minikube.name} goes on" in minikube.devenv("down").stderr
+        assert f"the Minikube profile {minikube.name} keeps running" in minikube.devenv("down").stderr
         minikube.devenv("down", "--stop")
         profiles = json.loads(minikube.host("minikube", "profile", "list", "-o", "json"))["valid"]
         assert {one["Name"]: one["Status"] for one in profiles}[minikube.name] == "Stopped"
