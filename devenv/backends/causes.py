@@ -47,8 +47,13 @@ CAUSES: dict[str, str] = {
 }
 
 GUESSES: dict[str, str] = {
+    r"^40[13] |statuscode: 40[13]": (
+        "that path wants a login: name one that does not, health: {http: /path}, or health: {tcp: 8000}"
+    ),
+    r"^404 |statuscode: 404": "nothing is at that path: name one that is there, health: {http: /path}",
     r"nothing (listens|answers) on the port": (
-        "does it listen on 127.0.0.1 only? In a container it has to be 0.0.0.0. On UDP: health: {exec: ...}"
+        "still starting? health: {within: 2m} gives it more time. On 127.0.0.1 or IPv6 only? It has to be"
+        " 0.0.0.0. On UDP: health: {exec: ...}"
     ),
     r"was not ready within": "its log says how far it is; health: {within: 2m} gives it more time",
     r"ended with exit 0$": (

@@ -140,6 +140,10 @@ class Engine:
     def inspect(self, container: str) -> dict[str, Any]:
         return dict(self.api.inspect_container(container))
 
+    def is_checked(self, container: str) -> bool:
+        """Whether the engine checks a container's health, as its image or its file says."""
+        return "Health" in self.inspect(container)["State"]
+
     @speaks
     def last_check(self, container: str) -> str:
         """What the engine's check got last in this run of a container; nothing of one that is gone."""

@@ -10,7 +10,7 @@ from devenv.manifest.source import Path, Reset, Written
 Finding = tuple[Path, str, str]
 
 _INSTEAD = {
-    "build": "write it under build:",
+    "build": "write it under build:; its context may be a folder above, with what services share",
     "image": "write image:",
     "depends_on": "write uses:",
     "profiles": "write profiles: at the top, or manual: for a job",

@@ -311,13 +311,19 @@ MESSAGES = [
     "failed to solve: acme/base:1: not found",
     "open /data/x: permission denied",
 ]
-GUESSED = ["nothing listens on the port", "api was not ready within 5 s", "ended with exit 0"]
+GUESSED = [
+    "401 Unauthorized",
+    "404 Not Found: no such page",
+    "nothing listens on the port",
+    "api was not ready within 5 s",
+    "ended with exit 0",
+]
 
 
 def test_every_known_cause_has_a_message_that_leads_to_it_and_to_no_other() -> None:
     assert [likely([message]) for message in MESSAGES] == list(CAUSES.values())
     assert [likely([message], GUESSES) for message in GUESSED] == list(GUESSES.values())
-    assert [likely([message]) for message in GUESSED] == ["", "", ""]  # any better cause goes first
+    assert [likely([message]) for message in GUESSED] == [""] * len(GUESSED)  # any better cause goes first
     for store in ("Invalid MySQL server downgrade: 90702 to 80400", "Can't handle RDB format version 80"):
         assert likely([store]) == likely(["database files are incompatible with server"])
     assert likely(["ended with exit 01"], GUESSES) == ""

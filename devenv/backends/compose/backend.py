@@ -13,6 +13,7 @@ from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, S
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
+from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
@@ -110,6 +111,11 @@ class ComposeBackend:
 
     def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
+        if argv[0] == "sh" and not self._connection.engine.has_file(found.id, "/bin/sh"):
+            raise DevenvError(
+                f"the image of {found.unit} has no shell",
+                hint=f"devenv exec {found.unit} PROGRAM   runs a program that it has",
+            )
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
         return proc.run_attached(["docker", "exec", *flags, found.id, *argv])
 

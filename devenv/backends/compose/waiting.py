@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from devenv.backends.docker import Engine, State
     from devenv.stack.model import Unit
 
+IMAGE_CHECK = 60.0  # seconds an image's own HEALTHCHECK has to pass in; as `health: {within:}` has it
 SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
 
 
@@ -38,7 +40,7 @@ class Waiting:
                 if unit.one_shot and state.exit_code == 0 and state.status == "exited":
                     return
                 raise self._died(state)
-            if state.health == "unhealthy" and unit.probe and unit.probe.kind == "exec":
+            if state.health == "unhealthy" and self._engine_decides:
                 raise self._unhealthy("is unhealthy")
             ready, answer, pause = self._ready(state, passed)
             if ready:
@@ -51,22 +53,33 @@ class Waiting:
             self.engine.pause(min(pause, limit - passed + 0.01))
         raise Interrupted
 
+    @cached_property
+    def _image_checks(self) -> bool:
+        """Whether the image brings a HEALTHCHECK, which counts where the manifest says nothing."""
+        return self.unit.probe is None and not self.unit.one_shot and self.engine.is_checked(self.container)
+
+    @property
+    def _engine_decides(self) -> bool:
+        return self.unit.probe.kind == "exec" if self.unit.probe else self._image_checks
+
     @property
     def _limit(self) -> float:
         if self.unit.one_shot:
             return self.unit.within
-        return self.unit.probe.within if self.unit.probe else 10.0
+        if self.unit.probe:
+            return self.unit.probe.within
+        return IMAGE_CHECK if self._image_checks else 10.0
 
     def _ready(self, state: State, passed: float) -> tuple[bool, str, float]:
         """Whether it is ready, what the probe got, and how long to wait for the next event."""
         unit = self.unit
         if unit.one_shot or state.status != "running":
             return False, "", 1.0
-        if unit.probe is None:
-            return time.monotonic() - state.since >= SETTLE, "", SETTLE
-        if unit.probe.kind == "exec":
+        if self._engine_decides:
             healthy = state.health == "healthy"
             return healthy, "" if healthy else self._checked(), 1.0
+        if unit.probe is None:
+            return time.monotonic() - state.since >= SETTLE, "", SETTLE
         from devenv.backends.probe import answers
 
         port = unit.port(unit.probe.port)
@@ -83,6 +96,8 @@ class Waiting:
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self.engine.log_tail(self.container, TAIL)
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
+        if self._image_checks:
+            facts.append(("probe", "HEALTHCHECK of the image; health: in devenv.yaml replaces it"))
         # HTTP says it in its first line, a command in its last.
         if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))

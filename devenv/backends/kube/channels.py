@@ -134,6 +134,9 @@ def _flag(value: bool) -> str:  # noqa: FBT001
     return "true" if value else "false"
 
 
+NO_PROGRAM = "executable file not found"
+
+
 def exit_code(status: bytes) -> int:
     """The exit code in what the status channel says at the end."""
     try:
@@ -146,7 +149,9 @@ def exit_code(status: bytes) -> int:
     code = next((one["message"] for one in causes if one.get("reason") == "ExitCode"), "")
     if code:
         return int(code)
-    raise DevenvError("the command could not be started", why=str(said.get("message", "")))
+    why = str(said.get("message", ""))
+    hint = "the image has no such program; one without a shell runs only its own" if NO_PROGRAM in why else ""
+    raise DevenvError("the command could not be started", why=why, hint=hint)
 
 
 class ExecStream:

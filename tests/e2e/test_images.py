@@ -1,0 +1,68 @@
+"""What an image says of itself: its own check counts where the manifest says nothing, and it may lack a shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from .checkout import Checkout
+
+pytestmark = pytest.mark.engine
+
+CHECKED = """\
+FROM busybox:1.37 AS late
+HEALTHCHECK --interval=1s --start-period=1s --retries=20 CMD test -e /tmp/ready
+CMD ["sh", "-c", "sleep 2; touch /tmp/ready; exec sleep 900"]
+FROM busybox:1.37 AS bad
+HEALTHCHECK --interval=1s --retries=2 CMD echo the queue is full; false
+CMD ["sleep", "900"]
+"""
+
+BARE = """\
+FROM busybox:1.37 AS tools
+FROM scratch
+COPY --from=tools /bin/busybox /busybox
+COPY page.txt /www/index.html
+ENTRYPOINT ["/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
+"""
+
+
+def test_who_uses_a_service_with_a_check_of_its_image_starts_once_that_passed(checkout: Checkout) -> None:
+    checkout.sources("late", dockerfile=CHECKED)
+    checkout.manifest(
+        """
+        services:
+          late: {build: {context: ./late, target: late}}
+          user: {image: "busybox:1.37", command: sleep 900, uses: [late]}
+        """
+    )
+
+    ended = checkout.devenv("up", "-d")
+
+    assert ended.stderr.index("late  running") < ended.stderr.index("user  starting")
+    assert checkout.units()["late"].health == "healthy"
+    assert "healthy" in checkout.devenv("status").stdout
+    assert "nothing to do" in checkout.devenv("up", "-d").output
+
+
+def test_a_service_whose_image_finds_itself_unhealthy_fails_in_up_as_in_status(checkout: Checkout) -> None:
+    checkout.sources("worker", dockerfile=CHECKED)
+    checkout.manifest("services: {worker: {build: ./worker}}")
+
+    ended = checkout.devenv("up", "-d", exits=1)
+
+    assert "x worker is unhealthy" in ended.stderr
+    assert "HEALTHCHECK of the image" in ended.stderr
+    assert "answer    the queue is full" in ended.stderr
+    assert "unhealthy" in checkout.devenv("status", exits=1).stdout
+
+
+def test_a_shell_in_an_image_without_one_is_refused_and_its_own_programs_run(checkout: Checkout) -> None:
+    checkout.sources("web", dockerfile=BARE)
+    checkout.manifest("services: {web: {build: ./web, port: 8080, health: /}}")
+    checkout.devenv("up", "-d")
+
+    ended = checkout.devenv("exec", "web", exits=1)
+
+    assert "the image of web has no shell" in ended.stderr
+    assert "devenv exec web PROGRAM" in ended.stderr
+    assert checkout.devenv("exec", "web", "/busybox", "echo", "one of its own").stdout == "one of its own\n"
