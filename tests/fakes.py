@@ -78,18 +78,18 @@ class FakeBackend:
         yield from ()
 
     def logs(
-        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
-        for unit in found:
+        for unit in units:
             yield [LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")]
         if follow:
             raise KeyboardInterrupt  # nobody watches a test for longer
 
-    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
         raise DevenvError("nothing runs on a fake machine")
 
-    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
-        self.machine.done.append(f"exec {found.unit}: {' '.join(argv)}")
+    def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        self.machine.done.append(f"exec {unit.unit}: {' '.join(argv)}")
         return 7 if argv[0] == "false" else 0
 
     def start(self, name: str, say: Say) -> None:

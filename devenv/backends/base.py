@@ -173,19 +173,19 @@ class Backend(Protocol):
         ...
 
     def logs(
-        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         """Lines of all the units, in the order they were printed; batches of those that are there at once."""
         ...
 
-    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
         """Start a command in a unit and keep its stdin and stdout open.
 
         After the container was replaced it takes a new `attach`. Raises `DevenvError` when it cannot start.
         """
         ...
 
-    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         """Run a command in a unit that runs; returns its exit code."""
         ...
 

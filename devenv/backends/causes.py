@@ -71,5 +71,5 @@ HOPELESS = re.compile(
 
 def likely(lines: Iterable[str], causes: Mapping[str, str] = CAUSES) -> str:
     """What helps against the first known message among the lines; nothing when none is known."""
-    said = "\n".join(lines)
-    return next((hint for pattern, hint in causes.items() if re.search(pattern, said, re.M)), "")
+    text = "\n".join(lines)
+    return next((hint for pattern, hint in causes.items() if re.search(pattern, text, re.M)), "")

@@ -26,41 +26,41 @@ Container = Mapping[str, Any]
 OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
 
 
-def every(address: str) -> list[Container] | None:
+def all_containers(address: str) -> list[Container] | None:
     """Every container on the machine; None when the address is not a local socket.
 
     Raises `ToolMissing` when nothing answers.
     """
-    found = _asked(address, "/containers/json?all=true")
-    return None if found is None else list(found)
+    answer = _ask(address, "/containers/json?all=true")
+    return None if answer is None else list(answer)
 
 
 def images(address: str) -> list[Mapping[str, Any]] | None:
     """Every image on the machine; None and `ToolMissing` as above."""
-    found = _asked(address, "/images/json")
-    return None if found is None else list(found)
+    answer = _ask(address, "/images/json")
+    return None if answer is None else list(answer)
 
 
 def stand_ins(address: str) -> frozenset[str]:
     """Names of the images that stand in for real ones; none where no engine answers."""
     label = quote('{"label":["devenv.standin=true"]}')
     try:
-        found = _asked(address, f"/images/json?filters={label}") or ()
+        answer = _ask(address, f"/images/json?filters={label}") or ()
     except ToolMissing:
         return frozenset()
-    return frozenset(name for image in found for name in image.get("RepoTags") or ())
+    return frozenset(name for image in answer for name in image.get("RepoTags") or ())
 
 
 def image(address: str, name: str) -> Mapping[str, Any] | None:
     """An image's details; None when the image is not here or the address is not a local socket."""
-    details = _asked(address, f"/images/{quote(name, safe='/:@')}/json")
+    details = _ask(address, f"/images/{quote(name, safe='/:@')}/json")
     return None if details is None else dict(details)
 
 
 def version(address: str) -> str | None:
     """The engine's version; None and `ToolMissing` as above."""
-    found = _asked(address, "/version")
-    return None if found is None else str(found["Version"])
+    answer = _ask(address, "/version")
+    return None if answer is None else str(answer["Version"])
 
 
 def log(
@@ -84,11 +84,11 @@ def _log(path: str, resource: str) -> Iterator[list[bytes]]:
 
 def log_query(*, follow: bool, tail: int | None, since: int | None) -> str:
     """What is asked of a container's log; `since` in seconds since the epoch."""
-    wanted = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
-    return urlencode(wanted | {"tail": "all" if tail is None else tail, "since": since or 0})
+    query = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
+    return urlencode(query | {"tail": "all" if tail is None else tail, "since": since or 0})
 
 
-def _asked(address: str, resource: str) -> Any:
+def _ask(address: str, resource: str) -> Any:
     if not address.startswith("unix://"):
         return None
     try:
@@ -181,7 +181,7 @@ def one_off(container: Container) -> bool:
     return bool(container["Labels"].get("com.docker.compose.oneoff") == "True")
 
 
-def found(container: Container) -> ObservedUnit:
+def observed_unit(container: Container) -> ObservedUnit:
     """A container of ours as a value."""
     tags = labels.read(container["Labels"])
     status = container.get("Status", "")

@@ -101,9 +101,9 @@ class Engine:
         return list(self.api.containers(all=True))
 
     @speaks
-    def labelled(self, /, **wanted: str) -> list[Container]:
+    def labelled(self, /, **tags: str) -> list[Container]:
         """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
-        return list(self.api.containers(all=True, filters=_labelled(wanted)))
+        return list(self.api.containers(all=True, filters=_labelled(tags)))
 
     @speaks
     def images(self) -> list[Mapping[str, Any]]:
@@ -236,16 +236,16 @@ class Engine:
 
     def _tagged(self, image: str) -> str:
         try:
-            seen = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
-            return str(seen["Metadata"]["LastTagTime"])
+            details = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+            return str(details["Metadata"]["LastTagTime"])
         except docker.errors.APIError:  # gone meanwhile
             return ""
 
     @speaks
-    def volumes(self, /, **wanted: str) -> list[str]:
+    def volumes(self, /, **tags: str) -> list[str]:
         """Names of volumes with all of our labels."""
-        listed = self.api.volumes(filters=_labelled(wanted))["Volumes"] or ()
-        return sorted(volume["Name"] for volume in listed)
+        volumes = self.api.volumes(filters=_labelled(tags))["Volumes"] or ()
+        return sorted(volume["Name"] for volume in volumes)
 
     @speaks
     def remove_volume(self, name: str) -> None:
@@ -253,9 +253,9 @@ class Engine:
         self.api.remove_volume(name)
 
     @speaks
-    def remove_networks(self, /, **wanted: str) -> None:
+    def remove_networks(self, /, **tags: str) -> None:
         """Remove the networks with all of our labels."""
-        for network in self.api.networks(filters=_labelled(wanted)):
+        for network in self.api.networks(filters=_labelled(tags)):
             self.api.remove_network(network["Id"])
 
     # -- commands
@@ -263,21 +263,21 @@ class Engine:
     def new_exec(self, container: str, argv: Sequence[str]) -> str:
         """Prepare a command with its stdin open; returns its id. Raises `Refused`."""
         try:
-            made = self.api.exec_create(container, list(argv), stdin=True)
+            command = self.api.exec_create(container, list(argv), stdin=True)
         except docker.errors.APIError as error:
             raise Refused(str(error.explanation or error)) from error
-        return str(made["Id"])
+        return str(command["Id"])
 
     @speaks
-    def start_exec(self, made: str) -> Any:
+    def start_exec(self, id: str) -> Any:
         """Start a command; returns the connection that carries its bytes."""
-        connection = self.api.exec_start(made, socket=True)
+        connection = self.api.exec_start(id, socket=True)
         return getattr(connection, "_sock", connection)
 
-    def exec_exit_code(self, made: str) -> int | None:
+    def exec_exit_code(self, id: str) -> int | None:
         """What a command ended with; None while it runs, and where its container is gone."""
         try:
-            code = self.api.exec_inspect(made)["ExitCode"]
+            code = self.api.exec_inspect(id)["ExitCode"]
         except docker.errors.APIError:
             return None
         return None if code is None else int(code)
@@ -372,15 +372,15 @@ class Engine:
         """What happens to a stack's units from now on, until `stop` is set or the engine goes away."""
         filters = {"type": "container", "event": ["start", "die"], **_labelled({"stack": stack})}
         events = self.api.events(since=int(time.time()), filters=filters, decode=True)
-        known = Running()
+        units = Running()
         for container in self.labelled(stack=stack):
             if container["State"] == "running":
-                known.start(labels.read(container["Labels"]).unit, str(container["Id"]))
+                units.start(labels.read(container["Labels"]).unit, str(container["Id"]))
         threading.Thread(target=_close_on, args=(stop, events), daemon=True).start()
         try:
             for event in events:
                 unit, id = labels.read(event["Actor"]["Attributes"]).unit, str(event["Actor"]["ID"])
-                change = known.start(unit, id) if event["Action"] == "start" else known.end(unit, id)
+                change = units.start(unit, id) if event["Action"] == "start" else units.end(unit, id)
                 if change is not None:
                     yield change
         except (RequestException, docker.errors.DockerException, OSError, ValueError):
@@ -408,30 +408,30 @@ class Engine:
         filters = {
             "type": "container", "event": ["start", "destroy"], **_labelled({"stack": stack, "unit": unit})
         }  # fmt: skip
-        gone = set()
+        removed = set()
         try:
             # The engine answers before it listens: what comes in between is in its past only.
             events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
             with closing(events):
                 for event in chain(({},), events):
                     if event.get("Action") == "destroy":  # it may be listed for a moment longer
-                        gone.add(event["Actor"]["ID"])
-                    listed = self.labelled(stack=stack, unit=unit)
-                    there = [container for container in listed if container["Id"] not in gone]
+                        removed.add(event["Actor"]["ID"])
+                    containers = self.labelled(stack=stack, unit=unit)
+                    present = [container for container in containers if container["Id"] not in removed]
                     if running := [
-                        str(container["Id"]) for container in there if container["State"] == "running"
+                        str(container["Id"]) for container in present if container["State"] == "running"
                     ]:
                         return running[0]
-                    if not there:
+                    if not present:
                         break
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""
 
 
-def _labelled(wanted: Mapping[str, str]) -> dict[str, list[str]]:
+def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:
     """The filter for our labels `devenv.dev/KEY=VALUE`, all of them."""
-    return {"label": [f"{LABEL}{key}={value}" for key, value in wanted.items()]}
+    return {"label": [f"{LABEL}{key}={value}" for key, value in tags.items()]}
 
 
 def _close_on(stop: threading.Event, stream: Any) -> None:

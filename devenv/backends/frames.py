@@ -19,7 +19,7 @@ def log_lines(pieces: Iterable[bytes], media_type: str) -> Iterator[list[bytes]]
 
 
 def _framed(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    waiting, begun = b"", dict[int, bytes]()
+    waiting, partial = b"", dict[int, bytes]()
     for piece in pieces:
         waiting += piece
         lines, at = [], 0
@@ -30,17 +30,17 @@ def _framed(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
                 break
             part = waiting[at + HEADER.size : end]
             at = end
-            if stream in begun:  # the engine cuts long lines, and each part has a time of its own
-                part = begun.pop(stream) + part.partition(b" ")[2]
+            if stream in partial:  # the engine cuts long lines, and each part has a time of its own
+                part = partial.pop(stream) + part.partition(b" ")[2]
             if part.endswith(b"\n"):
                 lines.append(part[:-1])
             else:
-                begun[stream] = part
+                partial[stream] = part
         waiting = waiting[at:]
         if lines:
             yield lines
-    if begun:
-        yield list(begun.values())
+    if partial:
+        yield list(partial.values())
 
 
 def _bare(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:

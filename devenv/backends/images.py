@@ -39,10 +39,10 @@ class Images:
         """`engine` makes the connection through the SDK, for what takes more than a look."""
         self._address, self._engine = address, engine
 
-    def have(self, wanted: Collection[str]) -> frozenset[str]:
+    def have(self, images: Collection[str]) -> frozenset[str]:
         """Those of the images that are here."""
-        found = containers.images(self._address)
-        return containers.named(self._engine().images() if found is None else found, wanted)
+        answer = containers.images(self._address)
+        return containers.named(self._engine().images() if answer is None else answer, images)
 
     def declared(self, images: Collection[str]) -> dict[str, tuple[str, ...]]:
         """The folders that images declare as volumes; nothing of an image that is not here."""
@@ -70,7 +70,7 @@ class Images:
         context = root / build.context
         folder = root / STATE / "build" / unit.name
         owner = _owner(stack, unit)
-        said: list[str] = []
+        output: list[str] = []
         with _secret_files(root, folder, build, secrets) as mounted:
             stream = self._whale.buildx.build(
                 context,
@@ -85,8 +85,8 @@ class Images:
                 progress="plain",
                 stream_logs=True,
             )
-            for line in _spoken(stream, _build_failed(unit, said)):
-                said.append(line)
+            for line in _spoken(stream, _build_failed(unit, output)):
+                output.append(line)
                 say(line)
         self._engine().forget_builds(owner, keep=KEEP, latest=unit.image)
 
@@ -146,8 +146,8 @@ def _spoken(stream: Any, failed: Any) -> Iterator[str]:
 
 
 def _pull_failed(image: str) -> Any:
-    def failed(said: str, error: Exception) -> DevenvError:
-        why = said.splitlines()[-1] if said else ""
+    def failed(stderr: str, error: Exception) -> DevenvError:
+        why = stderr.splitlines()[-1] if stderr else ""
         hint = likely([why]) or "is the name right? For a private registry: docker login"
         return DevenvError(
             f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
@@ -156,9 +156,9 @@ def _pull_failed(image: str) -> Any:
     return failed
 
 
-def _build_failed(unit: Unit, said: list[str]) -> Any:
+def _build_failed(unit: Unit, output: list[str]) -> Any:
     def failed(stderr: str, error: Exception) -> DevenvError:
-        lines = [line for line in (said or stderr.splitlines()) if not line.startswith("#0 building")]
+        lines = [line for line in (output or stderr.splitlines()) if not line.startswith("#0 building")]
         build = unit.build
         assert build is not None
         where = f"{build.context.removeprefix('./')}/{build.dockerfile}"

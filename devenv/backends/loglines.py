@@ -106,8 +106,8 @@ def merged(sources: Iterable[Batches], stop: threading.Event) -> Batches:
             whole = TIME(batch[-1]) == horizon
             cut = len(batch) if whole else bisect_right(batch, horizon, key=TIME)
             ready += batch[:cut]
-            if left := batch[cut:] or next_batch(source):
-                rest.append((left, source))
+            if more := batch[cut:] or next_batch(source):
+                rest.append((more, source))
         heads = rest
         yield sorted(ready, key=TIME)
 
@@ -145,14 +145,14 @@ def _followed(
     for source in sources:
         arguments = (engine, source, queue, tail, since, stop)
         threading.Thread(target=_follow, args=arguments, daemon=True).start()
-    left = len(sources)
-    while left and not stop.is_set():
+    open_sources = len(sources)
+    while open_sources and not stop.is_set():
         try:
             batch = queue.get(timeout=0.2)
         except Empty:
             continue
         if batch is None:
-            left -= 1
+            open_sources -= 1
         else:
             yield batch
 

@@ -49,8 +49,8 @@ def parse_status(code: int, stdout: str) -> Status:
     if code == ABSENT:
         return Status(exists=False)
     with suppress(ValueError, KeyError, IndexError, TypeError):
-        said = json.loads(stdout)
-        node = said[0] if isinstance(said, list) else said
+        answer = json.loads(stdout)
+        node = answer[0] if isinstance(answer, list) else answer
         return Status(exists=True, host=node["Host"], api=node["APIServer"])
     events = list(parse_events(stdout))
     why = _fatal(events) or stdout.strip()[-300:]
@@ -68,41 +68,41 @@ def parse_events(stdout: str) -> Iterator[tuple[str, Mapping[str, str]]]:
 def _fatal(events: Sequence[tuple[str, Mapping[str, str]]]) -> str:
     """Why it ended: of all that Minikube calls an error, only that has an exit code."""
     return next(
-        (said.get("message", "") for kind, said in events if kind == "error" and "exitcode" in said), ""
+        (event.get("message", "") for kind, event in events if kind == "error" and "exitcode" in event), ""
     )
 
 
 def start_flags(profile: Mapping[str, Any], *, cpus: int, memory: int) -> list[str]:
     """The profile file as flags for a new cluster, but no more than the machine has (`memory` in MiB)."""
-    found = []
+    flags = []
     for key, value in profile.items():
         match key, value:
             case "cpus", int():
-                found.append(f"--cpus={max(2, min(value, cpus))}")
+                flags.append(f"--cpus={max(2, min(value, cpus))}")
             case "memory", str():
-                found.append(f"--memory={min(_mebibytes(value), memory)}m")
+                flags.append(f"--memory={min(_mebibytes(value), memory)}m")
             case "addons" | "wait", list():
-                found.append(f"--{key}={','.join(value)}")
+                flags.append(f"--{key}={','.join(value)}")
             case _:
-                found.append(f"--{key}={value}")
-    return found
+                flags.append(f"--{key}={value}")
+    return flags
 
 
 def _mebibytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+)([mg])b?", text.lower())
-    if not found:
+    match = re.fullmatch(r"(\d+)([mg])b?", text.lower())
+    if not match:
         raise UsageError(f'memory: "{text}" in minikube/profile.yaml', hint="6g, or 6144m")
-    return int(found[1]) * (1024 if found[2] == "g" else 1)
+    return int(match[1]) * (1024 if match[2] == "g" else 1)
 
 
 class Profile(Cluster):
     """The cluster of a profile: the one in use, named with `--context`, or about to be made."""
 
-    made: str = ""
+    new_profile: str = ""
 
     @property
     def context(self) -> str:
-        return self.made or super().context
+        return self.new_profile or super().context
 
     @cached_property
     def place(self) -> Place:
@@ -166,7 +166,7 @@ class MinikubeBackend(KubeBackend):
 
     def start(self, name: str, say: Say) -> None:
         """Start the profile or make it. One that exists keeps its settings; the user's context stays."""
-        self.cluster.made = self.profile or (name if len(name) > 1 else f"{name}-devenv")
+        self.cluster.new_profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")
         if not self._answers:
             self._bring_up(say)
 
@@ -202,8 +202,8 @@ class MinikubeBackend(KubeBackend):
         return parse_status(output.code, output.stdout)
 
     def _check_version(self) -> None:
-        said = _minikube("version", "-o", "json").stdout
-        version = str(json.loads(said).get("minikubeVersion", "")) if said.strip().startswith("{") else ""
+        stdout = _minikube("version", "-o", "json").stdout
+        version = str(json.loads(stdout).get("minikubeVersion", "")) if stdout.strip().startswith("{") else ""
         numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
         if numbers and numbers < OLDEST:
             raise ToolMissing(
@@ -241,7 +241,7 @@ class MinikubeBackend(KubeBackend):
 
     def observe(self, checkout: str) -> Observed:
         if not self._answers:
-            return Observed(down=self._stopped().what, forwarded=forwards.held(self.cluster.folder))
+            return Observed(down=self._stopped().what, forwarded=forwards.held_ports(self.cluster.folder))
         return super().observe(checkout)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
@@ -259,7 +259,7 @@ class MinikubeBackend(KubeBackend):
 
 def start_failed(profile: str, code: int, events: Sequence[tuple[str, Mapping[str, str]]]) -> DevenvError:
     """The error for a start that did not work, in Minikube's own words."""
-    fatal = next((said for kind, said in events if kind == "error" and "exitcode" in said), {})
+    fatal = next((event for kind, event in events if kind == "error" and "exitcode" in event), {})
     advice = " ".join(fatal.get("advice", "").split())
     return DevenvError(
         f"Minikube could not start the profile {profile} (exit {code})",

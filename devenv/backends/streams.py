@@ -20,25 +20,23 @@ if TYPE_CHECKING:
 
 def attach(engine: Engine, container: str, argv: Sequence[str]) -> ExecStream:
     """Start a command in a container, its stdin and stdout open. Raises `DevenvError` when it cannot."""
-    made = engine.new_exec(container, argv)
+    id = engine.new_exec(container, argv)
     if engine.address.startswith("unix://"):
         # The SDK throws away what came in one packet with the engine's answer.
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         try:
-            connection = unix_http.upgrade(
-                engine.address.removeprefix("unix://"), f"/exec/{made}/start", body
-            )
+            connection = unix_http.upgrade(engine.address.removeprefix("unix://"), f"/exec/{id}/start", body)
         except OSError as error:
             raise DevenvError("the command could not be started", why=str(error)) from error
-        return ExecStream(engine, made, connection)
-    return ExecStream(engine, made, engine.start_exec(made))
+        return ExecStream(engine, id, connection)
+    return ExecStream(engine, id, engine.start_exec(id))
 
 
 class ExecStream:
     """`backends.base.Stream` over a connection to the engine."""
 
-    def __init__(self, engine: Engine, made: str, connection: Any) -> None:
-        self._engine, self._made, self._connection = engine, made, connection
+    def __init__(self, engine: Engine, id: str, connection: Any) -> None:
+        self._engine, self._id, self._connection = engine, id, connection
         self._lock = threading.Lock()
         self.complaints = b""
         self.exit_code: int | None = None
@@ -64,7 +62,7 @@ class ExecStream:
                     return data
                 self.complaints = (self.complaints + data)[-4096:]
             if self.exit_code is None:
-                self.exit_code = self._engine.exec_exit_code(self._made)
+                self.exit_code = self._engine.exec_exit_code(self._id)
             self.close()  # the engine would take what is sent now, and nobody ever read it
             return b""
 

@@ -149,5 +149,5 @@ def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, en
 
 def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
     web = container(server, "true")
-    (listed,) = containers.every(server.address) or ()
+    (listed,) = containers.all_containers(server.address) or ()
     assert (listed["Id"], containers.version(server.address)) == (web.id, "28.5.2+dfsg4")

@@ -44,7 +44,7 @@ def container(**said: Any) -> dict[str, Any]:
 
 
 def test_a_container_is_known_by_its_labels_alone() -> None:
-    assert containers.found(container(Status="Up 3 minutes (healthy)")) == ObservedUnit(
+    assert containers.observed_unit(container(Status="Up 3 minutes (healthy)")) == ObservedUnit(
         "orders",
         id="c0ffee",
         state="running",
@@ -57,7 +57,7 @@ def test_a_container_is_known_by_its_labels_alone() -> None:
         port_names={80: "http", 9100: "metrics"},
         links=(("", "http://localhost:8081"),),
     )
-    bare = containers.found(
+    bare = containers.observed_unit(
         container(Labels={"devenv.dev/unit": "job"}, State="exited", Status="Exited (3) 1 hour ago")
     )
     assert bare == ObservedUnit("job", id="c0ffee", state="exited", exit_code=3, image="orders:1")
@@ -75,7 +75,7 @@ STATUSES = {
 
 @pytest.mark.parametrize(("status", "healthy"), STATUSES.items())
 def test_health_is_what_the_engine_says_of_it(status: str, healthy: bool | None) -> None:
-    assert containers.found(container(Status=status)).healthy is healthy
+    assert containers.observed_unit(container(Status=status)).healthy is healthy
 
 
 NAMES = {
@@ -141,7 +141,7 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 
 def test_all_containers_come_with_one_question(engine: Engine) -> None:
-    assert containers.every(engine(200, [container()])) == [container()]
+    assert containers.all_containers(engine(200, [container()])) == [container()]
 
 
 def test_the_version_is_what_it_says(engine: Engine) -> None:
@@ -149,13 +149,13 @@ def test_the_version_is_what_it_says(engine: Engine) -> None:
 
 
 def test_what_is_no_local_engine_is_left_to_the_sdk(engine: Engine) -> None:
-    assert containers.every("tcp://127.0.0.1:1") is None
+    assert containers.all_containers("tcp://127.0.0.1:1") is None
     assert containers.images(engine(500, {"message": "oh"})) is None
 
 
 def test_where_nobody_listens_it_says_what_to_start(folder: Path) -> None:
     with pytest.raises(ToolMissing, match="no Docker engine answers at unix:///") as missing:
-        containers.every(f"unix://{folder}/docker.sock")
+        containers.all_containers(f"unix://{folder}/docker.sock")
     assert "sudo systemctl start docker" in missing.value.hint
     assert missing.value.exit_code == 3
 
@@ -167,7 +167,7 @@ def test_without_the_right_to_ask_it_says_who_gives_it(engine: Engine, folder: P
     os.seteuid(65534)
     try:
         with pytest.raises(ToolMissing, match="no right to talk to the Docker engine at unix:///") as missing:
-            containers.every(address)
+            containers.all_containers(address)
     finally:
         os.seteuid(0)
     assert missing.value.hint.startswith("sudo usermod -aG docker $USER")

@@ -49,15 +49,15 @@ class ComposeBackend:
         taken: dict[int, str] = {}
         marks: dict[str, str] = {}
         stack = ""
-        listed = containers.every(self._connection.address)
-        for container in self._connection.engine.containers() if listed is None else listed:
+        rows = containers.all_containers(self._connection.address)
+        for container in self._connection.engine.containers() if rows is None else rows:
             tags = labels.read(container["Labels"])
             if tags.checkout != checkout:
                 taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
             elif tags.unit and not containers.one_off(container):
                 stack = tags.stack or stack
                 marks[container["Id"]] = tags.unfinished
-                unit = containers.found(container)
+                unit = containers.observed_unit(container)
                 if unit.unit in units:  # the engine lists the newest first
                     strays.append(unit)
                 else:
@@ -98,26 +98,26 @@ class ComposeBackend:
         return self._connection.engine.changes(stack, stop)
 
     def logs(
-        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
-        sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in found]
+        sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in units]
         engine = loglines.EngineLogs(self._connection.address, lambda: self._connection.engine)
         return loglines.lines(engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
-    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
         from devenv.backends import streams
 
-        return streams.attach(self._connection.engine, found.id, argv)
+        return streams.attach(self._connection.engine, unit.id, argv)
 
-    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
-        if argv[0] == "sh" and not self._connection.engine.has_file(found.id, "/bin/sh"):
+        if argv[0] == "sh" and not self._connection.engine.has_file(unit.id, "/bin/sh"):
             raise DevenvError(
-                f"the image of {found.unit} has no shell",
-                hint=f"devenv exec {found.unit} PROGRAM   runs a program that it has",
+                f"the image of {unit.unit} has no shell",
+                hint=f"devenv exec {unit.unit} PROGRAM   runs a program that it has",
             )
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
-        return proc.run_attached(["docker", "exec", *flags, found.id, *argv])
+        return proc.run_attached(["docker", "exec", *flags, unit.id, *argv])
 
     # -- the engine itself, and everything of a checkout
 

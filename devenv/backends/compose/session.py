@@ -70,8 +70,8 @@ class ComposeSession:
 
     def _container(self, unit: str) -> containers.Container | None:
         self._listening.join()  # before anything is started: no event of it is missed
-        listed = self._engine.labelled(stack=self._work.stack.id, unit=unit)
-        return next((container for container in listed if not containers.one_off(container)), None)
+        rows = self._engine.labelled(stack=self._work.stack.id, unit=unit)
+        return next((container for container in rows if not containers.one_off(container)), None)
 
     def _create(self, units: Sequence[str], *flags: str) -> None:
         # Not through python-on-whales: importing it takes as long as creating five containers does.

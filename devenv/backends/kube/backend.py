@@ -51,14 +51,14 @@ class KubeBackend:
         return replace(observed, units=units)
 
     def _look(self, checkout: str) -> Observed:
-        held = forwards.held(self.cluster.folder)
+        ports = forwards.held_ports(self.cluster.folder)
         try:
-            return look.observe(self.cluster.client, checkout, self.cluster.namespace, held)
+            return look.observe(self.cluster.client, checkout, self.cluster.namespace, ports)
         except Refused as error:
             if error.status != 403 or self.cluster.namespace:
                 raise
         # Who may not look everywhere may look where the context leads.
-        return look.observe(self.cluster.client, checkout, self.cluster.place.namespace or "default", held)
+        return look.observe(self.cluster.client, checkout, self.cluster.place.namespace or "default", ports)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self.cluster.delivery(stack).has(wanted)
@@ -73,17 +73,17 @@ class KubeBackend:
             return stack.registry
 
     def changes(self, stack: str, stop: Event) -> Iterator[Change]:
-        pods, known = Pods(self.cluster.client, self.cluster.namespace or "default", stack), Running()
+        pods, units = Pods(self.cluster.client, self.cluster.namespace or "default", stack), Running()
         pods.start()
         pods.listed(look.PATIENCE)
         for instance, unit in pods.instances().items():
-            known.start(unit, instance)
+            units.start(unit, instance)
         before = pods.instances()
         try:
             while not stop.is_set():
                 now = pods.instances()
-                turns = [known.end(unit, id) for id, unit in before.items() if id not in now]
-                turns += [known.start(unit, id) for id, unit in now.items() if id not in before]
+                turns = [units.end(unit, id) for id, unit in before.items() if id not in now]
+                turns += [units.start(unit, id) for id, unit in now.items() if id not in before]
                 yield from filter(None, turns)
                 before = now
                 pods.pause(1.0)
@@ -91,37 +91,37 @@ class KubeBackend:
             pods.stop()
 
     def logs(
-        self, found: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.kube.logs import Logs
 
-        return Logs(self.cluster.client, found, follow=follow, stop=stop).lines(tail=tail, since=since)
+        return Logs(self.cluster.client, units, follow=follow, stop=stop).lines(tail=tail, since=since)
 
-    def _pod_of(self, found: ObservedUnit) -> tuple[str, str]:
+    def _pod_of(self, unit: ObservedUnit) -> tuple[str, str]:
         from devenv.backends.kube.logs import newest
 
-        namespace = look.where(found)[0]
-        pods = list(self.cluster.resources.ours(("v1", "Pod"), namespace, stack=found.stack, unit=found.unit))
-        pod = newest(pods, found.unit)
+        namespace = look.where(unit)[0]
+        pods = list(self.cluster.resources.ours(("v1", "Pod"), namespace, stack=unit.stack, unit=unit.unit))
+        pod = newest(pods, unit.unit)
         if pod is None:
-            raise DevenvError(f"{found.unit} has no pod that runs", hint=f"devenv logs {found.unit}")
+            raise DevenvError(f"{unit.unit} has no pod that runs", hint=f"devenv logs {unit.unit}")
         return namespace, pod_of.name(pod)
 
-    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
         from devenv.backends.kube.channels import ExecStream, exec_in
 
-        namespace, pod = self._pod_of(found)
+        namespace, pod = self._pod_of(unit)
         return ExecStream(
-            exec_in(self.cluster.client, namespace, pod, argv, container=found.unit, stdin=True, tty=False)
+            exec_in(self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=True, tty=False)
         )
 
-    def exec(self, found: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+    def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         from devenv.backends.kube import terminal
         from devenv.backends.kube.channels import exec_in
 
-        namespace, pod = self._pod_of(found)
+        namespace, pod = self._pod_of(unit)
         channels = exec_in(
-            self.cluster.client, namespace, pod, argv, container=found.unit, stdin=interactive, tty=tty
+            self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=interactive, tty=tty
         )
         return terminal.run(channels, tty=tty, interactive=interactive)
 

@@ -53,18 +53,18 @@ CAUSES: Mapping[str, str] = {
 
 def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     """The card of a failure. What cannot be read is left out."""
-    said = log_tail(client, namespace, verdict.pod) if verdict.pod else []
-    happened = (
+    output = log_tail(client, namespace, verdict.pod) if verdict.pod else []
+    messages = (
         _of_pod(client, namespace, verdict.pod) if verdict.pod else events(client, namespace, owners(unit))
     )
     command = [("command", unit.shown_command)] if unit.command else []
     probe = [("probe", unit.probe.shown)] if unit.probe and not verdict.ended else []
     facts = (*command, *verdict.facts, *probe)
-    known = {fact for _, fact in facts}
-    facts += tuple(("event", one) for one in happened if one not in known)
-    hint = _hint([verdict.failed, *(fact for _, fact in facts), *said])
+    values = {fact for _, fact in facts}
+    facts += tuple(("event", event) for event in messages if event not in values)
+    hint = _hint([verdict.failed, *(fact for _, fact in facts), *output])
     elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
-    return Card(unit.name, verdict.failed, facts=facts, said=tuple(said), hint=hint or elsewhere)
+    return Card(unit.name, verdict.failed, facts=facts, said=tuple(output), hint=hint or elsewhere)
 
 
 def _hint(lines: Sequence[str]) -> str:
@@ -81,11 +81,11 @@ def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
     for previous in (False, True):
         try:
-            said = client.text(path, tailLines=TAIL, previous=previous or None)
+            output = client.text(path, tailLines=TAIL, previous=previous or None)
         except DevenvError:
             continue
-        if said.strip():
-            return [line.rstrip() for line in said.splitlines()]
+        if output.strip():
+            return [line.rstrip() for line in output.splitlines()]
     return []
 
 
@@ -93,11 +93,11 @@ def events(client: Client, namespace: str, names: Sequence[str], **fields: str) 
     """Warnings, or what has these fields, about these objects and what grew out of them; the latest last."""
     selector = ",".join(f"{key}={value}" for key, value in (fields or {"type": "Warning"}).items())
     try:
-        said = client.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=selector)
+        answer = client.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=selector)
     except DevenvError:
         return []
-    about = [one for one in said["items"] if _about(one["involvedObject"]["name"], names)]
-    messages = [str(one.get("message", "")).strip() for one in sorted(about, key=_moment)]
+    about = [event for event in answer["items"] if _about(event["involvedObject"]["name"], names)]
+    messages = [str(event.get("message", "")).strip() for event in sorted(about, key=_moment)]
     return list(dict.fromkeys(messages))[-EVENTS:]
 
 
@@ -120,7 +120,7 @@ def check_answers(client: Client, pod: Object) -> list[str]:
 
 def pending(client: Client, pod: Object) -> dict[str, str]:
     """The claims of a pod that have no volume yet, each with what was said about it last."""
-    namespace, found = pod["metadata"]["namespace"], {}
+    namespace, claims = pod["metadata"]["namespace"], {}
     for volume in pod["spec"].get("volumes") or ():
         name = volume.get("persistentVolumeClaim", {}).get("claimName")
         if not name:
@@ -131,13 +131,13 @@ def pending(client: Client, pod: Object) -> dict[str, str]:
             continue
         if claim["status"].get("phase") == "Pending":
             kind = {"involvedObject.kind": CLAIM[1]}
-            found[name] = next(reversed(events(client, namespace, [name], **kind)), "nobody has said why")
-    return found
+            claims[name] = next(reversed(events(client, namespace, [name], **kind)), "nobody has said why")
+    return claims
 
 
 def _about(name: str, names: Sequence[str]) -> bool:
     """Whether an object is one of these or was made by one: `orders-5d9f7c8b6f` by `orders`."""
-    return any(name == one or re.fullmatch(re.escape(one) + r"-[a-z0-9]{5,10}", name) for one in names)
+    return any(name == owner or re.fullmatch(re.escape(owner) + r"-[a-z0-9]{5,10}", name) for owner in names)
 
 
 def _moment(event: Object) -> str:

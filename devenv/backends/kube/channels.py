@@ -140,16 +140,16 @@ NO_PROGRAM = "executable file not found"
 def exit_code(status: bytes) -> int:
     """The exit code in what the status channel says at the end."""
     try:
-        said: Mapping[str, Any] = json.loads(status)
+        answer: Mapping[str, Any] = json.loads(status)
     except ValueError:
         return 1
-    if said.get("status") == "Success":
+    if answer.get("status") == "Success":
         return 0
-    causes = (said.get("details") or {}).get("causes") or ()
-    code = next((one["message"] for one in causes if one.get("reason") == "ExitCode"), "")
+    causes = (answer.get("details") or {}).get("causes") or ()
+    code = next((cause["message"] for cause in causes if cause.get("reason") == "ExitCode"), "")
     if code:
         return int(code)
-    why = str(said.get("message", ""))
+    why = str(answer.get("message", ""))
     hint = "the image has no such program; one without a shell runs only its own" if NO_PROGRAM in why else ""
     raise DevenvError("the command could not be started", why=why, hint=hint)
 

@@ -84,18 +84,18 @@ class Client:
                 return None
             raise
 
-    def apply(self, path: str, wanted: Mapping[str, Any]) -> Object:
+    def apply(self, path: str, item: Mapping[str, Any]) -> Object:
         """Server-side apply: exactly the fields that we name become ours."""
         query = {"fieldManager": OWNER, "force": "true"}
-        return self.request("PATCH", path, query=query, body=wanted, content=APPLY)
+        return self.request("PATCH", path, query=query, body=item, content=APPLY)
 
     def patch(self, path: str, change: Mapping[str, Any]) -> Object:
         """Merge a change into an object."""
         query = {"fieldManager": f"{OWNER}-once"}
         return self.request("PATCH", path, query=query, body=change, content=MERGE)
 
-    def create(self, path: str, wanted: Mapping[str, Any]) -> Object:
-        return self.request("POST", path, query={"fieldManager": OWNER}, body=wanted)
+    def create(self, path: str, item: Mapping[str, Any]) -> Object:
+        return self.request("POST", path, query={"fieldManager": OWNER}, body=item)
 
     def delete(
         self, path: str, *, uid: str = "", policy: str = "Background", grace: int | None = None

@@ -58,8 +58,8 @@ class Place:
             return ""
         if not ends:
             return ""
-        written = ends[1].decode() if ends[1] else f"20{ends[2].decode()}"  # X.509: two digits before 2050
-        moment = datetime.strptime(written, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        digits = ends[1].decode() if ends[1] else f"20{ends[2].decode()}"  # X.509: two digits before 2050
+        moment = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         return "" if moment > datetime.now(UTC) else moment.date().isoformat()
 
     @property
@@ -131,8 +131,8 @@ class Place:
 
 def files(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """The kubeconfig files in use: those of KUBECONFIG that are there, else the usual one."""
-    said = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
-    paths = [Path(part).expanduser() for part in said] or [Path.home() / ".kube" / "config"]
+    parts = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
+    paths = [Path(part).expanduser() for part in parts] or [Path.home() / ".kube" / "config"]
     return [path for path in paths if path.is_file()]
 
 
@@ -155,14 +155,14 @@ def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> P
     if name not in contexts:
         hint = did_you_mean(name, contexts, f"there are: {', '.join(contexts)}")
         raise UsageError(f'no Kubernetes context "{name}"', where=where, hint=hint)
-    chosen = contexts[name]
-    cluster = merged["clusters"].get(chosen.get("cluster"), {})
+    entry = contexts[name]
+    cluster = merged["clusters"].get(entry.get("cluster"), {})
     return Place(
         context=name,
         cluster=cluster,
-        user=merged["users"].get(chosen.get("user"), {}),
-        namespace=chosen.get("namespace", ""),
-        provider=_provider(chosen) or _provider(cluster),
+        user=merged["users"].get(entry.get("user"), {}),
+        namespace=entry.get("namespace", ""),
+        provider=_provider(entry) or _provider(cluster),
         files=tuple(map(str, paths)),
     )
 
@@ -178,15 +178,22 @@ def keep_current(name: str, environment: Mapping[str, str] = os.environ) -> None
         text = path.read_text(encoding="utf-8")
         line = re.compile(r"^current-context:.*$", re.MULTILINE)
         if line.search(text):
-            written = line.sub(lambda _: f"current-context: {json.dumps(name)}", text, count=1)
-            write_whole(path, written, mode=path.stat().st_mode & 0o777)
+            changed = line.sub(lambda _: f"current-context: {json.dumps(name)}", text, count=1)
+            write_whole(path, changed, mode=path.stat().st_mode & 0o777)
             return
 
 
 def _provider(entry: Entry) -> str:
     """Which program made an entry, as far as it says so."""
-    found = (one.get("extension") or {} for one in entry.get("extensions") or ())
-    return next((str(one["provider"]) for one in found if isinstance(one, dict) and "provider" in one), "")
+    extensions = (extension.get("extension") or {} for extension in entry.get("extensions") or ())
+    return next(
+        (
+            str(extension["provider"])
+            for extension in extensions
+            if isinstance(extension, dict) and "provider" in extension
+        ),
+        "",
+    )
 
 
 def _merged(paths: list[Path]) -> dict[str, Any]:

@@ -70,9 +70,9 @@ def _nodes_here(server: str) -> list[str]:
     return _containers(f"publish={address.port}")
 
 
-def _containers(wanted: str) -> list[str]:
+def _containers(condition: str) -> list[str]:
     """Names of the running containers that a filter lets through."""
-    return _says(["docker", "ps", "--filter", wanted, "--format", "{{.Names}}"]).split()
+    return _says(["docker", "ps", "--filter", condition, "--format", "{{.Names}}"]).split()
 
 
 def _says(argv: Sequence[str]) -> str:
@@ -103,16 +103,16 @@ class Nodes:
         self._one_by_one = threading.Lock()  # what is alike in several images is sent with the first
 
     @cached_property
-    def _there(self) -> Mapping[str, list[str]]:
+    def _listings(self) -> Mapping[str, list[str]]:
         """Node -> the program that keeps its images, and then what that lists."""
         return {node: _run(["docker", "exec", node, "sh", "-c", LOOK]).splitlines() for node in self._nodes}
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
-        there = set(wanted)
-        for _, *listed in self._there.values():
-            names = set(map(qualified, listed))
-            there &= {image for image in wanted if qualified(image) in names}
-        return frozenset(there)
+        present = set(wanted)
+        for _, *rows in self._listings.values():
+            names = set(map(qualified, rows))
+            present &= {image for image in wanted if qualified(image) in names}
+        return frozenset(present)
 
     def bring(self, image: str, say: Say) -> None:
         with self._one_by_one:
@@ -121,7 +121,7 @@ class Nodes:
                 self._bring(image, node)
 
     def _bring(self, image: str, node: str) -> None:
-        program, *_ = self._there[node]
+        program, *_ = self._listings[node]
         inside = ["docker", "exec", "-i", node]
         if program == "docker":
             _pipe(["docker", "save", image], [*inside, "docker", "load"])
@@ -166,8 +166,8 @@ class Registry:
     def has(self, wanted: Collection[str]) -> frozenset[str]:
         # The registry is asked each time: it may have been emptied since, or be another one now.
         images = {self._target(image): image for image in self._built.intersection(wanted)}
-        there = _in_registry(images) if self.registry else on_nodes(self._client, images)
-        return frozenset(wanted) - self._built | {images[name] for name in there}
+        present = _in_registry(images) if self.registry else on_nodes(self._client, images)
+        return frozenset(wanted) - self._built | {images[name] for name in present}
 
     def _target(self, image: str) -> str:
         return f"{self.registry}/{image}" if self.registry else image
@@ -214,20 +214,20 @@ def on_nodes(client: Client, wanted: Collection[str]) -> frozenset[str]:
         nodes = client.get("/api/v1/nodes")["items"]
     except Refused:
         return frozenset()
-    there = set(wanted) if nodes else set()
+    present = set(wanted) if nodes else set()
     for node in nodes:
-        listed = {name for one in node["status"].get("images") or () for name in one.get("names") or ()}
-        there &= {image for image in wanted if qualified(image) in listed}
-    return frozenset(there)
+        names = {name for entry in node["status"].get("images") or () for name in entry.get("names") or ()}
+        present &= {image for image in wanted if qualified(image) in names}
+    return frozenset(present)
 
 
 def qualified(image: str) -> str:
     """An image's name in full, as containerd has it: `docker.io/library/busybox:1.37`."""
     first, slash, _ = image.partition("/")
-    named = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
+    tagged = image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return named
-    return f"docker.io/{named}" if slash else f"docker.io/library/{named}"
+        return tagged
+    return f"docker.io/{tagged}" if slash else f"docker.io/library/{tagged}"
 
 
 def _run(argv: Sequence[str]) -> str:

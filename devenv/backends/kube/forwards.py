@@ -65,8 +65,8 @@ class Table:
 
     @classmethod
     def parse(cls, text: str) -> Table:
-        said = json.loads(text)
-        return cls(**{**said, "forwards": tuple(Forward(**one) for one in said["forwards"])})
+        fields = json.loads(text)
+        return cls(**{**fields, "forwards": tuple(Forward(**forward) for forward in fields["forwards"])})
 
 
 # -- for whoever wants them held
@@ -131,20 +131,20 @@ def holder(folder: Path) -> int | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                said = file.read().strip()
-                return int(said) if said.isdecimal() else None
+                text = file.read().strip()
+                return int(text) if text.isdecimal() else None
     except OSError:
         pass
     return None
 
 
-def held(folder: Path | None) -> frozenset[int]:
+def held_ports(folder: Path | None) -> frozenset[int]:
     """Ports of this machine that are held for a stack."""
     if folder is None or holder(folder) is None:
         return frozenset()
     try:
         return frozenset(
-            one.host for one in Table.parse((folder / FILE).read_text(encoding="utf-8")).forwards
+            forward.host for forward in Table.parse((folder / FILE).read_text(encoding="utf-8")).forwards
         )
     except (OSError, ValueError, TypeError, KeyError):
         return frozenset()
@@ -194,11 +194,13 @@ class Switchboard:
     def _reach(self, forward: Forward) -> Channels | None:
         """Connect to a pod of the unit; the first that is ready, waiting for one if need be."""
         started, failed = time.monotonic(), Counter[str]()
-        while (left := PATIENCE - (time.monotonic() - started)) > 0:
+        while (remaining := PATIENCE - (time.monotonic() - started)) > 0:
             pod = _choose(self._pods.of(forward.unit), failed)
             if pod is not None:
                 try:
-                    return forward_to(self._client, self._table.namespace, pod, forward.port, within=left)
+                    return forward_to(
+                        self._client, self._table.namespace, pod, forward.port, within=remaining
+                    )
                 except DevenvError as error:  # the pod is gone, or the API server away, or not all there yet
                     if not failed[pod]:
                         sys.stderr.write(f"{forward.unit}: {pod}: {error.what}\n")
@@ -244,11 +246,11 @@ def _send(connection: socket.socket, channels: Channels) -> None:
 
 def _receive(connection: socket.socket, channels: Channels) -> None:
     """Bytes of the pod to the one who connected; an error on channel 1 hangs up."""
-    greeted: set[int] = set()
+    begun_channels: set[int] = set()
     with contextlib.suppress(OSError):
         for channel, data in channels.frames():
-            if channel not in greeted:
-                greeted.add(channel)
+            if channel not in begun_channels:
+                begun_channels.add(channel)
                 data = data[HELLO.size :]
             if channel == 0 and data:
                 connection.sendall(data)

@@ -21,56 +21,67 @@ WRITTEN_BY_CLUSTER = {("v1", "Event"), ("events.k8s.io/v1", "Event"), ("v1", "En
 """Kinds of which the cluster makes objects about other objects."""
 
 
-def ready_namespace(client: Client, resources: Resources, wanted: Object | None, name: str, say: Say) -> None:
+def ready_namespace(
+    client: Client, resources: Resources, namespace: Object | None, name: str, say: Say
+) -> None:
     """Make the namespace, or use the one that is there; one that goes away is waited for.
 
     Raises `DevenvError` that names the finalizers when it does not go.
     """
     path = resources.path(("v1", "Namespace"), name=name)
     try:
-        found = client.find(path)
+        present = client.find(path)
     except Refused as error:
         if error.status == 403:  # may be used without being looked at; what follows will tell
             return
         raise
-    started, told = time.monotonic(), ""
-    while found is not None and found["status"].get("phase") == "Terminating":
+    started, last_line = time.monotonic(), ""
+    while present is not None and present["status"].get("phase") == "Terminating":
         if time.monotonic() - started > PATIENCE:
-            raise _stuck(name, found)
-        holders = ", ".join(_holders(found))
+            raise _stuck(name, present)
+        holders = ", ".join(_holders(present))
         line = f"waiting for the namespace {name} to be gone" + (f", held by {holders}" if holders else "")
-        if line != told:
+        if line != last_line:
             say(line)
-        told = line
+        last_line = line
         time.sleep(LOOK)
-        found = client.find(path)
-    if found is None:
-        if wanted is None:
+        present = client.find(path)
+    if present is None:
+        if namespace is None:
             raise DevenvError(f"no namespace {name}", hint=f"kubectl create namespace {name}")
-        client.apply(path, wanted)
+        client.apply(path, namespace)
 
 
-def _stuck(name: str, found: Mapping[str, Any]) -> DevenvError:
-    said = _said(found)
-    kinds = re.findall(r"([\w.-]+?)\.? has \d+ resource instances", said.get("NamespaceContentRemaining", ""))
-    shown = f"kubectl -n {name} get {','.join(kinds)} -o yaml" if kinds else f"kubectl get ns {name} -o yaml"
+def _stuck(name: str, namespace: Mapping[str, Any]) -> DevenvError:
+    messages = _blockers(namespace)
+    kinds = re.findall(
+        r"([\w.-]+?)\.? has \d+ resource instances", messages.get("NamespaceContentRemaining", "")
+    )
+    command = (
+        f"kubectl -n {name} get {','.join(kinds)} -o yaml" if kinds else f"kubectl get ns {name} -o yaml"
+    )
+    holders = ", ".join(_holders(namespace)) or "nothing it names"
     return DevenvError(
-        f"the namespace {name} does not go away: held by {', '.join(_holders(found)) or 'nothing it names'}",
+        f"the namespace {name} does not go away: held by {holders}",
         where=f"the namespace {name}",
-        why="; ".join(said.values()),
-        hint=f"{shown}   shows who put the finalizers there and has to take them off",
+        why="; ".join(messages.values()),
+        hint=f"{command}   shows who put the finalizers there and has to take them off",
     )
 
 
-def _said(namespace: Mapping[str, Any]) -> dict[str, str]:
+def _blockers(namespace: Mapping[str, Any]) -> dict[str, str]:
     """What keeps a namespace that is going away, by condition."""
     conditions = namespace["status"].get("conditions") or ()
-    return {one["type"]: str(one.get("message", "")) for one in conditions if one.get("status") == "True"}
+    return {
+        condition["type"]: str(condition.get("message", ""))
+        for condition in conditions
+        if condition.get("status") == "True"
+    }
 
 
 def _holders(namespace: Mapping[str, Any]) -> list[str]:
     """The finalizers on a namespace that is going away, and on what is left in it."""
-    within = _said(namespace).get("NamespaceFinalizersRemaining", "")
+    within = _blockers(namespace).get("NamespaceFinalizersRemaining", "")
     named = re.findall(r"(\S+) in \d+ resource instances", within)
     return [*(namespace["metadata"].get("finalizers") or ()), *named]
 
@@ -78,17 +89,17 @@ def _holders(namespace: Mapping[str, Any]) -> list[str]:
 def refuse_foreign(client: Client, resources: Resources, objects: Iterable[Object], checkout: str) -> None:
     """Raises `DevenvError` when the name of something that will be belongs to somebody else's."""
     by_kind: dict[tuple[str, str, str], set[str]] = {}
-    for one in objects:
-        key = (*kind_of(one), one["metadata"].get("namespace", ""))
-        by_kind.setdefault(key, set()).add(one["metadata"]["name"])
+    for item in objects:
+        key = (*kind_of(item), item["metadata"].get("namespace", ""))
+        by_kind.setdefault(key, set()).add(item["metadata"]["name"])
     foreign: list[str] = []
     for (version, kind, namespace), names in by_kind.items():
         if not namespace:
             continue
-        for one in client.get(resources.path((version, kind), namespace))["items"]:
-            name = one["metadata"]["name"]
-            if name in names and label(one, "checkout") != checkout:
-                foreign.append(f"{kind} {name} of {label(one, 'stack') or 'something else'}")
+        for item in client.get(resources.path((version, kind), namespace))["items"]:
+            name = item["metadata"]["name"]
+            if name in names and label(item, "checkout") != checkout:
+                foreign.append(f"{kind} {name} of {label(item, 'stack') or 'something else'}")
     if foreign:
         namespace = next(namespace for *_, namespace in by_kind if namespace)
         raise DevenvError(

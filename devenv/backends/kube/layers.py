@@ -20,7 +20,7 @@ from devenv.workspace import write_whole
 
 KEPT = 2000  # blobs whose layer is remembered; an image has about ten
 
-Known = dict[str, tuple[str, int]]
+Contents = dict[str, tuple[str, int]]
 """Digest of a blob as Docker pushes it -> the layer in it, and its size."""
 
 
@@ -30,17 +30,17 @@ class Failed(Exception):
 
 def deliver(image: str, full_name: str, ctr: Sequence[str], memory: Path) -> None:
     """Get an image into a containerd whose `ctr -n k8s.io` is `ctr`. Raises `Failed`."""
-    known = _recall(memory)
+    contents = _recall(memory)
     layers = json.loads(_run(["docker", "image", "inspect", "-f", "{{json .RootFS.Layers}}", image]))
     snapshots = set(_run([*ctr, "snapshots", "ls"]).split())
-    there = {layer for layer, chain in zip(layers, chains(layers), strict=True) if chain in snapshots}
-    blobs = {blob: size for blob, (layer, size) in known.items() if layer in there}
-    with listening(blobs | dict.fromkeys(there, 0)) as (registry, pushed):
+    present = {layer for layer, chain in zip(layers, chains(layers), strict=True) if chain in snapshots}
+    blobs = {blob: size for blob, (layer, size) in contents.items() if layer in present}
+    with listening(blobs | dict.fromkeys(present, 0)) as (registry, pushed):
         push(image, f"{registry}/{full_name.rpartition('/')[2]}")
-        known |= learn(pushed)
-        without = {blob for blob, (layer, _) in known.items() if layer in there}
-        _import(ctr, members(pushed, full_name, without))
-    _remember(memory, known)
+        contents |= learn(pushed)
+        left_out = {blob for blob, (layer, _) in contents.items() if layer in present}
+        _import(ctr, members(pushed, full_name, left_out))
+    _remember(memory, contents)
 
 
 def chains(layers: Sequence[str]) -> Iterator[str]:
@@ -65,9 +65,9 @@ def push(image: str, name: str, *, keep: bool = False) -> None:
             proc.run_captured(["docker", "rmi", name])
 
 
-def learn(pushed: Pushed) -> Known:
+def learn(pushed: Pushed) -> Contents:
     """Which layer each blob of the pushed images holds."""
-    found: Known = {}
+    contents: Contents = {}
     for raw, _ in pushed.manifests.values():
         manifest = json.loads(raw)
         config = pushed.blobs.get(manifest.get("config", {}).get("digest", ""))
@@ -75,11 +75,11 @@ def learn(pushed: Pushed) -> Known:
             config[0].seek(0)
             layers = json.load(config[0]).get("rootfs", {}).get("diff_ids", ())
             for blob, layer in zip(manifest["layers"], layers, strict=False):
-                found[blob["digest"]] = layer, blob["size"]
-    return found
+                contents[blob["digest"]] = layer, blob["size"]
+    return contents
 
 
-def members(pushed: Pushed, full_name: str, without: set[str]) -> Iterator[tuple[str, IO[bytes], int]]:
+def members(pushed: Pushed, full_name: str, left_out: set[str]) -> Iterator[tuple[str, IO[bytes], int]]:
     """The files of an OCI archive of what was pushed: path, content and size."""
     digest, (raw, media_type) = list(pushed.manifests.items())[-1]
     names = {
@@ -92,7 +92,7 @@ def members(pushed: Pushed, full_name: str, without: set[str]) -> Iterator[tuple
     for name, (raw, _) in pushed.manifests.items():
         yield _blob(name), io.BytesIO(raw), len(raw)
     for name, (content, size) in pushed.blobs.items():
-        if name not in without:
+        if name not in left_out:
             yield _blob(name), content, size
 
 
@@ -126,13 +126,13 @@ def _run(argv: Sequence[str]) -> str:
     return output.stdout
 
 
-def _recall(memory: Path) -> Known:
+def _recall(memory: Path) -> Contents:
     try:
-        said = json.loads(memory.read_text(encoding="utf-8"))
-        return {blob: (str(layer), int(size)) for blob, (layer, size) in said.items()}
+        entries = json.loads(memory.read_text(encoding="utf-8"))
+        return {blob: (str(layer), int(size)) for blob, (layer, size) in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _remember(memory: Path, known: Known) -> None:
-    write_whole(memory, json.dumps(dict(list(known.items())[-KEPT:])), mode=0o644)
+def _remember(memory: Path, contents: Contents) -> None:
+    write_whole(memory, json.dumps(dict(list(contents.items())[-KEPT:])), mode=0o644)

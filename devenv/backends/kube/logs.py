@@ -32,9 +32,9 @@ Query = Mapping[str, int | None]
 class Logs:
     """One reading of logs."""
 
-    def __init__(self, client: Client, found: Sequence[ObservedUnit], *, follow: bool, stop: Event) -> None:
+    def __init__(self, client: Client, units: Sequence[ObservedUnit], *, follow: bool, stop: Event) -> None:
         self._client, self._resources = client, Resources(client)
-        self._units = {one.unit: (where(one)[0], one.stack) for one in found}
+        self._units = {unit.unit: (where(unit)[0], unit.stack) for unit in units}
         self._follow, self._stop = follow, stop
         self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=AHEAD)
         self._reading: set[str] = set()
@@ -54,10 +54,10 @@ class Logs:
 
     def _followed(self, query: Query) -> Batches:
         self._read_on(query)
-        looked = time.monotonic()
+        last_look = time.monotonic()
         while not self._stop.is_set():
-            if time.monotonic() - looked > LOOK:
-                looked = time.monotonic()
+            if time.monotonic() - last_look > LOOK:
+                last_look = time.monotonic()
                 self._read_on({"tailLines": None, "sinceSeconds": None})
             with suppress(Empty):
                 yield self._batches.get(timeout=0.2)
@@ -96,7 +96,7 @@ class Logs:
 def _started(pod: Object) -> bool:
     """Whether there is a log; asked for before, it is an error."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return any(one.keys() & {"running", "terminated"} for status in statuses for one in [status["state"]])
+    return any(state.keys() & {"running", "terminated"} for status in statuses for state in [status["state"]])
 
 
 def _seconds(since: str | None) -> int | None:
@@ -117,5 +117,5 @@ def newest(pods: Sequence[Object], unit: str) -> Object | None:
 
 def _rank(pod: Object) -> tuple[bool, str]:
     conditions = pod["status"].get("conditions") or ()
-    up = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    up = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
     return up, str(pod["metadata"]["creationTimestamp"])

@@ -9,7 +9,7 @@ from devenv.backends.kube import cards
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label
-from devenv.backends.kube.verdict import seen
+from devenv.backends.kube.verdict import condense
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
@@ -23,20 +23,24 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
     if namespace and _goes_away(client, namespace):
         return Observed(forwarded=forwarded, namespace=namespace)
     pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
-    workloads = [one for kind in WORKLOADS for one in resources.ours(kind, namespace, checkout=checkout)]
+    workloads = [item for kind in WORKLOADS for item in resources.ours(kind, namespace, checkout=checkout)]
     units: dict[str, ObservedUnit] = {}
     strays: list[ObservedUnit] = []
     for workload in workloads:
         unit = label(workload, "unit")
         if not unit:
             continue
-        made = found(workload, own := [pod for pod in pods if label(pod, "unit") == unit])
-        if made.healthy is False and _unfinished(workload) and any(_is_half_made(client, pod) for pod in own):
-            made = replace(made, half_made=True, detail=HALF_MADE)
+        observed = observed_unit(workload, own_pods := [pod for pod in pods if label(pod, "unit") == unit])
+        if (
+            observed.healthy is False
+            and _unfinished(workload)
+            and any(_is_half_made(client, pod) for pod in own_pods)
+        ):
+            observed = replace(observed, half_made=True, detail=HALF_MADE)
         if unit in units:  # it was changed from one kind to another, or from one namespace to another
-            strays.append(made)
+            strays.append(observed)
         else:
-            units[unit] = made
+            units[unit] = observed
     stack = label(workloads[0], "stack") if workloads else ""
     return Observed(
         units=units,
@@ -52,12 +56,12 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
 def _goes_away(client: Client, namespace: str) -> bool:
     """Whether nothing in it counts any more."""
     try:
-        said = client.find(f"/api/v1/namespaces/{namespace}")
+        answer = client.find(f"/api/v1/namespaces/{namespace}")
     except Refused as error:
         if error.status != 403:  # it may be used without being looked at
             raise
         return False
-    return said is None or said["status"].get("phase") == "Terminating"
+    return answer is None or answer["status"].get("phase") == "Terminating"
 
 
 def _unfinished(workload: Object) -> str:
@@ -69,9 +73,9 @@ def _is_half_made(client: Client, pod: Object) -> bool:
     return any(HALF_MADE in answer for answer in cards.check_answers(client, pod))
 
 
-def found(workload: Object, pods: list[Object]) -> ObservedUnit:
+def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
     """A workload and its pods as a value. Its id says what and where it is."""
-    state = seen(workload, pods)
+    state = condense(workload, pods)
     metadata = workload["metadata"]
     tags = labels.read({**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})})
     return ObservedUnit(
@@ -119,7 +123,7 @@ def workload_kind(name: str) -> Kind:
 def holders(client: Client) -> Mapping[str, str]:
     """Namespace -> checkout that made it, as far as we may know."""
     try:
-        said = Resources(client).ours(("v1", "Namespace"), "")
-        return {str(one["metadata"]["name"]): label(one, "checkout") for one in said}
+        namespaces = Resources(client).ours(("v1", "Namespace"), "")
+        return {str(item["metadata"]["name"]): label(item, "checkout") for item in namespaces}
     except Refused:
         return {}

@@ -22,13 +22,13 @@ START = 300.0  # seconds it may take to start, its image included
 def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> int:
     """Run a workload's container with another command if one is given; returns its exit code."""
     resources = Resources(client)
-    wanted = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
-    namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
-    path = resources.of(wanted)
-    client.apply(path, wanted)
+    item = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
+    namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
+    path = resources.of(item)
+    client.apply(path, item)
     try:
-        made = _until(client, path, ("Running", "Succeeded", "Failed"))
-        if tty and made["status"]["phase"] == "Running":
+        started_pod = _until(client, path, ("Running", "Succeeded", "Failed"))
+        if tty and started_pod["status"]["phase"] == "Running":
             terminal.run(attach_to(client, namespace, name, stdin=True, tty=True), tty=True, interactive=True)
         else:
             for line in client.lines(f"{path}/log", quiet=None, follow=True):
@@ -65,25 +65,25 @@ def pod(workload: Object, argv: Sequence[str], *, tty: bool, claims: dict[str, s
 def _claims(client: Client, resources: Resources, workload: Object) -> dict[str, str]:
     """Volume -> claim for what a StatefulSet would bring; the first pod's, as far as it is there."""
     namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
-    found = {}
+    claims = {}
     for template in workload["spec"].get("volumeClaimTemplates") or ():
         volume = template["metadata"]["name"]
         claim = f"{volume}-{name}-0"
         if client.find(resources.path(CLAIM, namespace, claim)) is None:
             raise DevenvError(f"{name} has no data yet", hint=f"devenv up {name}")
-        found[volume] = claim
-    return found
+        claims[volume] = claim
+    return claims
 
 
 def _until(client: Client, path: str, phases: Sequence[str]) -> Object:
     started = time.monotonic()
     while True:
-        found = client.get(path)
-        status = found.get("status", {})
+        latest = client.get(path)
+        status = latest.get("status", {})
         if status.get("phase") in phases:
-            return found
-        for one in status.get("containerStatuses") or ():
-            waiting = one.get("state", {}).get("waiting") or {}
+            return latest
+        for container in status.get("containerStatuses") or ():
+            waiting = container.get("state", {}).get("waiting") or {}
             if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
                 raise DevenvError(
                     "it could not be started", why=str(waiting.get("message", waiting["reason"]))
@@ -93,6 +93,6 @@ def _until(client: Client, path: str, phases: Sequence[str]) -> Object:
         time.sleep(LOOK)
 
 
-def _exit_code(found: Object) -> int:
-    statuses = found["status"].get("containerStatuses") or ()
+def _exit_code(pod: Object) -> int:
+    statuses = pod["status"].get("containerStatuses") or ()
     return int(statuses[0]["state"]["terminated"]["exitCode"]) if statuses else 1

@@ -58,8 +58,8 @@ class Pods:
     def of(self, unit: str) -> list[Pod]:
         """A unit's pods that are not on their way out, the newest first."""
         with self._changed:
-            found = [pod for pod in self._pods.values() if label(pod, "unit") == unit]
-        alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+            pods = [pod for pod in self._pods.values() if label(pod, "unit") == unit]
+        alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
         return sorted(alive, key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
 
     def instances(self) -> dict[str, str]:
@@ -115,12 +115,12 @@ class Pods:
                 pause = min(AGAIN[1], 2 * pause)
 
     def _list(self) -> str:
-        said = self._client.look(self._path, labelSelector=f"{LABEL}stack={self._stack}")
+        answer = self._client.look(self._path, labelSelector=f"{LABEL}stack={self._stack}")
         with self._changed:
-            self._pods = {str(pod["metadata"]["uid"]): pod for pod in said["items"]}
+            self._pods = {str(pod["metadata"]["uid"]): pod for pod in answer["items"]}
             self._changed.notify_all()
         self._listed.set()
-        return str(said["metadata"]["resourceVersion"])
+        return str(answer["metadata"]["resourceVersion"])
 
     def _watch(self, version: str) -> str:
         """Follow changes since a version; returns the last one seen, or nothing when it is too old."""
@@ -133,21 +133,21 @@ class Pods:
             timeoutSeconds=ROUND,
             watch=True,
         )
-        started, seen = time.monotonic(), version
+        started, latest = time.monotonic(), version
         try:
             for line in lines:
                 with contextlib.suppress(ValueError):  # half a line, as the connection was lost
                     event = json.loads(line)
-                    seen = self._note(event["type"], event["object"])
-                if self._stopped.is_set() or not seen:
+                    latest = self._note(event["type"], event["object"])
+                if self._stopped.is_set() or not latest:
                     break
         except Refused as error:
             if error.status != TOO_OLD:
                 raise
-            seen = ""
+            latest = ""
         if time.monotonic() - started < AGAIN[0]:  # a server that hangs up at once is not asked in a loop
             self._stopped.wait(AGAIN[0])
-        return seen
+        return latest
 
     def _note(self, kind: str, pod: Object) -> str:
         """Take over a change; returns its version, or nothing where the server says that ours is too old."""
@@ -169,22 +169,26 @@ def ready(pod: Pod) -> bool:
 
 def condition(pod: Pod, kind: str) -> Mapping[str, Any]:
     """One of its conditions, or an empty one."""
-    found = pod.get("status", {}).get("conditions") or ()
-    return next((one for one in found if one["type"] == kind), {})
+    conditions = pod.get("status", {}).get("conditions") or ()
+    return next((row for row in conditions if row["type"] == kind), {})
 
 
 def containers(pod: Pod) -> list[Mapping[str, Any]]:
     """The statuses of its containers, those that run before the others first, until they have done that."""
     status = pod.get("status", {})
     first = status.get("initContainerStatuses") or ()
-    left = [one for one in first if one.get("state", {}).get("terminated", {}).get("exitCode") != 0]
-    return [*left, *(status.get("containerStatuses") or ())]
+    unfinished = [
+        container
+        for container in first
+        if container.get("state", {}).get("terminated", {}).get("exitCode") != 0
+    ]
+    return [*unfinished, *(status.get("containerStatuses") or ())]
 
 
 def ends(container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """How a container ended, now and the time before, the latest first."""
-    found = (container.get(when, {}).get("terminated") for when in ("state", "lastState"))
-    return [one for one in found if one]
+    states = (container.get(when, {}).get("terminated") for when in ("state", "lastState"))
+    return [state for state in states if state]
 
 
 def end_id(pod: Pod, end: Mapping[str, Any]) -> str:
@@ -201,20 +205,20 @@ def all_ends(pods: Iterable[Pod]) -> frozenset[str]:
 
 def running(pod: Pod) -> bool:
     """Whether every container of it runs."""
-    found = pod.get("status", {}).get("containerStatuses") or ()
-    return bool(found) and all("running" in one.get("state", {}) for one in found)
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return bool(statuses) and all("running" in status.get("state", {}) for status in statuses)
 
 
 def restarts(pod: Pod) -> int:
     """How often its containers were started again."""
-    return sum(int(one.get("restartCount", 0)) for one in containers(pod))
+    return sum(int(container.get("restartCount", 0)) for container in containers(pod))
 
 
 def stuck(pod: Pod) -> bool:
     """Whether it has ended, or waits to be tried again."""
-    states = [one.get("state", {}) for one in containers(pod)]
-    waiting = {one["waiting"].get("reason", "") for one in states if "waiting" in one}
-    return any("terminated" in one for one in states) or bool(
+    states = [container.get("state", {}) for container in containers(pod)]
+    waiting = {state["waiting"].get("reason", "") for state in states if "waiting" in state}
+    return any("terminated" in state for state in states) or bool(
         waiting - {"ContainerCreating", "PodInitializing"}
     )
 

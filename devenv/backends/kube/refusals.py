@@ -25,8 +25,8 @@ class Refused(DevenvError):
 
 def refused(place: Place, verb: str, path: str, status: int, body: bytes) -> Refused:
     """The error for an answer of 400 and more."""
-    said = _status(body)
-    message, reason = str(said.get("message", "")), str(said.get("reason", ""))
+    answer = _status(body)
+    message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
     what, hint = _explained(place, verb, path, status, message)
     why = message if message != what else ""
     return Refused(what, status=status, reason=reason, where=f"context {place.context}", why=why, hint=hint)
@@ -34,10 +34,10 @@ def refused(place: Place, verb: str, path: str, status: int, body: bytes) -> Ref
 
 def _status(body: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
         return {"message": body.decode(errors="replace").strip()[:500]}
-    return said if isinstance(said, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _explained(place: Place, verb: str, path: str, status: int, message: str) -> tuple[str, str]:
@@ -109,22 +109,22 @@ class Untrusted(ToolMissing):
 
 def unreachable(place: Place, error: Exception) -> ToolMissing:
     """The error for a cluster that does not answer."""
-    said = str(error)
-    if "certificate has expired" in said or "certificate is not yet valid" in said:
+    message = str(error)
+    if "certificate has expired" in message or "certificate is not yet valid" in message:
         return Untrusted(
             f"the certificate of the cluster at {place.server} has expired",
             where=f"context {place.context}",
-            why=said,
+            why=message,
             hint="renew it, or look at this machine's clock",
         )
-    if "ALERT_CERTIFICATE_EXPIRED" in said and place.expired:  # who is between us and the API server says so
+    if "ALERT_CERTIFICATE_EXPIRED" in message and place.expired:  # a proxy before the API server says so
         what, hint = _expired(place)
         return Untrusted(what, where=f"context {place.context}", why=_cause(error), hint=hint)
-    if "CERTIFICATE_VERIFY_FAILED" in said:
+    if "CERTIFICATE_VERIFY_FAILED" in message:
         return Untrusted(
             f"the cluster at {place.server} is not the one the kubeconfig means",
             where=f"context {place.context}",
-            why=said,
+            why=message,
             hint="the cluster was made anew? Then its context has to be, too",
         )
     return ToolMissing(
@@ -138,7 +138,7 @@ def unreachable(place: Place, error: Exception) -> ToolMissing:
 def _cause(error: Exception) -> str:
     """What is at the bottom of an error that libraries have wrapped."""
     inner = (error.__cause__, error.__context__, *error.args)
-    deeper = next((one for one in inner if isinstance(one, Exception)), None)
+    deeper = next((cause for cause in inner if isinstance(cause, Exception)), None)
     if deeper is not None:
         return _cause(deeper)
     if isinstance(error, ssl.SSLEOFError):  # as the engine's own proxy does it for a server that is away

@@ -26,31 +26,31 @@ def remove(
     """
     resources = Resources(client)
     kinds = (*OURS, *(kind for kind in more if kind not in OURS))
-    found = [one for kind in kinds for one in resources.ours(kind, namespace, checkout=checkout)]
+    objects = [item for kind in kinds for item in resources.ours(kind, namespace, checkout=checkout)]
     loose = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
     claims = list(resources.ours(CLAIM, namespace, checkout=checkout))
-    stores = [one for one in found if label(one, "role") == "infra"]
-    others = [one for one in found if one not in stores]
-    units = sorted({label(one, "unit") for one in found if _runs(one)})
+    stores = [item for item in objects if label(item, "role") == "infra"]
+    others = [item for item in objects if item not in stores]
+    units = sorted({label(item, "unit") for item in objects if _runs(item)})
     stuck: list[Object] = []
     for group in (others, stores):
-        for one in group:
-            if _runs(one):
-                say(f"stopping {label(one, 'unit')}")
-            client.delete(resources.of(one), uid=one["metadata"]["uid"])
-        ended = {label(one, "unit") for one in group}
-        stuck += _gone(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
+        for item in group:
+            if _runs(item):
+                say(f"stopping {label(item, 'unit')}")
+            client.delete(resources.of(item), uid=item["metadata"]["uid"])
+        ended = {label(item, "unit") for item in group}
+        stuck += _await_end(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
     for pod in loose:  # of `devenv run`
         if not label(pod, "unit"):
             client.delete(resources.of(pod), uid=pod["metadata"]["uid"])
-    names = tuple(sorted(one["metadata"]["name"] for one in claims))
+    names = tuple(sorted(item["metadata"]["name"] for item in claims))
     if volumes:
         _remove_claims(client, resources, claims)
-        where = {one["metadata"]["namespace"] for one in (*found, *claims)} | ({namespace} - {""})
+        where = {item["metadata"]["namespace"] for item in (*objects, *claims)} | ({namespace} - {""})
         for name in where:
             leave_namespace(client, resources, name, checkout, say)
     if stuck:
-        raise _stay(client, stuck)
+        raise _still_there(client, stuck)
     return Removed(tuple(units), names if volumes else (), () if volumes else names)
 
 
@@ -58,8 +58,8 @@ def remove_unit(client: Client, stack: str, namespace: str, unit: str) -> None:
     """One unit with all that is its own, but not its data; gone already is fine."""
     resources = Resources(client)
     for kind in OURS:
-        for one in resources.ours(kind, namespace, stack=stack, unit=unit):
-            client.delete(resources.of(one), uid=one["metadata"]["uid"])
+        for item in resources.ours(kind, namespace, stack=stack, unit=unit):
+            client.delete(resources.of(item), uid=item["metadata"]["uid"])
 
 
 def remove_store(client: Client, stack: str, namespace: str, unit: Unit, pods: Sequence[Object]) -> None:
@@ -68,9 +68,9 @@ def remove_store(client: Client, stack: str, namespace: str, unit: Unit, pods: S
     for kind in WORKLOADS:
         for workload in resources.ours(kind, namespace, stack=stack, unit=unit.name):
             client.delete(resources.of(workload), uid=workload["metadata"]["uid"])
-    stuck = _gone(client, pods, resources)
+    stuck = _await_end(client, pods, resources)
     if stuck:
-        raise _stay(client, stuck)
+        raise _still_there(client, stuck)
     names = {f"{volume.name}-{unit.name}-0" for volume in unit.volumes}
     claims = resources.ours(CLAIM, namespace, stack=stack)
     _remove_claims(client, resources, [claim for claim in claims if claim["metadata"]["name"] in names])
@@ -100,17 +100,17 @@ def _volume_gone(client: Client, claim: Object) -> None:
         time.sleep(LOOK)
 
 
-def remove_others(client: Client, resources: Resources, wanted: Object) -> None:
+def remove_others(client: Client, resources: Resources, item: Object) -> None:
     """Remove what runs a unit as another kind of object than it should be, as before its first volume."""
-    metadata = wanted["metadata"]
-    owner = {"stack": label(wanted, "stack"), "unit": label(wanted, "unit")}
+    metadata = item["metadata"]
+    owner = {"stack": label(item, "stack"), "unit": label(item, "unit")}
     for kind in WORKLOADS:
-        if kind != kind_of(wanted):
+        if kind != kind_of(item):
             for workload in resources.ours(kind, metadata["namespace"], **owner):
                 client.delete(resources.of(workload), uid=workload["metadata"]["uid"])
 
 
-def replace(client: Client, resources: Resources, path: str, wanted: Object) -> None:
+def replace(client: Client, resources: Resources, path: str, item: Object) -> None:
     """Delete what cannot be changed, wait until it is gone, and make it anew. Claims stay."""
     client.delete(path)
     started = time.monotonic()
@@ -120,14 +120,14 @@ def replace(client: Client, resources: Resources, path: str, wanted: Object) -> 
                 f"{path.rpartition('/')[2]} does not go away", hint="kubectl get all   shows it"
             )
         time.sleep(LOOK)
-    client.apply(path, wanted)
+    client.apply(path, item)
 
 
-def _runs(one: Object) -> bool:
-    return (one["apiVersion"], one["kind"]) in WORKLOADS
+def _runs(item: Object) -> bool:
+    return (item["apiVersion"], item["kind"]) in WORKLOADS
 
 
-def _stay(client: Client, pods: Sequence[Object]) -> DevenvError:
+def _still_there(client: Client, pods: Sequence[Object]) -> DevenvError:
     context, namespace = client.place.context, pods[0]["metadata"]["namespace"]
     names = ", ".join(sorted({label(pod, "unit") for pod in pods}))
     return DevenvError(
@@ -138,7 +138,7 @@ def _stay(client: Client, pods: Sequence[Object]) -> DevenvError:
     )
 
 
-def _gone(client: Client, pods: Iterable[Object], resources: Resources) -> list[Object]:
+def _await_end(client: Client, pods: Iterable[Object], resources: Resources) -> list[Object]:
     """Wait until these pods are gone, giving each the time it asks for; returns those that are not."""
     waiting = list(pods)
     if not waiting:

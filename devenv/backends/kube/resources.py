@@ -39,7 +39,7 @@ class Resources:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._known = dict(PLURALS)
+        self._plurals = dict(PLURALS)
 
     def path(self, kind: Kind, namespace: str = "", name: str = "") -> str:
         """Where an object, or with no name all of a kind, lives."""
@@ -50,13 +50,13 @@ class Resources:
         parts.append(self._plural(kind))
         return "/" + "/".join([*parts, *([name] if name else [])])
 
-    def of(self, wanted: Mapping[str, Any]) -> str:
+    def of(self, item: Mapping[str, Any]) -> str:
         """Where this object lives."""
-        metadata = wanted["metadata"]
-        return self.path(kind_of(wanted), metadata.get("namespace", ""), metadata["name"])
+        metadata = item["metadata"]
+        return self.path(kind_of(item), metadata.get("namespace", ""), metadata["name"])
 
     def _plural(self, kind: Kind) -> str:
-        if kind not in self._known:
+        if kind not in self._plurals:
             version, name = kind
             try:
                 resources = self._resources(version)
@@ -64,10 +64,10 @@ class Resources:
                 if error.status != 404:
                     raise
                 resources = []
-            self._known |= {(version, resource["kind"]): resource["name"] for resource in resources}
-            if kind not in self._known:
+            self._plurals |= {(version, resource["kind"]): resource["name"] for resource in resources}
+            if kind not in self._plurals:
                 raise UsageError(f"the cluster knows no {name} of {version}", hint=f"kubectl explain {name}")
-        return self._known[kind]
+        return self._plurals[kind]
 
     def _resources(self, version: str) -> list[Mapping[str, Any]]:
         """What the API says of its resources in one version of a group, without their subresources."""
@@ -95,21 +95,21 @@ class Resources:
     def ours(self, kind: Kind, namespace: str, **labels: str) -> Iterator[Object]:
         """Objects with all of our labels `devenv.dev/KEY=VALUE`; without a namespace, in every one."""
         selector = ",".join(f"{LABEL}{key}={value}" for key, value in labels.items())
-        said = self._client.get(self.path(kind, namespace), labelSelector=selector)
-        for one in said["items"]:  # items of a list leave out what they are
-            yield {"apiVersion": kind[0], "kind": kind[1], **one}
+        answer = self._client.get(self.path(kind, namespace), labelSelector=selector)
+        for item in answer["items"]:  # items of a list leave out what they are
+            yield {"apiVersion": kind[0], "kind": kind[1], **item}
 
 
-def kind_of(one: Mapping[str, Any]) -> Kind:
+def kind_of(item: Mapping[str, Any]) -> Kind:
     """API version and kind of an object."""
-    return one["apiVersion"], one["kind"]
+    return item["apiVersion"], item["kind"]
 
 
-def label(one: Mapping[str, Any], key: str) -> str:
+def label(item: Mapping[str, Any], key: str) -> str:
     """One of our labels, or nothing."""
-    return str((one["metadata"].get("labels") or {}).get(LABEL + key, ""))
+    return str((item["metadata"].get("labels") or {}).get(LABEL + key, ""))
 
 
-def note(one: Mapping[str, Any], key: str) -> str:
+def note(item: Mapping[str, Any], key: str) -> str:
     """One of our annotations, or nothing."""
-    return str((one["metadata"].get("annotations") or {}).get(LABEL + key, ""))
+    return str((item["metadata"].get("annotations") or {}).get(LABEL + key, ""))

@@ -24,7 +24,7 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import PLURALS, WORKLOADS, kind_of, label
 from devenv.backends.kube.target import Target
-from devenv.backends.kube.verdict import RESTARTED, Wanted
+from devenv.backends.kube.verdict import RESTARTED, Expected
 from devenv.backends.kube.waiting import PATIENCE, Waiting
 from devenv.errors import DevenvError
 from devenv.stack import labels
@@ -46,13 +46,13 @@ class KubeSession:
         self._client, self._resources = cluster.client, cluster.resources
         self._client.patience = PATIENCE
         self._objects = _objects(work.folder)
-        kinds = {kind_of(item) for held in self._objects.values() for item in held} - set(PLURALS)
+        kinds = {kind_of(item) for objects in self._objects.values() for item in objects} - set(PLURALS)
         stack = work.stack
         self.target = Target(
             cluster.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
         )
         target.remember(work.folder, self.target)
-        self._wanted: dict[str, Wanted] = {}
+        self._expected: dict[str, Expected] = {}
         self._sent: list[Object] = []
         self._pods = Pods(self._client, stack.namespace, stack.id)
 
@@ -86,21 +86,21 @@ class KubeSession:
 
     def _ground(self, say: Say) -> None:
         stack, own = self._stack, {item["kind"]: item for item in self._objects.get("", ())}
-        every = [item for held in self._objects.values() for item in held]
+        all_objects = [item for objects in self._objects.values() for item in objects]
         ground.ready_namespace(self._client, self._resources, own.get("Namespace"), stack.namespace, say)
-        ground.refuse_foreign(self._client, self._resources, every, stack.checkout)
+        ground.refuse_foreign(self._client, self._resources, all_objects, stack.checkout)
         self._send(own["ServiceAccount"])
 
     def forward(self) -> None:
         for name in SIBLINGS - {self._cluster.backend}:  # the same cluster under its other name
             forwards.end(self._work.folder.parent / name)
-        wanted = tuple(
+        rows = tuple(
             forwards.Forward(port.host, unit.name, port.container)
             for unit in self._stack.units
             for port in unit.ports
             if port.host
         )
-        table = forwards.Table(self.target.context, self._stack.namespace, self._stack.id, wanted)
+        table = forwards.Table(self.target.context, self._stack.namespace, self._stack.id, rows)
         forwards.ensure(self._work.folder, table)
 
     def apply(self, unit: Unit, *, recreate: bool) -> None:
@@ -114,13 +114,13 @@ class KubeSession:
         ended = pod_of.all_ends(() if unit.one_shot else before)
         if unit.one_shot and recreate:
             self._replace(workload)
-            gone, restart = set(map(pod_of.uid, before)), ""
+            replaced, restart = set(map(pod_of.uid, before)), ""
         else:
             self._send_workload(workload)
             restart = self._roll(workload) if recreate and self._unchanged(before, workload) else ""
-            gone = self._unstick(unit)
+            replaced = self._unstick(unit)
         fingerprint = _fingerprint(workload)
-        self._wanted[unit.name] = Wanted(fingerprint, restart, before=frozenset(gone), ended=ended)
+        self._expected[unit.name] = Expected(fingerprint, restart, before=frozenset(replaced), ended=ended)
 
     def _send_workload(self, workload: Object) -> None:
         try:
@@ -173,7 +173,7 @@ class KubeSession:
     def wait(self, unit: Unit, stop: Event) -> None:
         objects = self._objects.get(unit.name, ())
         waiting = Waiting(self._client, self._stack, unit, self._watch(), objects)
-        waiting.until_ready(self._wanted.get(unit.name), stop)
+        waiting.until_ready(self._expected.get(unit.name), stop)
 
     def restart(self, unit: str, id: str) -> None:
         namespace, kind, name = look.parts(id)
@@ -182,7 +182,7 @@ class KubeSession:
         if kind == "Job":
             self._replace(self._objects[unit][-1])
         else:
-            self._wanted[unit] = Wanted(_fingerprint(workload), restart=self._roll(workload))
+            self._expected[unit] = Expected(_fingerprint(workload), restart=self._roll(workload))
 
     def remove(self, unit: str, id: str) -> None:
         if id:
@@ -231,11 +231,11 @@ def _objects(folder: Path) -> dict[str, list[Object]]:
     """Unit -> its objects in a rendered folder, the one that runs it last; "" for those of no unit."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     files = [*folder.glob("*.yaml"), *folder.glob("manual/*.yaml")]
-    every = [
+    items = [
         item for file in files for item in yaml.load_all(file.read_text(encoding="utf-8"), loader) if item
     ]
     objects: dict[str, list[Object]] = {}
-    for item in sorted(every, key=lambda item: kind_of(item) in WORKLOADS):
+    for item in sorted(items, key=lambda item: kind_of(item) in WORKLOADS):
         objects.setdefault(label(item, "unit"), []).append(item)
     return objects
 

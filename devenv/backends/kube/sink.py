@@ -26,7 +26,7 @@ UPLOADS = "/v2/x/blobs/uploads/"
 class Pushed:
     """What a push left: blobs with their sizes, and manifests, the image's own last; all by digest."""
 
-    there: Mapping[str, int]
+    present: Mapping[str, int]
     blobs: dict[str, tuple[IO[bytes], int]] = field(default_factory=dict)
     manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     uploads: dict[str, IO[bytes]] = field(default_factory=dict)
@@ -41,10 +41,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def listening(there: Mapping[str, int]) -> Iterator[tuple[str, Pushed]]:
+def listening(present: Mapping[str, int]) -> Iterator[tuple[str, Pushed]]:
     """Listen on a port of 127.0.0.1, which Docker takes as it is, without TLS; `there`: digest -> size."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.pushed = Pushed(there)
+        server.pushed = Pushed(present)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         pushed, digest = self.server.pushed, self.path.rpartition("/")[2]
-        size = pushed.there.get(digest)
+        size = pushed.present.get(digest)
         if size is None and digest in pushed.blobs:
             size = pushed.blobs[digest][1]
         if size is None:
@@ -121,12 +121,12 @@ class _Handler(BaseHTTPRequestHandler):
             digest = "sha256:" + hashlib.sha256(out.getvalue()).hexdigest()
             pushed.manifests[digest] = out.getvalue(), self.headers.get("Content-Type", "")
         else:
-            found = re.search(r"uploads/([^?/]+)\?.*digest=([^&]+)", self.path)
-            if found is None:
+            match = re.search(r"uploads/([^?/]+)\?.*digest=([^&]+)", self.path)
+            if match is None:
                 self._answer(400)
                 return
-            digest = found[2].replace("%3A", ":")
-            blob = pushed.uploads.pop(found[1], None)
+            digest = match[2].replace("%3A", ":")
+            blob = pushed.uploads.pop(match[1], None)
             if blob is None:
                 self._unknown()
                 return

@@ -29,9 +29,9 @@ def recall(folder: Path | None) -> Target | None:
     if folder is None:
         return None
     try:
-        said = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        said["kinds"] = tuple((version, kind) for version, kind in said["kinds"])
-        return Target(**said)
+        fields = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        fields["kinds"] = tuple((version, kind) for version, kind in fields["kinds"])
+        return Target(**fields)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

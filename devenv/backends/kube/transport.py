@@ -119,10 +119,10 @@ class Plain:
         return urllib3.PoolManager(**settings)
 
     def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
-        said = urlencode(request.parameters)
+        query = urlencode(request.parameters)
         return self._pool.request(
             request.verb,
-            f"{self._place.server}{request.path}{'?' if said else ''}{said}",
+            f"{self._place.server}{request.path}{'?' if query else ''}{query}",
             body=json.dumps(request.body).encode() if request.body is not None else None,
             headers=self.headers() | request.headers,
             timeout=urllib3.Timeout(connect=CONNECTING, read=quiet),

@@ -38,7 +38,7 @@ NOT_YET = Verdict()
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Expected:
     """Which pods count: those made for this fingerprint and this restart, and not made before it.
 
     `ended`: ends of containers that had come before that, as a node that was stopped brings them: they are
@@ -51,27 +51,27 @@ class Wanted:
     ended: frozenset[str] = frozenset()
 
 
-def judge(unit: Unit, found: Sequence[Pod], wanted: Wanted, *, passed: float) -> Verdict:
+def judge(unit: Unit, pods: Sequence[Pod], expected: Expected, *, passed: float) -> Verdict:
     """`passed`: seconds since the waiting began."""
-    ours = [pod for pod in found if counts(pod, wanted)]
+    ours = [pod for pod in pods if counts(pod, expected)]
     for pod in ours:
-        if (verdict := _failure(unit, pod, wanted, passed)) is not None:
+        if (verdict := _failure(unit, pod, expected, passed)) is not None:
             return verdict
     if unit.one_shot:
-        done = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
-        return Verdict(ready=True) if done else NOT_YET
+        succeeded = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
+        return Verdict(ready=True) if succeeded else NOT_YET
     up = sum(map(pod_of.ready, ours))
-    replaced = all(counts(pod, wanted) for pod in found)  # an old pod may still get requests
+    replaced = all(counts(pod, expected) for pod in pods)  # an old pod may still get requests
     return Verdict(ready=up >= unit.replicas and replaced)
 
 
-def counts(pod: Pod, wanted: Wanted) -> bool:
+def counts(pod: Pod, expected: Expected) -> bool:
     """Whether a pod is one of those that are waited for."""
     restart = str((pod["metadata"].get("annotations") or {}).get(RESTARTED, ""))
     return (
-        pod_of.fingerprint(pod) == wanted.fingerprint
-        and restart >= wanted.restart
-        and pod_of.uid(pod) not in wanted.before
+        pod_of.fingerprint(pod) == expected.fingerprint
+        and restart >= expected.restart
+        and pod_of.uid(pod) not in expected.before
         and pod.get("status", {}).get("reason") not in ("Evicted", "NodeShutdown", "Preempting")
     )
 
@@ -80,11 +80,11 @@ RESTARTED = "devenv.dev/restarted"
 """The annotation that makes a restart a new generation of pods; RFC 3339, so that later is greater."""
 
 
-def _failure(unit: Unit, pod: Pod, wanted: Wanted, passed: float) -> Verdict | None:
+def _failure(unit: Unit, pod: Pod, expected: Expected, passed: float) -> Verdict | None:
     for container in pod_of.containers(pod):
         for end in pod_of.ends(container):
-            known = pod_of.end_id(pod, end) in wanted.ended
-            if not known and not (unit.one_shot and end.get("exitCode") == 0):
+            expected_end = pod_of.end_id(pod, end) in expected.ended
+            if not expected_end and not (unit.one_shot and end.get("exitCode") == 0):
                 return _ended(pod, container, end)
         waiting = container.get("state", {}).get("waiting") or {}
         passing = any(word in waiting.get("message", "") for word in PASSING)
@@ -92,14 +92,14 @@ def _failure(unit: Unit, pod: Pod, wanted: Wanted, passed: float) -> Verdict | N
             return _waits(pod, container, waiting)
     scheduled = pod_of.condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":
-        said = str(scheduled.get("message", ""))
-        unbound = "unbound" in said and "PersistentVolumeClaim" in said
+        message = str(scheduled.get("message", ""))
+        unbound = "unbound" in message and "PersistentVolumeClaim" in message
         if passed > (UNBOUND if unbound else UNSCHEDULABLE):
             what = "gets no volume" if unbound else "fits on no node"
-            return Verdict(failed=what, pod=pod_of.name(pod), facts=(("scheduler", said),))
+            return Verdict(failed=what, pod=pod_of.name(pod), facts=(("scheduler", message),))
     if pod.get("status", {}).get("phase") == "Failed":
-        said = pod["status"].get("message") or pod["status"].get("reason") or "failed"
-        return Verdict(failed=f"was ended by the cluster: {said}", pod=pod_of.name(pod))
+        message = pod["status"].get("message") or pod["status"].get("reason") or "failed"
+        return Verdict(failed=f"was ended by the cluster: {message}", pod=pod_of.name(pod))
     return None
 
 
@@ -109,8 +109,8 @@ def _ended(pod: Pod, container: Mapping[str, Any], ended: Mapping[str, Any]) -> 
         facts = (("limit", limit),) if (limit := _limit(pod)) else ()
         return Verdict(failed="ran out of memory", pod=pod_of.name(pod), facts=facts, ended=True)
     if reason in ("StartError", "ContainerCannotRun"):
-        said = str(ended.get("message", "")).strip()
-        return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", said),))
+        message = str(ended.get("message", "")).strip()
+        return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", message),))
     return Verdict(failed=f"ended with exit {code}", pod=pod_of.name(pod), ended=True)
 
 
@@ -120,16 +120,16 @@ def _limit(pod: Pod) -> str:
 
 
 def _waits(pod: Pod, container: Mapping[str, Any], waiting: Mapping[str, Any]) -> Verdict:
-    reason, said = waiting["reason"], str(waiting.get("message", ""))
+    reason, message = waiting["reason"], str(waiting.get("message", ""))
     image = str(container.get("image") or pod["spec"]["containers"][0]["image"])
     if reason.startswith(("Image", "ErrImage", "InvalidImage")):
-        facts = (("image", image), ("said", said))
+        facts = (("image", image), ("said", message))
         return Verdict(failed="has an image that cannot be pulled", pod=pod_of.name(pod), facts=facts)
-    return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", said),))
+    return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", message),))
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Summary:
     """A unit's pods in a word, as `status` shows it."""
 
     state: str
@@ -138,15 +138,15 @@ class Seen:
     detail: str = ""
 
 
-def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
+def condense(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
     """What a workload and its pods amount to."""
     if workload["kind"] == "Job":
-        return _job(workload, found)
-    alive = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        return _job(workload, pods)
+    alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     if not alive:
-        return Seen("created" if workload["spec"].get("replicas", 1) else "running")
-    wanted = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
-    new = [pod for pod in alive if pod_of.fingerprint(pod) == wanted]
+        return Summary("created" if workload["spec"].get("replicas", 1) else "running")
+    fingerprint = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
+    new = [pod for pod in alive if pod_of.fingerprint(pod) == fingerprint]
     serves = any(pod_of.ready(pod) for pod in alive if pod not in new)
     state = _new_pods(workload, new)
     if not serves or state.healthy is not False:
@@ -155,16 +155,16 @@ def seen(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
     return replace(state, detail=f"the old version still runs; the new one {how}")
 
 
-def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Seen:
+def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
     """What the pods of the workload's present template amount to."""
     codes = [code for pod in pods if (code := _crashing(pod)) is not None]
     if codes:
-        return Seen("exited", False, codes[0])
+        return Summary("exited", False, codes[0])
     if any(map(pod_of.stuck, pods)):  # waits for its next try at a start it has not had
-        return Seen("created", False)
-    every = sum(map(pod_of.ready, pods)) >= workload["spec"].get("replicas", 1)
+        return Summary("created", False)
+    all_ready = sum(map(pod_of.ready, pods)) >= workload["spec"].get("replicas", 1)
     probed = any("readinessProbe" in container for pod in pods for container in pod["spec"]["containers"])
-    return Seen("running", every if probed or not every else None)
+    return Summary("running", all_ready if probed or not all_ready else None)
 
 
 def _crashing(pod: Pod) -> int | None:
@@ -177,20 +177,22 @@ def _crashing(pod: Pod) -> int | None:
     return None
 
 
-def _job(workload: Mapping[str, Any], found: Collection[Pod]) -> Seen:
+def _job(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
     status = workload.get("status", {})
-    ended = {one["type"] for one in status.get("conditions") or () if one["status"] == "True"}
+    ended = {
+        condition["type"] for condition in status.get("conditions") or () if condition["status"] == "True"
+    }
     if "Complete" in ended or status.get("succeeded"):
-        return Seen("exited")
+        return Summary("exited")
     codes = [
-        int(one["state"]["terminated"]["exitCode"])
-        for pod in found
-        for one in pod_of.containers(pod)
-        if one.get("state", {}).get("terminated")
+        int(container["state"]["terminated"]["exitCode"])
+        for pod in pods
+        for container in pod_of.containers(pod)
+        if container.get("state", {}).get("terminated")
     ]
     if "Failed" in ended or (workload["spec"].get("suspend") and (codes or status.get("failed"))):
-        return Seen("exited", exit_code=next((code for code in codes if code), 1))
-    active = [pod for pod in found if pod.get("status", {}).get("phase") in ("Pending", "Running")]
+        return Summary("exited", exit_code=next((code for code in codes if code), 1))
+    active = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Pending", "Running")]
     if not active and codes:
-        return Seen("exited", exit_code=next((code for code in codes if code), 0))
-    return Seen("running" if active or status.get("active") else "created")
+        return Summary("exited", exit_code=next((code for code in codes if code), 0))
+    return Summary("running" if active or status.get("active") else "created")

@@ -14,7 +14,7 @@ from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources, note
-from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Verdict, Wanted, counts, judge
+from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Expected, Verdict, counts, judge
 from devenv.errors import UnitFailed
 from devenv.stack.model import Stack, Unit
 
@@ -37,43 +37,45 @@ class Waiting:
     pods: Pods
     objects: Sequence[Object]
 
-    def until_ready(self, wanted: Wanted | None, stop: Event) -> None:
+    def until_ready(self, expected: Expected | None, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
         pods, unit, limit = self.pods, self.unit, self._limit
         pods.listed(PATIENCE)
-        if wanted is None:  # nothing was applied: all that ended did so before
+        if expected is None:  # nothing was applied: all that ended did so before
             fingerprint = note(self.objects[-1], "fingerprint") if self.objects else ""
             ended = () if unit.one_shot else pods.of(unit.name)
-            wanted = Wanted(fingerprint, ended=pod_of.all_ends(ended))
-        began, running, seen = pods.clock(), 0.0, set[str]()
-        asked = began
+            expected = Expected(fingerprint, ended=pod_of.all_ends(ended))
+        began, running, started_pods = pods.clock(), 0.0, set[str]()
+        last_check = began
         while not stop.is_set():
             if pods.trouble is not None:  # what nobody can see is neither ready nor late
                 if pods.away() > PATIENCE:
                     raise pods.trouble
                 pods.pause(1.0)
                 continue
-            found, now = pods.of(unit.name), pods.clock()
+            pods_now, now = pods.of(unit.name), pods.clock()
             passed = now - began
-            verdict = judge(unit, found, wanted, passed=passed)
-            begun = {pod_of.uid(pod) for pod in found if pod_of.running(pod) and counts(pod, wanted)}
-            if not begun <= seen:  # each replica has its time; an old pod has had it
-                running, seen = now, seen | begun
+            verdict = judge(unit, pods_now, expected, passed=passed)
+            running_pods = {
+                pod_of.uid(pod) for pod in pods_now if pod_of.running(pod) and counts(pod, expected)
+            }
+            if not running_pods <= started_pods:  # each replica has its time; an old pod has had it
+                running, started_pods = now, started_pods | running_pods
             if unit.volumes and passed > UNSCHEDULABLE:
-                self._check_claims(found, passed)
+                self._check_claims(pods_now, passed)
             if verdict.failed:
                 raise self._failed(verdict)
             if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
                 self._until_routed(stop)
                 return
-            if unit.role == "infra" and begun and now - asked > ASKING:
-                asked = now
-                self._check_answers(found)
+            if unit.role == "infra" and running_pods and now - last_check > ASKING:
+                last_check = now
+                self._check_answers(pods_now)
             if (running and now - running > limit) or passed > STARTING + limit:
-                raise self._late(found)
-            if not found and passed > BARREN:
+                raise self._late(pods_now)
+            if not pods_now and passed > BARREN:
                 self._check_barren()
-            pods.pause(SETTLE if verdict.ready or not found else 1.0)
+            pods.pause(SETTLE if verdict.ready or not pods_now else 1.0)
         raise Interrupted
 
     @property
@@ -84,7 +86,7 @@ class Waiting:
 
     def _until_routed(self, stop: Event) -> None:
         """A pod is ready before every node knows; who is started by that very second is refused."""
-        service = next((one for one in self.objects if one["kind"] == "Service"), None)
+        service = next((item for item in self.objects if item["kind"] == "Service"), None)
         needed = any(need.unit == self.unit.name for other in self.stack.units for need in other.needs)
         if service is not None and needed and service["spec"].get("clusterIP") != "None":
             stop.wait(ROUTED)
@@ -95,14 +97,14 @@ class Waiting:
             self.client.patch(path, {"spec": {"suspend": True}})
         return UnitFailed(cards.card(self.client, self.unit, self.stack.namespace, verdict))
 
-    def _late(self, found: Sequence[pod_of.Pod]) -> UnitFailed:
+    def _late(self, pods: Sequence[pod_of.Pod]) -> UnitFailed:
         verb = "did not end" if self.unit.one_shot else "was not ready"
-        pod = pod_of.name(found[0]) if found else ""
+        pod = pod_of.name(pods[0]) if pods else ""
         return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod))
 
-    def _check_answers(self, found: Sequence[pod_of.Pod]) -> None:
+    def _check_answers(self, pods: Sequence[pod_of.Pod]) -> None:
         """Raises `UnitFailed` when a store's check got what no waiting mends."""
-        for pod in found:
+        for pod in pods:
             answers = cards.check_answers(self.client, dict(pod))
             if answers and HOPELESS.search(answers[-1]):
                 facts = (("answer", answers[-1]),)
@@ -111,13 +113,13 @@ class Waiting:
     def _check_barren(self) -> None:
         """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
         names = cards.owners(self.unit)
-        said = cards.events(self.client, self.stack.namespace, names, reason="FailedCreate")
-        if said:
-            raise self._failed(Verdict(failed="gets no pod", facts=(("event", said[-1]),)))
+        messages = cards.events(self.client, self.stack.namespace, names, reason="FailedCreate")
+        if messages:
+            raise self._failed(Verdict(failed="gets no pod", facts=(("event", messages[-1]),)))
 
-    def _check_claims(self, found: Sequence[pod_of.Pod], passed: float) -> None:
+    def _check_claims(self, pods: Sequence[pod_of.Pod], passed: float) -> None:
         """Raises `UnitFailed` when a pod waits for a volume that nobody makes."""
-        for pod in found:
+        for pod in pods:
             pending = {} if pod["spec"].get("nodeName") else cards.pending(self.client, dict(pod))
             if passed > UNBOUND or any(re.search(NOBODY, why) for why in pending.values()):
                 facts = tuple(("claim", f"{name} is pending: {why}") for name, why in pending.items())

@@ -36,16 +36,16 @@ def observed(
         "statefulsets": [{"metadata": metadata, "spec": {"template": {"spec": {"containers": containers}}}}],
         "events": [{"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}"}],
     }
-    asked: list[str] = []
+    pods_asked: list[str] = []
 
     def get(path: str, **query: str) -> dict[str, Any]:
-        asked.append(path.rpartition("/")[2])
-        return {"items": table.get(asked[-1], []), "status": {"phase": "Active"}}
+        pods_asked.append(path.rpartition("/")[2])
+        return {"items": table.get(pods_asked[-1], []), "status": {"phase": "Active"}}
 
     client = Client(Place("lab", {}, {}))
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "find", lambda path: {"status": {"phase": "Active"}})
-    return look.observe(client, "c", "shop", frozenset()).units["db"], asked
+    return look.observe(client, "c", "shop", frozenset()).units["db"], pods_asked
 
 
 def test_half_made_data_is_known_from_what_the_check_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:

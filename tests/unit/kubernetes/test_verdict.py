@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from devenv.backends.kube.pods import all_ends
-from devenv.backends.kube.verdict import NOT_YET, Seen, Verdict, Wanted, judge, seen
+from devenv.backends.kube.verdict import NOT_YET, Expected, Summary, Verdict, condense, judge
 from devenv.stack.model import Probe, Unit
 
 WEB = Unit("web", "service", "web:1", probe=Probe("http", 80, "/"))
 JOB = Unit("migrate", "job", "web:1")
-NOW = Wanted("f1")
+NOW = Expected("f1")
 
 
 def pod(
@@ -67,16 +67,16 @@ def test_ready_are_all_replicas_of_the_new_kind_and_no_old_one() -> None:
 def test_an_old_pod_that_fails_is_no_failure() -> None:
     old = pod(fingerprint="f0", state=ended(1), uid="u0")
     assert judge(WEB, [old, pod(ready=True)], NOW, passed=0) == NOT_YET
-    deleted = Wanted("f1", before=frozenset({"u1"}))
+    deleted = Expected("f1", before=frozenset({"u1"}))
     assert judge(WEB, [pod(state=ended(1))], deleted, passed=0) == NOT_YET
 
 
 def test_a_restart_counts_only_pods_made_after_it() -> None:
     after = pod(ready=True, uid="u2")
     after["metadata"]["annotations"]["devenv.dev/restarted"] = "2026-01-01T10:00:00"
-    wanted = Wanted("f1", restart="2026-01-01T10:00:00")
-    assert judge(WEB, [pod(ready=True)], wanted, passed=0) == NOT_YET
-    assert judge(WEB, [after], wanted, passed=0).ready
+    restarted = Expected("f1", restart="2026-01-01T10:00:00")
+    assert judge(WEB, [pod(ready=True)], restarted, passed=0) == NOT_YET
+    assert judge(WEB, [after], restarted, passed=0).ready
 
 
 def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
@@ -85,7 +85,7 @@ def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "what", "facts"),
+    ("failed_pod", "what", "facts"),
     [
         (pod(state=ended(3)), "ended with exit 3", ()),
         (pod(state=waiting("CrashLoopBackOff"), last=ended(2)), "ended with exit 2", ()),
@@ -113,8 +113,8 @@ def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
         ),
     ],
 )  # fmt: skip
-def test_failures(found: dict[str, Any], what: str, facts: tuple[tuple[str, str], ...]) -> None:
-    verdict = judge(WEB, [found], NOW, passed=60)
+def test_failures(failed_pod: dict[str, Any], what: str, facts: tuple[tuple[str, str], ...]) -> None:
+    verdict = judge(WEB, [failed_pod], NOW, passed=60)
     assert (verdict.failed, verdict.facts, verdict.pod) == (what, facts, "web-u1")
 
 
@@ -127,19 +127,19 @@ def test_a_kubelet_that_is_behind_is_no_failure() -> None:
 
 def test_what_had_ended_before_is_no_failure_and_what_ends_again_is() -> None:
     down, again = pod(ready=True, state=ended(143)), pod(ready=True, last=ended(143))
-    known = Wanted("f1", ended=all_ends([down]))
-    assert judge(WEB, [again], known, passed=0).ready
-    assert judge(WEB, [down], known, passed=0).failed == ""
+    before = Expected("f1", ended=all_ends([down]))
+    assert judge(WEB, [again], before, passed=0).ready
+    assert judge(WEB, [down], before, passed=0).failed == ""
     assert judge(WEB, [again], NOW, passed=0).failed == "ended with exit 143"
     again["status"]["containerStatuses"][0]["lastState"]["terminated"]["containerID"] = "another"
-    assert judge(WEB, [again], known, passed=0).failed == "ended with exit 143"
+    assert judge(WEB, [again], before, passed=0).failed == "ended with exit 143"
 
 
 def test_a_container_that_runs_before_the_others_may_end_and_may_not_fail() -> None:
     first = {"name": "first", "state": ended(0, "Completed")}
     done = pod(ready=True, initContainerStatuses=[first])
     assert judge(WEB, [done], NOW, passed=0).ready
-    assert seen(workload(), [done]).state == "running"
+    assert condense(workload(), [done]).state == "running"
     failed = pod(
         initContainerStatuses=[{"name": "first", "state": ended(3)}], state=waiting("PodInitializing")
     )
@@ -165,23 +165,23 @@ def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[
 
 
 @pytest.mark.parametrize(
-    ("one", "pods", "expected"),
+    ("item", "pods", "expected"),
     [
-        (workload(), [], Seen("created")),
-        (workload(spec={"replicas": 0}), [], Seen("running")),
-        (workload(), [pod(ready=True)], Seen("running", True)),
-        (workload(), [pod()], Seen("running", False)),
-        (workload(), [pod(state=waiting("CrashLoopBackOff"), last=ended(2))], Seen("exited", False, 2)),
-        (workload(), [pod(state=waiting("ErrImagePull"))], Seen("created", False)),
-        (workload(), [pod(state=waiting("ContainerCreating"))], Seen("running", False)),
-        (workload("Job", {}, succeeded=1), [], Seen("exited")),
-        (workload("Job", {"suspend": True}, failed=1), [pod(state=ended(3))], Seen("exited", exit_code=3)),
-        (workload("Job", {}, active=1), [pod()], Seen("running")),
-        (workload("Job", {"suspend": True}), [], Seen("created")),
+        (workload(), [], Summary("created")),
+        (workload(spec={"replicas": 0}), [], Summary("running")),
+        (workload(), [pod(ready=True)], Summary("running", True)),
+        (workload(), [pod()], Summary("running", False)),
+        (workload(), [pod(state=waiting("CrashLoopBackOff"), last=ended(2))], Summary("exited", False, 2)),
+        (workload(), [pod(state=waiting("ErrImagePull"))], Summary("created", False)),
+        (workload(), [pod(state=waiting("ContainerCreating"))], Summary("running", False)),
+        (workload("Job", {}, succeeded=1), [], Summary("exited")),
+        (workload("Job", {"suspend": True}, failed=1), [pod(state=ended(3))], Summary("exited", exit_code=3)),
+        (workload("Job", {}, active=1), [pod()], Summary("running")),
+        (workload("Job", {"suspend": True}), [], Summary("created")),
     ],
 )
-def test_states_as_status_shows_them(one: Any, pods: Any, expected: Seen) -> None:
-    assert seen(one, pods) == expected
+def test_states_as_status_shows_them(item: Any, pods: Any, expected: Summary) -> None:
+    assert condense(item, pods) == expected
 
 
 OLD = pod(fingerprint="f0", ready=True, uid="old")
@@ -198,13 +198,13 @@ OLD = pod(fingerprint="f0", ready=True, uid="old")
 def test_a_rollout_that_fails_is_not_healthy_because_the_old_pod_serves(
     new: Any, state: str, how: str
 ) -> None:
-    now = seen(workload(), [OLD, new])
+    now = condense(workload(), [OLD, new])
     assert (now.state, now.healthy) == (state, False)
     assert now.detail == f"the old version still runs; the new one {how}"
 
 
 def test_an_old_pod_on_its_way_out_changes_nothing() -> None:
-    assert seen(workload(), [OLD, pod(ready=True)]) == Seen("running", True)
+    assert condense(workload(), [OLD, pod(ready=True)]) == Summary("running", True)
 
 
 def unschedulable(message: str) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def test_a_volume_has_longer_to_be_made_than_a_node_to_be_found(
 def test_a_pod_of_a_later_restart_counts_as_well() -> None:
     later = pod(ready=True)
     later["metadata"]["annotations"]["devenv.dev/restarted"] = "2026-01-01T11:00:00"
-    assert judge(WEB, [later], Wanted("f1", restart="2026-01-01T10:00:00"), passed=0).ready
+    assert judge(WEB, [later], Expected("f1", restart="2026-01-01T10:00:00"), passed=0).ready
 
 
 @pytest.mark.parametrize("reason", ["Evicted", "NodeShutdown", "Preempting"])
@@ -303,12 +303,12 @@ def test_what_could_not_be_started_says_what_was_said(reason: str) -> None:
 def test_a_pod_on_its_way_out_is_not_there() -> None:
     leaving = pod(ready=True)
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T10:00:00Z"
-    assert seen(workload(), [leaving]) == Seen("created")
+    assert condense(workload(), [leaving]) == Summary("created")
 
 
 def test_new_pods_that_are_ready_are_no_old_version() -> None:
     half = [pod(ready=True), pod(uid="u2")]
-    assert seen(workload(spec={"replicas": 2}), half) == Seen("running", False)
+    assert condense(workload(spec={"replicas": 2}), half) == Summary("running", False)
 
 
 def unprobed(**more: Any) -> dict[str, Any]:
@@ -318,18 +318,18 @@ def unprobed(**more: Any) -> dict[str, Any]:
 
 
 def test_health_is_unknown_where_nothing_is_probed_and_all_run() -> None:
-    assert seen(workload(), [unprobed(ready=True)]) == Seen("running", None)
-    assert seen(workload(), [unprobed()]) == Seen("running", False)
-    assert seen(workload(), [OLD, unprobed(ready=True)]) == Seen("running", None)
+    assert condense(workload(), [unprobed(ready=True)]) == Summary("running", None)
+    assert condense(workload(), [unprobed()]) == Summary("running", False)
+    assert condense(workload(), [OLD, unprobed(ready=True)]) == Summary("running", None)
 
 
 def test_a_container_that_runs_again_does_not_crash() -> None:
-    assert seen(workload(), [pod(ready=True, last=ended(2))]) == Seen("running", True)
+    assert condense(workload(), [pod(ready=True, last=ended(2))]) == Summary("running", True)
 
 
 def test_a_service_that_ended_well_and_waits_to_be_started_again_is_no_success() -> None:
     again = pod(state=waiting("CrashLoopBackOff"), last=ended(0, "Completed"))
-    assert seen(workload(), [again]) == Seen("exited", False, 1)
+    assert condense(workload(), [again]) == Summary("exited", False, 1)
 
 
 def conditions(**holding: str) -> tuple[dict[str, str], ...]:
@@ -342,17 +342,17 @@ FAILED, DONE = pod(state=ended(3), phase="Failed"), pod(state=ended(0), phase="S
 @pytest.mark.parametrize(
     ("one", "pods", "expected"),
     [
-        (workload("Job", {}, conditions=conditions(Complete="False")), [], Seen("created")),
-        (workload("Job", {}, conditions=conditions(Complete="True")), [], Seen("exited")),
-        (workload("Job", {}, conditions=conditions(Failed="True")), [], Seen("exited", exit_code=1)),
-        (workload("Job", {}, conditions=conditions(Failed="True")), [DONE, FAILED], Seen("exited", exit_code=3)),
-        (workload("Job", {"suspend": True}, failed=1), [], Seen("exited", exit_code=1)),
-        (workload("Job", {}, failed=1), [FAILED, pod(phase="Pending")], Seen("running")),
-        (workload("Job", {}, failed=1), [FAILED, pod()], Seen("running")),
-        (workload("Job", {}), [DONE, FAILED], Seen("exited", exit_code=3)),
-        (workload("Job", {}), [DONE], Seen("exited")),
-        (workload("Job", {}, active=1), [], Seen("running")),
+        (workload("Job", {}, conditions=conditions(Complete="False")), [], Summary("created")),
+        (workload("Job", {}, conditions=conditions(Complete="True")), [], Summary("exited")),
+        (workload("Job", {}, conditions=conditions(Failed="True")), [], Summary("exited", exit_code=1)),
+        (workload("Job", {}, conditions=conditions(Failed="True")), [DONE, FAILED], Summary("exited", exit_code=3)),
+        (workload("Job", {"suspend": True}, failed=1), [], Summary("exited", exit_code=1)),
+        (workload("Job", {}, failed=1), [FAILED, pod(phase="Pending")], Summary("running")),
+        (workload("Job", {}, failed=1), [FAILED, pod()], Summary("running")),
+        (workload("Job", {}), [DONE, FAILED], Summary("exited", exit_code=3)),
+        (workload("Job", {}), [DONE], Summary("exited")),
+        (workload("Job", {}, active=1), [], Summary("running")),
     ],
 )  # fmt: skip
-def test_states_of_a_job(one: Any, pods: Any, expected: Seen) -> None:
-    assert seen(one, pods) == expected
+def test_states_of_a_job(one: Any, pods: Any, expected: Summary) -> None:
+    assert condense(one, pods) == expected

@@ -10,7 +10,7 @@ import pytest
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.pods import Pods
-from devenv.backends.kube.verdict import Wanted
+from devenv.backends.kube.verdict import Expected
 from devenv.backends.kube.waiting import Waiting
 from devenv.errors import UnitFailed
 from devenv.stack.model import Identity, Probe, Stack, Unit
@@ -52,7 +52,7 @@ def waited(pods: Told, replicas: int = 1) -> float:
     unit = Unit("web", "service", "web:1", replicas=replicas)
     stack = Stack("shop", "shop", Identity("shop-c", "c"), units=(unit,))
     nowhere = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
-    Waiting(nowhere, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
+    Waiting(nowhere, stack, unit, pods, ()).until_ready(Expected("new"), Event())
     return pods.clock() - 100
 
 
@@ -95,7 +95,7 @@ def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
     monkeypatch.setattr(client, "find", lambda path: store)
     pods = Told((0, [store]))
     with pytest.raises(UnitFailed) as failed:
-        Waiting(client, stack, unit, pods, ()).until_ready(Wanted("new"), Event())
+        Waiting(client, stack, unit, pods, ()).until_ready(Expected("new"), Event())
     assert queries[0] == "involvedObject.uid=db-0,reason=Unhealthy"
     return failed.value.card.what, pods.clock() - 100
 

@@ -9,7 +9,7 @@ import pytest
 
 from devenv.backends.base import Interrupted
 from devenv.backends.kube.client import Object
-from devenv.backends.kube.verdict import Wanted
+from devenv.backends.kube.verdict import Expected
 from devenv.backends.kube.waiting import PATIENCE, ROUTED, STARTING, Waiting
 from devenv.errors import DevenvError, UnitFailed
 from devenv.stack.model import Identity, Need, Probe, Stack, Unit, Volume
@@ -19,7 +19,7 @@ from tests.unit.kubernetes.test_waiting import Told, pod
 WEB = Unit("web", "service", "web:1")
 PROBED = Unit("web", "service", "web:1", probe=Probe("http", 80, "/"))
 JOB = Unit("web", "job", "web:1", within=40.0)
-NEW = Wanted("new")
+NEW = Expected("new")
 UP = pod("web", "new")
 STARTS = pod("web", "new", running=False)
 
@@ -40,7 +40,7 @@ def wait(
     *,
     client: Answering | None = None,
     objects: tuple[Object, ...] = (),
-    wanted: Wanted | None = NEW,
+    wanted: Expected | None = NEW,
     stop: Event | None = None,
     users: tuple[Unit, ...] = (),
 ) -> float:
