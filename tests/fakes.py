@@ -8,7 +8,7 @@ from threading import Event
 from typing import ClassVar
 
 from devenv.backends.base import Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
-from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
+from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed, UsageError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.model import Stack, Unit
@@ -20,7 +20,7 @@ class Machine:
 
     `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units;
     `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
-    can be removed.
+    can be removed, `forbidden` why nothing may be brought up.
     """
 
     units: dict[str, ObservedUnit] = field(default_factory=dict)
@@ -35,6 +35,7 @@ class Machine:
     down: str = ""
     away: str = ""
     stuck: str = ""
+    forbidden: str = ""
     recreated: list[str] = field(default_factory=list)
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -91,6 +92,10 @@ class FakeBackend:
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         self.machine.done.append(f"exec {unit.unit}: {' '.join(argv)}")
         return 7 if argv[0] == "false" else 0
+
+    def require_allowed(self) -> None:
+        if self.machine.forbidden:
+            raise UsageError(self.machine.forbidden)
 
     def start(self, name: str, say: Say) -> None:
         self.machine.done.append(f"start {name}")

@@ -191,6 +191,10 @@ class Backend(Protocol):
 
     # -- the runtime itself, and everything of a checkout
 
+    def require_allowed(self) -> None:
+        """Raises `UsageError` where no stack may be brought up without being named by hand."""
+        ...
+
     def start(self, name: str, say: Say) -> None:
         """Start what `Observed.down` names; `name` is the stack's. Raises `DevenvError`."""
         ...

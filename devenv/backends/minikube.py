@@ -164,6 +164,9 @@ class MinikubeBackend(KubeBackend):
         what = f"the Minikube profile {self.profile} is not running" if self.profile else "no profile yet"
         return ToolMissing(what, hint="devenv up -b minikube   starts it")
 
+    def require_allowed(self) -> None:
+        """No-op: a profile is the project's own."""
+
     def start(self, name: str, say: Say) -> None:
         """Start the profile or make it. One that exists keeps its settings; the user's context stays."""
         self.cluster.new_profile = self.profile or (name if len(name) > 1 else f"{name}-devenv")

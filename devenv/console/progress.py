@@ -37,6 +37,8 @@ def headline(console: Console, event: Planned) -> str:
         (Op.CLEAR, "to recreate"),
     )
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
+    if not todo and event.plan.of(Op.FORWARD):
+        todo = "forward ports"
     left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
     if starts := event.plan.of(Op.START):
         return f"{left}   {starts[0].cause}: starting it"

@@ -138,6 +138,7 @@ class Lifecycle:
 
     def _load(self, *, remap: bool = False, promise: bool = True) -> Loaded:
         place = self._place
+        place.backend.require_allowed()
         loaded = self._project.load(
             place.backend, other=place.other, promises=self._promises, remap=remap, promise=promise
         )

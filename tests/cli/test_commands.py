@@ -647,6 +647,15 @@ def test_down_removes_what_a_switch_that_was_cut_short_left_behind(
     assert (machine.units, elsewhere.units) == ({}, {})
 
 
+@pytest.mark.parametrize("command", [["up", "-d"], ["run", "migrate"]])
+def test_where_no_stack_may_be_brought_up_nothing_is_asked(
+    devenv: Devenv, machine: Machine, command: list[str]
+) -> None:
+    machine.forbidden, machine.away = "this looks like production", "nothing answers"
+    ended = devenv(*command)
+    assert (ended.exit_code, lines(ended.stderr)) == (2, ["error  this looks like production"])
+
+
 def test_a_backend_that_is_down_is_started_and_the_rest_is_planned_then(
     devenv: Devenv, machine: Machine
 ) -> None:

@@ -121,6 +121,9 @@ class ComposeBackend:
 
     # -- the engine itself, and everything of a checkout
 
+    def require_allowed(self) -> None:
+        """No-op: an engine of this machine is always allowed."""
+
     def start(self, name: str, say: Say) -> None:
         """No-op: devenv never starts the Docker engine."""
 

@@ -127,6 +127,9 @@ class KubeBackend:
 
     # -- the cluster itself, and everything of a checkout
 
+    def require_allowed(self) -> None:
+        target.guard(self.cluster.place, by_hand=bool(self.cluster.site.context))
+
     def start(self, name: str, say: Say) -> None:
         """No-op: a cluster that is not Minikube's is not ours to start."""
 
@@ -147,7 +150,6 @@ class KubeBackend:
     def open(self, work: Work) -> Session:
         from devenv.backends.kube.session import KubeSession
 
-        target.guard(self.cluster.place, by_hand=bool(self.cluster.site.context))
         session = KubeSession(self.cluster, work)
         self.cluster.target = session.target
         return session

@@ -132,8 +132,10 @@ def test_forwards_that_were_killed_come_back_with_the_next_up(cluster: OnCluster
     pid = holder(folder)
     cluster.host("kill", "-9", str(pid))
     eventually(lambda: holder(folder) is None)
-    assert "nothing to do" in cluster.on("up", "-d").stderr
+    assert cluster.on("plan").stdout.startswith("[] -> #1 forward ")
+    assert "plan: forward ports" in cluster.on("up", "-d").stderr
     assert answer(port) == cluster.pod("web")
+    assert "nothing to do" in cluster.on("up", "-d").stderr
 
 
 def test_logs_follow_a_pod_to_its_successor(cluster: OnCluster) -> None:
