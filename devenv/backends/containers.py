@@ -1,7 +1,7 @@
-"""What the engine says of its containers, in one request, as values.
+"""The engine's containers and images as values, each list in one request.
 
-Speaks to a local engine's socket itself: importing the SDK takes longer than `docker compose ps` does,
-and looking is what people do most.
+Talks to a local engine's socket directly: importing the SDK takes longer than `docker compose ps` does, and
+reading is what people do most.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _log(path: str, resource: str) -> Iterator[list[bytes]]:
 
 
 def log_query(*, follow: bool, tail: int | None, since: int | None) -> str:
-    """What is asked of a container's log; `since` in seconds since the epoch."""
+    """The query for a container's log; `since` in seconds since the epoch."""
     query = {"stdout": 1, "stderr": 1, "timestamps": 1, "follow": int(follow)}
     return urlencode(query | {"tail": "all" if tail is None else tail, "since": since or 0})
 
@@ -102,7 +102,7 @@ def _ask(address: str, resource: str) -> Any:
 
 
 def reach(address: str) -> None:
-    """Raises `ToolMissing` when nothing answers at a local socket; the SDK would leave one open."""
+    """Raises `ToolMissing` when nothing answers at a local socket; the SDK would leave a connection open."""
     if address.startswith("unix://"):
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
@@ -112,7 +112,7 @@ def reach(address: str) -> None:
 
 
 def address(environment: Mapping[str, str] = os.environ) -> str:
-    """What the docker CLI talks to: DOCKER_HOST, else the current context, else the usual socket."""
+    """The engine the docker CLI talks to: DOCKER_HOST, else the current context, else the usual socket."""
     if host := environment.get("DOCKER_HOST"):
         return host
     folder = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
@@ -232,7 +232,7 @@ def published(container: Container) -> Iterator[int]:
 
 
 def owner(container: Container) -> str:
-    """Whose container it is, for people."""
+    """Who a container belongs to, for messages."""
     tags = labels.read(container["Labels"])
     name = container["Names"][0].lstrip("/") if container.get("Names") else container["Id"][:12]
     if tags.stack:

@@ -1,4 +1,4 @@
-"""The Docker engine as seen through its SDK: lists, events, logs. The only module that imports it."""
+"""The Docker engine through its SDK: lists, events, logs. The only module that imports the SDK."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ def _nanoseconds(moment: str) -> int:
 
 
 class Refused(DevenvError):
-    """The engine would not do something; `what` is its own reason."""
+    """The engine refused a request; `what` is its own reason."""
 
 
 def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[Engine, P], T]:
-    """Turns what the SDK raises into errors of ours: a lost engine, or one that refuses."""
+    """Turn what the SDK raises into our errors: the engine is unreachable, or refuses."""
 
     @wraps(method)
     def spoken(self: Engine, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return method(self, *args, **kwargs)
-        except docker.errors.APIError as error:  # first: to the SDK it is a RequestException, too
+        except docker.errors.APIError as error:  # before RequestException, which it is a subclass of
             raise Refused(str(error.explanation or error)) from error
         except RequestException as error:
             raise unreachable(self.address, str(error)) from error
@@ -120,10 +120,10 @@ class Engine:
 
     @speaks
     def in_registry(self, image: str) -> bool:
-        """Whether the image's registry says that it has it, asked with whatever a push goes by."""
+        """Whether the image's registry says that it has it, asked with the credentials that a push uses."""
         try:
             self.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
-        except docker.errors.DockerException:  # not there, or nobody says
+        except docker.errors.DockerException:  # not there, or the registry does not answer
             return False
         return True
 
@@ -146,7 +146,7 @@ class Engine:
 
     @speaks
     def last_check(self, container: str) -> str:
-        """What the engine's check got last in this run of a container; nothing of one that is gone."""
+        """The last output of a container's health check in this run; "" for a container that is gone."""
         try:
             state = self.api.inspect_container(container)["State"]
         except docker.errors.NotFound:
@@ -157,10 +157,10 @@ class Engine:
         return str(outputs[-1]) if outputs else ""
 
     def ran_out_of_memory(self, container: str) -> bool:
-        """Whether the kernel ended it for that; the event may come late."""
+        """Whether the kernel killed it for using too much memory; the event may come late."""
         try:
             return bool(self.inspect(container)["State"].get("OOMKilled"))
-        except Refused:  # gone meanwhile
+        except Refused:  # removed meanwhile
             return False
 
     @speaks
@@ -182,7 +182,7 @@ class Engine:
 
     @speaks
     def unpause(self, container: str) -> None:
-        """Let a paused container go on."""
+        """Resume a paused container."""
         self.api.unpause(container)
 
     @speaks
@@ -192,8 +192,8 @@ class Engine:
         self._begin(container)
 
     def _begin(self, container: str) -> None:
-        """Forget the run before: what events still say of it is not to be taken for this one."""
-        with suppress(Refused):  # gone meanwhile; an event says so
+        """Forget the run before: late events of it must not count for this one."""
+        with suppress(Refused):  # removed meanwhile; an event tells
             state = self._inspected(container)
             state.since = time.monotonic()
             with self._changed:
@@ -225,7 +225,7 @@ class Engine:
         owned = self.api.images(filters={"label": [f"{key}={value}" for key, value in owner.items()]})
         builds = {
             tag
-            for image in owned  # and what others made from ours, which says the same but is called otherwise
+            for image in owned  # images that others built from ours inherit these labels, under other names
             for tag in image["RepoTags"] or ()
             if tag == image["Labels"].get(LABEL + BUILT_AS)
         }
@@ -238,7 +238,7 @@ class Engine:
         try:
             details = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
             return str(details["Metadata"]["LastTagTime"])
-        except docker.errors.APIError:  # gone meanwhile
+        except docker.errors.APIError:  # removed meanwhile
             return ""
 
     @speaks
@@ -305,7 +305,7 @@ class Engine:
             for event in stream:
                 self._note(event)
         except (RequestException, docker.errors.DockerException, OSError, ValueError):
-            pass  # the engine went away; whoever waits asks again and gets the error
+            pass  # the engine went away; the next request of whoever waits raises the error
         with self._changed:
             self._states.clear()
             self._changed.notify_all()
@@ -339,7 +339,7 @@ class Engine:
             self._changed.notify_all()
 
     def state(self, container: str) -> State:
-        """What is known of a container: from events, or else by asking once."""
+        """A container's state: from events, or by one request when there was none."""
         with self._changed:
             state = self._states.get(container)
         if state is None:
@@ -364,7 +364,7 @@ class Engine:
             self._changed.wait(seconds)
 
     def wake(self) -> None:
-        """End every `pause` that goes on."""
+        """End every `pause` now."""
         with self._changed:
             self._changed.notify_all()
 
@@ -410,11 +410,11 @@ class Engine:
         }  # fmt: skip
         removed = set()
         try:
-            # The engine answers before it listens: what comes in between is in its past only.
+            # The engine answers before it listens: events in between come only with a `since` in the past.
             events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
             with closing(events):
                 for event in chain(({},), events):
-                    if event.get("Action") == "destroy":  # it may be listed for a moment longer
+                    if event.get("Action") == "destroy":  # the engine may list it for a moment longer
                         removed.add(event["Actor"]["ID"])
                     containers = self.labelled(stack=stack, unit=unit)
                     present = [container for container in containers if container["Id"] not in removed]

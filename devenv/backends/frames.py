@@ -1,4 +1,4 @@
-"""The engine's multiplexed streams: eight bytes before each piece say whose it is, and how long."""
+"""The engine's multiplexed streams: an eight-byte header before each piece names its stream and length."""
 
 from __future__ import annotations
 

@@ -22,18 +22,18 @@ from devenv.stack.labels import BUILT_AS, LABEL
 from devenv.stack.world import STATE
 from devenv.workspace import write_whole
 
-if TYPE_CHECKING:  # imported where they are used: looking must not pay for doing
+if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
     from python_on_whales import DockerClient
 
     from devenv.backends.docker import Engine
     from devenv.stack.model import Build, Stack, Unit
 
 TAIL = 15  # lines on a card: enough for a traceback's end, few enough to read
-KEEP = 3  # builds of an image; going back to what one had before lunch stays free
+KEEP = 3  # builds of an image, so that going back to recent code needs no rebuild
 
 
 class Images:
-    """What every backend starts from, wherever it brings an image then."""
+    """Images of the local engine, from which every backend takes them."""
 
     def __init__(self, address: str, engine: Callable[[], Engine]) -> None:
         """`engine` makes the connection through the SDK, for what takes more than a look."""
@@ -92,7 +92,7 @@ class Images:
 
 
 def _owner(stack: Stack, unit: Unit) -> dict[str, str]:
-    """Whose an image is. Not in the words of other labels: whatever runs from it carries these, too."""
+    """Labels for who an image was built for. Own keys, as containers inherit the labels of their image."""
     return {
         LABEL + "built-in": stack.checkout,
         LABEL + "built-stack": stack.name,
@@ -111,7 +111,7 @@ def _dockerfile(context: Path, folder: Path, build: Build) -> Path:
 
 @contextmanager
 def _secret_files(root: Path, folder: Path, build: Build, secrets: Mapping[str, str]) -> Iterator[list[str]]:
-    """What to tell the builder of its secrets: values lie in private files while it runs, and no longer."""
+    """The builder's secret arguments; values are in private files only while the build runs."""
     paths = {key: root / source for key, source in build.secrets if isinstance(source, str)}
     values = {key: text.reveal(source, secrets) for key, source in build.secrets if key not in paths}
     files = {key: folder / f"secret.{text.digest(key)}" for key in values}

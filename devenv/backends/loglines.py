@@ -23,7 +23,7 @@ from devenv.backends.base import LogLine
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
 
-AHEAD = 64  # batches read before somebody takes them
+AHEAD = 64  # batches that are read before they are taken
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
 
@@ -32,7 +32,7 @@ Batches = Iterator[Sequence[LogLine]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose lines to read. What is `lasting` is read on when it was restarted or replaced."""
+    """Whose lines to read. Reading a `lasting` unit goes on after it is restarted or replaced."""
 
     unit: str
     container: str
@@ -98,7 +98,7 @@ def merged(sources: Iterable[Batches], stop: threading.Event) -> Batches:
     """The lines of several sources, each sorted by time, as one; of each, only one batch is held."""
     heads = [(batch, source) for source in sources if (batch := next_batch(source))]
     while heads and not stop.is_set():
-        # Up to here every source has told what it has: what comes later is later.
+        # No source can still bring a line from before this time.
         horizon = min(TIME(batch[-1]) for batch, _ in heads)
         ready: list[LogLine] = []
         rest: list[tuple[Sequence[LogLine], Batches]] = []

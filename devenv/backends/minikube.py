@@ -1,4 +1,4 @@
-"""A stack on a Minikube cluster of its own, which `up` starts: everything else is as on any cluster."""
+"""A stack on its own Minikube cluster, which `up` starts. The rest is as on any cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TO_INSTALL = "https://minikube.sigs.k8s.io/docs/start"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What Minikube says of a profile: there at all, its machine, the API server in it."""
+    """State of a profile: whether it exists, its machine, the API server in it."""
 
     exists: bool
     host: str = ""
@@ -117,7 +117,7 @@ class Profile(Cluster):
         return place
 
     def forget(self) -> None:
-        """Look everything up anew: the profile's context has come into being."""
+        """Look everything up again: the profile's context exists now."""
         for name in ("place", "client", "resources"):
             vars(self).pop(name, None)
 
@@ -181,7 +181,7 @@ class MinikubeBackend(KubeBackend):
             say(f"{'starting' if status.exists else 'making'} the Minikube profile {self.profile}")
             before = current()
             self._start([] if status.exists else self._flags(), say)
-            if current() != before:  # starting a stopped profile forgets --keep-context
+            if current() != before:  # starting a stopped profile ignores --keep-context
                 keep_current(before)
         self.cluster.forget()
         vars(self).pop("_answers", None)

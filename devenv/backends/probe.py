@@ -1,4 +1,4 @@
-"""Asking a unit from this machine, through its published port, whether it is ready."""
+"""Probing a unit through its published port on this machine."""
 
 from __future__ import annotations
 

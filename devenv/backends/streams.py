@@ -22,7 +22,7 @@ def attach(engine: Engine, container: str, argv: Sequence[str]) -> ExecStream:
     """Start a command in a container, its stdin and stdout open. Raises `DevenvError` when it cannot."""
     id = engine.new_exec(container, argv)
     if engine.address.startswith("unix://"):
-        # The SDK throws away what came in one packet with the engine's answer.
+        # The SDK drops bytes that arrive in the same packet as the engine's answer.
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         try:
             connection = unix_http.upgrade(engine.address.removeprefix("unix://"), f"/exec/{id}/start", body)
@@ -63,7 +63,7 @@ class ExecStream:
                 self.complaints = (self.complaints + data)[-4096:]
             if self.exit_code is None:
                 self.exit_code = self._engine.exec_exit_code(self._id)
-            self.close()  # the engine would take what is sent now, and nobody ever read it
+            self.close()  # the engine would still accept bytes that nobody reads
             return b""
 
     def _exactly(self, size: int) -> bytes:
@@ -81,6 +81,6 @@ class ExecStream:
         return b"".join(parts)
 
     def close(self) -> None:
-        with suppress(OSError):  # whoever sends or receives in another thread is woken
+        with suppress(OSError):  # wakes a thread that sends or receives
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()

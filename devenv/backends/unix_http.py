@@ -1,8 +1,8 @@
-"""HTTP over a unix socket, as little of it as talking to a local engine takes.
+"""HTTP over a unix socket: only what talking to a local engine needs.
 
 Written by hand for one reason: importing `http.client` takes 20 ms, a fifth of all that `devenv status`
 does. A request is HTTP/1.0, so that the engine hangs up at the end of its answer and cuts nothing into
-chunks; what stands between us and the engine may do so all the same, and is understood.
+chunks; a proxy in between may send chunks all the same, and they are read.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def upgrade(path: str, resource: str, body: bytes) -> socket.socket:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
-        with connection.makefile("rb", buffering=0) as reader:  # what follows the head is not ours to read
+        with connection.makefile(
+            "rb", buffering=0
+        ) as reader:  # unbuffered: bytes after the head belong to the caller
             status, headers = _head(reader)
             if status not in (101, 200):
                 message = reader.read(min(_number(headers.get("content-length", "0"), 10), LINE)) or b""

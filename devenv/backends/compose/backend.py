@@ -1,4 +1,4 @@
-"""Docker Compose, looked at: what of a checkout there is, and what it prints."""
+"""Docker Compose, read: the containers of a checkout, their state and their logs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ComposeBackend:
         )
 
     def _judged(self, units: Mapping[str, ObservedUnit], marks: Mapping[str, str]) -> dict[str, ObservedUnit]:
-        """Which stores that are not up have data that was left half made; of the others nothing is asked."""
+        """Mark the stores that are not up and whose data was left half made; no other unit is looked at."""
         return {
             name: replace(unit, half_made=True, detail=HALF_MADE)
             if (mark := marks[unit.id]) and unit.healthy is not True and self._is_half_made(unit, mark)
@@ -80,7 +80,7 @@ class ComposeBackend:
         }
 
     def _is_half_made(self, unit: ObservedUnit, mark: str) -> bool:
-        """While a container runs, its first start may be going on, and only its check knows better."""
+        """While a container runs, its first start may still be going on: only its check can tell."""
         if unit.running:
             return HALF_MADE in self._connection.engine.last_check(unit.id)
         return self._connection.engine.has_file(unit.id, mark)
@@ -149,7 +149,7 @@ class ComposeBackend:
         return Removed(units, names if volumes else (), () if volumes else names)
 
     def _end(self, container: containers.Container, say: Say) -> None:
-        """Stop and remove a container. What a first start left half made goes, too: it is nobody's."""
+        """Stop and remove a container, and with it data that its first start left half made."""
         tags = labels.read(container["Labels"])
         if tags.unfinished and discard_half_made(self._connection.engine, container["Id"]):
             say(f"{tags.unit}: {HALF_MADE}; what it left is removed, too")
@@ -170,7 +170,7 @@ def _unit_of(container: containers.Container) -> str:
 
 
 def _probed(units: Mapping[str, ObservedUnit]) -> dict[str, ObservedUnit]:
-    """Where the engine's check is behind, or there is none, as in an image without a shell, ask ourselves."""
+    """Probe units where the engine's check is late, or impossible as in an image without a shell."""
     return {name: replace(unit, healthy=_healthy(unit)) for name, unit in units.items()}
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from devenv.backends import containers
 from devenv.backends.images import Images
 
-if TYPE_CHECKING:  # looking must not pay for doing
+if TYPE_CHECKING:  # reading must not pay for imports that only changes need
     from devenv.backends.docker import Engine
 
 
 class Connection:
-    """One engine: its address, and its SDK once somebody asks for more than a look."""
+    """One engine: its address, and its SDK once more than a list is needed."""
 
     def __init__(self) -> None:
         self._engine: Engine | None = None

@@ -1,4 +1,4 @@
-"""Data that a store's first start left half made, and its end."""
+"""Removing data that a store's first start left half made."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 def discard_half_made(engine: Engine, container: str) -> bool:
-    """Stop a store; where its data is half made, remove it and the volume with that data. Whether it was.
+    """Stop a store; where its data is half made, remove it and the volume with that data.
 
-    The file that says so is looked for once nothing runs any more that could take it away. Only the very
-    volume that it lies in goes, and only if it is of the same checkout.
+    Returns whether it was half made.
+
+    The file that marks the data is looked for after the store has stopped, when nothing can remove it any
+    more. Only the volume that holds the file is removed, and only if it belongs to the same checkout.
     """
     details = engine.inspect(container)
     tags = labels.read(details["Config"]["Labels"])

@@ -34,7 +34,7 @@ class ComposeSession:
         self._listening.start()
 
     def _listen(self) -> None:
-        with suppress(DevenvError):  # whoever asks the engine next gets the same error
+        with suppress(DevenvError):  # the next request to the engine raises the same error
             self._connection.engine.listen(self._work.stack.id)
 
     @property
@@ -69,7 +69,7 @@ class ComposeSession:
             raise _not_started(unit, error.what) from error
 
     def _container(self, unit: str) -> containers.Container | None:
-        self._listening.join()  # before anything is started: no event of it is missed
+        self._listening.join()  # listen before anything starts, so that no event is missed
         rows = self._engine.labelled(stack=self._work.stack.id, unit=unit)
         return next((container for container in rows if not containers.one_off(container)), None)
 

@@ -24,7 +24,7 @@ SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Everything that waiting for one unit takes."""
+    """Waits for one unit."""
 
     engine: Engine
     unit: Unit
@@ -86,7 +86,7 @@ class Waiting:
         if port is None or port.host is None:
             return state.health == "healthy", "", 1.0
         ready, answer = answers(unit.probe.kind, port.host, unit.probe.path, timeout=unit.probe.timeout)
-        return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first, most are quick
+        return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first: most units are quick
 
     def _died(self, state: State) -> UnitFailed:
         lines = self.engine.log_tail(self.container, TAIL)
@@ -98,7 +98,7 @@ class Waiting:
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         if self._image_checks:
             facts.append(("probe", "HEALTHCHECK of the image; health: in devenv.yaml replaces it"))
-        # HTTP says it in its first line, a command in its last.
+        # An HTTP answer has the reason in its first line, a command's output in its last.
         if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))
         return self._failed(what, lines, facts)

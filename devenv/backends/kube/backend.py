@@ -1,4 +1,4 @@
-"""Any Kubernetes cluster, looked at: what of a checkout there is, and what it prints."""
+"""Any Kubernetes cluster, read: the workloads of a checkout, their state and their logs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class KubeBackend:
 
     def observe(self, checkout: str) -> Observed:
         observed = self._look(checkout)
-        # A node's images say less of themselves than those here, from which they came.
+        # A node does not list the labels of its images; the local engine, where they came from, does.
         stand_ins = containers.stand_ins(containers.address())
         units = {
             name: replace(unit, stand_in=unit.image in stand_ins) for name, unit in observed.units.items()
@@ -57,19 +57,19 @@ class KubeBackend:
         except Refused as error:
             if error.status != 403 or self.cluster.namespace:
                 raise
-        # Who may not look everywhere may look where the context leads.
+        # Without the right to list all namespaces, list the one of the context.
         return look.observe(self.cluster.client, checkout, self.cluster.place.namespace or "default", ports)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self.cluster.delivery(stack).has(wanted)
 
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        return {}  # a cluster says nothing of what its nodes hold
+        return {}  # the API does not show the configuration of images
 
     def registry(self, stack: Stack) -> str:
         try:
             return self.cluster.delivery(stack).registry
-        except DevenvError:  # no such context here: what the manifest says has to do
+        except DevenvError:  # no such context here: use the manifest's registry
             return stack.registry
 
     def changes(self, stack: str, stop: Event) -> Iterator[Change]:

@@ -1,5 +1,5 @@
-"""Streams into a pod over a websocket: exec, attach, port-forward. One byte before each frame says what
-it is."""
+"""Streams into a pod over a websocket: exec, attach, port-forward. The first byte of each frame is its
+channel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from devenv.errors import DevenvError
 
 STDIN, STDOUT, STDERR, STATUS, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
 PROTOCOLS = ["v5.channel.k8s.io", "v4.channel.k8s.io"]  # the fifth can close stdin alone
-CHUNK = 32 * 1024  # bytes in a frame; what is between us and the node may refuse larger ones
+CHUNK = 32 * 1024  # bytes in a frame; proxies in between may refuse larger ones
 OPENING = 10.0  # seconds until the node has to answer
 
 
@@ -92,11 +92,11 @@ class Channels:
                 yield frame[0], frame[1:]
 
     def close(self) -> None:
-        """Hang up; whoever receives is told."""
+        """Hang up; wakes a thread that receives."""
         if self._socket.sock is None:
             return
         with contextlib.suppress(OSError):
-            self._socket.sock.shutdown(socket.SHUT_RDWR)  # closing alone leaves a receiver where it is
+            self._socket.sock.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that receives
         with contextlib.suppress(OSError):
             self._socket.shutdown()  # type: ignore[no-untyped-call]
 

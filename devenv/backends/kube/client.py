@@ -1,6 +1,6 @@
 """Requests to an API server: plain dicts in and out, tried again where that is right.
 
-Never a traceback: what the server refuses is a `Refused`, and one that does not answer a `ToolMissing`.
+Raises `Refused` for what the server refuses, `ToolMissing` for a server that does not answer.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MERGE = "application/merge-patch+json"
 OWNER = "devenv"  # our field manager
 BUSY = (429, 500, 502, 503, 504)
 TRIES = 5  # on a conflict, each after reading again
-CAP = 1.0  # seconds, the longest pause between two tries, where the server does not say how long
-POLITE = 5.0  # seconds that a server may ask even those to wait who only look
-UNSURE = (401, 403)  # what a server that has just started says to everybody, until it knows their rights
-YOUNG = 5.0  # seconds after it was away for which we doubt that
+CAP = 1.0  # seconds, the longest pause between two tries without Retry-After
+POLITE = 5.0  # seconds of Retry-After that even a request without patience waits
+UNSURE = (401, 403)  # a server that has just started may answer these until it has loaded its access rules
+YOUNG = 5.0  # seconds after a lost connection in which those answers are tried again
 LONGEST = 60.0  # seconds one answer may take
 
 
@@ -45,8 +45,8 @@ class Clock(Protocol):
 class Client:
     """One API server, for any number of threads.
 
-    `patience`: seconds to go on trying when the server is away or busy. None while looking, some while
-    doing: an API server that restarts in the middle of an `up` comes back.
+    `patience`: seconds to go on trying when the server is away or busy. 0 for reading; more while changing:
+    an API server that restarts in the middle of an `up` comes back.
     """
 
     def __init__(self, place: Place, *, patience: float = 0.0, clock: Clock = time) -> None:
@@ -56,7 +56,7 @@ class Client:
 
     @property
     def transport(self) -> Transport:
-        """The way to the server: a light one for who only looks, if that is enough to sign in."""
+        """The way to the server: the light one for reading, if that is enough to sign in."""
         return self._official if self.patience or self.place.by_plugin else self._plain
 
     @cached_property
@@ -72,7 +72,7 @@ class Client:
         return self.request("GET", path, query=query)
 
     def look(self, path: str, **query: str | int | bool | None) -> Object:
-        """The same for whoever looks again and again, and so needs no patience."""
+        """The same without patience, for callers that ask again and again anyway."""
         return self.request("GET", path, query=query, patience=0)
 
     def find(self, path: str) -> Object | None:

@@ -1,4 +1,4 @@
-"""How an image that was built or is kept on this machine gets to where pods find it."""
+"""Bringing images of this machine to the nodes of a cluster."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Delivery(Protocol):
     """What stands before the names of built images there."""
 
     def has(self, wanted: Collection[str]) -> frozenset[str]:
-        """Those of the images that need no bringing."""
+        """Those of the images that the nodes have, or can pull."""
         ...
 
     def bring(self, image: str, say: Say) -> None:
@@ -84,7 +84,7 @@ def _says(argv: Sequence[str]) -> str:
     return output.stdout.strip() if output.code == 0 else ""
 
 
-# A kubelet is told which program it gets its images from. Asked in one go: `exec` is what takes the time.
+# The kubelet's configuration names its container runtime. One command, as each `exec` is slow.
 LOOK = """
 if cat /var/lib/kubelet/*.env /var/lib/kubelet/*.yaml | grep -qs cri-dockerd
 then echo docker && docker images --format '{{.Repository}}:{{.Tag}}'
@@ -100,7 +100,7 @@ class Nodes:
 
     def __init__(self, nodes: Sequence[str]) -> None:
         self._nodes = nodes
-        self._one_by_one = threading.Lock()  # what is alike in several images is sent with the first
+        self._one_by_one = threading.Lock()  # one image at a time, so that a shared layer is sent once
 
     @cached_property
     def _listings(self) -> Mapping[str, list[str]]:
@@ -157,7 +157,7 @@ class Loaded:
 
 
 class Registry:
-    """A cluster that fetches images itself, those that were built from a registry both sides reach."""
+    """A cluster that pulls its images itself; built ones come from a registry that both sides reach."""
 
     def __init__(self, client: Client, stack: Stack) -> None:
         self._client, self.registry = client, stack.registry.rstrip("/")
@@ -192,7 +192,7 @@ class Registry:
 
 
 UNKNOWN = r"no basic auth credentials|unauthorized|denied|authentication required"
-"""What a registry says to those it does not know, or who may not push."""
+"""Answers of a registry to a push without a login, or without the right to push."""
 
 
 def _is_here(image: str) -> bool:
@@ -209,7 +209,7 @@ def _in_registry(names: Collection[str]) -> frozenset[str]:
 
 
 def on_nodes(client: Client, wanted: Collection[str]) -> frozenset[str]:
-    """Those of the images that every node says it has; a node names only some of what it has."""
+    """Those of the images that every node lists; a node lists only some of its images."""
     try:
         nodes = client.get("/api/v1/nodes")["items"]
     except Refused:

@@ -35,11 +35,11 @@ from devenv.workspace import write_whole
 
 FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
 PATIENCE = 10.0  # seconds a connection waits for a pod, or the API server, before it is refused
-AGAIN = 0.2  # seconds until it asks again, unless something changes before
+AGAIN = 0.2  # seconds between two tries, unless pods change before
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
-STARTING = 20.0  # seconds until the process must have said which ports it has
+STARTING = 20.0  # seconds until the process must report that it listens
 ENDING = 5.0
-TAKEN = 3.0  # seconds a port may be somebody else's
+TAKEN = 3.0  # seconds a port may be in use by another program
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Table:
         return cls(**{**fields, "forwards": tuple(Forward(**forward) for forward in fields["forwards"])})
 
 
-# -- for whoever wants them held
+# -- starting and ending the process
 
 
 def ensure(folder: Path, table: Table) -> None:
@@ -189,7 +189,7 @@ class Switchboard:
             _receive(connection, channels)
             channels.close()
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)  # who still reads from it keeps it open, closed or not
+                connection.shutdown(socket.SHUT_RD)  # close() alone would not end the other thread's recv
 
     def _reach(self, forward: Forward) -> Channels | None:
         """Connect to a pod of the unit; the first that is ready, waiting for one if need be."""
@@ -229,7 +229,7 @@ def _listen(forward: Forward) -> socket.socket:
 
 
 def _choose(pods: Sequence[pod_of.Pod], failed: Mapping[str, int]) -> str | None:
-    """Whose connections failed least often, and among those one that is ready."""
+    """The pod with the fewest failed connections; among equals, one that is ready."""
     up = [pod for pod in pods if pod_of.running(pod)]
     ranks = {pod_of.name(pod): (failed.get(pod_of.name(pod), 0), not pod_of.ready(pod)) for pod in up}
     return min(ranks, key=ranks.__getitem__, default=None)
@@ -239,7 +239,7 @@ def _send(connection: socket.socket, channels: Channels) -> None:
     with contextlib.suppress(OSError, StreamEnded):
         while data := connection.recv(1 << 15):
             channels.send(STDIN, data)
-        # The protocol has no half-close. Most who say nothing more still listen: leave it open.
+        # The protocol has no half-close. Most clients that have sent all still read: keep it open.
         return
     channels.close()
 
@@ -299,7 +299,7 @@ def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-        os.dup2(nothing.fileno(), 1)  # whoever started us listens no longer
+        os.dup2(nothing.fileno(), 1)  # the process that started us no longer reads
 
 
 if __name__ == "__main__":

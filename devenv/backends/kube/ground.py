@@ -1,4 +1,4 @@
-"""What has to be so before anything is applied: a namespace that is there, and nobody else's objects."""
+"""The namespace of a stack: ready before anything is applied, free of foreign names, removed at the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devenv.backends.kube.resources import Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
 
 PATIENCE = 120.0  # seconds a namespace may take to go away
-LOOK = 0.5  # seconds between two looks at one that does
+LOOK = 0.5  # seconds between two looks at a namespace that goes away
 SHOWN = 5  # objects of others that are named
 IN_EVERY_NAMESPACE = {("v1", "ServiceAccount", "default"), ("v1", "ConfigMap", "kube-root-ca.crt")}
 WRITTEN_BY_CLUSTER = {("v1", "Event"), ("events.k8s.io/v1", "Event"), ("v1", "Endpoints")}
@@ -24,7 +24,7 @@ WRITTEN_BY_CLUSTER = {("v1", "Event"), ("events.k8s.io/v1", "Event"), ("v1", "En
 def ready_namespace(
     client: Client, resources: Resources, namespace: Object | None, name: str, say: Say
 ) -> None:
-    """Make the namespace, or use the one that is there; one that goes away is waited for.
+    """Make the namespace if it is missing; wait for one that is going away.
 
     Raises `DevenvError` that names the finalizers when it does not go.
     """
@@ -32,7 +32,7 @@ def ready_namespace(
     try:
         present = client.find(path)
     except Refused as error:
-        if error.status == 403:  # may be used without being looked at; what follows will tell
+        if error.status == 403:  # no right to read it, yet perhaps to use it; the next request shows
             return
         raise
     started, last_line = time.monotonic(), ""
@@ -70,7 +70,7 @@ def _stuck(name: str, namespace: Mapping[str, Any]) -> DevenvError:
 
 
 def _blockers(namespace: Mapping[str, Any]) -> dict[str, str]:
-    """What keeps a namespace that is going away, by condition."""
+    """What keeps a namespace from going away: condition -> message."""
     conditions = namespace["status"].get("conditions") or ()
     return {
         condition["type"]: str(condition.get("message", ""))
@@ -87,7 +87,7 @@ def _holders(namespace: Mapping[str, Any]) -> list[str]:
 
 
 def refuse_foreign(client: Client, resources: Resources, objects: Iterable[Object], checkout: str) -> None:
-    """Raises `DevenvError` when the name of something that will be belongs to somebody else's."""
+    """Raises `DevenvError` when another stack or user has an object of the same kind and name."""
     by_kind: dict[tuple[str, str, str], set[str]] = {}
     for item in objects:
         key = (*kind_of(item), item["metadata"].get("namespace", ""))

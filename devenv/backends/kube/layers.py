@@ -1,4 +1,4 @@
-"""Getting an image of this machine's engine into a node, with only the layers that the node lacks.
+"""Sending an image of this machine's engine to a node, with only the layers that the node lacks.
 
 containerd asks for no blob below a snapshot it has, so an archive may leave those out. Which compressed
 blob holds which layer is learnt from every push and kept for the next.
@@ -25,7 +25,7 @@ Contents = dict[str, tuple[str, int]]
 
 
 class Failed(Exception):
-    """A command of this way did not work; another way may."""
+    """A command of this delivery failed; another delivery may work."""
 
 
 def deliver(image: str, full_name: str, ctr: Sequence[str], memory: Path) -> None:

@@ -22,8 +22,8 @@ from devenv.backends.loglines import Batches
 from devenv.errors import DevenvError
 from devenv.plan.model import ObservedUnit
 
-LOOK = 1.0  # seconds between two looks for pods that have come meanwhile
-AHEAD = 64  # batches read before somebody takes them
+LOOK = 1.0  # seconds between two looks for new pods
+AHEAD = 64  # batches that are read before they are taken
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 Query = Mapping[str, int | None]
@@ -79,7 +79,7 @@ class Logs:
             except DevenvError:
                 if not self._follow:
                     raise
-                continue  # the API server is away for a moment; what is read goes on
+                continue  # the API server is away for a moment; the open logs go on
             for pod in pods:
                 key = f"{pod['metadata']['uid']}/{restarts(pod)}"
                 if key not in self._reading and _started(pod):
@@ -94,7 +94,7 @@ class Logs:
 
 
 def _started(pod: Object) -> bool:
-    """Whether there is a log; asked for before, it is an error."""
+    """Whether it has a log; before its container starts, asking for one is an error."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return any(state.keys() & {"running", "terminated"} for status in statuses for state in [status["state"]])
 

@@ -1,4 +1,4 @@
-"""What of a checkout is on a cluster, read by label, as values."""
+"""The workloads of a checkout on a cluster, read by label, as values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
 
-PATIENCE = 60.0  # seconds a cluster may take to list what is on it
+PATIENCE = 60.0  # seconds a cluster may take to list its pods
 
 
 def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[int]) -> Observed:
@@ -54,11 +54,11 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
 
 
 def _goes_away(client: Client, namespace: str) -> bool:
-    """Whether nothing in it counts any more."""
+    """Whether the namespace is gone or being deleted."""
     try:
         answer = client.find(f"/api/v1/namespaces/{namespace}")
     except Refused as error:
-        if error.status != 403:  # it may be used without being looked at
+        if error.status != 403:  # no right to read it, yet perhaps to use it
             raise
         return False
     return answer is None or answer["status"].get("phase") == "Terminating"
@@ -69,7 +69,7 @@ def _unfinished(workload: Object) -> str:
 
 
 def _is_half_made(client: Client, pod: Object) -> bool:
-    """Whether a store's check has found that; asked only of one that is not ready."""
+    """Whether a store's check says that its data is half made; read only for a store that is not ready."""
     return any(HALF_MADE in answer for answer in cards.check_answers(client, pod))
 
 

@@ -1,4 +1,4 @@
-"""A unit once more, in the foreground, in a pod of its own."""
+"""`devenv run` on a cluster: a unit in the foreground, in its own pod."""
 
 from __future__ import annotations
 

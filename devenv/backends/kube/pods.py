@@ -18,9 +18,9 @@ from devenv.stack.labels import LABEL
 
 ROUND = 300  # seconds after which the server ends a watch that has nothing else to say
 QUIET = 90.0  # seconds of silence after which a watch counts as lost; bookmarks come once a minute
-AGAIN = (0.1, 2.0)  # seconds before the next try, doubling in between, unless somebody is in a hurry
+AGAIN = (0.1, 2.0)  # seconds before the next try, doubling up to the second, unless `hurry` is called
 
-TOO_OLD = 410  # said at the start of a watch or within it: list again, no change is lost in the table
+TOO_OLD = 410  # status of a watch whose version is too old: list again
 
 Pod = Mapping[str, Any]
 
@@ -78,7 +78,7 @@ class Pods:
             self._changed.wait(seconds)
 
     def hurry(self) -> None:
-        """Look again now where the API server was away: somebody waits for what it says."""
+        """Ask an API server that was away again now."""
         self._hurry.set()
 
     def clock(self) -> float:
@@ -87,11 +87,11 @@ class Pods:
         return now - self._blind - (now - self._since if self.trouble else 0.0)
 
     def away(self) -> float:
-        """For how many seconds we have seen nothing."""
+        """Seconds since the API server last answered; 0 while it does."""
         return time.monotonic() - self._since if self.trouble else 0.0
 
     def wake(self) -> None:
-        """End every `pause` that goes on."""
+        """End every `pause` now."""
         with self._changed:
             self._changed.notify_all()
 
@@ -109,7 +109,7 @@ class Pods:
                     self._since = time.monotonic()
                 self.trouble = error
                 self.wake()
-                self._stopped.wait(AGAIN[0])  # at least, however many are in a hurry
+                self._stopped.wait(AGAIN[0])  # at least this long, however often `hurry` is called
                 self._hurry.wait(pause * random.uniform(0.5, 1.5))
                 self._hurry.clear()
                 pause = min(AGAIN[1], 2 * pause)
@@ -136,7 +136,7 @@ class Pods:
         started, latest = time.monotonic(), version
         try:
             for line in lines:
-                with contextlib.suppress(ValueError):  # half a line, as the connection was lost
+                with contextlib.suppress(ValueError):  # half a line: the connection was lost
                     event = json.loads(line)
                     latest = self._note(event["type"], event["object"])
                 if self._stopped.is_set() or not latest:
@@ -145,7 +145,7 @@ class Pods:
             if error.status != TOO_OLD:
                 raise
             latest = ""
-        if time.monotonic() - started < AGAIN[0]:  # a server that hangs up at once is not asked in a loop
+        if time.monotonic() - started < AGAIN[0]:  # no busy loop against a server that hangs up at once
             self._stopped.wait(AGAIN[0])
         return latest
 
@@ -174,7 +174,7 @@ def condition(pod: Pod, kind: str) -> Mapping[str, Any]:
 
 
 def containers(pod: Pod) -> list[Mapping[str, Any]]:
-    """The statuses of its containers, those that run before the others first, until they have done that."""
+    """The statuses of its containers, after those of init containers that have not ended well yet."""
     status = pod.get("status", {})
     first = status.get("initContainerStatuses") or ()
     unfinished = [
@@ -192,7 +192,7 @@ def ends(container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def end_id(pod: Pod, end: Mapping[str, Any]) -> str:
-    """Tells one end from another of the same pod."""
+    """An id for one end of a container of a pod."""
     return f"{uid(pod)} {end.get('containerID') or end.get('finishedAt', '')}"
 
 

@@ -1,4 +1,4 @@
-"""What an API server says no with, as errors that say what to do."""
+"""What an API server refuses, and why it cannot be reached, as errors that say what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Refused(DevenvError):
-    """The API server's no, with its status code and its word for it."""
+    """The API server refused a request, with its status code and reason."""
 
     def __init__(self, what: str, *, status: int, reason: str, **more: str) -> None:
         super().__init__(what, **more)
@@ -104,7 +104,7 @@ def _expired(place: Place) -> tuple[str, str]:
 
 
 class Untrusted(ToolMissing):
-    """The server is there, and not who it should be: waiting mends no certificate."""
+    """The server's certificate is not the one we trust; trying again does not help."""
 
 
 def unreachable(place: Place, error: Exception) -> ToolMissing:
@@ -136,11 +136,11 @@ def unreachable(place: Place, error: Exception) -> ToolMissing:
 
 
 def _cause(error: Exception) -> str:
-    """What is at the bottom of an error that libraries have wrapped."""
+    """The innermost error of those that libraries have wrapped."""
     inner = (error.__cause__, error.__context__, *error.args)
     deeper = next((cause for cause in inner if isinstance(cause, Exception)), None)
     if deeper is not None:
         return _cause(deeper)
-    if isinstance(error, ssl.SSLEOFError):  # as the engine's own proxy does it for a server that is away
-        return "it hangs up at once"
+    if isinstance(error, ssl.SSLEOFError):  # how Docker's proxy behaves when the server is away
+        return "the server hangs up at once"
     return str(getattr(error, "strerror", "") or error)

@@ -1,4 +1,4 @@
-"""Taking away what a checkout has on a cluster: by label only, what uses a store before the store."""
+"""Removing what a checkout has on a cluster: by label only, and what uses a store before the store."""
 
 from __future__ import annotations
 

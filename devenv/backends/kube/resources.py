@@ -1,4 +1,4 @@
-"""Where objects live in the API, and those of ours found by label."""
+"""API paths of objects, and our own objects by label."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Resources:
         """Objects with all of our labels `devenv.dev/KEY=VALUE`; without a namespace, in every one."""
         selector = ",".join(f"{LABEL}{key}={value}" for key, value in labels.items())
         answer = self._client.get(self.path(kind, namespace), labelSelector=selector)
-        for item in answer["items"]:  # items of a list leave out what they are
+        for item in answer["items"]:  # items of a list have no apiVersion and kind
             yield {"apiVersion": kind[0], "kind": kind[1], **item}
 
 

@@ -78,7 +78,7 @@ class KubeSession:
         from concurrent.futures import ThreadPoolExecutor
 
         self._ground(say)
-        # Names resolve before anything that asks for them runs.
+        # Services first: their names resolve before any program asks for them.
         services = [item for name in units for item in self._objects[name] if item["kind"] == "Service"]
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(self._send, services))
@@ -135,7 +135,7 @@ class KubeSession:
 
     @staticmethod
     def _unchanged(pods: Sequence[pod_of.Pod], workload: Object) -> bool:
-        """Whether pods of this very template are there: applying it again would replace none of them."""
+        """Whether pods of this template are there already: applying it again would replace none of them."""
         return any(pod_of.fingerprint(pod) == _fingerprint(workload) for pod in pods)
 
     def _roll(self, workload: Object) -> str:
@@ -150,7 +150,7 @@ class KubeSession:
         return list(pods)
 
     def _unstick(self, unit: Unit) -> set[str]:
-        """Delete pods that wait to be started again: a new try should not have to wait as long."""
+        """Delete pods in a restart back-off, so that a new try starts at once."""
         if unit.one_shot:
             return set()
         crashed = {

@@ -1,7 +1,7 @@
-"""A registry for one push: it has what it is told it has, keeps what comes, and is gone afterwards.
+"""A registry for one push: it claims the given layers, keeps what is pushed, and is gone afterwards.
 
-Docker asks a registry layer by layer what is there already, and neither reads nor compresses that. Told
-what the node has, it hands over only what the node lacks.
+Docker asks a registry layer by layer what is there already, and neither reads nor compresses that. As the
+registry claims the layers of the node, Docker pushes only those that the node lacks.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Server(ThreadingHTTPServer):
     pushed: Pushed
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A push that breaks off says so itself."""
+        """Silent: a push that breaks off reports it itself."""
 
 
 @contextlib.contextmanager
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
+        """Silent."""
 
     def _answer(self, code: int, **headers: Any) -> None:
         self.send_response(code)
@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
             out.write(self.rfile.read(size))
 
     def _unknown(self) -> None:
-        """Nobody began that upload; what comes with it is left unread."""
+        """Answer 404 to an upload that was never started; its body is not read."""
         self.close_connection = True
         self._answer(404)
 

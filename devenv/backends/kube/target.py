@@ -37,7 +37,7 @@ def recall(folder: Path | None) -> Target | None:
 
 
 def remember(folder: Path, target: Target) -> None:
-    """Write it down for the commands that come without a manifest."""
+    """Write the target down for commands without a manifest."""
     write_whole(folder / FILE, json.dumps(asdict(target), indent=1) + "\n", mode=0o644)
 
 
@@ -45,7 +45,7 @@ def guard(place: Place, *, by_hand: bool) -> None:
     """Refuse a cluster that customers may depend on, unless it was named on the command line."""
     if place.looks_like_production and not by_hand:
         raise UsageError(
-            f'"{place.context}" looks like production, and nobody named it',
+            f'"{place.context}" looks like production, and was not named',
             where=", ".join(place.files),
             why="it is only the kubeconfig's current context",
             hint=f"if you mean it: --context {place.context}",

@@ -42,7 +42,7 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _type(channels: Channels) -> None:
-    """What is typed, or piped in, to the command; it is told where that ends."""
+    """Send stdin to the command, and its end."""
     with contextlib.suppress(StreamEnded, OSError):
         while data := os.read(0, 32 * 1024):
             channels.send(STDIN, data)

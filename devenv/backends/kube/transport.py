@@ -92,7 +92,7 @@ class Transport(Protocol):
 
 
 class Plain:
-    """For who looks."""
+    """urllib3 alone: for reading, with credentials that stand in the kubeconfig."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -135,7 +135,7 @@ class Plain:
 
 
 class Official:
-    """For who changes something, and for whoever signs in with a plugin."""
+    """Kubernetes' own client: for changes, and for signing in with a plugin."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -185,7 +185,7 @@ class Official:
         return self._place.tls
 
     def headers(self) -> dict[str, str]:
-        configuration = self._client.configuration  # asking it renews the token
+        configuration = self._client.configuration  # reading the key renews the token
         token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
 
@@ -204,7 +204,7 @@ class Official:
                 _request_timeout=(CONNECTING, quiet),
             )
         except ApiException as error:
-            if not error.status:  # nobody answered: the certificate was not the right one
+            if not error.status:  # no answer: the certificate is wrong
                 raise SSLError(error.reason) from error
             return urllib3.HTTPResponse(error.body, headers=error.headers, status=error.status)
         return response

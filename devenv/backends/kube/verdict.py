@@ -11,7 +11,7 @@ from devenv.backends.kube.pods import Pod
 from devenv.stack import labels
 from devenv.stack.model import Unit
 
-UNSCHEDULABLE = 10.0  # seconds no node takes a pod before it is a failure: others may be on their way out
+UNSCHEDULABLE = 10.0  # seconds a pod may be unschedulable before that is a failure: other pods may be ending
 UNBOUND = 120.0  # seconds a volume may take to be made: a disk in a cloud takes a minute by itself
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
@@ -130,7 +130,7 @@ def _waits(pod: Pod, container: Mapping[str, Any], waiting: Mapping[str, Any]) -
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A unit's pods in a word, as `status` shows it."""
+    """The state of a unit's pods, as `status` shows it."""
 
     state: str
     healthy: bool | None = None
@@ -139,7 +139,7 @@ class Summary:
 
 
 def condense(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
-    """What a workload and its pods amount to."""
+    """The state of a workload and its pods."""
     if workload["kind"] == "Job":
         return _job(workload, pods)
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
@@ -156,11 +156,11 @@ def condense(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
 
 
 def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
-    """What the pods of the workload's present template amount to."""
+    """The state of the pods of the workload's present template."""
     codes = [code for pod in pods if (code := _crashing(pod)) is not None]
     if codes:
         return Summary("exited", False, codes[0])
-    if any(map(pod_of.stuck, pods)):  # waits for its next try at a start it has not had
+    if any(map(pod_of.stuck, pods)):  # it has never started, and waits for its next try
         return Summary("created", False)
     all_ready = sum(map(pod_of.ready, pods)) >= workload["spec"].get("replicas", 1)
     probed = any("readinessProbe" in container for pod in pods for container in pod["spec"]["containers"])
@@ -168,7 +168,7 @@ def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
 
 
 def _crashing(pod: Pod) -> int | None:
-    """The exit code of a container that is started over and over; None where all is well."""
+    """The exit code of a container that keeps crashing; None where none does."""
     for container in pod_of.containers(pod):
         state = container.get("state", {})
         ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}

@@ -1,4 +1,4 @@
-"""Waiting until a unit is ready where it will be asked for, or saying why it is not."""
+"""Waiting until a unit is ready and reachable, or saying why it is not."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from devenv.stack.model import Stack, Unit
 PATIENCE = 60.0  # seconds an API server may be away
 STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its time
 SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
-ASKING = 2.0  # seconds between two questions why a store is not ready
+ASKING = 2.0  # seconds between two looks at why a store is not ready
 BARREN = 2.0  # seconds without a pod after which we ask why
-NOBODY = r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # what no waiting mends about a claim
+NOBODY = (
+    r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # a pending claim that waiting does not help
+)
 ROUTED = 1.0  # seconds a node may take to learn where a Service leads: kube-proxy writes rules once a second
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Everything that waiting for one unit takes. `objects` are the unit's own, the last one runs it."""
+    """Waits for one unit. `objects` are the unit's own, the last one runs it."""
 
     client: Client
     stack: Stack
@@ -48,7 +50,7 @@ class Waiting:
         began, running, started_pods = pods.clock(), 0.0, set[str]()
         last_check = began
         while not stop.is_set():
-            if pods.trouble is not None:  # what nobody can see is neither ready nor late
+            if pods.trouble is not None:  # while the API server is away, nothing is ready or late
                 if pods.away() > PATIENCE:
                     raise pods.trouble
                 pods.pause(1.0)
@@ -59,7 +61,7 @@ class Waiting:
             running_pods = {
                 pod_of.uid(pod) for pod in pods_now if pod_of.running(pod) and counts(pod, expected)
             }
-            if not running_pods <= started_pods:  # each replica has its time; an old pod has had it
+            if not running_pods <= started_pods:  # each replica has the full time; an old pod has had it
                 running, started_pods = now, started_pods | running_pods
             if unit.volumes and passed > UNSCHEDULABLE:
                 self._check_claims(pods_now, passed)
@@ -85,14 +87,16 @@ class Waiting:
         return self.unit.probe.within if self.unit.probe else 10.0
 
     def _until_routed(self, stop: Event) -> None:
-        """A pod is ready before every node knows; who is started by that very second is refused."""
+        """Give nodes time to route to a pod that is ready: a dependant that starts at once is refused."""
         service = next((item for item in self.objects if item["kind"] == "Service"), None)
         needed = any(need.unit == self.unit.name for other in self.stack.units for need in other.needs)
         if service is not None and needed and service["spec"].get("clusterIP") != "None":
             stop.wait(ROUTED)
 
     def _failed(self, verdict: Verdict) -> UnitFailed:
-        if self.unit.one_shot and self.objects:  # the retries are for those who apply the bundle by hand
+        if (
+            self.unit.one_shot and self.objects
+        ):  # no more retries: they are for bundles that are applied by hand
             path = Resources(self.client).of(self.objects[-1])
             self.client.patch(path, {"spec": {"suspend": True}})
         return UnitFailed(cards.card(self.client, self.unit, self.stack.namespace, verdict))

@@ -64,14 +64,14 @@ class Clock:
 @contextmanager
 def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, list[str]]]:
     """A server that gives these answers in turn, the last one for ever."""
-    left, asked = list(answers), []
+    left, requests = list(answers), []
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args: Any) -> None:
             pass
 
         def _answer(self) -> None:
-            asked.append(f"{self.command} {self.path}")
+            requests.append(f"{self.command} {self.path}")
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer = left.pop(0) if len(left) > 1 else left[0]
             if callable(answer):
@@ -92,7 +92,7 @@ def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, l
         thread.start()
         client = Client(place_of(f"http://127.0.0.1:{listening.server_port}"), clock=Clock())
         try:
-            yield client, asked
+            yield client, requests
         finally:
             client.close()
             listening.shutdown()
@@ -107,18 +107,18 @@ OK: Answer = (200, {}, {"ok": True})
 
 
 def test_a_conflict_is_tried_again_a_few_times() -> None:
-    with server(status(409, "changed"), status(409, "changed"), OK) as (client, asked):
+    with server(status(409, "changed"), status(409, "changed"), OK) as (client, requests):
         assert client.apply(f"{PODS}/web", {}) == {"ok": True}
-        assert len(asked) == 3
-    with server(status(409, "changed")) as (client, asked), pytest.raises(Refused):
+        assert len(requests) == 3
+    with server(status(409, "changed")) as (client, requests), pytest.raises(Refused):
         client.apply(f"{PODS}/web", {})
-    assert len(asked) == 6
+    assert len(requests) == 6
 
 
 def test_a_server_that_is_busy_says_when_to_come_back() -> None:
-    with server((429, {"Retry-After": "4"}, {}), OK) as (client, asked):
+    with server((429, {"Retry-After": "4"}, {}), OK) as (client, requests):
         assert client.get(PODS) == {"ok": True}
-        assert len(asked) == 2
+        assert len(requests) == 2
         assert client._clock.monotonic() == 4
 
 
@@ -144,25 +144,28 @@ def test_a_server_that_has_just_come_back_does_not_know_who_may_what_yet(code: i
     def hang_up(handler: Any) -> None:
         handler.connection.close()
 
-    with server(hang_up, status(code, "forbidden"), OK) as (client, asked):
+    with server(hang_up, status(code, "forbidden"), OK) as (client, requests):
         client.patience = 10
         assert client.get(PODS) == {"ok": True}
-        assert len(asked) == 3
-    with server(status(code, "forbidden"), OK) as (client, asked):
+        assert len(requests) == 3
+    with server(status(code, "forbidden"), OK) as (client, requests):
         client.patience = 10
         with pytest.raises(Refused):
             client.get(PODS)
-        assert len(asked) == 1
+        assert len(requests) == 1
 
 
 def test_whoever_only_looks_waits_as_long_as_is_asked_and_not_for_ever() -> None:
-    with server((503, {"Retry-After": "5"}, {}), OK) as (client, asked):
+    with server((503, {"Retry-After": "5"}, {}), OK) as (client, requests):
         assert client.get(PODS) == {"ok": True}
         assert client._clock.monotonic() == 5
-        assert len(asked) == 2
-    with server((429, {"Retry-After": "30"}, {}), OK) as (client, asked), pytest.raises(Refused, match="429"):
+        assert len(requests) == 2
+    with (
+        server((429, {"Retry-After": "30"}, {}), OK) as (client, requests),
+        pytest.raises(Refused, match="429"),
+    ):
         client.get(PODS)
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None:
@@ -183,7 +186,7 @@ def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None
         client = Client(place_of(f"https://127.0.0.1:{listening.getsockname()[1]}"), clock=Clock())
         with pytest.raises(ToolMissing) as raised:
             client.get(PODS)
-        assert raised.value.why == "it hangs up at once"
+        assert raised.value.why == "the server hangs up at once"
         assert len(tries) == 1
         client.patience = 0.5
         with pytest.raises(ToolMissing):
@@ -256,18 +259,18 @@ def listing(version: int, *names: str) -> Answer:
     return (
         200,
         {},
-        {"metadata": {"resourceVersion": str(version)}, "items": [pod(one, version) for one in names]},
+        {"metadata": {"resourceVersion": str(version)}, "items": [pod(name, version) for name in names]},
     )
 
 
-def events(*said: tuple[str, dict[str, Any]]) -> Callable[[Any], None]:
+def events(*changes: tuple[str, dict[str, Any]]) -> Callable[[Any], None]:
     """A watch that says this and then breaks off in the middle of a line."""
 
     def answer(handler: Any) -> None:
         handler.send_response(200)
         handler.end_headers()
-        for kind, one in said:
-            handler.wfile.write(json.dumps({"type": kind, "object": one}).encode() + b"\n")
+        for kind, item in changes:
+            handler.wfile.write(json.dumps({"type": kind, "object": item}).encode() + b"\n")
         handler.wfile.write(b'{"type": "ADD')
 
     return answer
@@ -275,11 +278,11 @@ def events(*said: tuple[str, dict[str, Any]]) -> Callable[[Any], None]:
 
 def names_after(pods: Pods, count: int) -> list[str]:
     for _ in range(200):
-        found = [one["metadata"]["name"] for one in pods.of("web")]
-        if len(found) == count:
-            return found
+        names = [item["metadata"]["name"] for item in pods.of("web")]
+        if len(names) == count:
+            return names
         pods.pause(0.05)
-    return found
+    return names
 
 
 def silent(handler: Any) -> None:
@@ -295,14 +298,14 @@ def test_a_watch_goes_on_after_the_connection_broke_where_it_was() -> None:
         events(("ADDED", pod("b", 2))),
         events(("DELETED", pod("a", 3)), ("ADDED", pod("c", 3))),
         silent,
-    ) as (client, asked):
+    ) as (client, requests):
         pods = Pods(client, "shop", "s")
         pods.start()
         assert names_after(pods, 2)
-        while len(asked) < 4:
+        while len(requests) < 4:
             pods.pause(0.05)
         assert sorted(names_after(pods, 2)) == ["b", "c"]
-        assert ["resourceVersion=1&" in asked[1], "resourceVersion=2&" in asked[2]] == [True, True]
+        assert ["resourceVersion=1&" in requests[1], "resourceVersion=2&" in requests[2]] == [True, True]
         pods.stop()
 
 
@@ -314,7 +317,7 @@ def test_what_is_too_old_to_be_followed_is_listed_again(gone: Any) -> None:
     with server(listing(1, "a"), gone, listing(5, "d"), silent) as (client, _):
         pods = Pods(client, "shop", "s")
         pods.start()
-        while [one["metadata"]["name"] for one in pods.of("web")] != ["d"]:
+        while [item["metadata"]["name"] for item in pods.of("web")] != ["d"]:
             pods.pause(0.05)
         assert pods.trouble is None
         pods.stop()
