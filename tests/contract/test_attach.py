@@ -45,11 +45,11 @@ class Running:
         self.session.wait(UNIT, Event())
 
     @property
-    def found(self) -> ObservedUnit:
+    def observed(self) -> ObservedUnit:
         return self.backend.observe(self.stack.checkout).units["web"]
 
     def attach(self, *argv: str) -> Stream:
-        return self.backend.attach(self.found, argv)
+        return self.backend.attach(self.observed, argv)
 
     def close(self) -> None:
         self.session.close()
@@ -60,16 +60,16 @@ class Running:
 @pytest.fixture(scope="module", params=RUNNING)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     root = tmp_path_factory.mktemp("attach")
-    with connected(request.param, root) as backend, closing(Running(backend, root)) as made:
-        yield made
+    with connected(request.param, root) as backend, closing(Running(backend, root)) as started:
+        yield started
 
 
 def read(stream: Stream, size: int) -> bytes:
     """So many bytes, or fewer when the stream ends."""
-    got = b""
-    while len(got) < size and (part := stream.receive()):
-        got += part
-    return got
+    received = b""
+    while len(received) < size and (part := stream.receive()):
+        received += part
+    return received
 
 
 def test_bytes_go_both_ways_and_none_is_changed(running: Running) -> None:
@@ -89,9 +89,9 @@ def test_a_megabyte_arrives_whole_in_both_directions(running: Running) -> None:
     with closing(running.attach("cat")) as stream:
         writer = threading.Thread(target=stream.send, args=(sent,))
         writer.start()
-        got = read(stream, MEGABYTE)
+        received = read(stream, MEGABYTE)
         writer.join()
-    assert hashlib.sha256(got).digest() == hashlib.sha256(sent).digest()
+    assert hashlib.sha256(received).digest() == hashlib.sha256(sent).digest()
 
 
 def test_an_answer_comes_before_the_next_line_is_written(running: Running) -> None:
@@ -134,7 +134,7 @@ def test_the_stream_ends_with_the_container_and_its_successor_takes_a_new_one(ru
     stream = running.attach("cat")
     stream.send(b"a")
     assert read(stream, 1) == b"a"
-    running.session.restart("web", running.found.id)
+    running.session.restart("web", running.observed.id)
     assert stream.receive() == b""
     began = time.monotonic()
     with pytest.raises(StreamEnded):

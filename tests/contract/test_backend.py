@@ -70,9 +70,9 @@ class Runtime:
             self.session.wait(self.stack.unit(name), Event())
 
     @property
-    def found(self) -> dict[str, tuple[str, int]]:
+    def states(self) -> dict[str, tuple[str, int]]:
         units = self.backend.observe(self.stack.checkout).units
-        return {name: (one.state, one.exit_code) for name, one in units.items()}
+        return {name: (unit.state, unit.exit_code) for name, unit in units.items()}
 
     def close(self) -> None:
         self.session.close()
@@ -93,15 +93,15 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
 
 def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime: Runtime) -> None:
     runtime.up("store", "web", "job")
-    seen = runtime.backend.observe(runtime.stack.checkout)
-    assert runtime.found == {"store": ("running", 0), "web": ("running", 0), "job": ("exited", 0)}
+    observed = runtime.backend.observe(runtime.stack.checkout)
+    assert runtime.states == {"store": ("running", 0), "web": ("running", 0), "job": ("exited", 0)}
     aspects = renderer(runtime.backend.renderer).aspects
-    assert {name: one.fingerprint for name, one in seen.units.items()} == {
+    assert {name: observed_unit.fingerprint for name, observed_unit in observed.units.items()} == {
         unit.name: fingerprint(unit, {}, own=aspects(runtime.stack, unit))
         for unit in runtime.stack.units
-        if unit.name in seen.units
+        if unit.name in observed.units
     }
-    assert seen.stack == runtime.stack.id
+    assert observed.stack == runtime.stack.id
     assert runtime.backend.observe("another-checkout").units == {}
 
 
@@ -118,7 +118,7 @@ def test_a_one_shot_that_fails_is_a_card_with_what_it_said(runtime: Runtime) -> 
     assert failed.value.card.unit == "broken"
     assert failed.value.card.what == "ended with exit 3"
     assert failed.value.card.said
-    assert runtime.found["broken"] == ("exited", 3)
+    assert runtime.states["broken"] == ("exited", 3)
 
 
 def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
@@ -136,8 +136,8 @@ def test_images_are_those_it_has(runtime: Runtime) -> None:
 
 def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
     runtime.up("store", "web")
-    found = list(runtime.backend.observe(runtime.stack.checkout).units.values())
-    batches = runtime.backend.logs(found, follow=False, tail=None, since=None, stop=Event())
+    units = list(runtime.backend.observe(runtime.stack.checkout).units.values())
+    batches = runtime.backend.logs(units, follow=False, tail=None, since=None, stop=Event())
     lines = [line for batch in batches for line in batch]
     assert {line.unit for line in lines if "hello" in line.text} == {"store", "web"}
 
@@ -147,7 +147,7 @@ def test_restarting_keeps_the_thing(runtime: Runtime) -> None:
     before = runtime.backend.observe(runtime.stack.checkout).units["web"].id
     runtime.session.restart("web", before)
     assert runtime.backend.observe(runtime.stack.checkout).units["web"].id == before
-    assert runtime.found["web"] == ("running", 0)
+    assert runtime.states["web"] == ("running", 0)
 
 
 def test_exec_returns_the_exit_code(runtime: Runtime) -> None:
@@ -162,7 +162,7 @@ def test_removing_keeps_data_until_it_is_asked_away(runtime: Runtime) -> None:
     removed = runtime.backend.remove(runtime.stack.checkout, volumes=False, say=quiet)
     assert removed.units == ("store", "web")
     assert len(removed.kept) == 1
-    assert runtime.found == {}
+    assert runtime.states == {}
     again = runtime.backend.remove(runtime.stack.checkout, volumes=True, say=quiet)
     assert (again.units, len(again.volumes), again.kept) == ((), 1, ())
 
@@ -170,14 +170,14 @@ def test_removing_keeps_data_until_it_is_asked_away(runtime: Runtime) -> None:
 def test_one_unit_can_be_removed_and_is_not_missed_twice(runtime: Runtime) -> None:
     runtime.up("store", "web")
     runtime.session.remove("web", "")
-    assert set(runtime.found) == {"store"}
+    assert set(runtime.states) == {"store"}
     runtime.session.remove("web", "")
 
 
 def test_what_has_an_id_is_removed_by_it(runtime: Runtime) -> None:
     runtime.up("store", "web")
     runtime.session.remove("web", runtime.backend.observe(runtime.stack.checkout).units["web"].id)
-    assert set(runtime.found) == {"store"}
+    assert set(runtime.states) == {"store"}
 
 
 @pytest.mark.parametrize("verb", ["apply", "wait", "restart", "remove", "forward"])
@@ -193,4 +193,4 @@ def test_no_verb_needs_another_one_to_have_been_called(runtime: Runtime, verb: s
             "forward": session.forward,
         }
         verbs[verb]()
-    assert ("web" in runtime.found) == (verb != "remove")
+    assert ("web" in runtime.states) == (verb != "remove")

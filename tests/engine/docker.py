@@ -68,13 +68,17 @@ def create(project: Mapping[str, Any], names: Sequence[str], *, anew: bool) -> N
         mine = {"com.docker.compose.project": project["name"], "com.docker.compose.service": name}
         wanted["Labels"] |= mine | {"com.docker.compose.config-hash": digest}
         filters = quote(json.dumps({"label": [f"{key}={value}" for key, value in mine.items()]}))
-        there = ask("GET", f"/containers/json?all=true&filters={filters}")
+        existing = ask("GET", f"/containers/json?all=true&filters={filters}")
         same = (
             []
             if anew
-            else [one for one in there if one["Labels"]["com.docker.compose.config-hash"] == digest]
+            else [
+                container
+                for container in existing
+                if container["Labels"]["com.docker.compose.config-hash"] == digest
+            ]
         )
-        for container in there:
+        for container in existing:
             if container not in same:
                 ask("DELETE", f"/containers/{container['Id']}")
         if not same:

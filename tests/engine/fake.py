@@ -162,7 +162,9 @@ class Engine:
 
     def event(self, container: Container, action: str, **attributes: str) -> None:
         recorded = next(
-            one for one in RECORDED["events"] if one["Action"].partition(":")[0] == action.partition(":")[0]
+            item
+            for item in RECORDED["events"]
+            if item["Action"].partition(":")[0] == action.partition(":")[0]
         )
         event = copy.deepcopy(recorded)
         moment = time.time_ns()
@@ -222,8 +224,8 @@ class Engine:
     def chosen(self, filters: Mapping[str, Any]) -> list[Container]:
         """Containers that the filters let through, the newest first."""
         wanted = _labels(filters)
-        rows = [one for one in self.containers.values() if wanted.items() <= one.labels.items()]
-        return sorted(rows, key=lambda one: one.made, reverse=True)
+        rows = [item for item in self.containers.values() if wanted.items() <= item.labels.items()]
+        return sorted(rows, key=lambda item: item.made, reverse=True)
 
 
 def _labels(filters: Mapping[str, Any]) -> dict[str, str]:
@@ -276,7 +278,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(RECORDED["version"])
             case "GET", "containers", "json":
                 with engine.changed:
-                    self._json([engine.listed(one) for one in engine.chosen(filters)])
+                    self._json([engine.listed(item) for item in engine.chosen(filters)])
             case "GET", "images", "json":
                 rows = [RECORDED["image"] | {"RepoTags": [name], "RepoDigests": []} for name in engine.images]
                 self._json(rows)
@@ -397,10 +399,10 @@ class Handler(BaseHTTPRequestHandler):
                 at += len(more)
             engine.held.wait()
             for event in more:
-                known = event["Actor"]["Attributes"].items()
+                attributes = event["Actor"]["Attributes"].items()
                 if (
                     event["timeNano"] >= since
-                    and labels.items() <= known
+                    and labels.items() <= attributes
                     and (not kinds or event["Action"] in kinds)
                 ):
                     self._send(json.dumps(event).encode() + b"\n")

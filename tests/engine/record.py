@@ -23,7 +23,7 @@ def main() -> None:
     api = APIClient(version="auto")
     name = f"devenv-record-{uuid.uuid4().hex[:6]}"
     began = time.time() - 1
-    made = api.create_container(
+    container = api.create_container(
         "busybox:1.37",
         ["sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done"],
         name=name,
@@ -39,15 +39,15 @@ def main() -> None:
     )["Id"]
     recorded: dict[str, Any] = {"version": api.version()}
     try:
-        recorded["created"] = inspected(api, made)
-        api.start(made)
-        while api.inspect_container(made)["State"]["Health"]["Status"] != "healthy":
+        recorded["created"] = inspected(api, container)
+        api.start(container)
+        while api.inspect_container(container)["State"]["Health"]["Status"] != "healthy":
             time.sleep(0.05)
-        recorded["running"] = inspected(api, made)
+        recorded["running"] = inspected(api, container)
         (recorded["listed"],) = api.containers(filters={"label": f"devenv.record={name}"})
-        api.restart(made, timeout=5)
-        api.stop(made, timeout=5)
-        recorded["exited"] = inspected(api, made)
+        api.restart(container, timeout=5)
+        api.stop(container, timeout=5)
+        recorded["exited"] = inspected(api, container)
         (recorded["listed exited"],) = api.containers(all=True, filters={"label": f"devenv.record={name}"})
         (recorded["volume"],) = api.volumes(filters={"name": name})["Volumes"]
         recorded["networks"] = [net for net in api.networks() if net["Name"] == "bridge"]
@@ -56,10 +56,10 @@ def main() -> None:
         )
         recorded["refusals"] = {
             "no container": refusal(lambda: api.inspect_container("no-such-container")),
-            "not running": refusal(lambda: api.exec_create(made, ["true"])),
+            "not running": refusal(lambda: api.exec_create(container, ["true"])),
         }
     finally:
-        api.remove_container(made, force=True)
+        api.remove_container(container, force=True)
         api.remove_volume(name)
     recorded["events"] = events(api, name, began)
     FILE.write_text(json.dumps(recorded, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -82,17 +82,17 @@ def refusal(ask: Any) -> list[Any]:
 
 
 def events(api: APIClient, name: str, since: float) -> list[Any]:
-    found: list[Any] = []
+    recorded: list[Any] = []
     stream = api.events(
         since=since,
         until=time.time() + 1,
         filters={"type": "container", "label": f"devenv.record={name}"},
         decode=True,
     )
-    reading = threading.Thread(target=lambda: found.extend(stream))
+    reading = threading.Thread(target=lambda: recorded.extend(stream))
     reading.start()
     reading.join(10)
-    return found
+    return recorded
 
 
 if __name__ == "__main__":

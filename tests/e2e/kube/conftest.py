@@ -48,14 +48,14 @@ class OnCluster(Checkout):
         """Resource versions of everything that could be written to."""
         kinds = "deployments,statefulsets,jobs,services,configmaps,secrets,pods,pvc"
         return {
-            f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"]
-            for one in self.get(kinds)["items"]
+            f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+            for item in self.get(kinds)["items"]
         }
 
     def pod(self, unit: str) -> str:
         """The name of the unit's one pod that is not on its way out."""
         pods = self.get("pods", "-l", f"devenv.dev/unit={unit}")["items"]
-        (name,) = [one["metadata"]["name"] for one in pods if "deletionTimestamp" not in one["metadata"]]
+        (name,) = [item["metadata"]["name"] for item in pods if "deletionTimestamp" not in item["metadata"]]
         return str(name)
 
     def clear(self) -> None:
@@ -87,9 +87,9 @@ def cluster(
     tmp_path: Path, engine: docker.DockerClient, environment: Mapping[str, str]
 ) -> Iterator[OnCluster]:
     """A checkout, cleared in the end."""
-    made = _checkout(tmp_path, engine, environment)
-    yield made
-    made.clear()
+    checkout = _checkout(tmp_path, engine, environment)
+    yield checkout
+    checkout.clear()
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     name = f"devenv-lab-{os.getpid()}"
     argv = ["bash", str(MACHINE), "kubeadm", "up", name, str(free_port())]
     try:
-        made = subprocess.run(argv, capture_output=True, text=True, timeout=240)
-        found = dict(re.findall(r"export (\w+)='(.+?)'", made.stdout))
-        if made.returncode or not found:
-            give_up(f"no cluster of our own: {made.stderr.strip()[-300:]}")
-        yield Lab(name, Path(found["KUBECONFIG"]), Path(found["PATH"]))
+        output = subprocess.run(argv, capture_output=True, text=True, timeout=240)
+        exports = dict(re.findall(r"export (\w+)='(.+?)'", output.stdout))
+        if output.returncode or not exports:
+            give_up(f"no cluster of our own: {output.stderr.strip()[-300:]}")
+        yield Lab(name, Path(exports["KUBECONFIG"]), Path(exports["PATH"]))
     except subprocess.TimeoutExpired:
         give_up("no cluster of our own: it has to be built first; see tests/machine/cluster.sh")
     finally:
@@ -149,7 +149,7 @@ def alone(
     """A checkout on the cluster that tests may break, which has to work again by the end of each."""
     eventually(lab.answers, "the API server", within=60)
     path = f"{lab.programs}{os.pathsep}{environment['PATH']}"
-    made = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig), "PATH": path})
-    yield made
+    checkout = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig), "PATH": path})
+    yield checkout
     eventually(lab.answers, "the API server", within=60)
-    made.clear()
+    checkout.clear()

@@ -28,8 +28,8 @@ STORE = """
 
 
 def answer(port: int, timeout: float = 10) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/name", timeout=timeout) as said:
-        return str(said.read().decode().strip())
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/name", timeout=timeout) as response:
+        return str(response.read().decode().strip())
 
 
 def web(port: int) -> str:

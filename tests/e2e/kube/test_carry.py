@@ -118,7 +118,7 @@ SECOND = {
 }
 
 
-def told(cluster: OnCluster, scripts: dict[str, str]) -> dict[str, str]:
+def replies(cluster: OnCluster, scripts: dict[str, str]) -> dict[str, str]:
     """What a script in each store prints."""
     return {
         unit: cluster.devenv("exec", unit, "sh", "-ec", script).stdout for unit, script in scripts.items()
@@ -130,19 +130,19 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
 ) -> None:
     cluster.manifest(MANIFEST)
     cluster.devenv("up", "-d", "-b", "compose", "--remap-ports", within=200)
-    told(cluster, FIRST)
-    held = told(cluster, SHOWN)
+    replies(cluster, FIRST)
+    before = replies(cluster, SHOWN)
 
     over = cluster.on("up", "-d", "--with-data", within=400)
     assert "api has no way to hand over what it keeps: that stays on compose" in over.stderr
     assert over.stderr.count("carried from compose") == len(FIRST)
-    assert told(cluster, SHOWN) == held
+    assert replies(cluster, SHOWN) == before
 
-    told(cluster, SECOND)
-    changed = told(cluster, SHOWN)
-    assert all(changed[unit] != held[unit] for unit in FIRST)
+    replies(cluster, SECOND)
+    changed = replies(cluster, SHOWN)
+    assert all(changed[unit] != before[unit] for unit in FIRST)
     cluster.devenv("up", "-d", "-b", "compose", "--with-data", within=200)
-    assert told(cluster, SHOWN) == changed
+    assert replies(cluster, SHOWN) == changed
 
     with closing(load("compose", Site(cluster.root))) as backend:
         for unit in carry.stores(stack(f"name: any\n{MANIFEST}")):

@@ -46,9 +46,9 @@ class Shelf:
         """Tell the node where it is, and wait until it answers."""
         self.container.reload()
         (network,) = self.container.attrs["NetworkSettings"]["Networks"].values()
-        said = f'[host."http://{network["IPAddress"]}:5000"]\n'
+        hosts = f'[host."http://{network["IPAddress"]}:5000"]\n'
         folder = f"/etc/containerd/certs.d/{self.host}"
-        self.lab.node("sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml", says=said)
+        self.lab.node("sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml", says=hosts)
         eventually(self.answers, "the registry")
 
     def answers(self) -> bool:
@@ -59,8 +59,8 @@ class Shelf:
         return True
 
     def tags(self, image: str) -> list[str]:
-        with urllib.request.urlopen(f"http://{self.host}/v2/team/{image}/tags/list", timeout=10) as said:
-            return list(json.load(said)["tags"])
+        with urllib.request.urlopen(f"http://{self.host}/v2/team/{image}/tags/list", timeout=10) as response:
+            return list(json.load(response)["tags"])
 
     def taken(self) -> int:
         """How much has been written to it."""
@@ -100,7 +100,7 @@ def runs(cluster: OnCluster) -> str:
     return str(cluster.get("pod", cluster.pod("web"))["spec"]["containers"][0]["image"])
 
 
-def told(failed: Ended) -> Mapping[str, str]:
+def fields(failed: Ended) -> Mapping[str, str]:
     """The parts of an error."""
     lines = (line.split(maxsplit=1) for line in failed.stderr.splitlines())
     return {line[0]: line[1].strip() for line in lines if len(line) == 2}
@@ -144,11 +144,11 @@ def test_a_registry_that_both_sides_reach(alone: OnCluster, lab: Lab, port: int)
 
         shelf.container.stop(timeout=1)
         alone.sources("web", page="three")
-        said = told(alone.on("up", "-d", exits=1))
-        assert said["error"].startswith(f"{shelf.host}/team/{image}:")
-        assert said["where"] == f"registry: {shelf.host}/team   in devenv.yaml"
-        assert "connection refused" in said["why"]
-        assert said["try"] == f"devenv up   once {shelf.host} takes it"
+        error = fields(alone.on("up", "-d", exits=1))
+        assert error["error"].startswith(f"{shelf.host}/team/{image}:")
+        assert error["where"] == f"registry: {shelf.host}/team   in devenv.yaml"
+        assert "connection refused" in error["why"]
+        assert error["try"] == f"devenv up   once {shelf.host} takes it"
 
 
 def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) -> None:
@@ -157,8 +157,8 @@ def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) ->
     keeper = {"htpasswd": {"realm": "team", "path": "/etc/registry/keepers"}}
     with serving(alone, lab, port, auth=keeper) as shelf:
         alone.manifest(shelf.stack)
-        said = told(alone.on("up", "-d", exits=1))
-        assert said["try"] == f"docker login {shelf.host}"
+        error = fields(alone.on("up", "-d", exits=1))
+        assert error["try"] == f"docker login {shelf.host}"
 
         alone.host("docker", "login", shelf.host, "-u", "team", "-p", WORD)
         failed = alone.on("up", "-d", exits=1).stderr
@@ -183,14 +183,14 @@ def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -
 
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "docker").symlink_to(alone.host("sh", "-c", "command -v docker").strip())
-    failed = told(alone.on("up", "-d", exits=1, env={"PATH": str(tmp_path / "bin")}))
+    failed = fields(alone.on("up", "-d", exits=1, env={"PATH": str(tmp_path / "bin")}))
     assert failed["error"] == "the kind command is missing"
     assert failed["where"] == f"context kind-{lab.name}"
     assert failed["try"] == "install kind, or put it on PATH"
 
-    for said in ("one", "two"):
-        alone.sources("web", page=said)
+    for word in ("one", "two"):
+        alone.sources("web", page=word)
         alone.on("up", "-d", "--context", f"kind-{lab.name}")
-        assert page(alone) == said
+        assert page(alone) == word
         assert f"docker.io/library/{runs(alone)}" in in_node(lab, alone.name)
     assert "nothing to do" in alone.on("up", "-d").stderr

@@ -44,8 +44,8 @@ def slow(port: int, seconds: float) -> str:
 
 
 def has_pod(cluster: OnCluster, phase: str = "Running") -> bool:
-    said = cluster.kubectl("get", "pods", "-o", "jsonpath={.items[*].status.phase}")
-    return phase in said
+    phases = cluster.kubectl("get", "pods", "-o", "jsonpath={.items[*].status.phase}")
+    return phase in phases
 
 
 # -- the API server
@@ -127,12 +127,12 @@ def test_volumes_that_nobody_provides(cluster: OnCluster) -> None:
 
 def test_a_namespace_that_a_finalizer_holds(cluster: OnCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.host("kubectl", "create", "namespace", cluster.namespace)
-    held = {
+    config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "held", "finalizers": ["example.com/hold"]},
     }
-    cluster.kubectl("create", "-f", str(cluster.write("held.json", json.dumps(held))))
+    cluster.kubectl("create", "-f", str(cluster.write("held.json", json.dumps(config_map))))
     cluster.host("kubectl", "delete", "namespace", cluster.namespace, "--wait=false")
     cluster.manifest(SLEEPER)
     going = cluster.begin("up", "-b", "kube", "-d")
@@ -164,7 +164,7 @@ def certificate(lab: Lab, name: x509.Name, ends: datetime.datetime) -> tuple[byt
         lab.node("cat", "/etc/kubernetes/pki/ca.key").encode(), None
     )
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(authority.subject)
@@ -177,24 +177,24 @@ def certificate(lab: Lab, name: x509.Name, ends: datetime.datetime) -> tuple[byt
     )
     pem = serialization.Encoding.PEM
     form, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    return made.public_bytes(pem), key.private_bytes(pem, form, none)
+    return signed.public_bytes(pem), key.private_bytes(pem, form, none)
 
 
 LONG_AGO = datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC)
 
 
 def test_a_client_certificate_that_expired(alone: OnCluster, lab: Lab) -> None:
-    who = x509.Name(
+    user = x509.Name(
         [
             x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "system:masters"),
             x509.NameAttribute(x509.NameOID.COMMON_NAME, "late"),
         ]
     )
-    made, key = certificate(lab, who, LONG_AGO)
-    said = json.loads(alone.host("kubectl", "config", "view", "--raw", "-o", "json"))
-    encoded = [base64.b64encode(part).decode() for part in (made, key)]
-    said["users"][0]["user"] = {"client-certificate-data": encoded[0], "client-key-data": encoded[1]}
-    environment = {"KUBECONFIG": str(alone.write("late.json", json.dumps(said)))}
+    signed, key = certificate(lab, user, LONG_AGO)
+    kubeconfig = json.loads(alone.host("kubectl", "config", "view", "--raw", "-o", "json"))
+    encoded = [base64.b64encode(part).decode() for part in (signed, key)]
+    kubeconfig["users"][0]["user"] = {"client-certificate-data": encoded[0], "client-key-data": encoded[1]}
+    environment = {"KUBECONFIG": str(alone.write("late.json", json.dumps(kubeconfig)))}
     alone.manifest(SLEEPER)
     for command in (["up", "-b", "kube", "-d"], ["status", "-b", "kube"]):
         failed = alone.devenv(*command, exits=3, env=environment)
@@ -203,13 +203,13 @@ def test_a_client_certificate_that_expired(alone: OnCluster, lab: Lab) -> None:
 
 
 @contextmanager
-def served(lab: Lab, made: bytes, key: bytes) -> Iterator[None]:
+def served(lab: Lab, signed: bytes, key: bytes) -> Iterator[None]:
     """The API server shows this certificate; it looks at its files itself."""
     folder = "/etc/kubernetes/pki"
     lab.node("sh", "-c", f"cd {folder} && cp apiserver.crt was.crt && cp apiserver.key was.key")
     try:
         lab.node("tee", f"{folder}/apiserver.key", says=key.decode())
-        lab.node("tee", f"{folder}/apiserver.crt", says=made.decode())
+        lab.node("tee", f"{folder}/apiserver.crt", says=signed.decode())
         yield
     finally:
         lab.node("sh", "-c", f"cd {folder} && mv was.key apiserver.key && mv was.crt apiserver.crt")
@@ -289,7 +289,7 @@ def test_two_terminals(cluster: OnCluster, port: int) -> None:
     second.wait_for("waiting for devenv up")
     third.wait_for("waiting for devenv up")
     ended = [going.end(within=60) for going in (first, second, third)]
-    assert [one.code for one in ended] == [0, 0, 0], [one.output for one in ended]
+    assert [result.code for result in ended] == [0, 0, 0], [result.output for result in ended]
     assert "ready in" in ended[0].stderr
     cluster.on("down")
     assert cluster.get("all")["items"] == []
@@ -325,21 +325,21 @@ def test_logs_show_no_secret(cluster: OnCluster) -> None:
             files: {/etc/token: {secret: TOKEN}}
             grace: 1s
     """)
-    said = [cluster.on("up", "-d")]
+    outputs = [cluster.on("up", "-d")]
     cluster.environment = {name: value for name, value in cluster.environment.items() if name != "SHELL_ONLY"}
     (cluster.root / ".env").unlink()  # what runs still prints what it was given
-    said.append(eventually(lambda: _told(cluster), "a line"))
+    outputs.append(eventually(lambda: _first_line(cluster), "a line"))
     following = cluster.begin("logs", "-f")
     following.wait_for("starting with ****** and ******")
-    said.append(following.interrupt())
+    outputs.append(following.interrupt())
     cluster.write("devenv.yaml", "broken: [")
-    said.append(cluster.devenv("logs"))
-    for one in said:
-        assert OURS not in one.output
-        assert FROM_SHELL not in one.output
+    outputs.append(cluster.devenv("logs"))
+    for output in outputs:
+        assert OURS not in output.output
+        assert FROM_SHELL not in output.output
 
 
-def _told(cluster: OnCluster) -> Any:
+def _first_line(cluster: OnCluster) -> Any:
     ended = cluster.devenv("logs")
     return ended if "starting with ****** and ******" in ended.stdout else None
 

@@ -73,10 +73,10 @@ def test_a_first_volume_and_no_volume_any_more(cluster: OnCluster) -> None:
     for manifest, kind in ((without, "deployments"), (STORE, "statefulsets"), (without, "deployments")):
         cluster.manifest(manifest)
         cluster.on("up", "-d")
-        kept = {one["metadata"]["name"] for one in cluster.get(kind)["items"]}
+        names = {item["metadata"]["name"] for item in cluster.get(kind)["items"]}
         others = cluster.get({"deployments": "statefulsets"}.get(kind, "deployments"))["items"]
-        assert "keeper" in kept
-        assert "keeper" not in {one["metadata"]["name"] for one in others}
+        assert "keeper" in names
+        assert "keeper" not in {item["metadata"]["name"] for item in others}
         assert cluster.devenv("plan").stdout == ""
     cluster.manifest(STORE)
     cluster.on("up", "-d")
@@ -114,8 +114,8 @@ def test_many_connections_at_once_and_large_answers_arrive_whole(cluster: OnClus
     sizes: list[int] = []
 
     def fetch() -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/name", timeout=60) as said:
-            sizes.append(len(said.read()))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/name", timeout=60) as response:
+            sizes.append(len(response.read()))
 
     threads = [threading.Thread(target=fetch) for _ in range(20)]
     for thread in threads:
@@ -156,7 +156,7 @@ def test_run_gives_a_command_of_its_own_and_leaves_nothing(cluster: OnCluster) -
     cluster.on("up", "-d")
     assert "hello" in cluster.devenv("run", "seed", "--", "echo", "hello").stdout
     cluster.devenv("run", "seed", "--", "sh", "-c", "exit 4", exits=4)
-    pods = [one["metadata"]["name"] for one in cluster.get("pods")["items"]]
+    pods = [item["metadata"]["name"] for item in cluster.get("pods")["items"]]
     assert [name for name in pods if "-run-" in name] == []
 
 
@@ -174,9 +174,9 @@ def test_two_checkouts_of_one_stack_keep_apart(cluster: OnCluster, tmp_path: Pat
     cluster.on("up", "-d")
     other = OnCluster(tmp_path / "other", cluster.name, cluster.engine, cluster.environment)
     other.manifest(STORE)
-    said = other.on("up", "-d").stderr
+    stderr = other.on("up", "-d").stderr
     own = f"{cluster.name}-{other.checkout[:6]}"
-    assert f"another checkout has the namespace {cluster.name}: this one is in {own}" in said
+    assert f"another checkout has the namespace {cluster.name}: this one is in {own}" in stderr
     assert cluster.devenv("plan").stdout == other.devenv("plan").stdout == ""
     other.devenv("down", "--volumes", "-y")
     assert len(cluster.get("pods")["items"]) == 3

@@ -23,10 +23,10 @@ STACK = """
 def minikube(cluster: OnCluster) -> OnCluster:
     """A checkout, where there is a Minikube to run it on."""
     try:
-        said = json.loads(cluster.host("minikube", "profile", "list", "-o", "json"))
+        profiles = json.loads(cluster.host("minikube", "profile", "list", "-o", "json"))
     except (AssertionError, OSError):
         pytest.skip("no minikube")
-    if not said["valid"]:
+    if not profiles["valid"]:
         pytest.skip("no Minikube profile; see tests/machine/cluster.sh")
     own = cluster.write("kubeconfig.own", cluster.host("kubectl", "config", "view", "--raw", "--flatten"))
     cluster.environment = {**cluster.environment, "KUBECONFIG": str(own)}  # Minikube writes to it
@@ -52,14 +52,14 @@ def test_a_profile_of_its_own_is_made_used_stopped_and_started_again(minikube: O
         assert "nothing of this checkout is running" in minikube.devenv("status").stderr
         again = minikube.devenv("up", "-d", within=240)
         assert f"starting the Minikube profile {minikube.name}" in again.stderr
-        (seed, web) = sorted(minikube.devenv("status", "--json").json["units"], key=lambda one: one["name"])
+        (seed, web) = sorted(minikube.devenv("status", "--json").json["units"], key=lambda row: row["name"])
         assert (seed["state"], web["state"]) == ("done", "running")
         assert current(minikube) == before
 
         assert f"the Minikube profile {minikube.name} keeps running" in minikube.devenv("down").stderr
         minikube.devenv("down", "--stop")
         profiles = json.loads(minikube.host("minikube", "profile", "list", "-o", "json"))["valid"]
-        assert {one["Name"]: one["Status"] for one in profiles}[minikube.name] == "Stopped"
+        assert {row["Name"]: row["Status"] for row in profiles}[minikube.name] == "Stopped"
         minikube.devenv("down", "--stop", exits=2)
     finally:
         minikube.host("minikube", "delete", "-p", minikube.name)

@@ -145,10 +145,10 @@ def limited(cluster: OnCluster, *, role: str) -> dict[str, str]:
     account = f"--serviceaccount={cluster.namespace}:eve"
     cluster.kubectl("create", "rolebinding", "eve", f"--clusterrole={role}", account)
     token = cluster.kubectl("create", "token", "eve").strip()
-    said = json.loads(cluster.host("kubectl", "config", "view", "--raw", "--minify", "-o", "json"))
-    said["users"][0]["user"] = {"token": token}
-    said["contexts"][0]["context"]["namespace"] = cluster.namespace
-    return {"KUBECONFIG": str(cluster.write("eve.json", json.dumps(said)))}
+    kubeconfig = json.loads(cluster.host("kubectl", "config", "view", "--raw", "--minify", "-o", "json"))
+    kubeconfig["users"][0]["user"] = {"token": token}
+    kubeconfig["contexts"][0]["context"]["namespace"] = cluster.namespace
+    return {"KUBECONFIG": str(cluster.write("eve.json", json.dumps(kubeconfig)))}
 
 
 def test_rights_in_one_namespace_are_enough(cluster: OnCluster, port: int) -> None:
@@ -173,9 +173,9 @@ def test_a_right_that_is_missing_is_named(cluster: OnCluster) -> None:
 def test_credentials_that_are_none(cluster: OnCluster) -> None:
     environment = limited(cluster, role="view")
     file = Path(environment["KUBECONFIG"])
-    said = json.loads(file.read_text())
-    said["users"][0]["user"] = {"token": "expired"}
-    file.write_text(json.dumps(said))
+    kubeconfig = json.loads(file.read_text())
+    kubeconfig["users"][0]["user"] = {"token": "expired"}
+    file.write_text(json.dumps(kubeconfig))
     cluster.manifest(STORE)
     failed = cluster.on("up", "-d", exits=3, env=environment)
     assert "the cluster does not accept our credentials" in failed.stderr

@@ -39,12 +39,12 @@ def shop(cluster: OnCluster) -> OnCluster:
 
 
 def gateway(shop: OnCluster) -> int:
-    units = {one["name"]: one for one in shop.devenv("status", "--json").json["units"]}
+    units = {row["name"]: row for row in shop.devenv("status", "--json").json["units"]}
     return int(units["kong"]["ports"]["proxy"])
 
 
 def orders(port: int) -> list[tuple[str, str]]:
-    return [(one["sku"], one["state"]) for one in ask(port)]
+    return [(row["sku"], row["state"]) for row in ask(port)]
 
 
 def test_an_order_goes_through_on_minikube_and_on_any_cluster(shop: OnCluster) -> None:

@@ -62,9 +62,9 @@ def stack(text: str, **world: Any) -> Stack:
         outline(manifest, catalogue).claims, taken={}, current={}, checkout="c0ffee123456", remap=False
     )
     builds = {
-        (one.build.context, one.build.dockerfile): "d1"
-        for one in (*manifest.services.values(), *manifest.jobs.values())
-        if one.build
+        (workload.build.context, workload.build.dockerfile): "d1"
+        for workload in (*manifest.services.values(), *manifest.jobs.values())
+        if workload.build
     }
     world = {"builds": builds, **world}
     return resolve(manifest, catalogue, World("c0ffee123456", ports, **world))
@@ -73,11 +73,11 @@ def stack(text: str, **world: Any) -> Stack:
 def source(of: Stack, *, files: dict[str, bytes] | None = None, **more: Any) -> Source:
     """What rendering needs; every secret is `s3cret`."""
     secrets = {name: f"s3cret {name}" for name in of.secrets | of.generated}
-    found = {file.source: b"[section]\n" for unit in of.units for file in unit.files if file.source}
+    contents = {file.source: b"[section]\n" for unit in of.units for file in unit.files if file.source}
     return Source(
         fingerprints={unit.name: fingerprint(unit, secrets) for unit in of.units},
         secrets=secrets,
-        files=found | (files or {}),
+        files=contents | (files or {}),
         overrides=more.pop("overrides", overrides()),
         **more,
     )
@@ -92,5 +92,7 @@ def overrides() -> dict[str, Any]:
 def objects(of: Stack, **more: Any) -> dict[tuple[str, str], Object]:
     """Every object of the rendered bundle by kind and name."""
     bundle = render(of, source(of, **more))
-    documents = [one for text in bundle.files.values() for one in yaml.safe_load_all(text) if one]
-    return {(one["kind"], one["metadata"]["name"]): one for one in documents}
+    documents = [
+        document for text in bundle.files.values() for document in yaml.safe_load_all(text) if document
+    ]
+    return {(document["kind"], document["metadata"]["name"]): document for document in documents}

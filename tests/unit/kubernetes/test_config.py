@@ -42,19 +42,19 @@ def environment(*files: Path) -> dict[str, str]:
 
 
 def test_of_several_files_the_first_to_say_something_wins(tmp_path: Path) -> None:
-    one = write(tmp_path / "one", "a", "b")
-    two = write(tmp_path / "two", "b", "c", current="c")
+    first = write(tmp_path / "one", "a", "b")
+    second = write(tmp_path / "two", "b", "c", current="c")
     missing = tmp_path / "missing"
-    found = find(environment=environment(missing, one, two))
-    assert (found.context, found.server, found.namespace) == ("c", "https://two.example:6443", "own")
-    assert find("b", environment=environment(one, two)).server == "https://one.example:6443"
+    place = find(environment=environment(missing, first, second))
+    assert (place.context, place.server, place.namespace) == ("c", "https://two.example:6443", "own")
+    assert find("b", environment=environment(first, second)).server == "https://one.example:6443"
 
 
 def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
-    found = find("a", environment=environment(write(tmp_path / "one", "a")))
-    assert found.cluster["certificate-authority"] == str(tmp_path / "ca.crt")
+    place = find("a", environment=environment(write(tmp_path / "one", "a")))
+    assert place.cluster["certificate-authority"] == str(tmp_path / "ca.crt")
     with pytest.raises(UsageError, match=r'the certificates of the context "a" cannot be read'):
-        _ = found.tls
+        _ = place.tls
 
 
 def test_a_context_that_is_not_there(tmp_path: Path) -> None:
@@ -106,8 +106,12 @@ def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> Non
 
     def gives(token: str) -> None:
         status = {"token": token, "expirationTimestamp": "2020-01-01T00:00:00Z"}
-        said = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
-        plugin.write_text(f"#!/bin/sh\necho '{json.dumps(said)}'\n")
+        credential = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": status,
+        }
+        plugin.write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
 
     gives("xyz")
     plugin.chmod(0o755)
@@ -132,8 +136,8 @@ def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> Non
 def test_when_a_client_certificate_ends(tmp_path: Path, year: int, expired: str) -> None:
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     ends = datetime(year, 2, 29, 12, tzinfo=UTC)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - timedelta(days=9999), ends)
-    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - timedelta(days=9999), ends)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     (tmp_path / "me.crt").write_bytes(b"Bag Attributes\n" + pem + pem)
     for user in ({"client-certificate": "me.crt"}, {"client-certificate-data": b64encode(pem).decode()}):
         assert find("a", environment=environment(write(tmp_path / "one", "a", user=user))).expired == expired
@@ -164,11 +168,11 @@ def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -
 
 
 def test_the_current_context_is_put_back_where_it_stood(tmp_path: Path) -> None:
-    one, two = write(tmp_path / "one", "a", current=""), write(tmp_path / "two", "b", "c", current="c")
-    one.write_text(one.read_text().replace("current-context: ''\n", ""))
-    before = one.read_text()
-    assert current(environment(one, two)) == "c"
-    keep_current("b", environment(one, two))
-    assert current(environment(one, two)) == "b"
-    assert one.read_text() == before
-    assert find(environment=environment(one, two)).context == "b"
+    first, second = write(tmp_path / "one", "a", current=""), write(tmp_path / "two", "b", "c", current="c")
+    first.write_text(first.read_text().replace("current-context: ''\n", ""))
+    before = first.read_text()
+    assert current(environment(first, second)) == "c"
+    keep_current("b", environment(first, second))
+    assert current(environment(first, second)) == "b"
+    assert first.read_text() == before
+    assert find(environment=environment(first, second)).context == "b"

@@ -44,21 +44,21 @@ def test_the_way_that_fits(place: Any, text: str, expected: type) -> None:
 
 
 def test_what_was_not_built_is_the_clusters_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(delivery, "_in_registry", lambda names: asked.extend(names) or frozenset())
-    made = stack(NAMED)
-    wanted = {unit.image for unit in made.units}
-    assert delivery.choose(client("own"), made).has(wanted) == {"valkey/valkey:9"}
-    assert asked == [f"ghcr.io/you/{made.unit('web').image}"]
+    requests: list[str] = []
+    monkeypatch.setattr(delivery, "_in_registry", lambda names: requests.extend(names) or frozenset())
+    shop = stack(NAMED)
+    images = {unit.image for unit in shop.units}
+    assert delivery.choose(client("own"), shop).has(images) == {"valkey/valkey:9"}
+    assert requests == [f"ghcr.io/you/{shop.unit('web').image}"]
     monkeypatch.setattr(delivery, "_in_registry", frozenset)
-    assert delivery.choose(client("own"), made).has(wanted) == wanted
+    assert delivery.choose(client("own"), shop).has(images) == images
 
 
 def test_nothing_brings_what_was_built_to_a_cluster_elsewhere() -> None:
-    made = stack(STACK)
+    shop = stack(STACK)
     with pytest.raises(DevenvError, match="only on this machine") as raised:
-        delivery.choose(client("far", "https://10.1.2.3:6443"), made).bring(
-            made.unit("web").image, lambda line: None
+        delivery.choose(client("far", "https://10.1.2.3:6443"), shop).bring(
+            shop.unit("web").image, lambda line: None
         )
     assert raised.value.hint.startswith("registry: ")
 
@@ -67,16 +67,18 @@ def test_nothing_brings_what_was_built_to_a_cluster_elsewhere() -> None:
 @pytest.mark.parametrize("there_before", [True, False])
 def test_a_name_that_an_image_had_before_it_was_pushed_stays(there_before: bool) -> None:
     with listening({}) as (registry, pushed):
-        made = stack(f"{STACK}registry: {registry}/you\n")
-        image = made.unit("web").image
+        shop = stack(f"{STACK}registry: {registry}/you\n")
+        image = shop.unit("web").image
         target = f"{registry}/you/{image}"
         for name in (image, target) if there_before else (image,):
             subprocess.run(["docker", "tag", "busybox:1.37", name], check=True)
         try:
-            delivery.Registry(client("far"), made).bring(image, lambda line: None)
+            delivery.Registry(client("far"), shop).bring(image, lambda line: None)
 
-            asked = subprocess.run(["docker", "image", "inspect", target], capture_output=True, check=False)
-            assert (asked.returncode == 0) is there_before
+            inspection = subprocess.run(
+                ["docker", "image", "inspect", target], capture_output=True, check=False
+            )
+            assert (inspection.returncode == 0) is there_before
             assert pushed.manifests
         finally:
             subprocess.run(["docker", "rmi", image, target], capture_output=True, check=False)

@@ -36,29 +36,29 @@ def observed(
         "statefulsets": [{"metadata": metadata, "spec": {"template": {"spec": {"containers": containers}}}}],
         "events": [{"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}"}],
     }
-    pods_asked: list[str] = []
+    paths: list[str] = []
 
     def get(path: str, **query: str) -> dict[str, Any]:
-        pods_asked.append(path.rpartition("/")[2])
-        return {"items": table.get(pods_asked[-1], []), "status": {"phase": "Active"}}
+        paths.append(path.rpartition("/")[2])
+        return {"items": table.get(paths[-1], []), "status": {"phase": "Active"}}
 
     client = Client(Place("lab", {}, {}))
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "find", lambda path: {"status": {"phase": "Active"}})
-    return look.observe(client, "c", "shop", frozenset()).units["db"], pods_asked
+    return look.observe(client, "c", "shop", frozenset()).units["db"], paths
 
 
 def test_half_made_data_is_known_from_what_the_check_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = observed(monkeypatch, "the first start did not finish: the data is half made")
-    assert (found.half_made, found.detail) == (True, "the first start did not finish")
+    store, _ = observed(monkeypatch, "the first start did not finish: the data is half made")
+    assert (store.half_made, store.detail) == (True, "the first start did not finish")
 
 
 def test_a_store_that_is_not_ready_for_another_reason_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = observed(monkeypatch, "connection refused")
-    assert not found.half_made
+    store, _ = observed(monkeypatch, "connection refused")
+    assert not store.half_made
 
 
 def test_nothing_more_is_asked_of_a_store_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, asked = observed(monkeypatch, "the first start did not finish: long ago", ready=True)
-    assert not found.half_made
-    assert "events" not in asked
+    store, paths = observed(monkeypatch, "the first start did not finish: long ago", ready=True)
+    assert not store.half_made
+    assert "events" not in paths

@@ -39,8 +39,8 @@ def recorded(name: str) -> Any:
     ],
 )
 def test_status(name: str, expected: Status) -> None:
-    said = recorded(name)
-    assert parse_status(said["exit"], said["stdout"]) == expected
+    record = recorded(name)
+    assert parse_status(record["exit"], record["stdout"]) == expected
     assert expected.running is (name == "status-running")
 
 
@@ -51,14 +51,14 @@ def test_status_that_is_none() -> None:
 
 def test_starting_says_its_steps() -> None:
     steps = [
-        said["message"] for kind, said in parse_events(recorded("start-new")["stdout"]) if kind == "step"
+        event["message"] for kind, event in parse_events(recorded("start-new")["stdout"]) if kind == "step"
     ]
     assert "Booting up control plane ..." in steps
 
 
 def test_a_start_that_fails_says_why_and_not_all_that_minikube_calls_an_error() -> None:
-    said = recorded("start-other-driver")
-    error = start_failed("shop", said["exit"], list(parse_events(said["stdout"])))
+    record = recorded("start-other-driver")
+    error = start_failed("shop", record["exit"], list(parse_events(record["stdout"])))
     assert error.what == "Minikube could not start the profile shop (exit 81)"
     assert error.why.startswith('The existing "shop" cluster was created using the "docker" driver')
     assert error.hint.startswith("Delete the existing 'shop' cluster")

@@ -43,13 +43,13 @@ def test_addresses_follow_it() -> None:
 
 
 def test_one_that_does_not_go_away_names_who_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {
+    messages = {
         "NamespaceContentRemaining": "Some resources are remaining: configmaps. has 1 resource instances, "
         "widgets.example.com has 2 resource instances",
         "NamespaceFinalizersRemaining": "Some content in the namespace has finalizers remaining: "
         "example.com/hold in 1 resource instances, x/y in 2 resource instances",
     }
-    conditions = [{"type": kind, "status": "True", "message": message} for kind, message in said.items()]
+    conditions = [{"type": kind, "status": "True", "message": message} for kind, message in messages.items()]
     conditions.append({"type": "NamespaceDeletionDiscoveryFailure", "status": "False", "message": "fine"})
     going = {
         "metadata": {"name": "shop"},
@@ -59,17 +59,17 @@ def test_one_that_does_not_go_away_names_who_holds_it(monkeypatch: pytest.Monkey
     client = Client(Place("lab", {}, {}))
     monkeypatch.setattr(client, "find", lambda path: going)
     monkeypatch.setattr(ground, "PATIENCE", 0.0)
-    heard: list[str] = []
+    lines: list[str] = []
     monkeypatch.setattr(ground, "LOOK", 0.01)
     with pytest.raises(DevenvError) as raised:
-        ground.ready_namespace(client, Resources(client), None, "shop", heard.append)
+        ground.ready_namespace(client, Resources(client), None, "shop", lines.append)
     assert raised.value.what == "the namespace shop does not go away: held by example.com/hold, x/y"
     assert raised.value.hint.startswith("kubectl -n shop get configmaps,widgets.example.com -o yaml ")
     assert "fine" not in raised.value.why
     monkeypatch.setattr(ground, "PATIENCE", 0.1)
     with pytest.raises(DevenvError):
-        ground.ready_namespace(client, Resources(client), None, "shop", heard.append)
-    assert heard == ["waiting for the namespace shop to be gone, held by example.com/hold, x/y"]
+        ground.ready_namespace(client, Resources(client), None, "shop", lines.append)
+    assert lines == ["waiting for the namespace shop to be gone, held by example.com/hold, x/y"]
 
 
 SPACE = "/api/v1/namespaces/shop"

@@ -15,20 +15,20 @@ ELSEWHERE = {
 
 
 def test_every_field_of_the_manifest_says_what_becomes_of_it() -> None:
-    known = {
-        name: set(one.model_fields)
-        for name, one in vars(models).items()
-        if isinstance(one, type) and issubclass(one, BaseModel) and one.__module__ == models.__name__
+    fields_of = {
+        name: set(model.model_fields)
+        for name, model in vars(models).items()
+        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == models.__name__
     }
-    known["Manifest"].remove("environments")  # only `promote` reads it, which is not there yet
+    fields_of["Manifest"].remove("environments")  # only `promote` reads it, which is not there yet
     assert {name: set(fields) for name, fields in FIELDS.items()} == {
-        name: fields for name, fields in known.items() if name not in ELSEWHERE
+        name: fields for name, fields in fields_of.items() if name not in ELSEWHERE
     }
 
 
 def test_whatever_is_not_the_same_says_why() -> None:
-    supports = [one for fields in FIELDS.values() for one in fields.values()]
-    assert [one for one in supports if (one.level == "same") == bool(one.reason)] == []
+    supports = [support for fields in FIELDS.values() for support in fields.values()]
+    assert [support for support in supports if (support.level == "same") == bool(support.reason)] == []
 
 
 def test_nothing_of_the_catalogue_is_lost() -> None:

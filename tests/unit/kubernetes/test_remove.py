@@ -11,7 +11,7 @@ from devenv.errors import DevenvError
 from devenv.stack.model import Unit, Volume
 
 
-def one(kind: str, version: str) -> dict[str, Any]:
+def item(kind: str, version: str) -> dict[str, Any]:
     labels = {"devenv.dev/unit": "web", "devenv.dev/role": "service"}
     metadata = {"name": "web", "namespace": "shop", "uid": kind, "labels": labels}
     return {
@@ -29,21 +29,21 @@ def test_what_runs_a_unit_as_another_kind_of_object_goes(monkeypatch: pytest.Mon
     def get(path: str, **query: Any) -> dict[str, Any]:
         assert query == {"labelSelector": "devenv.dev/stack=,devenv.dev/unit=web"}
         kind = "Deployment" if path.endswith("/deployments") else "StatefulSet"
-        return {"items": [] if path.endswith("/jobs") else [one(kind, "apps/v1")]}
+        return {"items": [] if path.endswith("/jobs") else [item(kind, "apps/v1")]}
 
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "delete", lambda path, *, uid: deleted.append((path, uid)))
-    remove.remove_others(client, remove.Resources(client), one("StatefulSet", "apps/v1"))
+    remove.remove_others(client, remove.Resources(client), item("StatefulSet", "apps/v1"))
     assert deleted == [("/apis/apps/v1/namespaces/shop/deployments/web", "Deployment")]
 
 
 def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = {"/pods": [one("Pod", "v1")], "/deployments": [one("Deployment", "apps/v1")]}
+    lists = {"/pods": [item("Pod", "v1")], "/deployments": [item("Deployment", "apps/v1")]}
     client = Client(Place("lab", {}, {}))
     deleted: list[str] = []
 
     def get(path: str, **query: Any) -> dict[str, Any]:
-        return {"items": next((found for end, found in there.items() if path.endswith(end)), [])}
+        return {"items": next((items for end, items in lists.items() if path.endswith(end)), [])}
 
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "delete", lambda path, **more: deleted.append(path))
@@ -53,7 +53,7 @@ def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deleted == ["/apis/apps/v1/namespaces/shop/deployments/web"]
     assert raised.value.what == "web did not end, though told to"
     assert "kubectl --context lab -n shop get pods" in raised.value.hint
-    there["/pods"] = []
+    lists["/pods"] = []
     assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
 
 
@@ -66,12 +66,12 @@ def test_a_store_is_cleared_with_the_claims_of_its_own_volumes_once_its_pods_are
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     claims = [claim("db-data-db-0"), claim("other-data-other-0"), claim("db-data-db-0-copy")]
-    there = {"/statefulsets": [one("StatefulSet", "apps/v1")], "/persistentvolumeclaims": claims}
+    lists = {"/statefulsets": [item("StatefulSet", "apps/v1")], "/persistentvolumeclaims": claims}
     client = Client(Place("lab", {}, {}))
     deleted: list[str] = []
 
     def get(path: str, **query: Any) -> dict[str, Any]:
-        return {"items": next((found for end, found in there.items() if path.endswith(end)), [])}
+        return {"items": next((items for end, items in lists.items() if path.endswith(end)), [])}
 
     monkeypatch.setattr(client, "get", get)
     monkeypatch.setattr(client, "delete", lambda path, **more: deleted.append(path.rpartition("/")[2]))
@@ -85,6 +85,6 @@ def test_a_store_is_cleared_with_the_claims_of_its_own_volumes_once_its_pods_are
     monkeypatch.setattr(client, "find", find)
     monkeypatch.setattr(remove, "LOOK", 0.0)
     db = Unit("db", "infra", "db:1", volumes=(Volume("db-data", "/data"),))
-    remove.remove_store(client, "shop-c", "shop", db, [one("Pod", "v1")])
+    remove.remove_store(client, "shop-c", "shop", db, [item("Pod", "v1")])
     assert deleted == ["web", "db-data-db-0"]
     assert looks == []  # waited until the volume was gone

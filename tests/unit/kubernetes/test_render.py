@@ -16,16 +16,18 @@ OBJECTS = objects(SHOP)
 VERSIONS = ("1.33", "1.37")
 
 
-def pod(kind: str, name: str, found: Any = OBJECTS) -> Any:
-    return found[kind, name]["spec"]["template"]["spec"]
+def pod(kind: str, name: str, bundle: Any = OBJECTS) -> Any:
+    return bundle[kind, name]["spec"]["template"]["spec"]
 
 
-def container(kind: str, name: str, found: Any = OBJECTS) -> Any:
-    return pod(kind, name, found)["containers"][0]
+def container(kind: str, name: str, bundle: Any = OBJECTS) -> Any:
+    return pod(kind, name, bundle)["containers"][0]
 
 
 def env(kind: str, name: str) -> dict[str, Any]:
-    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container(kind, name)["env"]}
+    return {
+        entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container(kind, name)["env"]
+    }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -100,19 +102,19 @@ def test_texts_that_kubernetes_would_expand_stand_as_written() -> None:
 
 
 def test_gateway_configuration_with_keys_is_a_secret_and_rolls_the_pods() -> None:
-    mounts = {one["mountPath"]: one for one in container("Deployment", "kong")["volumeMounts"]}
+    mounts = {mount["mountPath"]: mount for mount in container("Deployment", "kong")["volumeMounts"]}
     assert mounts["/opt/kong/kong.yml"]["name"] == "secret-files"
     other = objects(stack(EVERYTHING.replace("/api/orders", "/orders")))
     digests = [
-        found["Deployment", "kong"]["spec"]["template"]["metadata"]["annotations"]["devenv.dev/content"]
-        for found in (OBJECTS, other)
+        bundle["Deployment", "kong"]["spec"]["template"]["metadata"]["annotations"]["devenv.dev/content"]
+        for bundle in (OBJECTS, other)
     ]
     assert digests[0] != digests[1]
 
 
 def test_gateway_configuration_without_keys_is_a_config_map() -> None:
-    found = objects(stack("name: a\nservices:\n  web: {image: web, port: 80, route: /}\n"))
-    assert "_format_version" in found["ConfigMap", "kong"]["data"]["opt_kong_kong.yml"]
+    bundle = objects(stack("name: a\nservices:\n  web: {image: web, port: 80, route: /}\n"))
+    assert "_format_version" in bundle["ConfigMap", "kong"]["data"]["opt_kong_kong.yml"]
 
 
 def test_a_store_runs_as_its_own_user_without_any_right() -> None:
@@ -134,9 +136,9 @@ def test_an_image_of_unknown_user_may_become_another_user() -> None:
 
 
 def test_no_pod_has_a_token_or_the_variables_of_services() -> None:
-    for (kind, _), one in OBJECTS.items():
+    for (kind, _), item in OBJECTS.items():
         if kind in ("Deployment", "StatefulSet", "Job"):
-            spec = one["spec"]["template"]["spec"]
+            spec = item["spec"]["template"]["spec"]
             assert (spec["automountServiceAccountToken"], spec["enableServiceLinks"]) == (False, False)
 
 
@@ -174,8 +176,10 @@ def test_the_users_fragment_comes_last() -> None:
 
 def test_a_fragment_may_add_an_object_but_not_name_a_kind_that_is_not_there() -> None:
     manifest = "name: a\nservices: {web: {image: web, kubernetes: {%s}}}\n"
-    found = objects(stack(manifest % "PodDisruptionBudget: {apiVersion: policy/v1, spec: {minAvailable: 1}}"))
-    assert found["PodDisruptionBudget", "web"]["metadata"]["labels"]["devenv.dev/unit"] == "web"
+    bundle = objects(
+        stack(manifest % "PodDisruptionBudget: {apiVersion: policy/v1, spec: {minAvailable: 1}}")
+    )
+    assert bundle["PodDisruptionBudget", "web"]["metadata"]["labels"]["devenv.dev/unit"] == "web"
     with pytest.raises(UsageError, match=r"kubernetes\.StatefulSet changes nothing"):
         objects(stack(manifest % "StatefulSet: {spec: {}}"))
 
@@ -186,14 +190,14 @@ def test_files_that_are_too_large_are_refused() -> None:
 
 
 def test_files_that_are_no_text_are_kept_as_they_are() -> None:
-    found = objects(SHOP, files={"./orders.ini": b"\xff\x00"})
-    assert found["ConfigMap", "orders"]["binaryData"] == {"etc_orders.ini": "/wA="}
+    bundle = objects(SHOP, files={"./orders.ini": b"\xff\x00"})
+    assert bundle["ConfigMap", "orders"]["binaryData"] == {"etc_orders.ini": "/wA="}
 
 
 def test_built_images_carry_the_registry_and_others_do_not() -> None:
-    found = objects(SHOP, registry="ghcr.io/acme/")
-    assert container("Deployment", "orders", found)["image"].startswith("ghcr.io/acme/shop-orders:")
-    assert container("Deployment", "echo", found)["image"] == "echo:1"
+    bundle = objects(SHOP, registry="ghcr.io/acme/")
+    assert container("Deployment", "orders", bundle)["image"].startswith("ghcr.io/acme/shop-orders:")
+    assert container("Deployment", "echo", bundle)["image"] == "echo:1"
 
 
 def test_only_jobs_that_start_by_themselves_are_where_kubectl_finds_them() -> None:
@@ -203,9 +207,9 @@ def test_only_jobs_that_start_by_themselves_are_where_kubectl_finds_them() -> No
 
 
 def test_namespace_default_is_nobodys() -> None:
-    found = objects(stack("name: a\nnamespace: default\nservices: {web: {image: web}}\n"))
-    assert [name for kind, name in found if kind == "Namespace"] == []
-    assert found["Deployment", "web"]["metadata"]["namespace"] == "default"
+    bundle = objects(stack("name: a\nnamespace: default\nservices: {web: {image: web}}\n"))
+    assert [name for kind, name in bundle if kind == "Namespace"] == []
+    assert bundle["Deployment", "web"]["metadata"]["namespace"] == "default"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_an_object_stays_ours_whatever_a_fragment_says(change: str) -> None:
     changed, plain = (objects(stack(manifest % text))["Deployment", "api"] for text in (change, "{}"))
     for key in ("apiVersion", "kind"):
         assert changed[key] == plain[key]
-    for one, other in ((changed, plain), (changed["spec"]["template"], plain["spec"]["template"])):
+    for item, other in ((changed, plain), (changed["spec"]["template"], plain["spec"]["template"])):
         labels = {k: v for k, v in other["metadata"]["labels"].items() if k.startswith("devenv.dev/")}
-        assert one["metadata"]["labels"].items() >= labels.items()
+        assert item["metadata"]["labels"].items() >= labels.items()
     assert (changed["metadata"]["name"], changed["metadata"]["namespace"]) == ("api", "a")

@@ -26,8 +26,8 @@ def digest(content: bytes) -> str:
 
 
 def push(registry: str, content: bytes) -> int:
-    begun = ask(registry, "POST", "/v2/x/blobs/uploads/")
-    location = str(begun.getheader("Location"))
+    upload = ask(registry, "POST", "/v2/x/blobs/uploads/")
+    location = str(upload.getheader("Location"))
     ask(registry, "PATCH", location, content)
     return ask(registry, "PUT", f"{location}?digest={digest(content)}").status
 
@@ -45,8 +45,8 @@ def test_layers_that_come_at_once_are_kept_apart() -> None:
 
 def test_it_has_what_it_was_told_and_what_came() -> None:
     with listening({"sha256:there": 7}) as (registry, _):
-        told = ask(registry, "HEAD", "/v2/x/blobs/sha256:there")
-        assert (told.status, told.getheader("Content-Length")) == (200, "7")
+        response = ask(registry, "HEAD", "/v2/x/blobs/sha256:there")
+        assert (response.status, response.getheader("Content-Length")) == (200, "7")
         assert ask(registry, "HEAD", f"/v2/x/blobs/{digest(b'a')}").status == 404
         push(registry, b"a")
         assert ask(registry, "HEAD", f"/v2/x/blobs/{digest(b'a')}").status == 200

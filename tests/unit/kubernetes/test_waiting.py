@@ -28,7 +28,7 @@ def pod(name: str, fingerprint: str, *, running: bool = True, ready: bool = True
     }
 
 
-class Told(Pods):
+class Script(Pods):
     """Pods as they are from a second on, each pause a second long."""
 
     def __init__(self, *story: tuple[int, list[dict[str, Any]]]) -> None:
@@ -38,7 +38,7 @@ class Told(Pods):
         pass
 
     def of(self, unit: str) -> list[Any]:
-        return next(found for start, found in reversed(self._story) if self._now - 100 >= start)
+        return next(pods for start, pods in reversed(self._story) if self._now - 100 >= start)
 
     def clock(self) -> float:
         return float(self._now)
@@ -47,7 +47,7 @@ class Told(Pods):
         self._now += 1
 
 
-def waited(pods: Told, replicas: int = 1) -> float:
+def waited(pods: Script, replicas: int = 1) -> float:
     """For how many seconds; ends in `UnitFailed` for what takes too long."""
     unit = Unit("web", "service", "web:1", replicas=replicas)
     stack = Stack("shop", "shop", Identity("shop-c", "c"), units=(unit,))
@@ -61,22 +61,22 @@ OLD = pod("old", "old")
 
 def test_an_old_pod_that_runs_does_not_use_up_the_time_of_the_new_one() -> None:
     slow = [OLD, pod("new", "new", running=False)]
-    assert waited(Told((0, slow), (40, [pod("new", "new")]))) > 40
+    assert waited(Script((0, slow), (40, [pod("new", "new")]))) > 40
 
 
 def test_each_replica_has_its_own_time() -> None:
     first, second = pod("web-0", "new"), pod("web-1", "new")
     story = (0, [first, OLD]), (9, [first, pod("web-1", "new", ready=False)]), (16, [first, second])
-    assert waited(Told(*story), replicas=2) >= 16
+    assert waited(Script(*story), replicas=2) >= 16
 
 
 def test_a_pod_that_runs_and_does_not_get_ready_is_late() -> None:
     with pytest.raises(UnitFailed) as failed:
-        waited(Told((0, [pod("new", "new", ready=False)])))
+        waited(Script((0, [pod("new", "new", ready=False)])))
     assert failed.value.card.what == "was not ready within 10 s"
 
 
-def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
+def outcome(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
     """What comes of a store whose check goes on to get this answer, and after how many seconds."""
     event = {"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}\n"}
     queries: list[str] = []
@@ -93,7 +93,7 @@ def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
     store["metadata"]["namespace"] = "shop"
     store["spec"] = {"containers": [{}]}
     monkeypatch.setattr(client, "find", lambda path: store)
-    pods = Told((0, [store]))
+    pods = Script((0, [store]))
     with pytest.raises(UnitFailed) as failed:
         Waiting(client, stack, unit, pods, ()).until_ready(Expected("new"), Event())
     assert queries[0] == "involvedObject.uid=db-0,reason=Unhealthy"
@@ -101,10 +101,10 @@ def asked(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
 
 
 def test_a_store_that_nobody_can_enter_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    what, seconds = asked('FATAL:  role "app" does not exist', monkeypatch)
+    what, seconds = outcome('FATAL:  role "app" does not exist', monkeypatch)
     assert what == "cannot be entered"
     assert seconds < 5
 
 
 def test_a_store_that_is_only_slow_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked("connection refused", monkeypatch)[0] == "was not ready within 60 s"
+    assert outcome("connection refused", monkeypatch)[0] == "was not ready within 60 s"

@@ -14,7 +14,7 @@ from devenv.backends.kube.waiting import PATIENCE, ROUTED, STARTING, Waiting
 from devenv.errors import DevenvError, UnitFailed
 from devenv.stack.model import Identity, Need, Probe, Stack, Unit, Volume
 from tests.unit.kubernetes.answering import Answering, event
-from tests.unit.kubernetes.test_waiting import Told, pod
+from tests.unit.kubernetes.test_waiting import Script, pod
 
 WEB = Unit("web", "service", "web:1")
 PROBED = Unit("web", "service", "web:1", probe=Probe("http", 80, "/"))
@@ -36,7 +36,7 @@ class Noted(Event):
 
 def wait(
     unit: Unit,
-    pods: Told,
+    pods: Script,
     *,
     client: Answering | None = None,
     objects: tuple[Object, ...] = (),
@@ -50,7 +50,7 @@ def wait(
     return pods.clock() - 100
 
 
-def failure(unit: Unit, pods: Told, **more: Any) -> tuple[str, float]:
+def failure(unit: Unit, pods: Script, **more: Any) -> tuple[str, float]:
     """What the card says, and after how many seconds it came."""
     with pytest.raises(UnitFailed) as failed:
         wait(unit, pods, **more)
@@ -65,7 +65,7 @@ def ended(code: int, *, phase: str = "Failed") -> dict[str, Any]:
     return over
 
 
-class Away(Told):
+class Away(Script):
     """Pods that nobody can see for so many seconds, and that are ready then."""
 
     def __init__(self, seconds: float) -> None:
@@ -93,21 +93,21 @@ def test_a_server_that_is_away_is_waited_for_so_long_and_no_longer() -> None:
 def test_what_had_ended_before_counts_for_a_job_and_not_for_a_service() -> None:
     metadata = {"name": "web", "annotations": {"devenv.dev/fingerprint": "new"}}
     workload = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
-    assert failure(JOB, Told((0, [ended(3)])), objects=(workload,), wanted=None) == ("ended with exit 3", 0)
-    back = Told((0, [ended(3, phase="Running")]), (3, [UP]))
+    assert failure(JOB, Script((0, [ended(3)])), objects=(workload,), wanted=None) == ("ended with exit 3", 0)
+    back = Script((0, [ended(3, phase="Running")]), (3, [UP]))
     assert wait(PROBED, back, objects=(workload,), wanted=None) == 3
 
 
 def test_what_has_no_probe_has_to_run_for_a_moment_and_nothing_else_has() -> None:
-    assert wait(WEB, Told((0, [UP]))) == 2
-    assert wait(PROBED, Told((0, [UP]))) == 0
-    assert wait(JOB, Told((0, [ended(0, phase="Succeeded")]))) == 0
+    assert wait(WEB, Script((0, [UP]))) == 2
+    assert wait(PROBED, Script((0, [UP]))) == 0
+    assert wait(JOB, Script((0, [ended(0, phase="Succeeded")]))) == 0
 
 
 def test_a_job_has_its_own_time_and_its_retries_end_with_it() -> None:
     workload = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"namespace": "shop", "name": "web"}}
     client = Answering()
-    late = failure(JOB, Told((0, [pod("web", "new")])), client=client, objects=(workload,))
+    late = failure(JOB, Script((0, [pod("web", "new")])), client=client, objects=(workload,))
     assert late == ("did not end within 40 s", 41)
     suspended = ("/apis/batch/v1/namespaces/shop/jobs/web", {"spec": {"suspend": True}})
     assert client.patched == [suspended]
@@ -116,20 +116,20 @@ def test_a_job_has_its_own_time_and_its_retries_end_with_it() -> None:
 def test_a_service_that_failed_is_left_as_it_is() -> None:
     client = Answering()
     workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
-    failure(WEB, Told((0, [ended(3)])), client=client, objects=(workload,))
+    failure(WEB, Script((0, [ended(3)])), client=client, objects=(workload,))
     assert client.patched == []
 
 
 def test_a_pod_has_its_time_to_start_before_the_time_to_get_ready() -> None:
-    late = failure(WEB, Told((0, [STARTS])))
+    late = failure(WEB, Script((0, [STARTS])))
     assert late == ("was not ready within 10 s", STARTING + 11)
-    assert wait(PROBED, Told((0, [STARTS]), (STARTING, [UP]))) == STARTING
+    assert wait(PROBED, Script((0, [STARTS]), (STARTING, [UP]))) == STARTING
 
 
 def test_a_cluster_that_makes_no_pods_says_why_after_a_moment() -> None:
     refused = event("web", "exceeded quota: small", reason="FailedCreate")
-    assert failure(WEB, Told((0, [])), client=Answering(refused)) == ("gets no pod", 3)
-    assert wait(PROBED, Told((0, []), (2, [UP])), client=Answering(refused)) == 2
+    assert failure(WEB, Script((0, [])), client=Answering(refused)) == ("gets no pod", 3)
+    assert wait(PROBED, Script((0, []), (2, [UP])), client=Answering(refused)) == 2
 
 
 SERVICE = {"kind": "Service", "spec": {"clusterIP": "10.0.0.1"}}
@@ -150,7 +150,7 @@ def test_a_node_has_its_moment_to_learn_the_way_where_somebody_goes_it(
     objects: tuple[Object, ...], users: tuple[Unit, ...], seconds: float
 ) -> None:
     stop = Noted()
-    wait(PROBED, Told((0, [UP])), objects=objects, users=users, stop=stop)
+    wait(PROBED, Script((0, [UP])), objects=objects, users=users, stop=stop)
     assert stop.waited == seconds
 
 
@@ -158,7 +158,7 @@ def test_waiting_ends_when_it_is_told_to() -> None:
     stop = Event()
     stop.set()
     with pytest.raises(Interrupted):
-        wait(WEB, Told((0, [UP])), stop=stop)
+        wait(WEB, Script((0, [UP])), stop=stop)
 
 
 STORE = Unit("web", "infra", "db:1", probe=Probe("exec", command=("ask",), within=30.0))
@@ -176,7 +176,7 @@ def unready(**spec: Any) -> dict[str, Any]:
 
 def test_a_store_is_judged_by_its_last_answer_and_asked_now_and_then() -> None:
     client = Answering(*ANSWERS)
-    what, seconds = failure(STORE, Told((0, [unready()])), client=client)
+    what, seconds = failure(STORE, Script((0, [unready()])), client=client)
     assert what == "was not ready within 30 s"
     assert len([path for path in client.asked if path.endswith("/events")]) <= 1 + seconds / 3
 
@@ -196,14 +196,14 @@ def claims(*said: tuple[str, str]) -> Answering:
 
 def test_a_claim_that_nobody_fills_is_a_failure_at_once_and_one_that_may_be_filled_later() -> None:
     hopeless = claims(("log", 'storageclass.storage.k8s.io "fast" not found'))
-    waits = Told((0, [unready(volumes=CLAIMS)]))
+    waits = Script((0, [unready(volumes=CLAIMS)]))
     assert failure(KEPT, waits, client=hopeless) == ("gets no volume", 11)
-    slow = Told((0, [unready(volumes=CLAIMS)]))
+    slow = Script((0, [unready(volumes=CLAIMS)]))
     assert failure(KEPT, slow, client=claims(("log", "waiting for a volume"))) == ("gets no volume", 121)
 
 
 def test_a_pod_that_has_its_node_has_its_volumes() -> None:
     client = claims(("log", 'storageclass.storage.k8s.io "fast" not found'))
     spec = {"volumes": CLAIMS, "nodeName": "minikube"}
-    placed = Told((0, [unready(**spec)]), (20, [{**UP, "spec": spec}]))
+    placed = Script((0, [unready(**spec)]), (20, [{**UP, "spec": spec}]))
     assert wait(KEPT, placed, client=client) == 20
