@@ -119,7 +119,7 @@ def check_answers(client: Client, pod: Object) -> list[str]:
 
 
 def pending(client: Client, pod: Object) -> dict[str, str]:
-    """The claims of a pod that have no volume yet, each with what was said about it last."""
+    """The claims of a pod that have no volume yet, each with the last event about it."""
     namespace, claims = pod["metadata"]["namespace"], {}
     for volume in pod["spec"].get("volumes") or ():
         name = volume.get("persistentVolumeClaim", {}).get("claimName")
@@ -131,7 +131,7 @@ def pending(client: Client, pod: Object) -> dict[str, str]:
             continue
         if claim["status"].get("phase") == "Pending":
             kind = {"involvedObject.kind": CLAIM[1]}
-            claims[name] = next(reversed(events(client, namespace, [name], **kind)), "nobody has said why")
+            claims[name] = next(reversed(events(client, namespace, [name], **kind)), "no event says why")
     return claims
 
 

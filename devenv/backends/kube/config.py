@@ -173,7 +173,7 @@ def current(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def keep_current(name: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Make a context the current one again, in the file that said another."""
+    """Make a context the current one again, in the file that names another."""
     for path in files(environment):
         text = path.read_text(encoding="utf-8")
         line = re.compile(r"^current-context:.*$", re.MULTILINE)

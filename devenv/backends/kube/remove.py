@@ -131,7 +131,7 @@ def _still_there(client: Client, pods: Sequence[Object]) -> DevenvError:
     context, namespace = client.place.context, pods[0]["metadata"]["namespace"]
     names = ", ".join(sorted({label(pod, "unit") for pod in pods}))
     return DevenvError(
-        f"{names} did not end, though told to",
+        f"{names} did not stop",
         where=f"context {context}, namespace {namespace}",
         why="pods are still there: their node, or the controllers of the cluster, may be down",
         hint=f"kubectl --context {context} -n {namespace} get pods -o wide   says on which node they are",

@@ -1,8 +1,8 @@
-"""How a request gets to an API server: two ways, told apart by what they cost.
+"""How a request gets to an API server: two ways that differ in cost.
 
-Kubernetes' own client signs in with every plugin there is and renews what it signed in with, and takes
-half a second to import: it carries whatever changes something. Who only looks, with credentials that stand
-in the kubeconfig, would wait three times as long for the import as for the answer, and goes without it.
+Kubernetes' own client supports every sign-in plugin and renews credentials, but takes half a second to
+import: changes go through it. A read with credentials that stand in the kubeconfig would wait three times as
+long for the import as for the answer, and goes without it.
 """
 
 from __future__ import annotations

@@ -111,5 +111,5 @@ def test_claims_that_have_no_volume_say_what_was_said_last() -> None:
     namesake = event("empty", "I am a pod", at="11:00:00")
     assert pending(Answering(*waits, namesake, objects=objects), pod) == {
         "empty": "no",
-        "quiet": "nobody has said why",
+        "quiet": "no event says why",
     }

@@ -51,7 +51,7 @@ def test_pods_that_stay_are_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DevenvError) as raised:
         remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None)
     assert deleted == ["/apis/apps/v1/namespaces/shop/deployments/web"]
-    assert raised.value.what == "web did not end, though told to"
+    assert raised.value.what == "web did not stop"
     assert "kubectl --context lab -n shop get pods" in raised.value.hint
     lists["/pods"] = []
     assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
