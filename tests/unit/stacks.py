@@ -33,16 +33,16 @@ def problems(text: str) -> list[str]:
     return []
 
 
-def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **read: object) -> Stack:
+def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **facts: object) -> Stack:
     """A manifest resolved on a machine where every port is free."""
     parsed = manifest(text)
     ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={}, current={}, checkout=CHECKOUT, remap=False)
-    world = World(CHECKOUT, ports, builds or {}, **read)  # type: ignore[arg-type]
+    world = World(CHECKOUT, ports, builds or {}, **facts)  # type: ignore[arg-type]
     return resolve(parsed, CATALOGUE, world)
 
 
-def unit(text: str, name: str, **read: object) -> Unit:
-    return stack(text, **read).unit(name)  # type: ignore[arg-type]
+def unit(text: str, name: str, **facts: object) -> Unit:
+    return stack(text, **facts).unit(name)  # type: ignore[arg-type]
 
 
 def env(text: str, name: str) -> dict[str, str]:

@@ -51,9 +51,9 @@ def test_whoever_uses_a_kind_gets_its_address(kind: str) -> None:
 def test_every_kind_is_shown_by_an_example(kind: str) -> None:
     used = set()
     for file in EXAMPLES.glob("*/devenv.yaml"):
-        said = yaml.safe_load(file.read_text())
-        used |= {infra.get("kind", name) for name, infra in said.get("infra", {}).items()}
-        used |= {use for one in said["services"].values() for use in one.get("uses", ())}
+        document = yaml.safe_load(file.read_text())
+        used |= {infra.get("kind", name) for name, infra in document.get("infra", {}).items()}
+        used |= {use for service in document["services"].values() for use in service.get("uses", ())}
     assert kind in used
 
 
@@ -358,8 +358,8 @@ def test_a_malformed_kind_says_where_and_what(row: tuple[str, str, str]) -> None
     assert text != WHOLE
     with pytest.raises(ManifestInvalid) as refused:
         Catalogue({**assets.catalogue(), "odd": text}, {"odd": "infra/odd.yaml"})["odd"]
-    assert [one for one in refused.value.problems if problem in str(one)], refused.value.what
-    assert all(re.match(r"infra/odd\.yaml:\d+:\d+: ", str(one)) for one in refused.value.problems)
+    assert [entry for entry in refused.value.problems if problem in str(entry)], refused.value.what
+    assert all(re.match(r"infra/odd\.yaml:\d+:\d+: ", str(entry)) for entry in refused.value.problems)
 
 
 def test_the_kind_that_the_malformed_ones_are_made_from_is_whole() -> None:
@@ -420,9 +420,9 @@ def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_t
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None:
     text = assets.catalogue()[kind]
-    own = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
+    unused = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
     part = CATALOGUE[kind].block.part
-    assert own <= {part.option if part else ""}
+    assert unused <= {part.option if part else ""}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from devenv.stack.model import Need, Stack, Unit
 
 def graph(**needs: str) -> Stack:
     """A stack of units by what they need: `web="api db"`."""
-    units = (Unit(name, "service", "x", needs=tuple(map(Need, said.split()))) for name, said in needs.items())
+    units = (
+        Unit(name, "service", "x", needs=tuple(map(Need, names.split()))) for name, names in needs.items()
+    )
     return Stack("a", "a", "c0ffee", tuple(units))
 
 
@@ -32,7 +34,7 @@ def test_a_long_chain_is_no_deeper_than_a_short_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("start", "units"),
     [
         ("web", "store left job right web"),
         ("right", "store job right"),
@@ -41,8 +43,8 @@ def test_a_long_chain_is_no_deeper_than_a_short_one() -> None:
         ("", ""),
     ],
 )
-def test_a_named_unit_comes_with_all_it_needs(wanted: str, found: str) -> None:
-    assert names(closure(DIAMOND, wanted.split())) == found.split()
+def test_a_named_unit_comes_with_all_it_needs(start: str, units: str) -> None:
+    assert names(closure(DIAMOND, start.split())) == units.split()
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ FORMS = {
 
 @pytest.mark.parametrize("key", ["labels", "environment", "networks", "volumes", "ports", "sysctls"])
 def test_a_key_with_nothing_after_it_changes_nothing(key: str) -> None:
-    said = service(f"{{{key}: }}")
-    assert (said.pop(key) or None) == PLAIN.get(key)
-    assert said == {name: value for name, value in PLAIN.items() if name != key}
+    spec = service(f"{{{key}: }}")
+    assert (spec.pop(key) or None) == PLAIN.get(key)
+    assert spec == {name: value for name, value in PLAIN.items() if name != key}
 
 
 @pytest.mark.parametrize(("fragment", "key", "added"), FORMS.values(), ids=FORMS)
@@ -119,11 +119,11 @@ def test_words_of_a_command_are_replaced_and_one_text_joins_a_list() -> None:
 
 
 def test_other_files_are_relative_to_the_manifest() -> None:
-    said = service(
+    spec = service(
         "{env_file: [./a.env, {path: b.env, required: false}], extends: {file: c.yaml, service: s}}"
     )
-    assert said["env_file"] == ["../../a.env", {"path": "../../b.env", "required": False}]
-    assert said["extends"] == {"file": "../../c.yaml", "service": "s"}
+    assert spec["env_file"] == ["../../a.env", {"path": "../../b.env", "required": False}]
+    assert spec["extends"] == {"file": "../../c.yaml", "service": "s"}
     assert service("{env_file: a.env}", root=".")["env_file"] == "./a.env"
     assert service('{volumes: ["./src:/app"]}', root=".")["volumes"][-1] == "./src:/app"
 
@@ -186,9 +186,9 @@ def test_compose_takes_all_of_it(tmp_path: Path) -> None:
     for name, content in render(of, Source()).files.items():
         (folder / name).write_text(content)
     config = ["docker", "compose", "-f", str(folder / "compose.yaml"), "config", "--format", "json"]
-    asked = subprocess.run(config, capture_output=True, text=True, check=False)
-    assert (asked.returncode, asked.stderr) == (0, "")
-    api = json.loads(asked.stdout)["services"]["api"]
+    process = subprocess.run(config, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+    api = json.loads(process.stdout)["services"]["api"]
     assert {mount["target"]: mount["source"] for mount in api["volumes"]} == {
         "/data": "api-data", "/etc/a.ini": f"{tmp_path}/a.ini", "/app": f"{tmp_path}/src", "/cache": "cache",
     }  # fmt: skip

@@ -127,8 +127,8 @@ def test_a_configuration_file_names_services_options_and_secrets(backend: str) -
         rendered = kubernetes.render(made, Source(secrets=SECRETS))
         assert "bill" not in rendered.files["stack.yaml"].replace("billing", "")
         objects = yaml.safe_load_all(rendered.files["secrets.yaml"])
-        held = next(one for one in objects if one["metadata"]["name"] == "prometheus")
-        ((_, raw),) = held["data"].items()
+        secret = next(resource for resource in objects if resource["metadata"]["name"] == "prometheus")
+        ((_, raw),) = secret["data"].items()
 
         text = base64.b64decode(raw).decode()
     assert text.startswith("# $1 and ${x} are Prometheus's own.\n")

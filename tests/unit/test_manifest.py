@@ -613,14 +613,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_manifest_says_where_what_and_how_to_mend_it(text: str, said: list[str]) -> None:
-    assert problems(text) == said
+@pytest.mark.parametrize(("text", "messages"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_manifest_says_where_what_and_how_to_mend_it(text: str, messages: list[str]) -> None:
+    assert problems(text) == messages
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_rule_is_broken_by_some_row(rule: Callable[[Scope], Iterator[Finding]]) -> None:
-    shaped = [text for text, _ in BROKEN.values() if (made := shape(text)) and any(rule(made))]
+    shaped = [text for text, _ in BROKEN.values() if (scope := shape(text)) and any(rule(scope))]
     assert shaped
 
 
@@ -633,7 +633,7 @@ def shape(text: str) -> Scope | None:
 
 
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_file() -> None:
-    said = problems(
+    messages = problems(
         """\
         name: De_mo
         services:
@@ -648,7 +648,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_the_file() -> None:
             health: {every: 5x}
         """
     )
-    assert [line.split(": ")[1] for line in said] == [
+    assert [line.split(": ")[1] for line in messages] == [
         "name",
         "services.api.bild",
         "services.api.port",
@@ -677,11 +677,11 @@ def test_a_manifest_may_not_be_bottomless() -> None:
 
 
 def test_text_stays_text() -> None:
-    said = source.read(
+    values = source.read(
         "{norway: no, time: 22:22, day: 2024-01-01, on: on, octal: 010, v: 9.10, n: 12, t: true, e: }",
         file="x",
     ).value
-    assert {key: value for key, value in said.items() if key != "v"} == {
+    assert {key: value for key, value in values.items() if key != "v"} == {
         "norway": "no",
         "time": "22:22",
         "day": "2024-01-01",
@@ -691,16 +691,16 @@ def test_text_stays_text() -> None:
         "t": True,
         "e": None,
     }
-    assert said["v"].text == "9.10"
+    assert values["v"].text == "9.10"
 
 
 def test_merge_keys_and_aliases_work_as_in_yaml() -> None:
-    said = source.read("base: &base {a: 1, b: 2}\nuse: {<<: *base, b: 3}\n", file="x").value
-    assert said["use"] == {"a": 1, "b": 3}
+    values = source.read("base: &base {a: 1, b: 2}\nuse: {<<: *base, b: 3}\n", file="x").value
+    assert values["use"] == {"a": 1, "b": 3}
 
 
 def test_what_begins_with_x_is_the_users_own_and_anchors_may_stand_there() -> None:
-    read = manifest("""
+    parsed = manifest("""
         name: a
         x-env: &env {LOG_LEVEL: debug, x-trace: on}
         x-limits: &limits {resources: {memory: 64Mi}, x-note: y}
@@ -710,16 +710,16 @@ def test_what_begins_with_x_is_the_users_own_and_anchors_may_stand_there() -> No
         infra:
           valkey: {x-note: n}
     """)
-    assert read.services["web"].env == {"LOG_LEVEL": "debug", "x-trace": "on", "ROLE": "web"}
-    assert read.services["api"].resources.memory == 64 * 2**20
+    assert parsed.services["web"].env == {"LOG_LEVEL": "debug", "x-trace": "on", "ROLE": "web"}
+    assert parsed.services["api"].resources.memory == 64 * 2**20
 
 
 def test_variables_may_have_dots_and_hyphens() -> None:
     names = ("spring.datasource.url", "node-env", "_", ".x", "-x", "a..b")
-    read = manifest(
+    parsed = manifest(
         f"name: a\nservices:\n  api: {{image: x, env: {{{', '.join(f'{n}: v' for n in names)}}}}}\n"
     )
-    assert tuple(read.services["api"].env) == names
+    assert tuple(parsed.services["api"].env) == names
 
 
 SHORT = {
@@ -737,12 +737,12 @@ SHORT = {
 
 @pytest.mark.parametrize(("short", "long"), SHORT.values(), ids=SHORT)
 def test_what_is_written_short_is_what_is_written_long(short: str, long: str) -> None:
-    one, other = (
+    first, second = (
         manifest(f"name: a\nservices:\n  api: {{{text}}}\n").services["api"] for text in (short, long)
     )
-    fields = set(type(one).model_fields) - {"port", "ports"}
-    assert {key: getattr(one, key) for key in fields} == {key: getattr(other, key) for key in fields}
-    assert one.named_ports == other.named_ports
+    fields = set(type(first).model_fields) - {"port", "ports"}
+    assert {key: getattr(first, key) for key in fields} == {key: getattr(second, key) for key in fields}
+    assert first.named_ports == second.named_ports
 
 
 @pytest.mark.parametrize(
@@ -797,10 +797,12 @@ def test_the_schema_describes_every_field() -> None:
     def undescribed(value: object, path: str = "") -> list[str]:
         match value:
             case {"properties": properties, **rest}:
-                missing = [f"{path}.{name}" for name, one in properties.items() if "description" not in one]
+                missing = [
+                    f"{path}.{name}" for name, field in properties.items() if "description" not in field
+                ]
                 return missing + undescribed(rest, path)
             case dict():
-                return [found for key, one in value.items() for found in undescribed(one, f"{path}/{key}")]
+                return [name for key, field in value.items() for name in undescribed(field, f"{path}/{key}")]
         return []
 
     missing = undescribed(schema())
@@ -812,8 +814,8 @@ EXAMPLES = sorted((*ROOT.glob("examples/*/devenv.yaml"), *ROOT.glob("tests/examp
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.parent.name)
 def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
-    said = source.read(file.read_text(), file=file.name).value
-    assert [one.message for one in Draft202012Validator(schema()).iter_errors(said)] == []
+    document = source.read(file.read_text(), file=file.name).value
+    assert [error.message for error in Draft202012Validator(schema()).iter_errors(document)] == []
 
 
 @pytest.mark.parametrize(
@@ -826,8 +828,8 @@ def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
     ],
 )
 def test_editors_find_what_devenv_would_refuse(text: str) -> None:
-    said = yaml.safe_load(text)
-    assert list(Draft202012Validator(schema()).iter_errors(said))
+    document = yaml.safe_load(text)
+    assert list(Draft202012Validator(schema()).iter_errors(document))
 
 
 @pytest.mark.parametrize(

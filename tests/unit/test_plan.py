@@ -47,11 +47,11 @@ def running(stack: Stack, **changes: ObservedUnit | None) -> Observed:
         for unit in stack.units
         if not unit.manual
     }
-    for name, found in changes.items():
-        if found is None:
+    for name, unit in changes.items():
+        if unit is None:
             units.pop(name)
         else:
-            units[name] = found
+            units[name] = unit
     images = frozenset(unit.image for unit in stack.units)
     return Observed(units=units, images=images, prepared=True, stack=stack.id)
 
@@ -269,8 +269,8 @@ def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
 
 
 def test_named_units_come_with_all_they_use_and_nothing_more() -> None:
-    said = planned(shop(), Observed(images=running(shop()).images), "migrate")
-    assert said == expect(
+    plan = planned(shop(), Observed(images=running(shop()).images), "migrate")
+    assert plan == expect(
         """
         [] -> #1 prepare shop (network missing)
         [1] -> #2 apply postgres (not found)
@@ -364,18 +364,18 @@ STALE = {
 }
 
 
-@pytest.mark.parametrize(("said", "aspects"), STALE.values(), ids=STALE)
-def test_what_makes_a_container_stale_is_named(said: str, aspects: str) -> None:
-    def print_of(said: str) -> str:
-        text = f"name: a\nservices:\n  api: {{{said}}}\n  other: {{image: z}}\n"
+@pytest.mark.parametrize(("line", "aspects"), STALE.values(), ids=STALE)
+def test_what_makes_a_container_stale_is_named(line: str, aspects: str) -> None:
+    def print_of(line: str) -> str:
+        text = f"name: a\nservices:\n  api: {{{line}}}\n  other: {{image: z}}\n"
         return fingerprints(stack(text))["api"]
 
-    assert set(differences(print_of("image: x"), print_of(said))) == set(aspects.split())
+    assert set(differences(print_of("image: x"), print_of(line))) == set(aspects.split())
 
 
 def test_what_changes_nothing_in_a_container_leaves_it_alone() -> None:
-    def print_of(said: str) -> str:
-        return fingerprint(stack(f"name: a\nservices:\n  api: {{image: x, {said}}}\n").unit("api"), {})
+    def print_of(line: str) -> str:
+        return fingerprint(stack(f"name: a\nservices:\n  api: {{image: x, {line}}}\n").unit("api"), {})
 
     assert print_of("port: 80") == print_of("port: 80, route: /x")
     assert print_of("env: {A: a, B: b}") == print_of("env: {B: b, A: a}")
@@ -395,9 +395,9 @@ def test_the_content_of_a_file_and_of_an_image_count_and_not_when_they_were_writ
 
 def test_the_value_of_a_secret_counts_and_does_not_show() -> None:
     api = stack("name: a\nservices:\n  api: {image: x, secrets: [KEY]}\n").unit("api")
-    one, other = (fingerprint(api, {"KEY": digest}) for digest in ("1", "2"))
-    assert one != other
-    assert fingerprint(api, {"KEY": "1", "OTHER": "x"}) == one
+    before, after = (fingerprint(api, {"KEY": digest}) for digest in ("1", "2"))
+    assert before != after
+    assert fingerprint(api, {"KEY": "1", "OTHER": "x"}) == before
 
 
 def test_a_new_value_of_a_key_reaches_the_gateway() -> None:
@@ -405,8 +405,8 @@ def test_a_new_value_of_a_key_reaches_the_gateway() -> None:
         "name: a\nservices:\n  api: {image: x, port: 80, route: /}\n"
         'gateway: {consumers: {me: {key: "${secret.KEY}"}}}\n'
     ).unit("kong")
-    one, other = (fingerprint(kong, {"KEY": digest}) for digest in ("1", "2"))
-    assert differences(one, other) == ["files"]
+    before, after = (fingerprint(kong, {"KEY": digest}) for digest in ("1", "2"))
+    assert differences(before, after) == ["files"]
 
 
 # -- other places, backends that are down, ports that lead nowhere
@@ -428,8 +428,8 @@ def test_a_backend_that_is_down_is_started_first() -> None:
 
 
 def test_what_runs_elsewhere_is_stopped_before_anything_takes_its_ports() -> None:
-    there = Elsewhere("compose", running(shop()))
-    plan = plan_up(shop(), Situation("kube", Observed(), fingerprints(shop()), elsewhere=there), Intent())
+    elsewhere = Elsewhere("compose", running(shop()))
+    plan = plan_up(shop(), Situation("kube", Observed(), fingerprints(shop()), elsewhere=elsewhere), Intent())
     (leave,) = plan.of(Op.LEAVE)
     assert str(leave) == "[] -> #1 leave compose (the stack moves to kube; its data stays)"
     (prepare,) = plan.of(Op.PREPARE)
@@ -437,8 +437,8 @@ def test_what_runs_elsewhere_is_stopped_before_anything_takes_its_ports() -> Non
 
 
 def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything_uses_it() -> None:
-    there = Elsewhere("compose", running(shop()))
-    world = Situation("kube", Observed(), fingerprints(shop()), elsewhere=there)
+    elsewhere = Elsewhere("compose", running(shop()))
+    world = Situation("kube", Observed(), fingerprints(shop()), elsewhere=elsewhere)
     text = str(plan_up(shop(), world, Intent(carry=True)))
     assert text.startswith(
         expect(
@@ -458,11 +458,11 @@ def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything
 def test_ports_that_lead_nowhere_are_forwarded_and_only_those() -> None:
     port = shop().unit("web").ports[0].host
     assert port is not None
-    hosts = {held.host for unit in shop().units for held in unit.ports if held.host}
-    held = replace(running(shop()), forwarded=frozenset(hosts - {port}))
-    assert planned(shop(), held) == f"[] -> #1 forward shop (nothing leads to {port})"
-    assert planned(shop(), replace(held, forwarded=frozenset(hosts))) == ""
-    assert planned(shop(), replace(held, forwarded=frozenset({*hosts, 1}))) == (
+    hosts = {entry.host for unit in shop().units for entry in unit.ports if entry.host}
+    observed = replace(running(shop()), forwarded=frozenset(hosts - {port}))
+    assert planned(shop(), observed) == f"[] -> #1 forward shop (nothing leads to {port})"
+    assert planned(shop(), replace(observed, forwarded=frozenset(hosts))) == ""
+    assert planned(shop(), replace(observed, forwarded=frozenset({*hosts, 1}))) == (
         "[] -> #1 forward shop (ports changed)"
     )
 

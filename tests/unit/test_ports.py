@@ -29,21 +29,24 @@ def test_free_wishes_are_granted() -> None:
 
 
 def test_a_written_port_that_is_taken_is_a_conflict_with_its_owner() -> None:
-    found, conflicts = ports(API, taken={8080: "nginx (pid 7)"})
-    assert (found, [(one.claim, one.owner) for one in conflicts]) == ({}, [(API, "nginx (pid 7)")])
+    allotted, conflicts = ports(API, taken={8080: "nginx (pid 7)"})
+    assert (allotted, [(conflict.claim, conflict.owner) for conflict in conflicts]) == (
+        {},
+        [(API, "nginx (pid 7)")],
+    )
 
 
 def test_an_unwritten_port_that_is_taken_moves_and_so_does_one_below_1024() -> None:
-    found, conflicts = ports(WEB, LOW, taken={8000: "x"})
+    allotted, conflicts = ports(WEB, LOW, taken={8000: "x"})
     assert not conflicts
-    assert all(port in RANGE for port in found.values())
+    assert all(port in RANGE for port in allotted.values())
 
 
 def test_a_written_port_wins_over_an_unwritten_one() -> None:
     wish = Claim("web", 8000, 8080, explicit=False)
-    found, conflicts = ports(wish, API)
-    assert found["api", 80] == 8080
-    assert found["web", 8000] in RANGE
+    allotted, conflicts = ports(wish, API)
+    assert allotted["api", 80] == 8080
+    assert allotted["web", 8000] in RANGE
     assert not conflicts
 
 
@@ -53,10 +56,10 @@ def test_two_written_ports_that_are_one_are_a_conflict() -> None:
 
 
 def test_remapping_moves_what_is_taken_and_nothing_else() -> None:
-    found, conflicts = ports(API, WEB, taken={8080: "x"}, remap=True)
+    allotted, conflicts = ports(API, WEB, taken={8080: "x"}, remap=True)
     assert not conflicts
-    assert found["api", 80] in RANGE
-    assert found["web", 8000] == 8000
+    assert allotted["api", 80] in RANGE
+    assert allotted["web", 8000] == 8000
 
 
 @pytest.mark.parametrize("claims", [(API, WEB, LOW), (LOW, WEB, API)])
@@ -66,9 +69,9 @@ def test_what_moves_goes_to_the_same_place_each_time_whatever_comes_first(claims
 
 
 def test_another_checkout_goes_elsewhere() -> None:
-    one, _ = ports(API, LOW, taken={8080: "x"}, remap=True)
-    other, _ = ports(API, LOW, taken={8080: "x"}, checkout="two", remap=True)
-    assert set(one.values()).isdisjoint(other.values())
+    first, _ = ports(API, LOW, taken={8080: "x"}, remap=True)
+    second, _ = ports(API, LOW, taken={8080: "x"}, checkout="two", remap=True)
+    assert set(first.values()).isdisjoint(second.values())
 
 
 def test_what_a_container_holds_it_keeps_while_the_wish_is_the_same() -> None:
@@ -79,14 +82,14 @@ def test_what_a_container_holds_it_keeps_while_the_wish_is_the_same() -> None:
 
 
 def test_what_is_held_but_taken_by_now_is_given_up() -> None:
-    found, _ = ports(WEB, current={("web", 8000): (8000, 23456)}, taken={23456: "x"})
-    assert found == {("web", 8000): 8000}
+    allotted, _ = ports(WEB, current={("web", 8000): (8000, 23456)}, taken={23456: "x"})
+    assert allotted == {("web", 8000): 8000}
 
 
 def test_no_port_is_given_twice() -> None:
     many = [Claim(f"s{number}", 80, 80, explicit=False) for number in range(300)]
-    found, _ = ports(*many)
-    assert len(set(found.values())) == 300
+    allotted, _ = ports(*many)
+    assert len(set(allotted.values())) == 300
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -98,12 +101,12 @@ def test_whatever_is_asked_for_nothing_is_given_twice_or_taken_and_all_of_it_sta
         for port in (80, 443)
     ]
     taken = {port: "somebody" for port in (8080, 20001, 20002) if chance.random() < 0.5}
-    found, conflicts = ports(*claims, taken=taken, remap=True)
+    allotted, conflicts = ports(*claims, taken=taken, remap=True)
     assert not conflicts
-    assert set(found) == {claim.key for claim in claims}
-    assert len(set(found.values())) == len(found)
-    assert set(found.values()).isdisjoint(taken)
-    current = {claim.key: (claim.wanted, found[claim.key]) for claim in claims}
-    assert ports(*claims, taken=taken, current=current) == (found, [])
+    assert set(allotted) == {claim.key for claim in claims}
+    assert len(set(allotted.values())) == len(allotted)
+    assert set(allotted.values()).isdisjoint(taken)
+    current = {claim.key: (claim.wanted, allotted[claim.key]) for claim in claims}
+    assert ports(*claims, taken=taken, current=current) == (allotted, [])
     more = Claim("late", 80, 8080, explicit=False)
-    assert ports(*claims, more, taken=taken, current=current)[0].items() >= found.items()
+    assert ports(*claims, more, taken=taken, current=current)[0].items() >= allotted.items()

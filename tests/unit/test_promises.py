@@ -22,8 +22,8 @@ time.sleep(60)
 
 
 def promised(folder: Path, who: str = "the stack in /here") -> dict[int, str]:
-    with Promises(folder, who).deciding() as found:
-        return dict(found)
+    with Promises(folder, who).deciding() as ports:
+        return dict(ports)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ def test_a_promise_is_taken_back(tmp_path: Path) -> None:
 def test_a_home_that_nobody_can_write_to_has_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     promises = Promises(tmp_path / "file" / "ports", "me")
-    with promises.deciding() as found:
+    with promises.deciding() as ports:
         promises.make([1])
-    assert found == {}
+    assert ports == {}
     promises.close()
 
 

@@ -31,8 +31,8 @@ def compose(text: str) -> dict[str, Any]:
     return dict(yaml.safe_load(bundle(stack(text))["compose.yaml"]))
 
 
-def service(said: str, name: str = "api") -> dict[str, Any]:
-    return dict(compose(f"name: a\nservices:\n  api: {{image: x, {said}}}\n")["services"][name])
+def service(text: str, name: str = "api") -> dict[str, Any]:
+    return dict(compose(f"name: a\nservices:\n  api: {{image: x, {text}}}\n")["services"][name])
 
 
 def test_no_secret_stands_in_the_compose_file() -> None:
@@ -69,11 +69,11 @@ def test_the_names_that_kubernetes_would_give_answer_too() -> None:
 
 
 def test_whoever_runs_it_alone_waits_for_the_same_things() -> None:
-    said = compose(
+    document = compose(
         "name: a\nservices:\n  api: {image: x, uses: [db, seed, plain]}\n  db: {image: x, port: 1}\n"
         "  plain: {image: x}\njobs:\n  seed: {image: x}\n"
     )
-    assert said["services"]["api"]["depends_on"] == {
+    assert document["services"]["api"]["depends_on"] == {
         "db": {"condition": "service_healthy"},
         "seed": {"condition": "service_completed_successfully"},
         "plain": {"condition": "service_started"},
@@ -81,17 +81,17 @@ def test_whoever_runs_it_alone_waits_for_the_same_things() -> None:
 
 
 def test_the_users_own_keys_come_last_and_verbatim() -> None:
-    said = service('compose: {ulimits: {nofile: 99}, environment: {A: "$X"}}, env: {A: b, C: d}')
-    assert said["ulimits"] == {"nofile": 99}
-    assert said["environment"] == {"A": "$X", "C": "d"}
+    spec = service('compose: {ulimits: {nofile: 99}, environment: {A: "$X"}}, env: {A: b, C: d}')
+    assert spec["ulimits"] == {"nofile": 99}
+    assert spec["environment"] == {"A": "$X", "C": "d"}
 
 
 def test_paths_lead_from_the_bundle_to_the_project() -> None:
     made = stack("name: a\nservices:\n  api: {build: ./api, files: {/etc/a.ini: ./a.ini}}\n")
-    said = yaml.safe_load(render(made, Source(root="../../..")).files["compose.yaml"])
-    assert said["services"]["api"]["build"]["context"] == "../../../api"
-    assert said["services"]["api"]["volumes"][0]["source"] == "../../../a.ini"
-    assert said["services"]["api"]["volumes"][0]["read_only"] is True
+    document = yaml.safe_load(render(made, Source(root="../../..")).files["compose.yaml"])
+    assert document["services"]["api"]["build"]["context"] == "../../../api"
+    assert document["services"]["api"]["volumes"][0]["source"] == "../../../a.ini"
+    assert document["services"]["api"]["volumes"][0]["read_only"] is True
 
 
 def test_a_secret_file_is_beside_the_bundle_and_mounted() -> None:
@@ -100,15 +100,15 @@ def test_a_secret_file_is_beside_the_bundle_and_mounted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("/run/keys/a_b", "/run/keys/a/b"),
         ("/run/A", "/run/a"),
         (f"/run/{'a/' * 150}b", f"/run/{'b/' * 150}b"),
     ],
 )
-def test_two_files_of_a_unit_are_two_beside_the_bundle(one: str, other: str) -> None:
-    files = f"files: {{{one}: {{secret: KEY}}, {other}: {{secret: STRIPE_KEY}}}}"
+def test_two_files_of_a_unit_are_two_beside_the_bundle(first: str, second: str) -> None:
+    files = f"files: {{{first}: {{secret: KEY}}, {second}: {{secret: STRIPE_KEY}}}}"
     written = bundle(stack(f"name: a\nservices:\n  api: {{image: x, {files}}}\n"))
     names = {name for name in written if name.startswith("files/")}
     assert len({name.lower() for name in names}) == 2
@@ -128,8 +128,8 @@ ROUTES = """
 """
 
 
-def kong(text: str = ROUTES, **read: object) -> dict[str, Any]:
-    return dict(yaml.safe_load(kong_yml(stack(text, **read), SECRETS)))
+def kong(text: str = ROUTES, **world: object) -> dict[str, Any]:
+    return dict(yaml.safe_load(kong_yml(stack(text, **world), SECRETS)))
 
 
 def test_routes_say_in_so_many_words_what_kong_and_its_controller_default_differently() -> None:
@@ -164,26 +164,29 @@ def test_the_users_own_kong_configuration_is_merged_in() -> None:
         ],
         "plugins": [{"name": "correlation-id"}],
     }
-    said = kong(extra=extra)
-    api, old = said["services"]
+    document = kong(extra=extra)
+    api, old = document["services"]
     assert (api["retries"], len(api["routes"]), old["name"]) == (1, 2, "old")
-    assert [plugin["name"] for plugin in said["plugins"]] == ["cors", "correlation-id"]
+    assert [plugin["name"] for plugin in document["plugins"]] == ["cors", "correlation-id"]
 
 
 @pytest.mark.parametrize("backend", DECLARED)
 def test_every_renderer_says_of_every_field_what_becomes_of_it(backend: str) -> None:
     fields = DECLARED[backend]()
-    assert {model: set(one) for model, one in fields.items()} == {
-        m: set(one) for m, one in KUBERNETES.items()
+    assert {model: set(row) for model, row in fields.items()} == {
+        model: set(row) for model, row in KUBERNETES.items()
     }
     assert [
-        one for row in fields.values() for one in row.values() if (one.level == "same") == bool(one.reason)
+        support
+        for row in fields.values()
+        for support in row.values()
+        if (support.level == "same") == bool(support.reason)
     ] == []
 
 
 def test_the_parity_report_has_a_row_for_everything_that_was_written() -> None:
-    said = manifest("name: a\nservices:\n  api: {image: x, replicas: 2, reload: {restart: true}}\n")
-    rows = {row.path: row.support["compose"].level for row in report(used(said), {"compose": FIELDS})}
+    parsed = manifest("name: a\nservices:\n  api: {image: x, replicas: 2, reload: {restart: true}}\n")
+    rows = {row.path: row.support["compose"].level for row in report(used(parsed), {"compose": FIELDS})}
     assert rows == {
         "name": "same",
         "services": "same",

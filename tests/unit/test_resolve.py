@@ -18,8 +18,8 @@ from .stacks import CATALOGUE, env, manifest, stack, unit
 ONE = "name: a\nservices:\n  api: {{image: x, {}}}\n"
 
 
-def given(said: str, rest: str = "") -> dict[str, str]:
-    return env(ONE.format(said) + rest, "api")
+def given(service: str, rest: str = "") -> dict[str, str]:
+    return env(ONE.format(service) + rest, "api")
 
 
 def test_a_database_comes_with_every_name_that_libraries_look_for() -> None:
@@ -36,25 +36,25 @@ def test_a_database_comes_with_every_name_that_libraries_look_for() -> None:
 
 
 def test_two_databases_leave_database_url_to_the_manifest() -> None:
-    said = given("uses: [postgres, mysql]")
-    assert "DATABASE_URL" not in said
-    assert said["MYSQL_URL"] == "mysql://app:|MYSQL_PASSWORD|@mysql:3306/app"
-    assert said["PGHOST"] == "postgres"
+    variables = given("uses: [postgres, mysql]")
+    assert "DATABASE_URL" not in variables
+    assert variables["MYSQL_URL"] == "mysql://app:|MYSQL_PASSWORD|@mysql:3306/app"
+    assert variables["PGHOST"] == "postgres"
 
 
 def test_a_part_is_a_database_of_its_own_on_the_same_server() -> None:
     text = ONE.format("uses: [postgres/billing]")
-    said = env(text, "api")
+    variables = env(text, "api")
     url = "postgresql://app:|POSTGRES_PASSWORD|@postgres:5432/billing"
-    assert said["POSTGRES_BILLING_URL"] == said["POSTGRES_URL"] == said["DATABASE_URL"] == url
+    assert variables["POSTGRES_BILLING_URL"] == variables["POSTGRES_URL"] == variables["DATABASE_URL"] == url
     assert "for database in billing;" in (unit(text, "postgres-databases").command or ())[-1]
 
 
 def test_a_store_beside_one_of_its_parts_keeps_its_short_names() -> None:
-    said = given("uses: [postgres, postgres/billing]")
-    assert said["POSTGRES_URL"].endswith("/app")
-    assert said["POSTGRES_BILLING_URL"].endswith("/billing")
-    assert "DATABASE_URL" not in said
+    variables = given("uses: [postgres, postgres/billing]")
+    assert variables["POSTGRES_URL"].endswith("/app")
+    assert variables["POSTGRES_BILLING_URL"].endswith("/billing")
+    assert "DATABASE_URL" not in variables
 
 
 def test_without_more_databases_nothing_makes_them() -> None:
@@ -62,21 +62,21 @@ def test_without_more_databases_nothing_makes_them() -> None:
 
 
 def test_a_renamed_store_renames_what_it_gives() -> None:
-    said = given(
+    variables = given(
         "uses: [legacy]", "infra:\n  legacy: {kind: mysql, database: old, password: secret-enough}\n"
     )
-    assert said["LEGACY_URL"] == "mysql://app:secret-enough@legacy:3306/old"
+    assert variables["LEGACY_URL"] == "mysql://app:secret-enough@legacy:3306/old"
 
 
 def test_a_password_is_quoted_in_urls_and_nowhere_else() -> None:
-    said = given("uses: [postgres]", 'infra:\n  postgres: {password: "p@ss/w:rd"}\n')
-    assert said["PGPASSWORD"] == "p@ss/w:rd"
-    assert said["DATABASE_URL"] == "postgresql://app:p%40ss%2Fw%3Ard@postgres:5432/app"
+    variables = given("uses: [postgres]", 'infra:\n  postgres: {password: "p@ss/w:rd"}\n')
+    assert variables["PGPASSWORD"] == "p@ss/w:rd"
+    assert variables["DATABASE_URL"] == "postgresql://app:p%40ss%2Fw%3Ard@postgres:5432/app"
 
 
 def test_the_first_bucket_is_the_bucket() -> None:
-    said = given("uses: [minio]", "infra:\n  minio: {buckets: [invoices, uploads]}\n")
-    assert said["S3_BUCKET"] == "invoices"
+    variables = given("uses: [minio]", "infra:\n  minio: {buckets: [invoices, uploads]}\n")
+    assert variables["S3_BUCKET"] == "invoices"
     assert given("uses: [minio]")["S3_BUCKET"] == "app"
 
 
@@ -96,11 +96,17 @@ def test_a_service_learns_its_own_port() -> None:
 
 
 def test_references_are_filled_in_and_doubled_dollars_left_to_the_shell() -> None:
-    said = given(
+    variables = given(
         'port: 80, uses: [valkey], env: {A: "${api.url}", B: "$${HOME} $PORT", C: "${valkey.host}:${valkey.port}",'
         ' D: "${stack.name}/${stack.namespace}", E: "${secret.KEY}"}'
     )
-    assert [said[key] for key in "ABCDE"] == ["http://api:80", "${HOME} $PORT", "valkey:6379", "a/a", "|KEY|"]
+    assert [variables[key] for key in "ABCDE"] == [
+        "http://api:80",
+        "${HOME} $PORT",
+        "valkey:6379",
+        "a/a",
+        "|KEY|",
+    ]
 
 
 def test_references_are_filled_in_wherever_they_may_stand() -> None:
@@ -186,10 +192,10 @@ REFERRED = {
 }
 
 
-@pytest.mark.parametrize("said", REFERRED.values(), ids=REFERRED)
-def test_a_reference_is_a_use(said: str) -> None:
-    for other in ("infra: {postgres: {databases: [b]}}", "jobs: {j: {image: x, uses: [postgres/b]}}"):
-        api = unit(f"name: a\nservices:\n  api: {{image: x, {said}}}\n{other}\n", "api")
+@pytest.mark.parametrize("service", REFERRED.values(), ids=REFERRED)
+def test_a_reference_is_a_use(service: str) -> None:
+    for section in ("infra: {postgres: {databases: [b]}}", "jobs: {j: {image: x, uses: [postgres/b]}}"):
+        api = unit(f"name: a\nservices:\n  api: {{image: x, {service}}}\n{section}\n", "api")
         assert api.needs == (Need("postgres"), Need("postgres-databases", done=True))
         assert "DATABASE_URL" not in dict(api.env)  # it is given no more than it asks for
 
@@ -237,8 +243,8 @@ COMMANDS = {
 
 
 def test_a_shell_is_only_there_for_what_needs_one() -> None:
-    found = {line: unit(ONE.format(f'command: "{line}"'), "api").command for line in COMMANDS}
-    assert found == COMMANDS
+    commands = {line: unit(ONE.format(f'command: "{line}"'), "api").command for line in COMMANDS}
+    assert commands == COMMANDS
 
 
 def test_ready_means_the_port_is_open_unless_it_is_said_otherwise() -> None:
@@ -269,8 +275,8 @@ def test_a_version_written_as_a_number_is_the_version() -> None:
 def test_seeds_are_mounted_in_the_order_they_are_named() -> None:
     text = ONE.format("uses: [postgres]") + "infra:\n  postgres: {seed: [b.sql, sql/*.sql]}\n"
     files = {"b.sql": (("b.sql", "1"),), "sql/*.sql": (("sql/a.sql", "2"), ("sql/c.sql", "3"))}
-    found = stack(text, files=files).unit("postgres").files
-    assert [(file.source, file.target.rpartition("/")[2]) for file in found if file.source] == [
+    mounts = stack(text, files=files).unit("postgres").files
+    assert [(file.source, file.target.rpartition("/")[2]) for file in mounts if file.source] == [
         ("b.sql", "100-b.sql"),
         ("sql/a.sql", "101-a.sql"),
         ("sql/c.sql", "102-c.sql"),
@@ -325,9 +331,9 @@ def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> N
         outline(parsed, CATALOGUE).claims, taken={5432: "x"}, current={}, checkout="c", remap=False
     )
     world = World("c", ports)
-    said = host_environment(parsed, CATALOGUE, world, "api")
+    variables = host_environment(parsed, CATALOGUE, world, "api")
     port = ports["postgres", 5432]
-    assert {key: said[key] for key in ("PGHOST", "PGPORT", "WEB_URL", "SELF", "NAME", "KEY")} == {
+    assert {key: variables[key] for key in ("PGHOST", "PGPORT", "WEB_URL", "SELF", "NAME", "KEY")} == {
         "PGHOST": "localhost",
         "PGPORT": str(port),
         "WEB_URL": "http://localhost:8181",

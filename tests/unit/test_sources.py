@@ -71,17 +71,17 @@ def test_another_content_is_another_digest_and_another_time_is_not(app: Path) ->
 
 
 def test_names_modes_and_links_count(app: Path) -> None:
-    seen = {digest(app)}
+    digests = {digest(app)}
     (app / "main.py").chmod(0o755)
-    seen.add(digest(app))
+    digests.add(digest(app))
     (app / "main.py").rename(app / "other.py")
-    seen.add(digest(app))
+    digests.add(digest(app))
     (app / "link").symlink_to("other.py")
-    seen.add(digest(app))
+    digests.add(digest(app))
     (app / "link").unlink()
     (app / "link").symlink_to("lib/a.py")
-    seen.add(digest(app))
-    assert len(seen) == 5
+    digests.add(digest(app))
+    assert len(digests) == 5
 
 
 IGNORES = {
@@ -162,10 +162,10 @@ def test_a_remembered_digest_is_used_only_for_the_very_same_file(app: Path) -> N
     for file in app.rglob("*.py"):
         os.utime(file, (0, 1_000_000_000))
     first = Digests({})
-    one = read(app, cache=first).builds
+    builds = read(app, cache=first).builds
     (app / "main.py").write_text("9")
     os.utime(app / "main.py", (0, 1_000_000_001))
-    assert read(app, cache=Digests(first.current)).builds != one
+    assert read(app, cache=Digests(first.current)).builds != builds
 
 
 def test_a_file_that_may_still_change_is_not_remembered(app: Path) -> None:
@@ -183,9 +183,9 @@ MISSING = {
 }
 
 
-@pytest.mark.parametrize(("want", "said"), MISSING.values(), ids=MISSING)
-def test_what_is_missing_is_said_at_the_place_that_wants_it(app: Path, want: Want, said: str) -> None:
-    assert [(path, message) for path, message, _ in read(app, want).findings] == [(("x",), said)]
+@pytest.mark.parametrize(("want", "expected"), MISSING.values(), ids=MISSING)
+def test_what_is_missing_is_said_at_the_place_that_wants_it(app: Path, want: Want, expected: str) -> None:
+    assert [(path, message) for path, message, _ in read(app, want).findings] == [(("x",), expected)]
 
 
 UNREADABLE = {
@@ -216,14 +216,14 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("want", "said", "hint"), UNREADABLE.values(), ids=UNREADABLE)
+@pytest.mark.parametrize(("want", "message", "hint"), UNREADABLE.values(), ids=UNREADABLE)
 def test_what_cannot_be_read_is_a_problem_and_no_traceback(
-    app: Path, want: Want, said: str, hint: str
+    app: Path, want: Want, message: str, hint: str
 ) -> None:
     write(app.parent, {"list.yml": "- a\n"})
     (app.parent / "bytes").write_bytes(b"\xff\xfe")
     (app.parent / "outside").symlink_to("/etc/hostname")
-    assert read(app, want).findings == [(("x",), said, hint)]
+    assert read(app, want).findings == [(("x",), message, hint)]
 
 
 def test_a_folder_that_may_not_be_read_is_named(app: Path) -> None:
@@ -247,8 +247,8 @@ def test_a_link_that_leaves_the_project_is_refused(
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (app.parent / "out").symlink_to(elsewhere)
-    found = read(app, Want("build", "out", ("x",), "Dockerfile")).findings
-    assert found == [(("x",), '"out" leaves the project', "a link?")]
+    findings = read(app, Want("build", "out", ("x",), "Dockerfile")).findings
+    assert findings == [(("x",), '"out" leaves the project', "a link?")]
 
 
 STATE_IN = {

@@ -91,5 +91,5 @@ def test_what_is_filled_in_is_not_filled_in_again() -> None:
 
 def test_a_line_without_a_shell_is_split_at_its_own_blanks_only() -> None:
     line = of("run  'a b' --key=", text.secret("KEY"), ' "', text.secret("KEY"), " c\" ''")
-    found = [text.reveal(word, {"KEY": "x 'y"}) for word in text.words(line)]
-    assert found == ["run", "a b", "--key=x 'y", "x 'y c", ""]
+    words = [text.reveal(word, {"KEY": "x 'y"}) for word in text.words(line)]
+    assert words == ["run", "a b", "--key=x 'y", "x 'y c", ""]

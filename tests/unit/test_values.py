@@ -86,9 +86,9 @@ def taken_by_compose(folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
     for name, content in files.items():
         (folder / name).write_text(content)
     config = ["docker", "compose", "-f", str(folder / "compose.yaml"), "config", "--format", "json"]
-    asked = subprocess.run(config, capture_output=True, text=True, check=False)
-    assert (asked.returncode, asked.stderr) == (0, "")
-    return dict(json.loads(asked.stdout.replace("$$", "$"))["services"]["api"])
+    process = subprocess.run(config, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+    return dict(json.loads(process.stdout.replace("$$", "$"))["services"]["api"])
 
 
 @pytest.mark.engine
@@ -107,9 +107,9 @@ def test_kubectl_reads_every_text_as_that_text(tmp_path: Path) -> None:
     rendered = objects(of)["Deployment", "api"]
     (tmp_path / "api.yaml").write_text(to_yaml(rendered))
     local = ["kubectl", "annotate", "--local", "-o", "json", "-f", str(tmp_path / "api.yaml"), "a=b"]
-    asked = subprocess.run(local, capture_output=True, text=True, check=False)
-    assert (asked.returncode, asked.stderr) == (0, "")
-    (container,) = json.loads(asked.stdout)["spec"]["template"]["spec"]["containers"]
+    process = subprocess.run(local, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stderr) == (0, "")
+    (container,) = json.loads(process.stdout)["spec"]["template"]["spec"]["containers"]
     (expected,) = rendered["spec"]["template"]["spec"]["containers"]
     assert container == expected
     assert [variable["value"].replace("$$", "$") for variable in container["env"]] == TEXTS  # as kubelets do

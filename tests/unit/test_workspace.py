@@ -86,21 +86,21 @@ def test_a_secret_comes_from_the_environment_then_env_then_secrets_env(space: Wo
 def test_what_people_wrote_into_secrets_env_stays_as_they_wrote_it(space: Workspace) -> None:
     mine = "# mine\nKEY='a # b'\nPEM=\"one\ntwo\"\nexport LAST=x"
     space.write({"secrets.env": mine}, private={"secrets.env"})
-    (made,) = space.secret_values(wanted=[], generated=["DB"], environment={}, strict=True).values()
-    assert (space.state / "secrets.env").read_text() == f"{mine}\nDB={made}\n"
+    (password,) = space.secret_values(wanted=[], generated=["DB"], environment={}, strict=True).values()
+    assert (space.state / "secrets.env").read_text() == f"{mine}\nDB={password}\n"
     wanted = ["KEY", "PEM", "LAST"]
-    found = space.secret_values(wanted=wanted, generated=["DB"], environment={}, strict=True)
-    assert found == {"KEY": "a # b", "PEM": "one\ntwo", "LAST": "x", "DB": made}
+    values = space.secret_values(wanted=wanted, generated=["DB"], environment={}, strict=True)
+    assert values == {"KEY": "a # b", "PEM": "one\ntwo", "LAST": "x", "DB": password}
 
 
 def test_two_checkouts_never_share_a_password(space: Workspace, tmp_path: Path) -> None:
     other = Workspace(tmp_path / "other" / "devenv.yaml")
     other.root.mkdir()
-    one, two = (
+    first, second = (
         each.secret_values(wanted=[], generated=["A", "B"], environment={}, strict=True)
         for each in (space, other)
     )
-    assert len({*one.values(), *two.values()}) == 4
+    assert len({*first.values(), *second.values()}) == 4
     assert space.checkout != other.checkout
 
 
@@ -173,7 +173,7 @@ def test_a_full_disk_is_called_one_and_loses_nothing(tmp_path: Path) -> None:
             space.write({"compose/compose.yaml": "n" * 100_000})
         assert (refused.value.what, refused.value.where) == ("the disk is full", str(space.state))
         assert (space.state / "compose" / "compose.yaml").read_text() == "old"
-        assert sorted(one.name for one in (space.state / "compose").iterdir()) == ["compose.yaml"]
+        assert sorted(path.name for path in (space.state / "compose").iterdir()) == ["compose.yaml"]
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -191,7 +191,7 @@ def test_a_write_that_fails_leaves_the_old_file(space: Workspace) -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "cannot write to" in ended.stderr
     assert (space.state / "a").read_text() == "old"
-    assert sorted(one.name for one in space.state.iterdir()) == [".gitignore", "a"]
+    assert sorted(path.name for path in space.state.iterdir()) == [".gitignore", "a"]
 
 
 def test_the_second_waits_for_the_first_and_knows_its_name(space: Workspace) -> None:
@@ -206,14 +206,14 @@ def test_the_second_waits_for_the_first_and_knows_its_name(space: Workspace) -> 
     assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    told: list[str] = []
+    holders: list[str] = []
 
     def let_go(whom: str) -> None:
-        told.append(whom)
+        holders.append(whom)
         holder.kill()  # the kernel lets go of the lock, however the holder ends
 
     with space.lock(purpose="devenv down", on_wait=let_go):
-        assert told == [f"devenv up (pid {holder.pid})"]
+        assert holders == [f"devenv up (pid {holder.pid})"]
     holder.communicate()
 
 
@@ -281,9 +281,9 @@ def test_what_is_rendered_into_a_new_folder_is_for_nobody_else_and_not_for_git(t
     for _ in range(2):
         export(BUNDLE, tmp_path / "a" / "out")
 
-    seen = modes(tmp_path / "a" / "out")
-    assert (seen["."], seen[".env"], seen["compose.yaml"]) == (0o700, 0o600, 0o600)
-    assert seen["files/api/key"] == 0o644  # a container runs as another user
+    paths = modes(tmp_path / "a" / "out")
+    assert (paths["."], paths[".env"], paths["compose.yaml"]) == (0o700, 0o600, 0o600)
+    assert paths["files/api/key"] == 0o644  # a container runs as another user
     git = ["git", "-C", str(tmp_path), "status", "--porcelain", "-uall"]
     assert subprocess.run(git, capture_output=True, text=True, check=True).stdout == ""
 
@@ -292,9 +292,9 @@ def test_what_is_rendered_into_a_folder_of_the_users_is_closed_to_others_file_by
     tmp_path.chmod(0o755)
     export(BUNDLE, tmp_path)
 
-    seen = modes(tmp_path)
-    assert (seen["."], seen[".env"], seen["compose.yaml"]) == (0o755, 0o600, 0o600)
-    assert seen["files"] == 0o700
+    paths = modes(tmp_path)
+    assert (paths["."], paths[".env"], paths["compose.yaml"]) == (0o755, 0o600, 0o600)
+    assert paths["files"] == 0o700
     assert not (tmp_path / ".gitignore").exists()
 
 
