@@ -547,7 +547,7 @@ BROKEN = {
         "name: a\nservices:\n  a: {image: x, compose: {build: .}}\n",
         [
             "3:27: services.a.compose.build: devenv does that itself, so here it would have no effect"
-            " - write it under build:"
+            " - write it under build:; its context may be a folder above, with what services share"
         ],
     ),
     "objects of Kubernetes with nothing to change": (
