@@ -80,5 +80,5 @@ def test_a_load_that_fails_keeps_the_file_and_says_where(tmp_path: Path, code: i
     error = refused.value
     assert error.what == f"db did not accept the data: it is kept in {tmp_path / 'db'}"
     assert (error.where, error.why) == ("db on fake", "disk full")
-    assert error.hint == "devenv up -b kube, where it is still, and from there again"
+    assert error.hint == "devenv up -b kube   the data is still there; then try again"
     assert (tmp_path / "db").read_bytes() == b"all of it"
