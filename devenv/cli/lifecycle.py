@@ -84,7 +84,7 @@ def _interrupted(context: Context, starting: list[str]) -> None:
 def _exit_on_failure(context: Context, outcome: Outcome) -> None:
     if outcome.failures:
         context.console.say(
-            "Running units were left running. Fix the problem and run `devenv up` again; it resumes there."
+            "Running units were left running.\nFix the problem and run `devenv up` again; it resumes there."
         )
         raise typer.Exit(FAILED)
 
