@@ -75,11 +75,11 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
 
 def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
     """Where the data of units stays that go, because they or the stack are called otherwise now."""
-    for name, found in observed.units.items():
-        if found.volumes and (name not in stack or found.stack != stack.id):
+    for name, current in observed.units.items():
+        if current.volumes and (name not in stack or current.stack != stack.id):
             yield (
-                f"the data of {name}{'' if name not in stack else f' in {found.stack}'} stays in "
-                f"{' and '.join(found.volumes)}; devenv down --volumes removes it with all other"
+                f"the data of {name}{'' if name not in stack else f' in {current.stack}'} stays in "
+                f"{' and '.join(current.volumes)}; devenv down --volumes removes it with all other"
             )
 
 

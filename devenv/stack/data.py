@@ -30,8 +30,8 @@ def data_of(
         content = tuple(_files_of(name, service, files))
         return content or options.get(name) or env.get(name)
 
-    made = tuple((name, value(name)) for name in (*declared.new, *declared.later))
-    return Data(made, tuple(declared.later.items()))
+    settings = tuple((name, value(name)) for name in (*declared.new, *declared.later))
+    return Data(settings, tuple(declared.later.items()))
 
 
 def guarded(unit: Unit, scripts: str) -> Unit:
