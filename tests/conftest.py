@@ -18,14 +18,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+MACHINE = dict(os.environ)
+"""The environment before any fixture points DOCKER_HOST to a fake engine."""
+
+
 @cache
 def _engine() -> str:
     """Why the engine cannot be used; empty when it can."""
     try:
-        asked = subprocess.run(["docker", "info"], capture_output=True, text=True, timeout=30, check=False)
+        output = subprocess.run(
+            ["docker", "info"], env=MACHINE, capture_output=True, text=True, timeout=30, check=False
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"no Docker engine: {error}"
-    return "" if asked.returncode == 0 else "no Docker engine answers; `make machine` installs one on Debian"
+    return "" if output.returncode == 0 else "no Docker engine answers; `make machine` installs one on Debian"
 
 
 @cache
