@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Removed, Say, Work
-from devenv.engine.runner import Workbench
-from devenv.engine.runner import run as carry_out
 from devenv.errors import DevenvError
 from devenv.events import Note, Planned, Report
 from devenv.plan.model import ObservedUnit, Op, Plan
@@ -104,6 +102,9 @@ class Lifecycle:
         starts = Plan(tuple(steps.of(Op.START)))
         if not starts:
             return loaded, steps, []
+        from devenv.engine.runner import Workbench
+        from devenv.engine.runner import run as carry_out
+
         backend = self._place.backend
         report(Planned(loaded.stack, starts, backend.name, "", self._place.reason, ()))
         failures = carry_out(starts, Workbench(loaded.stack, backend), report)
@@ -161,6 +162,10 @@ class Lifecycle:
         notes: Sequence[str] = (),
     ) -> list[DevenvError]:
         """Carry out a plan and report it, from the headline on. Returns the failures."""
+        # Imported where there is something to do: an unchanged stack must not pay for it.
+        from devenv.engine.runner import Workbench
+        from devenv.engine.runner import run as carry_out
+
         place, stack = self._place, loaded.stack
         report(Planned(stack, plan, place.backend.name, place.backend.check(), place.reason, units))
         for note in (*loaded.notes, *notes):

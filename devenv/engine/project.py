@@ -18,6 +18,7 @@ from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
 from devenv.render import renderer
+from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.model import Stack, fingerprint
@@ -378,7 +379,7 @@ def _taken(
 
 def _fingerprints(stack: Stack, secrets: Mapping[str, str], render: str) -> dict[str, str]:
     digests = {name: text.digest(value) for name, value in secrets.items()}
-    aspects = renderer(render).aspects
+    aspects = ASPECTS[render]
     return {unit.name: fingerprint(unit, digests, own=aspects(stack, unit)) for unit in stack.units}
 
 

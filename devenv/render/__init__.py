@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from devenv.plan.parity import Fields
     from devenv.render.bundle import Bundle, Source
-    from devenv.stack.model import Stack, Unit
+    from devenv.stack.model import Stack
 
 
 class Renderer(Protocol):
@@ -17,10 +17,6 @@ class Renderer(Protocol):
 
     def render(self, stack: Stack, source: Source) -> Bundle:
         """The bundle. Raises `KeyError` for a secret without a value, `UsageError` for what does not fit."""
-        ...
-
-    def aspects(self, stack: Stack, unit: Unit) -> Any:
-        """What makes a unit stale on this renderer's backends only."""
         ...
 
     def project_files(self, stack: Stack) -> Collection[str]:

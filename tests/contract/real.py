@@ -12,6 +12,7 @@ from devenv.backends import load
 from devenv.backends.base import Backend, Session, Site, Work
 from devenv.backends.kube.config import MINIKUBE, current, find
 from devenv.render import renderer
+from devenv.render.aspects import ASPECTS
 from devenv.render.bundle import Source
 from devenv.stack.model import Stack, fingerprint
 from devenv.workspace import Workspace
@@ -56,7 +57,9 @@ def connect(name: str, root: Path) -> Backend:
 def opened(backend: Backend, space: Workspace, stack: Stack) -> Session:
     """A session on a stack, from its rendered files."""
     render = renderer(backend.renderer)
-    prints = {unit.name: fingerprint(unit, {}, own=render.aspects(stack, unit)) for unit in stack.units}
+    prints = {
+        unit.name: fingerprint(unit, {}, own=ASPECTS[backend.renderer](stack, unit)) for unit in stack.units
+    }
     folder = space.write_bundle(render.render(stack, Source(fingerprints=prints)), backend.name, {})
     session = backend.open(Work(stack, folder, prints))
     images = {unit.image for unit in stack.units}

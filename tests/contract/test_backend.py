@@ -12,7 +12,7 @@ import pytest
 
 from devenv.backends.base import Backend, Interrupted, Session
 from devenv.errors import UnitFailed
-from devenv.render import renderer
+from devenv.render.aspects import ASPECTS
 from devenv.stack.model import Identity, Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
@@ -95,7 +95,7 @@ def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime:
     runtime.up("store", "web", "job")
     observed = runtime.backend.observe(runtime.stack.checkout)
     assert runtime.states == {"store": ("running", 0), "web": ("running", 0), "job": ("exited", 0)}
-    aspects = renderer(runtime.backend.renderer).aspects
+    aspects = ASPECTS[runtime.backend.renderer]
     assert {name: observed_unit.fingerprint for name, observed_unit in observed.units.items()} == {
         unit.name: fingerprint(unit, {}, own=aspects(runtime.stack, unit))
         for unit in runtime.stack.units

@@ -8,7 +8,7 @@ from devenv import assets
 from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
-from devenv.render.compose import aspects
+from devenv.render.aspects import compose as aspects
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.ports import allot

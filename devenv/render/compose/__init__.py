@@ -25,11 +25,6 @@ STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
 LONGEST = 100  # characters of a path in the name of a file of the bundle
 
 
-def aspects(stack: Stack, unit: Unit) -> Any:
-    """The user's fragment, and the namespace, which is part of the unit's network names."""
-    return [unit.compose, stack.namespace]
-
-
 def project_files(stack: Stack) -> Collection[str]:
     """None: files are mounted from the project."""
     return ()

@@ -7,20 +7,14 @@ sort in the order in which they have to be applied.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from devenv.errors import UsageError
 from devenv.render.bundle import Bundle, Source, to_yaml
 from devenv.render.kubernetes.objects import Object, of_stack, of_unit
 from devenv.stack.graph import ordered
-from devenv.stack.model import Stack, Unit
+from devenv.stack.model import Stack
 
-__all__ = ["Object", "Source", "aspects", "override_names", "project_files", "render"]
-
-
-def aspects(stack: Stack, unit: Unit) -> Any:
-    """The user's fragments, and settings that only pods have."""
-    return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
+__all__ = ["Object", "Source", "override_names", "project_files", "render"]
 
 
 def project_files(stack: Stack) -> Collection[str]:

@@ -11,6 +11,7 @@ from devenv.backends import load
 from devenv.backends.base import Site
 from devenv.engine import carry
 from devenv.errors import DevenvError
+from devenv.plan.planner import stores
 from tests.e2e.kube.conftest import OnCluster
 from tests.unit.stacks import stack
 
@@ -145,9 +146,10 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
     assert replies(cluster, SHOWN) == changed
 
     with closing(load("compose", Site(cluster.root))) as backend:
-        for unit in carry.stores(stack(f"name: any\n{MANIFEST}")):
+        running = backend.observe(cluster.checkout).units
+        for unit in stores(stack(f"name: any\n{MANIFEST}")):
             if unit.load:
                 (tmp_path / unit.name).write_bytes(b"junk\n")
                 with pytest.raises(DevenvError, match=f"{unit.name} did not accept the data"):
-                    carry.load(backend, backend.observe(cluster.checkout), [unit], tmp_path, source="kube")
+                    carry.load(backend, running[unit.name], unit, tmp_path, source="kube")
                 assert (tmp_path / unit.name).read_bytes() == b"junk\n"

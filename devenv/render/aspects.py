@@ -1,0 +1,26 @@
+"""What makes a unit stale on the backends of one renderer alone.
+
+Apart from the renderers: an unchanged stack is compared without importing what would render it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from devenv.stack.model import Stack, Unit
+
+
+def compose(stack: Stack, unit: Unit) -> Any:
+    """The user's fragment, and the names that the unit answers to."""
+    return [unit.compose, stack.namespace]
+
+
+def kubernetes(stack: Stack, unit: Unit) -> Any:
+    """The user's fragments, and what a pod has to say and Compose has not."""
+    return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
+
+
+ASPECTS: Mapping[str, Callable[[Stack, Unit], Any]] = {"compose": compose, "kubernetes": kubernetes}
+"""Renderer -> what counts for it."""
