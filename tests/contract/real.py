@@ -16,6 +16,7 @@ from devenv.render.aspects import ASPECTS
 from devenv.render.bundle import Source
 from devenv.stack.model import Stack, fingerprint
 from devenv.workspace import Workspace
+from tests.cluster import fake_cluster
 from tests.conftest import NEEDS
 from tests.engine import fake_engine
 
@@ -26,18 +27,23 @@ REAL = [
 ]
 
 
-FAKE_ENGINE = "fake-engine"
-RUNNING = [FAKE_ENGINE, *REAL]
+FAKE_ENGINE, FAKE_CLUSTER = "fake-engine", "fake-cluster"
+RUNNING = [FAKE_ENGINE, FAKE_CLUSTER, *REAL]
 
 
 @contextmanager
 def connected(name: str, root: Path) -> Iterator[Backend]:
-    """`connect`, or with `FAKE_ENGINE` the Compose backend on an engine that is there for so long."""
-    if name != FAKE_ENGINE:
-        yield connect(name, root)
-        return
-    with fake_engine():
-        yield load("compose", Site(root=root, state=root / ".devenv"))
+    """`connect`, or a backend on a fake engine or cluster that is there for so long."""
+    site = Site(root=root, state=root / ".devenv")
+    match name:
+        case "fake-engine":
+            with fake_engine():
+                yield load("compose", site)
+        case "fake-cluster":
+            with fake_cluster():
+                yield load("kube", site)
+        case _:
+            yield connect(name, root)
 
 
 def connect(name: str, root: Path) -> Backend:

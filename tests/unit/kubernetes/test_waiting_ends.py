@@ -102,6 +102,7 @@ def test_what_has_no_probe_has_to_run_for_a_moment_and_nothing_else_has() -> Non
     assert wait(WEB, Script((0, [UP]))) == 2
     assert wait(PROBED, Script((0, [UP]))) == 0
     assert wait(JOB, Script((0, [ended(0, phase="Succeeded")]))) == 0
+    assert wait(JOB, Script((0, [UP]), (1, [ended(0, phase="Succeeded")]))) == 1
 
 
 def test_a_job_has_its_own_time_and_its_retries_end_with_it() -> None:
