@@ -91,7 +91,7 @@ class _Decided:
     ports: Mapping[Key, int]
     conflicts: list[Conflict]
     taken: Mapping[int, str]
-    held: Mapping[Key, tuple[int, int]]
+    earlier: Mapping[Key, tuple[int, int]]
 
 
 class Project:
@@ -189,7 +189,7 @@ class Project:
             notes=(
                 *trouble,
                 *self._lost(backend.name),
-                *notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.held),
+                *notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier),
                 *notes.moved_namespace(outline, observed, namespace),
                 *map(notes.refused_port, decided.conflicts),
                 *(_lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()),
@@ -241,12 +241,12 @@ class Project:
         there = elsewhere.observed if elsewhere else Observed()
         ours = [*there.units.values(), *observed.units.values()]
         forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
-        held = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
+        earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
         taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
         ports, conflicts = allot(
-            outline.claims, taken=taken, current=held, checkout=self.workspace.checkout, remap=remap
+            outline.claims, taken=taken, current=earlier, checkout=self.workspace.checkout, remap=remap
         )
-        return _Decided(ports, conflicts, taken, held)
+        return _Decided(ports, conflicts, taken, earlier)
 
     # -- plans and files
 

@@ -427,13 +427,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "said"), REFUSED.items(), ids=[" ".join(one) for one in REFUSED])
+@pytest.mark.parametrize(("arguments", "parts"), REFUSED.items(), ids=[" ".join(words) for words in REFUSED])
 def test_a_wrong_word_ends_in_2_with_the_right_one(
-    devenv: Devenv, arguments: tuple[str, ...], said: tuple[str, str]
+    devenv: Devenv, arguments: tuple[str, ...], parts: tuple[str, str]
 ) -> None:
     ended = devenv(*arguments)
     assert (ended.exit_code, ended.stdout) == (2, "")
-    for part in said:
+    for part in parts:
         assert part in ended.stderr
 
 
@@ -507,13 +507,15 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("content", "said"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_manifest_that_is_none_ends_in_2(content: bytes, said: str, devenv: Devenv, project: Path) -> None:
+@pytest.mark.parametrize(("content", "message"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_manifest_that_is_none_ends_in_2(
+    content: bytes, message: str, devenv: Devenv, project: Path
+) -> None:
     (project / "devenv.yaml").write_bytes(content)
     for command in ("up", "plan", "env", "render"):
         ended = devenv(command)
         assert (ended.exit_code, ended.stdout) == (2, "")
-        assert ended.stderr.startswith(said)
+        assert ended.stderr.startswith(message)
     assert devenv("status").exit_code == devenv("logs").exit_code == devenv("down").exit_code == 0
 
 
