@@ -128,10 +128,12 @@ class Engine:
         return True
 
     @speaks
-    def log_tail(self, container: str, lines: int) -> list[str]:
-        """The last lines that a container printed."""
+    def log_tail(self, container: str, lines: int, *, began: int = 0) -> list[str]:
+        """The last lines that a container printed, of the run that `began` then (ns) if that is known."""
+        # A program may print before the engine writes down that it started.
+        since: Any = began / 1e9 - 0.2 if began > 0 else None
         try:
-            raw = self.api.logs(container, tail=lines)
+            raw = self.api.logs(container, tail=lines, since=since)
         except docker.errors.APIError:
             return []
         return [line.rstrip() for line in raw.decode(errors="replace").splitlines()]

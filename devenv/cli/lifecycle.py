@@ -153,7 +153,8 @@ def _counted(number: int, noun: str) -> str:
 
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
-        raise UsageError(question, why="there is no terminal to ask on", hint="add --yes")
+        why = f"there is no terminal to ask on: {question}"
+        raise UsageError("this needs a confirmation", why=why, hint="add --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(FAILED)
 

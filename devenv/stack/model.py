@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
@@ -192,8 +194,11 @@ class Unit:
 
     @property
     def shown_command(self) -> str:
-        """Its command, for display."""
-        return text.masked(text.join(" ", self.command or ()))
+        """Its command, for display; words with blanks or quotes in them are quoted, to be copied."""
+        words = map(text.masked, self.command or ())
+        return " ".join(
+            shlex.quote(word) if not word or re.search(r"[\s'\"]", word) else word for word in words
+        )
 
     @property
     def one_shot(self) -> bool:

@@ -220,3 +220,19 @@ def test_after_a_failure_up_goes_on_from_what_is_there(checkout: Checkout) -> No
 
     assert checkout.running() == {"late", "web"}
     assert checkout.lives()["web"] == before["web"]
+
+
+def test_a_card_shows_the_run_that_failed_and_none_before_it(checkout: Checkout) -> None:
+    checkout.manifest(
+        """
+        services:
+          web: {image: "busybox:1.37", command: [sh, -c, "echo 'one attempt'; sleep 0.1; exit 3"], port: 80}
+        """
+    )
+    checkout.devenv("up", "-d", exits=1)
+    again = checkout.devenv("up", "-d", exits=1).stderr
+    printed = [
+        line for line in again.splitlines() if line.strip().removeprefix("said").strip() == "one attempt"
+    ]
+    assert len(printed) == 1
+    assert """command   sh -c 'echo '"'"'one attempt'"'"'; sleep 0.1; exit 3'""" in again

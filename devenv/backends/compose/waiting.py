@@ -89,12 +89,12 @@ class Waiting:
         return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first: most units are quick
 
     def _died(self, state: State) -> UnitFailed:
-        lines = self.engine.log_tail(self.container, TAIL)
+        lines = self._output(state)
         memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(self.container))
         return self._failed("ran out of memory" if memory else f"ended with exit {state.exit_code}", lines)
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
-        lines = self.engine.log_tail(self.container, TAIL)
+        lines = self._output(self.engine.state(self.container))
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         if self._image_checks:
             facts.append(("probe", "HEALTHCHECK of the image; health: in devenv.yaml replaces it"))
@@ -102,6 +102,10 @@ class Waiting:
         if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))
         return self._failed(what, lines, facts)
+
+    def _output(self, state: State) -> list[str]:
+        """The end of what this run printed; an earlier one of the same container is another story."""
+        return self.engine.log_tail(self.container, TAIL, began=state.began)
 
     def _checked(self) -> str:
         """The last line of what the engine's check got."""
