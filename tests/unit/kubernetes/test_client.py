@@ -323,19 +323,6 @@ def test_what_is_too_old_to_be_followed_is_listed_again(gone: Any) -> None:
         pods.stop()
 
 
-def test_time_stands_still_while_nobody_can_look() -> None:
-    with server(status(500, "etcd")) as (client, _):
-        pods = Pods(client, "shop", "s")
-        pods.start()
-        while pods.trouble is None:
-            pods.pause(0.05)
-        before, away = pods.clock(), pods.away()
-        pods.pause(0.3)
-        assert pods.clock() - before < 0.1
-        assert pods.away() > away
-        pods.stop()
-
-
 def test_whoever_is_in_a_hurry_does_not_wait_for_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pods_module, "AGAIN", (0.1, 60.0))
     failing = [status(500, "etcd")] * 8
