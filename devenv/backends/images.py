@@ -16,7 +16,7 @@ from devenv import sources
 from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.causes import likely
-from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import BUILT_AS, LABEL
 from devenv.stack.world import STATE
@@ -51,6 +51,14 @@ class Images:
             details = containers.image(self._address, image) or self._engine().image(image)
             folders[image] = tuple((details.get("Config") or {}).get("Volumes") or ())
         return folders
+
+    def user(self, image: str) -> str:
+        """Whom an image runs as, as its USER says; nothing where it says none or is not here."""
+        try:
+            details = containers.image(self._address, image)
+        except ToolMissing:
+            return ""
+        return str(((details or {}).get("Config") or {}).get("User") or "")
 
     @cached_property
     def _whale(self) -> DockerClient:

@@ -42,6 +42,9 @@ CAUSES: Mapping[str, str] = {
     r"untolerated taint|didn't match Pod's node affinity|node selector": (
         "no node fits: look at kubernetes: in the manifest, and at kubectl get nodes"
     ),
+    r"usage per Container|limit to request ratio": (
+        "the namespace's LimitRange: resources: sets the limit, of which a quarter is requested"
+    ),
     r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
     r"runAsNonRoot|cannot verify user is non-root": ("the image wants to be root: kubernetes: can say so"),
     r"[Oo]peration not permitted": (

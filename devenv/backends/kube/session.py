@@ -27,6 +27,7 @@ from devenv.backends.kube.target import Target
 from devenv.backends.kube.verdict import RESTARTED, Expected
 from devenv.backends.kube.waiting import PATIENCE, Waiting
 from devenv.errors import DevenvError
+from devenv.render.kubernetes.pod import as_image_user
 from devenv.stack import labels
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class KubeSession:
 
     def apply(self, unit: Unit, *, recreate: bool) -> None:
         self._watch()
-        *holders, workload = self._objects[unit.name]
+        *holders, rendered = self._objects[unit.name]
+        workload = as_image_user(rendered, self._images.user(unit.image))
         for item in holders:
             if item not in self._sent:
                 self._send(item)

@@ -168,6 +168,28 @@ def _security(unit: Unit) -> dict[str, Any]:
     return context
 
 
+def as_image_user(workload: Mapping[str, Any], user: str) -> dict[str, Any]:
+    """The workload of an image whose USER is this; a number other than 0 needs no way to become another.
+
+    A `kubernetes:` fragment that says whom the pod runs as, or what it may, is left alone.
+    """
+    uid = user.partition(":")[0]
+    template = workload["spec"]["template"]
+    spec = template["spec"]
+    pod, container = spec.get("securityContext") or {}, spec["containers"][0]
+    security = container.get("securityContext") or {}
+    capabilities = security.get("capabilities") or {}
+    ours = capabilities.get("add") == BECOME_ANOTHER and "runAsUser" not in {**pod, **security}
+    if not uid.isdecimal() or int(uid) == 0 or not ours:
+        return dict(workload)
+    fewer = {key: value for key, value in capabilities.items() if key != "add"}
+    # The group makes volumes writable where the storage honours it.
+    pod = {"fsGroup": int(uid), **pod, "runAsNonRoot": True}
+    container = {**container, "securityContext": {**security, "capabilities": fewer}}
+    spec = {**spec, "securityContext": pod, "containers": [container, *spec["containers"][1:]]}
+    return {**workload, "spec": {**workload["spec"], "template": {**template, "spec": spec}}}
+
+
 def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The pod's volumes, and the container's mounts."""
     volumes: list[dict[str, Any]] = []

@@ -188,3 +188,16 @@ def test_a_pod_that_is_evicted_during_up_is_waited_for(cluster: OnCluster, port:
     cluster.kubectl("delete", first, "--wait=false")
     assert going.end(within=60).code == 0
     assert answer(port) == cluster.pod("web")
+
+
+def test_an_image_with_a_number_as_its_user_runs_in_a_restricted_namespace(cluster: OnCluster) -> None:
+    cluster.host("kubectl", "create", "namespace", cluster.namespace)
+    cluster.host(
+        "kubectl", "label", "namespace", cluster.namespace, "pod-security.kubernetes.io/enforce=restricted"
+    )
+    cluster.sources("web", dockerfile="FROM busybox:1.37\nUSER 1234\n")
+    cluster.manifest("services: {web: {build: ./web, command: sleep 900}}")
+
+    cluster.on("up", "-d")
+
+    assert "nothing to do" in cluster.on("up", "-d").output

@@ -8,6 +8,7 @@ import pytest
 from devenv.errors import UsageError
 from devenv.render.kubernetes import render
 from devenv.render.kubernetes.objects import port_name
+from devenv.render.kubernetes.pod import as_image_user
 from tests import schemas
 from tests.unit.kubernetes.stacks import EVERYTHING, objects, source, stack
 
@@ -133,6 +134,24 @@ def test_an_image_of_unknown_user_may_become_another_user() -> None:
     for unit in ("legacy", "worker"):
         assert "runAsUser" not in pod("StatefulSet", unit)["securityContext"]
         assert "SETUID" in container("StatefulSet", unit)["securityContext"]["capabilities"]["add"]
+
+
+@pytest.mark.parametrize("user", ["1234", "1234:0"])
+def test_an_image_with_a_number_as_its_user_gets_no_way_to_become_another(user: str) -> None:
+    workload = as_image_user(OBJECTS["StatefulSet", "worker"], user)
+
+    spec = workload["spec"]["template"]["spec"]
+    assert spec["securityContext"] == {
+        "fsGroup": 1234, "seccompProfile": {"type": "RuntimeDefault"}, "runAsNonRoot": True
+    }  # fmt: skip
+    assert spec["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    schemas.validate(workload, VERSIONS[0])
+
+
+@pytest.mark.parametrize("user", ["", "0", "0:0", "node"])
+def test_an_image_that_is_root_or_says_a_name_is_left_as_rendered(user: str) -> None:
+    assert as_image_user(OBJECTS["StatefulSet", "worker"], user) == OBJECTS["StatefulSet", "worker"]
+    assert as_image_user(OBJECTS["StatefulSet", "postgres"], "1234") == OBJECTS["StatefulSet", "postgres"]
 
 
 def test_no_pod_has_a_token_or_the_variables_of_services() -> None:
