@@ -173,7 +173,7 @@ def _crashing(pod: Pod) -> int | None:
         state = container.get("state", {})
         ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or {}
         if "running" not in state and ended:
-            return int(ended.get("exitCode", 1)) or 1
+            return int(ended.get("exitCode", 1))
     return None
 
 
