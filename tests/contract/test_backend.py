@@ -137,9 +137,17 @@ def test_images_are_those_it_has(runtime: Runtime) -> None:
 def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
     runtime.up("store", "web")
     units = list(runtime.backend.observe(runtime.stack.checkout).units.values())
-    batches = runtime.backend.logs(units, follow=False, tail=None, since=None, stop=Event())
-    lines = [line for batch in batches for line in batch]
-    assert {line.unit for line in lines if "hello" in line.text} == {"store", "web"}
+
+    def speakers() -> set[str]:
+        batches = runtime.backend.logs(units, follow=False, tail=None, since=None, stop=Event())
+        return {line.unit for batch in batches for line in batch if "hello" in line.text}
+
+    # A unit may be ready before it has printed anything.
+    for _ in range(100):
+        if speakers() == {"store", "web"}:
+            break
+        Event().wait(0.1)
+    assert speakers() == {"store", "web"}
 
 
 def test_restarting_keeps_the_thing(runtime: Runtime) -> None:

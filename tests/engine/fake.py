@@ -289,6 +289,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(RECORDED["volume"] | body, 201)
             case "GET", "containers", name, "json":
                 self._json(engine.inspected(self._container(name)))
+            case "GET", "containers", name, "archive":
+                self._container(name)
+                raise Refusal(404, f"Could not find the file {query['path']} in container {name}")
             case "GET", "containers", name, "logs":
                 self._logs(self._container(name), query)
             case "POST", "containers", name, "exec":

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from devenv.stack.model import Stack
 
 
+NOT_STARTED = (126, 127)
+"""What `docker exec` ends with when the command could not be started."""
+
+
 class ComposeBackend:
     """The engine that the docker command would talk to."""
 
@@ -111,13 +115,19 @@ class ComposeBackend:
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
-        if argv[0] == "sh" and not self._connection.engine.has_file(unit.id, "/bin/sh"):
+        flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
+        code = proc.run_attached(["docker", "exec", *flags, unit.id, *argv])
+        # Asked only after it failed: a shell that is there opens at once.
+        if (
+            code in NOT_STARTED
+            and argv[0] == "sh"
+            and not self._connection.engine.has_file(unit.id, "/bin/sh")
+        ):
             raise DevenvError(
                 f"the image of {unit.unit} has no shell",
                 hint=f"devenv exec {unit.unit} PROGRAM   runs a program that it has",
             )
-        flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
-        return proc.run_attached(["docker", "exec", *flags, unit.id, *argv])
+        return code
 
     # -- the engine itself, and everything of a checkout
 

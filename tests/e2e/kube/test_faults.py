@@ -378,13 +378,14 @@ def test_the_api_server_is_killed(alone: OnCluster, lab: Lab, port: int) -> None
     for thread in meanwhile:
         thread.start()
     eventually(lab.answers, "the API server", within=60)
-    back = time.monotonic()
+    back, now = time.monotonic(), datetime.datetime.now(datetime.UTC)
     assert answer(port) == alone.pod("web")
     assert time.monotonic() - back < 1
     for thread in meanwhile:
         thread.join()
     assert len(tries) == 5
     assert max(seconds for _, seconds in tries) < 12, "a connection hangs where it should be refused"
+    eventually(lambda: lab.is_controlled(now), "the controllers", within=60)
 
 
 def test_a_node_whose_disk_is_full(alone: OnCluster, lab: Lab, port: int) -> None:
