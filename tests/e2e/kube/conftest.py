@@ -10,7 +10,6 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,17 +111,6 @@ class Lab:
     def kill_the_api_server(self) -> None:
         """As an out-of-memory kill does it; the kubelet starts it again."""
         self.node("pkill", "-9", "-x", "kube-apiserver")
-
-    def is_controlled(self, since: datetime) -> bool:
-        """Whether the controllers are at work again: they come back some time after the API server."""
-        client = Client(find(self.name, environment={"KUBECONFIG": str(self.kubeconfig)}))
-        lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-controller-manager"
-        try:
-            return datetime.fromisoformat(client.get(lease)["spec"]["renewTime"]) > since
-        except DevenvError:
-            return False
-        finally:
-            client.close()
 
     def answers(self) -> bool:
         """Whether the API server does, and knows who we are."""
