@@ -156,22 +156,10 @@ class FakeSession:
         stack = self.work.stack
         fingerprint = self.work.fingerprints.get(unit.name, "")
         tags = labels.read(labels.identity(stack, unit) | labels.description(stack, unit, fingerprint))
-        self.machine.units[unit.name] = ObservedUnit(
-            unit.name,
-            id=f"id-{unit.name}",
-            state=state,
-            stack=tags.stack,
-            role=tags.role,
-            engine=tags.engine,
-            version=tags.version,
+        self.machine.units[unit.name] = replace(
+            ObservedUnit.from_labels(tags, id=f"id-{unit.name}", state=state),
             image=unit.image,
-            fingerprint=tags.fingerprint,
             healthy=None if unit.one_shot or unit.probe is None else True,
-            ports={port.container: (port.wanted, port.host) for port in tags.ports},
-            port_names={port.container: port.name for port in tags.ports},
-            links=tags.links,
-            gateway=tags.gateway,
-            serves=tags.serves,
         )
 
     def wait(self, unit: Unit, stop: Event) -> None:

@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -186,24 +187,11 @@ def observed_unit(container: Container) -> ObservedUnit:
     tags = labels.read(container["Labels"])
     status = container.get("Status", "")
     exit_code = re.match(r"Exited \((\d+)\)", status)
-    return ObservedUnit(
-        unit=tags.unit,
-        id=container["Id"],
-        state=container["State"],
-        stack=tags.stack,
-        role=tags.role,
-        engine=tags.engine,
+    return replace(
+        ObservedUnit.from_labels(tags, id=container["Id"], state=container["State"]),
         healthy=_health(status),
         exit_code=int(exit_code[1]) if exit_code else 0,
-        fingerprint=tags.fingerprint,
         image=container["Image"],
-        version=tags.version,
-        ports={port.container: (port.wanted, port.host) for port in tags.ports},
-        port_names={port.container: port.name for port in tags.ports},
-        links=tags.links,
-        gateway=tags.gateway,
-        serves=tags.serves,
-        probe=tags.probe,
         volumes=tuple(sorted(_kept(container, tags.stack))),
         # Containers inherit their image's labels.
         stand_in=container["Labels"].get("devenv.standin") == "true",

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from devenv.stack.labels import Labels
 
 
 class Op(StrEnum):
@@ -100,6 +104,26 @@ class ObservedUnit:
     half_made: bool = False
     stand_in: bool = False
     detail: str = ""
+
+    @classmethod
+    def from_labels(cls, tags: Labels, *, id: str, state: str) -> ObservedUnit:
+        """A unit as its labels describe it; what only the engine knows is left to the caller."""
+        return cls(
+            unit=tags.unit,
+            id=id,
+            state=state,
+            stack=tags.stack,
+            role=tags.role,
+            engine=tags.engine,
+            fingerprint=tags.fingerprint,
+            version=tags.version,
+            ports={port.container: (port.wanted, port.host) for port in tags.ports},
+            port_names={port.container: port.name for port in tags.ports},
+            links=tags.links,
+            gateway=tags.gateway,
+            serves=tags.serves,
+            probe=tags.probe,
+        )
 
     @property
     def running(self) -> bool:

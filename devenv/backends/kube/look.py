@@ -78,24 +78,12 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
     state = condense(workload, pods)
     metadata = workload["metadata"]
     tags = labels.read({**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})})
-    return ObservedUnit(
-        unit=tags.unit,
-        id=f"{metadata['namespace']}/{workload['kind']}/{metadata['name']}",
-        state=state.state,
-        stack=tags.stack,
-        role=tags.role,
-        engine=tags.engine,
+    id = f"{metadata['namespace']}/{workload['kind']}/{metadata['name']}"
+    return replace(
+        ObservedUnit.from_labels(tags, id=id, state=state.state),
         healthy=state.healthy,
         exit_code=state.exit_code,
-        fingerprint=tags.fingerprint,
         image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
-        version=tags.version,
-        ports={port.container: (port.wanted, port.host) for port in tags.ports},
-        port_names={port.container: port.name for port in tags.ports},
-        links=tags.links,
-        gateway=tags.gateway,
-        serves=tags.serves,
-        probe=tags.probe,
         volumes=tuple(
             f"{template['metadata']['name']}-{metadata['name']}-0"
             for template in workload["spec"].get("volumeClaimTemplates") or ()
