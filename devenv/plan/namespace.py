@@ -1,8 +1,9 @@
-"""Picks the namespace of a stack: a pure function, called before resolving, as for host ports."""
+"""The namespace of a stack, picked before resolving, as host ports are, and units left in another one."""
 
 from __future__ import annotations
 
-from devenv.plan.model import Observed
+from devenv.plan.model import Observed, ObservedUnit
+from devenv.stack.model import Stack
 from devenv.stack.world import Outline
 
 
@@ -17,3 +18,12 @@ def pick_namespace(outline: Outline, observed: Observed, checkout: str) -> str:
     if observed.namespace in (outline.name, own):
         return observed.namespace
     return outline.name if observed.namespaces.get(outline.name, "") in ("", checkout) else own
+
+
+def former_place(stack: Stack, observed: Observed, unit: ObservedUnit) -> str:
+    """Where a unit runs that was made when the stack had another name or namespace; "" for its own units."""
+    if unit.stack not in ("", stack.id):
+        return unit.stack
+    if observed.namespace not in ("", stack.namespace):
+        return f"the namespace {observed.namespace}"
+    return ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
+from devenv.plan.namespace import former_place
 from devenv.stack.model import Build, Stack, outdated
 from devenv.stack.ports import Claim, Conflict, Key
 from devenv.stack.world import BuildKey, Outline
@@ -59,7 +60,7 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
     """A line for each store with data whose changed options apply only to new data."""
     for unit in stack.units:
         current = observed.units.get(unit.name)
-        if unit.data is None or current is None or current.stack != stack.id:
+        if unit.data is None or current is None or former_place(stack, observed, current):
             continue
         if current.state == "created" or current.half_made:
             continue
@@ -76,9 +77,10 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
 def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
     """Where the data of units stays that go, because they or the stack are called otherwise now."""
     for name, current in observed.units.items():
-        if current.volumes and (name not in stack or current.stack != stack.id):
+        place = former_place(stack, observed, current)
+        if current.volumes and (name not in stack or place):
             yield (
-                f"the data of {name}{'' if name not in stack else f' in {current.stack}'} stays in "
+                f"the data of {name}{'' if name not in stack else f' in {place}'} stays in "
                 f"{' and '.join(current.volumes)}; devenv down --volumes removes it with all other"
             )
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op, Plan, Step
+from devenv.plan.namespace import former_place
 from devenv.stack.graph import closure, ordered
 from devenv.stack.model import Stack, Unit, differences, outdated
 
@@ -92,7 +93,9 @@ class _Planner:
     def __init__(self, stack: Stack, situation: Situation, intent: Intent) -> None:
         self.stack, self.situation, self.intent, self.observed = stack, situation, intent, situation.observed
         self._current = {
-            name: unit for name, unit in situation.observed.units.items() if unit.stack in ("", stack.id)
+            name: unit
+            for name, unit in situation.observed.units.items()
+            if not former_place(stack, situation.observed, unit)
         }
         self.steps: list[Step] = []
         self._ready: dict[str, int] = {}
@@ -197,8 +200,8 @@ class _Planner:
     def _remove_orphans(self) -> list[int]:
         removals = [(stray.unit, "there are two of it", stray.id) for stray in self.observed.strays]
         for name, current in self.observed.units.items():
-            if name not in self._current:
-                removals.append((name, f"of {current.stack}, as the stack was called before", current.id))
+            if place := former_place(self.stack, self.observed, current):
+                removals.append((name, f"in {place}, where the stack was before", current.id))
             elif name not in self.stack:
                 removals.append((name, "not in the manifest any more", ""))
         return [self._add(Op.REMOVE, name, cause, [], id=id) for name, cause, id in removals]

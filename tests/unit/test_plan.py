@@ -260,12 +260,35 @@ def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
     old, new = stack(only.format("old")), stack(only.format("new"))
     assert planned(new, running(old)) == expect(
         """
-        [] -> #1 remove web (of old-c0ffee, as the stack was called before)
+        [] -> #1 remove web (in old-c0ffee, where the stack was before)
         [1] -> #2 prepare new (has steps to run)
         [2] -> #3 apply web (not found)
         [3] -> #4 wait web
         """
     )
+
+
+def test_a_stack_in_another_namespace_than_before_leaves_nothing_running_in_the_old_one() -> None:
+    made = stack("name: shop\nnamespace: new\nservices:\n  web: {image: web:1, volumes: {data: /data}}\n")
+    web = replace(running(made).units["web"], id="old/StatefulSet/web", volumes=("data-web-0",))
+    before = replace(running(made, web=web), namespace="old")
+
+    plan = plan_up(made, situation(made, before), Intent())
+
+    assert str(plan) == expect(
+        """
+        [] -> #1 remove web (in the namespace old, where the stack was before)
+        [1] -> #2 prepare shop (has steps to run)
+        [2] -> #3 apply web (not found)
+        [3] -> #4 wait web
+        """
+    )
+    assert [step.id for step in plan.of(Op.REMOVE)] == ["old/StatefulSet/web"]
+    assert [*data_left(made, before)] == [
+        "the data of web in the namespace old stays in data-web-0; "
+        "devenv down --volumes removes it with all other"
+    ]
+    assert planned(made, replace(before, namespace="new")) == ""
 
 
 def test_named_units_come_with_all_they_use_and_nothing_more() -> None:

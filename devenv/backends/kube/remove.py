@@ -22,13 +22,14 @@ def remove(
 ) -> Removed:
     """Everything that carries the checkout's label; claims, and so the data, only when asked.
 
-    Raises `DevenvError` for pods that are still there in the end.
+    Looks in every namespace, as the stack may have been in others before, and without the right to list
+    those in `namespace` alone. Raises `DevenvError` for pods that are still there in the end.
     """
     resources = Resources(client)
     kinds = (*OURS, *(kind for kind in more if kind not in OURS))
-    objects = [item for kind in kinds for item in resources.ours(kind, namespace, checkout=checkout)]
-    loose = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
-    claims = list(resources.ours(CLAIM, namespace, checkout=checkout))
+    objects = [item for kind in kinds for item in resources.ours_anywhere(kind, namespace, checkout=checkout)]
+    loose = resources.ours_anywhere(("v1", "Pod"), namespace, checkout=checkout)
+    claims = resources.ours_anywhere(CLAIM, namespace, checkout=checkout)
     stores = [item for item in objects if label(item, "role") == "infra"]
     others = [item for item in objects if item not in stores]
     units = sorted({label(item, "unit") for item in objects if _runs(item)})
@@ -54,11 +55,11 @@ def remove(
     return Removed(tuple(units), names if volumes else (), () if volumes else names)
 
 
-def remove_unit(client: Client, stack: str, namespace: str, unit: str) -> None:
+def remove_unit(client: Client, checkout: str, namespace: str, unit: str) -> None:
     """One unit with all that is its own, but not its data; gone already is fine."""
     resources = Resources(client)
     for kind in OURS:
-        for item in resources.ours(kind, namespace, stack=stack, unit=unit):
+        for item in resources.ours(kind, namespace, checkout=checkout, unit=unit):
             client.delete(resources.of(item), uid=item["metadata"]["uid"])
 
 

@@ -187,11 +187,11 @@ class KubeSession:
             self._expected[unit] = Expected(_fingerprint(workload), restart=self._roll(workload))
 
     def remove(self, unit: str, id: str) -> None:
-        if id:
-            namespace, kind, name = look.parts(id)
+        namespace, kind, name = look.parts(id) if id else (self.target.namespace, "", "")
+        if id and namespace == self.target.namespace:
             self._client.delete(self._resources.path(look.workload_kind(kind), namespace, name))
         else:
-            removal.remove_unit(self._client, self.target.stack, self.target.namespace, unit)
+            removal.remove_unit(self._client, self.target.checkout, namespace, unit)
 
     def clear(self, unit: Unit, id: str) -> None:
         mark = unit.data.unfinished if unit.data else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.request
@@ -180,3 +181,34 @@ def test_two_checkouts_of_one_stack_keep_apart(cluster: OnCluster, tmp_path: Pat
     assert cluster.devenv("plan").stdout == other.devenv("plan").stdout == ""
     other.devenv("down", "--volumes", "-y")
     assert len(cluster.get("pods")["items"]) == 3
+
+
+@pytest.mark.parametrize("change", ["namespace", "name"])
+def test_a_stack_that_moves_to_another_namespace_leaves_only_its_data_in_the_old_one(
+    cluster: OnCluster, change: str
+) -> None:
+    def running(namespace: str) -> set[str]:
+        kinds = "deployments,statefulsets,jobs,services,configmaps"
+        items = json.loads(cluster.host("kubectl", "-n", namespace, "get", kinds, "-o", "json"))["items"]
+        return {item["metadata"]["name"] for item in items if item["metadata"]["name"] != "kube-root-ca.crt"}
+
+    new = f"{cluster.name}-new"
+    cluster.manifest(STORE)
+    cluster.on("up", "-d")
+    assert {"web", "keeper"} <= running(cluster.name)
+    if change == "namespace":
+        cluster.manifest(f"    namespace: {new}\n{STORE}")
+    else:
+        cluster.write("devenv.yaml", (cluster.root / "devenv.yaml").read_text().replace(cluster.name, new, 1))
+
+    moved = cluster.on("up", "-d")
+
+    assert "the data of keeper in " in moved.stderr
+    assert {"web", "keeper"} <= running(new)
+    assert running(cluster.name) == set()
+    assert len(cluster.get("pvc")["items"]) == 1
+    assert cluster.devenv("plan").stdout == ""
+    cluster.devenv("down", "--volumes", "-y")
+    for namespace in (cluster.name, new):
+        gone = cluster.host("kubectl", "get", "namespace", namespace, "--ignore-not-found")
+        assert gone == "" or "Terminating" in gone
