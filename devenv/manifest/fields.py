@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from devenv.manifest.source import Written
+from devenv.manifest.source import Written, as_text
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -59,16 +59,9 @@ class OneOrMany:
 
 
 def _text(value: Any) -> Any:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case Written():
-            return value.text
-        case int():
-            return str(value)
-        case None:
-            raise PydanticCustomError("no_value", 'has no value - write "" if it is to be empty')
-    return value
+    if value is None:
+        raise PydanticCustomError("no_value", 'has no value - write "" if it is to be empty')
+    return as_text(value)
 
 
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]

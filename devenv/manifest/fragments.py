@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from devenv.manifest.source import Path, Reset, Written
-
-Finding = tuple[Path, str, str]
+from devenv.manifest.source import Finding, Reset, as_text
 
 _INSTEAD = {
     "build": "write it under build:; its context may be a folder above, with what services share",
@@ -67,17 +65,6 @@ def mount(volume: Any) -> tuple[str, str]:
 def pairs(value: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
     """Compose's list of `NAME=value` or mapping, as a mapping of texts; a name alone has None."""
     if isinstance(value, Mapping):
-        return {key: _text(item) for key, item in value.items()}
+        return {key: as_text(item) for key, item in value.items()}
     split = [str(entry).partition("=") for entry in value]
     return {name: item if sign else None for name, sign, item in split}
-
-
-def _text(value: Any) -> Any:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case Written():
-            return value.text
-        case int() | float():
-            return str(value)
-    return value

@@ -12,11 +12,15 @@ from pydantic_core import ErrorDetails
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
 from devenv.manifest import source
 from devenv.manifest.models import Manifest
-from devenv.manifest.rules import Kind, as_label, check
+from devenv.manifest.rules import check
+from devenv.manifest.rules.names import as_label
+from devenv.manifest.rules.scope import KindFacts
 from devenv.manifest.source import Path, Source
 
 
-def parse(text: str, *, file: str, kinds: Mapping[str, Kind], folder: str = "") -> tuple[Manifest, Source]:
+def parse(
+    text: str, *, file: str, kinds: Mapping[str, KindFacts], folder: str = ""
+) -> tuple[Manifest, Source]:
     """Read a manifest.
 
     `kinds`: infra kinds by name. Without `name:`, the stack is named after its `folder`.

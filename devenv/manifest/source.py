@@ -19,6 +19,8 @@ MAX_DEPTH = 40
 RESET = ("!reset", "!override")  # Compose's tags, which mean the same here
 
 Path = tuple[str | int, ...]
+Finding = tuple[Path, str, str]
+"""What a rule found: path, message and suggestion."""
 
 
 class Written:
@@ -48,6 +50,18 @@ class WrittenInt(Written, int):
         number = super().__new__(cls, text)
         number.text = text
         return number
+
+
+def as_text(value: Any) -> Any:
+    """A number or truth value as the text it is written as; anything else as it is."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Written():
+            return value.text
+        case int() | float():
+            return str(value)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
-from devenv.manifest import rules, source
+from devenv.manifest import source
 from devenv.manifest.parse import problems_of
-from devenv.manifest.source import Path, Source
+from devenv.manifest.rules.scope import KindFacts
+from devenv.manifest.source import Finding, Path, Source
 from devenv.manifest.versions import Supported, matches
 from devenv.stack import kindrules
 from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option
@@ -63,11 +64,11 @@ class Kind:
         return Supported(self.block.oldest, self.block.tag)
 
     @cached_property
-    def facts(self) -> rules.Kind:
+    def facts(self) -> KindFacts:
         """The facts that the manifest's rules check against."""
         part = self.block.part
         services = self.file.services.values()
-        return rules.Kind(
+        return KindFacts(
             options={name: _type(default) for name, default in self.block.options.items()},
             attributes=kindrules.attributes(self.name, self.file) - {"name", "NAME", "image"},
             part=part.option if part else None,
@@ -119,7 +120,7 @@ class Catalogue(Mapping[str, Kind]):
             raise ManifestInvalid(problems)
         return kind
 
-    def _uses(self, kind: Kind) -> Iterator[rules.Finding]:
+    def _uses(self, kind: Kind) -> Iterator[Finding]:
         """Findings about the kinds that this kind uses."""
         attributes: dict[str, frozenset[str]] = {}
         for index, use in enumerate(kind.block.uses):
@@ -142,13 +143,13 @@ class Catalogue(Mapping[str, Kind]):
                 yield path, f'${{{inside}}}: {used} has no "{attribute}"', hint
 
 
-class Facts(Mapping[str, rules.Kind]):
+class Facts(Mapping[str, KindFacts]):
     """The facts of each kind, for the manifest's rules."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def __getitem__(self, name: str) -> rules.Kind:
+    def __getitem__(self, name: str) -> KindFacts:
         return self._catalogue[name].facts
 
     def __iter__(self) -> Iterator[str]:

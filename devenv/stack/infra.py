@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from devenv.errors import UsageError
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Infra
-from devenv.manifest.rules import unit_name
+from devenv.manifest.rules.scope import unit_name
 from devenv.stack import kindfile, shell, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.data import data_of, guarded

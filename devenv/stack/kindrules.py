@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from devenv.errors import did_you_mean
-from devenv.manifest.rules import Finding
-from devenv.manifest.source import Path
+from devenv.manifest.graph import cycles
+from devenv.manifest.source import Finding, Path
 from devenv.manifest.versions import is_condition
 from devenv.stack.kindfile import GeneratedSecret, KindFile, Service
 
@@ -78,24 +78,8 @@ def _needs_exist(name: str, file: KindFile) -> Iterator[Finding]:
                 yield path, "depends on itself", "take it out"
             elif other not in file.services:
                 yield path, f'no service "{other}"', did_you_mean(other, file.services)
-    if trail := _cycle({key: [*service.depends_on] for key, service in file.services.items()}):
+    if trail := next(cycles({key: [*service.depends_on] for key, service in file.services.items()}), []):
         yield ("services", trail[0], "depends_on"), f"a cycle: {' -> '.join(trail)}", "take one out"
-
-
-def _cycle(graph: Mapping[str, list[str]]) -> list[str]:
-    """The trail of the first cycle, or []."""
-    done: set[str] = set()
-
-    def walk(name: str, trail: list[str]) -> list[str]:
-        if name in trail:
-            return [*trail[trail.index(name) :], name]
-        if name in done:
-            return []
-        done.add(name)
-        following = (walk(other, [*trail, name]) for other in graph.get(name, ()) if other != name)
-        return next((cycle for cycle in following if cycle), [])
-
-    return next((cycle for name in graph if (cycle := walk(name, []))), [])
 
 
 def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
@@ -159,7 +143,7 @@ def _texts_name_no_other_in_a_circle(name: str, file: KindFile) -> Iterator[Find
         key: [reference[1].partition(".")[0] for reference in TEMPLATE.finditer(text) if reference[1]]
         for key, text in texts.items()
     }
-    trail = _cycle(graph) or next(([key, key] for key, named in graph.items() if key in named), [])
+    trail = next(cycles(graph), []) or next(([key, key] for key, named in graph.items() if key in named), [])
     if trail:
         path = {"url": ("x-devenv", "url"), "image": ("services", name, "image")}
         where = path.get(trail[0], ("x-devenv", "options", trail[0]))

@@ -14,7 +14,9 @@ from typing import Any
 
 from devenv.manifest import models
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
-from devenv.manifest.rules import BUILD_SECRET, NEEDS_SHELL, Scope
+from devenv.manifest.rules.commands import NEEDS_SHELL
+from devenv.manifest.rules.images import BUILD_SECRET
+from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import shell, text
 from devenv.stack.catalogue import Catalogue, Facts, Kind

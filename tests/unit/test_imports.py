@@ -158,8 +158,8 @@ def test_no_two_files_import_each_other(ours: Imports) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "rule"),
     [
-        ("manifest/rules.py", "import urllib.request", impure),
-        ("manifest/rules.py", "from uuid import uuid4", impure),
+        ("manifest/rules/names.py", "import urllib.request", impure),
+        ("manifest/rules/names.py", "from uuid import uuid4", impure),
         ("stack/model.py", "import threading", impure),
         ("stack/model.py", "def f():\n    from pathlib import Path", impure),
         ("plan/planner.py", "import os.path", impure),

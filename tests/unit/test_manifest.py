@@ -16,7 +16,9 @@ from devenv.manifest import source
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Manifest, schema
 from devenv.manifest.parse import parse
-from devenv.manifest.rules import RULES, Finding, Scope
+from devenv.manifest.rules import RULES
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding
 from devenv.stack.catalogue import Facts
 
 from .stacks import CATALOGUE, manifest, problems

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 
 from devenv.manifest.kong import plugins, routes
 from devenv.manifest.models import Consumer, Manifest, Plugin, Route
-from devenv.manifest.source import Path
+from devenv.manifest.source import Finding, Path
 
-Finding = tuple[Path, str, str]
 _REFERENCE = re.compile(r"\$(?:\$\{|\{[^}]*\})")
 _SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")
 _KEY_ALGORITHMS = tuple(f"{family}{bits}" for family in ("RS", "ES", "PS") for bits in (256, 384, 512))

@@ -1,0 +1,60 @@
+"""Rules that a manifest can break even if its models validate: small checks by subject, all of them run.
+
+Each check yields `(path, message, suggestion)`; a new rule is one function and one entry in `RULES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from devenv.manifest.models import Manifest
+from devenv.manifest.rules import (
+    commands,
+    compose,
+    health,
+    images,
+    infra,
+    names,
+    paths,
+    ports,
+    references,
+    routes,
+    uses,
+    variables,
+)
+from devenv.manifest.rules.scope import KindFacts, Scope
+from devenv.manifest.source import Finding
+
+RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
+    names.names_are_labels,
+    names.names_are_unique,
+    names.volumes_are_called_apart,
+    names.names_fit_everywhere,
+    images.images_have_one_origin,
+    commands.commands_are_whole,
+    commands.words_fit,
+    ports.ports_are_clear,
+    ports.host_ports_are_claimed_once,
+    uses.uses_exist,
+    uses.uses_have_no_cycle,
+    routes.routes_are_claimed_once,
+    routes.kong_starts,
+    health.health_is_one_probe,
+    paths.paths_stay_inside,
+    paths.container_paths_are_absolute,
+    paths.container_paths_are_claimed_once,
+    uses.manual_jobs_wait_for_nobody,
+    variables.variables_have_names,
+    images.build_secrets_are_whole,
+    compose.fragments_have_an_effect,
+    infra.infra_is_in_the_catalogue,
+    infra.infra_is_new_enough,
+    names.other_names_exist,
+    references.references_resolve,
+)
+
+
+def check(manifest: Manifest, kinds: Mapping[str, KindFacts]) -> list[Finding]:
+    """Everything wrong with the manifest as a whole."""
+    scope = Scope(manifest, kinds)
+    return [finding for rule in RULES for finding in rule(scope)]

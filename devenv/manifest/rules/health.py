@@ -1,0 +1,24 @@
+"""Rules about health checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+
+def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
+    """A health check has one probe, and an HTTP probe has a port to ask."""
+    for name, service in scope.manifest.services.items():
+        health = service.health
+        if health is None:
+            continue
+        path: Path = ("services", name, "health")
+        probes = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]
+        if len(probes) != 1:
+            yield path, f"one of http, tcp, grpc, exec, not {' and '.join(probes) or 'none'}", ""
+        elif probes[0] == "http" and not (service.port or service.ports):
+            yield path, "an HTTP probe asks the service's port, and there is none", "add port:"
+        if health.http is not None and not health.http.startswith("/"):
+            yield path, f'"{health.http}" is not a path', f'write "/{health.http}"'

@@ -1,0 +1,63 @@
+"""Rules about infra: its kind, options and version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from devenv.errors import did_you_mean
+from devenv.manifest.models import Infra
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+
+def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
+    """A store has an existing kind, and only options of that kind."""
+    for name, infra in scope.manifest.infra.items():
+        path: Path = ("infra", name)
+        kind = scope.kinds.get(infra.kind or name)
+        if kind is None:
+            at = (*path, "kind") if infra.kind else path
+            kinds = f"known: {', '.join(sorted(scope.kinds))}"
+            yield (
+                at,
+                f'no infra kind "{infra.kind or name}"',
+                did_you_mean(infra.kind or name, scope.kinds, kinds),
+            )
+            continue
+        if isinstance(infra.publish, dict):
+            for key in infra.publish:
+                if key not in kind.ports:
+                    hint = did_you_mean(key, kind.ports, f"known here: {', '.join(sorted(kind.ports))}")
+                    yield (*path, "publish", key), f'no port "{key}"', hint
+        common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
+        for option, value in (infra.model_extra or {}).items():
+            if option not in kind.options:
+                options = sorted(set(kind.options) | set(Infra.model_fields))
+                hint = did_you_mean(option, options, f"known here: {', '.join(options)}")
+                yield (*path, option), "unknown key", hint
+            elif problem := _wrong_type(kind.options[option], value):
+                yield (*path, option), *problem
+        for option in common & infra.model_fields_set - set(kind.options):
+            yield (*path, option), f"{infra.kind or name} has no {option}", "take it out"
+
+
+def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
+    items = value if isinstance(value, list) and expected == "list" else [value]
+    if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
+        return None
+    return f"expected {'a list of texts' if expected == 'list' else 'text'}", ""
+
+
+def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
+    """A store's version is one that its kind supports."""
+    for name, infra in scope.manifest.infra.items():
+        kind = scope.kinds.get(infra.kind or name)
+        if kind is None or "${" in f"{infra.image}{infra.version}":
+            continue
+        image = infra.image or ""
+        version = infra.version or kind.supported.version_of(image)
+        if oldest := kind.supported.needed(version, image):
+            key = "version" if infra.version else "image"
+            hint = f"{oldest} or newer; an older one runs as a service of your own"
+            yield ("infra", name, key), f"the kind {infra.kind or name} does not run {version}", hint

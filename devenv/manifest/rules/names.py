@@ -1,0 +1,130 @@
+"""Rules about the names of the stack, its units and volumes, and about the lists that name units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from devenv.errors import did_you_mean
+from devenv.manifest.rules.scope import Scope, unit_name
+from devenv.manifest.source import Finding, Path
+
+NAME = 63  # characters of a host name's part
+NAME_WITH_VOLUMES = 52
+LABEL = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
+
+
+def as_label(text: str) -> str:
+    """The text turned into a valid name, or ""."""
+    label = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-")[:63].rstrip("-")
+    return label if LABEL.match(label) else ""
+
+
+def names_are_labels(scope: Scope) -> Iterator[Finding]:
+    """Names are RFC 1123 labels of at most 63 characters."""
+    manifest = scope.manifest
+    names: list[tuple[Path, str]] = [(("name",), manifest.name)]
+    if manifest.namespace is not None:
+        names.append((("namespace",), manifest.namespace))
+    for section in ("services", "jobs", "infra", "profiles", "environments"):
+        names += [((section, name), name) for name in getattr(manifest, section)]
+    for path, name in names:
+        if len(name) > NAME:
+            yield path, f"a name has at most {NAME} characters, this one {len(name)}", ""
+        elif not LABEL.match(name):
+            better = as_label(name)
+            hint = f'write "{better}"' if better else "begin with a letter"
+            yield path, "a name is lower-case letters, digits and hyphens (it becomes a host name)", hint
+
+
+def names_are_unique(scope: Scope) -> Iterator[Finding]:
+    """A service, a job and a store do not share a name, nor the name of a store's part."""
+    sections: dict[str, str] = {}
+    for section in ("services", "jobs", "infra"):
+        for name in getattr(scope.manifest, section):
+            if name in sections:
+                yield (section, name), f"{sections[name]}.{name} has that name already", "one name, one thing"
+            sections.setdefault(name, section)
+    parts: dict[str, str] = {}
+    for name, kind in scope.infra.items():
+        if name == kind and sections.get(name) in ("services", "jobs"):
+            owner = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
+            key = "gateway" if scope.kinds[kind].gateway else f"the-{kind}"
+            hint = f"rename it, or {owner}: infra: {{{key}: {{kind: {kind}}}}}"
+            yield (sections[name], name), f"{owner} has that name already", hint
+        for service in scope.kinds[kind].services if kind in scope.kinds else ():
+            part = unit_name(service, kind=kind, name=name)
+            if part == name:
+                continue
+            if part in sections:
+                yield (sections[part], part), f"{name} has a part of that name", "call it something else"
+            elif other := parts.get(part) or (part if part in scope.infra else ""):
+                hint = f"rename one: infra: {{other-name: {{kind: {kind}}}}}"
+                yield ("infra", name), f"it has a part called {part}, as {other} has", hint
+            parts.setdefault(part, name)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredVolume:
+    """A volume: its path in the manifest, the unit that owns it, and its key there."""
+
+    path: Path
+    owner: str
+    key: str
+
+    @property
+    def name(self) -> str:
+        """Its name among the volumes of the stack."""
+        return f"{self.owner}-{self.key}"
+
+
+def _volumes(scope: Scope) -> Iterator[DeclaredVolume]:
+    for name, kind in scope.infra.items():
+        keys = sorted(scope.kinds[kind].volumes) if kind in scope.kinds else ()
+        yield from (DeclaredVolume(("infra", name), name, key) for key in keys)
+    for path, workload in scope.workloads.items():
+        yield from (DeclaredVolume((*path, "volumes", key), path[1], key) for key in workload.volumes)
+
+
+def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
+    """No two volumes have the same name: `OWNER-KEY` is ambiguous, as both may contain hyphens."""
+    owners: dict[str, str] = {}
+    for volume in _volumes(scope):
+        owner = owners.setdefault(volume.name, volume.owner)
+        if owner != volume.owner:
+            message = f"is the volume {volume.name}, which {owner} has already"
+            yield volume.path, message, "another name, or both would have one volume"
+
+
+def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
+    """Names fit in 63 characters, also after Kubernetes adds eleven to the name of a StatefulSet."""
+    reported: set[str] = set()
+    for volume in _volumes(scope):
+        length = len(volume.owner)
+        if volume.path[0] != "jobs" and length > NAME_WITH_VOLUMES and volume.owner not in reported:
+            reported.add(volume.owner)
+            message = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, this one {length}"
+            yield volume.path[:2], message, "Kubernetes would make no pod of it"
+        elif length <= NAME < len(volume.name):
+            message = f"{volume.name} would be its whole name, which has at most {NAME} characters"
+            yield volume.path, f"{message}, this one {len(volume.name)}", "a shorter name"
+
+
+def other_names_exist(scope: Scope) -> Iterator[Finding]:
+    """Profiles and environments name existing units."""
+    manifest = scope.manifest
+    for profile, members in manifest.profiles.items():
+        for index, name in enumerate(members):
+            if name not in scope.names and name not in scope.infra:
+                yield (
+                    ("profiles", profile, index),
+                    f'nothing is called "{name}"',
+                    did_you_mean(name, scope.names),
+                )
+    for key, environment in manifest.environments.items():
+        for section, names in (("services", manifest.services), ("infra", scope.infra)):
+            for name in getattr(environment, section):
+                if name not in names:
+                    path: Path = ("environments", key, section, name)
+                    yield path, f'no {section.removesuffix("s")} "{name}"', did_you_mean(name, names)

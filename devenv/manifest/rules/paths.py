@@ -1,0 +1,72 @@
+"""Rules about paths in the project and in containers."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from devenv.manifest.rules.names import LABEL
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+
+def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
+    """Paths stay inside the project."""
+    paths: list[tuple[Path, str]] = []
+    for path, workload in scope.workloads.items():
+        if workload.build is not None:
+            paths.append(((*path, "build", "context"), workload.build.context))
+            dockerfile = workload.build.dockerfile and posixpath.join(
+                workload.build.context, workload.build.dockerfile
+            )
+            paths.append(((*path, "build", "dockerfile"), dockerfile))
+            secrets = workload.build.secrets.items()
+            paths += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
+        paths += [((*path, "files", k), v) for k, v in workload.files.items() if isinstance(v, str)]
+        reload = getattr(workload, "reload", None)
+        paths += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
+    for name, infra in scope.manifest.infra.items():
+        paths += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
+    if scope.manifest.gateway.extra is not None:
+        paths.append((("gateway", "extra"), scope.manifest.gateway.extra))
+    paths.append((("kinds",), scope.manifest.kinds))
+    for at, text in paths:
+        if not text.strip():
+            yield at, "names nothing", "write a path beside or below devenv.yaml"
+        elif posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
+            yield at, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
+
+
+def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
+    """Paths in containers are absolute and below the root."""
+    for unit, workload in scope.workloads.items():
+        path: Path = unit
+        targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in workload.files]
+        targets += [((*path, "volumes", key), target) for key, target in workload.volumes.items()]
+        reload = getattr(workload, "reload", None)
+        targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
+        for at, target in targets:
+            if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
+                yield at, f'"{target}" is not a path in a container', "an absolute path below /"
+        for key in workload.volumes:
+            if not LABEL.match(key):
+                yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
+
+
+def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    """No two files or volumes of a unit share a path."""
+    for path, workload in scope.workloads.items():
+        like = scope.manifest.services.get(getattr(workload, "like", None) or "")
+        inherited = like.files if like else {}
+        claimed = {posixpath.normpath(target): "a file" for target in inherited}
+        for target in workload.files:
+            place = posixpath.normpath(target)
+            if place in claimed and target not in inherited:
+                yield (*path, "files", target), f"another file is {place} already", "one path, one file"
+            claimed[place] = "a file"
+        for key, target in workload.volumes.items():
+            place = posixpath.normpath(target)
+            if place in claimed:
+                hint = "give one of them another path"
+                yield (*path, "volumes", key), f"{claimed[place]} has {place} already", hint
+            claimed.setdefault(place, f"volume {key}")

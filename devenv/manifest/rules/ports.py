@@ -1,0 +1,57 @@
+"""Rules about ports, and about who publishes them on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from devenv.errors import did_you_mean
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+
+def ports_are_clear(scope: Scope) -> Iterator[Finding]:
+    """Ports have valid numbers and names, each once."""
+    for name, service in scope.manifest.services.items():
+        path: Path = ("services", name)
+        if service.port is not None and service.ports:
+            yield (*path, "ports"), "stands beside port", "keep one of them"
+        for key in service.ports:
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", key):
+                yield (
+                    (*path, "ports", key),
+                    "a port name is at most 15 lower-case letters, digits, hyphens",
+                    "",
+                )
+        numbers: dict[int, str] = {}
+        for key, number in service.ports.items():
+            if number in numbers:
+                hint = "one port has one name"
+                yield (*path, "ports", key), f"{numbers[number]} is {number} already", hint
+            numbers.setdefault(number, key)
+        names = set(service.ports) or ({"http"} if service.port else set())
+        if isinstance(service.publish, dict):
+            for key in service.publish:
+                if key not in names:
+                    yield (*path, "publish", key), f'no port "{key}"', did_you_mean(key, names)
+        if service.publish is not None and not names:
+            yield (*path, "publish"), "there is no port to publish", "add port:"
+        if service.route and not names:
+            yield (*path, "route"), "a routed service has a port", "add port:"
+
+
+def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
+    """No two units publish the same port of this machine."""
+    claimed: dict[int, str] = {}
+    for section in ("services", "infra"):
+        for name, declared in getattr(scope.manifest, section).items():
+            ports = declared.publish if isinstance(declared.publish, dict) else {None: declared.publish}
+            for key, port in ports.items():
+                path: Path = (section, name, "publish") if key is None else (section, name, "publish", key)
+                if port is None:
+                    continue
+                if not 1 <= port <= 65535:
+                    yield path, f"{port} is not a port", "1 to 65535"
+                elif port in claimed:
+                    yield path, f"{claimed[port]} is published on {port} already", "give one another port"
+                claimed.setdefault(port, f"{section}.{name}")

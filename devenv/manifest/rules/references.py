@@ -1,0 +1,120 @@
+"""Rules about `${...}`: what it names, and where it is filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from devenv.errors import did_you_mean
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.rules.variables import VARIABLE
+from devenv.manifest.source import Finding, Path
+
+REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
+STACK_ATTRIBUTES = frozenset({"name", "namespace"})
+
+
+def references_resolve(scope: Scope) -> Iterator[Finding]:
+    """Each `${...}` names something that exists, in a place where references are filled in."""
+    for path, text in strings(scope.manifest):
+        for match in REFERENCE.finditer(text):
+            if match[1] is not None and not _filled_in(path):
+                yield path, f'"{match[0]}" is not filled in here', "write out what it stands for"
+            elif match[1] is not None:
+                yield from _reference(scope, path, match[0], match[1])
+
+
+def _filled_in(path: Path) -> bool:
+    """Whether references are filled in there: not in paths, which are read before anything is resolved."""
+    match path:
+        case ("services" | "jobs", _, section, *_) if section in _FILLED_IN:
+            return True
+        case ("services" | "jobs", _, "uses" | "secrets" | "like", *_):
+            return True  # names, checked by other rules
+        case ("services" | "jobs", _, "build", "args" | "secrets", *_) | ("services", _, "reload", "run", *_):
+            return True
+        case ("infra", _, option, *_):
+            return option not in ("kind", "seed")
+    return path[:2] in (("gateway", "plugins"), ("gateway", "consumers"))
+
+
+_FILLED_IN = {"image", "command", "entrypoint", "env", "health", "route", "host"}
+
+
+def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Finding]:
+    name, dot, attribute = inside.partition(".")
+    if not whole.endswith("}"):
+        yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
+    elif _is_public(path) and (name == "secret" or _is_secret(scope, name, attribute)):
+        hint = "it is for env, files, commands and gateway plugins"
+        yield path, f"${{{inside}}}: a secret would be seen here", hint
+    elif name == "secret" and dot:
+        if not VARIABLE.match(attribute):
+            yield path, f'"{attribute}" is not a name of a secret', "as an environment variable"
+    elif not dot:
+        hint = "write ${name.attribute}, or $${ for a literal ${ that the shell should see"
+        yield path, f"${{{inside}}} names nothing", hint
+    else:
+        attributes = _attributes(scope, name)
+        if name in scope.infra and path[0] == "infra":
+            hint = "only a secret, a service or the stack can be named here"
+            yield path, f"${{{inside}}}: a store's options cannot name a store", hint
+        elif name in scope.manifest.jobs:
+            yield path, f"${{{inside}}}: {name} is a job, which has no address", ""
+        elif not attributes:
+            names = [*scope.manifest.services, *scope.infra, "secret", "stack"]
+            hint = f"uses: [{name}] brings it" if name in scope.kinds else did_you_mean(name, names)
+            yield path, f'${{{inside}}}: nothing is called "{name}"', hint
+        elif attribute not in attributes and attribute in SERVICE_ATTRIBUTES:
+            yield path, f"${{{inside}}}: {name} has no port", "add port:"
+        elif attribute not in attributes:
+            listing = ", ".join(sorted(word for word in attributes if "." not in word))
+            hint = did_you_mean(attribute, attributes, f"it has: {listing}")
+            yield path, f'${{{inside}}}: {name} has no "{attribute}"', hint
+
+
+def _is_public(path: Path) -> bool:
+    """Whether the value becomes visible to anybody: in labels, addresses or image names."""
+    match path:
+        case ("services", _, "route", *rest):
+            return "plugins" not in rest
+        case ("services", _, "health", "http") | (_, _, "image"):
+            return True
+    return path[2:] == ("version",)
+
+
+def _is_secret(scope: Scope, name: str, attribute: str) -> bool:
+    kind = scope.kinds.get(scope.infra.get(name, ""))
+    return kind is not None and kind.options.get(attribute) == "secret"
+
+
+def _attributes(scope: Scope, name: str) -> frozenset[str]:
+    if name == "stack":
+        return STACK_ATTRIBUTES
+    if name in scope.manifest.services:
+        ported = scope.manifest.services[name].named_ports
+        return SERVICE_ATTRIBUTES if ported else frozenset({"host", "public_host"})
+    kind = scope.kinds.get(scope.infra.get(name, ""))
+    return kind.attributes if kind else frozenset()
+
+
+def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a model, with its path, except in fragments, which are passed on verbatim."""
+    match value:
+        case str():
+            yield path, value
+        case BaseModel():
+            fields = [*type(value).model_fields, *(value.model_extra or {})]
+            for name in fields:
+                if name not in ("environments", "compose", "kubernetes"):
+                    yield from strings(getattr(value, name), (*path, name))
+        case dict():
+            for key, item in value.items():
+                yield from strings(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from strings(item, (*path, index))

@@ -1,0 +1,106 @@
+"""The manifest with the names it defines or implies, which all rules check against."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from devenv.manifest.models import Job, Manifest, Service
+from devenv.manifest.versions import Supported
+
+
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """The facts of an infra kind that the rules check against."""
+
+    options: Mapping[str, Literal["text", "list", "secret"]]
+    attributes: frozenset[str]
+    part: str | None = None
+    ports: frozenset[str] = frozenset()
+    services: tuple[str, ...] = ()
+    """Names of all its services."""
+    uses: tuple[str, ...] = ()
+    volumes: frozenset[str] = frozenset()
+    """Names of its volumes, as in its file."""
+    gateway: bool = False
+    supported: Supported = field(default_factory=Supported)
+
+
+def unit_name(service: str, *, kind: str, name: str) -> str:
+    """The unit name of a kind's service, for an infra called `name`.
+
+    `postgres-databases` of `db` is `db-databases`; the `kibana` that comes with elasticsearch keeps its
+    name, and is `search-kibana` where elasticsearch is called `search`.
+    """
+    if service == kind or service.startswith(f"{kind}-"):
+        return name + service.removeprefix(kind)
+    return service if name == kind else f"{name}-{service}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The manifest with the names it defines or implies."""
+
+    manifest: Manifest
+    kinds: Mapping[str, KindFacts]
+
+    @cached_property
+    def workloads(self) -> dict[tuple[str, str], Service | Job]:
+        """Services and jobs, by their path in the manifest."""
+        manifest = self.manifest
+        return {("services", name): service for name, service in manifest.services.items()} | {
+            ("jobs", name): job for name, job in manifest.jobs.items()
+        }
+
+    @cached_property
+    def infra(self) -> dict[str, str]:
+        """Infra name -> kind, declared or named in `uses`."""
+        infra = {name: declared.kind or name for name, declared in self.manifest.infra.items()}
+        for workload in self.workloads.values():
+            for use in workload.uses:
+                name = use.partition("/")[0]
+                if name in self.kinds and name not in self.names:
+                    infra.setdefault(name, name)
+        if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
+            gateways = (name for name, kind in self.kinds.items() if kind.gateway)
+            infra |= {name: name for name in itertools.islice(gateways, 1)}
+        kinds = [*infra.values()]
+        for kind in kinds:  # grows while iterating: a used kind may use others
+            for use in self.kinds[kind].uses if kind in self.kinds else ():
+                used = use.partition("/")[0]
+                if used not in kinds:
+                    infra[used] = used
+                    kinds.append(used)
+        return infra
+
+    def parts(self, name: str) -> list[str]:
+        """The parts of an infra that services, jobs and kinds use: `billing` for `postgres/billing`."""
+        uses = [use.partition("/") for workload in self.workloads.values() for use in workload.uses]
+        for kind in self.infra.values():
+            parts = [use.partition("/") for use in self.kinds[kind].uses]
+            uses += [(self.provider(used), slash, part) for used, slash, part in parts]
+        return list(dict.fromkeys(part for used, _, part in uses if used == name and part))
+
+    def provider(self, kind: str) -> str:
+        """The name of an infra of this kind: the one named after the kind, or the first."""
+        if self.infra.get(kind) == kind:
+            return kind
+        return next(name for name, other in self.infra.items() if other == kind)
+
+    @property
+    def routed(self) -> bool:
+        """Whether any service has a route."""
+        return any(service.route for service in self.manifest.services.values())
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Every declared name -> its section."""
+        manifest = self.manifest
+        return (
+            dict.fromkeys(manifest.infra, "infra")
+            | dict.fromkeys(manifest.jobs, "jobs")
+            | dict.fromkeys(manifest.services, "services")
+        )

@@ -1,0 +1,52 @@
+"""Rules about `uses`: what a unit needs before it starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from devenv.errors import did_you_mean
+from devenv.manifest.graph import cycles
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+
+def uses_exist(scope: Scope) -> Iterator[Finding]:
+    """`uses` names existing services, jobs, kinds or parts of kinds."""
+    names = {**dict.fromkeys(scope.kinds, "kind"), **scope.names}
+    for path, workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
+            at: Path = (*path, "uses", index)
+            name, slash, part = use.partition("/")
+            if name == path[1]:
+                yield at, "uses itself", "take it out"
+            elif name not in names:
+                hint = did_you_mean(name, names, f"infra kinds: {', '.join(sorted(scope.kinds))}")
+                yield at, f'no service, job or infra kind "{name}"', hint
+            elif slash:
+                kind = scope.kinds.get(scope.infra.get(name, ""))
+                if kind is None or kind.part is None:
+                    yield at, f'"{name}" has no parts', f'write "{name}"'
+                elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part):
+                    yield at, f'"{part}" is not a name of a {kind.part}', "letters, digits, _ and -"
+
+
+def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
+    """Nothing uses itself, directly or through others."""
+    graph = {
+        path[1]: [use.partition("/")[0] for use in workload.uses]
+        for path, workload in scope.workloads.items()
+    }
+    sections = {path[1]: path[0] for path in scope.workloads}
+    for trail in cycles(graph):
+        yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "take one out"
+
+
+def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
+    """Nothing that starts by itself waits for a job that is started by hand."""
+    jobs = scope.manifest.jobs
+    for path, workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
+            if use in jobs and jobs[use].manual and not getattr(workload, "manual", False):
+                hint = f"take manual: off {use}, or it out of uses:"
+                yield (*path, "uses", index), f"{use} is manual, and so would be waited for without end", hint

@@ -1,0 +1,50 @@
+"""Rules about the names of environment variables and secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding, Path
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_ENV = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*\Z")  # what Docker and Kubernetes both take
+
+
+def variables_have_names(scope: Scope) -> Iterator[Finding]:
+    """Variables and secrets have names that a shell can hold."""
+    variables: list[tuple[Path, str]] = []
+    secrets: list[tuple[Path, str]] = []
+    for path, workload in scope.workloads.items():
+        variables += [((*path, "env", key), key) for key in workload.env]
+        variables += [
+            ((*path, "build", "args", key), key) for key in (workload.build.args if workload.build else ())
+        ]
+        secrets += [((*path, "secrets", index), key) for index, key in enumerate(workload.secrets)]
+        secrets += [
+            ((*path, "files", target, "secret"), source.secret)
+            for target, source in workload.files.items()
+            if not isinstance(source, str)
+        ]
+    variables += [
+        (("infra", name, "env", key), key)
+        for name, infra in scope.manifest.infra.items()
+        for key in infra.env
+    ]
+    variables += [
+        (("environments", name, "services", service, "env", key), key)
+        for name, environment in scope.manifest.environments.items()
+        for service, override in environment.services.items()
+        for key in override.env
+    ]
+    for at, key in variables:
+        if not _ENV.match(key):
+            yield (
+                at,
+                f'"{key}" is not a name of an environment variable',
+                "letters, digits, _, dots and hyphens",
+            )
+    for at, key in secrets:
+        if not VARIABLE.match(key):
+            yield at, f'"{key}" is not a name of a secret', "as an environment variable"
