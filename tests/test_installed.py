@@ -6,17 +6,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from tests import serving
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -139,43 +137,28 @@ class Api:
 def api() -> Iterator[Api]:
     api = Api()
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
-
+    class Handler(serving.Handler):
         def do_GET(self) -> None:
             name = self.path.partition("?")[0].rpartition("/")[2]
             if name == "version":
-                self._answer(200, {"major": "1", "minor": "33", "gitVersion": "v1.33.1"})
+                self.send_json({"major": "1", "minor": "33", "gitVersion": "v1.33.1"}, 200)
             elif name.endswith("s"):
-                self._answer(200, {"items": [], "metadata": {"resourceVersion": "1"}})
+                self.send_json({"items": [], "metadata": {"resourceVersion": "1"}}, 200)
             else:
-                self._answer(404, {"kind": "Status", "message": "not found", "reason": "NotFound"})
+                self.send_json({"kind": "Status", "message": "not found", "reason": "NotFound"}, 404)
 
         def do_PATCH(self) -> None:
             api.changes.append(f"{self.command} {self.path.partition('?')[0]}")
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self._answer(
-                422, {"kind": "Status", "message": "this cluster never changes", "reason": "Invalid"}
+            self.send_json(
+                {"kind": "Status", "message": "this cluster never changes", "reason": "Invalid"}, 422
             )
 
         do_POST = do_DELETE = do_PATCH
 
-        def _answer(self, status: int, body: Any) -> None:
-            raw = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with serving.listening(Handler) as server:
+        api.url = server.address
         yield api
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.engine

@@ -22,14 +22,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests import serving
 from tests.cluster.websockets import Websocket
+from tests.serving import PortServer, rfc3339, signal_group
 
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
 PATH = re.compile(
@@ -41,9 +41,9 @@ STDIN, STDOUT, STDERR, STATUS, SIZE, CLOSE = 0, 1, 2, 3, 4, 255
 Object = dict[str, Any]
 
 
-def now(nanoseconds: int | None = None) -> str:
-    moment = time.time_ns() if nanoseconds is None else nanoseconds
-    return f"{datetime.fromtimestamp(moment // 10**9, UTC):%Y-%m-%dT%H:%M:%S}.{moment % 10**9:09}Z"
+def now() -> str:
+    """This second, as timestamps of objects have it."""
+    return f"{rfc3339(time.time_ns())[:19]}Z"
 
 
 def merged(base: Any, change: Any) -> Any:
@@ -123,11 +123,7 @@ class Cluster:
         with self.changed:
             there = self.objects.get(path)
             item = merged(wanted, self.patches.get(path, {}))
-            own = (
-                there["metadata"]
-                if there
-                else {"uid": str(uuid.uuid4()), "creationTimestamp": now()[:19] + "Z"}
-            )
+            own = there["metadata"] if there else {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
             item["metadata"] |= {key: own[key] for key in ("uid", "creationTimestamp")}
             item["status"] = there["status"] if there else {"phase": "Active"}
             if there and {**item, "metadata": there["metadata"]} == there:
@@ -195,9 +191,9 @@ class Cluster:
             name = f"{metadata['name']}-0"
             for claim in workload["spec"].get("volumeClaimTemplates") or ():
                 own = f"{claim['metadata']['name']}-{name}"
-                made = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **copy.deepcopy(claim)}
-                made["metadata"] |= {"name": own, "namespace": namespace}
-                self.apply(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{own}", made)
+                volume = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **copy.deepcopy(claim)}
+                volume["metadata"] |= {"name": own, "namespace": namespace}
+                self.apply(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{own}", volume)
         owner = {
             "apiVersion": workload["apiVersion"],
             "kind": workload["kind"],
@@ -213,7 +209,9 @@ class Cluster:
     def _start(self, path: str, pod: Object) -> None:
         container = pod["spec"]["containers"][0]
         argv = [word.replace("$$", "$") for word in (*container.get("command", ()), *container["args"])]
-        env = os.environ | {one["name"]: one["value"] for one in container.get("env", ()) if "value" in one}
+        env = os.environ | {
+            entry["name"]: entry["value"] for entry in container.get("env", ()) if "value" in entry
+        }
         run = started(argv, env, tty=bool(container.get("tty")))
         with self.changed:
             self.runs[path] = run
@@ -226,15 +224,15 @@ class Cluster:
         if pod is None:
             return
         status = copy.deepcopy(RECORDED["pods"][state])
-        for one in status["containerStatuses"]:
+        for row in status["containerStatuses"]:
             container = pod["spec"]["containers"][0]
-            one |= {
+            row |= {
                 "name": container["name"],
                 "image": container["image"],
                 "containerID": f"fake://{uuid.uuid4().hex}",
             }
-            if "terminated" in one["state"]:
-                one["state"]["terminated"] |= {"exitCode": code, "containerID": one["containerID"]}
+            if "terminated" in row["state"]:
+                row["state"]["terminated"] |= {"exitCode": code, "containerID": row["containerID"]}
         self.put(path, {**pod, "status": status})
 
     def _follow(self, path: str, run: Run) -> None:
@@ -265,7 +263,7 @@ class Cluster:
             pod, run = self.objects.get(path), self.runs.get(path)
             if pod is None or run is None:
                 return
-            self.put(path, {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": now()[:19] + "Z"}})
+            self.put(path, {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": now()}})
         _kill(run.process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             run.process.wait(pod["spec"].get("terminationGracePeriodSeconds", 30))
@@ -289,8 +287,7 @@ def _owners(item: Mapping[str, Any]) -> list[str]:
 
 def _kill(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
     if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, how)
+        signal_group(process, how)
 
 
 def started(argv: Sequence[str], env: Mapping[str, str], *, tty: bool, stdin: bool = False) -> Run:
@@ -323,14 +320,11 @@ def printed(run: Run) -> Iterator[bytes]:
             yield data
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler):
     """The API, as far as devenv asks."""
 
     protocol_version = "HTTP/1.1"
     server: Server
-
-    def log_message(self, *args: Any) -> None:
-        """Nobody reads it."""
 
     def _answer(self) -> None:
         cluster, url = self.server.cluster, urlsplit(self.path)
@@ -338,7 +332,7 @@ class Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             if url.path in RECORDED["discovery"]:
-                return self._json(RECORDED["discovery"][url.path])
+                return self.send_json(RECORDED["discovery"][url.path])
             match = PATH.fullmatch(url.path)
             assert match, url.path
             path = url.path if not match["part"] else url.path.rpartition("/")[0]
@@ -354,15 +348,15 @@ class Handler(BaseHTTPRequestHandler):
                 case "PATCH", None:
                     body = json.loads(raw)
                     change = cluster.apply if "apply-patch" in self.headers["Content-Type"] else cluster.patch
-                    self._json(change(path, body))
+                    self.send_json(change(path, body))
                 case "DELETE", None:
                     uid = (json.loads(raw or b"{}").get("preconditions") or {}).get("uid")
                     if uid and cluster.objects[path]["metadata"]["uid"] != uid:
                         raise Refusal("another uid", match["name"])
                     cluster.delete(path)
-                    self._json({"kind": "Status", "status": "Success"})
+                    self.send_json({"kind": "Status", "status": "Success"})
         except Refusal as refusal:
-            self._json(refusal.body, refusal.body["code"])
+            self.send_json(refusal.body, refusal.body["code"])
 
     do_GET = do_PATCH = do_DELETE = do_POST = _answer
 
@@ -371,17 +365,17 @@ class Handler(BaseHTTPRequestHandler):
     def _look(self, match: re.Match[str], path: str) -> None:
         cluster = self.server.cluster
         if match["name"]:
-            return self._json(cluster.objects[path])
+            return self.send_json(cluster.objects[path])
         if match["plural"] == "nodes":
             names = ["docker.io/library/busybox:1.37"]
-            return self._json(
+            return self.send_json(
                 {"items": [{"metadata": {"name": "fake"}, "status": {"images": [{"names": names}]}}]}
             )
         if "watch" in self.query:
             return self._watch(match)
         with cluster.changed:
             items = [item for where, item in cluster.objects.items() if self._selects(match, where, item)]
-            return self._json({"metadata": {"resourceVersion": str(len(cluster.events))}, "items": items})
+            return self.send_json({"metadata": {"resourceVersion": str(len(cluster.events))}, "items": items})
 
     def _selects(self, match: re.Match[str], path: str, item: Object) -> bool:
         its = PATH.fullmatch(path)
@@ -396,7 +390,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _watch(self, match: re.Match[str]) -> None:
         cluster, at = self.server.cluster, int(self.query["resourceVersion"][0])
-        self._begin()
+        self.begin()
         while not cluster.closed:
             with cluster.changed:
                 cluster.changed.wait_for(lambda at=at: len(cluster.events) > at or cluster.closed)
@@ -404,8 +398,8 @@ class Handler(BaseHTTPRequestHandler):
                 at += len(more)
             for path, kind, item in more:
                 if self._selects(match, path, item):
-                    self._send(json.dumps({"type": kind, "object": item}).encode() + b"\n")
-        self._end()
+                    self.send(json.dumps({"type": kind, "object": item}).encode() + b"\n")
+        self.end()
 
     # -- streams
 
@@ -420,7 +414,7 @@ class Handler(BaseHTTPRequestHandler):
         )
         if tail := self.query.get("tailLines"):
             at = max(0, len(run.lines) - int(tail[0]))
-        self._begin()
+        self.begin()
         while True:
             with cluster.changed:
                 if follow:
@@ -429,9 +423,9 @@ class Handler(BaseHTTPRequestHandler):
                 at += len(more)
             for moment, line in more:
                 if moment >= since:
-                    self._send((now(moment).encode() + b" " if times else b"") + line)
+                    self.send((rfc3339(moment).encode() + b" " if times else b"") + line)
             if not more:
-                return self._end()
+                return self.end()
 
     def _stream(self, path: str, name: str, part: str) -> None:
         offered = self.headers["Sec-WebSocket-Protocol"].replace(" ", "").split(",")
@@ -502,48 +496,16 @@ class Handler(BaseHTTPRequestHandler):
         while run.process.stderr is not None and (data := run.process.stderr.read(1 << 15)):
             channels.send(STDERR, data)
 
-    # -- answers
 
-    def _json(self, value: Any, status: int = 200) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _begin(self) -> None:
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def _send(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def _end(self) -> None:
-        self.wfile.write(b"0\r\n\r\n")
-
-
-class Server(ThreadingHTTPServer):
+class Server(PortServer):
     """The port. Closing it ends everything that was started."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.cluster = Cluster()
-        super().__init__(("127.0.0.1", 0), Handler)
-        self._serving = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
-        self._serving.start()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who hangs up early is no error of the cluster's."""
+        super().__init__(Handler)
+        self.serve()
 
     def close(self) -> None:
         self.cluster.close()
-        self.shutdown()
-        self._serving.join()
+        self.halt()
         self.server_close()

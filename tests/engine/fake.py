@@ -19,21 +19,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests import serving
+from tests.serving import Background, rfc3339, signal_group
+
 RECORDED = json.loads(Path(__file__).with_name("recorded.json").read_text(encoding="utf-8"))
 HEADER = struct.Struct(">BxxxL")
 OUT, ERR = 1, 2
-
-
-def rfc3339(nanoseconds: int) -> str:
-    seconds = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
-    return f"{seconds:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 10**9:09}Z"
 
 
 @dataclass
@@ -121,8 +117,7 @@ class Engine:
         for reader in readers:
             reader.start()
         code = process.wait()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # everything in a container ends with its first process
+        signal_group(process, signal.SIGKILL)  # everything in a container ends with its first process
         for reader in readers:
             reader.join()
         with self.changed:
@@ -236,14 +231,11 @@ class Refusal(Exception):
     """The engine answers no: status and message."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler):
     """One connection to the fake engine."""
 
     server: Server
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """A test prints nothing of this."""
 
     def address_string(self) -> str:
         return "unix"
@@ -268,27 +260,27 @@ class Handler(BaseHTTPRequestHandler):
             self._route(self.command, parts, query, json.loads(body or b"{}"))
         except Refusal as error:
             status, message = error.args
-            self._json({"message": message}, status)
+            self.send_json({"message": message}, status)
 
     def _route(self, verb: str, parts: Sequence[str], query: Mapping[str, str], body: Any) -> None:
         engine = self.server.engine
         filters = json.loads(query.get("filters", "{}"))
         match verb, *parts:
             case "GET", "version":
-                self._json(RECORDED["version"])
+                self.send_json(RECORDED["version"])
             case "GET", "containers", "json":
                 with engine.changed:
-                    self._json([engine.listed(item) for item in engine.chosen(filters)])
+                    self.send_json([engine.listed(item) for item in engine.chosen(filters)])
             case "GET", "images", "json":
                 rows = [RECORDED["image"] | {"RepoTags": [name], "RepoDigests": []} for name in engine.images]
-                self._json(rows)
+                self.send_json(rows)
             case "POST", "containers", "create":
                 self._create(query["name"], body)
             case "POST", "volumes", "create":
                 engine.volumes[body["Name"]] = body["Labels"]
-                self._json(RECORDED["volume"] | body, 201)
+                self.send_json(RECORDED["volume"] | body, 201)
             case "GET", "containers", name, "json":
-                self._json(engine.inspected(self._container(name)))
+                self.send_json(engine.inspected(self._container(name)))
             case "GET", "containers", name, "archive":
                 self._container(name)
                 raise Refusal(404, f"Could not find the file {query['path']} in container {name}")
@@ -305,20 +297,20 @@ class Handler(BaseHTTPRequestHandler):
                 self._exec(name)
             case "GET", "exec", name, "json":
                 codes = engine.execs[name][2]
-                self._json({"ID": name, "ExitCode": codes[0] if codes else None, "Running": not codes})
+                self.send_json({"ID": name, "ExitCode": codes[0] if codes else None, "Running": not codes})
             case "GET", "events":
                 self._events(query, filters)
             case "GET", "volumes":
                 wanted = _labels(filters)
                 names = [name for name, labels in engine.volumes.items() if wanted.items() <= labels.items()]
-                self._json(
+                self.send_json(
                     {"Volumes": [RECORDED["volume"] | {"Name": name} for name in names], "Warnings": None}
                 )
             case "DELETE", "volumes", name:
                 del engine.volumes[name]
                 self._empty()
             case "GET", "networks":
-                self._json([])
+                self.send_json([])
             case _:
                 raise Refusal(501, f"the fake engine has no {verb} /{'/'.join(parts)}")
 
@@ -337,7 +329,7 @@ class Handler(BaseHTTPRequestHandler):
             tty=body["Tty"],
         )
         engine.create(container)
-        self._json({"Id": container.id, "Warnings": []}, 201)
+        self.send_json({"Id": container.id, "Warnings": []}, 201)
 
     def _container(self, name: str) -> Container:
         with self.server.engine.changed:
@@ -360,13 +352,13 @@ class Handler(BaseHTTPRequestHandler):
     def _logs(self, container: Container, query: Mapping[str, str]) -> None:
         engine, follow = self.server.engine, query.get("follow") in ("1", "true", "True")
         kind = "raw" if container.tty else "multiplexed"
-        self._begin({"Content-Type": f"application/vnd.docker.{kind}-stream"})
+        self.begin({"Content-Type": f"application/vnd.docker.{kind}-stream"})
         tail, since = query.get("tail", "all"), float(query.get("since") or 0) * 10**9
         with engine.changed:
             lines = [line for line in container.lines if line.moment >= since]
             at = len(container.lines) if follow else 0
         for line in lines if tail == "all" else lines[len(lines) - min(int(tail), len(lines)) :]:
-            self._send(self._framed(container, line))
+            self.send(self._framed(container, line))
         while follow:
             with engine.changed:
                 engine.changed.wait_for(
@@ -375,10 +367,10 @@ class Handler(BaseHTTPRequestHandler):
                 more = container.lines[at:]
                 at += len(more)
             for line in more:
-                self._send(self._framed(container, line))
+                self.send(self._framed(container, line))
             if not more:
                 break
-        self._end()
+        self.end()
 
     @staticmethod
     def _framed(container: Container, line: Line) -> bytes:
@@ -393,7 +385,7 @@ class Handler(BaseHTTPRequestHandler):
     def _events(self, query: Mapping[str, str], filters: Mapping[str, Any]) -> None:
         engine, since = self.server.engine, float(query.get("since") or 0) * 10**9
         kinds, labels = filters.get("event", ()), _labels(filters)
-        self._begin({"Content-Type": "application/json"})
+        self.begin({"Content-Type": "application/json"})
         at = 0
         while True:
             with engine.changed:
@@ -408,10 +400,10 @@ class Handler(BaseHTTPRequestHandler):
                     and labels.items() <= attributes
                     and (not kinds or event["Action"] in kinds)
                 ):
-                    self._send(json.dumps(event).encode() + b"\n")
+                    self.send(json.dumps(event).encode() + b"\n")
             if closed:
                 break
-        self._end()
+        self.end()
 
     def _new_exec(self, container: Container, body: Mapping[str, Any]) -> None:
         if not container.running:
@@ -422,7 +414,7 @@ class Handler(BaseHTTPRequestHandler):
         if argv == ["hostname"]:  # the only thing here by which a container knows itself
             argv = ["echo", container.id[:12]]
         self.server.engine.execs[name] = (container, argv, [])
-        self._json({"Id": name}, 201)
+        self.send_json({"Id": name}, 201)
 
     def _exec(self, name: str) -> None:
         """The command as a process of this machine; its streams over the connection, as the engine does it."""
@@ -477,53 +469,22 @@ class Handler(BaseHTTPRequestHandler):
                     lambda: not container.running or container.began != began or engine.closed, 0.1
                 )
             if over:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                signal_group(process, signal.SIGKILL)
                 return
-
-    # -- answers
-
-    def _json(self, value: Any, status: int = 200) -> None:
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def _empty(self) -> None:
         self.send_response(204)
         self.end_headers()
 
-    def _begin(self, headers: Mapping[str, str]) -> None:
-        """An answer of unknown length: in chunks, or for HTTP/1.0 until we hang up."""
-        self.send_response(200)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self._chunked = self.request_version != "HTTP/1.0"
-        if self._chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
 
-    def _send(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
-
-    def _end(self) -> None:
-        if self._chunked:
-            self.wfile.write(b"0\r\n\r\n")
-        else:
-            self.close_connection = True
-
-
-class Server(ThreadingMixIn, UnixStreamServer):
+class Server(Background, ThreadingMixIn, UnixStreamServer):
     """The socket. Closing it hangs up on everybody and ends what was started."""
 
     def __init__(self, path: str) -> None:
         self.engine = Engine()
         self._connections: set[Any] = set()
         super().__init__(path, Handler)
-        self._serving = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
-        self._serving.start()
+        self.serve()
 
     @property
     def address(self) -> str:
@@ -537,12 +498,8 @@ class Server(ThreadingMixIn, UnixStreamServer):
         super().shutdown_request(request)
         self._connections.discard(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who hangs up early is no error of the engine's."""
-
     def close(self) -> None:
-        self.shutdown()
-        self._serving.join()
+        self.halt()
         self.engine.close()
         for connection in list(self._connections):
             with suppress(OSError):

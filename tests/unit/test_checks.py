@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -20,6 +17,7 @@ from devenv.render.compose import in_container, render
 from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import Probe
 from devenv.stack.world import Recipe
+from tests import serving
 
 from .kubernetes.stacks import objects
 from .stacks import stack
@@ -35,11 +33,8 @@ READY = {
 }
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(serving.Handler):
     """Answers by path; a redirect leads where nobody answers."""
-
-    def log_message(self, *args: Any) -> None:
-        """Nothing."""
 
     def do_GET(self) -> None:
         status = {"/redirect": 301, "/away": 302, "/missing": 404, "/broken": 500}.get(self.path, 200)
@@ -56,11 +51,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with serving.listening(Handler) as server:
+        yield server.server_port
 
 
 @pytest.mark.parametrize(("path", "ready"), READY.items())

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from devenv.backends.kube.config import Place
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import MISSING_TOOL, ToolMissing
+from tests import serving
 
 
 @pytest.fixture(autouse=True, params=["plain", "official"])
@@ -66,10 +66,7 @@ def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, l
     """A server that gives these answers in turn, the last one for ever."""
     left, requests = list(answers), []
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            pass
-
+    class Handler(serving.Handler):
         def _answer(self) -> None:
             requests.append(f"{self.command} {self.path}")
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -78,25 +75,16 @@ def server(*answers: Answer | Callable[[Any], None]) -> Iterator[tuple[Client, l
                 answer(self)
                 return
             status, headers, body = answer
-            raw = json.dumps(body).encode()
-            self.send_response(status)
-            for key, value in {**headers, "Content-Length": str(len(raw))}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(raw)
+            self.send_json(body, status, headers)
 
         do_GET = do_PATCH = do_DELETE = _answer
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
-        thread.start()
-        client = Client(place_of(f"http://127.0.0.1:{listening.server_port}"), clock=Clock())
+    with serving.listening(Handler) as listener:
+        client = Client(place_of(listener.address), clock=Clock())
         try:
             yield client, requests
         finally:
             client.close()
-            listening.shutdown()
-            thread.join()
 
 
 def status(code: int, message: str, reason: str = "") -> Answer:
