@@ -98,6 +98,24 @@ class Context:
         backend = self._load(choice.backend)
         return Place(backend, choice.reason, self._other(backend))
 
+    @property
+    def place_in_use(self) -> Place:
+        """The same for one unit beside a stack that is up: where that runs, whatever the manifest says."""
+        from devenv.engine.lifecycle import Place
+
+        other = None if self._asked else self.place.other
+        try:
+            in_use = other is not None and bool(other.observe(self.workspace.checkout).units)
+        except DevenvError:  # unreachable; loading the project will report that
+            in_use = False
+        return Place(other, "it runs there") if other is not None and in_use else self.place
+
+    @property
+    def _asked(self) -> bool:
+        """Whether the user named a backend or a cluster for this command."""
+        options = self.options
+        return bool(options.backend or options.context or self.environment.get("DEVENV_BACKEND"))
+
     def _load(self, name: str, *, recalled: bool = False) -> Backend:
         """A backend; `recalled` takes the kube context of the last `up` and ignores --context."""
         named = "" if recalled else self.options.context or ""
@@ -118,8 +136,7 @@ class Context:
     @property
     def left_over(self) -> list[Backend]:
         """Backends that the stack may still be on, as an `up` elsewhere was cut short; none with -b."""
-        asked = self.options.backend or self.environment.get("DEVENV_BACKEND")
-        other = None if asked or len(self.workspace.backends) < 2 else self._other(self.backend)
+        other = None if self._asked or len(self.workspace.backends) < 2 else self._other(self.backend)
         return [] if other is None else [other]
 
     # -- shared by commands

@@ -89,8 +89,9 @@ def exec_(
 
     context: Context = ctx.obj
     (unit,) = context.running([name])
-    if not unit.running:
-        raise UsageError(f"{name} is {state(unit)}", hint=f"devenv up {name}")
+    if not unit.running or unit.state == "paused":
+        again = shlex.join(["devenv", "run", name, *(words(command) or ["sh"])])
+        raise UsageError(f"{name} is {state(unit)}", hint=again if unit.one_shot else f"devenv up {name}")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
     raise typer.Exit(context.backend.exec(unit, words(command) or ["sh"], tty=tty, interactive=True))
 

@@ -184,7 +184,7 @@ def run(
     context: Context = ctx.obj
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     with context.lock("devenv run"):
-        lifecycle = context.lifecycle(context.place)
+        lifecycle = context.lifecycle(context.place_in_use)
         outcome = _reported(
             context, lambda report: lifecycle.run(name, words(command), tty=tty, report=report)
         )

@@ -279,8 +279,11 @@ def test_a_command_needs_a_unit_that_runs(devenv: Devenv, machine: Machine) -> N
     ended = devenv("exec", "migrate", "ls")
     assert (ended.exit_code, lines(ended.stderr)) == (
         2,
-        ["error  migrate is done", "  try   devenv up migrate"],
+        ["error  migrate is done", "  try   devenv run migrate ls"],
     )
+    machine.units["web"] = replace(machine.units["web"], state="paused")
+    ended = devenv("exec", "web", "ls")
+    assert (ended.exit_code, lines(ended.stderr)) == (2, ["error  web is paused", "  try   devenv up web"])
 
 
 def test_logs_go_on_until_ctrl_c(devenv: Devenv) -> None:
@@ -611,6 +614,25 @@ def test_restart_works_where_the_stack_runs_whatever_the_manifest_says_now(
     assert ended.exit_code == 0, ended.output
     assert elsewhere.done[-1] == "restart orders"
     assert machine.done == []
+
+
+def test_a_job_runs_beside_the_stack_and_moves_it_nowhere_unless_asked(
+    devenv: Devenv, machine: Machine, elsewhere: Machine, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DEVENV_BACKEND")
+    manifest = project / "devenv.yaml"
+    manifest.write_text(manifest.read_text() + "backend: compose\n")
+    devenv("up", "-d", "-b", "elsewhere")
+    running = set(elsewhere.units)
+
+    ended = devenv("run", "votes")
+
+    assert ended.exit_code == 0, ended.output
+    assert elsewhere.done[-1].startswith("run votes")
+    assert set(elsewhere.units) == running
+    assert machine.done == []
+    assert devenv("run", "-b", "fake", "votes").exit_code == 0
+    assert not elsewhere.units
 
 
 def test_a_plan_for_another_backend_says_that_this_one_is_left(
