@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """What `localhost` stands for; a browser tries both, and a program may listen on either alone."""
@@ -15,9 +15,11 @@ NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without
 LISTENING = "0A"  # in /proc/net
 
 
-def taken(ports: Iterable[int]) -> dict[int, str]:
+def taken(
+    ports: Iterable[int], loopbacks: Sequence[tuple[socket.AddressFamily, str]] = LOOPBACKS
+) -> dict[int, str]:
     """Each of the ports that a program listens on -> that program."""
-    busy = [port for port in ports if not all(_free(*loopback, port) for loopback in LOOPBACKS)]
+    busy = [port for port in ports if not all(_free(*loopback, port) for loopback in loopbacks)]
     if not busy:
         return {}
     owners = _owners(set(busy))

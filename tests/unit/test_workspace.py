@@ -249,12 +249,11 @@ def test_a_port_is_taken_on_whichever_address_somebody_listens(address: str, unu
         assert owners[unused_port].endswith(f"(pid {os.getpid()})")
 
 
-def test_a_machine_without_ipv6_has_free_ports(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_ipv6_has_free_ports(unused_port: int) -> None:
     import socket
 
     nowhere = (socket.AF_INET6, "2001:db8::1")  # nobody's address, as ::1 is there
-    monkeypatch.setattr(hostports, "LOOPBACKS", (hostports.LOOPBACKS[0], nowhere))
-    assert hostports.taken([unused_port]) == {}
+    assert hostports.taken([unused_port], (hostports.LOOPBACKS[0], nowhere)) == {}
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -46,11 +46,12 @@ class Client:
     """One API server, for any number of threads.
 
     `patience`: seconds to go on trying when the server is away or busy. 0 for reading; more while changing:
-    an API server that restarts in the middle of an `up` comes back.
+    an API server that restarts in the middle of an `up` comes back. `clock`: on which everybody waits who
+    waits for something on this server.
     """
 
     def __init__(self, place: Place, *, patience: float = 0.0, clock: Clock = time) -> None:
-        self.place, self.patience, self._clock = place, patience, clock
+        self.place, self.patience, self.clock = place, patience, clock
         self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
@@ -133,7 +134,7 @@ class Client:
         return answer
 
     def _tried(self, request: Request, patience: float) -> urllib3.BaseHTTPResponse:
-        started, conflicts, tries = self._clock.monotonic(), 0, 0
+        started, conflicts, tries = self.clock.monotonic(), 0, 0
         while True:
             error: DevenvError
             wait = 0.0
@@ -152,15 +153,15 @@ class Client:
                 if response.status == 409 and request.verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
                     continue
-                young = self._clock.monotonic() - self._away < YOUNG
+                young = self.clock.monotonic() - self._away < YOUNG
                 if response.status not in BUSY and not (response.status in UNSURE and young):
                     raise error
             tries += 1
             pause = max(wait, min(CAP, 0.1 * 2**tries) * random.uniform(0.5, 1.5))
             asked_to_wait = 0 < wait <= POLITE and tries <= TRIES  # busy, and says until when
-            if not asked_to_wait and self._clock.monotonic() - started + pause > patience:
+            if not asked_to_wait and self.clock.monotonic() - started + pause > patience:
                 raise error
-            self._clock.sleep(pause)
+            self.clock.sleep(pause)
 
     def lines(self, path: str, *, quiet: float | None, **query: str | int | bool | None) -> Iterator[bytes]:
         """Lines of an answer that goes on: a watch. See `batches`."""
@@ -197,7 +198,7 @@ class Client:
             response.close()
 
     def _lost(self, error: Exception) -> ToolMissing:
-        self._away = self._clock.monotonic()
+        self._away = self.clock.monotonic()
         return unreachable(self.place, error)
 
     def close(self) -> None:

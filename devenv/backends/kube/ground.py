@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,16 +34,16 @@ def ready_namespace(
         if error.status == 403:  # no right to read it, yet perhaps to use it; the next request shows
             return
         raise
-    started, last_line = time.monotonic(), ""
+    started, last_line = client.clock.monotonic(), ""
     while present is not None and present["status"].get("phase") == "Terminating":
-        if time.monotonic() - started > PATIENCE:
+        if client.clock.monotonic() - started > PATIENCE:
             raise _stuck(name, present)
         holders = ", ".join(_holders(present))
         line = f"waiting for the namespace {name} to be gone" + (f", held by {holders}" if holders else "")
         if line != last_line:
             say(line)
         last_line = line
-        time.sleep(LOOK)
+        client.clock.sleep(LOOK)
         present = client.find(path)
     if present is None:
         if namespace is None:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import random
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,7 +17,7 @@ from devenv.stack.labels import LABEL
 
 ROUND = 300  # seconds after which the server ends a watch that has nothing else to say
 QUIET = 90.0  # seconds of silence after which a watch counts as lost; bookmarks come once a minute
-AGAIN = (0.1, 2.0)  # seconds before the next try, doubling up to the second, unless `hurry` is called
+AGAIN = (0.1, 2.0)  # seconds before the next try
 
 TOO_OLD = 410  # status of a watch whose version is too old: list again
 
@@ -26,10 +25,15 @@ Pod = Mapping[str, Any]
 
 
 class Pods:
-    """A table of pods. `pause` waits for a change; nothing in here raises."""
+    """A table of pods. `pause` waits for a change; nothing in here raises.
 
-    def __init__(self, client: Client, namespace: str, stack: str) -> None:
-        self._client, self._stack = client, stack
+    `again`: seconds before the next try, doubling up to the second, unless `hurry` is called.
+    """
+
+    def __init__(
+        self, client: Client, namespace: str, stack: str, *, again: tuple[float, float] = AGAIN
+    ) -> None:
+        self._client, self._stack, self._again, self._time = client, stack, again, client.clock
         self._path = f"/api/v1/namespaces/{namespace}/pods"
         self._pods: dict[str, Pod] = {}
         self._changed = threading.Condition()
@@ -83,12 +87,12 @@ class Pods:
 
     def clock(self) -> float:
         """Seconds that pass only while we can see the pods."""
-        now = time.monotonic()
+        now = self._time.monotonic()
         return now - self._blind - (now - self._since if self.trouble else 0.0)
 
     def away(self) -> float:
         """Seconds since the API server last answered; 0 while it does."""
-        return time.monotonic() - self._since if self.trouble else 0.0
+        return self._time.monotonic() - self._since if self.trouble else 0.0
 
     def wake(self) -> None:
         """End every `pause` now."""
@@ -96,23 +100,23 @@ class Pods:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        pause = AGAIN[0]
+        pause = self._again[0]
         while not self._stopped.is_set():
             try:
                 version = self._list()
                 self._blind += self.away()
-                pause, self.trouble = AGAIN[0], None
+                pause, self.trouble = self._again[0], None
                 while version and not self._stopped.is_set():
                     version = self._watch(version)
             except DevenvError as error:
                 if self.trouble is None:
-                    self._since = time.monotonic()
+                    self._since = self._time.monotonic()
                 self.trouble = error
                 self.wake()
-                self._stopped.wait(AGAIN[0])  # at least this long, however often `hurry` is called
+                self._stopped.wait(self._again[0])  # at least this long, however often `hurry` is called
                 self._hurry.wait(pause * random.uniform(0.5, 1.5))
                 self._hurry.clear()
-                pause = min(AGAIN[1], 2 * pause)
+                pause = min(self._again[1], 2 * pause)
 
     def _list(self) -> str:
         answer = self._client.look(self._path, labelSelector=f"{LABEL}stack={self._stack}")
@@ -133,7 +137,7 @@ class Pods:
             timeoutSeconds=ROUND,
             watch=True,
         )
-        started, latest = time.monotonic(), version
+        started, latest = self._time.monotonic(), version
         try:
             for line in lines:
                 with contextlib.suppress(ValueError):  # half a line: the connection was lost
@@ -145,8 +149,8 @@ class Pods:
             if error.status != TOO_OLD:
                 raise
             latest = ""
-        if time.monotonic() - started < AGAIN[0]:  # no busy loop against a server that hangs up at once
-            self._stopped.wait(AGAIN[0])
+        if self._time.monotonic() - started < self._again[0]:  # a server that hangs up at once
+            self._stopped.wait(self._again[0])
         return latest
 
     def _note(self, kind: str, pod: Object) -> str:

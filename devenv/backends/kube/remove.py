@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 
 from devenv.backends.base import Removed, Say
@@ -90,15 +89,18 @@ def _volume_gone(client: Client, claim: Object) -> None:
 
     One that is to be kept, or that we may not look at, is not waited for.
     """
-    path, started = f"/api/v1/persistentvolumes/{claim['spec'].get('volumeName', '')}", time.monotonic()
-    while claim["spec"].get("volumeName") and time.monotonic() - started < SPARE:
+    path, started = (
+        f"/api/v1/persistentvolumes/{claim['spec'].get('volumeName', '')}",
+        client.clock.monotonic(),
+    )
+    while claim["spec"].get("volumeName") and client.clock.monotonic() - started < SPARE:
         try:
             volume = client.find(path)
         except Refused:
             return
         if volume is None or volume["spec"].get("persistentVolumeReclaimPolicy") != "Delete":
             return
-        time.sleep(LOOK)
+        client.clock.sleep(LOOK)
 
 
 def remove_others(client: Client, resources: Resources, item: Object) -> None:
@@ -114,13 +116,13 @@ def remove_others(client: Client, resources: Resources, item: Object) -> None:
 def replace(client: Client, resources: Resources, path: str, item: Object) -> None:
     """Delete what cannot be changed, wait until it is gone, and make it anew. Claims stay."""
     client.delete(path)
-    started = time.monotonic()
+    started = client.clock.monotonic()
     while client.find(path) is not None:
-        if time.monotonic() - started > SPARE:
+        if client.clock.monotonic() - started > SPARE:
             raise DevenvError(
                 f"{path.rpartition('/')[2]} does not go away", hint="kubectl get all   shows it"
             )
-        time.sleep(LOOK)
+        client.clock.sleep(LOOK)
     client.apply(path, item)
 
 
@@ -145,8 +147,8 @@ def _await_end(client: Client, pods: Iterable[Object], resources: Resources) -> 
     if not waiting:
         return []
     grace = max(int(pod["spec"].get("terminationGracePeriodSeconds") or 30) for pod in waiting)
-    started = time.monotonic()
-    while waiting and time.monotonic() - started < grace + SPARE:
+    started = client.clock.monotonic()
+    while waiting and client.clock.monotonic() - started < grace + SPARE:
         namespaces = {pod["metadata"]["namespace"] for pod in waiting}
         alive = {
             str(pod["metadata"]["uid"])
@@ -155,5 +157,5 @@ def _await_end(client: Client, pods: Iterable[Object], resources: Resources) -> 
         }
         waiting = [pod for pod in waiting if str(pod["metadata"]["uid"]) in alive]
         if waiting:
-            time.sleep(LOOK)
+            client.clock.sleep(LOOK)
     return waiting

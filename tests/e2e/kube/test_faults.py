@@ -27,6 +27,7 @@ from devenv.backends.kube.forwards import holder
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources
 from devenv.errors import DevenvError
+from tests.clock import Clock
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.e2e.kube.stacks import answer, web
@@ -125,7 +126,7 @@ def test_volumes_that_nobody_provides(cluster: OnCluster) -> None:
     assert "Sideways" in wrong
 
 
-def test_a_namespace_that_a_finalizer_holds(cluster: OnCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_namespace_that_a_finalizer_holds(cluster: OnCluster) -> None:
     cluster.host("kubectl", "create", "namespace", cluster.namespace)
     config_map = {
         "apiVersion": "v1",
@@ -138,8 +139,7 @@ def test_a_namespace_that_a_finalizer_holds(cluster: OnCluster, monkeypatch: pyt
     going = cluster.begin("up", "-b", "kube", "-d")
     try:
         going.wait_for(f"waiting for the namespace {cluster.namespace} to be gone, held by example.com/hold")
-        monkeypatch.setattr(ground, "PATIENCE", 0.5)
-        client = Client(find(environment=cluster.environment))
+        client = Client(find(environment=cluster.environment), clock=Clock())
         with pytest.raises(DevenvError) as raised:
             ground.ready_namespace(client, Resources(client), None, cluster.namespace, lambda line: None)
         client.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.errors import DevenvError
+from tests.clock import Clock
 
 
 class Answering(Client):
@@ -18,8 +19,9 @@ class Answering(Client):
         *events: Mapping[str, Any],
         objects: Mapping[str, Any] | None = None,
         logs: Mapping[tuple[str, bool], str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        super().__init__(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
+        super().__init__(Place("lab", {"server": "http://127.0.0.1:9"}, {}), clock=clock or Clock())
         self._events, self._objects, self._logs = events, objects or {}, logs or {}
         self.asked: list[str] = []
         self.patched: list[tuple[str, Any]] = []
@@ -45,6 +47,23 @@ class Answering(Client):
     def patch(self, path: str, change: Mapping[str, Any]) -> dict[str, Any]:
         self.patched.append((path, change))
         return {}
+
+
+class Responding(Client):
+    """A client whose server answers each look with this function; deletions are recorded as (path, uid)."""
+
+    def __init__(self, respond: Callable[..., dict[str, Any]]) -> None:
+        super().__init__(Place("lab", {"server": "http://127.0.0.1:9"}, {}), clock=Clock())
+        self._respond = respond
+        self.deleted: list[tuple[str, str]] = []
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._respond(path, **query)
+
+    look = get
+
+    def delete(self, path: str, *, uid: str = "", **more: Any) -> None:
+        self.deleted.append((path, uid))
 
 
 def _field(event: Any, path: str) -> Any:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from devenv.backends.kube import pods as pods_module
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import MISSING_TOOL, ToolMissing
 from tests import serving
+from tests.clock import Clock
 
 
 @pytest.fixture(autouse=True, params=["plain", "official"])
@@ -46,19 +46,6 @@ def place_of(server: str) -> Place:
 
 PODS = "/api/v1/namespaces/shop/pods"
 Answer = tuple[int, dict[str, str], Any]
-
-
-class Clock:
-    """Time that passes only for who waits."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-
-    def monotonic(self) -> float:
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        self._now += seconds
 
 
 @contextmanager
@@ -107,7 +94,7 @@ def test_a_server_that_is_busy_says_when_to_come_back() -> None:
     with server((429, {"Retry-After": "4"}, {}), OK) as (client, requests):
         assert client.get(PODS) == {"ok": True}
         assert len(requests) == 2
-        assert client._clock.monotonic() == 4
+        assert client.clock.monotonic() == 4
 
 
 def test_a_server_that_is_away_is_waited_for_while_doing_and_not_while_looking() -> None:
@@ -146,7 +133,7 @@ def test_a_server_that_has_just_come_back_does_not_know_who_may_what_yet(code: i
 def test_whoever_only_looks_waits_as_long_as_is_asked_and_not_for_ever() -> None:
     with server((503, {"Retry-After": "5"}, {}), OK) as (client, requests):
         assert client.get(PODS) == {"ok": True}
-        assert client._clock.monotonic() == 5
+        assert client.clock.monotonic() == 5
         assert len(requests) == 2
     with (
         server((429, {"Retry-After": "30"}, {}), OK) as (client, requests),
@@ -311,11 +298,10 @@ def test_what_is_too_old_to_be_followed_is_listed_again(gone: Any) -> None:
         pods.stop()
 
 
-def test_whoever_is_in_a_hurry_does_not_wait_for_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods_module, "AGAIN", (0.1, 60.0))
+def test_whoever_is_in_a_hurry_does_not_wait_for_the_next_try() -> None:
     failing = [status(500, "etcd")] * 8
     with server(*failing, listing(1, "a"), silent) as (client, _):
-        pods = Pods(client, "shop", "s")
+        pods = Pods(client, "shop", "s", again=(0.1, 60.0))
         pods.start()
         began = time.monotonic()
         while not pods.of("web"):

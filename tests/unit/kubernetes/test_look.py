@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from devenv.backends.kube import look
-from devenv.backends.kube.client import Client
-from devenv.backends.kube.config import Place
 from devenv.plan.model import ObservedUnit
+from tests.unit.kubernetes.answering import Responding
 
 TAGS = {"devenv.dev/unit": "db", "devenv.dev/role": "infra", "devenv.dev/stack": "shop-c"}
 NOTES = {"devenv.dev/fingerprint": "one", "devenv.dev/unfinished": "/data/.devenv-unfinished"}
 
 
-def observed(
-    monkeypatch: pytest.MonkeyPatch, answer: str, *, ready: bool = False
-) -> tuple[ObservedUnit, list[str]]:
+def observed(answer: str, *, ready: bool = False) -> tuple[ObservedUnit, list[str]]:
     """The store, whose check got this last, and what was asked."""
     metadata = {"name": "db", "namespace": "shop", "uid": "u1", "labels": TAGS, "annotations": NOTES}
     containers = [{"image": "db:1", "readinessProbe": {}}]
@@ -42,23 +37,20 @@ def observed(
         paths.append(path.rpartition("/")[2])
         return {"items": table.get(paths[-1], []), "status": {"phase": "Active"}}
 
-    client = Client(Place("lab", {}, {}))
-    monkeypatch.setattr(client, "get", get)
-    monkeypatch.setattr(client, "find", lambda path: {"status": {"phase": "Active"}})
-    return look.observe(client, "c", "shop", frozenset()).units["db"], paths
+    return look.observe(Responding(get), "c", "shop", frozenset()).units["db"], paths
 
 
-def test_half_made_data_is_known_from_what_the_check_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, _ = observed(monkeypatch, "the first start did not finish: the data is half made")
+def test_half_made_data_is_known_from_what_the_check_says_of_it() -> None:
+    store, _ = observed("the first start did not finish: the data is half made")
     assert (store.half_made, store.detail) == (True, "the first start did not finish")
 
 
-def test_a_store_that_is_not_ready_for_another_reason_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, _ = observed(monkeypatch, "connection refused")
+def test_a_store_that_is_not_ready_for_another_reason_is_left_alone() -> None:
+    store, _ = observed("connection refused")
     assert not store.half_made
 
 
-def test_nothing_more_is_asked_of_a_store_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    store, paths = observed(monkeypatch, "the first start did not finish: long ago", ready=True)
+def test_nothing_more_is_asked_of_a_store_that_is_ready() -> None:
+    store, paths = observed("the first start did not finish: long ago", ready=True)
     assert not store.half_made
     assert "events" not in paths

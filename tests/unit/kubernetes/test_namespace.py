@@ -5,14 +5,13 @@ from typing import Any
 import pytest
 
 from devenv.backends.kube import ground
-from devenv.backends.kube.client import Client
-from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import Resources
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
 from devenv.plan.namespace import pick_namespace
 from devenv.stack.world import Outline
+from tests.unit.kubernetes.answering import Responding
 from tests.unit.kubernetes.stacks import EVERYTHING, stack
 
 HERE, THERE = "c0ffee123456", "beef00123456"
@@ -42,7 +41,7 @@ def test_addresses_follow_it() -> None:
     assert stack(EVERYTHING, namespace="shop-c0ffee").domain == "shop-c0ffee.svc.cluster.local"
 
 
-def test_one_that_does_not_go_away_names_who_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_does_not_go_away_names_who_holds_it() -> None:
     messages = {
         "NamespaceContentRemaining": "Some resources are remaining: configmaps. has 1 resource instances, "
         "widgets.example.com has 2 resource instances",
@@ -56,19 +55,14 @@ def test_one_that_does_not_go_away_names_who_holds_it(monkeypatch: pytest.Monkey
         "spec": {"finalizers": ["kubernetes"]},
         "status": {"phase": "Terminating", "conditions": conditions},
     }
-    client = Client(Place("lab", {}, {}))
-    monkeypatch.setattr(client, "find", lambda path: going)
-    monkeypatch.setattr(ground, "PATIENCE", 0.0)
+    client = Responding(lambda path: going)
     lines: list[str] = []
-    monkeypatch.setattr(ground, "LOOK", 0.01)
     with pytest.raises(DevenvError) as raised:
         ground.ready_namespace(client, Resources(client), None, "shop", lines.append)
     assert raised.value.what == "the namespace shop does not go away: held by example.com/hold, x/y"
     assert raised.value.hint.startswith("kubectl -n shop get configmaps,widgets.example.com -o yaml ")
     assert "fine" not in raised.value.why
-    monkeypatch.setattr(ground, "PATIENCE", 0.1)
-    with pytest.raises(DevenvError):
-        ground.ready_namespace(client, Resources(client), None, "shop", lines.append)
+    assert client.clock.monotonic() > ground.PATIENCE
     assert lines == ["waiting for the namespace shop to be gone, held by example.com/hold, x/y"]
 
 
@@ -113,10 +107,8 @@ def server() -> dict[str, dict[str, Any]]:
     }
 
 
-def leave(answers: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[str]]:
+def leave(answers: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
     """What was deleted, and what was printed; a path without an answer is a refusal."""
-    client = Client(Place("lab", {}, {}))
-    deleted: list[str] = []
     lines: list[str] = []
 
     def get(path: str, **query: Any) -> dict[str, Any]:
@@ -124,17 +116,13 @@ def leave(answers: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -
             raise Refused(f"no right to list {path}", status=403, reason="Forbidden")
         return answers[path]
 
-    monkeypatch.setattr(client, "get", get)
-    monkeypatch.setattr(client, "look", get)
-    monkeypatch.setattr(client, "delete", lambda path, *, uid: deleted.append(path))
+    client = Responding(get)
     ground.leave_namespace(client, Resources(client), "shop", HERE, lines.append)
-    return deleted, lines
+    return [path for path, _ in client.deleted], lines
 
 
-def test_a_namespace_of_ours_goes_with_what_is_ours_and_what_the_cluster_puts_into_each(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert leave(server(), monkeypatch) == ([SPACE], [])
+def test_a_namespace_of_ours_goes_with_what_is_ours_and_what_the_cluster_puts_into_each() -> None:
+    assert leave(server()) == ([SPACE], [])
 
 
 @pytest.mark.parametrize(
@@ -151,11 +139,11 @@ def test_a_namespace_of_ours_goes_with_what_is_ours_and_what_the_cluster_puts_in
     ],
 )
 def test_a_namespace_in_which_somebody_has_made_something_is_kept(
-    path: str, theirs: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+    path: str, theirs: dict[str, Any], name: str
 ) -> None:
     answers = server()
     answers[path]["items"].append(theirs)
-    deleted, (line,) = leave(answers, monkeypatch)
+    deleted, (line,) = leave(answers)
     assert deleted == []
     assert line == (
         f"the namespace shop is kept, as this stack did not make {name}. "
@@ -164,18 +152,14 @@ def test_a_namespace_in_which_somebody_has_made_something_is_kept(
 
 
 @pytest.mark.parametrize("path", ["/apis", "/apis/batch/v1beta1", f"{SPACE}/pods"])
-def test_a_namespace_of_which_not_everything_can_be_seen_is_kept(
-    path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_namespace_of_which_not_everything_can_be_seen_is_kept(path: str) -> None:
     answers = server()
     del answers[path]
-    deleted, (line,) = leave(answers, monkeypatch)
+    deleted, (line,) = leave(answers)
     assert deleted == []
     assert line.startswith(f"the namespace shop is kept: no right to list {path}. To remove it: kubectl ")
 
 
-def test_a_namespace_that_another_checkout_made_is_not_even_looked_into(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_namespace_that_another_checkout_made_is_not_even_looked_into() -> None:
     labels = {"devenv.dev/checkout": THERE}
-    assert leave({SPACE: item("shop", labels=labels)}, monkeypatch) == ([], [])
+    assert leave({SPACE: item("shop", labels=labels)}) == ([], [])

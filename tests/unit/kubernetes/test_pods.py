@@ -8,27 +8,11 @@ from typing import Any
 
 import pytest
 
-from devenv.backends.kube import pods as pods_module
 from devenv.backends.kube.pods import Pods, all_ends, containers, end_id, ends, ready, running, stuck
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError
+from tests.clock import Clock
 from tests.unit.kubernetes.answering import Answering
-
-
-class Clock:
-    """The module `time`, as far as it stands still."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(pods_module, "time", made)
-    return made
 
 
 def pod(name: str, *, unit: str = "web", day: int = 1, status: Any = None, **more: Any) -> dict[str, Any]:
@@ -48,8 +32,8 @@ def pod(name: str, *, unit: str = "web", day: int = 1, status: Any = None, **mor
 class Scripted(Answering):
     """A server whose lists are these in turn; an error is raised, and the last one ends the watching."""
 
-    def __init__(self, *lists: Any) -> None:
-        super().__init__()
+    def __init__(self, *lists: Any, clock: Clock | None = None) -> None:
+        super().__init__(clock=clock)
         self.lists, self.pods = list(lists), Pods(self, "shop", "s")
         self.moments: list[tuple[float, float]] = []
 
@@ -93,7 +77,7 @@ def listed(*pods: dict[str, Any]) -> Pods:
 def test_the_pods_of_a_unit_are_its_own_that_stay_the_newest_first() -> None:
     leaving = pod("leaving", day=3, deletionTimestamp="2026-01-04T00:00:00Z")
     table = listed(pod("old"), pod("new", day=2), leaving, pod("other", unit="db"))
-    assert [one["metadata"]["name"] for one in table.of("web")] == ["new", "old"]
+    assert [item["metadata"]["name"] for item in table.of("web")] == ["new", "old"]
 
 
 def test_instances_are_containers_that_run_of_a_unit() -> None:
@@ -116,12 +100,12 @@ def test_the_table_follows_what_changes() -> None:
     assert table._note("ADDED", pod("c", day=4)) == "4"
     assert table._note("BOOKMARK", {"metadata": {"resourceVersion": "5"}}) == "5"
     assert table._note("ERROR", {"code": 410}) == ""
-    assert [one["metadata"]["name"] for one in (*table.of("web"), *table.of("db"))] == ["c", "a"]
+    assert [item["metadata"]["name"] for item in (*table.of("web"), *table.of("db"))] == ["c", "a"]
 
 
-def test_time_passes_only_while_the_pods_can_be_seen(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    away = DevenvError("away")
-    client = Scripted(away, away, [pod("a")], [pod("b")])
+def test_time_passes_only_while_the_pods_can_be_seen() -> None:
+    away, clock = DevenvError("away"), Clock(1000.0)
+    client = Scripted(away, away, [pod("a")], [pod("b")], clock=clock)
     client.pods._stopped = client.pods._hurry = Passing(clock)  # type: ignore[assignment]
     client.pods._run()
     # Two tries failed, and twenty seconds went by after each.
@@ -131,18 +115,16 @@ def test_time_passes_only_while_the_pods_can_be_seen(clock: Clock, monkeypatch: 
     assert client.pods.clock() == 1005
 
 
-@pytest.mark.parametrize(("code", "known"), [(410, True), (403, False), (500, False)])
-def test_only_a_version_that_is_too_old_is_no_trouble(
-    code: int, known: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def lines(path: str, **query: Any) -> Iterator[bytes]:
-        raise Refused("no", status=code, reason="")
-        yield b""
+@pytest.mark.parametrize(("code", "harmless"), [(410, True), (403, False), (500, False)])
+def test_only_a_version_that_is_too_old_is_no_trouble(code: int, harmless: bool) -> None:
+    class Refusing(Scripted):
+        def lines(self, path: str, **query: Any) -> Iterator[bytes]:
+            raise Refused("no", status=code, reason="")
+            yield b""
 
-    client = Scripted([])
-    monkeypatch.setattr(client, "lines", lines)
+    client = Refusing([])
     client.pods.stop()
-    with nullcontext() if known else pytest.raises(Refused):
+    with nullcontext() if harmless else pytest.raises(Refused):
         assert client.pods._watch("1") == ""
 
 
@@ -150,7 +132,7 @@ def status(**more: Any) -> dict[str, Any]:
     return {"status": more}
 
 
-def one(**state: Any) -> dict[str, Any]:
+def state(**state: Any) -> dict[str, Any]:
     return status(containerStatuses=[{"state": state}])
 
 
@@ -162,17 +144,17 @@ def test_ready_is_what_is_known_to_be() -> None:
 
 
 def test_running_are_all_of_its_containers() -> None:
-    assert running(one(running={}))
+    assert running(state(running={}))
     assert not running(status(containerStatuses=[{"state": {"running": {}}}, {"state": {"waiting": {}}}]))
     assert not running({})
 
 
 def test_stuck_is_what_ended_or_waits_for_another_try() -> None:
-    assert stuck(one(terminated={"exitCode": 1}))
-    assert stuck(one(waiting={"reason": "CrashLoopBackOff"}))
-    assert not stuck(one(waiting={"reason": "ContainerCreating"}))
-    assert not stuck(one(waiting={"reason": "PodInitializing"}))
-    assert not stuck(one(running={}))
+    assert stuck(state(terminated={"exitCode": 1}))
+    assert stuck(state(waiting={"reason": "CrashLoopBackOff"}))
+    assert not stuck(state(waiting={"reason": "ContainerCreating"}))
+    assert not stuck(state(waiting={"reason": "PodInitializing"}))
+    assert not stuck(state(running={}))
 
 
 def test_a_container_that_runs_before_the_others_is_one_until_it_has_ended_well() -> None:

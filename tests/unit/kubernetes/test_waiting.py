@@ -14,6 +14,7 @@ from devenv.backends.kube.verdict import Expected
 from devenv.backends.kube.waiting import Waiting
 from devenv.errors import UnitFailed
 from devenv.stack.model import Identity, Probe, Stack, Unit
+from tests.unit.kubernetes.answering import Responding
 
 
 def pod(name: str, fingerprint: str, *, running: bool = True, ready: bool = True) -> dict[str, Any]:
@@ -76,35 +77,34 @@ def test_a_pod_that_runs_and_does_not_get_ready_is_late() -> None:
     assert failed.value.card.what == "was not ready within 10 s"
 
 
-def outcome(answer: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, float]:
+def outcome(answer: str) -> tuple[str, float]:
     """What comes of a store whose check goes on to get this answer, and after how many seconds."""
     event = {"involvedObject": {"name": "db-0"}, "message": f"Readiness probe failed: {answer}\n"}
     queries: list[str] = []
 
     def get(path: str, **query: str) -> dict[str, Any]:
+        if path.endswith("/pods/db-0"):
+            return store
         queries.append(query["fieldSelector"])
         return {"items": [event] if path.endswith("/events") else []}
 
-    client = Client(Place("lab", {"server": "http://127.0.0.1:9"}, {}))
-    monkeypatch.setattr(client, "get", get)
     unit = Unit("db", "infra", "db:1", probe=Probe("exec", command=("ask",), within=60.0))
     stack = Stack("shop", "shop", Identity("shop-c", "c"), units=(unit,))
     store = pod("db-0", "new", ready=False)
     store["metadata"]["namespace"] = "shop"
     store["spec"] = {"containers": [{}]}
-    monkeypatch.setattr(client, "find", lambda path: store)
     pods = Script((0, [store]))
     with pytest.raises(UnitFailed) as failed:
-        Waiting(client, stack, unit, pods, ()).until_ready(Expected("new"), Event())
+        Waiting(Responding(get), stack, unit, pods, ()).until_ready(Expected("new"), Event())
     assert queries[0] == "involvedObject.uid=db-0,reason=Unhealthy"
     return failed.value.card.what, pods.clock() - 100
 
 
-def test_a_store_that_nobody_can_enter_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    what, seconds = outcome('FATAL:  role "app" does not exist', monkeypatch)
+def test_a_store_that_nobody_can_enter_is_not_waited_for() -> None:
+    what, seconds = outcome('FATAL:  role "app" does not exist')
     assert what == "cannot be entered"
     assert seconds < 5
 
 
-def test_a_store_that_is_only_slow_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert outcome("connection refused", monkeypatch)[0] == "was not ready within 60 s"
+def test_a_store_that_is_only_slow_has_its_time() -> None:
+    assert outcome("connection refused")[0] == "was not ready within 60 s"
