@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from itertools import chain
@@ -21,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from devenv.backends.base import Change, Running
 from devenv.backends.containers import Container, log_query, unreachable
 from devenv.backends.frames import log_lines
+from devenv.backends.states import State, States, inspected
 from devenv.errors import DevenvError
 from devenv.stack import labels
 from devenv.stack.labels import BUILT_AS, LABEL
@@ -28,32 +28,6 @@ from devenv.stack.labels import BUILT_AS, LABEL
 P = ParamSpec("P")
 CONNECTING = 30.0  # seconds
 T = TypeVar("T")
-
-
-@dataclass
-class State:
-    """A container's state as far as events go.
-
-    `began` is when its run started, in nanoseconds of the engine's clock; `since` is when we saw that start,
-    monotonic.
-    """
-
-    status: str = "created"
-    exit_code: int = 0
-    health: str = ""
-    oom: bool = False
-    began: int = 0
-    since: float = 0.0
-
-
-NEVER = State(began=-1)
-
-
-def _nanoseconds(moment: str) -> int:
-    """`2026-01-01T00:00:00.123456789Z` since the epoch; a container that never ran has the year 1."""
-    seconds, _, fraction = moment.removesuffix("Z").partition(".")
-    began = datetime.fromisoformat(f"{seconds}+00:00").timestamp()
-    return max(0, int(began) * 10**9 + int(f"{fraction:0<9}"))
 
 
 class Refused(DevenvError):
@@ -85,8 +59,7 @@ class Engine:
         except docker.errors.DockerException as error:
             raise unreachable(self.address, str(error)) from error
         self._stream: Any = None
-        self._states: dict[str, State] = {}
-        self._changed = threading.Condition()
+        self._states = States()
 
     @speaks
     def version(self) -> str:
@@ -196,12 +169,7 @@ class Engine:
     def _begin(self, container: str) -> None:
         """Forget the run before: late events of it must not count for this one."""
         with suppress(Refused):  # removed meanwhile; an event tells
-            state = self._inspected(container)
-            state.since = time.monotonic()
-            with self._changed:
-                if self._states.get(container, NEVER).began < state.began:
-                    self._states[container] = state
-                    self._changed.notify_all()
+            self._states.begin(container, inspected(self.inspect(container)))
 
     @speaks
     def stop(self, container: str) -> None:
@@ -305,70 +273,23 @@ class Engine:
     def _track(self, stream: Iterator[dict[str, Any]]) -> None:
         try:
             for event in stream:
-                self._note(event)
+                self._states.note(event)
         except (RequestException, docker.errors.DockerException, OSError, ValueError):
             pass  # the engine went away; the next request of whoever waits raises the error
-        with self._changed:
-            self._states.clear()
-            self._changed.notify_all()
-
-    def _note(self, event: Mapping[str, Any]) -> None:
-        action, actor = event.get("Action", ""), event.get("Actor", {})
-        moment = int(event.get("timeNano", 0))
-        with self._changed:
-            state = self._states.setdefault(actor.get("ID", ""), State())
-            if moment < state.began and action != "destroy":
-                return  # of an earlier run
-            match action.partition(":")[0]:
-                case "start":
-                    state.status, state.health, state.oom = "running", "", False
-                    state.began, state.since = moment, time.monotonic()
-                case "die":
-                    state.status = "exited"
-                    state.exit_code = int(actor.get("Attributes", {}).get("exitCode", 1))
-                case "pause":
-                    state.status = "paused"
-                case "unpause":
-                    state.status = "running"
-                case "oom":
-                    state.oom = True
-                case "destroy":
-                    state.status = "removed"
-                case "health_status":
-                    state.health = action.partition(": ")[2]
-                case _:
-                    return
-            self._changed.notify_all()
+        self._states.clear()
 
     def state(self, container: str) -> State:
         """A container's state: from events, or by one request when there was none."""
-        with self._changed:
-            state = self._states.get(container)
-        if state is None:
-            state = self._inspected(container)
-            with self._changed:
-                state = self._states.setdefault(container, state)
-        return state
-
-    def _inspected(self, container: str) -> State:
-        state = self.inspect(container)["State"]
-        return State(
-            state["Status"],
-            state["ExitCode"],
-            state.get("Health", {}).get("Status", ""),
-            oom=bool(state.get("OOMKilled")),
-            began=_nanoseconds(state["StartedAt"]),
-        )
+        state = self._states.get(container)
+        return state or self._states.keep(container, inspected(self.inspect(container)))
 
     def pause(self, seconds: float) -> None:
         """Wait for the next event, but no longer than this."""
-        with self._changed:
-            self._changed.wait(seconds)
+        self._states.pause(seconds)
 
     def wake(self) -> None:
         """End every `pause` now."""
-        with self._changed:
-            self._changed.notify_all()
+        self._states.wake()
 
     def changes(self, stack: str, stop: threading.Event) -> Iterator[Change]:
         """What happens to a stack's units from now on, until `stop` is set or the engine goes away."""

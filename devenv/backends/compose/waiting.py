@@ -15,7 +15,8 @@ from devenv.backends.images import TAIL
 from devenv.errors import Card, UnitFailed
 
 if TYPE_CHECKING:
-    from devenv.backends.docker import Engine, State
+    from devenv.backends.docker import Engine
+    from devenv.backends.states import State
     from devenv.stack.model import Unit
 
 IMAGE_CHECK = 60.0  # seconds an image's own HEALTHCHECK has to pass in; as `health: {within:}` has it

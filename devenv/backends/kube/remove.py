@@ -89,10 +89,8 @@ def _volume_gone(client: Client, claim: Object) -> None:
 
     One that is to be kept, or that we may not look at, is not waited for.
     """
-    path, started = (
-        f"/api/v1/persistentvolumes/{claim['spec'].get('volumeName', '')}",
-        client.clock.monotonic(),
-    )
+    path = f"/api/v1/persistentvolumes/{claim['spec'].get('volumeName', '')}"
+    started = client.clock.monotonic()
     while claim["spec"].get("volumeName") and client.clock.monotonic() - started < SPARE:
         try:
             volume = client.find(path)
