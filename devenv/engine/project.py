@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import assets, hostports, sources
+from devenv import assets, sources
+from devenv.engine import ports
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
 from devenv.memory import Memory
 from devenv.plan import notes
-from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Plan
+from devenv.plan.model import Elsewhere, Observed, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
 from devenv.render import renderer
@@ -22,7 +23,6 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.model import Stack, fingerprint
-from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
@@ -82,16 +82,6 @@ class Loaded:
                 units = [unit.name for unit in self.stack.units]
                 hint = did_you_mean(name, units, f"there are: {', '.join(units)}")
                 raise UsageError(f'nothing is called "{name}"', hint=hint)
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """Host ports, conflicts, and the taken and earlier ports they follow from."""
-
-    ports: Mapping[Key, int]
-    conflicts: list[Conflict]
-    taken: Mapping[int, str]
-    earlier: Mapping[Key, tuple[int, int]]
 
 
 class Project:
@@ -169,7 +159,9 @@ class Project:
         observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
         with promises.deciding() as promised:
-            decided = self._decide_ports(outline, observed, elsewhere, promised, remap=remap)
+            decided = ports.decide(
+                outline, observed, elsewhere, promised, checkout=self.workspace.checkout, remap=remap
+            )
             if promise:
                 promises.make(decided.ports.values())
         if decided.conflicts and strict:
@@ -228,25 +220,6 @@ class Project:
             environment=self._environment,
             strict=strict,
         )
-
-    def _decide_ports(
-        self,
-        outline: Outline,
-        observed: Observed,
-        elsewhere: Elsewhere | None,
-        promised: Mapping[int, str],
-        *,
-        remap: bool,
-    ) -> _Decided:
-        there = elsewhere.observed if elsewhere else Observed()
-        ours = [*there.units.values(), *observed.units.values()]
-        forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
-        earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
-        taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
-        ports, conflicts = allot(
-            outline.claims, taken=taken, current=earlier, checkout=self.workspace.checkout, remap=remap
-        )
-        return _Decided(ports, conflicts, taken, earlier)
 
     # -- plans and files
 
@@ -361,20 +334,6 @@ def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
     if elsewhere is None or not elsewhere.unreachable:
         return []
     return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]
-
-
-def _taken(
-    claims: Sequence[Claim],
-    ours: Sequence[ObservedUnit],
-    others: Mapping[int, str],
-    forwarded: frozenset[int],
-) -> dict[int, str]:
-    """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
-    own = forwarded | {host for unit in ours if unit.running for _, host in unit.ports.values()}
-    hosts = {host for unit in ours for _, host in unit.ports.values()}
-    wanted = {claim.wanted for claim in claims} | hosts
-    others = {port: owner for port, owner in others.items() if port not in own}
-    return {**hostports.taken(wanted - own - set(others)), **others}
 
 
 def _fingerprints(stack: Stack, secrets: Mapping[str, str], render: str) -> dict[str, str]:

@@ -1,0 +1,57 @@
+"""Decides which ports of this machine the stack's units get, by what listens here now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from devenv import hostports
+from devenv.plan.model import Elsewhere, Observed, ObservedUnit
+from devenv.stack.ports import Claim, Conflict, Key, allot
+from devenv.stack.world import Outline
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Host ports, conflicts, and the taken and earlier ports they follow from."""
+
+    ports: Mapping[Key, int]
+    conflicts: list[Conflict]
+    taken: Mapping[int, str]
+    earlier: Mapping[Key, tuple[int, int]]
+
+
+def decide(
+    outline: Outline,
+    observed: Observed,
+    elsewhere: Elsewhere | None,
+    promised: Mapping[int, str],
+    *,
+    checkout: str,
+    remap: bool,
+) -> Decision:
+    """A host port for each port that the manifest asks for.
+
+    `promised`: ports that other commands have reserved -> which. `remap`: move published ports too.
+    """
+    there = elsewhere.observed if elsewhere else Observed()
+    ours = [*there.units.values(), *observed.units.values()]
+    forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
+    earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
+    taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
+    ports, conflicts = allot(outline.claims, taken=taken, current=earlier, checkout=checkout, remap=remap)
+    return Decision(ports, conflicts, taken, earlier)
+
+
+def _taken(
+    claims: Sequence[Claim],
+    ours: Sequence[ObservedUnit],
+    others: Mapping[int, str],
+    forwarded: frozenset[int],
+) -> dict[int, str]:
+    """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
+    own = forwarded | {host for unit in ours if unit.running for _, host in unit.ports.values()}
+    hosts = {host for unit in ours for _, host in unit.ports.values()}
+    wanted = {claim.wanted for claim in claims} | hosts
+    others = {port: owner for port, owner in others.items() if port not in own}
+    return {**hostports.taken(wanted - own - set(others)), **others}
