@@ -33,10 +33,14 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b
 
 @dataclass
 class Console:
-    """Where output goes and how it looks; decided once, from flags and the environment."""
+    """Where output goes and how it looks; decided once, from flags and the environment.
+
+    `width`: columns of the terminal that shows progress and errors; 0 where lines are never folded.
+    """
 
     out: TextIO
     err: TextIO
+    width: int = 0
     colour: bool = False
     live: bool = False
     quiet: bool = False
@@ -51,6 +55,7 @@ class Console:
         return cls(
             sys.stdout,
             sys.stderr,
+            width=_columns(environment) if sys.stderr.isatty() and not plain else 0,
             colour=wanted and sys.stderr.isatty(),
             live=sys.stderr.isatty() and not plain and not quiet,
             quiet=quiet,
@@ -115,7 +120,7 @@ class Console:
         lines = [f"{self.style('error', 'red', 'bold')}  {error.what}"]
         for label, value in (("where", error.where), ("why", error.why), ("try", error.hint)):
             if value:
-                lines += _field(self.style(label, "dim"), label, value)
+                lines += self._field(label, value)
         return lines
 
     def _problem(self, text: str) -> str:
@@ -133,22 +138,40 @@ class Console:
         head = f"{self.style('x', 'red', 'bold')} {self.style(card.unit, 'bold')} {card.what}"
         lines = [head + self.style(waiting, "dim")]
         for label, value in card.facts:
-            lines += _field(self.style(label, "dim"), label, shortened(value), indent=10)
+            lines += self._field(label, shortened(value), indent=10)
         if card.said:
-            lines += _field(self.style("said", "dim"), "said", "\n".join(map(plain, card.said)), indent=10)
+            lines += self._field("said", "\n".join(map(plain, card.said)), indent=10)
         if card.hint:
-            lines += _field(self.style("try", "dim"), "try", self.style(card.hint, "green"), indent=10)
+            lines += self._field("try", card.hint, "green", indent=10)
         return lines
 
-    def table(self, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out."""
+    def _field(self, label: str, value: str, *styles: str, indent: int = 6) -> list[str]:
+        """A label and its text in a column of its own; what is to be typed is not folded, as it is copied."""
+        texts = value.splitlines() or [""]
+        if label != "try":
+            texts = [line for text in texts for line in _folded(text, self.width - indent - 2)]
+        column = f"\n  {'':{indent}}".join(texts)
+        head = f"  {self.style(label, 'dim')}{'':{indent - len(label)}}"
+        return [line.rstrip() for line in (head + self.style(column, *styles)).splitlines()]
+
+    def table(self, rows: Sequence[Sequence[str]], *, width: int = 0) -> list[str]:
+        """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out.
+
+        Where a row is wider than `width`, each part of its last cell (between three spaces) has a line.
+        """
         if not rows:
             return []
         widths = [max(len(plain(row[column])) for row in rows) for column in range(len(rows[0]))]
+        *before, _ = widths
+        indent = sum(column + 2 for column in before if column)
         lines = []
-        for row in rows:
-            cells = [cell + " " * (width - len(plain(cell))) for cell, width in zip(row, widths, strict=True)]
-            lines.append("  ".join(cell for cell, width in zip(cells, widths, strict=True) if width).rstrip())
+        for *row, last in rows:
+            cells = [
+                cell + " " * (column - len(plain(cell))) for cell, column in zip(row, before, strict=True)
+            ]
+            head = "".join(f"{cell}  " for cell, column in zip(cells, before, strict=True) if column)
+            parts = last.split("   ") if width and indent + len(plain(last)) > width else [last]
+            lines += [f"{head}{parts[0]}".rstrip(), *(f"{'':{indent}}{part}" for part in parts[1:])]
         return lines
 
     def prefix(self, name: str, names: Sequence[str]) -> str:
@@ -171,12 +194,24 @@ def shortened(text: str) -> str:
     return "\n".join([*lines[:FACT], f"... {len(lines) - FACT} more lines"])
 
 
-def _field(shown: str, label: str, value: str, indent: int = 6) -> list[str]:
-    first, *more = value.splitlines() or [""]
-    return [
-        f"  {shown}{' ' * (indent - len(label))}{first}",
-        *(f"  {'':{indent}}{line}".rstrip() for line in more),
-    ]
+def _columns(environment: Mapping[str, str]) -> int:
+    if (columns := environment.get("COLUMNS", "")).isdecimal():
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:  # a terminal that does not say
+        return 0
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """A line as lines of at most this width, unless a word is longer; no width folds nothing."""
+    if width <= 0 or len(text) <= width:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(
+        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -60,7 +60,8 @@ class Board:
             case Failed(step=step):
                 return self._phase(step, "failed")
             case Skipped(step=step) if step.op is Op.APPLY:
-                return self._phase(step, "skipped")
+                failed = {row.unit.name for row in self.rows.values() if row.phase == "failed"}
+                return [] if step.target in failed else self._phase(step, "skipped")
         return []
 
     def _done(self, step: Step, seconds: float) -> list[Row]:

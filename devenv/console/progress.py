@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
-from devenv.console import Console
+from devenv.console import Console, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.events import Event, Failed, Note, Planned, Progress
 from devenv.plan.model import Op
@@ -42,7 +42,9 @@ def headline(console: Console, event: Planned) -> str:
     left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
     if starts := event.plan.of(Op.START):
         return f"{left}   {starts[0].cause}: starting it"
-    return f"{left}   plan: {todo or 'wait until healthy'}"
+    plan = f"plan: {todo or 'wait until healthy'}"
+    fits = not console.width or len(plain(left)) + 3 + len(plan) <= console.width
+    return f"{left}   {plan}" if fits else f"{left}\n  {plan}"
 
 
 def cells(console: Console, row: Row, *, now: float) -> list[str]:
@@ -117,7 +119,7 @@ class Live:
 
     def _above(self, text: str) -> None:
         if self._live is not None:
-            self._live.console.print(self._text(text))
+            self._live.console.print(self._text(text), soft_wrap=True)
 
     def __rich__(self) -> Any:
         """The table as it is now; rich asks for it ten times a second."""
@@ -134,7 +136,7 @@ class Live:
                 shown[4] = console.style(row.line, "dim") or ""
             elif row.phase == "failed":
                 shown[0] = f"{console.style('x', 'red')} {row.unit.name}"
-        return console.table(rows)
+        return console.table(rows, width=console.width)
 
     def _text(self, text: str) -> Any:
         from rich.text import Text

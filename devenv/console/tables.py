@@ -18,7 +18,8 @@ LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
 
 def status_table(console: Console, units: Sequence[UnitStatus]) -> list[str]:
     """A row for every unit."""
-    return console.table([_status_row(console, unit) for unit in units])
+    width = console.width if console.out.isatty() else 0
+    return console.table([_status_row(console, unit) for unit in units], width=width)
 
 
 def _status_row(console: Console, unit: UnitStatus) -> list[str]:

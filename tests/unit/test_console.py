@@ -13,7 +13,7 @@ import pytest
 
 from devenv.console import Console, plain
 from devenv.console.board import Board, addresses
-from devenv.console.progress import Lines, Live, cells
+from devenv.console.progress import Lines, Live, cells, headline
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
 from devenv.plan.model import Observed, ObservedUnit, Op, Plan
@@ -221,6 +221,60 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(monkeypatch: pytest.M
     drawn = said(live.console).splitlines()[-len(live.board.rows) :]
     assert [line.split()[0] for line in drawn] == list(live.board.rows)
     assert max(map(len, drawn)) == 40
+
+
+def test_a_narrow_terminal_shows_each_address_whole_on_a_line_of_its_own() -> None:
+    live = Live(console(width=60), Clock())
+    for event in run(*shop()):
+        live(event)
+    assert live.lines()[1:3] == [
+        "  kong     3.9.3        healthy  0.0 s  http://localhost:8000",
+        "                                        manager http://localhost:8002",
+    ]
+
+
+def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_typed() -> None:
+    narrow = console(width=40)
+    card = Card(
+        "web",
+        "ended",
+        facts=(("probe", "GET /healthz on port 8000 of the container"),),
+        said=("a line that is longer than the terminal",),
+        hint="devenv logs web --since 10m and then some more",
+    )
+    narrow.error(UnitFailed(card))
+    assert said(narrow) == expect(
+        """
+        x web ended
+          probe     GET /healthz on port 8000 of
+                    the container
+          said      a line that is longer than
+                    the terminal
+          try       devenv logs web --since 10m and then some more
+        """
+    )
+
+
+def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
+    made, plan = shop()
+    event = next(iter(run(made, plan)))
+    assert isinstance(event, Planned)
+    assert headline(console(width=60), event).splitlines() == [
+        "shop on compose (Docker 28.5 at unix:///var/run/docker.sock)",
+        "  plan: 5 to pull, 1 to build, 6 to start",
+    ]
+    assert "\n" not in headline(console(width=120), event)
+    assert "\n" not in headline(console(), event)
+
+
+def test_whose_image_could_not_be_built_has_failed_and_who_waits_for_it_was_not_started() -> None:
+    made, plan = shop()
+    (build,) = plan.of(Op.BUILD)
+    board = Board(Clock())
+    skipped = [Skipped(step) for step in plan.of(Op.APPLY) if step.target in ("web", "worker")]
+    for event in [next(iter(run(made, plan))), Started(build), Failed(build, DevenvError("no")), *skipped]:
+        board.see(event)
+    assert (board.rows["web"].phase, board.rows["worker"].phase) == ("failed", "skipped")
 
 
 def test_a_board_remembers_what_was_removed_and_how_long_a_build_took() -> None:
