@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,16 +30,49 @@ class Output:
     stderr: str = ""
 
 
+ENDING = 1.0  # seconds a command on this terminal has to end in when we are ended
+
+
 def run_attached(argv: Sequence[str]) -> int:
-    """Run a command on this terminal and return its exit code; Ctrl-C goes to the command, not to us."""
+    """Run a command on this terminal and return its exit code; Ctrl-C goes to the command, not to us.
+
+    When we are ended by another signal, the command is ended as well, and the terminal is put right.
+    """
     # A handler, not SIG_IGN: the child would inherit SIG_IGN.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         with _startable(argv):
-            code = subprocess.run(list(argv), check=False).returncode
+            process = subprocess.Popen(list(argv))
+        with _terminal_kept():
+            code = _awaited(process)
     finally:
         signal.signal(signal.SIGINT, before)
     return code if code >= 0 else 128 - code
+
+
+def _awaited(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait()
+    except BaseException:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(ENDING)
+        process.kill()
+        process.wait()
+        raise
+
+
+@contextlib.contextmanager
+def _terminal_kept() -> Iterator[None]:
+    """Put the terminal's mode back when we are ended: a command that is killed leaves it as it set it."""
+    mode = termios.tcgetattr(0) if os.isatty(0) else None
+    try:
+        yield
+    except BaseException:
+        if mode is not None:
+            with contextlib.suppress(termios.error):  # it is gone
+                termios.tcsetattr(0, termios.TCSADRAIN, mode)
+        raise
 
 
 def run_captured(argv: Sequence[str]) -> Output:

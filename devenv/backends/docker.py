@@ -180,11 +180,14 @@ class Engine:
     @speaks
     def remove(self, container: str) -> None:
         """Stop a container, giving it the time it asks for, and remove it; gone already is fine."""
-        try:
+        with suppress(docker.errors.NotFound):
             self.api.stop(container)
-            self.api.remove_container(container, force=True, v=True)
-        except docker.errors.NotFound:
-            return
+            try:
+                self.api.remove_container(container, force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code != 409:
+                    raise
+                self.api.wait(container, condition="removed")  # somebody else removes it
 
     @speaks
     def forget_builds(self, owner: Mapping[str, str], *, keep: int, latest: str) -> None:

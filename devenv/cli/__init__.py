@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -134,9 +135,27 @@ def main() -> None:
 
         completion_init()
     try:
+        _end_as_by_ctrl_c()
         app(prog_name="devenv")
     finally:
         _leave()
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that nothing temporary is left; the next ones are ignored.
+
+    A signal that is ignored, as SIGHUP under `nohup`, stays ignored.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, lambda *_: None)  # not SIG_IGN: children would inherit that
+        raise KeyboardInterrupt
+
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in numbers:
+        signal.signal(number, interrupt)
 
 
 def _leave() -> None:

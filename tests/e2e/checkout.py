@@ -88,10 +88,10 @@ class Going:
         eventually(lambda: text in self.output or done() is not None, f'"{text}"', within=within)
         assert text in self.output, f"ended with {done()} before it printed {text!r}:\n{self.output}"
 
-    def interrupt(self, *, group: bool = False) -> Ended:
-        """Ctrl-C: to this process alone, or as a terminal does it, to the whole group. Has to end soon."""
+    def interrupt(self, number: signal.Signals = signal.SIGINT, *, group: bool = False) -> Ended:
+        """Ctrl-C or another signal: to this process, or as a terminal does it, to its group. Ends soon."""
         began = time.monotonic()
-        (os.killpg if group else os.kill)(self.process.pid, signal.SIGINT)
+        (os.killpg if group else os.kill)(self.process.pid, number)
         ended = self.end(within=10)
         return Ended(ended.argv, ended.code, ended.stdout, ended.stderr, time.monotonic() - began)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -199,3 +200,51 @@ def alive(going: Going) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+ends = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+DEAF = ("--", "sh", "-c", "trap '' TERM INT HUP; echo it runs; while :; do sleep 1; done")
+
+
+@ends
+def test_a_run_that_is_ended_from_outside_leaves_no_container(
+    checkout: Checkout, number: signal.Signals
+) -> None:
+    checkout.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    going = checkout.begin("run", "web", *DEAF)
+    going.wait_for("it runs\n")
+    assert len(checkout.containers()) == 1
+
+    ended = going.interrupt(number)
+
+    assert ended.code == 130, ended.output
+    assert "Traceback" not in ended.output
+    assert checkout.containers() == []
+
+
+@ends
+def test_an_up_that_is_ended_from_outside_ends_its_builder(
+    checkout: Checkout, number: signal.Signals
+) -> None:
+    going = begin_building(checkout)
+
+    ended = going.interrupt(number)
+
+    check_interrupted(ended)
+    assert "interrupted" in ended.stderr
+    assert checkout.running() == {"web"}
+    eventually(lambda: not alive(going), "the end of the builder's client")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(checkout: Checkout) -> None:
+    checkout.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    script = ("--", "sh", "-c", "echo it runs; until test -e /tmp/go; do sleep 0.1; done; echo to its end")
+    going = checkout.begin("run", "web", *script, under=("nohup",))
+    going.wait_for("it runs\n")
+    os.kill(going.process.pid, signal.SIGHUP)
+    (container,) = checkout.containers()
+    checkout.engine.containers.get(container.id).exec_run(["touch", "/tmp/go"])
+
+    ended = going.end()
+
+    assert (ended.code, ended.stdout) == (0, "it runs\nto its end\n")

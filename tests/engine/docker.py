@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> None:
             project = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
             create(project, names, anew="--force-recreate" in rest)
         case ["compose", "-f", file, "run", *rest]:
-            name, *command = [word for word in rest if word not in ("--rm", "--no-deps", "-T")]
+            rest = [word for word in rest if word not in ("--rm", "--no-deps", "-T")]
+            name, *command = rest[rest.index("--name") + 2 :]
             service = yaml.safe_load(Path(file).read_text(encoding="utf-8"))["services"][name]
             execute(command or made_of(service)["Cmd"], made_of(service)["Env"])
         case ["exec", *rest]:

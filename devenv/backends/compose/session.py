@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -106,8 +107,12 @@ class ComposeSession:
             raise DevenvError(f"the data of {unit.name} is complete meanwhile", hint="devenv up")
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
-        flags = ["--rm", "--no-deps", *([] if tty else ["-T"])]
-        return proc.run_attached([*self._compose, "run", *flags, unit.name, *argv])
+        name = f"{self._work.stack.id}-{unit.name}-run-{secrets.token_hex(6)}"
+        flags = ["--rm", "--no-deps", "--name", name, *([] if tty else ["-T"])]
+        try:
+            return proc.run_attached([*self._compose, "run", *flags, unit.name, *argv])
+        finally:  # Compose leaves it when it is told to end, and the program does not
+            self._engine.remove(name)
 
     def close(self) -> None:
         """The backend closes the engine, and with it the stream of events."""

@@ -25,8 +25,8 @@ def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> 
     item = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
     namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
     path = resources.of(item)
-    client.apply(path, item)
     try:
+        client.apply(path, item)
         started_pod = _until(client, path, ("Running", "Succeeded", "Failed"))
         if tty and started_pod["status"]["phase"] == "Running":
             terminal.run(attach_to(client, namespace, name, stdin=True, tty=True), tty=True, interactive=True)

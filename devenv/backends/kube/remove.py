@@ -27,22 +27,20 @@ def remove(
     resources = Resources(client)
     kinds = (*OURS, *(kind for kind in more if kind not in OURS))
     objects = [item for kind in kinds for item in resources.ours_anywhere(kind, namespace, checkout=checkout)]
-    loose = resources.ours_anywhere(("v1", "Pod"), namespace, checkout=checkout)
+    pods = resources.ours_anywhere(("v1", "Pod"), namespace, checkout=checkout)
     claims = resources.ours_anywhere(CLAIM, namespace, checkout=checkout)
     stores = [item for item in objects if label(item, "role") == "infra"]
     others = [item for item in objects if item not in stores]
     units = sorted({label(item, "unit") for item in objects if _runs(item)})
+    runs = [pod for pod in pods if not label(pod, "unit")]  # of `devenv run`, left by one that was killed
     stuck: list[Object] = []
-    for group in (others, stores):
+    for group in ([*runs, *others], stores):
         for item in group:
-            if _runs(item):
-                say(f"stopping {label(item, 'unit')}")
+            if item in runs or _runs(item):
+                say(f"stopping {_unit_of(item)}")
             client.delete(resources.of(item), uid=item["metadata"]["uid"])
-        ended = {label(item, "unit") for item in group}
-        stuck += _await_end(client, [pod for pod in loose if label(pod, "unit") in ended], resources)
-    for pod in loose:  # of `devenv run`
-        if not label(pod, "unit"):
-            client.delete(resources.of(pod), uid=pod["metadata"]["uid"])
+        ended = {_unit_of(item) for item in group}
+        stuck += _await_end(client, [pod for pod in pods if _unit_of(pod) in ended], resources)
     names = tuple(sorted(item["metadata"]["name"] for item in claims))
     if volumes:
         _remove_claims(client, resources, claims)
@@ -51,6 +49,7 @@ def remove(
             leave_namespace(client, resources, name, checkout, say)
     if stuck:
         raise _still_there(client, stuck)
+    units += [_unit_of(pod) for pod in runs]
     return Removed(tuple(units), names if volumes else (), () if volumes else names)
 
 
@@ -124,13 +123,17 @@ def replace(client: Client, resources: Resources, path: str, item: Object) -> No
     client.apply(path, item)
 
 
+def _unit_of(item: Object) -> str:
+    return label(item, "unit") or str(item["metadata"]["name"])
+
+
 def _runs(item: Object) -> bool:
     return (item["apiVersion"], item["kind"]) in WORKLOADS
 
 
 def _still_there(client: Client, pods: Sequence[Object]) -> DevenvError:
     context, namespace = client.place.context, pods[0]["metadata"]["namespace"]
-    names = ", ".join(sorted({label(pod, "unit") for pod in pods}))
+    names = ", ".join(sorted(set(map(_unit_of, pods))))
     return DevenvError(
         f"{names} did not stop",
         where=f"context {context}, namespace {namespace}",

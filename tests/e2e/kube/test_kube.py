@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import time
 import urllib.request
@@ -159,6 +160,31 @@ def test_run_gives_a_command_of_its_own_and_leaves_nothing(cluster: OnCluster) -
     cluster.devenv("run", "seed", "--", "sh", "-c", "exit 4", exits=4)
     pods = [item["metadata"]["name"] for item in cluster.get("pods")["items"]]
     assert [name for name in pods if "-run-" in name] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
+def test_a_run_that_is_ended_from_outside_leaves_no_pod(cluster: OnCluster, number: signal.Signals) -> None:
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    going = cluster.begin("run", "-b", "kube", "web", "--", "sh", "-c", "echo it runs; sleep 900")
+    going.wait_for("it runs\n")
+
+    ended = going.interrupt(number)
+
+    assert ended.code == 130, ended.output
+    assert "Traceback" not in ended.output
+    assert cluster.get("pods")["items"] == []
+
+
+def test_a_run_that_was_killed_is_removed_by_down(cluster: OnCluster) -> None:
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    going = cluster.begin("run", "-b", "kube", "web", "--", "sh", "-c", "echo it runs; sleep 900")
+    going.wait_for("it runs\n")
+    going.kill()
+
+    ended = cluster.on("down")
+
+    assert "removed 1 container" in ended.output
+    assert cluster.get("pods")["items"] == []
 
 
 def test_the_bundle_works_with_kubectl_alone(cluster: OnCluster) -> None:

@@ -50,6 +50,37 @@ def test_pods_that_stay_are_no_success() -> None:
     assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
 
 
+class Leaving(Responding):
+    """A cluster on which one pod of a run is left; it goes when it is deleted, or stays."""
+
+    def __init__(self, *, stays: bool) -> None:
+        run, account = item("Pod", "v1"), item("ServiceAccount", "v1")
+        run["metadata"] |= {"name": "web-run-c0ffee", "labels": {"devenv.dev/role": "service"}}
+        account["metadata"]["labels"] = {}
+        self.lists = {"/pods": [run], "/serviceaccounts": [account]}
+        self.stays = stays
+        super().__init__(
+            lambda path, **query: {
+                "items": next((items for end, items in self.lists.items() if path.endswith(end)), [])
+            }
+        )
+
+    def delete(self, path: str, *, uid: str = "", **more: Any) -> None:
+        super().delete(path, uid=uid, **more)
+        if path.endswith("/pods/web-run-c0ffee") and not self.stays:
+            self.lists["/pods"] = []
+
+
+def test_a_pod_of_a_run_is_removed_and_waited_for() -> None:
+    removed = remove.remove(Leaving(stays=False), "c0ffee", "shop", (), volumes=False, say=lambda line: None)
+    assert removed.units == ("web-run-c0ffee",)
+
+
+def test_a_pod_of_a_run_that_stays_is_named() -> None:
+    with pytest.raises(DevenvError, match=r"^web-run-c0ffee did not stop$"):
+        remove.remove(Leaving(stays=True), "c0ffee", "shop", (), volumes=False, say=lambda line: None)
+
+
 def claim(name: str) -> dict[str, Any]:
     metadata = {"name": name, "namespace": "shop", "uid": name, "labels": {}}
     return {"metadata": metadata, "spec": {"volumeName": f"pv-{name}"}}
