@@ -14,6 +14,7 @@ from devenv.stack.model import Unit
 
 TAIL = 15  # log lines on a card; as on Compose
 EVENTS = 3
+SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
 
 CAUSES: Mapping[str, str] = {
     r"pull access denied|insufficient_scope|authorization failed|unauthorized": (
@@ -63,8 +64,8 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     command = [("command", unit.shown_command)] if unit.command else []
     probe = [("probe", unit.probe.shown)] if unit.probe and not verdict.ended else []
     facts = (*command, *verdict.facts, *probe)
-    values = {fact for _, fact in facts}
-    facts += tuple(("event", event) for event in messages if event not in values)
+    shown = {_nameless(fact) for _, fact in facts}
+    facts += tuple(("event", event) for event in messages if _nameless(event) not in shown)
     hint = _hint([verdict.failed, *(fact for _, fact in facts), *output])
     elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
     return Card(unit.name, verdict.failed, facts=facts, said=tuple(output), hint=hint or elsewhere)
@@ -101,7 +102,12 @@ def events(client: Client, namespace: str, names: Sequence[str], **fields: str) 
         return []
     about = [event for event in answer["items"] if _about(event["involvedObject"]["name"], names)]
     messages = [str(event.get("message", "")).strip() for event in sorted(about, key=_moment)]
-    return list(dict.fromkeys(messages))[-EVENTS:]
+    return list({_nameless(message): message for message in messages}.values())[-EVENTS:]
+
+
+def _nameless(message: str) -> str:
+    """A message without the names that Kubernetes makes up: each retry names another pod."""
+    return re.sub(rf'(-[{SAFE}]{{7,10}})?-[{SAFE}]{{5}}"', '"', message)
 
 
 def _of_pod(client: Client, namespace: str, name: str) -> list[str]:

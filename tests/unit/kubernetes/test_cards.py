@@ -68,6 +68,25 @@ def test_events_are_the_three_latest_warnings_each_once() -> None:
     assert events(client, "shop", ["web"], type="Normal") == ["Pulled"]
 
 
+RETRY = 'Error creating: pods "web-{}" is forbidden: exceeded quota: small'
+
+
+def test_a_retry_is_the_same_event_though_it_names_another_pod() -> None:
+    names = ["5d9f7c8b6f-x7k2p", "5d9f7c8b6f-bc2zq", "5d9f7c8b6f-44vvt"]
+    retries = [
+        event("web-5d9f7c8b6f", RETRY.format(name), at=f"10:00:0{at}") for at, name in enumerate(names)
+    ]
+    other = event("web", 'pods "web-0" is forbidden', at="10:00:05")
+    client = Answering(*retries, other)
+    assert events(client, "shop", ["web"]) == [RETRY.format(names[-1]), other["message"]]
+
+
+def test_a_retry_after_the_verdict_is_not_said_again() -> None:
+    client = Answering(event("db", RETRY.format("bc2zq")), event("db", RETRY.format("x7k2p")))
+    verdict = Verdict(failed="gets no pod", facts=(("event", RETRY.format("44vvt")),))
+    assert shown(client, verdict).facts == (("event", RETRY.format("44vvt")), ("probe", "ask"))
+
+
 def test_an_event_of_the_newer_kind_has_its_moment_elsewhere() -> None:
     late = event("web", "late", eventTime="2026-01-01T12:00:00.000001Z")
     assert events(Answering(late, event("web", "early", at="10:00:00")), "shop", ["web"]) == ["early", "late"]
