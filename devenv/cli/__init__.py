@@ -7,12 +7,15 @@ import copy
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from devenv import __version__
+from devenv.cli import habits
 from devenv.errors import INTERRUPTED, DevenvError
 
 
@@ -30,7 +33,11 @@ class Group(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, which takes the options of `devenv` itself as well: `devenv up -b minikube`."""
         command = super().get_command(ctx, cmd_name)
-        if command is not None and cmd_name not in self._sharing:
+        if command is None:
+            if not ctx.resilient_parsing:  # a shell completes the line
+                habits.refuse_command(cmd_name)
+        elif cmd_name not in self._sharing:
+            self._add_habits(command, cmd_name)
             own = {name for param in command.params for name in param.opts}
             for param in self.params:
                 free = [name for name in param.opts if name not in own]
@@ -41,15 +48,39 @@ class Group(TyperGroup):
             self._sharing.add(cmd_name)
         return command
 
+    def _add_habits(self, command: Any, name: str) -> None:
+        """Give a command the hidden options that people try out of habit."""
+        flag = next(param for param in self.params if param.name == "quiet")
+        for option in habits.OPTIONS.get(name, {}):
+            hidden: Any = copy.copy(flag)
+            hidden.opts, hidden.name, hidden.hidden = [option], f"habit{option.replace('-', '_')}", True
+            hidden.expose_value, hidden.is_eager = False, True
+            hidden.callback = partial(_habit, name, option)
+            command.params.append(hidden)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the options before the command."""
+        if "" not in self._sharing:
+            self._sharing.add("")
+            self._add_habits(self, "")
+        with _errors_reported(None):
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an error is printed and becomes the exit code."""
-        try:
+        with _errors_reported(ctx):
             return super().invoke(ctx)
-        except DevenvError as error:
-            _console(ctx).error(error)
-            raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            raise SystemExit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _errors_reported(ctx: Any) -> Iterator[None]:
+    try:
+        yield
+    except DevenvError as error:
+        _console(ctx).error(error)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
 
 SHARED = ("file", "backend", "context", "quiet", "verbose", "no_color")
@@ -60,10 +91,15 @@ def _override(ctx: Any, param: Any, value: Any) -> None:
         ctx.obj.option(param.name, value)
 
 
+def _habit(command: str, option: str, ctx: Any, param: Any, value: Any) -> None:
+    if value:
+        habits.refuse_option(command, option)
+
+
 def _console(ctx: Any) -> Any:
     from devenv.cli.context import Context
 
-    return (ctx.obj or Context()).console
+    return ((ctx and ctx.obj) or Context()).console
 
 
 app = typer.Typer(

@@ -297,7 +297,7 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command(short_help="Show state, health and addresses.")(status)
     app.command(short_help="Show what services and stores print.")(logs)
-    takes_a_command = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+    takes_a_command = {"allow_interspersed_args": False}
     app.command(name="exec", short_help="Run a command in a running unit.", context_settings=takes_a_command)(
         exec_
     )

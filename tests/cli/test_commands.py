@@ -785,3 +785,53 @@ def test_a_folder_that_git_does_not_ignore_is_said_to_hold_secrets(devenv: Deven
         in devenv("render", "-o", "out").stderr
     )
     assert "Git" not in devenv("render", "-o", "new").stderr
+
+
+HABITS = {
+    "down -v": "devenv down --volumes   removes the data; --verbose prints more",
+    "down -vy": "devenv down --volumes   removes the data; --verbose prints more",
+    "ps": "devenv status",
+    "build web": "devenv up --build",
+    "stop": "devenv down   keeps the data",
+    "--profile lite up": "devenv up --profile NAME",
+    "up --scale web=3": "replicas: of the service in devenv.yaml",
+    "exec -e A=b web env": "devenv exec NAME env KEY=VALUE COMMAND",
+}
+
+
+@pytest.mark.parametrize(("typed", "hint"), HABITS.items(), ids=HABITS)
+def test_a_habit_from_compose_or_kubectl_is_refused_with_what_to_type(
+    devenv: Devenv, machine: Machine, typed: str, hint: str
+) -> None:
+    devenv("up", "-d")
+    before = dict(machine.units)
+    ended = devenv(*typed.split())
+    assert ended.exit_code == 2
+    assert f"  try   {hint}" in ended.stderr
+    assert machine.units == before
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["up -d --wait --remove-orphans", "exec -it web true", "run --rm -it migrate true", "down --verbose"],
+)
+def test_a_habit_that_asks_for_what_is_done_anyway_is_accepted(devenv: Devenv, typed: str) -> None:
+    devenv("up", "-d")
+    assert devenv(*typed.split()).exit_code == 0
+
+
+def test_a_command_keeps_its_own_options_and_others_before_a_name_are_refused(
+    devenv: Devenv, machine: Machine
+) -> None:
+    devenv("up", "-d")
+    assert devenv("exec", "web", "ls", "-v", "--rm").exit_code == 0
+    ended = devenv("exec", "--nonsense", "web", "ls")
+    assert ended.exit_code == 2
+    assert "No such option: --nonsense" in ended.stderr
+
+
+def test_habits_are_not_in_the_help(devenv: Devenv) -> None:
+    text = devenv("down", "--help").stdout
+    assert "--remove-orphans" not in text
+    assert "-v," not in text
+    assert "--verbose" in text
