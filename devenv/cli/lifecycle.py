@@ -66,7 +66,8 @@ def _reported(context: Context, action: Callable[[Report], T]) -> T:
             return action(report)
         except KeyboardInterrupt:
             rows = report.board.rows.values()
-            _interrupted(context, [row.unit.name for row in rows if row.phase == "starting"])
+    # Only now, as the table would be drawn over what is printed beside it.
+    _interrupted(context, [row.unit.name for row in rows if row.phase == "starting"])
     raise typer.Exit(INTERRUPTED)
 
 

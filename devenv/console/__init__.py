@@ -102,7 +102,12 @@ class Console:
 
     def note(self, text: str) -> None:
         """Print a note: worth knowing, but no failure."""
-        self.say(f"{self.style('note', 'yellow')}  {text}")
+        self.say(self.noted(text))
+
+    def noted(self, text: str) -> str:
+        """A note as it is printed."""
+        first, *more = _folded(text, self.width - 6)
+        return "\n".join([f"{self.style('note', 'yellow')}  {first}", *(f"{'':6}{line}" for line in more)])
 
     def error(self, error: DevenvError) -> None:
         """Print an error with all its parts."""

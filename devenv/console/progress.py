@@ -52,6 +52,8 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
     word = WORDS.get(row.phase, row.phase)
     if row.phase == "ready" and row.unit.probe is None:
         word = "running"
+    if row.phase == "unchanged" and row.unit.one_shot:
+        word = "done"
     built = (
         f"built {row.built:.1f} s"
         if row.built is not None
@@ -113,7 +115,7 @@ class Live:
                 self._draw()
                 self._above(headline(self.console, event))
             case Note():
-                self._above(f"{self.console.style('note', 'yellow')}  {event.text}")
+                self._above(self.console.noted(event.text))
             case Failed():
                 self._above("\n".join(self.console.error_lines(event.error)))
 

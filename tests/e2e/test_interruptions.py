@@ -165,7 +165,9 @@ def test_ctrl_c_in_a_terminal_gives_it_back_as_it_was(checkout: Checkout) -> Non
     screen.press(b"\x03")
     assert screen.end() == 130
     assert time.monotonic() - began < SOON
-    assert "interrupted" in screen.shown
+    _, note, after = screen.shown.rpartition("interrupted")
+    assert note
+    assert "\x1b[1A" not in after, "the table is drawn over the note"
     assert screen.shown.count("\x1b[?25l") == screen.shown.count("\x1b[?25h"), "the cursor stays hidden"
     assert "Traceback" not in screen.shown
     assert screen.left == screen.modes

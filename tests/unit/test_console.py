@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from devenv.console import Console, plain
-from devenv.console.board import Board, addresses
+from devenv.console.board import Board, Row, addresses
 from devenv.console.progress import Lines, Live, cells, headline
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
@@ -253,6 +253,22 @@ def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_
           try       devenv logs web --since 10m and then some more
         """
     )
+
+
+def test_a_note_is_folded_beside_its_label() -> None:
+    narrow = console(width=40)
+    narrow.note("8089 is taken by python3 (pid 15771): front is on 24879")
+    assert said(narrow) == expect(
+        """
+        note  8089 is taken by python3 (pid
+              15771): front is on 24879
+        """
+    )
+
+
+def test_an_unchanged_job_is_done_and_not_up() -> None:
+    made = stack("name: shop\njobs:\n  seed: {image: seed:1}\n")
+    assert cells(console(), Row(made.unit("seed"), "unchanged"), now=0)[2] == "done"
 
 
 def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
