@@ -1,0 +1,96 @@
+"""Changed paths on their way from the thread that watches to the one that acts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection
+from typing import NamedTuple
+
+BULK = 100  # paths; more are not saved by a person, but written by a tool that is busy for a while
+SERIES = 0.25  # seconds without a change, after which the next is not of the same series
+CALM = 10  # times as long as usual is at most waited for the end of a series
+
+
+class Batch(NamedTuple):
+    """What changed; only the latest state of a path counts.
+
+    `paths` are absolute paths of files that appeared, changed or vanished, and of folders that vanished. With
+    `rescan` changes may be missing (overflow, sleep, a root that went or came back): compare everything.
+    """
+
+    paths: frozenset[str]
+    rescan: bool = False
+
+
+class Mailbox:
+    """Collects changes until somebody takes them; putting never waits for the taker."""
+
+    def __init__(self, quiet: float, longest: float) -> None:
+        self._quiet, self._longest = quiet, longest
+        self._arrival = threading.Condition()
+        self._paths = set[str]()
+        self._rescan = False
+        self._first = self._last = 0.0
+        self._taken = 0  # paths of the same series in earlier batches
+        self._error: Exception | None = None
+        self.closed = False
+
+    def put(self, paths: Collection[str], *, rescan: bool = False) -> None:
+        """Add changes."""
+        if not paths and not rescan:
+            return
+        with self._arrival:
+            now = time.monotonic()
+            if now - self._last > SERIES:
+                self._taken = 0
+            self._last = now
+            if not self._full:
+                self._first = now
+                self._arrival.notify_all()
+            self._paths.update(paths)
+            self._rescan |= rescan
+
+    def take(self, stop: threading.Event) -> Batch | None:
+        """Everything until a pause, or None once closed or stopped. Raises what `fail` was called with."""
+        with self._arrival:
+            self._arrival.wait_for(lambda: self._full or self._over(stop))
+            while not self._over(stop) and (pause := self._due - time.monotonic()) > 0:
+                self._arrival.wait(pause)
+            if self._error:
+                raise self._error
+            if self._over(stop):
+                return None
+            batch = Batch(frozenset(self._paths), self._rescan)
+            self._taken += len(batch.paths)
+            self._paths, self._rescan = set(), False
+            return batch
+
+    def fail(self, error: Exception) -> None:
+        """Pass an error of the watching threads on to the taker."""
+        with self._arrival:
+            self._error = error
+            self._arrival.notify_all()
+
+    def wake(self) -> None:
+        """Let a taker look at its `stop` again."""
+        with self._arrival:
+            self._arrival.notify_all()
+
+    def close(self) -> None:
+        """End all taking."""
+        self.closed = True
+        self.wake()
+
+    @property
+    def _full(self) -> bool:
+        return bool(self._paths) or self._rescan
+
+    @property
+    def _due(self) -> float:
+        # The first of a series arrive at once; a long series is better acted on as a whole.
+        factor = min(max(1.0, (self._taken + len(self._paths)) / BULK), CALM)
+        return min(self._last + self._quiet * factor, self._first + self._longest * factor)
+
+    def _over(self, stop: threading.Event) -> bool:
+        return self.closed or stop.is_set() or self._error is not None

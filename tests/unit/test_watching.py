@@ -1,0 +1,778 @@
+"""What changes in a tree of real files arrives as batches, whatever editors, tools and the kernel do to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import pytest
+
+from devenv import watching
+from devenv.watching import Batch, Watcher, inotify, mailbox, native
+from tests.conftest import ROOT
+
+LIMIT = 20.0  # seconds until a test gives up; nothing waits that long when all is well
+
+IGNORED = {"node_modules", ".git", "ignored"}
+
+
+def enters(folder: str) -> bool:
+    return os.path.basename(folder) not in IGNORED
+
+
+class Watched:
+    """A watcher with a thread that takes its batches."""
+
+    def __init__(self, folders: list[Path], files: list[Path], **settings: Any) -> None:
+        self.notes: list[str] = []
+        self.paths = set[str]()  # all that was reported
+        self.batches: Queue[Batch | None] = Queue()
+        self.watcher = Watcher(
+            [str(folder) for folder in folders],
+            [str(file) for file in files],
+            settings.pop("enters", enters),
+            note=self.notes.append,
+            **settings,
+        )
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._take)
+        self.thread.start()
+
+    def _take(self) -> None:
+        for batch in self.watcher.batches(self.stop):
+            self.batches.put(batch)
+        self.batches.put(None)
+
+    def next(self) -> Batch:
+        batch = self.batches.get(timeout=LIMIT)
+        assert batch is not None
+        self.paths |= batch.paths
+        return batch
+
+    def until(self, *paths: Path) -> list[Batch]:
+        """The batches until these paths have been reported in them."""
+        missing = {str(path) for path in paths}
+        batches = []
+        while missing:
+            batches.append(self.next())
+            missing -= batches[-1].paths
+        return batches
+
+    def rescan(self) -> Batch:
+        """The next batch that asks for a full comparison."""
+        while not (batch := self.next()).rescan:
+            pass
+        return batch
+
+    def settled(self, folder: Path) -> set[str]:
+        """All that was reported until now, by way of a file that is saved last."""
+        last = folder / "last"
+        last.write_text(str(time.monotonic_ns()))
+        self.until(last)
+        return self.paths - {str(last)}
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(LIMIT)
+        assert not self.thread.is_alive()
+        self.watcher.close()
+
+
+Watch = Callable[..., Watched]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    for name in ("src/deep", "ignored/below", "node_modules/left-pad"):
+        (folder / name).mkdir(parents=True)
+    (folder / "src/main.py").write_text("1")
+    (folder / "src/deep/util.py").write_text("1")
+    return folder
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    monkeypatch.setattr(watching, "PULSE", 0.02)
+    watchers = []
+
+    def start(*folders: Path, files: list[Path] | None = None, **settings: Any) -> Watched:
+        watchers.append(Watched(list(folders), files or [], **settings))
+        return watchers[-1]
+
+    yield start
+    for watcher in watchers:
+        watcher.close()
+
+
+def instances() -> int:
+    """How many inotify instances this process has."""
+    links = [os.path.join("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")]
+    count = 0
+    for link in links:
+        with suppress(OSError):
+            count += os.readlink(link) == "anon_inode:inotify"
+    return count
+
+
+def write(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("1")
+
+
+# What a save is.
+
+
+def vim(path: Path) -> None:
+    path.rename(f"{path}~")
+    path.write_text("vim")
+    Path(f"{path}~").unlink()
+
+
+def code(path: Path) -> None:
+    with path.open("r+") as handle:
+        handle.truncate(0)
+        handle.write("code")
+
+
+def jetbrains(path: Path) -> None:
+    path.with_name(f"{path.name}___jb_tmp___").write_text("jetbrains")
+    path.rename(f"{path}___jb_old___")
+    path.with_name(f"{path.name}___jb_tmp___").rename(path)
+    Path(f"{path}___jb_old___").unlink()
+
+
+def atomic(path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text("atomic")
+    temporary.replace(path)
+
+
+def linked(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_text("linked")
+    path.unlink()
+    os.link(other, path)
+
+
+def symlinked(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("deep/util.py")
+
+
+@pytest.mark.parametrize("save", [vim, code, jetbrains, atomic, linked, symlinked, Path.unlink, Path.touch])
+def test_each_way_to_save_is_reported(root: Path, watch: Watch, save: Callable[[Path], None]) -> None:
+    watched = watch(root)
+    save(root / "src/main.py")
+    watched.until(root / "src/main.py")
+
+
+def test_a_change_of_mode_alone_is_reported(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    (root / "src/main.py").chmod(0o755)
+    watched.until(root / "src/main.py")
+
+
+def test_reading_and_listing_are_not_reported(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    (root / "src/main.py").read_text()
+    list((root / "src").iterdir())
+    (root / "src").chmod(0o755)
+    assert watched.settled(root) == set()
+
+
+def test_a_file_that_is_being_written_is_reported_once_it_is_closed(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    with (root / "src/big").open("wb") as handle:
+        handle.write(b"half")
+        handle.flush()
+        watched.settled(root)
+        handle.write(b"whole")
+    watched.until(root / "src/big")
+
+
+def test_a_new_file_that_the_kernel_never_reports_as_closed_is_reported(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    os.close(os.open(root / "src/lock", os.O_CREAT | os.O_RDONLY))
+    os.mknod(root / "src/node")
+    watched.until(root / "src/lock", root / "src/node")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"a b", b"a\nb", b"-rf", b"'\"", b"\xff\xfe", "größe".encode(), b".hidden", b"x" * 255],
+)
+def test_every_name_survives(root: Path, watch: Watch, name: bytes) -> None:
+    watched = watch(root)
+    path = os.path.join(os.fsencode(root / "src"), name)
+    os.mkdir(path)
+    with open(os.path.join(path, name), "wb"):
+        pass
+    watched.until(Path(os.fsdecode(os.path.join(path, name))))
+
+
+# Folders.
+
+
+def test_ignored_folders_are_never_entered(root: Path, watch: Watch) -> None:
+    asked: list[str] = []
+
+    def allowed(folder: str) -> bool:
+        asked.append(folder)
+        return enters(folder)
+
+    watched = watch(root, enters=allowed)
+    assert watched.watcher.watched == 3 + 1  # root, src, deep; and the folder that root is in
+    (root / "ignored/below/file").write_text("1")
+    (root / "src/node_modules/x").mkdir(parents=True)
+    (root / "src/node_modules/x/file").write_text("1")
+    (root / "ignored").rename(root / "src/ignored")
+    assert watched.settled(root) == set()
+    assert watched.watcher.watched == 4
+    assert not [folder for folder in asked if "ignored/" in folder or "node_modules/" in folder]
+
+
+def test_nothing_in_new_folders_is_missed(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    files = [root / f"src/new{number}/b/c/file" for number in range(100)]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("1")
+    watched.until(*files)
+    for file in files:
+        file.write_text("2")
+    watched.until(*files)
+    assert watched.watcher.watched == 4 + 3 * len(files)
+
+
+def test_a_tree_that_is_moved_in_is_reported_file_by_file(root: Path, watch: Watch) -> None:
+    outside = root.parent / "outside"
+    (outside / "a/b").mkdir(parents=True)
+    (outside / "a/b/file").write_text("1")
+    (outside / "ignored").mkdir()
+    (outside / "ignored/file").write_text("1")
+    watched = watch(root)
+    outside.rename(root / "src/inside")
+    watched.until(root / "src/inside/a/b/file")
+    assert str(root / "src/inside/ignored/file") not in watched.settled(root)
+
+
+def test_a_moved_folder_goes_and_comes_with_its_files_and_is_watched_at_its_new_place(
+    root: Path, watch: Watch
+) -> None:
+    watched = watch(root)
+    (root / "src").rename(root / "lib")
+    watched.until(root / "src", root / "lib/main.py", root / "lib/deep/util.py")
+    assert watched.watcher.watched == 4
+    watched.paths.clear()
+    (root / "lib/deep/util.py").write_text("2")
+    assert watched.settled(root) == {str(root / "lib/deep/util.py")}
+
+
+def test_a_folder_that_is_moved_into_a_new_one_is_watched_there(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    for number in range(20):  # with luck the new folder is listed before the move has been read
+        new = root / f"new{number}"
+        new.mkdir()
+        (root / "src").rename(new / "src")
+        watched.until(new / "src/deep/util.py")
+        watched.settled(root)
+        (new / "src/deep/util.py").write_text(str(number))
+        watched.until(new / "src/deep/util.py")
+        (new / "src").rename(root / "src")
+        watched.until(root / "src/deep/util.py")
+        watched.settled(root)
+    assert watched.watcher.watched == 4 + 20
+
+
+def test_a_folder_that_is_moved_away_is_watched_no_more(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    away = root.parent / "away"
+    (root / "src").rename(away)
+    watched.until(root / "src")
+    watched.paths.clear()
+    (away / "deep/util.py").write_text("2")
+    assert watched.settled(root) == set()
+    assert watched.watcher.watched == 2
+
+
+def test_a_removed_tree_is_reported_and_its_watches_are_released(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    for name in ("src/deep/util.py", "src/main.py"):
+        (root / name).unlink()
+    for name in ("src/deep", "src"):
+        (root / name).rmdir()
+    watched.until(root / "src/main.py", root / "src/deep", root / "src")
+    watched.settled(root)
+    assert watched.watcher.watched == 2
+
+
+def test_a_folder_that_replaces_an_empty_one_is_watched(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    (root / "empty").mkdir()
+    watched.settled(root)
+    (root / "src").rename(root / "empty")
+    watched.until(root / "empty/main.py")
+    watched.settled(root)
+    (root / "empty/deep/util.py").write_text("2")
+    watched.until(root / "empty/deep/util.py")
+
+
+def test_a_folder_becomes_a_file_and_a_folder_again(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    path = root / "thing"
+    for number in range(20):
+        path.write_text("1")
+        watched.until(path)
+        path.unlink()
+        path.mkdir()
+        (path / f"{number}").write_text("1")
+        watched.until(path / f"{number}")
+        (path / f"{number}").unlink()
+        path.rmdir()
+        watched.until(path)
+
+
+def test_a_folder_whose_inode_lives_on_is_watched_anew(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    descriptor = os.open(root / "src/deep", os.O_RDONLY)  # as a shell that stands in it
+    try:
+        (root / "src/deep/util.py").unlink()
+        (root / "src/deep").rmdir()
+        (root / "src/deep").mkdir()
+        watched.settled(root)
+        (root / "src/deep/new").write_text("1")
+        watched.until(root / "src/deep/new")
+    finally:
+        os.close(descriptor)
+
+
+def test_a_name_that_changes_its_case_alone(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    (root / "src/main.py").rename(root / "src/Main.py")
+    watched.until(root / "src/main.py", root / "src/Main.py")
+
+
+def test_links_to_folders_are_files_and_never_followed(root: Path, watch: Watch) -> None:
+    outside = root.parent / "outside"
+    outside.mkdir()
+    (root / "src/loop").symlink_to("..")
+    watched = watch(root)
+    (root / "src/out").symlink_to(outside)
+    (root / "src/self").symlink_to("self")
+    watched.until(root / "src/out", root / "src/self")
+    (outside / "file").write_text("1")
+    assert not [
+        path for path in watched.settled(root) if path.startswith((f"{outside}/", f"{root}/src/out/"))
+    ]
+    assert watched.watcher.watched == 4
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_folder_that_becomes_readable_is_watched(root: Path, watch: Watch) -> None:
+    for folder in (root, *root.parents):
+        if folder != Path("/") and folder.stat().st_uid == 0 and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    (root / "src/deep").chmod(0)
+    os.seteuid(65534)
+    try:
+        watched = watch(root)
+    finally:
+        os.seteuid(0)
+    assert watched.watcher.watched == 3
+    os.close(os.open(root / "src/deep/early", os.O_CREAT | os.O_WRONLY))
+    (root / "src/deep").chmod(0o755)
+    watched.until(root / "src/deep/early")
+    assert watched.watcher.watched == 4
+
+
+def test_roots_within_roots_need_no_second_watch(root: Path, watch: Watch) -> None:
+    watched = watch(root, root / "src", root / "ignored/below")
+    assert watched.watcher.watched == 3 + 1 + 2  # and ignored/below with the folder that it is in
+    (root / "ignored/below/file").write_text("1")
+    (root / "ignored/file").write_text("1")
+    watched.until(root / "ignored/below/file")
+    assert str(root / "ignored/file") not in watched.settled(root)
+
+
+# Single files.
+
+
+def test_single_files_are_watched_without_their_neighbours(root: Path, watch: Watch) -> None:
+    watched = watch(files=[root / "devenv.yaml", root / "src/.env"])
+    (root / "other").write_text("1")
+    (root / "src/deep/util.py").write_text("2")
+    atomic(root / "devenv.yaml")
+    (root / "src/.env").write_text("A=1")
+    watched.until(root / "devenv.yaml", root / "src/.env")
+    assert watched.paths == {str(root / "devenv.yaml"), str(root / "src/.env")}
+    assert watched.watcher.watched == 2
+
+
+def test_a_file_that_is_a_link_is_reported_when_its_target_changes(root: Path, watch: Watch) -> None:
+    shared = root.parent / "shared"
+    shared.mkdir()
+    (shared / "env").write_text("A=1")
+    (root / ".env").symlink_to("../shared/env")
+    watched = watch(root / "src", files=[root / ".env"])
+    atomic(shared / "env")
+    watched.until(root / ".env")
+    assert watched.paths == {str(root / ".env")}
+
+
+def test_a_root_and_files_reached_through_a_link(root: Path, watch: Watch) -> None:
+    link = root.parent / "link"
+    link.symlink_to(root)
+    watched = watch(link, files=[link / "devenv.yaml"])
+    for text in "12":
+        (link / "devenv.yaml").write_text(text)
+        watched.until(link / "devenv.yaml")
+        (link / "src/main.py").write_text(text)
+        watched.until(link / "src/main.py")
+
+
+# Roots that go and come.
+
+
+def test_a_root_that_vanishes_and_comes_back_means_a_rescan(root: Path, watch: Watch) -> None:
+    watched = watch(root)
+    away = root.parent / "away"
+    root.rename(away)
+    watched.rescan()
+    (away / "src/main.py").write_text("2")
+    away.rename(root)
+    watched.rescan()
+    watched.settled(root)
+    (root / "src/deep/util.py").write_text("3")
+    watched.until(root / "src/deep/util.py")
+    assert watched.watcher.watched == 4
+
+
+def test_a_root_that_is_replaced_means_a_rescan(root: Path, watch: Watch) -> None:
+    watched = watch(root / "src")
+    (root / "src").rename(root / "old")
+    (root / "src/fresh").mkdir(parents=True)
+    watched.rescan()
+    watched.settled(root / "src")
+    (root / "src/fresh/file").write_text("1")
+    watched.until(root / "src/fresh/file")
+    (root / "old/main.py").write_text("2")
+    assert not [path for path in watched.settled(root / "src") if path.endswith("main.py")]
+
+
+def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch) -> None:
+    watched = watch(root / "src/deep")
+    root.rename(root.parent / "away")
+    watched.rescan()
+    (root / "src/deep").mkdir(parents=True)
+    watched.rescan()
+    watched.settled(root / "src/deep")
+
+
+def test_a_root_that_does_not_exist_yet(root: Path, watch: Watch) -> None:
+    watched = watch(root / "later/src", files=[root / "later/.env"])
+    (root / "later/src").mkdir(parents=True)
+    watched.rescan()
+    (root / "later/.env").write_text("A=1")
+    (root / "later/src/file").write_text("1")
+    watched.until(root / "later/src/file", root / "later/.env")
+
+
+# Missing events.
+
+
+def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
+    now = [0.0]
+    watched = watch(root, clock=lambda: now[0])
+    now[0] += watching.GAP - 1
+    assert watched.settled(root) == set()
+    now[0] += watching.GAP + 1
+    watched.rescan()
+    (root / "src/main.py").write_text("2")
+    watched.until(root / "src/main.py")
+    assert watched.watcher.watched == 4
+
+
+def test_an_overflow_of_the_queue_means_a_rescan(root: Path, watch: Watch) -> None:
+    """The process is frozen during 10,000 atomic saves, then goes on."""
+    watched = Child(root)
+    try:
+        os.kill(watched.process.pid, signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(watched.process.pid, os.WUNTRACED)[1])
+        names = [str(root / f"src/{number}") for number in range(10_000)]
+        for name in names:
+            os.close(os.open(f"{name}~", os.O_CREAT | os.O_WRONLY))
+            os.rename(f"{name}~", name)
+        (root / "src/unseen").mkdir()
+        os.kill(watched.process.pid, signal.SIGCONT)
+        while not watched.next()["rescan"]:
+            pass
+        (root / "src/unseen/file").write_text("1")
+        while str(root / "src/unseen/file") not in watched.next()["paths"]:
+            pass
+    finally:
+        watched.close()
+
+
+CHILD = """
+import json, sys, threading
+from devenv import watching
+from devenv.watching import Watcher
+watching.PULSE = 0.02
+watcher = Watcher([sys.argv[1]], [], lambda folder: True, note=lambda line: print(json.dumps({"note": line}), flush=True))
+print(json.dumps({"watched": watcher.watched}), flush=True)
+for paths, rescan in watcher.batches(threading.Event()):
+    print(json.dumps({"paths": sorted(paths), "rescan": rescan, "watched": watcher.watched}), flush=True)
+"""
+
+
+class Child:
+    """A process that watches a folder and prints its batches."""
+
+    def __init__(self, folder: Path, *, before: str = "") -> None:
+        script = f'{before} exec "$0" -c "$1" "$2"'
+        command = ["sh", "-c", script, sys.executable, CHILD, str(folder)]
+        if before:
+            command = ["unshare", "--user", "--map-root-user", *command]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self.notes: list[str] = []
+        self.watched = self.next()["watched"]
+
+    def next(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = json.loads(self.process.stdout.readline())
+        if "note" in line:
+            self.notes.append(line["note"])
+            return self.next()
+        return dict(line)
+
+    def until(self, path: Path) -> None:
+        while str(path) not in self.next()["paths"]:
+            pass
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def unshared() -> bool:
+    """Whether limits can be set for a child alone."""
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "sh",
+        "-c",
+        "echo 9 >/proc/sys/user/max_inotify_watches",
+    ]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("limit", "setting", "watched"),
+    [
+        ("max_inotify_watches", "fs.inotify.max_user_watches", 9),
+        ("max_inotify_instances", "fs.inotify.max_user_instances", 0),
+    ],
+)
+@pytest.mark.skipif(not unshared(), reason="needs user namespaces")
+def test_what_the_kernel_has_no_watch_for_is_polled(
+    root: Path, limit: str, setting: str, watched: int
+) -> None:
+    for number in range(30):
+        (root / f"src/{number}/deep").mkdir(parents=True)
+    child = Child(root, before=f"echo {watched} >/proc/sys/user/{limit};")
+    try:
+        assert child.watched == watched
+        assert child.next()["rescan"]
+        assert len(child.notes) == 1
+        assert f"sudo sysctl {setting}=" in child.notes[0]
+        files = [root / f"src/{number}/deep/file" for number in range(30)]
+        for file in files:
+            file.write_text("1")
+        missing = {str(file) for file in files}
+        while missing:
+            missing -= set(child.next()["paths"])
+        (root / "src/29").rename(root / "src/moved")
+        child.until(root / "src/moved/deep/file")
+        (root / "src/moved/deep/file").write_text("2")
+        child.until(root / "src/moved/deep/file")
+        assert len(child.notes) == 1
+    finally:
+        child.close()
+
+
+def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
+    root: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = inotify.Kernel.add_callback
+    left = [2]
+
+    def scarce(self: inotify.Kernel, path: bytes, *rest: Any) -> Any:
+        if left[0] <= 0:
+            raise OSError(28, "inotify watch limit reached")
+        left[0] -= 1
+        return real(self, path, *rest)
+
+    monkeypatch.setattr(inotify.Kernel, "add_callback", scarce)
+    watched = watch(root)
+    watched.rescan()
+    assert watched.watcher.watched == 2
+    (root / "src/main.py").write_text("22")
+    watched.until(root / "src/main.py")
+    (root / "src/deep/util.py").unlink()
+    watched.until(root / "src/deep/util.py")
+    left[0] = 1000
+    (root / "src/deep/util.py").write_text("333")
+    watched.until(root / "src/deep/util.py")
+    while watched.watcher.watched < 4:
+        watched.settled(root)
+    assert len(watched.notes) == 1
+
+
+# Batches.
+
+
+def test_a_branch_switch_of_10000_files_is_few_batches_and_complete(root: Path) -> None:
+    """The first batch comes while the switch goes on, the rest once its consumer is done with that."""
+    files = [root / f"src/{folder}/{number}.py" for folder in range(100) for number in range(100)]
+    with closing(Watcher([str(root)], [], enters, note=pytest.fail)) as watcher:
+        writer = threading.Thread(target=lambda: [write(file) for file in files])
+        writer.start()
+        batches = watcher.batches(threading.Event())
+        rest = {str(file) for file in files} - next(batches).paths
+        assert rest
+        writer.join()
+        count = 0
+        while rest:
+            batch = next(batches)
+            assert not batch.rescan
+            rest -= batch.paths
+            count += 1
+        assert count <= 5
+
+
+def test_a_batch_waits_for_quiet_but_not_for_ever() -> None:
+    box = mailbox.Mailbox(quiet=60, longest=0.01)
+    box.put({"a"})
+    box.put({"b", "a"})
+    assert box.take(threading.Event()) == Batch(frozenset({"a", "b"}))
+    box = mailbox.Mailbox(quiet=0.01, longest=60)
+    box.put((), rescan=True)
+    box.put({"b"})
+    assert box.take(threading.Event()) == Batch(frozenset({"b"}), rescan=True)
+
+
+def test_a_long_series_is_waited_for_longer_than_a_save() -> None:
+    box = mailbox.Mailbox(quiet=0.02, longest=60)
+    box.put({str(number) for number in range(mailbox.BULK * mailbox.CALM)})
+    for paths in ((), {"late"}):
+        start = time.monotonic()
+        box.put(paths)
+        assert box.take(threading.Event())
+        assert time.monotonic() - start >= 0.02 * mailbox.CALM * 0.9
+
+
+def test_a_consumer_that_is_busy_gets_all_at_once(root: Path, watch: Watch) -> None:
+    temporary = root / "src/.main.py.tmp"
+    names = {
+        str(root / "src/main.py"),
+        str(temporary),
+        *(str(root / f"src/{number}") for number in range(500)),
+    }
+    with closing(Watcher([str(root)], [], enters, note=pytest.fail)) as watcher:
+        for number in range(500):
+            atomic(root / "src/main.py")
+            write(root / f"src/{number}")
+        for batch in watcher.batches(threading.Event()):
+            assert not batch.rescan
+            assert batch.paths <= names
+            names -= batch.paths - {str(root / "src/main.py"), str(temporary)}
+            if len(names) == 2:
+                break
+
+
+# The end.
+
+
+def test_stopping_and_closing_release_everything(root: Path) -> None:
+    before = instances()
+    watched = Watched([root], [])
+    watched.settled(root)
+    assert instances() == before + 1
+    threads = {thread for thread in threading.enumerate() if isinstance(thread, inotify.Kernel)}
+    watched.close()
+    assert instances() == before
+    assert watched.watcher.watched == 0
+    assert not [thread for thread in threads if thread.is_alive()]
+    assert list(watched.watcher.batches(threading.Event())) == []
+
+
+def test_closing_ends_a_consumer_that_waits(root: Path) -> None:
+    watched = Watched([root], [])
+    watched.watcher.close()
+    assert watched.batches.get(timeout=LIMIT) is None
+    watched.close()
+
+
+def test_an_error_in_the_watching_thread_reaches_the_consumer(root: Path) -> None:
+    def broken(folder: str) -> bool:
+        if folder.endswith("new"):
+            raise ValueError(folder)
+        return True
+
+    with closing(Watcher([str(root)], [], broken, note=pytest.fail)) as watcher:
+        (root / "new").mkdir()
+        with pytest.raises(ValueError, match="new"):
+            list(watcher.batches(threading.Event()))
+
+
+# Where there is no inotify: the same observer that macOS gets, on what this machine has.
+
+
+@pytest.fixture
+def observed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "Tree", native.Tree)
+
+
+@pytest.mark.usefixtures("observed")
+def test_the_native_observer_reports_the_same(root: Path, watch: Watch) -> None:
+    watched = watch(root, files=[root.parent / "devenv.yaml"])
+    (root / "ignored/below/file").write_text("1")
+    (root / "src/main.py").write_text("2")
+    atomic(root / "src/deep/util.py")
+    (root.parent / "devenv.yaml").write_text("1")
+    (root / "src/a/b").mkdir(parents=True)
+    (root / "src/a/b/file").write_text("1")
+    watched.until(
+        root / "src/main.py", root / "src/deep/util.py", root / "src/a/b/file", root.parent / "devenv.yaml"
+    )
+    (root / "src").rename(root / "lib")
+    watched.until(root / "src", root / "lib/deep/util.py")
+    (root / "lib/main.py").unlink()
+    watched.until(root / "lib/main.py")
+    assert not [path for path in watched.settled(root) if "ignored" in path]
+
+
+@pytest.mark.usefixtures("observed")
+def test_the_native_observer_finds_a_root_again(root: Path, watch: Watch) -> None:
+    watched = watch(root / "src")
+    (root / "src").rename(root / "old")
+    watched.rescan()
+    (root / "src").mkdir()
+    watched.rescan()
+    (root / "src/file").write_text("1")
+    watched.until(root / "src/file")
