@@ -39,10 +39,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A step has succeeded."""
+    """A step has succeeded; `checked` if that was a wait, and a check passed."""
 
     step: Step
     seconds: float
+    checked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

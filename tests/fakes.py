@@ -162,7 +162,7 @@ class FakeSession:
             healthy=None if unit.one_shot or unit.probe is None else True,
         )
 
-    def wait(self, unit: Unit, stop: Event) -> None:
+    def wait(self, unit: Unit, stop: Event) -> bool:
         if unit.one_shot and self.machine.units[unit.name].state == "running":
             stop.wait()
             raise Interrupted
@@ -175,6 +175,7 @@ class FakeSession:
             raise UnitFailed(
                 Card(unit.name, "ended with exit 3", said=("boom",), hint=f"devenv logs {unit.name}")
             )
+        return unit.probe is not None
 
     def forward(self) -> None:
         """Nothing listens."""

@@ -240,8 +240,11 @@ class Session(Protocol):
         """Create the unit where it is missing, or anew when `recreate`, and start it."""
         ...
 
-    def wait(self, unit: Unit, stop: Event) -> None:
-        """Return when it is ready, or for a one-shot: when it ended well. Raises `UnitFailed`."""
+    def wait(self, unit: Unit, stop: Event) -> bool:
+        """Return when it is ready, or for a one-shot: when it ended well. Raises `UnitFailed`.
+
+        Returns whether a check of the manifest or of the image passed; without one a unit that runs is ready.
+        """
         ...
 
     def forward(self) -> None:

@@ -20,6 +20,7 @@ class Row:
     built: float | None = None
     took: float | None = None
     line: str = ""
+    checked: bool = False
 
     @property
     def settled(self) -> bool:
@@ -55,8 +56,8 @@ class Board:
                 for row in self._of(step):
                     row.line = line
                 return []
-            case Done(step=step, seconds=seconds):
-                return self._done(step, seconds)
+            case Done():
+                return self._done(event)
             case Failed(step=step):
                 return self._phase(step, "failed")
             case Skipped(step=step) if step.op is Op.APPLY:
@@ -64,17 +65,20 @@ class Board:
                 return [] if step.target in failed else self._phase(step, "skipped")
         return []
 
-    def _done(self, step: Step, seconds: float) -> list[Row]:
+    def _done(self, event: Done) -> list[Row]:
+        step = event.step
         match step.op:
             case Op.BUILD:
                 rows = self._of(step)
                 for row in rows:
-                    row.built, row.line, row.phase, row.since = seconds, "", "built", 0.0
+                    row.built, row.line, row.phase, row.since = event.seconds, "", "built", 0.0
                 return rows
             case Op.PULL:
                 for row in self._of(step):
                     row.line, row.phase, row.since = "", "waiting", 0.0
             case Op.WAIT:
+                for row in self._of(step):
+                    row.checked = event.checked
                 return self._phase(step, "done" if self.rows[step.target].unit.one_shot else "ready")
             case Op.REMOVE:
                 self.removed.append(step.target)

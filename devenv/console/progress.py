@@ -50,7 +50,7 @@ def headline(console: Console, event: Planned) -> str:
 def cells(console: Console, row: Row, *, now: float) -> list[str]:
     """One unit as cells: name, version, state, time, addresses."""
     word = WORDS.get(row.phase, row.phase)
-    if row.phase == "ready" and row.unit.probe is None:
+    if row.phase == "ready" and not row.checked:
         word = "running"
     if row.phase == "unchanged" and row.unit.one_shot:
         word = "done"

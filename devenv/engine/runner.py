@@ -37,7 +37,14 @@ class Workbench:
         return self.opened
 
 
-Ended = Queue[tuple[Step, BaseException | None, float]]
+@dataclass(frozen=True)
+class Ended:
+    """How a step ended."""
+
+    step: Step
+    error: BaseException | None
+    seconds: float
+    checked: bool
 
 
 def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
@@ -46,7 +53,7 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     Returns the failures, the root cause first. A KeyboardInterrupt is raised on after every step
     has been told to stop.
     """
-    ended: Ended = Queue()
+    ended: Queue[Ended] = Queue()
     waiting = list(plan)
     running: dict[int, Step] = {}
     done: set[int] = set()
@@ -62,11 +69,12 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
                 for step in waiting:
                     report(Skipped(step))
                 return failures
-            step, error, seconds = ended.get()
+            end = ended.get()
+            step, error = end.step, end.error
             del running[step.number]
             if error is None:
                 done.add(step.number)
-                report(Done(step, seconds))
+                report(Done(step, end.seconds, end.checked))
             elif isinstance(error, DevenvError):
                 error = _with_waiting(error, bench.stack)
                 failures.append(error)
@@ -78,15 +86,18 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
         raise
 
 
-def _do(step: Step, bench: Workbench, report: Report, ended: Ended) -> None:
+def _do(step: Step, bench: Workbench, report: Report, ended: Queue[Ended]) -> None:
     started = time.monotonic()
     error: BaseException | None = None
+    checked: bool | None = None
     try:
         whole = step.op in OF_NO_UNIT  # no unit's row shows its progress
-        _VERBS[step.op](step, bench, lambda line: report(Note(line) if whole else Progress(step, line)))
+        checked = _VERBS[step.op](
+            step, bench, lambda line: report(Note(line) if whole else Progress(step, line))
+        )
     except BaseException as caught:
         error = caught
-    ended.put((step, error, time.monotonic() - started))
+    ended.put(Ended(step, error, time.monotonic() - started, bool(checked)))
 
 
 def _with_waiting(error: DevenvError, stack: Stack) -> DevenvError:
@@ -138,7 +149,7 @@ def _load(step: Step, bench: Workbench, say: Say) -> None:
 
 OF_NO_UNIT = frozenset({Op.START, Op.LEAVE, Op.PREPARE, Op.FORWARD, Op.SAVE})
 
-_VERBS: Mapping[Op, Callable[[Step, Workbench, Say], None]] = {
+_VERBS: Mapping[Op, Callable[[Step, Workbench, Say], bool | None]] = {
     Op.START: lambda step, bench, say: bench.backend.start(bench.stack.name, say),
     Op.SAVE: _save,
     Op.LEAVE: _leave,

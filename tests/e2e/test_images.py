@@ -38,7 +38,7 @@ def test_who_uses_a_service_with_a_check_of_its_image_starts_once_that_passed(ch
 
     ended = checkout.devenv("up", "-d")
 
-    assert ended.stderr.index("late  running") < ended.stderr.index("user  starting")
+    assert ended.stderr.index("late  healthy") < ended.stderr.index("user  starting")
     assert checkout.units()["late"].health == "healthy"
     assert "healthy" in checkout.devenv("status").stdout
     assert "nothing to do" in checkout.devenv("up", "-d").output

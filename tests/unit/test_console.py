@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from textwrap import dedent
 from typing import Any
@@ -90,7 +90,7 @@ def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = Non
             )
             yield Failed(step, UnitFailed(card))
         else:
-            yield Done(step, 2.0)
+            yield Done(step, 2.0, checked=step.op is Op.WAIT and made.unit(step.target).probe is not None)
 
 
 def shown(events: Iterable[Event], clock: Clock | None = None, **how: Any) -> str:
@@ -461,3 +461,18 @@ def test_a_table_is_for_terminals_and_colours_for_those_who_want_them(
     assert not Console.of(environment, colour=True, quiet=True, verbose=False).live
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert not Console.of(environment, colour=True, quiet=False, verbose=False).live
+
+
+def test_a_unit_without_a_check_is_running_and_one_whose_image_brings_one_is_healthy() -> None:
+    made = stack("name: a\nservices: {plain: {image: x}, checked: {image: y}}")
+    plan = plan_up(made, Situation("compose", Observed(), fingerprints(made)), Intent())
+
+    def events() -> Iterator[Event]:
+        yield Planned(made, plan, "compose", "", "", ("plain", "checked"))
+        for step in plan:
+            yield Started(step)
+            yield Done(step, 1.0, checked=step.target == "checked")
+
+    lines = [line.split() for line in shown(events()).splitlines()]
+    assert ["plain", "running"] in [line[:2] for line in lines]
+    assert ["checked", "healthy"] in [line[:2] for line in lines]

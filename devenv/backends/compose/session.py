@@ -85,11 +85,13 @@ class ComposeSession:
     def _compose(self) -> list[str]:
         return ["docker", "compose", "-f", str(self._work.folder / "compose.yaml")]
 
-    def wait(self, unit: Unit, stop: Event) -> None:
+    def wait(self, unit: Unit, stop: Event) -> bool:
         container = self._container(unit.name)
         if container is None:
             raise UnitFailed(Card(unit.name, "is not there any more", hint=f"devenv up {unit.name}"))
-        Waiting(self._engine, unit, container["Id"]).until_ready(stop)
+        waiting = Waiting(self._engine, unit, container["Id"])
+        waiting.until_ready(stop)
+        return waiting.checked
 
     def forward(self) -> None:
         """No-op: the engine publishes ports itself."""

@@ -54,6 +54,11 @@ class Waiting:
             self.engine.pause(min(pause, limit - passed + 0.01))
         raise Interrupted
 
+    @property
+    def checked(self) -> bool:
+        """Whether the unit has a check."""
+        return self.unit.probe is not None or self._image_checks
+
     @cached_property
     def _image_checks(self) -> bool:
         """Whether the image brings a HEALTHCHECK, which counts where the manifest says nothing."""

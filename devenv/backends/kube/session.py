@@ -172,10 +172,11 @@ class KubeSession:
             self._pods.start()
         return self._pods
 
-    def wait(self, unit: Unit, stop: Event) -> None:
+    def wait(self, unit: Unit, stop: Event) -> bool:
         objects = self._objects.get(unit.name, ())
         waiting = Waiting(self._client, self._stack, unit, self._watch(), objects)
         waiting.until_ready(self._expected.get(unit.name), stop)
+        return unit.probe is not None
 
     def restart(self, unit: str, id: str) -> None:
         namespace, kind, name = look.parts(id)
