@@ -25,6 +25,7 @@ from devenv.stack import labels
 Container = Mapping[str, Any]
 
 OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
+USUAL = "unix:///var/run/docker.sock"  # where the engine answers unless something names another place
 
 
 def all_containers(address: str) -> list[Container] | None:
@@ -126,7 +127,7 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
             name = None
     if name and name != "default":
         return _host_of_context(folder, name)
-    return "unix:///var/run/docker.sock"
+    return USUAL
 
 
 def _host_of_context(folder: str, name: str) -> str:
@@ -140,12 +141,13 @@ def _host_of_context(folder: str, name: str) -> str:
 
 
 def described(version: str, address: str) -> str:
-    """`Docker 28.5.2 at unix:///var/run/docker.sock`. Raises `ToolMissing` for one too old."""
+    """`Docker 28.5.2`, with the address if it is not the usual one. Raises `ToolMissing` if it is too old."""
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
         raise ToolMissing(
             f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
         )
-    return f"Docker {version.partition('+')[0]} at {address}"
+    engine = f"Docker {version.partition('+')[0]}"
+    return engine if address == USUAL else f"{engine} at {address}"
 
 
 def named(images: Iterable[Mapping[str, Any]], wanted: Iterable[str]) -> frozenset[str]:

@@ -70,7 +70,7 @@ def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = Non
         made,
         plan,
         "compose",
-        "Docker 28.5 at unix:///var/run/docker.sock",
+        "Docker 28.5",
         "",
         tuple(u.name for u in made.units),
     )
@@ -106,7 +106,7 @@ def test_a_whole_run_is_a_line_whenever_a_unit_gets_somewhere() -> None:
     clock = Clock()
     assert shown(run(*shop(), clock=clock), clock) == expect(
         """
-        shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 5 to pull, 1 to build, 6 to start
+        shop on compose (Docker 28.5)   plan: 5 to pull, 1 to build, 6 to start
           valkey   pulling
           kong     pulling
           migrate  pulling
@@ -159,7 +159,7 @@ def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
     made, _ = shop()
     assert shown(run(made, plan_restart([ObservedUnit("orders", "id-orders", "running")]))) == expect(
         """
-        shop on compose (Docker 28.5 at unix:///var/run/docker.sock)   plan: 1 to restart
+        shop on compose (Docker 28.5)   plan: 1 to restart
           orders   restarting
           orders   starting
           orders   healthy  0.0 s  http://localhost:31910
@@ -276,7 +276,7 @@ def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
     event = next(iter(run(made, plan)))
     assert isinstance(event, Planned)
     assert headline(console(width=60), event).splitlines() == [
-        "shop on compose (Docker 28.5 at unix:///var/run/docker.sock)",
+        "shop on compose (Docker 28.5)",
         "  plan: 5 to pull, 1 to build, 6 to start",
     ]
     assert "\n" not in headline(console(width=120), event)

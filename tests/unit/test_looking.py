@@ -181,8 +181,9 @@ def test_without_the_right_to_ask_it_says_who_gives_it(engine: Engine, folder: P
         ("29.0.0-rc.1", "Docker 29.0.0-rc.1 at x"),
     ],
 )
-def test_an_engine_is_called_by_its_version(version: str, said: str) -> None:
+def test_an_engine_is_called_by_its_version_and_an_unusual_address(version: str, said: str) -> None:
     assert containers.described(version, "x") == said
+    assert containers.described(version, containers.USUAL) == said.removesuffix(" at x")
 
 
 @pytest.mark.parametrize("version", ["20.10.24", "24.0.9"])
