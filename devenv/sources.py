@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from devenv.stack.builds import digest_of
 from devenv.stack.world import STATE, BuildKey, Finding, Recipe, Want
 
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
@@ -78,10 +79,10 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "it holds passwords; build from a folder of your own"
         sources.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
-    ignore = _ignore_file(context, want.dockerfile)
-    files = contents(context, ignore, cache, keep=want.dockerfile)
+    folder = Folder(context, _ignore_file(context, want.dockerfile), keep=want.dockerfile)
+    files = folder.contents(cache)
     sources.contents[key] = files
-    sources.builds[key] = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()[:16]
+    sources.builds[key] = digest_of(files)
 
 
 def _text(root: Path, want: Want, sources: Sources) -> None:
@@ -123,17 +124,42 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     sources.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
 
 
-def contents(folder: Path, ignore: str, cache: Digests, *, keep: str = "") -> dict[str, str]:
-    """Path -> digest of every file in a folder, of those that a builder is sent.
+class Folder:
+    """A folder of the project, without what an ignore file excludes. Links are not followed."""
 
-    `ignore` is the text of a `.dockerignore`; `keep` is the path of a file that it cannot exclude. Links are
-    not followed, and `.devenv` is left out. Raises `OSError` for an unreadable file.
-    """
-    files = {}
-    for path in _walk(folder, "", _Ignored(ignore, keep)):
-        with suppress(FileNotFoundError):  # deleted since the folder was listed
-            files[path] = _content(folder / path, cache)
-    return files
+    def __init__(self, path: Path, ignore: str = "", *, keep: str = "") -> None:
+        """`ignore` is the text of a `.dockerignore`; `keep` is the path of a file that it cannot exclude."""
+        self.path, self._ignored = path, _Ignored(ignore, keep)
+
+    def contents(self, cache: Digests) -> dict[str, str]:
+        """Path -> digest of every file in it but `.devenv`. Raises `OSError` for an unreadable one."""
+        files = {}
+        for name in _walk(self.path, "", self._ignored):
+            with suppress(FileNotFoundError):  # deleted since the folder was listed
+                files[name] = _content(self.path / name, cache)
+        return files
+
+    def digest(self, name: str, cache: Digests) -> str:
+        """The digest of one file as in `contents`; "" where it is not there or excluded.
+
+        Raises `OSError` for an unreadable one.
+        """
+        if STATE in name.split("/") or self._ignored.has(name) or not self._reached(name):
+            return ""
+        try:
+            file = self.path / name
+            return "" if file.is_dir() and not file.is_symlink() else _content(file, cache)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+
+    def enters(self, name: str) -> bool:
+        """Whether anything in a folder below may be part of it."""
+        return STATE not in name.split("/") and self._ignored.enters(name)
+
+    def _reached(self, name: str) -> bool:
+        """Whether no folder on the way is a link."""
+        parents = [self.path / parent for parent in PurePosixPath(name).parents]
+        return not any(parent.is_symlink() for parent in parents[:-1])
 
 
 def _content(path: Path, cache: Digests) -> str:

@@ -86,7 +86,10 @@ class FakeBackend:
         if follow:
             raise KeyboardInterrupt  # nobody watches a test for longer
 
-    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def instances(self, unit: ObservedUnit) -> Sequence[str]:
+        return [unit.id] if unit.running else []
+
+    def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
         raise DevenvError("nothing runs on a fake machine")
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:

@@ -178,8 +178,12 @@ class Backend(Protocol):
         """Lines of all the units, in the order they were printed; batches of those that are there at once."""
         ...
 
-    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
-        """Start a command in a unit and keep its stdin and stdout open.
+    def instances(self, unit: ObservedUnit) -> Sequence[str]:
+        """The ids of the unit's containers that run, as in `Change.id`: one for each replica."""
+        ...
+
+    def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
+        """Start a command in a unit, or in one of its instances, and keep its stdin and stdout open.
 
         After the container was replaced it takes a new `attach`. Raises `DevenvError` when it cannot start.
         """

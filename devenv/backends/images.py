@@ -52,13 +52,13 @@ class Images:
             folders[image] = tuple((details.get("Config") or {}).get("Volumes") or ())
         return folders
 
-    def user(self, image: str) -> str:
-        """Whom an image runs as, as its USER says; nothing where it says none or is not here."""
+    def configuration(self, image: str) -> Mapping[str, Any]:
+        """What the engine knows of an image; nothing of one that is not here."""
         try:
             details = containers.image(self._address, image)
         except ToolMissing:
-            return ""
-        return str(((details or {}).get("Config") or {}).get("User") or "")
+            return {}
+        return details or {}
 
     @cached_property
     def _whale(self) -> DockerClient:

@@ -22,6 +22,7 @@ from devenv.render import renderer
 from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
+from devenv.stack.builds import with_sources
 from devenv.stack.model import Stack, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 
@@ -167,8 +168,9 @@ class Project:
         if decided.conflicts and strict:
             raise notes.ports_taken(decided.conflicts, self.workspace.shown)
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
-        world = World(self.workspace.checkout, decided.ports, read.builds, read.files, read.extra, namespace)
-        stack = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
+        bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        stack = with_sources(bare, read.builds)
         secrets = self._secret_values(stack, strict=strict)
         fingerprints = _fingerprints(stack, secrets, backend.renderer)
         return Loaded(

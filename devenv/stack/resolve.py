@@ -1,7 +1,7 @@
 """Manifest + catalogue + world = Stack.
 
 Two steps, both pure: `outline` tells which files to read and which host ports to ask for; `resolve` builds
-the stack from them.
+the stack from them. What changes with every edit of the sources is put in afterwards: see `builds`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ class _Resolver:
             _command(workload.command, fill), _command(workload.entrypoint, fill)
         )
         return {
-            "image": f"{self.manifest.name}-{self._image_name(workload)}:{build.digest}"
+            "image": f"{self.manifest.name}-{self._image_name(workload)}"
             if build
             else text.public(fill(workload.image or ""), "image"),
             "build": build,
@@ -298,10 +298,8 @@ class _Resolver:
         if build is None:
             return None
         args = tuple((key, fill(value)) for key, value in build.args.items())
-        content = self.world.builds.get((build.context, build.dockerfile), "")
         secrets = tuple((key, self._build_secret(value)) for key, value in build.secrets.items())
-        digest = text.digest(content, build.dockerfile, build.target or "", repr(args))
-        return Build(build.context, build.dockerfile, build.target, args, secrets, build.ssh, digest)
+        return Build(build.context, build.dockerfile, build.target, args, secrets, build.ssh)
 
     def _build_secret(self, source: str) -> Text:
         """A file of the project, or a secret: `$NAME` is another way to write `${secret.NAME}`."""

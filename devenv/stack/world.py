@@ -56,14 +56,13 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The answers: digests of build contexts, files by pattern, parsed files, allotted host ports.
+    """The answers: files by pattern, parsed files, allotted host ports.
 
     `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
     """
 
     checkout: str
     ports: Mapping[Key, int] = field(default_factory=dict)
-    builds: Mapping[BuildKey, str] = field(default_factory=dict)
     files: Files = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = ""

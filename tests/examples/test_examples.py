@@ -22,6 +22,7 @@ from devenv.render.bundle import Bundle, Source
 from devenv.render.compose import render
 from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
+from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, fingerprint
 from devenv.stack.ports import allot
@@ -50,7 +51,8 @@ def resolved(file: Path) -> Stack:
     ports, _ = allot(said.claims, taken={}, current={}, checkout="example", remap=False)
     builds = dict.fromkeys(read.builds, "sources")  # what is in the sources is not what is shown here
     files = {pattern: tuple((path, "file") for path, _ in found) for pattern, found in read.files.items()}
-    return resolve(manifest, catalogue, World("example", ports, builds, files, read.extra))
+    stack = resolve(manifest, catalogue, World("example", ports, files, read.extra))
+    return with_sources(stack, builds)
 
 
 def kubernetes(stack: Stack, secrets: Mapping[str, str]) -> Bundle:

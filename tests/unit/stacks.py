@@ -9,6 +9,7 @@ from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
 from devenv.render.aspects import compose as aspects
+from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.ports import allot
@@ -37,8 +38,8 @@ def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **fact
     """A manifest resolved on a machine where every port is free."""
     parsed = manifest(text)
     ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={}, current={}, checkout=CHECKOUT, remap=False)
-    world = World(CHECKOUT, ports, builds or {}, **facts)  # type: ignore[arg-type]
-    return resolve(parsed, CATALOGUE, world)
+    world = World(CHECKOUT, ports, **facts)  # type: ignore[arg-type]
+    return with_sources(resolve(parsed, CATALOGUE, world), builds or {})
 
 
 def unit(text: str, name: str, **facts: object) -> Unit:

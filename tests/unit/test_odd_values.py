@@ -13,6 +13,7 @@ from devenv import assets
 from devenv.errors import DevenvError, ManifestInvalid
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
+from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, outline, resolve
@@ -126,10 +127,11 @@ def carried_through(text: str) -> None:
     wanted = outline(manifest, CATALOGUE)
     ports, _ = allot(wanted.claims, taken={}, current={}, checkout="c0ffee123456", remap=False)
     builds = {(want.name, want.dockerfile): "d1" for want in wanted.wants if want.kind == "build"}
-    of = resolve(manifest, CATALOGUE, World("c0ffee123456", ports, builds))
+    world = World("c0ffee123456", ports)
+    of = with_sources(resolve(manifest, CATALOGUE, world), builds)
     rendering = source(of, overrides=OVERRIDES)
     compose.render(of, rendering)
-    host_environment(manifest, CATALOGUE, World("c0ffee123456", ports, builds))
+    host_environment(manifest, CATALOGUE, world)
     kubernetes.render(of, rendering)
 
 

@@ -284,15 +284,24 @@ def test_the_state_is_no_context(app: Path, name: str) -> None:
     assert (path, message) == (("x",), f'"{name}" is devenv\'s own state')
 
 
+def test_one_file_is_read_as_all_of_them_are(app: Path) -> None:
+    write(app, {"lib/b.py": "2", ".dockerignore": "lib/a.py", ".devenv/x": "1"})
+    (app / "link").symlink_to("lib")
+    folder, cache = sources.Folder(app, "lib/a.py\n"), Digests({})
+    everything = folder.contents(cache)
+    for name in (*everything, "lib", "lib/a.py", "link/b.py", ".devenv/x", "lib/b.py/c", "nothing"):
+        assert folder.digest(name, cache) == everything.get(name, ""), name
+
+
 def test_files_have_digests_outside_a_build_too(app: Path) -> None:
     write(app, {"lib/.devenv/cache/x": "1", ".dockerignore": "main.py"})
     (app / "link").symlink_to("lib")
-    before = sources.contents(app, "lib/deep\n.dockerignore\n", Digests({}))
+    before = sources.Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
     assert set(before) == {"Dockerfile", "main.py", "lib/a.py", "link"}
 
     (app / "main.py").write_text("9")
     (app / "lib/a.py").unlink()
-    after = sources.contents(app, "lib/deep\n.dockerignore\n", Digests({}))
+    after = sources.Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
     assert {path for path in before.keys() | after if before.get(path) != after.get(path)} == {
         "main.py",
         "lib/a.py",

@@ -108,10 +108,13 @@ class ComposeBackend:
         engine = loglines.EngineLogs(self._connection.address, lambda: self._connection.engine)
         return loglines.lines(engine, sources, follow=follow, tail=tail, since=since, stop=stop)
 
-    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def instances(self, unit: ObservedUnit) -> Sequence[str]:
+        return [unit.id] if unit.running else []
+
+    def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
         from devenv.backends import streams
 
-        return streams.attach(self._connection.engine, unit.id, argv)
+        return streams.attach(self._connection.engine, instance or unit.id, argv)
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()

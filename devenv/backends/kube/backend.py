@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.backends import containers
 from devenv.backends.base import Change, LogLine, Removed, Running, Say, Session, Site, Stream, Work
@@ -97,20 +97,28 @@ class KubeBackend:
 
         return Logs(self.cluster.client, units, follow=follow, stop=stop).lines(tail=tail, since=since)
 
-    def _pod_of(self, unit: ObservedUnit) -> tuple[str, str]:
+    def _pods(self, unit: ObservedUnit) -> list[dict[str, Any]]:
+        namespace = look.where(unit)[0]
+        return list(self.cluster.resources.ours(("v1", "Pod"), namespace, stack=unit.stack, unit=unit.unit))
+
+    def _pod_of(self, unit: ObservedUnit, instance: str = "") -> tuple[str, str]:
         from devenv.backends.kube.logs import newest
 
-        namespace = look.where(unit)[0]
-        pods = list(self.cluster.resources.ours(("v1", "Pod"), namespace, stack=unit.stack, unit=unit.unit))
+        pods = self._pods(unit)
+        if instance:
+            pods = [pod for pod in pods if instance in pod_of.instances(pod)]
         pod = newest(pods, unit.unit)
         if pod is None:
             raise DevenvError(f"{unit.unit} has no pod that runs", hint=f"devenv logs {unit.unit}")
-        return namespace, pod_of.name(pod)
+        return look.where(unit)[0], pod_of.name(pod)
 
-    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def instances(self, unit: ObservedUnit) -> Sequence[str]:
+        return [instance for pod in self._pods(unit) for instance in pod_of.instances(pod)]
+
+    def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
         from devenv.backends.kube.channels import ExecStream, exec_in
 
-        namespace, pod = self._pod_of(unit)
+        namespace, pod = self._pod_of(unit, instance)
         return ExecStream(
             exec_in(self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=True, tty=False)
         )

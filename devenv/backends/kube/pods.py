@@ -70,10 +70,10 @@ class Pods:
         """Every container that runs -> its unit; a container that is started again has another id."""
         with self._changed:
             return {
-                str(container["containerID"]): label(pod, "unit")
+                instance: label(pod, "unit")
                 for pod in self._pods.values()
-                for container in pod.get("status", {}).get("containerStatuses") or ()
-                if "running" in container.get("state", {}) and label(pod, "unit")
+                if label(pod, "unit")
+                for instance in instances(pod)
             }
 
     def pause(self, seconds: float) -> None:
@@ -230,6 +230,15 @@ def stuck(pod: Pod) -> bool:
 def fingerprint(pod: Pod) -> str:
     """Fingerprint of the unit that the pod was made for."""
     return note(pod, "fingerprint")
+
+
+def instances(pod: Pod) -> list[str]:
+    """The ids of a pod's containers that run; one that is started again has another id."""
+    return [
+        str(container["containerID"])
+        for container in pod.get("status", {}).get("containerStatuses") or ()
+        if "running" in container.get("state", {})
+    ]
 
 
 def name(pod: Pod) -> str:

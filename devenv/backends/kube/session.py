@@ -107,7 +107,8 @@ class KubeSession:
     def apply(self, unit: Unit, *, recreate: bool) -> None:
         self._watch()
         *holders, rendered = self._objects[unit.name]
-        workload = as_image_user(rendered, self._images.user(unit.image))
+        image = self._images.configuration(unit.image)
+        workload = as_image_user(rendered, str((image.get("Config") or {}).get("User") or ""))
         for item in holders:
             if item not in self._sent:
                 self._send(item)

@@ -11,6 +11,7 @@ from devenv import assets
 from devenv.manifest.parse import parse
 from devenv.render.kubernetes import Source, render
 from devenv.render.kubernetes.objects import Object
+from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, fingerprint
 from devenv.stack.ports import allot
@@ -66,8 +67,7 @@ def stack(text: str, **world: Any) -> Stack:
         for workload in (*manifest.services.values(), *manifest.jobs.values())
         if workload.build
     }
-    world = {"builds": builds, **world}
-    return resolve(manifest, catalogue, World("c0ffee123456", ports, **world))
+    return with_sources(resolve(manifest, catalogue, World("c0ffee123456", ports, **world)), builds)
 
 
 def source(of: Stack, *, files: dict[str, bytes] | None = None, **more: Any) -> Source:

@@ -1,0 +1,36 @@
+"""The sources of a stack's images, put into it: they change with every edit, and nothing else of it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from devenv.stack import text
+from devenv.stack.model import Build, Stack, Unit
+from devenv.stack.world import BuildKey
+
+Contents = Mapping[str, str]
+"""Path -> digest of every file that a builder is sent."""
+
+
+def digest_of(contents: Contents) -> str:
+    """One digest of them all."""
+    return hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:16]
+
+
+def with_sources(stack: Stack, digests: Mapping[BuildKey, str]) -> Stack:
+    """The stack with the images that the sources with these digests make."""
+
+    def filled(unit: Unit) -> Unit:
+        if unit.build is None:
+            return unit
+        digest = _digest(unit.build, digests.get(unit.build.key, ""))
+        return replace(unit, build=replace(unit.build, digest=digest), image=f"{unit.image}:{digest}")
+
+    return replace(stack, units=tuple(map(filled, stack.units)))
+
+
+def _digest(build: Build, sources: str) -> str:
+    return text.digest(sources, build.dockerfile, build.target or "", repr(build.args))
