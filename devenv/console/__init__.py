@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -162,7 +162,7 @@ class Console:
     def table(self, rows: Sequence[Sequence[str]], *, width: int = 0) -> list[str]:
         """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out.
 
-        Where a row is wider than `width`, each part of its last cell (between three spaces) has a line.
+        Where a row is wider than `width`, the parts of its last cell (between three spaces) take more lines.
         """
         if not rows:
             return []
@@ -175,8 +175,9 @@ class Console:
                 cell + " " * (column - len(plain(cell))) for cell, column in zip(row, before, strict=True)
             ]
             head = "".join(f"{cell}  " for cell, column in zip(cells, before, strict=True) if column)
-            parts = last.split("   ") if width and indent + len(plain(last)) > width else [last]
-            lines += [f"{head}{parts[0]}".rstrip(), *(f"{'':{indent}}{part}" for part in parts[1:])]
+            lines.append(f"{head}{last}".rstrip())
+            if width and len(plain(lines[-1])) > width:
+                lines[-1:] = _filled(head.rstrip(), last.split("   "), indent, width)
         return lines
 
     def prefix(self, name: str, names: Sequence[str]) -> str:
@@ -197,6 +198,24 @@ def shortened(text: str) -> str:
     if len(lines) <= FACT:
         return "\n".join(lines)
     return "\n".join([*lines[:FACT], f"... {len(lines) - FACT} more lines"])
+
+
+def _filled(head: str, parts: Sequence[str], indent: int, width: int) -> Iterator[str]:
+    """A row, and its parts on as few lines as the width takes, in a column that the longest fits into."""
+    column = min(indent, max(4, width - max(len(plain(part)) for part in parts)))
+    line = f"{head}{'':{indent - len(plain(head))}}"
+    if column < indent:
+        yield head
+        line = " " * column
+    first, *more = parts
+    line += first
+    for part in more:
+        if len(plain(line)) + 3 + len(plain(part)) <= width:
+            line += f"   {part}"
+        else:
+            yield line
+            line = " " * column + part
+    yield line
 
 
 def _columns(environment: Mapping[str, str]) -> int:

@@ -118,7 +118,7 @@ class Lifecycle:
         from devenv.plan.planner import plan_restart
 
         loaded = self._load(promise=False)
-        plan = plan_restart([unit for unit in units if unit.unit in loaded.stack])
+        plan = plan_restart(loaded.stack, units)
         names = tuple(unit.unit for unit in units)
         failures = self._carry_out(loaded, plan, names, report) if plan else []
         return Outcome(loaded.stack, names, tuple(failures))

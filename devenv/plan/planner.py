@@ -53,15 +53,22 @@ def plan_run(stack: Stack, situation: Situation, name: str) -> Plan:
     return _Planner(stack, situation, Intent()).plan(needs, images=[unit], only=True)
 
 
-def plan_restart(units: Collection[ObservedUnit]) -> Plan:
-    """Restart observed units, all at once, and wait until they are ready."""
+def plan_restart(stack: Stack, units: Collection[ObservedUnit]) -> Plan:
+    """Restart observed units of the stack, each once what it needs is back, and wait until all are ready."""
+    observed = {unit.unit: unit for unit in units}
     steps: list[Step] = []
-    for unit in units:
-        number = len(steps) + 1
-        steps += [
-            Step(number, Op.RESTART, unit.unit, "asked for", id=unit.id),
-            Step(number + 1, Op.WAIT, unit.unit, after=(number,)),
-        ]
+    ready: dict[str, frozenset[int]] = {}
+    for unit in ordered(stack):
+        after = frozenset().union(*(ready[need.unit] for need in unit.needs))
+        ready[unit.name] = after  # also of a unit that is left alone: those who need it wait for its needs
+        if unit.name in observed:
+            restart, wait = len(steps) + 1, len(steps) + 2
+            id = observed[unit.name].id
+            steps += [
+                Step(restart, Op.RESTART, unit.name, "asked for", tuple(sorted(after)), id=id),
+                Step(wait, Op.WAIT, unit.name, after=(restart,)),
+            ]
+            ready[unit.name] = frozenset({wait})
     return Plan(tuple(steps))
 
 

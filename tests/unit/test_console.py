@@ -157,7 +157,7 @@ def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
 
 def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
     made, _ = shop()
-    assert shown(run(made, plan_restart([ObservedUnit("orders", "id-orders", "running")]))) == expect(
+    assert shown(run(made, plan_restart(made, [ObservedUnit("orders", "id-orders", "running")]))) == expect(
         """
         shop on compose (Docker 28.5)   plan: 1 to restart
           orders   restarting
@@ -227,10 +227,26 @@ def test_a_narrow_terminal_shows_each_address_whole_on_a_line_of_its_own() -> No
     live = Live(console(width=60), Clock())
     for event in run(*shop()):
         live(event)
-    assert live.lines()[1:3] == [
-        "  kong     3.9.3        healthy  0.0 s  http://localhost:8000",
-        "                                        manager http://localhost:8002",
+    assert live.lines()[1:4] == [
+        "  kong     3.9.3        healthy  0.0 s",
+        "                               http://localhost:8000",
+        "                               manager http://localhost:8002",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (0, ["web       http://a.example   /one   /two"]),
+        (30, ["web       http://a.example", "          /one   /two"]),
+        (24, ["web", "        http://a.example", "        /one   /two"]),
+        (20, ["web", "    http://a.example", "    /one   /two"]),
+        (8, ["web", "    http://a.example", "    /one", "    /two"]),
+    ],
+)
+def test_parts_of_a_last_cell_fill_lines_as_the_width_allows(width: int, shown: list[str]) -> None:
+    rows = [["web", "http://a.example   /one   /two"], ["orders  ", ""]]
+    assert console().table(rows, width=width)[:-1] == shown
 
 
 def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_typed() -> None:

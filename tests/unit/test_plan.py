@@ -350,17 +350,32 @@ def test_a_run_with_everything_there_needs_nothing() -> None:
     assert str(plan_run(shop(), situation(shop(), running(shop())), "votes")) == ""
 
 
-def test_restarts_are_all_at_once() -> None:
-    assert str(
-        plan_restart([ObservedUnit("a", "1", "running"), ObservedUnit("b", "2", "running")])
-    ) == expect(
+def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
+    made = stack(
         """
-        [] -> #1 restart a (asked for)
-        [1] -> #2 wait a
-        [] -> #3 restart b (asked for)
-        [3] -> #4 wait b
+        name: shop
+        services:
+          api: {image: api:1, uses: [migrate]}
+          other: {image: other:1}
+        jobs:
+          migrate: {image: migrate:1, uses: [valkey]}
         """
     )
+    units = running(made).units
+    all_three = [units[name] for name in ("api", "other", "valkey")]
+
+    assert str(plan_restart(made, all_three)) == expect(
+        """
+        [] -> #1 restart valkey (asked for)
+        [1] -> #2 wait valkey
+        [2] -> #3 restart api (asked for)
+        [3] -> #4 wait api
+        [] -> #5 restart other (asked for)
+        [5] -> #6 wait other
+        """
+    )
+    assert [step.id for step in plan_restart(made, [units["api"]]).of(Op.RESTART)] == ["id-api"]
+    assert str(plan_restart(made, [ObservedUnit("old", "1", "running")])) == ""
 
 
 STALE = {
