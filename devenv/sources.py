@@ -18,8 +18,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from devenv import STATE
 from devenv.stack.builds import digest_of
-from devenv.stack.world import STATE, BuildKey, Finding, Recipe, Want
+from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
 

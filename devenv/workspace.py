@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv import STATE
 from devenv.errors import DevenvError, UsageError
-from devenv.stack.world import STATE
 
 if TYPE_CHECKING:
     from devenv.render.bundle import Bundle

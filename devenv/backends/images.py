@@ -12,14 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devenv import sources
+from devenv import STATE, sources
 from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.causes import likely
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import BUILT_AS, LABEL
-from devenv.stack.world import STATE
 from devenv.workspace import write_whole
 
 if TYPE_CHECKING:  # imported where they are used: reading must not pay for them

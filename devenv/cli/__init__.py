@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from devenv import __version__
 from devenv.cli import habits
+from devenv.cli.commands import COMMANDS, Commands
 from devenv.errors import INTERRUPTED, DevenvError
 
 
@@ -24,11 +25,17 @@ class Group(TyperGroup):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.commands: Any = Commands()
         self._sharing: set[str] = set()
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names of all commands, in the order of the help."""
         return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the help's list of commands, without building them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command, which takes the options of `devenv` itself as well: `devenv up -b minikube`."""
@@ -156,12 +163,6 @@ def options(
     ):
         if value:
             ctx.obj.option(name, value)
-
-
-from devenv.cli import inspect, lifecycle  # noqa: E402  commands register themselves on `app`
-
-lifecycle.register(app)
-inspect.register(app)
 
 
 def main() -> None:

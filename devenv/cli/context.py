@@ -14,7 +14,6 @@ from devenv.backends import load
 from devenv.backends.base import Backend, Site
 from devenv.console import Console
 from devenv.errors import DevenvError, UsageError, did_you_mean
-from devenv.memory import Memory, user_cache
 from devenv.plan.choice import Choice, choose
 from devenv.plan.model import Observed, ObservedUnit
 
@@ -63,6 +62,7 @@ class Context:
     def project(self) -> Project:
         """The manifest and what it names, for commands that need a valid one."""
         from devenv.engine.project import Project
+        from devenv.memory import Memory, user_cache
 
         return Project(self.workspace, self.environment, Memory(user_cache(self.environment)))
 

@@ -291,19 +291,3 @@ def completion(
         raise UsageError(f'no completion for "{name}"', hint="bash, zsh or fish")
     script = get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=name)
     ctx.obj.console.print(script)
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command(short_help="Show state, health and addresses.")(status)
-    app.command(short_help="Show what services and stores print.")(logs)
-    takes_a_command = {"allow_interspersed_args": False}
-    app.command(name="exec", short_help="Run a command in a running unit.", context_settings=takes_a_command)(
-        exec_
-    )
-    app.command(name="open", short_help="Open a page in the browser.")(open_)
-    app.command(short_help="Print variables for this machine's programs.")(env)
-    app.command(short_help="Show what `up` would do, and why.")(plan)
-    app.command(short_help="Write the generated files.")(render)
-    app.command(short_help="Print the manifest's JSON schema.")(schema)
-    app.command(short_help="Print the shell's completion script.")(completion)

@@ -192,12 +192,3 @@ def run(
     _exit_on_failure(context, outcome)
     assert outcome.once is not None
     raise typer.Exit(outcome.once())
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command(short_help="Start everything and wait until healthy.")(up)
-    app.command(short_help="Stop and remove what runs; keep the data.")(down)
-    app.command(short_help="Restart units and wait until healthy.")(restart)
-    takes_a_command = {"allow_interspersed_args": False}
-    app.command(short_help="Run a job or a one-off command.", context_settings=takes_a_command)(run)

@@ -9,9 +9,6 @@ from typing import Any, Literal
 from devenv.stack.ports import Claim, Key
 from devenv.stack.view import View
 
-STATE = ".devenv"
-"""The folder that devenv writes to: never part of any sources, and never sent to a builder."""
-
 Path = tuple[str | int, ...]
 Finding = tuple[Path, str, str]
 """A path in the manifest, the problem there, and a suggestion."""

@@ -34,6 +34,26 @@ ADAPTERS = {
 CYCLES = set[frozenset[str]]()
 """Files that import each other and have not been taken apart yet. Whoever does takes them off this list."""
 
+LIGHT = {
+    "devenv --help": (["devenv.cli"], ["devenv.cli.inspect", "devenv.cli.lifecycle", "devenv.workspace"]),
+    "devenv status": (
+        ["devenv.cli.inspect", "devenv.cli.context", "devenv.backends.compose.backend",
+         "devenv.console.tables", "devenv.plan.status"],
+        ["pickle", "csv", "devenv.memory", "devenv.sources", "devenv.backends.images", "devenv.engine",
+         "devenv.stack.model", "devenv.stack.text", "devenv.stack.world", "devenv.plan.planner"],
+    ),
+    "devenv up -d, with nothing to do": (
+        ["devenv.cli.lifecycle", "devenv.cli.context", "devenv.backends.compose.backend",
+         "devenv.console.progress", "devenv.engine.lifecycle", "devenv.engine.project", "devenv.memory"],
+        ["devenv.manifest", "devenv.stack.resolve", "devenv.stack.catalogue", "devenv.stack.kindfile",
+         "devenv.render.compose", "devenv.render.kubernetes", "devenv.backends.images"],
+    ),
+}  # fmt: skip
+"""Command -> the files that begin it, and what loads too slowly to be imported with them."""
+
+SLOW = ["pydantic", "yaml", "rich", "docker", "python_on_whales", "kubernetes", "requests", "http.client"]
+"""What none of these commands loads."""
+
 Imports = Mapping[str, Mapping[str, int]]
 """File -> what it imports, in full, with the line."""
 
@@ -72,6 +92,40 @@ def targets(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
         parents = package.split(".")
         base = ".".join([*parents[: len(parents) - node.level + 1], *filter(None, [node.module])])
     yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def loaded(files: Mapping[str, Path], begin: Sequence[str]) -> set[str]:
+    """All that is imported at once with some files: not in functions, not for types alone."""
+    names: set[str] = set()
+    todo = list(begin)
+    while todo:
+        name = todo.pop()
+        names.add(name)
+        if name not in files:
+            continue
+        package = name if files[name].stem == "__init__" else name.rpartition(".")[0]
+        for node in at_once(ast.parse(files[name].read_text(encoding="utf-8")).body):
+            for target in targets(node, package):
+                module = (
+                    target if target in files or not within(target, ["devenv"]) else target.rpartition(".")[0]
+                )
+                parents = module.split(".")
+                todo += {".".join(parents[: length + 1]) for length in range(len(parents))} - names
+    return names
+
+
+def at_once(body: Sequence[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports that run when a file does."""
+    for node in body:
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                yield node
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from at_once(node.orelse)
+            case ast.If() | ast.Try():
+                yield from at_once([*node.body, *node.orelse])
+            case ast.ClassDef() | ast.With():
+                yield from at_once(node.body)
 
 
 def within(name: str, packages: Sequence[str] | set[str]) -> bool:
@@ -153,6 +207,33 @@ def test_the_gateway_stands_alone(ours: Imports) -> None:
 
 def test_no_two_files_import_each_other(ours: Imports) -> None:
     assert cycles(ours) == CYCLES
+
+
+@pytest.mark.parametrize("command", LIGHT)
+def test_a_command_that_is_typed_often_imports_little(command: str) -> None:
+    begin, slow = LIGHT[command]
+    names = loaded(modules(ROOT / "devenv"), begin)
+    assert set(begin) <= names
+    assert sorted(name for name in names if within(name, [*SLOW, *slow])) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "slow"),
+    [
+        ("import yaml", True),
+        ("from devenv.parser import parse", True),
+        ("class A:\n    import yaml", True),
+        ("try:\n    from .parser import parse\nexcept ImportError:\n    pass", True),
+        ("def f():\n    import yaml", False),
+        ("if TYPE_CHECKING:\n    import yaml", False),
+    ],
+)
+def test_only_what_is_imported_at_once_is_slow(tmp_path: Path, line: str, slow: object) -> None:
+    for name, text in {"__init__": "", "parser": "import yaml", "begin": line}.items():
+        path = tmp_path / "devenv" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert ("yaml" in loaded(modules(tmp_path / "devenv"), ["devenv.begin"])) is slow
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from devenv.backends import containers
-from devenv.backends.images import Images
 
 if TYPE_CHECKING:  # reading must not pay for imports that only changes need
     from devenv.backends.docker import Engine
+    from devenv.backends.images import Images
 
 
 class Connection:
@@ -37,6 +37,8 @@ class Connection:
 
     @cached_property
     def images(self) -> Images:
+        from devenv.backends.images import Images
+
         return Images(self.address, lambda: self.engine)
 
     def close(self) -> None:
