@@ -162,6 +162,16 @@ def test_a_run_has_a_command_of_its_own_and_its_exit_code(foreground: Foreground
     assert set(foreground.backend.observe(foreground.stack.checkout).units) == {"web"}
 
 
+def test_a_run_on_a_terminal_shows_once_what_was_printed_before_it_was_attached(
+    foreground: Foreground,
+) -> None:
+    script = "echo first; echo second; while sleep 0.1; do printf 'name? '; done & read -r name; kill $!"
+    code, shown = Terminal().sees(lambda: foreground.run(f"{script}; echo last; exit 5", tty=True), b"Zoe\r")
+    assert code == 5
+    assert shown.startswith(b"first\r\nsecond\r\nname? ")
+    assert [shown.count(word) for word in (b"first", b"second", b"last")] == [1, 1, 1]
+
+
 def test_a_run_on_a_terminal_can_be_typed_into(foreground: Foreground) -> None:
     code, shown = Terminal().sees(lambda: foreground.run(ASKING, tty=True), b"Zoe\r")
     assert code == 5

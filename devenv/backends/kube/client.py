@@ -115,7 +115,11 @@ class Client:
 
     def text(self, path: str, **query: str | int | bool | None) -> str:
         """What a resource says in plain text."""
-        return self._tried(Request("GET", path, query), self.patience).data.decode(errors="replace")
+        return self.raw(path, **query).decode(errors="replace")
+
+    def raw(self, path: str, **query: str | int | bool | None) -> bytes:
+        """The bytes of an answer."""
+        return self._tried(Request("GET", path, query), self.patience).data
 
     def request(
         self,

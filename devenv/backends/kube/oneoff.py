@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from queue import Queue
 from typing import Any
 
 from devenv.backends.kube import terminal
-from devenv.backends.kube.channels import attach_to
+from devenv.backends.kube.channels import STDOUT, attach_to
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.errors import DevenvError
 from devenv.stack.labels import LABEL
 
 LOOK = 0.2  # seconds between two looks at a pod that starts or ends
+SETTLE = 0.2  # seconds after which a log and an open stream show the same
 START = 300.0  # seconds it may take to start, its image included
 
 
@@ -29,7 +33,14 @@ def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> 
         client.apply(path, item)
         started_pod = _until(client, path, ("Running", "Succeeded", "Failed"))
         if tty and started_pod["status"]["phase"] == "Running":
-            terminal.run(attach_to(client, namespace, name, stdin=True, tty=True), tty=True, interactive=True)
+            terminal.run(
+                attach_to(client, namespace, name, stdin=True, tty=True),
+                tty=True,
+                interactive=True,
+                received=lambda frames: from_the_start(
+                    frames, lambda: client.raw(f"{path}/log"), client.clock.sleep
+                ),
+            )
         else:
             for line in client.lines(f"{path}/log", quiet=None, follow=True):
                 sys.stdout.buffer.write(line + b"\n")
@@ -37,6 +48,37 @@ def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> 
         return _exit_code(_until(client, path, ("Succeeded", "Failed")))
     finally:
         client.delete(path, grace=0)
+
+
+def from_the_start(
+    frames: terminal.Frames, log: Callable[[], bytes], sleep: Callable[[float], None]
+) -> terminal.Frames:
+    """What a container prints from its start on: its log, then what came since we attached and is not in it.
+
+    A line that was not ended before we attached is not in the log yet; that part of it is lost.
+    """
+    coming: Queue[tuple[int, bytes] | None] = Queue()
+
+    def receive() -> None:
+        for frame in frames:
+            coming.put(frame)
+        coming.put(None)
+
+    threading.Thread(target=receive, daemon=True).start()
+    sleep(SETTLE)
+    printed = re.sub(rb"(?<!\r)\n", b"\r\n", log())  # as the terminal showed it; nodes write lines without \r
+    present = [coming.get() for _ in range(coming.qsize())]
+    fresh = b"".join(frame[1] for frame in present if frame and frame[0] == STDOUT)
+    yield STDOUT, printed + fresh[_overlap(printed, fresh) :]
+    yield from (frame for frame in present if frame and frame[0] != STDOUT)
+    if None not in present:
+        yield from iter(coming.get, None)
+
+
+def _overlap(before: bytes, after: bytes) -> int:
+    """How many bytes at the end of the first are the beginning of the second."""
+    longest = min(len(before), len(after))
+    return next(length for length in range(longest, -1, -1) if before.endswith(after[:length]))
 
 
 def pod(workload: Object, argv: Sequence[str], *, tty: bool, claims: dict[str, str]) -> Object:

@@ -12,21 +12,26 @@ import sys
 import termios
 import threading
 import tty as terminal_mode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube.channels import SIZE, STATUS, STDERR, STDIN, STDOUT, Channels, exit_code
 
+Frames = Iterator[tuple[int, bytes]]
+"""Channel and bytes."""
 
-def run(channels: Channels, *, tty: bool, interactive: bool) -> int:
-    """Pass bytes both ways until the command ends; returns its exit code."""
+
+def run(
+    channels: Channels, *, tty: bool, interactive: bool, received: Callable[[Frames], Frames] = iter
+) -> int:
+    """Pass bytes both ways until the command ends; returns its exit code. `received` may add to output."""
     code = 1
     with _raw() if tty else contextlib.nullcontext():
         if tty:
             _follow_size(channels)
         if interactive:
             threading.Thread(target=_type, args=(channels,), daemon=True).start()
-        for channel, data in channels.frames():
+        for channel, data in received(channels.frames()):
             if channel in (STDOUT, STDERR):
                 _write(1 if channel == STDOUT else 2, data)
             elif channel == STATUS:

@@ -1,0 +1,57 @@
+"""What a one-off container prints, from its log and from the stream that was opened while it ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from devenv.backends.kube.channels import STATUS, STDOUT
+from devenv.backends.kube.oneoff import from_the_start
+
+CASES = {
+    "nothing before": (b"", [b"name? "], b"name? "),
+    "all before": (b"one\r\ntwo\r\n", [], b"one\r\ntwo\r\n"),
+    "a part in both": (b"one\r\ntwo\r\n", [b"tw", b"o\r\n", b"name? "], b"one\r\ntwo\r\nname? "),
+    "the same line again": (b"x\r\nx\r\nx\r\n", [b"x\r\n"], b"x\r\nx\r\nx\r\n"),
+    "from the middle of a line": (b"one\r\ntwo\r\n", [b"e\r\ntwo\r\n$ "], b"one\r\ntwo\r\n$ "),
+    "a log without carriage returns": (b"one\ntwo\n", [b"two\r\n$ "], b"one\r\ntwo\r\n$ "),
+    "newer than the log": (b"one\r\n", [b"two\r\n"], b"one\r\ntwo\r\n"),
+}
+
+
+@pytest.mark.parametrize(("log", "frames", "shown"), CASES.values(), ids=CASES)
+def test_what_is_in_the_log_and_in_the_stream_is_shown_once(
+    log: bytes, frames: list[bytes], shown: bytes
+) -> None:
+    arrived, asked = Event(), Event()
+
+    def coming() -> Iterator[tuple[int, bytes]]:
+        yield from ((STDOUT, frame) for frame in frames)
+        arrived.set()
+        asked.wait(10)
+        yield STDOUT, b"later"
+        yield STATUS, b"{}"
+
+    def read() -> bytes:
+        return log
+
+    def sleep(seconds: float) -> None:
+        arrived.wait(10)
+
+    received = from_the_start(coming(), read, sleep)
+    assert next(received) == (STDOUT, shown)
+    asked.set()
+    assert list(received) == [(STDOUT, b"later"), (STATUS, b"{}")]
+
+
+def test_an_end_before_the_log_was_read_is_an_end() -> None:
+    def coming() -> Iterator[tuple[int, bytes]]:
+        yield STDOUT, b"two\r\n"
+        yield STATUS, b"{}"
+        ended.set()
+
+    ended = Event()
+    received = from_the_start(coming(), lambda: b"one\r\ntwo\r\n", lambda seconds: ended.wait(10) and None)
+    assert list(received) == [(STDOUT, b"one\r\ntwo\r\n"), (STATUS, b"{}")]
