@@ -68,7 +68,7 @@ class Card:
     what: str
     waiting: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
-    said: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
     hint: str = ""
 
 

@@ -176,7 +176,7 @@ class FakeSession:
                 self.machine.units[unit.name], state="exited", exit_code=3
             )
             raise UnitFailed(
-                Card(unit.name, "ended with exit 3", said=("boom",), hint=f"devenv logs {unit.name}")
+                Card(unit.name, "ended with exit 3", output=("boom",), hint=f"devenv logs {unit.name}")
             )
         return unit.probe is not None
 

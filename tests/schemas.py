@@ -11,6 +11,6 @@ utils.schema_contents = cache(utils.schema_contents)
 utils.all_versions = cache(utils.all_versions)
 
 
-def validate(made: Any, version: str) -> None:
+def validate(document: Any, version: str) -> None:
     """Raises `kubernetes_validate.ValidationError` for an object that this Kubernetes would refuse."""
-    utils.validate(made, version, strict=True)
+    utils.validate(document, version, strict=True)

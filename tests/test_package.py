@@ -22,8 +22,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
     subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
-    (found,) = out.glob("*.whl")
-    return found
+    (file,) = out.glob("*.whl")
+    return file
 
 
 def test_the_wheel_holds_the_data_and_nothing_of_the_tests(wheel: Path) -> None:

@@ -175,7 +175,7 @@ def _build_failed(unit: Unit, output: list[str]) -> Any:
                 unit.name,
                 "could not be built",
                 facts=(("from", where),),
-                said=tuple(lines[-TAIL:]),
+                output=tuple(lines[-TAIL:]),
                 hint=hint,
             )
         )

@@ -144,8 +144,8 @@ class Console:
         lines = [head + self.style(waiting, "dim")]
         for label, value in card.facts:
             lines += self._field(label, shortened(value), indent=10)
-        if card.said:
-            lines += self._field("said", "\n".join(map(plain, card.said)), indent=10)
+        if card.output:
+            lines += self._field("output", "\n".join(map(plain, card.output)), indent=10)
         if card.hint:
             lines += self._field("try", card.hint, "green", indent=10)
         return lines

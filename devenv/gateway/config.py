@@ -262,12 +262,13 @@ def read(draft: Draft, top: Entry, digest: str) -> Configuration:
     )
 
 
-Found = tuple[str, Entry, dict[str, str]]
+ListEntry = tuple[str, Entry, dict[str, str]]
+"""An entry of a list: its place in the file, its fields, and the ids of what it is nested in."""
 
 
 def entries(
     draft: Draft, parent: Entry, name: str, fields: Mapping[str, Field], where: str = ""
-) -> Iterator[Found]:
+) -> Iterator[ListEntry]:
     """Return the checked entries of a list, each with its place."""
     for at, raw in enumerate(parent[name]):
         place = f"{where}.{name}[{at}]" if where else f"{name}[{at}]"
@@ -282,7 +283,7 @@ def labelled(name: str, raw: Any) -> bool:
     return name == "plugins" and isinstance(raw, dict) and isinstance(raw.get("name"), str)
 
 
-def read_services(draft: Draft, top: Entry) -> Iterator[Found]:
+def read_services(draft: Draft, top: Entry) -> Iterator[ListEntry]:
     """Read services and their routes; return the plugins found inside."""
     for where, entry, _ in list(entries(draft, top, "services", SERVICE)):
         identity = draft.identify("service", entry, where, "name")
@@ -307,7 +308,7 @@ def read_services(draft: Draft, top: Entry) -> Iterator[Found]:
             yield from read_route(draft, route, place, identity)
 
 
-def read_routes(draft: Draft, top: Entry) -> Iterator[Found]:
+def read_routes(draft: Draft, top: Entry) -> Iterator[ListEntry]:
     """Read top-level routes; return the plugins found inside."""
     for where, entry, _ in list(entries(draft, top, "routes", ROUTE)):
         service = draft.refer("service", entry["service"], where)
@@ -341,7 +342,7 @@ def address_of(draft: Draft, entry: Entry, where: str) -> dict[str, Any]:
     }
 
 
-def read_route(draft: Draft, entry: Entry, where: str, service: str | None) -> Iterator[Found]:
+def read_route(draft: Draft, entry: Entry, where: str, service: str | None) -> Iterator[ListEntry]:
     """Read a route; return the plugins found inside."""
     identity = draft.identify("route", entry, where, "name")
     check_route(draft, entry, where)
@@ -387,9 +388,9 @@ def path_problem(path: str) -> str | None:
     return None
 
 
-def read_consumers(draft: Draft, top: Entry) -> tuple[list[Any], list[Found]]:
+def read_consumers(draft: Draft, top: Entry) -> tuple[list[Any], list[ListEntry]]:
     """Read consumers; return their credentials and the plugins found inside."""
-    plugins: list[Found] = []
+    plugins: list[ListEntry] = []
     owned: list[tuple[str, str, Entry, str]] = []
     consumers: dict[str, Entry] = {}
     for where, entry, _ in list(entries(draft, top, "consumers", CONSUMER)):

@@ -17,7 +17,7 @@ from devenv.manifest.rules.scope import unit_name
 from devenv.stack import kindfile, shell, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.data import data_of, guarded
-from devenv.stack.kindfile import Healthcheck, KindFile
+from devenv.stack.kindfile import Command, Healthcheck, KindFile
 from devenv.stack.kindrules import TEMPLATE
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume
 from devenv.stack.ports import Claim
@@ -199,12 +199,12 @@ class Instance:
         service, main, block = self.file.services[key], key == self.kind.name, self.kind.block
         look_up = self._look_up(view)
         declared = self.declared if main else Infra()
-        command, entrypoint, variables = shell.started(
+        command, entrypoint, variables = shell.container_command(
             _words(service.command, look_up), _words(service.entrypoint, look_up)
         )
         probe, asking = _probe(service.healthcheck, look_up, f"infra.{self.name}.healthcheck")
-        dump, dumping = shell.read(_words(block.dump.exec if main and block.dump else [], look_up) or ())
-        load, loading = shell.read(_words(block.load.exec if main and block.load else [], look_up) or ())
+        dump, dumping = _exec(block.dump if main else None, look_up)
+        load, loading = _exec(block.load if main else None, look_up)
         env = {name: _filled(value, look_up) for name, value in service.environment.items()}
         own = self.env if main else {}
         of_main = main or service.image in (self.main.image, "${image}")
@@ -323,6 +323,11 @@ def _words(command: Sequence[str] | None, look_up: LookUp) -> tuple[Text, ...] |
     return None if command is None else tuple(_filled(word, look_up) for word in command)
 
 
+def _exec(command: Command | None, look_up: LookUp) -> tuple[tuple[str, ...], dict[str, Text]]:
+    """The words of a command that `devenv` runs in a container, and the variables that it reads."""
+    return shell.command_with_variables(_words(command.exec if command else [], look_up) or ())
+
+
 def _quoted(value: Text) -> Text:
     """A text as a JSON string."""
     inside = (
@@ -338,7 +343,7 @@ def _probe(check: Healthcheck | None, look_up: LookUp, where: str) -> tuple[Prob
         return None, {}
     how, *words = check.test
     filled = [_filled(word, look_up) for word in words]
-    command, variables = shell.safe(("sh", "-c", filled[0]) if how == "CMD-SHELL" else filled)
+    command, variables = shell.safe_command(("sh", "-c", filled[0]) if how == "CMD-SHELL" else filled)
     times = [
         seconds(text.public(_filled(time, look_up), where))
         for time in (check.start_interval, check.timeout, check.start_period)

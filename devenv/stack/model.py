@@ -111,7 +111,7 @@ class Data:
     `unfinished`: a file that exists in the data from before the first script until after the last one.
     """
 
-    made: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
     later: tuple[tuple[str, str], ...] = ()
     unfinished: str = ""
 
@@ -348,7 +348,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             own,
         ],
     }
-    aspects |= {NEW + name: value for name, value in (unit.data.made if unit.data else ())}
+    aspects |= {NEW + name: value for name, value in (unit.data.settings if unit.data else ())}
 
     def digest(value: Any) -> str:
         used = sorted(text.secrets_in(value))

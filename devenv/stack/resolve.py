@@ -273,7 +273,7 @@ class _Resolver:
         own = {key: fill(value) for key, value in env.items()}
         secrets = {key: text.secret(key) for key in workload.secrets}
         build = self._build(workload, fill)
-        command, entrypoint, variables = shell.started(
+        command, entrypoint, variables = shell.container_command(
             _command(workload.command, fill), _command(workload.entrypoint, fill)
         )
         return {
@@ -373,7 +373,7 @@ def _probe(
     timed = partial(Probe, every=health.every, timeout=health.timeout, within=health.within)
     if health.exec is not None:
         words = ["sh", "-c", health.exec] if isinstance(health.exec, str) else health.exec
-        command, variables = shell.safe(tuple(map(fill, words)))
+        command, variables = shell.safe_command(tuple(map(fill, words)))
         return timed("exec", command=command), variables
     if health.http is not None:
         return timed("http", port or 0, text.public(fill(health.http), f"{where}.http")), {}

@@ -30,21 +30,21 @@ def script_of(words: Sequence[Text]) -> int | None:
     return 2 if posixpath.basename(program) in _SHELLS and re.fullmatch(r"-[a-z]*c", flags) else None
 
 
-def safe(words: Sequence[Text]) -> tuple[tuple[Text, ...], dict[str, Text]]:
+def safe_command(words: Sequence[Text]) -> tuple[tuple[Text, ...], dict[str, Text]]:
     """The command with secrets in its script, if any, replaced by variables; and those variables."""
     at = script_of(words)
     if at is None or isinstance(words[at], str):
         return tuple(words), {}
-    script, secrets = line(words[at])
+    script, secrets = script_with_variables(words[at])
     return (*words[:at], script, *words[at + 1 :]), variables(secrets)
 
 
-def started(
+def container_command(
     command: tuple[Text, ...] | None, entrypoint: tuple[Text, ...] | None
 ) -> tuple[tuple[Text, ...] | None, tuple[Text, ...] | None, dict[str, Text]]:
-    """`safe` for an entrypoint and command taken together: both again, and the variables."""
+    """`safe_command` for an entrypoint and command taken together: both again, and the variables."""
     first = len(entrypoint or ())
-    words, variables = safe((*(entrypoint or ()), *(command or ())))
+    words, variables = safe_command((*(entrypoint or ()), *(command or ())))
     return (
         None if command is None else words[first:],
         None if entrypoint is None else words[:first],
@@ -52,9 +52,9 @@ def started(
     )
 
 
-def read(words: Sequence[Text]) -> tuple[tuple[str, ...], dict[str, Text]]:
+def command_with_variables(words: Sequence[Text]) -> tuple[tuple[str, ...], dict[str, Text]]:
     """An equivalent command without secrets, and the variables that it reads."""
-    command, first = safe(words)
+    command, first = safe_command(words)
     return call(command), first | variables(text.secrets(command))
 
 
@@ -65,7 +65,7 @@ def call(words: Sequence[Text]) -> tuple[str, ...]:
     return "sh", "-c", " ".join(["exec", *(text.rewrite(word, _expanded, shlex.quote) for word in words)])
 
 
-def line(script: Text) -> tuple[Text, set[Secret]]:
+def script_with_variables(script: Text) -> tuple[Text, set[Secret]]:
     """A script with each secret replaced by its variable, quoted for its context; and those secrets.
 
     The shell expands nothing in a quoted here-document: a secret in one is left as it is.

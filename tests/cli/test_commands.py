@@ -73,9 +73,9 @@ def test_a_failure_is_a_card_and_what_does_not_need_it_goes_on(devenv: Devenv, m
     assert expect(
         """\
         x migrate ended with exit 3 - orders and web wait for it
-          said      boom
+          output    boom
           try       devenv logs migrate"""
-    ) == [line for line in lines(ended.stderr) if line.startswith(("x ", "  said", "  try"))]
+    ) == [line for line in lines(ended.stderr) if line.startswith(("x ", "  output", "  try"))]
     assert "  web      not started" in lines(ended.stderr)
     assert set(machine.units) >= {"kong", "valkey"}
     assert "apply kong" in machine.done

@@ -75,9 +75,9 @@ def run(client: Client, home: str, name: str, script: str) -> Object:
 def status(client: Client, namespace: str, argv: list[str]) -> str:
     """What the status channel says of a command."""
     channels = exec_in(client, namespace, "running", argv, stdin=False, tty=False)
-    said = next(data for channel, data in channels.frames() if channel == STATUS)
+    ending = next(data for channel, data in channels.frames() if channel == STATUS)
     channels.close()
-    return said.decode()
+    return ending.decode()
 
 
 def refusal(client: Client, request: Request) -> Any:

@@ -117,7 +117,7 @@ def test_a_one_shot_that_fails_is_a_card_with_what_it_said(runtime: Runtime) -> 
         runtime.up("broken")
     assert failed.value.card.unit == "broken"
     assert failed.value.card.what == "ended with exit 3"
-    assert failed.value.card.said
+    assert failed.value.card.output
     assert runtime.states["broken"] == ("exited", 3)
 
 

@@ -59,8 +59,8 @@ def foreground(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Foreground]:
     root = tmp_path_factory.mktemp("foreground")
-    with connected(request.param, root) as backend, closing(Foreground(backend, root)) as made:
-        yield made
+    with connected(request.param, root) as backend, closing(Foreground(backend, root)) as foreground:
+        yield foreground
 
 
 @contextmanager

@@ -232,7 +232,7 @@ def test_a_card_shows_the_run_that_failed_and_none_before_it(checkout: Checkout)
     checkout.devenv("up", "-d", exits=1)
     again = checkout.devenv("up", "-d", exits=1).stderr
     printed = [
-        line for line in again.splitlines() if line.strip().removeprefix("said").strip() == "one attempt"
+        line for line in again.splitlines() if line.strip().removeprefix("output").strip() == "one attempt"
     ]
     assert len(printed) == 1
     assert """command   sh -c 'echo '"'"'one attempt'"'"'; sleep 0.1; exit 3'""" in again

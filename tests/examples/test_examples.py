@@ -45,12 +45,12 @@ def resolved(file: Path) -> Stack:
     catalogue = Catalogue(assets.catalogue() | texts, {name: shown for name, (shown, _) in own.items()})
     kinds = Facts(catalogue)
     manifest, _ = parse(file.read_text(), file=file.name, kinds=kinds, folder=file.parent.name)
-    said = outline(manifest, catalogue)
-    read = sources.read(file.parent, said.wants, sources.Digests({}))
+    needed = outline(manifest, catalogue)
+    read = sources.read(file.parent, needed.wants, sources.Digests({}))
     assert read.findings == []
-    ports, _ = allot(said.claims, taken={}, current={}, checkout="example", remap=False)
+    ports, _ = allot(needed.claims, taken={}, current={}, checkout="example", remap=False)
     builds = dict.fromkeys(read.builds, "sources")  # what is in the sources is not what is shown here
-    files = {pattern: tuple((path, "file") for path, _ in found) for pattern, found in read.files.items()}
+    files = {pattern: tuple((path, "file") for path, _ in matches) for pattern, matches in read.files.items()}
     stack = resolve(manifest, catalogue, World("example", ports, files, read.extra))
     return with_sources(stack, builds)
 
@@ -70,26 +70,26 @@ def produced(stack: Stack) -> dict[str, str]:
     secrets = {name: name.lower().replace("_", "-") for name in stack.secrets | stack.generated}
     prints = {unit.name: "fingerprint" for unit in stack.units}
     bundle = render(stack, Source(fingerprints=prints, secrets=secrets))
-    found = {"compose.yaml": bundle.files["compose.yaml"]}
+    files = {"compose.yaml": bundle.files["compose.yaml"]}
     if stack.gateway is not None:
-        found["kong.yml"] = bundle.files["files/kong/opt_kong_kong.yml"]
+        files["kong.yml"] = bundle.files["files/kong/opt_kong_kong.yml"]
     kube = kubernetes(stack, secrets)
     later = sorted(kube.files.keys() - {"namespace.yaml"})
-    found["kubernetes.yaml"] = "---\n".join(kube.files[name] for name in ("namespace.yaml", *later))
+    files["kubernetes.yaml"] = "---\n".join(kube.files[name] for name in ("namespace.yaml", *later))
     real = {unit.name: fingerprint(unit, {}) for unit in stack.units}
-    found["plan.txt"] = f"{plan_up(stack, Situation('compose', Observed(), real), Intent())}\n"
-    return found
+    files["plan.txt"] = f"{plan_up(stack, Situation('compose', Observed(), real), Intent())}\n"
+    return files
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_becomes_what_it_did(name: str, request: pytest.FixtureRequest) -> None:
-    found = produced(resolved(EXAMPLES[name]))
+    files = produced(resolved(EXAMPLES[name]))
     folder = EXPECTED / name
     if request.config.getoption("--update-examples"):
         folder.mkdir(parents=True, exist_ok=True)
-        for file, content in found.items():
+        for file, content in files.items():
             (folder / file).write_text(content)
-    assert {file.name: file.read_text() for file in folder.iterdir()} == found
+    assert {file.name: file.read_text() for file in folder.iterdir()} == files
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -137,10 +137,10 @@ def test_kubernetes_own_schemas_take_every_object(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def namespace() -> Iterator[str]:
-    made = f"dry-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["kubectl", "create", "namespace", made], check=True, capture_output=True)
-    yield made
-    subprocess.run(["kubectl", "delete", "namespace", made, "--wait=false"], check=True, capture_output=True)
+    namespace = f"dry-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["kubectl", "create", "namespace", namespace], check=True, capture_output=True)
+    yield namespace
+    subprocess.run(["kubectl", "delete", "namespace", namespace, "--wait=false"], check=True, capture_output=True)
 
 
 @pytest.mark.cluster

@@ -35,8 +35,8 @@ class Told:
         """It has heard everything."""
 
     def receive(self) -> bytes:
-        said, self.says = self.says, b""
-        return said
+        data, self.says = self.says, b""
+        return data
 
     def close(self) -> None:
         """Nothing is open."""
@@ -49,7 +49,7 @@ class Telling(FakeBackend):
         super().__init__()
         self.told = told
 
-    def attach(self, found: ObservedUnit, argv: Sequence[str]) -> Stream:
+    def attach(self, unit: ObservedUnit, argv: Sequence[str]) -> Stream:
         return self.told
 
 

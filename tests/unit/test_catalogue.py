@@ -80,8 +80,8 @@ def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
     catalogue = Catalogue({file.stem: file.read_text() for file in tmp_path.iterdir()})
     text = "name: a\nservices:\n  api: {image: x, uses: [bus]}\ninfra:\n  bus: {kind: nats}\n"
     parsed, _ = parse(text, file="devenv.yaml", kinds=Facts(catalogue))
-    made = resolve(parsed, catalogue, World("c0ffee", {("bus", 4222): 4222, ("bus", 8222): 9999}))
-    files = compose.render(made, Source(secrets={"BUS_TOKEN": "t"})).files
+    app = resolve(parsed, catalogue, World("c0ffee", {("bus", 4222): 4222, ("bus", 8222): 9999}))
+    files = compose.render(app, Source(secrets={"BUS_TOKEN": "t"})).files
     services = yaml.safe_load(files["compose.yaml"])["services"]
     assert services["api"]["environment"] == {"BUS_URL": "nats://${DEVENV_URL_BUS_TOKEN}@bus:4222"}
     assert services["api"]["depends_on"] == {"bus": {"condition": "service_healthy"}}
@@ -91,7 +91,7 @@ def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
         "command": ["--auth", "${DEVENV_SECRET_BUS_TOKEN}", "-m", "8222"],
         "ports": ["127.0.0.1:4222:4222", "127.0.0.1:9999:8222"],
     }
-    assert [(link.label, link.url) for link in made.unit("bus").links] == [
+    assert [(link.label, link.url) for link in app.unit("bus").links] == [
         ("monitor", "http://localhost:9999")
     ]
 

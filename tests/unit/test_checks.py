@@ -101,8 +101,8 @@ def test_where_nothing_speaks_http_a_listening_port_has_to_do(port: int, tmp_pat
 
 
 def test_kubernetes_asks_for_localhost_too() -> None:
-    made = objects(stack("name: a\nservices:\n  api: {image: x, port: 80, health: /up}\n"))
-    (container,) = made["Deployment", "api"]["spec"]["template"]["spec"]["containers"]
+    manifests = objects(stack("name: a\nservices:\n  api: {image: x, port: 80, health: /up}\n"))
+    (container,) = manifests["Deployment", "api"]["spec"]["template"]["spec"]["containers"]
     assert container["readinessProbe"]["httpGet"] == {
         "path": "/up", "port": 80, "httpHeaders": [{"name": "Host", "value": "localhost"}]
     }  # fmt: skip
@@ -147,7 +147,7 @@ SHELL_LESS = "FROM golang AS build\nRUN go build\nFROM scratch\nCOPY --from=buil
 
 
 @pytest.mark.parametrize(
-    ("said", "checked"),
+    ("fields", "checked"),
     [
         ("build: ., port: 80, health: /", False),
         ("build: ., port: 80", False),
@@ -157,8 +157,8 @@ SHELL_LESS = "FROM golang AS build\nRUN go build\nFROM scratch\nCOPY --from=buil
         ("image: x, port: 80", True),
     ],
 )
-def test_without_a_shell_there_is_no_check_and_nobody_waits_for_it(said: str, checked: bool) -> None:
-    of = stack(f"name: a\nservices:\n  api: {{{said}}}\n  web: {{image: x, uses: api}}\n")
+def test_without_a_shell_there_is_no_check_and_nobody_waits_for_it(fields: str, checked: bool) -> None:
+    of = stack(f"name: a\nservices:\n  api: {{{fields}}}\n  web: {{image: x, uses: api}}\n")
     recipes = {(".", "Dockerfile"): Recipe(SHELL_LESS, "")}
     services = yaml.safe_load(render(of, Source(recipes=recipes)).files["compose.yaml"])["services"]
     assert ("healthcheck" in services["api"]) is checked

@@ -8,7 +8,7 @@ from devenv.plan.choice import Choice, choose
 
 
 @pytest.mark.parametrize(
-    ("given", "choice"),
+    ("sources", "choice"),
     [
         ({}, Choice("compose")),
         ({"last": "kube"}, Choice("kube", "as last time")),
@@ -17,5 +17,5 @@ from devenv.plan.choice import Choice, choose
         ({"flag": "compose", "environment": "kube", "last": "minikube"}, Choice("compose")),
     ],
 )
-def test_the_first_that_says_anything_decides(given: dict[str, str], choice: Choice) -> None:
-    assert choose(**given) == choice
+def test_the_first_that_says_anything_decides(sources: dict[str, str], choice: Choice) -> None:
+    assert choose(**sources) == choice

@@ -46,7 +46,7 @@ def console(**how: Any) -> Console:
     return Console(io.StringIO(), io.StringIO(), **how)
 
 
-def said(console: Console) -> str:
+def output(console: Console) -> str:
     assert isinstance(console.err, io.StringIO)
     return console.err.getvalue()
 
@@ -60,19 +60,19 @@ def lines(text: str) -> list[str]:
 
 
 def shop() -> tuple[Stack, Plan]:
-    made = stack(SHOP, builds={("./web", "Dockerfile"): "1"})
-    return made, plan_up(made, Situation("fake", Observed(), fingerprints(made)), Intent())
+    app = stack(SHOP, builds={("./web", "Dockerfile"): "1"})
+    return app, plan_up(app, Situation("fake", Observed(), fingerprints(app)), Intent())
 
 
-def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = None) -> Iterable[Event]:
+def run(app: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = None) -> Iterable[Event]:
     """The events of a run in which every step takes two seconds."""
     yield Planned(
-        made,
+        app,
         plan,
         "compose",
         "Docker 28.5",
         "",
-        tuple(u.name for u in made.units),
+        tuple(u.name for u in app.units),
     )
     left: set[int] = set()
     for step in plan:
@@ -90,7 +90,7 @@ def run(made: Stack, plan: Plan, *, failing: str = "", clock: Clock | None = Non
             )
             yield Failed(step, UnitFailed(card))
         else:
-            yield Done(step, 2.0, checked=step.op is Op.WAIT and made.unit(step.target).probe is not None)
+            yield Done(step, 2.0, checked=step.op is Op.WAIT and app.unit(step.target).probe is not None)
 
 
 def shown(events: Iterable[Event], clock: Clock | None = None, **how: Any) -> str:
@@ -99,7 +99,7 @@ def shown(events: Iterable[Event], clock: Clock | None = None, **how: Any) -> st
     report = Lines(out, clock or Clock())
     for event in events:
         report(event)
-    return said(out)
+    return output(out)
 
 
 def test_a_whole_run_is_a_line_whenever_a_unit_gets_somewhere() -> None:
@@ -146,18 +146,18 @@ def test_a_failure_is_said_where_it_happens_and_what_waits_is_not_started() -> N
 
 
 def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
-    made, plan = shop()
-    assert shown(run(made, plan), quiet=True) == ""
-    assert shown(run(made, plan, failing="migrate"), quiet=True).startswith("x migrate ended with exit 1")
+    app, plan = shop()
+    assert shown(run(app, plan), quiet=True) == ""
+    assert shown(run(app, plan, failing="migrate"), quiet=True).startswith("x migrate ended with exit 1")
     build = plan.of(Op.BUILD)[0]
-    events = [*run(made, Plan()), Progress(build, "#5 RUN npm ci")]
+    events = [*run(app, Plan()), Progress(build, "#5 RUN npm ci")]
     assert "npm ci" not in shown(events)
     assert "  web      #5 RUN npm ci\n" in shown(events, verbose=True)
 
 
 def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
-    made, _ = shop()
-    assert shown(run(made, plan_restart(made, [ObservedUnit("orders", "id-orders", "running")]))) == expect(
+    app, _ = shop()
+    assert shown(run(app, plan_restart(app, [ObservedUnit("orders", "id-orders", "running")]))) == expect(
         """
         shop on compose (Docker 28.5)   plan: 1 to restart
           orders   restarting
@@ -168,9 +168,9 @@ def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
 
 
 def test_waiting_alone_is_a_plan_too() -> None:
-    made, plan = shop()
+    app, plan = shop()
     (first, *_) = plan.of(Op.WAIT)
-    text = shown(run(made, Plan((first,))))
+    text = shown(run(app, Plan((first,))))
     assert text.splitlines()[0].endswith("plan: wait until healthy")
 
 
@@ -179,10 +179,10 @@ def test_a_note_stands_between_the_lines() -> None:
 
 
 def test_the_table_shows_what_is_going_on_and_keeps_what_is_settled() -> None:
-    clock, (made, plan) = Clock(), shop()
+    clock, (app, plan) = Clock(), shop()
     (build,) = plan.of(Op.BUILD)
     live = Live(console(), clock)
-    events = iter(run(made, plan, clock=clock))
+    events = iter(run(app, plan, clock=clock))
     for event in events:
         live(event)
         if event == Started(build):
@@ -218,9 +218,9 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(monkeypatch: pytest.M
     with closing(live):
         for event in run(*shop()):
             live(event)
-    drawn = said(live.console).splitlines()[-len(live.board.rows) :]
-    assert [line.split()[0] for line in drawn] == list(live.board.rows)
-    assert max(map(len, drawn)) == 40
+    rows = output(live.console).splitlines()[-len(live.board.rows) :]
+    assert [line.split()[0] for line in rows] == list(live.board.rows)
+    assert max(map(len, rows)) == 40
 
 
 def test_a_narrow_terminal_shows_each_address_whole_on_a_line_of_its_own() -> None:
@@ -255,16 +255,16 @@ def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_
         "web",
         "ended",
         facts=(("probe", "GET /healthz on port 8000 of the container"),),
-        said=("a line that is longer than the terminal",),
+        output=("a line that is longer than the terminal",),
         hint="devenv logs web --since 10m and then some more",
     )
     narrow.error(UnitFailed(card))
-    assert said(narrow) == expect(
+    assert output(narrow) == expect(
         """
         x web ended
           probe     GET /healthz on port 8000 of
                     the container
-          said      a line that is longer than
+          output    a line that is longer than
                     the terminal
           try       devenv logs web --since 10m and then some more
         """
@@ -274,7 +274,7 @@ def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_
 def test_a_note_is_folded_beside_its_label() -> None:
     narrow = console(width=40)
     narrow.note("8089 is taken by python3 (pid 15771): front is on 24879")
-    assert said(narrow) == expect(
+    assert output(narrow) == expect(
         """
         note  8089 is taken by python3 (pid
               15771): front is on 24879
@@ -283,13 +283,13 @@ def test_a_note_is_folded_beside_its_label() -> None:
 
 
 def test_an_unchanged_job_is_done_and_not_up() -> None:
-    made = stack("name: shop\njobs:\n  seed: {image: seed:1}\n")
-    assert cells(console(), Row(made.unit("seed"), "unchanged"), now=0)[2] == "done"
+    app = stack("name: shop\njobs:\n  seed: {image: seed:1}\n")
+    assert cells(console(), Row(app.unit("seed"), "unchanged"), now=0)[2] == "done"
 
 
 def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
-    made, plan = shop()
-    event = next(iter(run(made, plan)))
+    app, plan = shop()
+    event = next(iter(run(app, plan)))
     assert isinstance(event, Planned)
     assert headline(console(width=60), event).splitlines() == [
         "shop on compose (Docker 28.5)",
@@ -300,19 +300,19 @@ def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
 
 
 def test_whose_image_could_not_be_built_has_failed_and_who_waits_for_it_was_not_started() -> None:
-    made, plan = shop()
+    app, plan = shop()
     (build,) = plan.of(Op.BUILD)
     board = Board(Clock())
     skipped = [Skipped(step) for step in plan.of(Op.APPLY) if step.target in ("web", "worker")]
-    for event in [next(iter(run(made, plan))), Started(build), Failed(build, DevenvError("no")), *skipped]:
+    for event in [next(iter(run(app, plan))), Started(build), Failed(build, DevenvError("no")), *skipped]:
         board.see(event)
     assert (board.rows["web"].phase, board.rows["worker"].phase) == ("failed", "skipped")
 
 
 def test_a_board_remembers_what_was_removed_and_how_long_a_build_took() -> None:
-    made, plan = shop()
+    app, plan = shop()
     board = Board(Clock())
-    for event in run(made, plan):
+    for event in run(app, plan):
         board.see(event)
     assert board.rows["web"].built == 2.0
     assert cells(console(), board.rows["web"], now=0)[1] == "built 2.0 s"
@@ -320,12 +320,12 @@ def test_a_board_remembers_what_was_removed_and_how_long_a_build_took() -> None:
 
 
 def test_addresses_are_what_can_be_clicked_then_the_paths_of_the_gateway() -> None:
-    made, _ = shop()
-    assert {unit.name: addresses(unit) for unit in made.units if addresses(unit)} == {
+    app, _ = shop()
+    assert {unit.name: addresses(unit) for unit in app.units if addresses(unit)} == {
         "kong": "http://localhost:8000   manager http://localhost:8002",
         "valkey": "localhost:6379",
         "web": "http://localhost:3000   /",
-        "orders": f"http://localhost:{made.unit('orders').ports[0].host}",
+        "orders": f"http://localhost:{app.unit('orders').ports[0].host}",
     }
 
 
@@ -384,7 +384,7 @@ ERRORS = {
         x migrate failed (exit 1) - orders, web, worker and 2 more wait for it
           command   alembic upgrade head
           likely    the password
-          said      FATAL:  no database
+          output    FATAL:  no database
                     bell and  are not for us
           try       devenv logs migrate
         """,
@@ -398,7 +398,7 @@ ERRORS = {
 def test_errors_say_what_where_why_and_what_to_type(error: DevenvError, text: str) -> None:
     out = console()
     out.error(error)
-    assert said(out) == expect(text)
+    assert output(out) == expect(text)
 
 
 def test_colours_change_nothing_but_the_colour() -> None:
@@ -406,8 +406,8 @@ def test_colours_change_nothing_but_the_colour() -> None:
     for error, _ in ERRORS.values():
         grey.error(error)
         bright.error(error)
-    assert "\x1b[" in said(bright)
-    assert plain(said(bright)) == said(grey)
+    assert "\x1b[" in output(bright)
+    assert plain(output(bright)) == output(grey)
 
 
 SECRETS = {
@@ -436,7 +436,7 @@ def test_a_secret_is_masked_in_every_form_in_which_programs_print_it(secret: str
     out.error(DevenvError(f"bad {secret}", why=secret, hint=secret))
     assert isinstance(out.out, io.StringIO)
     for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], *secret.splitlines()):
-        assert form not in said(out) + out.out.getvalue()
+        assert form not in output(out) + out.out.getvalue()
     assert json.loads(out.out.getvalue()) == {"key": "******"}
 
 
@@ -472,19 +472,19 @@ def test_a_table_is_for_terminals_and_colours_for_those_who_want_them(
             return True
 
     monkeypatch.setattr("sys.stderr", Terminal())
-    made = Console.of(environment, colour=True, quiet=False, verbose=False)
-    assert (made.live, made.colour) == (live, live and "NO_COLOR" not in environment)
+    console = Console.of(environment, colour=True, quiet=False, verbose=False)
+    assert (console.live, console.colour) == (live, live and "NO_COLOR" not in environment)
     assert not Console.of(environment, colour=True, quiet=True, verbose=False).live
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert not Console.of(environment, colour=True, quiet=False, verbose=False).live
 
 
 def test_a_unit_without_a_check_is_running_and_one_whose_image_brings_one_is_healthy() -> None:
-    made = stack("name: a\nservices: {plain: {image: x}, checked: {image: y}}")
-    plan = plan_up(made, Situation("compose", Observed(), fingerprints(made)), Intent())
+    app = stack("name: a\nservices: {plain: {image: x}, checked: {image: y}}")
+    plan = plan_up(app, Situation("compose", Observed(), fingerprints(app)), Intent())
 
     def events() -> Iterator[Event]:
-        yield Planned(made, plan, "compose", "", "", ("plain", "checked"))
+        yield Planned(app, plan, "compose", "", "", ("plain", "checked"))
         for step in plan:
             yield Started(step)
             yield Done(step, 1.0, checked=step.target == "checked")

@@ -21,23 +21,23 @@ FOREVER = ("sh", "-c", "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; d
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with TemporaryDirectory() as folder, closing(Server(str(Path(folder) / "docker.sock"))) as made:
-        yield made
+    with TemporaryDirectory() as folder, closing(Server(str(Path(folder) / "docker.sock"))) as server:
+        yield server
 
 
 @pytest.fixture
 def engine(server: Server) -> Iterator[Engine]:
-    with closing(Engine(server.address)) as made:
-        yield made
+    with closing(Engine(server.address)) as engine:
+        yield engine
 
 
 def container(server: Server, *argv: str, tty: bool = False) -> Container:
     labels = {"devenv.dev/stack": "shop-1", "devenv.dev/unit": "web"}
-    made = Container(
+    item = Container(
         uuid.uuid4().hex * 2, f"web-{uuid.uuid4().hex[:4]}", "busybox:1.37", argv, labels, {}, tty=tty
     )
-    server.engine.create(made)
-    return made
+    server.engine.create(item)
+    return item
 
 
 def eventually(engine: Engine, condition: Callable[[], bool]) -> None:
@@ -57,15 +57,15 @@ def test_the_end_of_the_run_before_is_not_taken_for_the_new_ones(server: Server,
     server.engine.held.clear()  # the engine is busy: it answers, and its events come late
     engine.restart(web.id)
     assert engine.state(web.id).status == "running"
-    since, seen = engine.state(web.id).since, set[str]()
+    since, statuses = engine.state(web.id).since, set[str]()
 
     def started() -> bool:
-        seen.add(engine.state(web.id).status)
+        statuses.add(engine.state(web.id).status)
         return engine.state(web.id).since > since
 
     server.engine.held.set()
     eventually(engine, started)
-    assert seen == {"running"}
+    assert statuses == {"running"}
     server.engine.stop(web)
     eventually(engine, lambda: engine.state(web.id).status == "exited")
     assert engine.state(web.id).exit_code == 143

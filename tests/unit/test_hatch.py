@@ -133,9 +133,9 @@ def test_the_network_of_the_machine_takes_the_place_of_ours() -> None:
 
 
 def test_a_named_volume_is_made_and_is_ours() -> None:
-    made = document('{volumes: ["cache:/cache"]}')
-    assert made["services"]["api"]["volumes"][-1] == "cache:/cache"
-    assert made["volumes"]["cache"] == {**made["volumes"]["api-data"], "name": "a-c0ffee_cache"}
+    rendered = document('{volumes: ["cache:/cache"]}')
+    assert rendered["services"]["api"]["volumes"][-1] == "cache:/cache"
+    assert rendered["volumes"]["cache"] == {**rendered["volumes"]["api-data"], "name": "a-c0ffee_cache"}
 
 
 REFUSED = {

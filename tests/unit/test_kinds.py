@@ -35,8 +35,8 @@ def stack(text: str, kinds: dict[str, str] = OWN) -> Stack:
 
 
 def test_each_service_of_a_kind_has_its_own_port_link_need_and_memory() -> None:
-    made = stack(API.format("elasticsearch"))
-    search, kibana = made.unit("elasticsearch"), made.unit("kibana")
+    app = stack(API.format("elasticsearch"))
+    search, kibana = app.unit("elasticsearch"), app.unit("kibana")
     assert [(port.name, port.container) for port in search.ports] == [("port-9200", 9200)]
     assert [(port.name, port.container) for port in kibana.ports] == [("ui", 5601)]
     assert (search.links, [(link.label, link.url) for link in kibana.links]) == (
@@ -47,15 +47,15 @@ def test_each_service_of_a_kind_has_its_own_port_link_need_and_memory() -> None:
     assert (search.memory, kibana.memory) == (1 << 30, 768 << 20)
     assert (search.grace, kibana.grace) == (30.0, 10.0)
     assert dict(kibana.env)["ELASTICSEARCH_HOSTS"] == '["http://elasticsearch:9200"]'
-    assert made.unit("api").needs == (Need("elasticsearch"),)
+    assert app.unit("api").needs == (Need("elasticsearch"),)
 
 
 def test_a_renamed_kind_renames_its_services_and_two_of_one_kind_stand_side_by_side() -> None:
-    made = stack(API.format("elasticsearch, search") + "infra: {search: {kind: elasticsearch}}\n")
-    names = {unit.name for unit in made.units}
+    app = stack(API.format("elasticsearch, search") + "infra: {search: {kind: elasticsearch}}\n")
+    names = {unit.name for unit in app.units}
     assert names == {"elasticsearch", "kibana", "search", "search-kibana", "api"}
-    assert dict(made.unit("search-kibana").env)["ELASTICSEARCH_HOSTS"] == '["http://search:9200"]'
-    assert {volume.name for unit in made.units for volume in unit.volumes} == {
+    assert dict(app.unit("search-kibana").env)["ELASTICSEARCH_HOSTS"] == '["http://search:9200"]'
+    assert {volume.name for unit in app.units for volume in unit.volumes} == {
         "elasticsearch-data",
         "search-data",
     }
@@ -73,25 +73,25 @@ def test_services_of_two_kinds_cannot_share_a_name_until_one_is_renamed() -> Non
     kinds = {name: BESIDE.replace("NAME", name) for name in ("left", "right")}
     with pytest.raises(ManifestInvalid, match="infra.right: it has a part called side, as left has"):
         stack(API.format("left, right"), kinds)
-    made = stack(API.format("left, other") + "infra: {other: {kind: right}}\n", kinds)
-    assert {unit.name for unit in made.units} == {"left", "side", "other", "other-side", "api"}
+    app = stack(API.format("left, other") + "infra: {other: {kind: right}}\n", kinds)
+    assert {unit.name for unit in app.units} == {"left", "side", "other", "other-side", "api"}
     kinds["side"] = "x-devenv: {about: a}\nservices: {side: {image: x}}\n"
     with pytest.raises(ManifestInvalid, match="infra.left: it has a part called side, as side has"):
         stack(API.format("left, side"), kinds)
 
 
 def test_what_a_kind_uses_comes_with_it_and_is_there_first() -> None:
-    made = stack(API.format("prometheus"))
-    assert made.unit("prometheus").needs == (Need("postgres"),)
-    source = dict(made.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
+    app = stack(API.format("prometheus"))
+    assert app.unit("prometheus").needs == (Need("postgres"),)
+    source = dict(app.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
     assert masked(source) == "postgresql://app:******@postgres:5432/app?sslmode=disable"
     assert secrets_in(source) == {"POSTGRES_PASSWORD"}
 
 
 def test_a_kind_uses_the_store_of_that_kind_that_the_manifest_has() -> None:
-    made = stack(API.format("prometheus") + "infra: {db: {kind: postgres, database: shop}}\n")
-    assert "postgres" not in made
-    source = dict(made.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
+    app = stack(API.format("prometheus") + "infra: {db: {kind: postgres, database: shop}}\n")
+    assert "postgres" not in app
+    source = dict(app.unit("prometheus-postgres").env)["DATA_SOURCE_NAME"]
     assert masked(source) == "postgresql://app:******@db:5432/shop?sslmode=disable"
 
 
@@ -100,10 +100,10 @@ def test_a_kind_may_use_a_part_of_another() -> None:
         x-devenv: {about: a, uses: [postgres/own]}
         services: {own: {image: "x", environment: [URL=$${x} ${postgres.url}]}}
     """
-    made = stack(API.format("own"), {"own": own.replace("[URL", '["URL').replace("url}]", 'url}"]')})
-    assert masked(dict(made.unit("own").env)["URL"]) == "${x} postgresql://app:******@postgres:5432/own"
-    assert made.unit("own").needs == (Need("postgres"), Need("postgres-databases", done=True))
-    assert "in own;" in " ".join(map(str, made.unit("postgres-databases").command or ()))
+    app = stack(API.format("own"), {"own": own.replace("[URL", '["URL').replace("url}]", 'url}"]')})
+    assert masked(dict(app.unit("own").env)["URL"]) == "${x} postgresql://app:******@postgres:5432/own"
+    assert app.unit("own").needs == (Need("postgres"), Need("postgres-databases", done=True))
+    assert "in own;" in " ".join(map(str, app.unit("postgres-databases").command or ()))
 
 
 def test_what_a_kind_uses_may_not_be_called_as_a_service_is() -> None:
@@ -117,14 +117,14 @@ SECRETS = {"PROMETHEUS_TOKEN": 'to"ken', "BILLING_TOKEN": "bill", "POSTGRES_PASS
 
 @pytest.mark.parametrize("backend", ["compose", "kubernetes"])
 def test_a_configuration_file_names_services_options_and_secrets(backend: str) -> None:
-    made = stack(API.format("prometheus") + TARGETS)
-    assert made.secrets == {"BILLING_TOKEN"}
+    app = stack(API.format("prometheus") + TARGETS)
+    assert app.secrets == {"BILLING_TOKEN"}
     if backend == "compose":
-        bundle = compose.render(made, Source(secrets=SECRETS))
+        bundle = compose.render(app, Source(secrets=SECRETS))
         text = bundle.files["files/prometheus/etc_prometheus_prometheus.yml"]
         assert "bill" not in bundle.files["compose.yaml"]
     else:
-        rendered = kubernetes.render(made, Source(secrets=SECRETS))
+        rendered = kubernetes.render(app, Source(secrets=SECRETS))
         assert "bill" not in rendered.files["stack.yaml"].replace("billing", "")
         objects = yaml.safe_load_all(rendered.files["secrets.yaml"])
         secret = next(resource for resource in objects if resource["metadata"]["name"] == "prometheus")

@@ -19,9 +19,9 @@ SHOP = """
 
 
 def tags(name: str) -> labels.Labels:
-    made = stack(SHOP)
-    unit = made.unit(name)
-    return labels.read(labels.identity(made, unit) | labels.description(made, unit, "print:1"))
+    app = stack(SHOP)
+    unit = app.unit(name)
+    return labels.read(labels.identity(app, unit) | labels.description(app, unit, "print:1"))
 
 
 def test_a_unit_comes_back_as_it_was_written() -> None:
@@ -58,9 +58,9 @@ def test_every_label_of_a_unit_is_covered_by_its_fingerprint() -> None:
     ]
     shown: dict[str, set[str]] = {}
     for text in variants:
-        made, wanted = stack(text), fingerprints(stack(text))
-        for unit in made.units:
-            described = labels.description(made, unit, "")
+        app, wanted = stack(text), fingerprints(stack(text))
+        for unit in app.units:
+            described = labels.description(app, unit, "")
             shown.setdefault(f"{unit.name} {wanted[unit.name]}", set()).add(repr(described))
     assert all(len(descriptions) == 1 for descriptions in shown.values())
 

@@ -32,14 +32,14 @@ LABELS = {
 }
 
 
-def container(**said: Any) -> dict[str, Any]:
+def container(**fields: Any) -> dict[str, Any]:
     return {
         "Id": "c0ffee",
         "Labels": LABELS,
         "State": "running",
         "Status": "Up 3 minutes",
         "Image": "orders:1",
-        **said,
+        **fields,
     }
 
 
@@ -105,9 +105,9 @@ def test_an_image_is_there_by_whatever_name_it_is_asked_for(name: str, there: bo
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A short path into which everybody may look: a socket's name has at most 107 bytes."""
-    with TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 Engine = Callable[[int, Any], str]
@@ -174,16 +174,16 @@ def test_without_the_right_to_ask_it_says_who_gives_it(engine: Engine, folder: P
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
+    ("version", "expected"),
     [
         ("28.5.2", "Docker 28.5.2 at x"),
         ("25.0.0+dfsg1", "Docker 25.0.0 at x"),
         ("29.0.0-rc.1", "Docker 29.0.0-rc.1 at x"),
     ],
 )
-def test_an_engine_is_called_by_its_version_and_an_unusual_address(version: str, said: str) -> None:
-    assert containers.described(version, "x") == said
-    assert containers.described(version, containers.USUAL) == said.removesuffix(" at x")
+def test_an_engine_is_called_by_its_version_and_an_unusual_address(version: str, expected: str) -> None:
+    assert containers.described(version, "x") == expected
+    assert containers.described(version, containers.USUAL) == expected.removesuffix(" at x")
 
 
 @pytest.mark.parametrize("version", ["20.10.24", "24.0.9"])
@@ -242,13 +242,13 @@ def listening(answer: bytes | None, address: str = "127.0.0.1") -> tuple[socket.
     return server, server.getsockname()[1]
 
 
-@pytest.mark.parametrize(("answer", "found"), HTTP.items())
+@pytest.mark.parametrize(("answer", "expected"), HTTP.items())
 def test_http_is_ready_with_2xx_and_3xx_and_else_says_what_it_got(
-    answer: bytes, found: tuple[bool, str]
+    answer: bytes, expected: tuple[bool, str]
 ) -> None:
     server, port = listening(answer)
     with closing(server):
-        assert answers("http", port, "/healthz") == found
+        assert answers("http", port, "/healthz") == expected
 
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])
@@ -291,8 +291,8 @@ OWNERS = {
 @pytest.mark.parametrize(("labels", "owner"), OWNERS.values(), ids=OWNERS)
 def test_whose_port_it_is_can_be_said(labels: dict[str, str], owner: str) -> None:
     ports = [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 81, "Type": "tcp"}]
-    seen = container(Labels=labels, Names=["/old-db-1"], Ports=ports)
-    assert (containers.owner(seen), list(containers.published(seen))) == (owner, [8080])
+    holder = container(Labels=labels, Names=["/old-db-1"], Ports=ports)
+    assert (containers.owner(holder), list(containers.published(holder))) == (owner, [8080])
 
 
 MESSAGES = [

@@ -76,14 +76,14 @@ def expect(text: str) -> str:
     return dedent(text).strip()
 
 
-def found(name: str, **facts: object) -> ObservedUnit:
+def observed_unit(name: str, **facts: object) -> ObservedUnit:
     return replace(running(shop()).units[name], **facts)  # type: ignore[arg-type]
 
 
 def test_nothing_is_there() -> None:
-    made = shop()
-    image = made.unit("orders").image
-    assert planned(made, Observed()) == expect(
+    app = shop()
+    image = app.unit("orders").image
+    assert planned(app, Observed()) == expect(
         """
         [] -> #1 pull postgres:18.6 (not on this machine)
         [] -> #2 pull web:1 (not on this machine)
@@ -99,7 +99,7 @@ def test_nothing_is_there() -> None:
         [11] -> #12 wait web
         """
     )
-    assert image == made.unit("migrate").image
+    assert image == app.unit("migrate").image
 
 
 def test_nothing_to_do_is_no_plan() -> None:
@@ -107,10 +107,10 @@ def test_nothing_to_do_is_no_plan() -> None:
 
 
 def test_changed_sources_rebuild_and_replace_what_is_built_from_them_and_nothing_else() -> None:
-    made = shop("two")
+    app = shop("two")
     observed = replace(running(shop("one")), images=frozenset({"postgres:18.6", "web:1"}))
-    changes = {made.unit("orders").image: "sources changed: main.py"}
-    assert planned(made, observed, changes=changes) == expect(
+    changes = {app.unit("orders").image: "sources changed: main.py"}
+    assert planned(app, observed, changes=changes) == expect(
         """
         [] -> #1 prepare shop (has steps to run)
         [] -> #2 build migrate (sources changed: main.py)
@@ -173,36 +173,38 @@ def test_a_changed_seed_counts_only_for_new_data_and_the_ways_out_are_said() -> 
 
 
 def test_half_made_data_goes_with_its_store_before_anything_is_made_anew() -> None:
-    made = shop()
-    half = replace(running(made).units["postgres"], id="c1", state="exited", exit_code=3, half_made=True)
-    assert planned(made, running(made, postgres=half), "postgres") == expect("""
+    app = shop()
+    half = replace(running(app).units["postgres"], id="c1", state="exited", exit_code=3, half_made=True)
+    assert planned(app, running(app, postgres=half), "postgres") == expect("""
         [] -> #1 clear postgres (its first start did not finish: the data is half made)
         [1] -> #2 prepare shop (has steps to run)
         [2] -> #3 apply postgres (half-made data is made anew)
         [3] -> #4 wait postgres
     """)
-    (step,) = plan_up(made, situation(made, running(made, postgres=half)), Intent()).of(Op.CLEAR)
+    (step,) = plan_up(app, situation(app, running(app, postgres=half)), Intent()).of(Op.CLEAR)
     assert (step.target, step.id) == ("postgres", "c1")
 
 
 def test_where_the_data_of_what_is_called_otherwise_now_stays_is_said() -> None:
-    made = shop()
-    gone = ObservedUnit("old", "c1", "running", stack=made.id, volumes=("shop-c0ffee_old-data",))
+    app = shop()
+    gone = ObservedUnit("old", "c1", "running", stack=app.id, volumes=("shop-c0ffee_old-data",))
     renamed = ObservedUnit(
         "postgres", "c2", "running", stack="market-c0ffee", volumes=("market-c0ffee_postgres-data",)
     )
-    kept = replace(running(made).units["postgres"], volumes=("shop-c0ffee_postgres-data",))
-    assert [*data_left(made, running(made, old=gone, postgres=renamed))] == [
+    kept = replace(running(app).units["postgres"], volumes=("shop-c0ffee_postgres-data",))
+    assert [*data_left(app, running(app, old=gone, postgres=renamed))] == [
         "the data of postgres in market-c0ffee stays in market-c0ffee_postgres-data; "
         "devenv down --volumes removes it with all other",
         "the data of old stays in shop-c0ffee_old-data; devenv down --volumes removes it with all other",
     ]
-    assert [*data_left(made, running(made, postgres=kept))] == []
+    assert [*data_left(app, running(app, postgres=kept))] == []
 
 
 def test_what_stopped_is_started_and_what_crashed_too() -> None:
     observed = running(
-        shop(), web=found("web", state="exited"), orders=found("orders", state="exited", exit_code=3)
+        shop(),
+        web=observed_unit("web", state="exited"),
+        orders=observed_unit("orders", state="exited", exit_code=3),
     )
     assert planned(shop(), observed) == expect(
         """
@@ -216,40 +218,40 @@ def test_what_stopped_is_started_and_what_crashed_too() -> None:
 
 
 def test_what_was_created_and_never_started_is_started() -> None:
-    observed = running(shop(), web=found("web", state="created"))
+    observed = running(shop(), web=observed_unit("web", state="created"))
     assert "apply web (not started)" in planned(shop(), observed)
 
 
 def test_what_runs_but_is_not_healthy_is_waited_for() -> None:
-    observed = running(shop(), postgres=found("postgres", healthy=False))
+    observed = running(shop(), postgres=observed_unit("postgres", healthy=False))
     assert planned(shop(), observed) == "[] -> #1 wait postgres (not healthy)"
 
 
 def test_a_job_that_failed_runs_again_and_one_that_runs_is_waited_for() -> None:
-    failed = running(shop(), migrate=found("migrate", exit_code=1))
-    busy = running(shop(), migrate=found("migrate", state="running"))
+    failed = running(shop(), migrate=observed_unit("migrate", exit_code=1))
+    busy = running(shop(), migrate=observed_unit("migrate", state="running"))
     assert "apply migrate (failed with exit 1)" in planned(shop(), failed)
     assert planned(shop(), busy) == "[] -> #1 wait migrate (still running)"
 
 
 def test_what_left_the_manifest_is_removed() -> None:
-    observed = running(shop(), old=found("web", unit="old"))
+    observed = running(shop(), old=observed_unit("web", unit="old"))
     assert planned(shop(), observed) == "[] -> #1 remove old (not in the manifest any more)"
 
 
 def test_the_second_container_of_a_unit_is_removed() -> None:
-    observed = replace(running(shop()), strays=(found("web", id="c0ffee"),))
+    observed = replace(running(shop()), strays=(observed_unit("web", id="c0ffee"),))
     assert planned(shop(), observed) == "[] -> #1 remove web (there are two of it)"
 
 
 def test_ids_are_taken_as_they_are() -> None:
-    observed = replace(running(shop()), strays=(found("web", id="shop/StatefulSet/web"),))
+    observed = replace(running(shop()), strays=(observed_unit("web", id="shop/StatefulSet/web"),))
     (remove,) = plan_up(shop(), situation(shop(), observed), Intent())
     assert (remove.target, remove.id) == ("web", "shop/StatefulSet/web")
 
 
 def test_a_paused_container_goes_on() -> None:
-    observed = running(shop(), web=found("web", state="paused"))
+    observed = running(shop(), web=observed_unit("web", state="paused"))
     assert planned(shop(), observed).startswith(
         "[] -> #1 prepare shop (has steps to run)\n[1] -> #2 apply web (paused)"
     )
@@ -269,11 +271,11 @@ def test_a_renamed_stack_takes_the_place_of_the_old_one() -> None:
 
 
 def test_a_stack_in_another_namespace_than_before_leaves_nothing_running_in_the_old_one() -> None:
-    made = stack("name: shop\nnamespace: new\nservices:\n  web: {image: web:1, volumes: {data: /data}}\n")
-    web = replace(running(made).units["web"], id="old/StatefulSet/web", volumes=("data-web-0",))
-    before = replace(running(made, web=web), namespace="old")
+    app = stack("name: shop\nnamespace: new\nservices:\n  web: {image: web:1, volumes: {data: /data}}\n")
+    web = replace(running(app).units["web"], id="old/StatefulSet/web", volumes=("data-web-0",))
+    before = replace(running(app, web=web), namespace="old")
 
-    plan = plan_up(made, situation(made, before), Intent())
+    plan = plan_up(app, situation(app, before), Intent())
 
     assert str(plan) == expect(
         """
@@ -284,11 +286,11 @@ def test_a_stack_in_another_namespace_than_before_leaves_nothing_running_in_the_
         """
     )
     assert [step.id for step in plan.of(Op.REMOVE)] == ["old/StatefulSet/web"]
-    assert [*data_left(made, before)] == [
+    assert [*data_left(app, before)] == [
         "the data of web in the namespace old stays in data-web-0; "
         "devenv down --volumes removes it with all other"
     ]
-    assert planned(made, replace(before, namespace="new")) == ""
+    assert planned(app, replace(before, namespace="new")) == ""
 
 
 def test_named_units_come_with_all_they_use_and_nothing_more() -> None:
@@ -423,8 +425,8 @@ def test_what_changes_nothing_in_a_container_leaves_it_alone() -> None:
 def test_the_content_of_a_file_and_of_an_image_count_and_not_when_they_were_written() -> None:
     def print_of(source: str, file: str) -> str:
         text = "name: a\nservices:\n  api: {build: ., files: {/a: ./a}}\n"
-        made = stack(text, builds={(".", "Dockerfile"): source}, files={"./a": (("a", file),)})
-        return fingerprint(made.unit("api"), {})
+        app = stack(text, builds={(".", "Dockerfile"): source}, files={"./a": (("a", file),)})
+        return fingerprint(app.unit("api"), {})
 
     assert differences(print_of("1", "1"), print_of("2", "1")) == ["image"]
     assert differences(print_of("1", "1"), print_of("1", "2")) == ["files"]
@@ -452,15 +454,15 @@ def test_a_new_value_of_a_key_reaches_the_gateway() -> None:
 
 def test_a_backend_that_is_down_is_started_first() -> None:
     observed = Observed(down="the profile shop is not running", forwarded=frozenset())
-    made = stack("name: shop\nservices:\n  web: {image: web:1, port: 80}\n")
-    assert planned(made, observed) == expect(
+    app = stack("name: shop\nservices:\n  web: {image: web:1, port: 80}\n")
+    assert planned(app, observed) == expect(
         f"""
         [] -> #1 start compose (the profile shop is not running)
         [1] -> #2 pull web:1 (not on this machine)
         [2] -> #3 prepare shop (network missing)
         [3] -> #4 apply web (not found)
         [4] -> #5 wait web
-        [3] -> #6 forward shop (nothing leads to {made.unit("web").ports[0].host})
+        [3] -> #6 forward shop (nothing leads to {app.unit("web").ports[0].host})
         """
     )
 
@@ -508,9 +510,9 @@ def test_ports_that_lead_nowhere_are_forwarded_and_only_those() -> None:
 def test_only_what_is_changed_is_created_anew() -> None:
     observed = running(
         shop(),
-        web=found("web", fingerprint="image:old"),
-        orders=found("orders", state="exited", exit_code=3),
-        migrate=found("migrate", exit_code=1),
+        web=observed_unit("web", fingerprint="image:old"),
+        orders=observed_unit("orders", state="exited", exit_code=3),
+        migrate=observed_unit("migrate", exit_code=1),
         postgres=None,
     )
     plan = plan_up(shop(), situation(shop(), observed), Intent())
@@ -540,27 +542,27 @@ STATES = [
 def test_nothing_is_applied_before_its_image_is_there_and_the_ground_is_prepared(seed: int) -> None:
     """Whatever was observed: every apply comes after each pull or build of its image, and after prepare."""
     chance = random.Random(seed)
-    made = shop()
+    app = shop()
     changes = {}
-    for unit in made.units:
+    for unit in app.units:
         state = chance.choice(STATES)
         if not unit.manual:
-            changes[unit.name] = None if state is None else found(unit.name, **state)
-    images = frozenset(unit.image for unit in made.units if chance.random() < 0.5)
-    observed = replace(running(made, **changes), images=images, prepared=chance.random() < 0.5)
+            changes[unit.name] = None if state is None else observed_unit(unit.name, **state)
+    images = frozenset(unit.image for unit in app.units if chance.random() < 0.5)
+    observed = replace(running(app, **changes), images=images, prepared=chance.random() < 0.5)
     intent = Intent(rebuild=chance.random() < 0.3)
-    plan = plan_up(made, situation(made, observed), intent)
+    plan = plan_up(app, situation(app, observed), intent)
     before: dict[int, set[int]] = {}
     for step in plan:
         before[step.number] = set(step.after).union(*(before[number] for number in step.after))
     for apply in plan.of(Op.APPLY):
-        image = made.unit(apply.target).image
+        image = app.unit(apply.target).image
         needed = [step for step in plan.of(Op.PULL) if step.target == image]
-        needed += [step for step in plan.of(Op.BUILD) if made.unit(step.target).image == image]
+        needed += [step for step in plan.of(Op.BUILD) if app.unit(step.target).image == image]
         for step in (*needed, *plan.of(Op.PREPARE)):
             assert step.number in before[apply.number], f"{step}\n\n{plan}"
         assert plan.of(Op.PREPARE), str(plan)
-        for need in made.unit(apply.target).needs:
+        for need in app.unit(apply.target).needs:
             for step in (*plan.of(Op.WAIT),):
                 if step.target == need.unit:
                     assert step.number in before[apply.number], f"{step}\n\n{plan}"

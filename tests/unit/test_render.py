@@ -23,8 +23,8 @@ from .stacks import fingerprints, manifest, stack
 SECRETS = {"POSTGRES_PASSWORD": "p@ss'w$rd", "KEY": "sesame: #'\"$x", "STRIPE_KEY": "sk_live"}
 
 
-def bundle(made: Stack) -> dict[str, str]:
-    return dict(render(made, Source(fingerprints=fingerprints(made), secrets=SECRETS)).files)
+def bundle(app: Stack) -> dict[str, str]:
+    return dict(render(app, Source(fingerprints=fingerprints(app), secrets=SECRETS)).files)
 
 
 def compose(text: str) -> dict[str, Any]:
@@ -87,16 +87,16 @@ def test_the_users_own_keys_come_last_and_verbatim() -> None:
 
 
 def test_paths_lead_from_the_bundle_to_the_project() -> None:
-    made = stack("name: a\nservices:\n  api: {build: ./api, files: {/etc/a.ini: ./a.ini}}\n")
-    document = yaml.safe_load(render(made, Source(root="../../..")).files["compose.yaml"])
+    app = stack("name: a\nservices:\n  api: {build: ./api, files: {/etc/a.ini: ./a.ini}}\n")
+    document = yaml.safe_load(render(app, Source(root="../../..")).files["compose.yaml"])
     assert document["services"]["api"]["build"]["context"] == "../../../api"
     assert document["services"]["api"]["volumes"][0]["source"] == "../../../a.ini"
     assert document["services"]["api"]["volumes"][0]["read_only"] is True
 
 
 def test_a_secret_file_is_beside_the_bundle_and_mounted() -> None:
-    made = stack("name: a\nservices:\n  api: {image: x, files: {/run/key: {secret: KEY}}}\n")
-    assert bundle(made)["files/api/run_key"] == SECRETS["KEY"]
+    app = stack("name: a\nservices:\n  api: {image: x, files: {/run/key: {secret: KEY}}}\n")
+    assert bundle(app)["files/api/run_key"] == SECRETS["KEY"]
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,13 @@ from .stacks import CATALOGUE, env, manifest, stack, unit
 ONE = "name: a\nservices:\n  api: {{image: x, {}}}\n"
 
 
-def given(service: str, rest: str = "") -> dict[str, str]:
+def env_of_api(service: str, rest: str = "") -> dict[str, str]:
     return env(ONE.format(service) + rest, "api")
 
 
 def test_a_database_comes_with_every_name_that_libraries_look_for() -> None:
     url = "postgresql://app:|POSTGRES_PASSWORD|@postgres:5432/app"
-    assert given("uses: [postgres]") == {
+    assert env_of_api("uses: [postgres]") == {
         "POSTGRES_URL": url,
         "DATABASE_URL": url,
         "PGHOST": "postgres",
@@ -36,7 +36,7 @@ def test_a_database_comes_with_every_name_that_libraries_look_for() -> None:
 
 
 def test_two_databases_leave_database_url_to_the_manifest() -> None:
-    variables = given("uses: [postgres, mysql]")
+    variables = env_of_api("uses: [postgres, mysql]")
     assert "DATABASE_URL" not in variables
     assert variables["MYSQL_URL"] == "mysql://app:|MYSQL_PASSWORD|@mysql:3306/app"
     assert variables["PGHOST"] == "postgres"
@@ -51,7 +51,7 @@ def test_a_part_is_a_database_of_its_own_on_the_same_server() -> None:
 
 
 def test_a_store_beside_one_of_its_parts_keeps_its_short_names() -> None:
-    variables = given("uses: [postgres, postgres/billing]")
+    variables = env_of_api("uses: [postgres, postgres/billing]")
     assert variables["POSTGRES_URL"].endswith("/app")
     assert variables["POSTGRES_BILLING_URL"].endswith("/billing")
     assert "DATABASE_URL" not in variables
@@ -62,26 +62,26 @@ def test_without_more_databases_nothing_makes_them() -> None:
 
 
 def test_a_renamed_store_renames_what_it_gives() -> None:
-    variables = given(
+    variables = env_of_api(
         "uses: [legacy]", "infra:\n  legacy: {kind: mysql, database: old, password: secret-enough}\n"
     )
     assert variables["LEGACY_URL"] == "mysql://app:secret-enough@legacy:3306/old"
 
 
 def test_a_password_is_quoted_in_urls_and_nowhere_else() -> None:
-    variables = given("uses: [postgres]", 'infra:\n  postgres: {password: "p@ss/w:rd"}\n')
+    variables = env_of_api("uses: [postgres]", 'infra:\n  postgres: {password: "p@ss/w:rd"}\n')
     assert variables["PGPASSWORD"] == "p@ss/w:rd"
     assert variables["DATABASE_URL"] == "postgresql://app:p%40ss%2Fw%3Ard@postgres:5432/app"
 
 
 def test_the_first_bucket_is_the_bucket() -> None:
-    variables = given("uses: [minio]", "infra:\n  minio: {buckets: [invoices, uploads]}\n")
+    variables = env_of_api("uses: [minio]", "infra:\n  minio: {buckets: [invoices, uploads]}\n")
     assert variables["S3_BUCKET"] == "invoices"
-    assert given("uses: [minio]")["S3_BUCKET"] == "app"
+    assert env_of_api("uses: [minio]")["S3_BUCKET"] == "app"
 
 
 def test_what_the_manifest_says_wins() -> None:
-    assert given("uses: [postgres], env: {DATABASE_URL: mine}")["DATABASE_URL"] == "mine"
+    assert env_of_api("uses: [postgres], env: {DATABASE_URL: mine}")["DATABASE_URL"] == "mine"
 
 
 def test_services_are_found_by_their_name_and_port() -> None:
@@ -92,11 +92,11 @@ def test_services_are_found_by_their_name_and_port() -> None:
 
 
 def test_a_service_learns_its_own_port() -> None:
-    assert given("port: 8000") == {"PORT": "8000"}
+    assert env_of_api("port: 8000") == {"PORT": "8000"}
 
 
 def test_references_are_filled_in_and_doubled_dollars_left_to_the_shell() -> None:
-    variables = given(
+    variables = env_of_api(
         'port: 80, uses: [valkey], env: {A: "${api.url}", B: "$${HOME} $PORT", C: "${valkey.host}:${valkey.port}",'
         ' D: "${stack.name}/${stack.namespace}", E: "${secret.KEY}"}'
     )
@@ -126,8 +126,8 @@ def test_references_are_filled_in_wherever_they_may_stand() -> None:
     gateway:
       consumers: {me: {key: "${secret.KEY}", custom_id: "${stack.name}", groups: ["${stack.name}"]}}
     """
-    made = stack(text)
-    api, page, postgres = (made.unit(name) for name in ("api", "page", "postgres"))
+    app = stack(text)
+    api, page, postgres = (app.unit(name) for name in ("api", "page", "postgres"))
     assert (api.image, api.command, api.entrypoint) == (
         "api:shop",
         ("serve", "--at=http://api:80"),
@@ -146,8 +146,8 @@ def test_references_are_filled_in_wherever_they_may_stand() -> None:
         dict(postgres.env).items()
         >= {"POSTGRES_USER": "shop", "POSTGRES_PASSWORD": secret("DB"), "A": "http://api:80"}.items()
     )
-    assert made.gateway is not None
-    (route,), (me,) = made.gateway.routes, made.gateway.consumers
+    assert app.gateway is not None
+    (route,), (me,) = app.gateway.routes, app.gateway.consumers
     assert (route.path, route.hosts, api.routes) == ("/shop", ("shop.localhost",), ("/shop",))
     assert route.plugins[0].config == {"allow": ["shop"]}
     assert (me.keys, me.custom_id, me.groups) == ((secret("KEY"),), "shop", ("shop",))
@@ -174,9 +174,9 @@ def test_no_bucket_is_a_store_without_one() -> None:
 
 
 def test_secrets_are_names_and_the_stack_knows_whose_they_are() -> None:
-    made = stack(ONE.format("uses: [postgres], secrets: [STRIPE_KEY]"))
-    assert made.secrets == {"STRIPE_KEY"}
-    assert made.generated == {"POSTGRES_PASSWORD"}
+    app = stack(ONE.format("uses: [postgres], secrets: [STRIPE_KEY]"))
+    assert app.secrets == {"STRIPE_KEY"}
+    assert app.generated == {"POSTGRES_PASSWORD"}
 
 
 def test_using_a_store_waits_for_what_sets_it_up() -> None:
@@ -197,7 +197,7 @@ def test_a_reference_is_a_use(service: str) -> None:
     for section in ("infra: {postgres: {databases: [b]}}", "jobs: {j: {image: x, uses: [postgres/b]}}"):
         api = unit(f"name: a\nservices:\n  api: {{image: x, {service}}}\n{section}\n", "api")
         assert api.needs == (Need("postgres"), Need("postgres-databases", done=True))
-        assert "DATABASE_URL" not in dict(api.env)  # it is given no more than it asks for
+        assert "DATABASE_URL" not in dict(api.env)  # it is env_of_api no more than it asks for
 
 
 def test_a_reference_that_would_close_a_circle_makes_nobody_wait() -> None:
@@ -290,30 +290,30 @@ def test_what_is_built_alike_is_built_once() -> None:
 
 
 def test_secrets_of_a_build_are_secrets_of_the_stack() -> None:
-    made = stack(
+    app = stack(
         "name: a\nservices:\n  api: {build: {context: ., secrets: {npm: $NPM, pip: '${secret.PIP}', ca: ./ca.pem}}}\n"
     )
-    build = made.unit("api").build
+    build = app.unit("api").build
     assert build is not None
     assert dict(build.secrets) == {"npm": text.secret("NPM"), "pip": text.secret("PIP"), "ca": "./ca.pem"}
-    assert made.secrets == {"NPM", "PIP"}
+    assert app.secrets == {"NPM", "PIP"}
 
 
 def test_the_gateway_comes_with_the_first_route() -> None:
     assert "kong" not in stack(ONE.format("port: 80"))
-    made = stack(ONE.format("port: 80, route: {path: /, methods: get}"))
-    assert made.gateway is not None
-    assert [(route.path, route.service, route.port, route.methods) for route in made.gateway.routes] == [
+    app = stack(ONE.format("port: 80, route: {path: /, methods: get}"))
+    assert app.gateway is not None
+    assert [(route.path, route.service, route.port, route.methods) for route in app.gateway.routes] == [
         ("/", "api", 80, ("GET",))
     ]
 
 
 def test_there_is_one_gateway_under_whatever_name() -> None:
     text = ONE.format("port: 80, route: /") + "infra:\n  gate: {kind: kong}\n"
-    made = stack(text)
-    assert [unit.name for unit in made.units] == ["gate", "api"]
-    assert made.gateway is not None
-    assert made.gateway.unit == "gate"
+    app = stack(text)
+    assert [unit.name for unit in app.units] == ["gate", "api"]
+    assert app.gateway is not None
+    assert app.gateway.unit == "gate"
 
 
 def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> None:
@@ -349,8 +349,8 @@ def test_what_a_program_on_this_machine_is_given_leads_to_published_ports() -> N
 
 def test_links_follow_the_ports_that_were_given() -> None:
     text = ONE.format("port: 8001, route: /")  # 8001 is wished for by kong's admin API too
-    made = stack(text)
-    assert dict(made.unit("kong").env)["KONG_ADMIN_GUI_API_URL"] == "http://localhost:8001"
-    (port,) = made.unit("api").ports
+    app = stack(text)
+    assert dict(app.unit("kong").env)["KONG_ADMIN_GUI_API_URL"] == "http://localhost:8001"
+    (port,) = app.unit("api").ports
     assert port.host != 8001
-    assert made.unit("api").links[0].url == f"http://localhost:{port.host}"
+    assert app.unit("api").links[0].url == f"http://localhost:{port.host}"

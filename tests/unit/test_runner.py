@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from threading import Barrier, Event
+from threading import Barrier
+from threading import Event as Stop
 
 import pytest
 
 from devenv.backends.base import Work
 from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError, UnitFailed
-from devenv.events import Done, Failed, Progress, Skipped, Started
-from devenv.events import Event as Said
+from devenv.events import Done, Event, Failed, Progress, Skipped, Started
 from devenv.plan.model import Observed, Plan
 from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.model import Stack, Unit
@@ -37,40 +37,40 @@ def machine() -> Machine:
 
 
 def carried_out(
-    made: Stack, backend: FakeBackend, folder: Path
-) -> tuple[list[DevenvError], list[Said], Workbench]:
-    said, wanted = list[Said](), fingerprints(made)
-    bench = Workbench(made, backend, backend.open(Work(made, folder, wanted)))
+    app: Stack, backend: FakeBackend, folder: Path
+) -> tuple[list[DevenvError], list[Event], Workbench]:
+    events, wanted = list[Event](), fingerprints(app)
+    bench = Workbench(app, backend, backend.open(Work(app, folder, wanted)))
     try:
-        failures = run(plan(made), bench, said.append)
+        failures = run(plan(app), bench, events.append)
     except BaseException:
         assert bench.stop.is_set()
         raise
-    return failures, said, bench
+    return failures, events, bench
 
 
-def plan(made: Stack) -> Plan:
-    return plan_up(made, Situation("fake", Observed(), fingerprints(made)), Intent())
+def plan(app: Stack) -> Plan:
+    return plan_up(app, Situation("fake", Observed(), fingerprints(app)), Intent())
 
 
-def outcome(said: list[Said], kind: type[Done | Failed | Skipped | Started]) -> set[str]:
-    return {f"{one.step.op} {one.step.target}" for one in said if isinstance(one, kind)}
+def outcome(events: list[Event], kind: type[Done | Failed | Skipped | Started]) -> set[str]:
+    return {f"{event.step.op} {event.step.target}" for event in events if isinstance(event, kind)}
 
 
 def test_every_step_is_begun_and_ended_once_and_after_those_it_needs(
     machine: Machine, tmp_path: Path
 ) -> None:
-    made = stack(SHOP)
-    failures, said, _ = carried_out(made, FakeBackend(), tmp_path)
+    app = stack(SHOP)
+    failures, events, _ = carried_out(app, FakeBackend(), tmp_path)
     assert failures == []
     ended: set[int] = set()
-    for one in said:
-        if isinstance(one, Started):
-            assert ended.issuperset(one.step.after)
-        if isinstance(one, Done):
-            ended.add(one.step.number)
-    assert ended == {step.number for step in plan(made)}
-    assert {one.line for one in said if isinstance(one, Progress)} == {
+    for event in events:
+        if isinstance(event, Started):
+            assert ended.issuperset(event.step.after)
+        if isinstance(event, Done):
+            ended.add(event.step.number)
+    assert ended == {step.number for step in plan(app)}
+    assert {event.line for event in events if isinstance(event, Progress)} == {
         f"pulling {image}" for image in machine.images
     }
 
@@ -86,7 +86,7 @@ class Meeting(FakeBackend):
         names, barrier = self.names, self.barrier
 
         class Session(FakeSession):
-            def wait(self, unit: Unit, stop: Event) -> None:
+            def wait(self, unit: Unit, stop: Stop) -> None:
                 if unit.name in names:
                     barrier.wait()
 
@@ -96,21 +96,21 @@ class Meeting(FakeBackend):
 def test_what_does_not_wait_for_one_another_goes_on_at_the_same_time(
     machine: Machine, tmp_path: Path
 ) -> None:
-    failures, said, _ = carried_out(stack(SHOP), Meeting("migrate", "alone"), tmp_path)
+    failures, events, _ = carried_out(stack(SHOP), Meeting("migrate", "alone"), tmp_path)
     assert failures == []
-    assert outcome(said, Done) >= {"wait migrate", "wait alone"}
+    assert outcome(events, Done) >= {"wait migrate", "wait alone"}
 
 
 def test_after_a_failure_what_needs_it_is_left_out_and_the_rest_comes_up(
     machine: Machine, tmp_path: Path
 ) -> None:
     machine.failing = {"migrate"}
-    (failure,), said, bench = carried_out(stack(SHOP), FakeBackend(), tmp_path)
+    (failure,), events, bench = carried_out(stack(SHOP), FakeBackend(), tmp_path)
     assert isinstance(failure, UnitFailed)
     assert (failure.card.unit, failure.card.waiting) == ("migrate", ("orders", "web"))
-    assert outcome(said, Failed) == {"wait migrate"}
-    assert outcome(said, Skipped) == {"apply orders", "wait orders", "apply web", "wait web"}
-    assert "wait alone" in outcome(said, Done)
+    assert outcome(events, Failed) == {"wait migrate"}
+    assert outcome(events, Skipped) == {"apply orders", "wait orders", "apply web", "wait web"}
+    assert "wait alone" in outcome(events, Done)
     assert not bench.stop.is_set()
 
 

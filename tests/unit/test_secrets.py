@@ -72,71 +72,74 @@ FORMS = {
 
 
 @pytest.fixture(scope="module")
-def made() -> Stack:
+def app() -> Stack:
     return stack(EVERYWHERE)
 
 
-def compose_bundle(made: Stack) -> Bundle:
-    return compose.render(made, Source(fingerprints=prints(made), secrets=VALUES))
+def compose_bundle(app: Stack) -> Bundle:
+    return compose.render(app, Source(fingerprints=prints(app), secrets=VALUES))
 
 
-def kubernetes_bundle(made: Stack) -> Bundle:
-    return render_kubernetes(made, replace(source(made), fingerprints=prints(made), secrets=VALUES))
+def kubernetes_bundle(app: Stack) -> Bundle:
+    return render_kubernetes(app, replace(source(app), fingerprints=prints(app), secrets=VALUES))
 
 
-def prints(made: Stack) -> dict[str, str]:
+def prints(app: Stack) -> dict[str, str]:
     digests = {name: text.digest(value) for name, value in VALUES.items()}
-    return {unit.name: fingerprint(unit, digests) for unit in made.units}
+    return {unit.name: fingerprint(unit, digests) for unit in app.units}
 
 
-def seen(said: str) -> set[str]:
+def forms_in(output: str) -> set[str]:
     """What of the secrets somebody would see in it, and marks that stand for them."""
-    return {form for form in (*FORMS, "\0", "\\0", "\\x00", "Sealed(", "Secret(") if form in said}
+    return {form for form in (*FORMS, "\0", "\\0", "\\x00", "Sealed(", "Secret(") if form in output}
 
 
-def test_every_secret_is_asked_for(made: Stack) -> None:
-    assert made.secrets == VALUES.keys()
+def test_every_secret_is_asked_for(app: Stack) -> None:
+    assert app.secrets == VALUES.keys()
 
 
-def test_nothing_that_others_can_read_holds_a_secret(made: Stack) -> None:
+def test_nothing_that_others_can_read_holds_a_secret(app: Stack) -> None:
     shown = {
-        "compose.yaml": compose_bundle(made).files["compose.yaml"],
+        "compose.yaml": compose_bundle(app).files["compose.yaml"],
         **{
             name: file
-            for name, file in kubernetes_bundle(made).files.items()
-            if name not in kubernetes_bundle(made).private
+            for name, file in kubernetes_bundle(app).files.items()
+            if name not in kubernetes_bundle(app).private
         },
-        "plan": str(plan_up(made, Situation("compose", Observed(), prints(made)), Intent())),
-        "fingerprints": str(prints(made)),
-        "cards": str([(unit.shown_command, unit.probe and unit.probe.shown) for unit in made.units]),
-        "stack": repr(made),
+        "plan": str(plan_up(app, Situation("compose", Observed(), prints(app)), Intent())),
+        "fingerprints": str(prints(app)),
+        "cards": str([(unit.shown_command, unit.probe and unit.probe.shown) for unit in app.units]),
+        "stack": repr(app),
     }
-    for name, said in shown.items():
-        assert (name, seen(said) - ({"Sealed(", "Secret("} if name == "stack" else set())) == (name, set())
+    for name, output in shown.items():
+        assert (name, forms_in(output) - ({"Sealed(", "Secret("} if name == "stack" else set())) == (
+            name,
+            set(),
+        )
 
 
-def test_no_file_of_a_bundle_holds_a_mark(made: Stack) -> None:
-    for bundle in (compose_bundle(made), kubernetes_bundle(made)):
+def test_no_file_of_a_bundle_holds_a_mark(app: Stack) -> None:
+    for bundle in (compose_bundle(app), kubernetes_bundle(app)):
         for name, file in bundle.files.items():
-            assert (name, seen(file) & {"\0", "\\0", "\\x00", "Sealed(", "Secret("}) == (name, set())
+            assert (name, forms_in(file) & {"\0", "\\0", "\\x00", "Sealed(", "Secret("}) == (name, set())
 
 
-def test_a_card_shows_what_runs_without_its_secrets(made: Stack) -> None:
+def test_a_card_shows_what_runs_without_its_secrets(app: Stack) -> None:
     url = "postgresql://******:******@postgres:5432/app"
-    api = made.unit("api")
+    api = app.unit("api")
     assert api.shown_command == f"serve --token ****** --url {url}"
     assert api.probe is not None
     assert api.probe.shown == f"check --password=****** {url}"
 
 
-def test_a_new_value_changes_the_fingerprint_of_those_who_have_it_in_that_aspect(made: Stack) -> None:
+def test_a_new_value_changes_the_fingerprint_of_those_who_have_it_in_that_aspect(app: Stack) -> None:
     before, after = ({"TOKEN": "one"}, {"TOKEN": "two"})
     aspects = {
         unit.name: {
             one.partition(":")[0]
             for one in set(fingerprint(unit, after).split()) - set(fingerprint(unit, before).split())
         }
-        for unit in made.units
+        for unit in app.units
     }
     assert aspects["api"] == {"command", "env", "health"}
     assert aspects["shell"] == aspects["list"] == {"env"}
@@ -149,8 +152,8 @@ SERVED = ["serve", "--token", VALUES["TOKEN"], "--url", URL]
 CHECKED = ["check", f"--password={VALUES['TOKEN']}", URL]
 
 
-def test_on_compose_all_of_it_arrives(made: Stack) -> None:
-    bundle = compose_bundle(made)
+def test_on_compose_all_of_it_arrives(app: Stack) -> None:
+    bundle = compose_bundle(app)
     variables = dict(re.findall(r'^(\w+)="(.*)"$', bundle.files[".env"], re.M))
     values = {name: re.sub(r"\\(.)", r"\1", value) for name, value in variables.items()}
     document = interpolated(yaml.safe_load(bundle.files["compose.yaml"]), values)
@@ -178,18 +181,18 @@ def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
-def test_on_kubernetes_all_of_it_arrives(made: Stack) -> None:
-    files = kubernetes_bundle(made).files.values()
-    found = {
-        (one["kind"], one["metadata"]["name"]): one for file in files for one in yaml.safe_load_all(file)
+def test_on_kubernetes_all_of_it_arrives(app: Stack) -> None:
+    files = kubernetes_bundle(app).files.values()
+    objects = {
+        (item["kind"], item["metadata"]["name"]): item for file in files for item in yaml.safe_load_all(file)
     }
     containers = {
-        name: one["spec"]["template"]["spec"]["containers"][0]
-        for (kind, name), one in found.items()
+        name: item["spec"]["template"]["spec"]["containers"][0]
+        for (kind, name), item in objects.items()
         if kind in ("Deployment", "StatefulSet", "Job")
     }
     env = {
-        name: {one["name"]: value_of(one, found) for one in container.get("env", ())}
+        name: {item["name"]: value_of(item, objects) for item in container.get("env", ())}
         for name, container in containers.items()
     }
     started = {
@@ -207,11 +210,11 @@ def test_on_kubernetes_all_of_it_arrives(made: Stack) -> None:
     )
 
 
-def value_of(variable: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> str:
+def value_of(variable: Mapping[str, Any], objects: Mapping[tuple[str, str], Any]) -> str:
     if "value" in variable:
         return str(expanded([variable["value"]], {})[0])
     key = variable["valueFrom"]["secretKeyRef"]
-    return base64.b64decode(found["Secret", key["name"]]["data"][key["key"]]).decode()
+    return base64.b64decode(objects["Secret", key["name"]]["data"][key["key"]]).decode()
 
 
 def expanded(words: Sequence[str], env: Mapping[str, str]) -> list[str]:
@@ -256,8 +259,8 @@ SEEN = "a secret would be seen here"
      'image: x, port: 80, route: {path: /a, host: ["${postgres.password}"]}'],
 )  # fmt: skip
 def test_where_everybody_would_see_a_secret_it_is_refused_with_the_line(where: str) -> None:
-    found = problems(f"name: a\nservices:\n  api: {{{where}, uses: [postgres]}}\n")
-    assert [one.partition(":")[0] for one in found if SEEN in one] == ["3"]
+    lines = problems(f"name: a\nservices:\n  api: {{{where}, uses: [postgres]}}\n")
+    assert [line.partition(":")[0] for line in lines if SEEN in line] == ["3"]
 
 
 @pytest.mark.parametrize(
@@ -272,10 +275,10 @@ def test_a_secret_that_comes_by_another_name_is_refused_too(where: str) -> None:
 
 
 def test_secrets_whose_names_and_places_join_to_one_name_stay_two() -> None:
-    made = stack(
+    app = stack(
         "name: a\ninfra: {postgres: {password: '${secret.X}'}}\n"
         "services:\n  api: {image: x, uses: [postgres], secrets: [X_URL]}\n"
     )
-    lines = compose.render(made, Source(secrets={"X": "one", "X_URL": "two"})).files[".env"]
+    lines = compose.render(app, Source(secrets={"X": "one", "X_URL": "two"})).files[".env"]
     names = re.findall(r"^(\w+)=", lines, re.M)
     assert len(names) == len(set(names)) == 2 * len(text.PLACES)

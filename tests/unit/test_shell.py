@@ -41,14 +41,14 @@ def environment(variables: Mapping[str, Text]) -> dict[str, str]:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_secret_arrives_byte_for_byte_wherever_it_stands_in_a_script(name: str) -> None:
     script, expected = SCRIPTS[name]
-    words, variables = shell.read(("sh", "-c", sealed(script)))
+    words, variables = shell.command_with_variables(("sh", "-c", sealed(script)))
     ran = subprocess.run(words, env=environment(variables), capture_output=True, check=True)
     assert ran.stdout.decode() == expected
 
 
 def test_a_quoted_here_document_keeps_its_secret_as_nothing_is_expanded_there() -> None:
     script = "cat <<'EOF'\n${KEY}\nEOF\nprintf %s ${KEY}"
-    (_, _, safe), variables = shell.safe(("sh", "-c", sealed(script)))
+    (_, _, safe), variables = shell.safe_command(("sh", "-c", sealed(script)))
     assert list(variables) == ["DEVENV_SECRET_KEY"]
     ran = subprocess.run(
         ["sh", "-c", text.reveal(safe, {"KEY": "$A"})],
@@ -58,7 +58,9 @@ def test_a_quoted_here_document_keeps_its_secret_as_nothing_is_expanded_there() 
 
 
 def test_words_with_secrets_become_a_call_without_any() -> None:
-    words, variables = shell.read(("printf", "%s|", sealed("a 'b' ${KEY}c"), "$d", sealed("${KEY}")))
+    words, variables = shell.command_with_variables(
+        ("printf", "%s|", sealed("a 'b' ${KEY}c"), "$d", sealed("${KEY}"))
+    )
     assert NASTY not in " ".join(words)
     ran = subprocess.run(words, env=environment(variables), capture_output=True, check=True)
     assert ran.stdout.decode() == f"a 'b' {NASTY}c|$d|{NASTY}|"
@@ -66,10 +68,10 @@ def test_words_with_secrets_become_a_call_without_any() -> None:
 
 @pytest.mark.parametrize("words", [("sh", "-c", "echo $A"), ("run", "-c", "x"), ("sh",), ()])
 def test_a_command_without_secrets_stays_as_it_is(words: tuple[str, ...]) -> None:
-    assert shell.read(words) == (words, {})
+    assert shell.command_with_variables(words) == (words, {})
 
 
 def test_a_script_may_be_split_between_entrypoint_and_command() -> None:
-    command, entrypoint, variables = shell.started((sealed("echo ${KEY}"),), ("/bin/bash", "-ec"))
+    command, entrypoint, variables = shell.container_command((sealed("echo ${KEY}"),), ("/bin/bash", "-ec"))
     assert (entrypoint, command) == (("/bin/bash", "-ec"), ('echo "${DEVENV_SECRET_KEY}"',))
     assert list(variables) == ["DEVENV_SECRET_KEY"]

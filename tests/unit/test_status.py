@@ -75,6 +75,6 @@ def test_the_front_page_is_the_shortest_route_a_browser_can_ask_for() -> None:
 
 
 def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
-    made = stack("name: a\nservices:\n  web: {image: x, port: 3000, route: [/long/way, /short]}\n")
-    assert front_page_of(made, ["kong", "web"]) == "http://localhost:8000/short"
-    assert front_page_of(made, ["web"]) == "http://localhost:3000"
+    app = stack("name: a\nservices:\n  web: {image: x, port: 3000, route: [/long/way, /short]}\n")
+    assert front_page_of(app, ["kong", "web"]) == "http://localhost:8000/short"
+    assert front_page_of(app, ["web"]) == "http://localhost:3000"

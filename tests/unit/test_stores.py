@@ -58,10 +58,10 @@ def test_a_version_beside_an_image_says_what_the_tag_does_not() -> None:
 
 @pytest.mark.parametrize(("image", "inside"), [("postgres:15", True), ("postgres:18", False)])
 def test_a_cluster_gets_what_differs_for_the_version_in_the_tag(image: str, inside: bool) -> None:
-    made = stack(STORE.format(f"postgres, image: '{image}'"))
-    overrides = assets.overrides(kubernetes.override_names(made))
-    secrets = dict.fromkeys(made.generated, "p")
-    rendered = kubernetes.render(made, Source(secrets=secrets, overrides=overrides)).files["stack.yaml"]
+    app = stack(STORE.format(f"postgres, image: '{image}'"))
+    overrides = assets.overrides(kubernetes.override_names(app))
+    secrets = dict.fromkeys(app.generated, "p")
+    rendered = kubernetes.render(app, Source(secrets=secrets, overrides=overrides)).files["stack.yaml"]
     assert ("/var/lib/postgresql/data/pgdata" in rendered) is inside
 
 
@@ -147,17 +147,17 @@ def test_what_an_image_declares_is_mounted_or_would_be_lost(
 @pytest.mark.parametrize("before", ["nothing", "another image"])
 def test_a_store_that_would_lose_its_data_is_refused_before_it_is_made(before: str, tmp_path: Path) -> None:
     FakeBackend.machine = machine = Machine(declared={"acme/db:latest": (OLD,)})
-    made = stack(STORE.format("postgres, image: 'acme/db:latest'"))
-    wanted = fingerprints(made)
+    app = stack(STORE.format("postgres, image: 'acme/db:latest'"))
+    wanted = fingerprints(app)
     backend = FakeBackend()
     observed = Observed()
     if before == "another image":
-        backend.open(Work(made, tmp_path, {"store": "image:old"})).apply(made.unit("store"), recreate=False)
+        backend.open(Work(app, tmp_path, {"store": "image:old"})).apply(app.unit("store"), recreate=False)
         observed = Observed(units=dict(machine.units), prepared=True)
         machine.done.clear()
 
-    plan = plan_up(made, Situation("fake", observed, wanted), Intent())
-    (refused,) = run(plan, Workbench(made, backend, backend.open(Work(made, tmp_path, wanted))), print)
+    plan = plan_up(app, Situation("fake", observed, wanted), Intent())
+    (refused,) = run(plan, Workbench(app, backend, backend.open(Work(app, tmp_path, wanted))), print)
 
     assert isinstance(refused, DevenvError)
     assert str(refused) == f"store would lose its data: nothing is mounted on {OLD}"

@@ -49,7 +49,7 @@ def random_texts(count: int) -> list[str]:
 TEXTS = [*dict.fromkeys([*UNQUOTED, *QUOTED, *random_texts(300)])]
 
 
-def made() -> Stack:
+def stack_with_values() -> Stack:
     """A service with every text in its variables and words."""
     texts = [text.replace("${", "$${") for text in TEXTS]
     api = {
@@ -93,8 +93,8 @@ def taken_by_compose(folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
 
 @pytest.mark.engine
 def test_compose_reads_every_text_as_that_text(tmp_path: Path) -> None:
-    of = made()
-    files = render(of, Source(fingerprints=fingerprints(of))).files
+    app = stack_with_values()
+    files = render(app, Source(fingerprints=fingerprints(app))).files
     api = taken_by_compose(tmp_path, files)
     assert api["environment"] == {f"V{index}": text for index, text in enumerate(TEXTS)}
     assert api["command"] == TEXTS
@@ -103,8 +103,8 @@ def test_compose_reads_every_text_as_that_text(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl")
 def test_kubectl_reads_every_text_as_that_text(tmp_path: Path) -> None:
-    of = made()
-    rendered = objects(of)["Deployment", "api"]
+    app = stack_with_values()
+    rendered = objects(app)["Deployment", "api"]
     (tmp_path / "api.yaml").write_text(to_yaml(rendered))
     local = ["kubectl", "annotate", "--local", "-o", "json", "-f", str(tmp_path / "api.yaml"), "a=b"]
     process = subprocess.run(local, capture_output=True, text=True, check=False)

@@ -46,8 +46,8 @@ def test_containers_meet_by_their_names() -> None:
 
 
 def hosted(name: str) -> dict[str, str]:
-    made = unit(SHOP, name, hosted=frozenset({"orders"}), machine="host.minikube.internal")
-    return {key: value for key, value in made.env if isinstance(value, str)}
+    service = unit(SHOP, name, hosted=frozenset({"orders"}), machine="host.minikube.internal")
+    return {key: value for key, value in service.env if isinstance(value, str)}
 
 
 def test_what_runs_on_this_machine_reaches_containers_by_their_published_ports() -> None:
@@ -64,13 +64,13 @@ def test_containers_reach_what_runs_on_this_machine_by_the_machines_name() -> No
 
 
 def test_the_gateway_leads_to_what_runs_on_this_machine() -> None:
-    made = stack(SHOP, hosted=frozenset({"web"}))
-    assert made.gateway is not None
-    (service,) = declarative(made.gateway, made.domain)["services"]
+    app = stack(SHOP, hosted=frozenset({"web"}))
+    assert app.gateway is not None
+    (service,) = declarative(app.gateway, app.domain)["services"]
     assert service["url"] == "http://host.docker.internal:8181"
     plain = stack(SHOP).gateway
     assert plain is not None
-    assert declarative(plain, made.domain)["services"][0]["url"] == "http://web.shop.svc.cluster.local:81"
+    assert declarative(plain, app.domain)["services"][0]["url"] == "http://web.shop.svc.cluster.local:81"
 
 
 def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> None:

@@ -122,5 +122,7 @@ class ComposeSession:
 
 def _not_started(unit: Unit, why: str) -> DevenvError:
     return UnitFailed(
-        Card(unit.name, "could not be started", said=(why,), hint=likely([why]) or "devenv logs " + unit.name)
+        Card(
+            unit.name, "could not be started", output=(why,), hint=likely([why]) or "devenv logs " + unit.name
+        )
     )

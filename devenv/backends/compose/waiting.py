@@ -122,4 +122,4 @@ class Waiting:
         command = [("command", unit.shown_command)] if unit.command else []
         answers = [what, *(fact for _, fact in facts)]
         hint = likely(answers) or likely(lines) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
-        return UnitFailed(Card(unit.name, what, facts=(*command, *facts), said=tuple(lines), hint=hint))
+        return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=tuple(lines), hint=hint))

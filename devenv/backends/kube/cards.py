@@ -68,7 +68,7 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     facts += tuple(("event", event) for event in messages if _nameless(event) not in shown)
     hint = _hint([verdict.failed, *(fact for _, fact in facts), *output])
     elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
-    return Card(unit.name, verdict.failed, facts=facts, said=tuple(output), hint=hint or elsewhere)
+    return Card(unit.name, verdict.failed, facts=facts, output=tuple(output), hint=hint or elsewhere)
 
 
 def _hint(lines: Sequence[str]) -> str:

@@ -110,7 +110,7 @@ def _ended(pod: Pod, container: Mapping[str, Any], ended: Mapping[str, Any]) -> 
         return Verdict(failed="ran out of memory", pod=pod_of.name(pod), facts=facts, ended=True)
     if reason in ("StartError", "ContainerCannotRun"):
         message = str(ended.get("message", "")).strip()
-        return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", message),))
+        return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("message", message),))
     return Verdict(failed=f"ended with exit {code}", pod=pod_of.name(pod), ended=True)
 
 
@@ -123,9 +123,9 @@ def _waits(pod: Pod, container: Mapping[str, Any], waiting: Mapping[str, Any]) -
     reason, message = waiting["reason"], str(waiting.get("message", ""))
     image = str(container.get("image") or pod["spec"]["containers"][0]["image"])
     if reason.startswith(("Image", "ErrImage", "InvalidImage")):
-        facts = (("image", image), ("said", message))
+        facts = (("image", image), ("message", message))
         return Verdict(failed="has an image that cannot be pulled", pod=pod_of.name(pod), facts=facts)
-    return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("said", message),))
+    return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("message", message),))
 
 
 @dataclass(frozen=True, slots=True)

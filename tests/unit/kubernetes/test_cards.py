@@ -22,17 +22,17 @@ def shown(client: Answering, verdict: Verdict) -> Card:
 
 def test_a_pod_that_failed_is_told_by_its_own_events_and_its_log() -> None:
     client = Answering(event("db-0", "Back-off restarting"), QUOTA, logs={("db-0", False): "a  \nb\n"})
-    made = shown(client, Verdict(failed="ended with exit 3", pod="db-0"))
-    assert made.facts == (("probe", "ask"), ("event", "Back-off restarting"))
-    assert made.said == ("a", "b")
-    assert made.hint == "devenv logs db"
+    card = shown(client, Verdict(failed="ended with exit 3", pod="db-0"))
+    assert card.facts == (("probe", "ask"), ("event", "Back-off restarting"))
+    assert card.output == ("a", "b")
+    assert card.hint == "devenv logs db"
 
 
 def test_where_there_is_no_pod_its_owners_and_its_claims_say_why() -> None:
     claim = event("db-data-db-0", "no volume yet")
-    made = shown(Answering(QUOTA, claim, event("other", "no")), Verdict(failed="gets no pod"))
-    assert [fact for name, fact in made.facts if name == "event"] == [QUOTA["message"], claim["message"]]
-    assert made.hint == "the namespace's quota is used up: kubectl describe quota"
+    card = shown(Answering(QUOTA, claim, event("other", "no")), Verdict(failed="gets no pod"))
+    assert [fact for name, fact in card.facts if name == "event"] == [QUOTA["message"], claim["message"]]
+    assert card.hint == "the namespace's quota is used up: kubectl describe quota"
     bare = shown(Answering(), Verdict(failed="gets no pod"))
     assert bare.hint == "kubectl -n shop get events"
 
@@ -61,9 +61,11 @@ def test_the_log_is_that_of_before_where_the_new_one_has_none() -> None:
 
 
 def test_events_are_the_three_latest_warnings_each_once() -> None:
-    made = [event("web", text, at=f"10:00:0{at}") for at, text in ((4, "d"), (1, "a"), (3, "c"), (2, "b"))]
+    warnings = [
+        event("web", text, at=f"10:00:0{at}") for at, text in ((4, "d"), (1, "a"), (3, "c"), (2, "b"))
+    ]
     normal = event("web", "Pulled", at="10:00:09", type="Normal")
-    client = Answering(*made, normal, event("web", "a", at="10:00:00"))
+    client = Answering(*warnings, normal, event("web", "a", at="10:00:00"))
     assert events(client, "shop", ["web"]) == ["b", "c", "d"]
     assert events(client, "shop", ["web"], type="Normal") == ["Pulled"]
 

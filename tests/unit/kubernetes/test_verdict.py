@@ -93,12 +93,12 @@ def test_an_evicted_pod_is_replaced_and_no_failure() -> None:
         (
             pod(state=waiting("ImagePullBackOff", "no such host"), phase="Pending"),
             "has an image that cannot be pulled",
-            (("image", "web:1"), ("said", "no such host")),
+            (("image", "web:1"), ("message", "no such host")),
         ),
         (
             pod(state=waiting("CreateContainerConfigError", 'secret "x" not found')),
             "could not be started",
-            (("said", 'secret "x" not found'),),
+            (("message", 'secret "x" not found'),),
         ),
         (
             pod(
@@ -268,11 +268,11 @@ def test_each_message_of_a_kubelet_that_is_behind_is_waited_out(message: str) ->
 
 
 def test_the_image_that_cannot_be_pulled_is_that_of_the_container_that_waits() -> None:
-    found = pod(state=waiting("InvalidImageName"))
-    found["status"]["containerStatuses"][0]["image"] = "sidecar:1"
-    assert ("image", "sidecar:1") in judge(WEB, [found], NOW, passed=0).facts
-    del found["status"]["containerStatuses"][0]["image"]
-    assert ("image", "web:1") in judge(WEB, [found], NOW, passed=0).facts
+    pulling = pod(state=waiting("InvalidImageName"))
+    pulling["status"]["containerStatuses"][0]["image"] = "sidecar:1"
+    assert ("image", "sidecar:1") in judge(WEB, [pulling], NOW, passed=0).facts
+    del pulling["status"]["containerStatuses"][0]["image"]
+    assert ("image", "web:1") in judge(WEB, [pulling], NOW, passed=0).facts
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_who_ran_out_of_memory_had_run() -> None:
 def test_what_could_not_be_started_says_what_was_said(reason: str) -> None:
     start = {"terminated": {"exitCode": 128, "reason": reason, "message": "no such file\n"}}
     verdict = judge(WEB, [pod(state=start)], NOW, passed=0)
-    assert (verdict.failed, verdict.facts) == ("could not be started", (("said", "no such file"),))
+    assert (verdict.failed, verdict.facts) == ("could not be started", (("message", "no such file"),))
     assert not verdict.ended
 
 
@@ -312,9 +312,9 @@ def test_new_pods_that_are_ready_are_no_old_version() -> None:
 
 
 def unprobed(**more: Any) -> dict[str, Any]:
-    one = pod(**more)
-    del one["spec"]["containers"][0]["readinessProbe"]
-    return one
+    item = pod(**more)
+    del item["spec"]["containers"][0]["readinessProbe"]
+    return item
 
 
 def test_health_is_unknown_where_nothing_is_probed_and_all_run() -> None:
@@ -340,7 +340,7 @@ FAILED, DONE = pod(state=ended(3), phase="Failed"), pod(state=ended(0), phase="S
 
 
 @pytest.mark.parametrize(
-    ("one", "pods", "expected"),
+    ("job", "pods", "expected"),
     [
         (workload("Job", {}, conditions=conditions(Complete="False")), [], Summary("created")),
         (workload("Job", {}, conditions=conditions(Complete="True")), [], Summary("exited")),
@@ -354,5 +354,5 @@ FAILED, DONE = pod(state=ended(3), phase="Failed"), pod(state=ended(0), phase="S
         (workload("Job", {}, active=1), [], Summary("running")),
     ],
 )  # fmt: skip
-def test_states_of_a_job(one: Any, pods: Any, expected: Summary) -> None:
-    assert condense(one, pods) == expected
+def test_states_of_a_job(job: Any, pods: Any, expected: Summary) -> None:
+    assert condense(job, pods) == expected

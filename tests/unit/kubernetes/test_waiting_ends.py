@@ -170,9 +170,9 @@ ANSWERS = [
 
 
 def unready(**spec: Any) -> dict[str, Any]:
-    one = pod("web", "new", running=not spec.get("volumes"), ready=False)
-    one["metadata"]["namespace"] = "shop"
-    return {**one, "spec": {"containers": [{}], **spec}}
+    item = pod("web", "new", running=not spec.get("volumes"), ready=False)
+    item["metadata"]["namespace"] = "shop"
+    return {**item, "spec": {"containers": [{}], **spec}}
 
 
 def test_a_store_is_judged_by_its_last_answer_and_asked_now_and_then() -> None:
@@ -189,10 +189,10 @@ CLAIMS = [{"persistentVolumeClaim": {"claimName": name}} for name in ("data", "l
 PENDING = {name: {"status": {"phase": "Pending"}} for name in ("data", "log")}
 
 
-def claims(*said: tuple[str, str]) -> Answering:
+def claims(*reasons: tuple[str, str]) -> Answering:
     about = {"kind": "PersistentVolumeClaim"}
-    told = [event(name, why, involvedObject={"name": name, **about}) for name, why in said]
-    return Answering(*told, objects=PENDING)
+    events = [event(name, why, involvedObject={"name": name, **about}) for name, why in reasons]
+    return Answering(*events, objects=PENDING)
 
 
 def test_a_claim_that_nobody_fills_is_a_failure_at_once_and_one_that_may_be_filled_later() -> None:
