@@ -98,7 +98,7 @@ def _text(root: Path, want: Want, sources: Sources) -> None:
         sources.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
     else:
         if isinstance(document.value, dict | None):
-            sources.extra = document.value or {}
+            sources.extra = source.as_yaml(document.value or {})
             sources.findings += [
                 (want.path, str(document.problem(path, reason)), "") for path, reason in faults(sources.extra)
             ]

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from devenv.manifest.source import Written, as_text
+from devenv.manifest.source import Written, as_text, as_yaml
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -65,6 +65,9 @@ def _text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+
+Flag = Annotated[bool, BeforeValidator(as_yaml)]
+"""True or false, in any of YAML's spellings."""
 
 _DURATION = re.compile(r"^(?:(?P<m>\d{1,9})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d+)?)s)?(?:(?P<ms>\d{1,9})ms)?$")
 

@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from devenv.manifest.fields import Command, Cpu, Duration, OneOrMany, Short, Size, Text
+from devenv.manifest.fields import Command, Cpu, Duration, Flag, OneOrMany, Short, Size, Text
+from devenv.manifest.source import as_yaml
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Named = dict[str, Port]
 Fragment = dict[str, Any]
-Fragments = dict[str, Fragment]
+PlainFragment = Annotated[Fragment, BeforeValidator(as_yaml)]
+Fragments = dict[str, PlainFragment]
 COMPOSE = "Merged last into the Compose service: lists append, mappings merge, `!reset` replaces."
 
 
@@ -72,7 +74,7 @@ class Plugin(Model):
     """A Kong plugin and its settings."""
 
     name: str
-    config: Fragment = {}
+    config: PlainFragment = {}
 
 
 PluginItem = Annotated[
@@ -93,7 +95,7 @@ class Route(Model):
     path: str = Field(description="Path prefix, or a regular expression after `~`.")
     host: Annotated[list[str], OneOrMany()] = Field([], description="Only for these host names.")
     methods: Annotated[list[str], OneOrMany()] = Field([], description="Only for these HTTP methods.")
-    strip: bool = Field(False, description="Take the path off before the service sees the request.")
+    strip: Flag = Field(False, description="Take the path off before the service sees the request.")
     plugins: list[PluginItem] = Field([], description="Kong plugins for this route.")
 
 
@@ -103,7 +105,7 @@ class Reload(Model):
     sync: dict[str, str] = Field({}, description="Folder in the project -> folder in the container.")
     ignore: list[str] = Field([], description="Patterns never sent.")
     run: dict[str, Command] = Field({}, description="File pattern -> command to run after it changed.")
-    restart: bool | list[str] = Field(
+    restart: Flag | list[str] = Field(
         False, description="Restart on every change (true), or when one of these patterns changed."
     )
     rebuild: list[str] = Field([], description="Patterns that need a new image.")
@@ -183,7 +185,7 @@ class Job(Workload):
     """A program that runs to its end; whoever uses it waits for its success."""
 
     like: str | None = Field(None, description="Take image, build, env, secrets and files of this service.")
-    manual: bool = Field(False, description="Only run by `devenv run NAME`.")
+    manual: Flag = Field(False, description="Only run by `devenv run NAME`.")
     within: Duration = Field(300.0, description="Longest time it may take.")
 
 

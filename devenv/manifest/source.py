@@ -24,7 +24,7 @@ Finding = tuple[Path, str, str]
 
 
 class Written:
-    """A number that remembers its text, so that version `9.10` is not `9.1`."""
+    """A scalar that remembers its text, so that version `9.10` is not `9.1`."""
 
     text: str
 
@@ -50,6 +50,32 @@ class WrittenInt(Written, int):
         number = super().__new__(cls, text)
         number.text = text
         return number
+
+
+class WrittenTruth(Written, str):
+    """A truth value whose text is not `true` or `false`: a text, except where a truth value is wanted."""
+
+    @property
+    def text(self) -> str:  # type: ignore[override]
+        """The text itself."""
+        return str.__str__(self)
+
+    @property
+    def truth(self) -> bool:
+        """The value that it is in YAML."""
+        return self.lower() == "true"
+
+
+def as_yaml(value: Any) -> Any:
+    """A value with every truth value as YAML means it, for what is passed on to other programs."""
+    match value:
+        case WrittenTruth():
+            return value.truth
+        case dict():
+            return {key: as_yaml(item) for key, item in value.items()}
+        case list():
+            return [as_yaml(item) for item in value]
+    return value
 
 
 def as_text(value: Any) -> Any:
@@ -269,7 +295,7 @@ class _Reader:
             case "null":
                 return None
             case "bool":
-                return text.lower() == "true"
+                return WrittenTruth(text) if text not in ("true", "false") else text == "true"
             case "int":
                 return _whole(text)
             case "float":

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from devenv.manifest.source import WrittenTruth
 from devenv.stack.world import BuildKey, Recipe
 
 
@@ -65,6 +66,7 @@ def _style(value: str) -> str | None:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(WrittenTruth, lambda dumper, value: dumper.represent_bool(value.truth))
 # Numbers that keep their text (`Written`) are rendered as plain numbers.
 _Dumper.add_multi_representer(float, lambda dumper, number: dumper.represent_float(float(number)))
 _Dumper.add_multi_representer(int, lambda dumper, number: dumper.represent_int(int(number)))

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_v
 from pydantic_core import PydanticCustomError
 
 from devenv.manifest import models
-from devenv.manifest.fields import OneOrMany, Text, cores, seconds, size
+from devenv.manifest.fields import Flag, OneOrMany, Text, cores, seconds, size
 
 LONGEST_PORT_NAME = 15
 
@@ -234,13 +234,13 @@ class Service(Model):
     devices: list[str] | None = None
     extra_hosts: list[str] | dict[str, str] | None = None
     group_add: list[Text] | None = None
-    init: bool | None = None
+    init: Flag | None = None
     ipc: str | None = None
     oom_score_adj: int | None = None
     pids_limit: int | None = None
     platform: str | None = None
-    privileged: bool | None = None
-    read_only: bool | None = None
+    privileged: Flag | None = None
+    read_only: Flag | None = None
     security_opt: list[str] | None = None
     shm_size: Amount | None = None
     stop_signal: str | None = None

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ from devenv.render.compose import render
 from devenv.stack.model import Stack
 
 from .kubernetes.stacks import objects
-from .stacks import fingerprints, stack
+from .stacks import fingerprints, problems, stack
 
 UNQUOTED = """\
     +15005550006 -7 -0 +0 02142 08 09 0755 0x1F 0o17 0b11 1_000 22:30 2024-01-31 1e3 1e-3 5e10123 12345e8 .50
     1.10 +1.50 1. -.5 .inf -.inf .nan NaN yes no on off y n Y N 12345678901234567890123 000123 01 ~x <<x =
-    1.5e3 1.5e+3 190:20:30 2024-01-31T10:00:00Z 0x 0 00 -1 3.0 123e
+    true false True TRUE False FALSE 1.5e3 1.5e+3 190:20:30 2024-01-31T10:00:00Z 0x 0 00 -1 3.0 123e
 """.split()  # noqa: SIM905  a table is read at a glance
 """Texts that need no quotes in a manifest and that one or another reader takes for something else."""
 
@@ -73,6 +74,38 @@ def test_numbers_are_still_numbers() -> None:
     numbers = source.read("[+5, -0, 007, 1.50, 12]", file="x").value
     assert numbers == [5, 0, "007", 1.5, 12]
     assert to_yaml(numbers) == '- 5\n- 0\n- "007"\n- 1.5\n- 12\n'
+
+
+def test_truth_values_in_every_spelling_are_truth_values_where_those_are_wanted() -> None:
+    text = """\
+        name: a
+        services:
+          api:
+            image: x
+            port: 80
+            route: {path: /, strip: True, plugins: [{cors: {credentials: TRUE}}]}
+            reload: {restart: True}
+            compose: {privileged: True, environment: {A: True}}
+            kubernetes: {Deployment: {spec: {template: {spec: {hostNetwork: True}}}}}
+        jobs: {j: {image: x, manual: False}}
+    """
+    of = stack(dedent(text))
+    api = of.unit("api")
+    assert (of.unit("j").manual, api.reload and api.reload.restart) == (False, True)
+    assert api.kubernetes["Deployment"]["spec"]["template"]["spec"]["hostNetwork"] is True
+    bundle = render(of, Source())
+    service = yaml.safe_load(bundle.files["compose.yaml"])["services"]["api"]
+    assert service["privileged"] is True
+    assert service["environment"]["A"] == "True"
+    (kong,) = [
+        content for name, content in bundle.files.items() if "kong" in name and "credentials" in content
+    ]
+    assert yaml.safe_load(kong)["services"][0]["routes"][0]["strip_path"] is True
+
+
+def test_a_truth_value_is_no_duration_and_no_number() -> None:
+    found = problems("name: a\nservices: {api: {image: x, port: True, health: {tcp: 80, every: TRUE}}}\n")
+    assert len(found) == 2
 
 
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])
