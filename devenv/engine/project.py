@@ -188,6 +188,8 @@ class Project:
                 *map(notes.refused_port, decided.conflicts),
                 *(_lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()),
                 *_unreachable(elsewhere),
+                *self._secret_arguments(stack),
+                *notes.large_contexts(read.contents),
                 *notes.data_left(stack, observed),
                 *notes.only_for_new_data(stack, observed, fingerprints),
             ),
@@ -292,6 +294,19 @@ class Project:
     def _lost(self, backend: str) -> list[str]:
         """Fields of the manifest that do nothing on this backend, a line each."""
         return self._memory.recall("notes", backend, *self._written, make=lambda: self._lost_fields(backend))
+
+    def _secret_arguments(self, stack: Stack) -> list[str]:
+        """A line with its place in the manifest for each secret that a build leaves in the image."""
+        places = notes.secret_arguments(stack)
+        if not places:  # the manifest is read again only where there is something to say
+            return []
+        hint = "write it under build.secrets, and in the Dockerfile RUN --mount=type=secret,id=NAME"
+        return self._memory.recall(
+            "arguments",
+            *self._written,
+            repr(places),
+            make=lambda: [str(self.parsed[1].problem(path, why, hint)) for path, why in places],
+        )
 
     def _lost_fields(self, backend: str) -> list[str]:
         return [

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
 from devenv.plan.namespace import former_place
-from devenv.stack.model import Build, Stack, outdated
+from devenv.stack.model import Build, Stack, Unit, outdated
 from devenv.stack.ports import Claim, Conflict, Key
-from devenv.stack.world import BuildKey, Outline
+from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]
 """Path -> digest of every file that goes into an image."""
@@ -83,6 +86,46 @@ def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
                 f"the data of {name}{'' if name not in stack else f' in {place}'} stays in "
                 f"{' and '.join(current.volumes)}; devenv down --volumes removes it with all other"
             )
+
+
+def secret_arguments(stack: Stack) -> list[tuple[Path, str]]:
+    """Place and message of every build argument with a secret in it, once per build."""
+    builds: dict[Build, Unit] = {}
+    for unit in sorted(stack.units, key=lambda unit: unit.role == "job"):  # it may only be `like` a service
+        if unit.build is not None:
+            builds.setdefault(unit.build, unit)
+    return [
+        (
+            ("jobs" if unit.role == "job" else "services", unit.name, "build", "args", key),
+            "the secret stays in the history of the image, for everybody who gets it",
+        )
+        for build, unit in builds.items()
+        for key, value in build.args
+        if not isinstance(value, str)
+    ]
+
+
+NEEDLESS = re.compile(r"(?:.*?/)??(node_modules|bower_components|\.venv|venv|site-packages|\.git)/")
+"""A folder that a build makes for itself or that no image needs, from the start of a path."""
+MANY = 1000  # files of such a folder from which on they are worth a note
+
+
+def large_contexts(contents: Mapping[BuildKey, Contents]) -> Iterator[str]:
+    """A line for each build that is sent a large folder that it hardly needs."""
+    for (context, dockerfile), files in contents.items():
+        matches = filter(None, map(NEEDLESS.match, files)) if len(files) >= MANY else ()
+        counts = Counter((match[1], match[0].rstrip("/")) for match in matches)
+        for name in sorted({name for name, _ in counts}):
+            folders = [folder for other, folder in counts if other == name]
+            number = sum(counts[name, folder] for folder in folders)
+            if number >= MANY:
+                folder = folders[0] if len(folders) == 1 else f"**/{name}"
+                own = f"{dockerfile}.dockerignore"
+                ignore = posixpath.normpath(posixpath.join(context, own if own in files else ".dockerignore"))
+                yield (
+                    f"{folder} has {number} of the {len(files)} files that are sent to build {context}; "
+                    f"leave it out: echo '{folder}' >> {ignore}"
+                )
 
 
 def changed_files(

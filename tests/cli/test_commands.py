@@ -835,3 +835,24 @@ def test_habits_are_not_in_the_help(devenv: Devenv) -> None:
     assert "--remove-orphans" not in text
     assert "-v," not in text
     assert "--verbose" in text
+
+
+def test_a_plan_names_the_line_of_a_secret_that_stays_in_an_image(devenv: Devenv, project: Path) -> None:
+    (project / "api").mkdir()
+    (project / "api" / "Dockerfile").write_text("FROM busybox\n")
+    manifest = """
+        name: shop
+        services:
+          api:
+            build:
+              context: ./api
+              args: {TOKEN: "${secret.KEY}"}
+    """
+    (project / "devenv.yaml").write_text(dedent(manifest))
+    for _ in range(2):  # the second time from what is remembered
+        note = next(line for line in devenv("plan").stderr.splitlines() if "TOKEN" in line)
+        assert note == (
+            "note  devenv.yaml:7:14: services.api.build.args.TOKEN: the secret stays in the history of the image,"
+            " for everybody who gets it - write it under build.secrets, and in the Dockerfile"
+            " RUN --mount=type=secret,id=NAME"
+        )
