@@ -76,6 +76,11 @@ class Kind:
             services=tuple(self.file.services),
             uses=tuple(self.block.uses),
             volumes=frozenset(volume.source for service in services for volume in service.volumes),
+            stores=frozenset(
+                name
+                for name, service in self.file.services.items()
+                if service.volumes and service.once is None
+            ),
             gateway=self.block.gateway is not None,
             supported=self.supported,
         )

@@ -17,7 +17,7 @@ from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Manifest, schema
 from devenv.manifest.parse import parse
 from devenv.manifest.rules import RULES
-from devenv.manifest.rules.scope import Scope
+from devenv.manifest.rules.scope import KindFacts, Scope
 from devenv.manifest.source import Finding
 from devenv.stack.catalogue import Facts
 
@@ -852,3 +852,24 @@ def test_a_folder_that_cannot_be_a_name_is_answered_with_one_that_can(folder: st
     assert str(refused.value) == (
         f'd.yaml:1:1: name: is missing, and the folder "{folder}" cannot be one - write name: {name}'
     )
+
+
+def test_parts_of_a_kind_of_which_kubernetes_makes_no_pod_are_refused() -> None:
+    services = ("search", "kb", "search-has-long-parts")
+    facts = KindFacts({}, frozenset(), services=services, stores=frozenset({"search", "kb"}))
+    names = ["s" * 50, "t" * 54, "u" * 49, "v" * 48]
+    infra = "".join(f"  {name}: {{kind: search}}\n" for name in names)
+    with pytest.raises(ManifestInvalid) as raised:
+        parse(
+            f"name: a\nservices: {{ok: {{image: x}}}}\ninfra:\n{infra}",
+            file="d.yaml",
+            kinds={"search": facts},
+        )
+    volumes, pod = "with volumes a name has at most 52 characters", "Kubernetes would make no pod of it"
+    assert str(raised.value).splitlines() == [
+        f"d.yaml:4:3: infra.{'s' * 50}: {volumes}, its part {'s' * 50}-kb 53 - {pod}",
+        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, its part {'t' * 54}-kb 57 - {pod}",
+        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, this one 54 - {pod}",
+        f"d.yaml:6:3: infra.{'u' * 49}: a name has at most 63 characters,"
+        f" its part {'u' * 49}-has-long-parts 64 - a shorter name",
+    ]

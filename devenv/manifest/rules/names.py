@@ -99,16 +99,34 @@ def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
 
 def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
     """Names fit in 63 characters, also after Kubernetes adds eleven to the name of a StatefulSet."""
-    reported: set[str] = set()
+    too_long: set[str] = set()
+    for path, unit in _stores(scope):
+        if len(unit) > NAME_WITH_VOLUMES:
+            too_long.add(path[1])
+            whose = "this one" if unit == path[1] else f"its part {unit}"
+            message = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, {whose} {len(unit)}"
+            yield path, message, "Kubernetes would make no pod of it"
+    for name, kind in scope.infra.items():
+        for service in scope.kinds[kind].services if kind in scope.kinds else ():
+            part = unit_name(service, kind=kind, name=name)
+            if len(name) <= NAME < len(part) and name not in too_long:
+                too_long.add(name)
+                message = f"a name has at most {NAME} characters, its part {part} {len(part)}"
+                yield ("infra", name), message, "a shorter name"
     for volume in _volumes(scope):
-        length = len(volume.owner)
-        if volume.path[0] != "jobs" and length > NAME_WITH_VOLUMES and volume.owner not in reported:
-            reported.add(volume.owner)
-            message = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, this one {length}"
-            yield volume.path[:2], message, "Kubernetes would make no pod of it"
-        elif length <= NAME < len(volume.name):
+        if len(volume.owner) <= NAME < len(volume.name) and volume.owner not in too_long:
             message = f"{volume.name} would be its whole name, which has at most {NAME} characters"
             yield volume.path, f"{message}, this one {len(volume.name)}", "a shorter name"
+
+
+def _stores(scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
+    """Every unit that becomes a StatefulSet, after its place in the manifest."""
+    for name, service in scope.manifest.services.items():
+        if service.volumes:
+            yield ("services", name), name
+    for name, kind in scope.infra.items():
+        for store in sorted(scope.kinds[kind].stores) if kind in scope.kinds else ():
+            yield ("infra", name), unit_name(store, kind=kind, name=name)
 
 
 def other_names_exist(scope: Scope) -> Iterator[Finding]:

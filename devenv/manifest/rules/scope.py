@@ -25,6 +25,8 @@ class KindFacts:
     uses: tuple[str, ...] = ()
     volumes: frozenset[str] = frozenset()
     """Names of its volumes, as in its file."""
+    stores: frozenset[str] = frozenset()
+    """Those of its services that have volumes and go on running."""
     gateway: bool = False
     supported: Supported = field(default_factory=Supported)
 

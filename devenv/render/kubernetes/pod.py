@@ -191,7 +191,10 @@ def as_image_user(workload: Mapping[str, Any], user: str) -> dict[str, Any]:
 
 
 def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The pod's volumes, and the container's mounts."""
+    """The pod's volumes, and the container's mounts.
+
+    No name of our own can be `UNIT-KEY`, as those of the unit's volumes are.
+    """
     volumes: list[dict[str, Any]] = []
     mounts: list[dict[str, Any]] = []
     for volume in unit.volumes:
@@ -207,7 +210,7 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
         mounts.append({"name": f"memory-{index}", "mountPath": target})
     for name, hidden, holder in (
         ("files", False, {"configMap": {"name": unit.name}}),
-        ("secret-files", True, {"secret": {"secretName": unit.name}}),
+        ("secrets", True, {"secret": {"secretName": unit.name}}),
     ):
         inside = {target: key for target, (secret, key) in contents.mounts.items() if secret is hidden}
         if inside:

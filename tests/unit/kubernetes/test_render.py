@@ -104,7 +104,7 @@ def test_texts_that_kubernetes_would_expand_stand_as_written() -> None:
 
 def test_gateway_configuration_with_keys_is_a_secret_and_rolls_the_pods() -> None:
     mounts = {mount["mountPath"]: mount for mount in container("Deployment", "kong")["volumeMounts"]}
-    assert mounts["/opt/kong/kong.yml"]["name"] == "secret-files"
+    assert mounts["/opt/kong/kong.yml"]["name"] == "secrets"
     other = objects(stack(EVERYTHING.replace("/api/orders", "/orders")))
     digests = [
         bundle["Deployment", "kong"]["spec"]["template"]["metadata"]["annotations"]["devenv.dev/content"]
@@ -262,3 +262,14 @@ def test_an_object_stays_ours_whatever_a_fragment_says(change: str) -> None:
         labels = {k: v for k, v in other["metadata"]["labels"].items() if k.startswith("devenv.dev/")}
         assert item["metadata"]["labels"].items() >= labels.items()
     assert (changed["metadata"]["name"], changed["metadata"]["namespace"]) == ("api", "a")
+
+
+def test_volumes_of_a_pod_have_names_of_their_own() -> None:
+    made = objects(
+        stack(
+            "name: a\nservices:\n"
+            "  secret: {image: x, volumes: {files: /data}, files: {/run/key: {secret: KEY}}}\n"
+        )
+    )
+    names = [mount["name"] for mount in container("StatefulSet", "secret", made)["volumeMounts"]]
+    assert len(set(names)) == 2, names
