@@ -24,16 +24,16 @@ def status_table(console: Console, units: Sequence[UnitStatus]) -> list[str]:
 
 def _status_row(console: Console, unit: UnitStatus) -> list[str]:
     version = unit.version.removeprefix("RELEASE.").partition("T")[0]
-    stand_in = " (stand-in)" if unit.stand_in and unit.role != unit.kind else ""
+    stand_in = "(stand-in)" if unit.stand_in and unit.role != unit.kind else ""
     pages = [f"{label} {url}".strip() for label, url in unit.pages]
     shown = pages if unit.role == "service" else [*unit.addresses[:1], *pages]
-    state = f"{unit.state}: {unit.detail}" if unit.detail else unit.state
+    notes = [unit.detail] if unit.detail else []
     style = STATE_STYLES.get(unit.state, "red") if unit.ok else "red"
     return [
         console.style(unit.name, "bold"),
-        console.style(f"{unit.kind} {version}{stand_in}".strip(), "dim"),
-        console.style(state, style),
-        "   ".join([*shown, *unit.routes]),
+        console.style(" ".join(filter(None, (unit.kind, version, stand_in))), "dim"),
+        console.style(unit.state, style),
+        "   ".join([*notes, *shown, *unit.routes]),
     ]
 
 

@@ -119,7 +119,7 @@ class Lifecycle:
 
         loaded = self._load(promise=False)
         plan = plan_restart(loaded.stack, units)
-        names = tuple(unit.unit for unit in units)
+        names = tuple(step.target for step in plan.of(Op.RESTART))
         failures = self._carry_out(loaded, plan, names, report) if plan else []
         return Outcome(loaded.stack, names, tuple(failures))
 

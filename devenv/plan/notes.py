@@ -16,6 +16,7 @@ from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]
 """Path -> digest of every file that goes into an image."""
+MANY = 2  # ports of one owner that have a line each
 
 
 def moved_ports(
@@ -23,16 +24,25 @@ def moved_ports(
     ports: Mapping[Key, int],
     taken: Mapping[int, str],
     current: Mapping[Key, tuple[int, int]],
-) -> list[str]:
-    """A line for each port that moves now. Ports that moved in an earlier `up` were reported by that one."""
-    return [
-        f"{claim.wanted} is taken by {taken[claim.wanted]}: {claim.unit} is on {ports[claim.key]}"
-        for claim in claims
-        if claim.wanted in taken
-        and claim.key in ports
-        and ports[claim.key] != claim.wanted
-        and current.get(claim.key) != (claim.wanted, ports[claim.key])
-    ]
+) -> Iterator[str]:
+    """A line for each port that moves now, or one for many that one program holds, as another checkout does.
+
+    Ports that moved in an earlier `up` were reported by that one.
+    """
+    moved: dict[str, list[Claim]] = {}
+    for claim in claims:
+        wanted = claim.wanted
+        host = ports.get(claim.key, wanted)
+        if wanted in taken and host != wanted and current.get(claim.key) != (wanted, host):
+            moved.setdefault(taken[wanted], []).append(claim)
+    for owner, group in moved.items():
+        if len(group) > MANY:
+            wanted_ports = ", ".join(str(claim.wanted) for claim in group)
+            units = ", ".join(dict.fromkeys(claim.unit for claim in group))
+            yield f"{wanted_ports} are taken by {owner}: other ports lead to {units}"
+        else:
+            for claim in group:
+                yield f"{claim.wanted} is taken by {owner}: {claim.unit} is on {ports[claim.key]}"
 
 
 def refused_port(conflict: Conflict) -> str:

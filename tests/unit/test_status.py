@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
 
+from devenv.console import Console
+from devenv.console.tables import status_table
 from devenv.plan.model import Observed, ObservedUnit
+from devenv.plan.notes import moved_ports
 from devenv.plan.status import front_page, front_page_of, state, status, statuses
+from devenv.stack.ports import Claim
 
 from .stacks import stack
 
@@ -78,3 +83,36 @@ def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
     app = stack("name: a\nservices:\n  web: {image: x, port: 3000, route: [/long/way, /short]}\n")
     assert front_page_of(app, ["kong", "web"]) == "http://localhost:8000/short"
     assert front_page_of(app, ["web"]) == "http://localhost:3000"
+
+
+def test_many_ports_that_one_program_holds_are_one_note() -> None:
+    claims = [
+        Claim("kong", 8000, 8000, False),
+        Claim("kong", 8001, 8001, False),
+        Claim("web", 80, 8080, False),
+    ]
+    ports = {("kong", 8000): 1, ("kong", 8001): 2, ("web", 80): 3}
+    neighbour = dict.fromkeys((8000, 8001, 8080), "devenv forwards (pid 7)")
+
+    assert [*moved_ports(claims, ports, neighbour, {})] == [
+        "8000, 8001, 8080 are taken by devenv forwards (pid 7): other ports lead to kong, web"
+    ]
+    assert [*moved_ports(claims, ports, {**neighbour, 8080: "nginx (pid 8)"}, {})] == [
+        "8000 is taken by devenv forwards (pid 7): kong is on 1",
+        "8001 is taken by devenv forwards (pid 7): kong is on 2",
+        "8080 is taken by nginx (pid 8): web is on 3",
+    ]
+    assert [*moved_ports(claims, ports, neighbour, {("kong", 8000): (8000, 1)})] == [
+        "8001 is taken by devenv forwards (pid 7): kong is on 2",
+        "8080 is taken by devenv forwards (pid 7): web is on 3",
+    ]
+
+
+def test_what_has_to_be_known_of_a_unit_stands_beside_its_state_and_does_not_widen_it() -> None:
+    flags = replace(GATE, unit="flags", engine="flags", version="", stand_in=True, ports={}, links=())
+    old = replace(WEB, state="exited", exit_code=1, healthy=None, detail="the old version still runs")
+    table = status_table(Console(io.StringIO(), io.StringIO()), [status(flags), status(old)])
+    assert table == [
+        "flags  flags (stand-in)  healthy",
+        "web    service           exited (1)  the old version still runs",
+    ]

@@ -34,6 +34,7 @@ from devenv.errors import DevenvError
 from devenv.workspace import write_whole
 
 FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
+TITLE = "devenv forwards"  # the name of the process: at most 15 letters
 PATIENCE = 10.0  # seconds a connection waits for a pod, or the API server, before it is refused
 AGAIN = 0.2  # seconds between two tries, unless pods change before
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
@@ -278,6 +279,8 @@ def _lock(folder: Path) -> Iterator[None]:
 def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Hold the ports of the table in a folder until told to end."""
     folder = Path(arguments[0])
+    with contextlib.suppress(OSError):  # what other checkouts show as the owner of these ports; Linux only
+        Path("/proc/self/comm").write_text(TITLE, encoding="utf-8")
     table = Table.parse((folder / FILE).read_text(encoding="utf-8"))
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:

@@ -196,6 +196,16 @@ def test_the_bundle_works_with_kubectl_alone(cluster: OnCluster) -> None:
     cluster.kubectl("wait", "--for=condition=Complete", "job/seed", "--timeout=60s")
 
 
+def test_the_ports_of_another_checkout_are_known_as_forwards(
+    cluster: OnCluster, port: int, tmp_path: Path
+) -> None:
+    cluster.manifest(web(port))
+    cluster.on("up", "-d")
+    other = OnCluster(tmp_path / "other", cluster.name, cluster.engine, cluster.environment)
+    other.manifest(web(port))
+    assert f"{port} is taken by devenv forwards (pid " in other.on("plan").stderr
+
+
 def test_two_checkouts_of_one_stack_keep_apart(cluster: OnCluster, tmp_path: Path) -> None:
     cluster.manifest(STORE)
     cluster.on("up", "-d")
