@@ -48,7 +48,7 @@ class Images:
         folders = {}
         for image in images:
             details = containers.image(self._address, image) or self._engine().image(image)
-            folders[image] = tuple((details.get("Config") or {}).get("Volumes") or ())
+            folders[image] = containers.volumes(details)
         return folders
 
     def configuration(self, image: str) -> Mapping[str, Any]:

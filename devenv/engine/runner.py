@@ -122,7 +122,7 @@ def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
     stores = [unit for unit in map(bench.stack.unit, names) if unit.role == "infra" and unit.volumes]
     declared = bench.backend.declared({unit.image for unit in stores}) if stores else {}
     for unit in stores:
-        require_kept(unit, declared.get(unit.image, ()))
+        require_kept(unit, declared.get(unit.image, ()), bench.backend.renderer)
 
 
 def _leave(step: Step, bench: Workbench, say: Say) -> None:

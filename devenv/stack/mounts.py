@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from devenv.errors import DevenvError
 from devenv.manifest.fragments import listed, mount
@@ -10,13 +12,15 @@ from devenv.manifest.source import Reset
 from devenv.stack.model import Unit
 
 
-def unkept(unit: Unit, declared: tuple[str, ...]) -> tuple[str, ...]:
+def unkept(unit: Unit, declared: tuple[str, ...], renderer: str) -> tuple[str, ...]:
     """The image's declared volumes whose content would be lost with the container.
 
-    The engine gives each of them an anonymous volume. A folder outside all mounts, such as one for logs, does
-    not hold the store's data, unless none of the declared folders is mounted.
+    `renderer` says whose fragment counts.
+
+    The runtime gives each of them an anonymous volume. A folder outside all mounts, such as one for logs,
+    does not hold the store's data, unless none of the declared folders is mounted.
     """
-    mounted = {posixpath.normpath(target) for target in _targets(unit)}
+    mounted = {posixpath.normpath(target) for target in _targets(unit, renderer)}
     missing = sorted({posixpath.normpath(folder) for folder in declared} - mounted)
     if not unit.volumes or not missing:
         return ()
@@ -25,9 +29,9 @@ def unkept(unit: Unit, declared: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(folder for folder in missing if any(_nested(folder, target) for target in mounted))
 
 
-def require_kept(unit: Unit, declared: tuple[str, ...]) -> None:
+def require_kept(unit: Unit, declared: tuple[str, ...], renderer: str) -> None:
     """Raise `DevenvError` if the data of a store would not be in its volume."""
-    lost = unkept(unit, declared)
+    lost = unkept(unit, declared, renderer)
     if lost:
         mounted = " and ".join(volume.target for volume in unit.volumes)
         raise DevenvError(
@@ -38,11 +42,24 @@ def require_kept(unit: Unit, declared: tuple[str, ...]) -> None:
         )
 
 
-def _targets(unit: Unit) -> list[str]:
+def _targets(unit: Unit, renderer: str) -> list[str]:
     own = [*(volume.target for volume in unit.volumes), *(file.target for file in unit.files)]
     tmpfs = [entry.partition(":")[0] for entry in unit.tmpfs]
+    if renderer == "kubernetes":
+        return [*own, *tmpfs, *_mount_paths(unit.kubernetes)]
     fragment = [mount(volume)[1] for volume in listed(unit.compose, "volumes")]
     return fragment if isinstance(unit.compose.get("volumes"), Reset) else [*own, *tmpfs, *fragment]
+
+
+def _mount_paths(fragment: Any) -> Iterator[str]:
+    """Every `mountPath` in a fragment for Kubernetes."""
+    match fragment:
+        case Mapping():
+            for key, value in fragment.items():
+                yield from [str(value)] if key == "mountPath" else _mount_paths(value)
+        case list():
+            for value in fragment:
+                yield from _mount_paths(value)
 
 
 def _nested(first: str, second: str) -> bool:

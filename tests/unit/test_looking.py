@@ -18,6 +18,7 @@ import pytest
 
 from devenv.backends import containers
 from devenv.backends.causes import CAUSES, GUESSES, likely
+from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
@@ -142,6 +143,15 @@ def engine(folder: Path) -> Iterator[Engine]:
 
 def test_all_containers_come_with_one_question(engine: Engine) -> None:
     assert containers.all_containers(engine(200, [container()])) == [container()]
+
+
+def test_volumes_that_an_image_declares_are_known_on_kubernetes_from_the_local_engine(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine(200, {"Config": {"Volumes": {"/data/db": {}}}}))
+    assert KubeBackend().declared(["db:1"]) == {"db:1": ("/data/db",)}
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert KubeBackend().declared(["db:1"]) == {}
 
 
 def test_the_version_is_what_it_says(engine: Engine) -> None:

@@ -141,7 +141,24 @@ def test_a_release_named_by_its_day_compares_by_it() -> None:
 def test_what_an_image_declares_is_mounted_or_would_be_lost(
     options: str, declared: tuple[str, ...], lost: tuple[str, ...]
 ) -> None:
-    assert unkept(unit(STORE.format(options), "store"), declared) == lost
+    assert unkept(unit(STORE.format(options), "store"), declared, "compose") == lost
+
+
+@pytest.mark.parametrize(
+    ("options", "lost"),
+    [
+        ("postgres", (OLD,)),
+        ("postgres, image: 'postgres:15'", ()),
+        (f"postgres, compose: {{volumes: ['own:{OLD}']}}", (OLD,)),
+        (
+            "postgres, kubernetes: {StatefulSet: {spec: {template: {spec: {containers:"
+            f" [{{volumeMounts: [{{name: store-data, mountPath: {OLD}}}]}}]}}}}}}}}}}",
+            (),
+        ),
+    ],
+)
+def test_on_kubernetes_what_its_own_fragment_mounts_counts(options: str, lost: tuple[str, ...]) -> None:
+    assert unkept(unit(STORE.format(options), "store"), (OLD,), "kubernetes") == lost
 
 
 @pytest.mark.parametrize("before", ["nothing", "another image"])

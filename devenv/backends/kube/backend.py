@@ -15,7 +15,7 @@ from devenv.backends.kube import remove as removal
 from devenv.backends.kube.cluster import Cluster
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, ToolMissing
 from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
@@ -64,7 +64,13 @@ class KubeBackend:
         return self.cluster.delivery(stack).has(wanted)
 
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        return {}  # the API does not show the configuration of images
+        # The API does not show it; the local engine, where images come from, does of those that it has.
+        try:
+            address = containers.address()
+            details = {image: containers.image(address, image) for image in images}
+        except ToolMissing:
+            return {}
+        return {image: containers.volumes(known) for image, known in details.items() if known}
 
     def registry(self, stack: Stack) -> str:
         try:

@@ -35,6 +35,16 @@ def test_a_service_that_dies_says_why_and_comes_up_once_mended(cluster: OnCluste
     cluster.on("up", "-d")
 
 
+def test_a_store_whose_image_keeps_its_data_outside_its_volume_is_refused(cluster: OnCluster) -> None:
+    image = f"{cluster.name}-db:latest"
+    cluster.write("db/Dockerfile", "FROM busybox:1.37\nVOLUME /var/lib/postgresql/data\n")
+    cluster.host("docker", "build", "-q", "-t", image, "db")
+    cluster.manifest(f'infra: {{db: {{kind: postgres, image: "{image}"}}}}\nservices: {{}}')
+    failed = cluster.on("up", "-d", exits=1)
+    assert "db would lose its data: nothing is mounted on /var/lib/postgresql/data" in failed.stderr
+    assert cluster.get("statefulsets")["items"] == []
+
+
 def test_an_image_that_is_nowhere(cluster: OnCluster) -> None:
     cluster.manifest('services: {web: {image: "registry.invalid/none:1"}}')
     failed = cluster.on("up", "-d", exits=1)
