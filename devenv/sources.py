@@ -42,7 +42,7 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
     for want in wants:
         target = root / want.name
         if not _inside(root, target):
-            sources.findings.append((want.path, f'"{want.name}" leaves the project', "a link?"))
+            sources.findings.append((want.path, f'"{want.name}" is outside the project', "a link?"))
             continue
         try:
             match want.kind:
@@ -95,7 +95,7 @@ def _text(root: Path, want: Want, sources: Sources) -> None:
     except FileNotFoundError:
         sources.findings.append((want.path, f'no file "{want.name}"', ""))
     except UnicodeDecodeError:
-        sources.findings.append((want.path, f'"{want.name}" is not text', "UTF-8, as the manifest"))
+        sources.findings.append((want.path, f'"{want.name}" is not text', "save it as UTF-8"))
     else:
         if isinstance(document.value, dict | None):
             sources.extra = source.as_yaml(document.value or {})
@@ -114,7 +114,7 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         matched = []
     files = [path for path in matched if path.is_file()]
     sources.findings += [
-        (want.path, f'"{path.relative_to(root)}" leaves the project', "a link?")
+        (want.path, f'"{path.relative_to(root)}" is outside the project', "a link?")
         for path in files
         if not _inside(root, path)
     ]

@@ -82,7 +82,7 @@ class Loaded:
             if name not in self.stack:
                 units = [unit.name for unit in self.stack.units]
                 hint = did_you_mean(name, units, f"there are: {', '.join(units)}")
-                raise UsageError(f'nothing is called "{name}"', hint=hint)
+                raise UsageError(f'no service, job or store "{name}"', hint=hint)
 
 
 class Project:
@@ -109,8 +109,8 @@ class Project:
         )
         manifest, source = parse(self._text, file=space.shown, kinds=Facts(catalogue), folder=space.root.name)
         if manifest.kinds != space.kinds_folder(self._text):
-            hint = "at the start of a line, without quotes inside"
-            raise ManifestInvalid([source.problem(("kinds",), "has to stand on a line of its own", hint)])
+            hint = "write kinds: at the start of a line, without quotes"
+            raise ManifestInvalid([source.problem(("kinds",), "must be on a line of its own", hint)])
         return manifest, source, catalogue
 
     @cached_property

@@ -28,7 +28,7 @@ def findings(fragment: Mapping[str, Any], *, infra: bool) -> Iterator[Finding]:
         value = entry.value if isinstance(entry, Reset) else entry
         instead = _INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
         if instead:
-            yield (key,), "devenv does that itself, so here it would have no effect", instead
+            yield (key,), "has no effect here: devenv sets it itself", instead
         elif value is not None and key in _MAPPINGS and not isinstance(value, dict) and not _are(value, str):
             yield (key,), "expected a mapping or a list of texts", ""
         elif value is not None and key in _LISTS and not _are(value, str, int, dict):

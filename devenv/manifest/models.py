@@ -256,7 +256,7 @@ class External(Model):
 class ExternalInfra(Model):
     """Where a store comes from in one environment."""
 
-    external: External = Field(description="It is run by something else.")
+    external: External = Field(description="Something else runs it.")
 
 
 class Ingress(Model):
@@ -290,7 +290,7 @@ class Manifest(Model):
         None, description="Kubernetes namespace, and the second label of orders.<namespace>. Default: name."
     )
     backend: Literal["compose", "minikube", "kube"] | None = Field(
-        None, description="What it runs on when nothing else is said."
+        None, description="Backend, unless the command line or DEVENV_BACKEND names one."
     )
     registry: str | None = Field(None, description="Registry through which images reach a cluster.")
     services: dict[str, Service] = Field({}, description="Long-running programs.")

@@ -172,7 +172,7 @@ def _described(value: Any) -> str:
 
 def _hint(kind: str, value: Any) -> str:
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
-        return "take the quotes off"
+        return "remove the quotes"
     if kind == "int_type" and isinstance(value, str) and value.endswith("/tcp"):
         return f"write {value.removesuffix('/tcp')}"
     if kind == "int_type" and isinstance(value, str) and value.endswith("/udp"):

@@ -182,7 +182,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[str, str, int, int]
     elif "nesting depth" in problem:  # newer parsers have a limit of their own
         problem, suggestion = "nested too deeply", f"{MAX_DEPTH} levels are the limit"
     elif "mapping values are not allowed" in problem:
-        suggestion = "is a line above indented differently, or a value with ': ' in want of quotes?"
+        suggestion = "is a line above indented differently, or does a value with ': ' need quotes?"
     return problem, suggestion, line, column
 
 
@@ -287,7 +287,7 @@ class _Reader:
             self._problem(node, path, "a NUL byte cannot stand in a text")
             return None
         if kind in _SCALARS and not _SCALARS[kind][0].match(text):  # `!!int abc`
-            self._problem(node, path, f'"{text}" is not what its tag says', "take the tag off")
+            self._problem(node, path, f'"{text}" is not what its tag says', "remove the tag")
             return None
         match kind:
             case "str" | "merge":
@@ -304,7 +304,7 @@ class _Reader:
         return None
 
     def _tag(self, node: yaml.Node, path: Path) -> None:
-        hint = "it is for what stands below compose:" if node.tag in RESET else ""
+        hint = "it works only below compose:" if node.tag in RESET else ""
         self._problem(node, path, f"the tag {node.tag!r} means nothing here", hint)
 
     def _problem(self, node: yaml.Node, path: Path, message: str, suggestion: str = "") -> None:

@@ -205,7 +205,7 @@ class _Planner:
         return [self._add(Op.LEAVE, elsewhere.backend, cause, [*start, *self._loads.values()])]
 
     def _remove_orphans(self) -> list[int]:
-        removals = [(stray.unit, "there are two of it", stray.id) for stray in self.observed.strays]
+        removals = [(stray.unit, "a duplicate of the unit", stray.id) for stray in self.observed.strays]
         for name, current in self.observed.units.items():
             if place := former_place(self.stack, self.observed, current):
                 removals.append((name, f"in {place}, where the stack was before", current.id))
@@ -302,7 +302,7 @@ def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
     later = dict(unit.data.later) if unit.data else {}
     for verb in dict.fromkeys(later.values()):
         if names := [name for name in outdated_names if later.get(name) == verb]:
-            yield f"{_listed(names, 'is', 'are')} {verb} in the data that is there"
+            yield f"{_listed(names, 'is', 'are')} {verb} in the existing data"
     if names := [name for name in outdated_names if name not in later]:
         yield f"{_listed(names, 'counts', 'count')} only for new data"
 

@@ -135,7 +135,7 @@ class Catalogue(Mapping[str, Kind]):
                 yield path, f'no infra kind "{used}"', did_you_mean(used, self)
             elif used in self._reading:
                 trail = [*self._reading[self._reading.index(used) :], used]
-                yield path, f"a cycle: {' -> '.join(trail)}", "take one out"
+                yield path, f"a cycle: {' -> '.join(trail)}", "remove one of them"
             else:
                 facts = self[used].facts
                 attributes[used] = facts.attributes

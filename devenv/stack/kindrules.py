@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
 def check(name: str, file: KindFile) -> list[Finding]:
     """Everything wrong with a kind, apart from its use of other kinds."""
     if name not in file.services:
-        return [(("services",), f"no service called {name}", "the main service is called as its file is")]
+        return [(("services",), f"no service called {name}", "name the main service after the file")]
     return [finding for rule in RULES for finding in rule(name, file)]
 
 
@@ -38,9 +38,9 @@ def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
         for index, port in enumerate(service.ports):
             path: Path = ("services", key, "ports", index)
             if port.target in targets:
-                yield path, f"{port.target} is there already", "one entry for each port"
+                yield path, f"{port.target} is listed already", "one entry for each port"
             elif port.name in names and not port.name.startswith("port-"):
-                yield path, f'"{port.name}" is there already', "each port of a kind has a name of its own"
+                yield path, f'"{port.name}" is listed already', "each port of a kind has a name of its own"
             targets.add(port.target)
             names.setdefault(port.name, path)
     if file.block.url and not file.services[name].ports:
@@ -75,11 +75,11 @@ def _needs_exist(name: str, file: KindFile) -> Iterator[Finding]:
         for other in service.depends_on:
             path: Path = ("services", key, "depends_on", other)
             if other == key:
-                yield path, "depends on itself", "take it out"
+                yield path, "depends on itself", "remove it"
             elif other not in file.services:
                 yield path, f'no service "{other}"', did_you_mean(other, file.services)
     if trail := next(cycles({key: [*service.depends_on] for key, service in file.services.items()}), []):
-        yield ("services", trail[0], "depends_on"), f"a cycle: {' -> '.join(trail)}", "take one out"
+        yield ("services", trail[0], "depends_on"), f"a cycle: {' -> '.join(trail)}", "remove one of them"
 
 
 def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
@@ -91,7 +91,7 @@ def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
             if mount.source not in file.configs:
                 yield path, f'no config "{mount.source}"', did_you_mean(mount.source, file.configs)
             if mount.target in targets:
-                yield path, f"{mount.target} is there already", ""
+                yield path, f"{mount.target} is listed already", ""
             targets.add(mount.target)
         for folder, text in service.files.items():
             if text not in [f"${{{option}}}" for option in lists]:
@@ -100,7 +100,7 @@ def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
         folders = set()
         for index, volume in enumerate(service.volumes):
             if volume.target in folders:
-                yield ("services", key, "volumes", index), f"{volume.target} is there already", ""
+                yield ("services", key, "volumes", index), f"{volume.target} is listed already", ""
             folders.add(volume.target)
             if file.volumes and volume.source not in file.volumes:
                 hint = did_you_mean(volume.source, file.volumes)
@@ -111,7 +111,7 @@ def _options_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
     options, part = file.block.options, file.block.part
     for option in options:
         if option in RESERVED or option.startswith("public_") or option in file.services:
-            yield ("x-devenv", "options", option), "stands for something else already", "another name"
+            yield ("x-devenv", "options", option), "is a reserved name", "choose another name"
         elif not re.match(r"^[a-z][a-z0-9_]*$", option):
             yield ("x-devenv", "options", option), "an option is lower-case letters, digits and _", ""
     if part is not None:
@@ -121,7 +121,7 @@ def _options_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
             yield ("x-devenv", "part", "collects"), f'no option "{part.collects}" that is a list', ""
     for key in file.block.env:
         if not _VARIABLE.match(key):
-            hint = "letters, digits and _, and ${NAME}_ before them for the name it goes by"
+            hint = "use letters, digits and _; ${NAME}_ in front stands for the store's name"
             yield ("x-devenv", "env", key), "is not a name of an environment variable", hint
 
 
@@ -147,7 +147,7 @@ def _texts_name_no_other_in_a_circle(name: str, file: KindFile) -> Iterator[Find
     if trail:
         path = {"url": ("x-devenv", "url"), "image": ("services", name, "image")}
         where = path.get(trail[0], ("x-devenv", "options", trail[0]))
-        yield where, f"a cycle: {' -> '.join(trail)}", "write one of them out"
+        yield where, f"a cycle: {' -> '.join(trail)}", "write out the value of one of them"
 
 
 def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
@@ -168,13 +168,13 @@ def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
         yield ("x-devenv", "tag"), f"not a regular expression: {error}", ""
     else:
         if file.block.tag and groups != 1:
-            yield ("x-devenv", "tag"), "has no group that is the version", r"write pg(\d+)"
+            yield ("x-devenv", "tag"), "has no group that captures the version", r"write pg(\d+)"
 
 
 def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
     for index, use in enumerate(file.block.uses):
         if use.partition("/")[0] == name:
-            yield ("x-devenv", "uses", index), "uses itself", "take it out"
+            yield ("x-devenv", "uses", index), "uses itself", "remove it"
 
 
 def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
@@ -183,13 +183,13 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
     for path, whole, inside in references(file):
         head, _, tail = inside.partition(".")
         if not whole.endswith("}"):
-            yield path, f'"{whole}" has no end', "close it with }, or write $$ for a literal $"
+            yield path, f'"{whole}" is not closed', "close it with }, or write $$ for a literal $"
         elif head == "secret":
             if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", tail):
-                yield path, f'"{tail}" is not a name of a secret', "as an environment variable"
+                yield path, f'"{tail}" is not a name of a secret', "use letters, digits and _"
         elif inside not in names and head not in kinds:
             hint = did_you_mean(inside, names, "an option, or host, port, url, name; $$ for a literal $")
-            yield path, f"${{{inside}}} names nothing", hint
+            yield path, f"${{{inside}}} is not a known reference", hint
 
 
 def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:

@@ -417,7 +417,7 @@ def test_the_schema_is_json(devenv: Devenv) -> None:
 
 
 REFUSED = {
-    ("up", "ordres"): ('nothing is called "ordres"', 'did you mean "orders"?'),
+    ("up", "ordres"): ('no service, job or store "ordres"', 'did you mean "orders"?'),
     ("up", "--profile", "light"): ('no profile "light"', 'did you mean "lite"?'),
     ("exec", "web", "ls"): ('"web" is not running', "devenv up web"),
     ("logs", "web"): ('"web" is not running', "devenv up web"),

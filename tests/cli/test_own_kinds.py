@@ -58,10 +58,10 @@ def test_a_malformed_kind_of_the_project_is_a_problem_with_its_place(devenv: Dev
 @pytest.mark.parametrize(
     ("manifest", "problem"),
     [
-        ("kinds: ../kinds\n", '"../kinds" leaves the project'),
-        ("kinds: /etc\n", '"/etc" leaves the project'),
-        ('{"kinds": "mine", "services": {}}\n', "has to stand on a line of its own"),
-        ("kinds:\n  mine\n", "has to stand on a line of its own"),
+        ("kinds: ../kinds\n", '"../kinds" is outside the project'),
+        ("kinds: /etc\n", '"/etc" is outside the project'),
+        ('{"kinds": "mine", "services": {}}\n', "must be on a line of its own"),
+        ("kinds:\n  mine\n", "must be on a line of its own"),
         ("kinds: [a]\n", "expected text"),
     ],
 )

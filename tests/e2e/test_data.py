@@ -1,4 +1,4 @@
-"""Data that is there already: what changes in it, what does not, and what was never finished."""
+"""Data that is listed already: what changes in it, what does not, and what was never finished."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_changed_password_is_set_in_the_data_of_postgres_and_who_uses_it_conne
     checkout.devenv("up", "-d")
     postgres(checkout, "password: 'an''other \\ one'")
     plan = checkout.devenv("plan").stdout
-    assert "apply db (env changed; password is set in the data that is there)" in plan
+    assert "apply db (env changed; password is set in the existing data)" in plan
     checkout.devenv("up", "-d")
     checkout.devenv("down")
     postgres(checkout, "password: three")  # nothing but the data knows the one before
@@ -36,7 +36,7 @@ def test_another_name_for_the_database_makes_one_in_the_data_of_postgres(checkou
     postgres(checkout, "database: shop")
     checkout.devenv("up", "-d")
     postgres(checkout, "database: store")
-    assert "database is made in the data that is there" in checkout.devenv("plan").stdout
+    assert "database is made in the existing data" in checkout.devenv("plan").stdout
     checkout.devenv("up", "-d")
     listed = ("psql", "-XAt", "-U", "app", "-c", "SELECT datname FROM pg_database", "store")
     assert {"shop", "store"} <= set(checkout.devenv("exec", "db", *listed).stdout.split())
@@ -75,10 +75,7 @@ def test_user_password_and_database_are_made_in_the_data_of_mysql(checkout: Chec
     checkout.devenv("up", "-d")
     mysql(checkout, 'user: other, password: "an\'o\\\\ther", database: store, root_password: top')
     plan = checkout.devenv("plan").stdout
-    assert (
-        "database and user are made in the data that is there; password is set in the data that is there"
-        in plan
-    )
+    assert "database and user are made in the existing data; password is set in the existing data" in plan
     checkout.devenv("up", "-d")
     mysql(checkout, "user: third, root_password: changed")
     failed = checkout.devenv("up", "-d", exits=1)

@@ -173,12 +173,12 @@ MALFORMED = {
     "two ports of one name": (
         "name: page, target: 2",
         "name: odd, target: 2",
-        '10:37: services.odd.ports[1]: "odd" is there already',
+        '10:37: services.odd.ports[1]: "odd" is listed already',
     ),
     "two ports of one number": (
         "target: 2}",
         "target: 1}",
-        "10:37: services.odd.ports[1]: 1 is there already",
+        "10:37: services.odd.ports[1]: 1 is listed already",
     ),
     "a folder of this machine": (
         '"data:/data"',
@@ -253,22 +253,22 @@ MALFORMED = {
     "a reference to nothing": (
         "${version}",
         "${verson}",
-        '9:5: services.odd.image: ${verson} names nothing - did you mean "version"?',
+        '9:5: services.odd.image: ${verson} is not a known reference - did you mean "version"?',
     ),
     "a reference without an end": (
         "odd:${version}",
         '"odd:${version"',
-        '9:5: services.odd.image: "${version" has no end',
+        '9:5: services.odd.image: "${version" is not closed',
     ),
     "a shell's own variable": (
         "image: side:1",
         "image: side:1\n    command: 'echo ${HOME}'",
-        "14:5: services.odd-side.command[1]: ${HOME} names nothing",
+        "14:5: services.odd-side.command[1]: ${HOME} is not a known reference",
     ),
     "an option that means something else": (
         "{version:",
         "{host: a, version:",
-        "3:13: x-devenv.options.host: stands for something else already",
+        "3:13: x-devenv.options.host: is a reserved name",
     ),
     "an option that is a mapping": ("seed: []", "seed: {a: b}", "3:27: x-devenv.options.seed"),
     "options in a circle": (
@@ -324,7 +324,7 @@ MALFORMED = {
     "a tag without a group": (
         "  links:",
         "  tag: pg\n  links:",
-        "6:3: x-devenv.tag: has no group that is the version",
+        "6:3: x-devenv.tag: has no group that captures the version",
     ),
     "a kind that is not there": (
         "  links:",

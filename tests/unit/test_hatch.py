@@ -155,7 +155,7 @@ REFUSED = {
 def test_what_devenv_does_itself_is_refused_with_what_to_write(fragment: str, instead: str) -> None:
     (problem,) = problems(f"name: a\nservices:\n  api:\n    image: x\n    compose: {fragment}\n")
     assert problem.startswith("5:15: services.api.compose.")
-    assert problem.endswith(f": devenv does that itself, so here it would have no effect - {instead}")
+    assert problem.endswith(f": has no effect here: devenv sets it itself - {instead}")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_form_that_is_none_of_composes_is_refused(fragment: str) -> None:
 @pytest.mark.parametrize("text", ["env: {A: !reset b}", "uses: !reset [b]", "compose: !reset {}"])
 def test_reset_is_for_fragments_alone(text: str) -> None:
     (problem,) = problems(f"name: a\nservices:\n  api: {{image: x, {text}}}\n")
-    assert problem.endswith("the tag '!reset' means nothing here - it is for what stands below compose:")
+    assert problem.endswith("the tag '!reset' means nothing here - it works only below compose:")
 
 
 @pytest.mark.engine

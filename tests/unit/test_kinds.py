@@ -62,7 +62,9 @@ def test_a_renamed_kind_renames_its_services_and_two_of_one_kind_stand_side_by_s
 
 
 def test_a_service_of_a_kind_and_a_service_of_the_stack_cannot_share_a_name() -> None:
-    with pytest.raises(ManifestInvalid, match="4:3: services.kibana: elasticsearch has a part of that name"):
+    with pytest.raises(
+        ManifestInvalid, match="4:3: services.kibana: elasticsearch runs a unit of that name already"
+    ):
         stack(API.format("elasticsearch") + "  kibana: {image: x}\n")
 
 
@@ -71,12 +73,12 @@ BESIDE = "x-devenv: {about: a}\nservices: {NAME: {image: x}, side: {image: x}}\n
 
 def test_services_of_two_kinds_cannot_share_a_name_until_one_is_renamed() -> None:
     kinds = {name: BESIDE.replace("NAME", name) for name in ("left", "right")}
-    with pytest.raises(ManifestInvalid, match="infra.right: it has a part called side, as left has"):
+    with pytest.raises(ManifestInvalid, match="infra.right: it runs a unit called side, as left does"):
         stack(API.format("left, right"), kinds)
     app = stack(API.format("left, other") + "infra: {other: {kind: right}}\n", kinds)
     assert {unit.name for unit in app.units} == {"left", "side", "other", "other-side", "api"}
     kinds["side"] = "x-devenv: {about: a}\nservices: {side: {image: x}}\n"
-    with pytest.raises(ManifestInvalid, match="infra.left: it has a part called side, as side has"):
+    with pytest.raises(ManifestInvalid, match="infra.left: it runs a unit called side, as side does"):
         stack(API.format("left, side"), kinds)
 
 

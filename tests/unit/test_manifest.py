@@ -38,7 +38,7 @@ BROKEN = {
     ),
     "a wrong type": (
         'name: a\nservices:\n  api: {image: x, port: "80"}\n',
-        ['3:19: services.api.port: expected a whole number, found the text "80" - take the quotes off'],
+        ['3:19: services.api.port: expected a whole number, found the text "80" - remove the quotes'],
     ),
     "a value that is none": (
         "name: a\nservices:\n  api: {image: x, env: {A: }}\n",
@@ -54,22 +54,22 @@ BROKEN = {
     ),
     "a name that is too long": (
         f"name: a\nservices:\n  {'a' * 64}: {{image: x}}\n",
-        [f"3:3: services.{'a' * 64}: a name has at most 63 characters, this one 64"],
+        [f"3:3: services.{'a' * 64}: a name has at most 63 characters, this one has 64"],
     ),
     "one name for two things": (
         "name: a\nservices:\n  db: {image: x}\ninfra:\n  db: {kind: postgres}\n",
-        ["5:3: infra.db: services.db has that name already - one name, one thing"],
+        ["5:3: infra.db: services.db has that name already - rename one of them"],
     ),
     "neither build nor image": (
         "name: a\nservices:\n  api: {port: 80}\n",
         [
-            "3:3: services.api: says neither build nor image"
+            "3:3: services.api: has neither build nor image"
             " - build: ./folder-with-a-Dockerfile, or image: name:tag"
         ],
     ),
     "build and image": (
         "name: a\nservices:\n  api: {build: ., image: x}\n",
-        ["3:19: services.api.image: stands beside build - keep one of them"],
+        ["3:19: services.api.image: cannot be combined with build - keep one of them"],
     ),
     "what is used is not there": (
         "name: a\nservices:\n  api: {image: x, uses: [postgers]}\n",
@@ -78,11 +78,11 @@ BROKEN = {
     "a cycle": (
         "name: a\nservices:\n  a: {image: x, uses: [b]}\n  b: {image: x, uses: [c]}\n"
         "  c: {image: x, uses: [a]}\n",
-        ["3:17: services.a.uses: a cycle: a -> b -> c -> a - take one out"],
+        ["3:17: services.a.uses: a cycle: a -> b -> c -> a - remove one of them"],
     ),
     "one that uses itself": (
         "name: a\nservices:\n  a: {image: x, uses: [a]}\n",
-        ["3:24: services.a.uses[0]: uses itself - take it out"],
+        ["3:24: services.a.uses[0]: uses itself - remove it"],
     ),
     "a part of what has none": (
         "name: a\nservices:\n  a: {image: x, uses: [mailpit/b]}\n",
@@ -91,11 +91,11 @@ BROKEN = {
     "one port for two": (
         "name: a\nservices:\n  a: {image: x, port: 80, publish: 8080}\n"
         "  b: {image: x, port: 80, publish: 8080}\n",
-        ["4:27: services.b.publish: services.a is published on 8080 already - give one another port"],
+        ["4:27: services.b.publish: services.a is published on 8080 already - change one of them"],
     ),
     "one route for two": (
         "name: a\nservices:\n  a: {image: x, port: 80, route: /x}\n  b: {image: x, port: 80, route: /x}\n",
-        ["4:27: services.b.route[0]: services.a has the route /x already - one route, one service"],
+        ["4:27: services.b.route[0]: services.a has the route /x already - keep one of them"],
     ),
     "a route that is no path": (
         "name: a\nservices:\n  a: {image: x, port: 80, route: x}\n",
@@ -103,7 +103,7 @@ BROKEN = {
     ),
     "a route without a port": (
         "name: a\nservices:\n  a: {image: x, route: /}\n",
-        ["3:17: services.a.route: a routed service has a port - add port:"],
+        ["3:17: services.a.route: a service with a route needs a port - add port:"],
     ),
     "a port name that is not there": (
         "name: a\nservices:\n  a: {image: x, ports: {http: 80}, publish: {htp: 1}}\n",
@@ -117,7 +117,7 @@ BROKEN = {
     ),
     "two probes": (
         "name: a\nservices:\n  a: {image: x, port: 80, health: {http: /, tcp: 80}}\n",
-        ["3:27: services.a.health: one of http, tcp, grpc, exec, not http and tcp"],
+        ["3:27: services.a.health: needs one of http, tcp, grpc, exec, and has http and tcp"],
     ),
     "a time that is none": (
         "name: a\nservices:\n  a: {image: x, grace: soon}\n",
@@ -126,33 +126,33 @@ BROKEN = {
     "a context outside": (
         "name: a\nservices:\n  a: {build: ../other}\n",
         [
-            '3:7: services.a.build.context: "../other" leaves the project'
-            " - name something beside or below devenv.yaml",
-            '3:7: services.a.build.dockerfile: "../other/Dockerfile" leaves the project'
-            " - name something beside or below devenv.yaml",
+            '3:7: services.a.build.context: "../other" is outside the project'
+            " - write a path beside or below devenv.yaml",
+            '3:7: services.a.build.dockerfile: "../other/Dockerfile" is outside the project'
+            " - write a path beside or below devenv.yaml",
         ],
     ),
     "an absolute file": (
         "name: a\nservices:\n  a: {image: x, files: {/etc/a: /etc/passwd}}\n",
         [
-            '3:25: services.a.files./etc/a: "/etc/passwd" leaves the project'
-            " - name something beside or below devenv.yaml"
+            '3:25: services.a.files./etc/a: "/etc/passwd" is outside the project'
+            " - write a path beside or below devenv.yaml"
         ],
     ),
     "a target that climbs": (
         "name: a\nservices:\n  a: {image: x, volumes: {data: /x/../../etc}}\n",
         [
-            '3:27: services.a.volumes.data: "/x/../../etc" is not a path in a container - an absolute path below /'
+            '3:27: services.a.volumes.data: "/x/../../etc" is not a path in a container - write an absolute path below /'
         ],
     ),
     "a reference to nothing": (
         'name: a\nservices:\n  a: {image: x, env: {A: "${oders.url}"}}\n  orders: {image: x, port: 80}\n',
-        ['3:23: services.a.env.A: ${oders.url}: nothing is called "oders" - did you mean "orders"?'],
+        ['3:23: services.a.env.A: ${oders.url}: no service or store "oders" - did you mean "orders"?'],
     ),
     "a reference without a name": (
         'name: a\nservices:\n  a: {image: x, env: {A: "${HOME}"}}\n',
         [
-            "3:23: services.a.env.A: ${HOME} names nothing"
+            "3:23: services.a.env.A: ${HOME} is not a known reference"
             " - write ${name.attribute}, or $${ for a literal ${ that the shell should see"
         ],
     ),
@@ -165,7 +165,7 @@ BROKEN = {
     ),
     "a reference without an end": (
         'name: a\nservices:\n  a: {image: x, env: {A: "${a.url"}}\n',
-        ['3:23: services.a.env.A: "${a.url" has no end - close it with }, or write $${ for a literal ${'],
+        ['3:23: services.a.env.A: "${a.url" is not closed - close it with }, or write $${ for a literal ${'],
     ),
     "a kind that is not there": (
         "name: a\ninfra:\n  db: {kind: postgress}\n",
@@ -174,8 +174,8 @@ BROKEN = {
     "a version that a kind does not run": (
         'name: a\ninfra:\n  mongo: {version: "3.4"}\n',
         [
-            "3:11: infra.mongo.version: the kind mongo does not run 3.4"
-            " - 5.0 or newer; an older one runs as a service of your own"
+            "3:11: infra.mongo.version: the kind mongo does not support version 3.4"
+            " - use 5.0 or newer, or run the old version as a service"
         ],
     ),
     "an option that a kind has not": (
@@ -188,7 +188,7 @@ BROKEN = {
     ),
     "seed where there is none": (
         "name: a\ninfra:\n  valkey: {seed: x.sql}\n",
-        ["3:12: infra.valkey.seed: valkey has no seed - take it out"],
+        ["3:12: infra.valkey.seed: valkey has no seed - remove it"],
     ),
     "a job like nothing": (
         "name: a\nservices:\n  api: {image: x}\njobs:\n  j: {like: apy}\n",
@@ -196,7 +196,7 @@ BROKEN = {
     ),
     "a profile of nothing": (
         "name: a\nservices:\n  api: {image: x}\nprofiles: {lite: [apy]}\n",
-        ['4:19: profiles.lite[0]: nothing is called "apy" - did you mean "api"?'],
+        ['4:19: profiles.lite[0]: no service, job or store "apy" - did you mean "api"?'],
     ),
     "a tab": (
         "name: a\nservices:\n\tapi: {image: x}\n",
@@ -234,7 +234,7 @@ BROKEN = {
         "name: a\nservices:\n  api: image: x\n",
         [
             "3:13: mapping values are not allowed in this context"
-            " - is a line above indented differently, or a value with ': ' in want of quotes?"
+            " - is a line above indented differently, or does a value with ': ' need quotes?"
         ],
     ),
     "text where a service belongs": (
@@ -249,7 +249,7 @@ BROKEN = {
     "what may be of two types and is neither": (
         'name: a\nservices:\n  api: {image: x, port: 80, publish: "80", command: {a: b}, reload: {restart: 5}}\n',
         [
-            '3:29: services.api.publish: expected a whole number or a mapping, found the text "80" - take the quotes off',
+            '3:29: services.api.publish: expected a whole number or a mapping, found the text "80" - remove the quotes',
             "3:44: services.api.command: expected text or a list, found a mapping",
             "3:70: services.api.reload.restart: expected true or false or a list, found the number 5",
         ],
@@ -287,7 +287,7 @@ BROKEN = {
     ),
     "a service that is called like a part of a store": (
         "name: a\nservices:\n  minio-buckets: {image: x, uses: [minio]}\n",
-        ["3:3: services.minio-buckets: minio has a part of that name - call it something else"],
+        ["3:3: services.minio-buckets: minio runs a unit of that name already - rename it"],
     ),
     "an image without a name": (
         'name: a\nservices:\n  api: {image: " "}\n',
@@ -296,14 +296,14 @@ BROKEN = {
     "a command with half a quote": (
         "name: a\nservices:\n  api: {image: x, command: it's, entrypoint: \"say 'yes\"}\n",
         [
-            "3:19: services.api.command: not a command: no closing quotation - or write it as a list",
-            "3:34: services.api.entrypoint: not a command: no closing quotation - or write it as a list",
+            "3:19: services.api.command: not a command: no closing quotation - close the quotes, or write it as a list",
+            "3:34: services.api.entrypoint: not a command: no closing quotation - close the quotes, or write it as a list",
         ],
     ),
     "port and ports": (
         "name: a\nservices:\n  api: {image: x, port: 80, ports: {Http: 80}}\n",
         [
-            "3:29: services.api.ports: stands beside port - keep one of them",
+            "3:29: services.api.ports: cannot be combined with port - keep one of them",
             "3:37: services.api.ports.Http: a port name is at most 15 lower-case letters, digits, hyphens",
         ],
     ),
@@ -317,7 +317,7 @@ BROKEN = {
     ),
     "one port for a service and a store": (
         "name: a\nservices:\n  api: {image: x, port: 80, publish: 99}\ninfra:\n  postgres: {publish: {sql: 99}}\n",
-        ["5:24: infra.postgres.publish.sql: services.api is published on 99 already - give one another port"],
+        ["5:24: infra.postgres.publish.sql: services.api is published on 99 already - change one of them"],
     ),
     "a port name that a store has not": (
         "name: a\ninfra:\n  minio: {publish: {konsole: 99}}\n",
@@ -325,7 +325,7 @@ BROKEN = {
     ),
     "a part that is no name": (
         "name: a\nservices:\n  api: {image: x, uses: [postgres/a b]}\n",
-        ['3:26: services.api.uses[0]: "a b" is not a name of a database - letters, digits, _ and -'],
+        ['3:26: services.api.uses[0]: "a b" is not a name of a database - use letters, digits, _ and -'],
     ),
     "a part of a service": (
         "name: a\nservices:\n  a: {image: x, uses: [b/c]}\n  b: {image: x}\n",
@@ -335,8 +335,8 @@ BROKEN = {
         "name: a\nservices:\n  a: {image: x, uses: [j]}\n  b: {image: x, uses: [c]}\n  c: {image: x, uses: [b]}\n"
         "jobs:\n  j: {image: x, uses: [a]}\n",
         [
-            "3:17: services.a.uses: a cycle: a -> j -> a - take one out",
-            "4:17: services.b.uses: a cycle: b -> c -> b - take one out",
+            "3:17: services.a.uses: a cycle: a -> j -> a - remove one of them",
+            "4:17: services.b.uses: a cycle: b -> c -> b - remove one of them",
         ],
     ),
     "a route that is half an expression": (
@@ -347,7 +347,7 @@ BROKEN = {
     ),
     "a probe of nothing": (
         "name: a\nservices:\n  a: {image: x, health: {}}\n",
-        ["3:17: services.a.health: one of http, tcp, grpc, exec, not none"],
+        ["3:17: services.a.health: needs one of http, tcp, grpc, exec, and has none"],
     ),
     "a probe without a port": (
         "name: a\nservices:\n  a: {image: x, health: up}\n",
@@ -367,11 +367,11 @@ BROKEN = {
         "name: a\nservices:\n  a: {build: {context: ., dockerfile: ../Dockerfile, secrets: {npm: ../.npmrc, t: $TOKEN}}}\n"
         "infra:\n  postgres: {seed: [a.sql, /b.sql]}\n",
         [
-            '3:27: services.a.build.dockerfile: "./../Dockerfile" leaves the project'
-            " - name something beside or below devenv.yaml",
-            '3:64: services.a.build.secrets.npm: "../.npmrc" leaves the project'
-            " - name something beside or below devenv.yaml",
-            '5:28: infra.postgres.seed[1]: "/b.sql" leaves the project - name something beside or below devenv.yaml',
+            '3:27: services.a.build.dockerfile: "./../Dockerfile" is outside the project'
+            " - write a path beside or below devenv.yaml",
+            '3:64: services.a.build.secrets.npm: "../.npmrc" is outside the project'
+            " - write a path beside or below devenv.yaml",
+            '5:28: infra.postgres.seed[1]: "/b.sql" is outside the project - write a path beside or below devenv.yaml',
         ],
     ),
     "volumes that join to one name": (
@@ -379,10 +379,10 @@ BROKEN = {
         "  api-cache: {image: x, volumes: {data: /v}}\n  my: {image: x, uses: [my-db], volumes: {db-data: /v}}\n"
         "infra: {my-db: {kind: postgres}}\n",
         [
-            "4:35: services.api-cache.volumes.data: is the volume api-cache-data, which api has already"
-            " - another name, or both would have one volume",
-            "5:43: services.my.volumes.db-data: is the volume my-db-data, which my-db has already"
-            " - another name, or both would have one volume",
+            "4:35: services.api-cache.volumes.data: the volume api-cache-data belongs to api already"
+            " - rename it, or both would share one volume",
+            "5:43: services.my.volumes.db-data: the volume my-db-data belongs to my-db already"
+            " - rename it, or both would share one volume",
         ],
     ),
     "names of which Kubernetes makes no pod": (
@@ -391,24 +391,24 @@ BROKEN = {
         f"  {'k' * 60}: {{image: x, volumes: {{vv: /v}}}}\n"
         f"infra:\n  {'p' * 53}: {{kind: postgres}}\n  {'m' * 63}: {{kind: mailpit}}\n",
         [
-            f"3:3: services.{'s' * 53}: with volumes a name has at most 52 characters, this one 53"
-            " - Kubernetes would make no pod of it",
-            f"6:78: jobs.{'j' * 52}.volumes.{'v' * 11}: {'j' * 52}-{'v' * 11} would be its whole name,"
-            " which has at most 63 characters, this one 64 - a shorter name",
-            f"9:3: infra.{'p' * 53}: with volumes a name has at most 52 characters, this one 53"
-            " - Kubernetes would make no pod of it",
+            f"3:3: services.{'s' * 53}: with volumes a name has at most 52 characters, this one has 53"
+            " - choose a shorter name, or Kubernetes cannot create its pod",
+            f"6:78: jobs.{'j' * 52}.volumes.{'v' * 11}: its full name {'j' * 52}-{'v' * 11}"
+            " may have at most 63 characters, this one has 64 - choose a shorter name",
+            f"9:3: infra.{'p' * 53}: with volumes a name has at most 52 characters, this one has 53"
+            " - choose a shorter name, or Kubernetes cannot create its pod",
         ],
     ),
     "a build secret that is only partly one, or another thing, and an id with a comma": (
         "name: a\nservices:\n  a: {build: {context: ., secrets: {n: 'x-${secret.N}', m: '$9', s: '${stack.name}', "
         "'a,b': $T}}}\n",
         [
-            '3:37: services.a.build.secrets.n: "x-${secret.N}" is no build secret'
-            " - a file of the project, or a whole secret: ${secret.NAME}",
-            '3:57: services.a.build.secrets.m: "$9" is no build secret'
-            " - a file of the project, or a whole secret: ${secret.NAME}",
-            '3:66: services.a.build.secrets.s: "${stack.name}" is no build secret'
-            " - a file of the project, or a whole secret: ${secret.NAME}",
+            '3:37: services.a.build.secrets.n: "x-${secret.N}" is not a build secret'
+            " - write a file of the project, or a whole secret: ${secret.NAME}",
+            '3:57: services.a.build.secrets.m: "$9" is not a build secret'
+            " - write a file of the project, or a whole secret: ${secret.NAME}",
+            '3:66: services.a.build.secrets.s: "${stack.name}" is not a build secret'
+            " - write a file of the project, or a whole secret: ${secret.NAME}",
             '3:86: services.a.build.secrets.a,b: "a,b" is not an id of a build secret'
             " - letters, digits, dots, hyphens and _",
         ],
@@ -416,20 +416,20 @@ BROKEN = {
     "a kong.yml outside": (
         "name: a\ngateway: {extra: ../kong.yml}\n",
         [
-            '2:11: gateway.extra: "../kong.yml" leaves the project - name something beside or below devenv.yaml'
+            '2:11: gateway.extra: "../kong.yml" is outside the project - write a path beside or below devenv.yaml'
         ],
     ),
     "reloading out of the project and into nowhere": (
         "name: a\nservices:\n  a: {image: x, reload: {sync: {../a: /b, ./c: d}}}\n",
         [
-            '3:33: services.a.reload.sync.../a: "../a" leaves the project - name something beside or below devenv.yaml',
-            '3:43: services.a.reload.sync../c: "d" is not a path in a container - an absolute path below /',
+            '3:33: services.a.reload.sync.../a: "../a" is outside the project - write a path beside or below devenv.yaml',
+            '3:43: services.a.reload.sync../c: "d" is not a path in a container - write an absolute path below /',
         ],
     ),
     "a volume over everything": (
         "name: a\nservices:\n  a: {image: x, volumes: {Data: /}}\n",
         [
-            '3:27: services.a.volumes.Data: "/" is not a path in a container - an absolute path below /',
+            '3:27: services.a.volumes.Data: "/" is not a path in a container - write an absolute path below /',
             "3:27: services.a.volumes.Data: a volume's name is lower-case letters, digits, hyphens",
         ],
     ),
@@ -437,9 +437,9 @@ BROKEN = {
         'name: a\nservices:\n  a: {image: x, env: {"A B": x}, secrets: [A-B], files: {/f: {secret: "c d"}}}\n',
         [
             '3:23: services.a.env.A B: "A B" is not a name of an environment variable'
-            " - letters, digits, _, dots and hyphens",
-            '3:44: services.a.secrets[0]: "A-B" is not a name of a secret - as an environment variable',
-            '3:63: services.a.files./f.secret: "c d" is not a name of a secret - as an environment variable',
+            " - use letters, digits, _, dots and hyphens",
+            '3:44: services.a.secrets[0]: "A-B" is not a name of a secret - use letters, digits and _',
+            '3:63: services.a.files./f.secret: "c d" is not a name of a secret - use letters, digits and _',
         ],
     ),
     "names of variables, wherever they may stand": (
@@ -447,13 +447,13 @@ BROKEN = {
         'environments:\n  prod: {context: c, services: {a: {env: {"A\\n": x}}}}\n',
         [
             '3:22: services.a.build.args.A=B: "A=B" is not a name of an environment variable'
-            " - letters, digits, _, dots and hyphens",
+            " - use letters, digits, _, dots and hyphens",
             '3:38: services.a.env...a: "..a" is not a name of an environment variable'
-            " - letters, digits, _, dots and hyphens",
+            " - use letters, digits, _, dots and hyphens",
             '5:18: infra.valkey.env.1A: "1A" is not a name of an environment variable'
-            " - letters, digits, _, dots and hyphens",
+            " - use letters, digits, _, dots and hyphens",
             '7:43: environments.prod.services.a.env.A\n: "A\n" is not a name of an environment variable'
-            " - letters, digits, _, dots and hyphens",
+            " - use letters, digits, _, dots and hyphens",
         ],
     ),
     "names with a line break": (
@@ -467,27 +467,27 @@ BROKEN = {
     ),
     "two port names with one number": (
         "name: a\nservices:\n  a: {image: x, ports: {http: 80, web: 80}}\n",
-        ["3:35: services.a.ports.web: http is 80 already - one port has one name"],
+        ["3:35: services.a.ports.web: http has the number 80 already - keep one of the names"],
     ),
     "two things on one path": (
         "name: a\nservices:\n  a: {image: x, volumes: {d: /d, e: /d/}, files: {/f: ./f, /f/: ./g}}\n"
         "  b: {image: x, volumes: {f: /f}, files: {/f: ./f}}\n"
         "jobs:\n  j: {like: b, volumes: {f: /f}, files: {/f: ./g}}\n",
         [
-            "3:34: services.a.volumes.e: volume d has /d already - give one of them another path",
-            "3:60: services.a.files./f/: another file is /f already - one path, one file",
-            "4:27: services.b.volumes.f: a file has /f already - give one of them another path",
-            "6:26: jobs.j.volumes.f: a file has /f already - give one of them another path",
+            "3:34: services.a.volumes.e: volume d has the path /d already - give one of them another path",
+            "3:60: services.a.files./f/: another file has the path /f already - keep one of them",
+            "4:27: services.b.volumes.f: a file has the path /f already - give one of them another path",
+            "6:26: jobs.j.volumes.f: a file has the path /f already - give one of them another path",
         ],
     ),
     "what nobody starts": (
         "name: a\nservices:\n  a: {image: x, uses: [j]}\njobs:\n  j: {image: x, manual: true}\n"
         "  k: {image: x, manual: true, uses: [j]}\n  l: {image: x, uses: j}\n",
         [
-            "3:24: services.a.uses[0]: j is manual, and so would be waited for without end"
-            " - take manual: off j, or it out of uses:",
-            "7:17: jobs.l.uses[0]: j is manual, and so would be waited for without end"
-            " - take manual: off j, or it out of uses:",
+            "3:24: services.a.uses[0]: j is only started by hand, so this would wait for it forever"
+            " - remove manual: from j, or j from uses:",
+            "7:17: jobs.l.uses[0]: j is only started by hand, so this would wait for it forever"
+            " - remove manual: from j, or j from uses:",
         ],
     ),
     "a NUL byte in a text and in a key": (
@@ -502,7 +502,7 @@ BROKEN = {
         [
             "2:11: services: the tag 'tag:yaml.org,2002:set' means nothing here",
             "3:7: jobs: the tag '!x' means nothing here",
-            '4:26: infra.valkey.memory: "x" is not what its tag says - take the tag off',
+            '4:26: infra.valkey.memory: "x" is not what its tag says - remove the tag',
         ],
     ),
     "a port that is not of TCP": (
@@ -517,21 +517,21 @@ BROKEN = {
         f"name: a\nservices:\n  a:\n    image: x\n    env:\n      A: {'x' * 131069}\n      B: {'x' * 131070}\n"
         f"    command:\n      - {'x' * 200000}\njobs:\n  j:\n    image: x\n    command: {'x' * 200000}\n",
         [
-            "7:7: services.a.env.B: 128 KiB are more than a program can be given (128) - put it into a file: files:",
-            "9:9: services.a.command[0]: 195 KiB are more than a program can be given (128)"
-            " - put it into a file: files:",
-            "13:5: jobs.j.command: 195 KiB are more than a program can be given (128) - put it into a file: files:",
+            "7:7: services.a.env.B: 128 KiB is more than Linux passes to a program (128 KiB) - put it into a file, with files:",
+            "9:9: services.a.command[0]: 195 KiB is more than Linux passes to a program (128 KiB)"
+            " - put it into a file, with files:",
+            "13:5: jobs.j.command: 195 KiB is more than Linux passes to a program (128 KiB) - put it into a file, with files:",
         ],
     ),
     "paths that name nothing": (
         'name: a\nservices:\n  a: {build: "", files: {/f: ""}}\n  b: {build: {dockerfile: ""}}\n'
         'infra: {postgres: {seed: " "}}\ngateway: {extra: ""}\n',
         [
-            "3:7: services.a.build.context: names nothing - write a path beside or below devenv.yaml",
-            "3:26: services.a.files./f: names nothing - write a path beside or below devenv.yaml",
-            "4:15: services.b.build.dockerfile: names nothing - write a path beside or below devenv.yaml",
-            "5:20: infra.postgres.seed[0]: names nothing - write a path beside or below devenv.yaml",
-            "6:11: gateway.extra: names nothing - write a path beside or below devenv.yaml",
+            "3:7: services.a.build.context: is empty - write a path beside or below devenv.yaml",
+            "3:26: services.a.files./f: is empty - write a path beside or below devenv.yaml",
+            "4:15: services.b.build.dockerfile: is empty - write a path beside or below devenv.yaml",
+            "5:20: infra.postgres.seed[0]: is empty - write a path beside or below devenv.yaml",
+            "6:11: gateway.extra: is empty - write a path beside or below devenv.yaml",
         ],
     ),
     "amounts that there are not": (
@@ -548,7 +548,7 @@ BROKEN = {
     "a fragment with what devenv does itself": (
         "name: a\nservices:\n  a: {image: x, compose: {build: .}}\n",
         [
-            "3:27: services.a.compose.build: devenv does that itself, so here it would have no effect"
+            "3:27: services.a.compose.build: has no effect here: devenv sets it itself"
             " - write it under build:; its context may be a folder above, with what services share"
         ],
     ),
@@ -579,8 +579,8 @@ BROKEN = {
     "a store that names a store": (
         'name: a\ninfra:\n  postgres: {user: "${postgres.database}"}\n',
         [
-            "3:14: infra.postgres.user: ${postgres.database}: a store's options cannot name a store"
-            " - only a secret, a service or the stack can be named here"
+            "3:14: infra.postgres.user: ${postgres.database}: a store's options cannot refer to a store"
+            " - refer to a secret, a service or the stack"
         ],
     ),
     "references to what has no address": (
@@ -589,28 +589,28 @@ BROKEN = {
         [
             "3:23: services.a.env.A: ${b.url}: b has no port - add port:",
             "3:38: services.a.env.B: ${j.host}: j is a job, which has no address",
-            '3:54: services.a.env.C: ${mongo.url}: nothing is called "mongo" - uses: [mongo] brings it',
+            '3:54: services.a.env.C: ${mongo.url}: no service or store "mongo" - write uses: [mongo]',
         ],
     ),
     "references where nothing fills them in": (
         'name: a\nservices:\n  a: {build: "./${stack.name}", volumes: {d: "/${stack.name}"}}\n'
         'infra:\n  postgres: {seed: "${stack.name}.sql"}\n',
         [
-            '3:7: services.a.build.context: "${stack.name}" is not filled in here - write out what it stands for',
-            '3:43: services.a.volumes.d: "${stack.name}" is not filled in here - write out what it stands for',
-            '5:14: infra.postgres.seed[0]: "${stack.name}" is not filled in here - write out what it stands for',
+            '3:7: services.a.build.context: "${stack.name}" is not replaced here - write the value itself',
+            '3:43: services.a.volumes.d: "${stack.name}" is not replaced here - write the value itself',
+            '5:14: infra.postgres.seed[0]: "${stack.name}" is not replaced here - write the value itself',
         ],
     ),
     "a secret where everybody sees it": (
         'name: a\nservices:\n  a: {image: x, port: 80, health: "/?key=${secret.KEY}"}\n',
         [
             "3:27: services.a.health.http: ${secret.KEY}: a secret would be seen here"
-            " - it is for env, files, commands and gateway plugins"
+            " - use secrets in env, files, commands and gateway plugins"
         ],
     ),
     "a secret without a name, anywhere": (
         'name: a\ngateway: {consumers: {me: {key: "${secret.}"}}}\n',
-        ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - as an environment variable'],
+        ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - use letters, digits and _'],
     ),
 }
 
@@ -865,11 +865,14 @@ def test_parts_of_a_kind_of_which_kubernetes_makes_no_pod_are_refused() -> None:
             file="d.yaml",
             kinds={"search": facts},
         )
-    volumes, pod = "with volumes a name has at most 52 characters", "Kubernetes would make no pod of it"
+    volumes, pod = (
+        "with volumes a name has at most 52 characters",
+        "choose a shorter name, or Kubernetes cannot create its pod",
+    )
     assert str(raised.value).splitlines() == [
-        f"d.yaml:4:3: infra.{'s' * 50}: {volumes}, its part {'s' * 50}-kb 53 - {pod}",
-        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, its part {'t' * 54}-kb 57 - {pod}",
+        f"d.yaml:4:3: infra.{'s' * 50}: {volumes}, its unit {'s' * 50}-kb has 53 - {pod}",
+        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, its unit {'t' * 54}-kb has 57 - {pod}",
         f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, this one 54 - {pod}",
         f"d.yaml:6:3: infra.{'u' * 49}: a name has at most 63 characters,"
-        f" its part {'u' * 49}-has-long-parts 64 - a shorter name",
+        f" its unit {'u' * 49}-has-long-parts has 64 - choose a shorter name",
     ]

@@ -144,10 +144,10 @@ def store(options: str, **files: tuple[tuple[str, str], ...]) -> Stack:
 
 
 NEW_DATA = {
-    "password: two": "env changed; password is set in the data that is there",
-    "database: two": "env changed; database is made in the data that is there",
+    "password: two": "env changed; password is set in the existing data",
+    "database: two": "env changed; database is made in the existing data",
     "user: two": "env changed; user counts only for new data",
-    "user: two, database: two": "env changed; database is made in the data that is there; "
+    "user: two, database: two": "env changed; database is made in the existing data; "
     "user counts only for new data",
     "env: {POSTGRES_INITDB_ARGS: -k}": "env changed; POSTGRES_INITDB_ARGS counts only for new data",
     "env: {PGTZ: UTC}": "env changed",
@@ -241,7 +241,7 @@ def test_what_left_the_manifest_is_removed() -> None:
 
 def test_the_second_container_of_a_unit_is_removed() -> None:
     observed = replace(running(shop()), strays=(observed_unit("web", id="c0ffee"),))
-    assert planned(shop(), observed) == "[] -> #1 remove web (there are two of it)"
+    assert planned(shop(), observed) == "[] -> #1 remove web (a duplicate of the unit)"
 
 
 def test_ids_are_taken_as_they_are() -> None:

@@ -209,10 +209,14 @@ UNREADABLE = {
     "a kong.yml that is no text": (
         Want("text", "bytes", ("x",)),
         '"bytes" is not text',
-        "UTF-8, as the manifest",
+        "save it as UTF-8",
     ),
     "a kong.yml that is a folder": (Want("text", "app", ("x",)), 'cannot read "app"', "is a directory"),
-    "a seed that is a link out": (Want("pattern", "out*", ("x",)), '"outside" leaves the project', "a link?"),
+    "a seed that is a link out": (
+        Want("pattern", "out*", ("x",)),
+        '"outside" is outside the project',
+        "a link?",
+    ),
 }
 
 
@@ -248,7 +252,7 @@ def test_a_link_that_leaves_the_project_is_refused(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (app.parent / "out").symlink_to(elsewhere)
     findings = read(app, Want("build", "out", ("x",), "Dockerfile")).findings
-    assert findings == [(("x",), '"out" leaves the project', "a link?")]
+    assert findings == [(("x",), '"out" is outside the project', "a link?")]
 
 
 STATE_IN = {

@@ -66,15 +66,15 @@ def test_a_cluster_gets_what_differs_for_the_version_in_the_tag(image: str, insi
 
 
 TOO_OLD = {
-    'mongo, version: "3.4"': "version: the kind mongo does not run 3.4 - 5.0 or newer",
-    "mongo, image: 'mongo:4.4-focal'": "image: the kind mongo does not run 4.4-focal - 5.0 or newer",
-    "postgres, image: 'postgres:9.4'": "image: the kind postgres does not run 9.4 - 9.6 or newer",
-    "mysql, image: 'mysql:5.6'": "image: the kind mysql does not run 5.6 - 5.7 or newer",
-    "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not run 10.1 - 10.3 or newer",
-    "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not run 4-alpine - 5.0 or newer",
+    'mongo, version: "3.4"': "version: the kind mongo does not support version 3.4 - use 5.0 or newer",
+    "mongo, image: 'mongo:4.4-focal'": "image: the kind mongo does not support version 4.4-focal - use 5.0 or newer",
+    "postgres, image: 'postgres:9.4'": "image: the kind postgres does not support version 9.4 - use 9.6 or newer",
+    "mysql, image: 'mysql:5.6'": "image: the kind mysql does not support version 5.6 - use 5.7 or newer",
+    "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not support version 10.1 - use 10.3 or newer",
+    "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not support version 4-alpine - use 5.0 or newer",
     "minio, image: 'minio/minio:RELEASE.2021-04-22T15-44-28Z'": (
-        "image: the kind minio does not run RELEASE.2021-04-22T15-44-28Z"
-        " - RELEASE.2023-11-01T01-57-10Z or newer"
+        "image: the kind minio does not support version RELEASE.2021-04-22T15-44-28Z"
+        " - use RELEASE.2023-11-01T01-57-10Z or newer"
     ),
 }
 
@@ -83,7 +83,7 @@ TOO_OLD = {
 def test_a_version_that_a_kind_cannot_run_is_refused(options: str) -> None:
     (problem,) = problems(STORE.format(options))
     assert problem.startswith("3:")
-    assert f"infra.store.{TOO_OLD[options]}; an older one runs as a service of your own" in problem
+    assert f"infra.store.{TOO_OLD[options]}, or run the old version as a service" in problem
 
 
 @pytest.mark.parametrize(

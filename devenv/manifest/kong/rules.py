@@ -63,7 +63,11 @@ def _plugins(items: list[Plugin], at: Path, enabled: frozenset[str] | None) -> I
     for index, plugin in enumerate(items):
         here: Path = (*at, index)
         if plugin.name in names:
-            yield here, f"Kong refuses the plugin {plugin.name}: it stands here already", "keep one of them"
+            yield (
+                here,
+                f"Kong refuses the plugin {plugin.name}: it is listed here already",
+                "keep one of them",
+            )
         names.add(plugin.name)
         if enabled is not None and plugin.name not in enabled:
             reason = "not enabled; add it to the 'plugins' configuration property"
@@ -89,7 +93,7 @@ def _consumers(consumers: dict[str, Consumer], enabled: frozenset[str] | None) -
             yield at, f"Kong refuses the {kind}: length must be at least 1", ""
         elif (kind, value) in owners:
             reason = f"uniqueness violation, {owners[kind, value]} has it already"
-            yield at, f"Kong refuses the {kind}: {reason}", "one to each"
+            yield at, f"Kong refuses the {kind}: {reason}", "use each value once"
         owners.setdefault((kind, value), owner)
 
     for name, consumer in consumers.items():

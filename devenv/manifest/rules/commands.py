@@ -23,7 +23,11 @@ def commands_are_whole(scope: Scope) -> Iterator[Finding]:
                 try:
                     shlex.split(line)
                 except ValueError as error:
-                    yield (*path, key), f"not a command: {str(error).lower()}", "or write it as a list"
+                    yield (
+                        (*path, key),
+                        f"not a command: {str(error).lower()}",
+                        "close the quotes, or write it as a list",
+                    )
 
 
 def words_fit(scope: Scope) -> Iterator[Finding]:
@@ -40,5 +44,5 @@ def words_fit(scope: Scope) -> Iterator[Finding]:
             )
     for at, text in texts:
         if (size := len(text.encode())) > LONGEST:
-            message = f"{size // 1024} KiB are more than a program can be given (128)"
-            yield at, message, "put it into a file: files:"
+            message = f"{size // 1024} KiB is more than Linux passes to a program (128 KiB)"
+            yield at, message, "put it into a file, with files:"

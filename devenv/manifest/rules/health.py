@@ -17,7 +17,7 @@ def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
         path: Path = ("services", name, "health")
         probes = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]
         if len(probes) != 1:
-            yield path, f"one of http, tcp, grpc, exec, not {' and '.join(probes) or 'none'}", ""
+            yield path, f"needs one of http, tcp, grpc, exec, and has {' and '.join(probes) or 'none'}", ""
         elif probes[0] == "http" and not (service.port or service.ports):
             yield path, "an HTTP probe asks the service's port, and there is none", "add port:"
         if health.http is not None and not health.http.startswith("/"):

@@ -21,11 +21,11 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
         if not origins:
             yield (
                 path,
-                "says neither build nor image",
+                "has neither build nor image",
                 "build: ./folder-with-a-Dockerfile, or image: name:tag",
             )
         elif len(origins) > 1:
-            yield (*path, origins[-1]), f"stands beside {origins[0]}", "keep one of them"
+            yield (*path, origins[-1]), f"cannot be combined with {origins[0]}", "keep one of them"
         like = getattr(workload, "like", None)
         if like is not None and like not in scope.manifest.services:
             yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
@@ -41,5 +41,5 @@ def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:
             if not re.fullmatch(r"[A-Za-z0-9._-]+", key):
                 yield at, f'"{key}" is not an id of a build secret', "letters, digits, dots, hyphens and _"
             if (source.startswith("$") or "${" in source) and not BUILD_SECRET.fullmatch(source):
-                hint = "a file of the project, or a whole secret: ${secret.NAME}"
-                yield at, f'"{source}" is no build secret', hint
+                hint = "write a file of the project, or a whole secret: ${secret.NAME}"
+                yield at, f'"{source}" is not a build secret', hint

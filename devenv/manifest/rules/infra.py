@@ -39,7 +39,7 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem
         for option in common & infra.model_fields_set - set(kind.options):
-            yield (*path, option), f"{infra.kind or name} has no {option}", "take it out"
+            yield (*path, option), f"{infra.kind or name} has no {option}", "remove it"
 
 
 def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
@@ -59,5 +59,9 @@ def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
         version = infra.version or kind.supported.version_of(image)
         if oldest := kind.supported.needed(version, image):
             key = "version" if infra.version else "image"
-            hint = f"{oldest} or newer; an older one runs as a service of your own"
-            yield ("infra", name, key), f"the kind {infra.kind or name} does not run {version}", hint
+            hint = f"use {oldest} or newer, or run the old version as a service"
+            yield (
+                ("infra", name, key),
+                f"the kind {infra.kind or name} does not support version {version}",
+                hint,
+            )

@@ -31,7 +31,7 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
         names += [((section, name), name) for name in getattr(manifest, section)]
     for path, name in names:
         if len(name) > NAME:
-            yield path, f"a name has at most {NAME} characters, this one {len(name)}", ""
+            yield path, f"a name has at most {NAME} characters, this one has {len(name)}", ""
         elif not LABEL.match(name):
             better = as_label(name)
             hint = f'write "{better}"' if better else "begin with a letter"
@@ -44,7 +44,7 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
     for section in ("services", "jobs", "infra"):
         for name in getattr(scope.manifest, section):
             if name in sections:
-                yield (section, name), f"{sections[name]}.{name} has that name already", "one name, one thing"
+                yield (section, name), f"{sections[name]}.{name} has that name already", "rename one of them"
             sections.setdefault(name, section)
     parts: dict[str, str] = {}
     for name, kind in scope.infra.items():
@@ -58,10 +58,10 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             if part == name:
                 continue
             if part in sections:
-                yield (sections[part], part), f"{name} has a part of that name", "call it something else"
+                yield (sections[part], part), f"{name} runs a unit of that name already", "rename it"
             elif other := parts.get(part) or (part if part in scope.infra else ""):
                 hint = f"rename one: infra: {{other-name: {{kind: {kind}}}}}"
-                yield ("infra", name), f"it has a part called {part}, as {other} has", hint
+                yield ("infra", name), f"it runs a unit called {part}, as {other} does", hint
             parts.setdefault(part, name)
 
 
@@ -93,8 +93,8 @@ def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
     for volume in _volumes(scope):
         owner = owners.setdefault(volume.name, volume.owner)
         if owner != volume.owner:
-            message = f"is the volume {volume.name}, which {owner} has already"
-            yield volume.path, message, "another name, or both would have one volume"
+            message = f"the volume {volume.name} belongs to {owner} already"
+            yield volume.path, message, "rename it, or both would share one volume"
 
 
 def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
@@ -103,20 +103,22 @@ def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
     for path, unit in _stores(scope):
         if len(unit) > NAME_WITH_VOLUMES:
             too_long.add(path[1])
-            whose = "this one" if unit == path[1] else f"its part {unit}"
-            message = f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, {whose} {len(unit)}"
-            yield path, message, "Kubernetes would make no pod of it"
+            whose = "this one" if unit == path[1] else f"its unit {unit}"
+            message = (
+                f"with volumes a name has at most {NAME_WITH_VOLUMES} characters, {whose} has {len(unit)}"
+            )
+            yield path, message, "choose a shorter name, or Kubernetes cannot create its pod"
     for name, kind in scope.infra.items():
         for service in scope.kinds[kind].services if kind in scope.kinds else ():
             part = unit_name(service, kind=kind, name=name)
             if len(name) <= NAME < len(part) and name not in too_long:
                 too_long.add(name)
-                message = f"a name has at most {NAME} characters, its part {part} {len(part)}"
-                yield ("infra", name), message, "a shorter name"
+                message = f"a name has at most {NAME} characters, its unit {part} has {len(part)}"
+                yield ("infra", name), message, "choose a shorter name"
     for volume in _volumes(scope):
         if len(volume.owner) <= NAME < len(volume.name) and volume.owner not in too_long:
-            message = f"{volume.name} would be its whole name, which has at most {NAME} characters"
-            yield volume.path, f"{message}, this one {len(volume.name)}", "a shorter name"
+            message = f"its full name {volume.name} may have at most {NAME} characters"
+            yield volume.path, f"{message}, this one has {len(volume.name)}", "choose a shorter name"
 
 
 def _stores(scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
@@ -137,7 +139,7 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
             if name not in scope.names and name not in scope.infra:
                 yield (
                     ("profiles", profile, index),
-                    f'nothing is called "{name}"',
+                    f'no service, job or store "{name}"',
                     did_you_mean(name, scope.names),
                 )
     for key, environment in manifest.environments.items():

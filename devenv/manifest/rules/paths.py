@@ -32,9 +32,9 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
     paths.append((("kinds",), scope.manifest.kinds))
     for at, text in paths:
         if not text.strip():
-            yield at, "names nothing", "write a path beside or below devenv.yaml"
+            yield at, "is empty", "write a path beside or below devenv.yaml"
         elif posixpath.isabs(text) or posixpath.normpath(text).split("/")[0] == "..":
-            yield at, f'"{text}" leaves the project', "name something beside or below devenv.yaml"
+            yield at, f'"{text}" is outside the project', "write a path beside or below devenv.yaml"
 
 
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
@@ -47,7 +47,7 @@ def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
         targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
         for at, target in targets:
             if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
-                yield at, f'"{target}" is not a path in a container', "an absolute path below /"
+                yield at, f'"{target}" is not a path in a container', "write an absolute path below /"
         for key in workload.volumes:
             if not LABEL.match(key):
                 yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
@@ -62,11 +62,15 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
         for target in workload.files:
             place = posixpath.normpath(target)
             if place in claimed and target not in inherited:
-                yield (*path, "files", target), f"another file is {place} already", "one path, one file"
+                yield (
+                    (*path, "files", target),
+                    f"another file has the path {place} already",
+                    "keep one of them",
+                )
             claimed[place] = "a file"
         for key, target in workload.volumes.items():
             place = posixpath.normpath(target)
             if place in claimed:
                 hint = "give one of them another path"
-                yield (*path, "volumes", key), f"{claimed[place]} has {place} already", hint
+                yield (*path, "volumes", key), f"{claimed[place]} has the path {place} already", hint
             claimed.setdefault(place, f"volume {key}")

@@ -15,7 +15,7 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
     for name, service in scope.manifest.services.items():
         path: Path = ("services", name)
         if service.port is not None and service.ports:
-            yield (*path, "ports"), "stands beside port", "keep one of them"
+            yield (*path, "ports"), "cannot be combined with port", "keep one of them"
         for key in service.ports:
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,14}", key):
                 yield (
@@ -26,8 +26,8 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
         numbers: dict[int, str] = {}
         for key, number in service.ports.items():
             if number in numbers:
-                hint = "one port has one name"
-                yield (*path, "ports", key), f"{numbers[number]} is {number} already", hint
+                hint = "keep one of the names"
+                yield (*path, "ports", key), f"{numbers[number]} has the number {number} already", hint
             numbers.setdefault(number, key)
         names = set(service.ports) or ({"http"} if service.port else set())
         if isinstance(service.publish, dict):
@@ -37,7 +37,7 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
         if service.publish is not None and not names:
             yield (*path, "publish"), "there is no port to publish", "add port:"
         if service.route and not names:
-            yield (*path, "route"), "a routed service has a port", "add port:"
+            yield (*path, "route"), "a service with a route needs a port", "add port:"
 
 
 def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
@@ -53,5 +53,5 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 if not 1 <= port <= 65535:
                     yield path, f"{port} is not a port", "1 to 65535"
                 elif port in claimed:
-                    yield path, f"{claimed[port]} is published on {port} already", "give one another port"
+                    yield path, f"{claimed[port]} is published on {port} already", "change one of them"
                 claimed.setdefault(port, f"{section}.{name}")

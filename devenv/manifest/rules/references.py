@@ -23,7 +23,7 @@ def references_resolve(scope: Scope) -> Iterator[Finding]:
     for path, text in strings(scope.manifest):
         for match in REFERENCE.finditer(text):
             if match[1] is not None and not _filled_in(path):
-                yield path, f'"{match[0]}" is not filled in here', "write out what it stands for"
+                yield path, f'"{match[0]}" is not replaced here', "write the value itself"
             elif match[1] is not None:
                 yield from _reference(scope, path, match[0], match[1])
 
@@ -48,27 +48,27 @@ _FILLED_IN = {"image", "command", "entrypoint", "env", "health", "route", "host"
 def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Finding]:
     name, dot, attribute = inside.partition(".")
     if not whole.endswith("}"):
-        yield path, f'"{whole}" has no end', "close it with }, or write $${ for a literal ${"
+        yield path, f'"{whole}" is not closed', "close it with }, or write $${ for a literal ${"
     elif _is_public(path) and (name == "secret" or _is_secret(scope, name, attribute)):
-        hint = "it is for env, files, commands and gateway plugins"
+        hint = "use secrets in env, files, commands and gateway plugins"
         yield path, f"${{{inside}}}: a secret would be seen here", hint
     elif name == "secret" and dot:
         if not VARIABLE.match(attribute):
-            yield path, f'"{attribute}" is not a name of a secret', "as an environment variable"
+            yield path, f'"{attribute}" is not a name of a secret', "use letters, digits and _"
     elif not dot:
         hint = "write ${name.attribute}, or $${ for a literal ${ that the shell should see"
-        yield path, f"${{{inside}}} names nothing", hint
+        yield path, f"${{{inside}}} is not a known reference", hint
     else:
         attributes = _attributes(scope, name)
         if name in scope.infra and path[0] == "infra":
-            hint = "only a secret, a service or the stack can be named here"
-            yield path, f"${{{inside}}}: a store's options cannot name a store", hint
+            hint = "refer to a secret, a service or the stack"
+            yield path, f"${{{inside}}}: a store's options cannot refer to a store", hint
         elif name in scope.manifest.jobs:
             yield path, f"${{{inside}}}: {name} is a job, which has no address", ""
         elif not attributes:
             names = [*scope.manifest.services, *scope.infra, "secret", "stack"]
-            hint = f"uses: [{name}] brings it" if name in scope.kinds else did_you_mean(name, names)
-            yield path, f'${{{inside}}}: nothing is called "{name}"', hint
+            hint = f"write uses: [{name}]" if name in scope.kinds else did_you_mean(name, names)
+            yield path, f'${{{inside}}}: no service or store "{name}"', hint
         elif attribute not in attributes and attribute in SERVICE_ATTRIBUTES:
             yield path, f"${{{inside}}}: {name} has no port", "add port:"
         elif attribute not in attributes:

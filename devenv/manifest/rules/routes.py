@@ -24,7 +24,7 @@ def routes_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                         yield (
                             path,
                             f"{claimed[claim]} has the route {route.path} already",
-                            "one route, one service",
+                            "keep one of them",
                         )
                     claimed.setdefault(claim, f"services.{name}")
 

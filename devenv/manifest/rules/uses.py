@@ -19,7 +19,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
             at: Path = (*path, "uses", index)
             name, slash, part = use.partition("/")
             if name == path[1]:
-                yield at, "uses itself", "take it out"
+                yield at, "uses itself", "remove it"
             elif name not in names:
                 hint = did_you_mean(name, names, f"infra kinds: {', '.join(sorted(scope.kinds))}")
                 yield at, f'no service, job or infra kind "{name}"', hint
@@ -28,7 +28,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
                 if kind is None or kind.part is None:
                     yield at, f'"{name}" has no parts', f'write "{name}"'
                 elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part):
-                    yield at, f'"{part}" is not a name of a {kind.part}', "letters, digits, _ and -"
+                    yield at, f'"{part}" is not a name of a {kind.part}', "use letters, digits, _ and -"
 
 
 def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
     }
     sections = {path[1]: path[0] for path in scope.workloads}
     for trail in cycles(graph):
-        yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "take one out"
+        yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "remove one of them"
 
 
 def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
@@ -48,5 +48,9 @@ def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
     for path, workload in scope.workloads.items():
         for index, use in enumerate(workload.uses):
             if use in jobs and jobs[use].manual and not getattr(workload, "manual", False):
-                hint = f"take manual: off {use}, or it out of uses:"
-                yield (*path, "uses", index), f"{use} is manual, and so would be waited for without end", hint
+                hint = f"remove manual: from {use}, or {use} from uses:"
+                yield (
+                    (*path, "uses", index),
+                    f"{use} is only started by hand, so this would wait for it forever",
+                    hint,
+                )

@@ -43,8 +43,8 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
             yield (
                 at,
                 f'"{key}" is not a name of an environment variable',
-                "letters, digits, _, dots and hyphens",
+                "use letters, digits, _, dots and hyphens",
             )
     for at, key in secrets:
         if not VARIABLE.match(key):
-            yield at, f'"{key}" is not a name of a secret', "as an environment variable"
+            yield at, f'"{key}" is not a name of a secret', "use letters, digits and _"

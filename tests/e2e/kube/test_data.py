@@ -1,4 +1,4 @@
-"""Data that is there already, on a cluster: pods are started again by themselves, and ends leave no trace."""
+"""Data that is listed already, on a cluster: pods are started again by themselves, and ends leave no trace."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew(cl
     assert new["metadata"]["uid"] != claim["metadata"]["uid"]
     cluster.on(*ASK, "INSERT INTO kept VALUES (1)")
     postgres(cluster, "password: two")
-    assert "password is set in the data that is there" in cluster.on("plan").stdout
+    assert "password is set in the existing data" in cluster.on("plan").stdout
     cluster.on("up", "-d")
     cluster.on("down")
     cluster.on("up", "-d")

@@ -243,16 +243,16 @@ def test_a_refusal_names_the_place_the_reason_and_the_way_out() -> None:
         '8:9: services.a.route[1]: Kong refuses the path "~/b(?!c)": '
         "look-around, including look-ahead and look-behind, is not supported",
         '9:24: services.a.route[1].host[1]: Kong refuses "b..test": invalid hostname: b..test',
-        "10:25: services.a.route[1].plugins[1]: Kong refuses the plugin cors: it stands here already"
+        "10:25: services.a.route[1].plugins[1]: Kong refuses the plugin cors: it is listed here already"
         " - keep one of them",
         "10:33: services.a.route[1].plugins[1].cors.nope: Kong refuses cors in config.nope: unknown field",
         "10:44: services.a.route[1].plugins[2]: Kong refuses the plugin 'nope': not enabled; add it to the"
         " 'plugins' configuration property"
         " - infra: {kong: {env: {KONG_PLUGINS: bundled,its-name}}}, in an image that has it",
         "13:29: gateway.consumers.c.groups[1]: Kong refuses the group of c: uniqueness violation, c has it"
-        " already - one to each",
+        " already - use each value once",
         "15:13: gateway.consumers.d.key[0]: Kong refuses the key: uniqueness violation, c has it already"
-        " - one to each",
+        " - use each value once",
         "15:16: gateway.consumers.d.key[1]: Kong refuses the key: length must be at least 1",
         "16:13: gateway.consumers.d.jwt[0].rsa_public_key: Kong refuses jwt.rsa_public_key: required field"
         " missing with algorithm RS256",
