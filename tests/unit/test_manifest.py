@@ -872,7 +872,7 @@ def test_parts_of_a_kind_of_which_kubernetes_makes_no_pod_are_refused() -> None:
     assert str(raised.value).splitlines() == [
         f"d.yaml:4:3: infra.{'s' * 50}: {volumes}, its unit {'s' * 50}-kb has 53 - {pod}",
         f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, its unit {'t' * 54}-kb has 57 - {pod}",
-        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, this one 54 - {pod}",
+        f"d.yaml:5:3: infra.{'t' * 54}: {volumes}, this one has 54 - {pod}",
         f"d.yaml:6:3: infra.{'u' * 49}: a name has at most 63 characters,"
         f" its unit {'u' * 49}-has-long-parts has 64 - choose a shorter name",
     ]
