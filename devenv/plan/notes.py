@@ -16,7 +16,7 @@ from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]
 """Path -> digest of every file that goes into an image."""
-MANY = 2  # ports of one owner that have a line each
+APART = 2  # ports of one owner that have a line each
 
 
 def moved_ports(
@@ -36,7 +36,7 @@ def moved_ports(
         if wanted in taken and host != wanted and current.get(claim.key) != (wanted, host):
             moved.setdefault(taken[wanted], []).append(claim)
     for owner, group in moved.items():
-        if len(group) > MANY:
+        if len(group) > APART:
             wanted_ports = ", ".join(str(claim.wanted) for claim in group)
             units = ", ".join(dict.fromkeys(claim.unit for claim in group))
             yield f"{wanted_ports} are taken by {owner}: other ports lead to {units}"
