@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -72,10 +73,11 @@ class Background(BaseServer):
 
 
 class PortServer(Background, ThreadingHTTPServer):
-    """A server on a free port of this machine."""
+    """A server on a free port of this machine, at one of its addresses."""
 
-    def __init__(self, handler: type[Handler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[Handler], host: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), handler)
 
     @property
     def address(self) -> str:
@@ -83,9 +85,9 @@ class PortServer(Background, ThreadingHTTPServer):
 
 
 @contextmanager
-def listening(handler: type[Handler]) -> Iterator[PortServer]:
+def listening(handler: type[Handler], host: str = "127.0.0.1") -> Iterator[PortServer]:
     """A server on a free port, for as long as the block runs."""
-    with PortServer(handler) as server:
+    with PortServer(handler, host) as server:
         server.serve()
         try:
             yield server

@@ -51,7 +51,7 @@ class Handler(serving.Handler):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving.listening(Handler) as server:
+    with serving.listening(Handler, "0.0.0.0") as server:
         yield server.server_port
 
 
@@ -98,6 +98,18 @@ def test_where_nothing_speaks_http_a_listening_port_has_to_do(port: int, tmp_pat
         _, script = in_container(Probe("http", number, "/missing"))
         done = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, check=False)
         assert (done.returncode == 0) is ready
+
+
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("127.0.0.53", False), ("::1", False)],
+)
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_a_program_that_only_its_container_reaches_is_not_ready(host: str, reached: bool, kind: str) -> None:
+    with serving.listening(Handler, host) as server:
+        _, script = in_container(Probe(kind, server.server_port, "/ok" if kind == "http" else ""))
+        done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=False)
+    assert (done.returncode == 0, done.stdout, done.stderr) == (reached, b"", b"")
 
 
 def test_kubernetes_asks_for_localhost_too() -> None:

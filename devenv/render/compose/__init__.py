@@ -213,27 +213,34 @@ def in_container(probe: Probe) -> list[Text]:
     """The probe as a check that the engine runs; for HTTP and TCP with a program that the image has.
 
     HTTP requests are as those of devenv and Kubernetes: for host localhost, without a proxy, and a redirect
-    counts as success. If the image has no HTTP client, a listening port in /proc/net is enough.
+    counts as success. A program that only its own container reaches is not ready for them, nor for this
+    check. If the image has no HTTP client, a listening port is enough.
     """
     if probe.kind == "exec":
         return ["CMD", *probe.command]
-    listening = (
-        f"grep -qiE '^ *[0-9]+: [0-9A-F]+:{probe.port:04X} [0-9A-F:]+ 0A' /proc/net/tcp /proc/net/tcp6"
-    )
+    line = f"^ *[0-9]+: ({_REACHABLE}):{probe.port:04X} [0-9A-F:]+ 0A"
+    listening = f"grep -qE '{line}' /proc/net/tcp /proc/net/tcp6"
     if probe.kind != "http":
         return ["CMD-SHELL", listening]
     path, url = shlex.quote(probe.path), shlex.quote(f"http://127.0.0.1:{probe.port}{probe.path}")
     return [
         "CMD-SHELL",
         f"unset {' '.join(_PROXIES)}; exec >/dev/null 2>&1; "
+        f"if command -v grep; then {listening} || exit 1; fi; "
         f"if command -v curl; then curl -gfsS -H 'Host: localhost' {url}; "
         f"elif command -v python3; then python3 -c '{_PYTHON}' {probe.port} {path}; "
         f"elif command -v node; then node -e '{_NODE}' {probe.port} {path}; "
         f"elif command -v wget; then wget -SO /dev/null --header 'Host: localhost' {url} 2>&1 "
         f"| grep -m1 HTTP/ | grep -q ' [23][0-9][0-9]'; "
-        f"else {listening}; fi",
+        f"else command -v grep; fi",
     ]
 
+
+_REACHABLE = (
+    "[0-9A-F]{6}([0-689A-F][0-9A-F]|7[0-9A-E])"  # IPv4, least byte first, but 127.0.0.0/8
+    "|0{32}|0{0,23}[1-9A-F][0-9A-F]{8,31}"  # IPv6, but ::1
+)
+"""Local addresses in /proc/net/tcp and tcp6 that more than the container itself reaches."""
 
 _PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 _PYTHON = (
