@@ -1,5 +1,6 @@
 """Where the command begins: `devenv`, and `python -m devenv`."""
 
+import gc
 import sys
 
 WINDOWS = """\
@@ -14,6 +15,7 @@ def main() -> None:
     if sys.platform == "win32":
         sys.stderr.write(WINDOWS)
         raise SystemExit(3)
+    gc.set_threshold(100_000)  # most objects live to the end: looking for garbage among them costs 7 %
     try:
         from devenv.cli import main as command
 
