@@ -41,17 +41,6 @@ class Source:
     registry: str = ""
 
 
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Plain YAML: no aliases, block text for lines."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
-
-
 _WORD = re.compile(r"(?:-{0,2}[A-Za-z]|[_/$]|\.\.?/)|\d+(?:m?s|[MG]i)$")  # words, flags, paths, durations
 _RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
@@ -65,16 +54,34 @@ def _style(value: str) -> str | None:
     return "'" if '"' in value and value.isprintable() else '"'
 
 
-_Dumper.add_representer(str, _text)
-_Dumper.add_representer(WrittenTruth, lambda dumper, value: dumper.represent_bool(value.truth))
-# Numbers that keep their text (`Written`) are rendered as plain numbers.
-_Dumper.add_multi_representer(float, lambda dumper, number: dumper.represent_float(float(number)))
-_Dumper.add_multi_representer(int, lambda dumper, number: dumper.represent_int(int(number)))
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = yaml.representer.SafeRepresenter()
+
+
+def _node(value: Any) -> yaml.Node:
+    """The node of a value. Numbers and truth values that keep their text become plain ones."""
+    match value:
+        case WrittenTruth():
+            value = value.truth
+        case str():
+            return yaml.ScalarNode(f"{_TAG}str", value, style=_style(value))
+        case dict():
+            pairs = [(_node(key), _node(item)) for key, item in value.items()]
+            return yaml.MappingNode(f"{_TAG}map", pairs, flow_style=False)
+        case list() | tuple():
+            return yaml.SequenceNode(f"{_TAG}seq", [*map(_node, value)], flow_style=False)
+        case int() if not isinstance(value, bool):
+            value = int(value)
+        case float():
+            value = float(value)
+    scalar: yaml.Node = _SCALARS.represent_data(value)
+    return scalar
 
 
 def to_yaml(value: Any) -> str:
-    """YAML for people: keys in the order given, lines not folded."""
-    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True))
+    """YAML for people: keys in the order given, block text for lines, no aliases, lines not folded."""
+    return str(yaml.serialize(_node(value), Dumper=_DUMPER, width=1000, allow_unicode=True))
 
 
 def to_json(value: Any) -> str:
