@@ -18,7 +18,8 @@ from devenv.plan.choice import Choice, choose
 from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
-    from devenv.engine.lifecycle import Lifecycle, Place
+    from devenv.engine.lifecycle import Lifecycle
+    from devenv.engine.place import Place
     from devenv.engine.project import Loaded, Project
     from devenv.promises import Promises
 
@@ -92,7 +93,7 @@ class Context:
     @cached_property
     def place(self) -> Place:
         """The backend to run the stack on, for commands that read the manifest."""
-        from devenv.engine.lifecycle import Place
+        from devenv.engine.place import Place
 
         choice = self._choose(self.project.outline.backend)
         backend = self._load(choice.backend)
@@ -101,7 +102,7 @@ class Context:
     @property
     def place_in_use(self) -> Place:
         """The same for one unit beside a stack that is up: where that runs, whatever the manifest says."""
-        from devenv.engine.lifecycle import Place
+        from devenv.engine.place import Place
 
         other = None if self._asked else self.place.other
         try:

@@ -162,7 +162,7 @@ def _confirm(question: str) -> None:
 
 def restart(ctx: typer.Context, names: Up = None) -> None:
     """Restart services and wait until they are healthy again."""
-    from devenv.engine.lifecycle import Place
+    from devenv.engine.place import Place
 
     context: Context = ctx.obj
     with context.lock("devenv restart"):

@@ -16,18 +16,10 @@ from devenv.promises import Promises
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Session
+    from devenv.engine.place import Place
     from devenv.engine.project import Loaded, Project
     from devenv.plan.planner import Intent
     from devenv.stack.model import Stack
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stack runs: the backend, the reason for it, and the previous one if it was another."""
-
-    backend: Backend
-    reason: str = ""
-    other: Backend | None = None
 
 
 @dataclass(frozen=True)
