@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-KEEP = 64  # files; one checkout uses two or three
+KEEP = 64  # files; one checkout uses three, and each kind one
 PACKAGE = Path(__file__).parent
 
 T = TypeVar("T")

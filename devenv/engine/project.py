@@ -106,6 +106,7 @@ class Project:
         catalogue = Catalogue(
             assets.catalogue() | {name: text for name, (_, text) in self._own_kinds.items()},
             {name: file for name, (file, _) in self._own_kinds.items()},
+            recall=self._memory.recall,
         )
         manifest, source = parse(self._text, file=space.shown, kinds=Facts(catalogue), folder=space.root.name)
         if manifest.kinds != space.kinds_folder(self._text):
@@ -285,11 +286,16 @@ class Project:
 
     def parity(self) -> list[Row]:
         """Every field of the manifest, and what each backend does with it."""
+        from devenv.render import DECLARED
+
+        return self._support(DECLARED)
+
+    def _support(self, backends: Collection[str]) -> list[Row]:
         from devenv.manifest.used import used
         from devenv.plan.parity import report
         from devenv.render import DECLARED
 
-        return report(used(self.parsed[0]), {name: fields() for name, fields in DECLARED.items()})
+        return report(used(self.parsed[0]), {name: DECLARED[name]() for name in backends})
 
     def _lost(self, backend: str) -> list[str]:
         """Fields of the manifest that do nothing on this backend, a line each."""
@@ -311,7 +317,7 @@ class Project:
     def _lost_fields(self, backend: str) -> list[str]:
         return [
             f"{row.path} does nothing on {backend}: {row.support[backend].reason}"
-            for row in self.parity()
+            for row in self._support([backend])
             if row.support[backend].level == "lost"
         ]
 

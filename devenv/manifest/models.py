@@ -22,13 +22,17 @@ class Model(BaseModel):
     """Strict, closed and unchangeable. As in Compose, what begins with `x-` is the user's own and ignored."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, json_schema_extra={"patternProperties": {"^x-": {}}}
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={"patternProperties": {"^x-": {}}},
+        defer_build=True,  # most models are only ever validated as part of another
     )
 
     @model_validator(mode="before")
     @classmethod
     def _without_extensions(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or not any(key.startswith("x-") for key in value):
             return value
         own = {field.alias for field in cls.model_fields.values()}
         return {key: item for key, item in value.items() if not key.startswith("x-") or key in own}

@@ -238,12 +238,12 @@ class _Reader:
         if node.tag in RESET and path[2:3] == ("compose",) and len(path) > 3:
             return Reset(self._untagged(node, path))
         match node:
+            case yaml.ScalarNode():
+                return self._scalar(node, path)
             case yaml.MappingNode() if node.tag == _TAG + "map":
                 return self._mapping(node, path)
             case yaml.SequenceNode() if node.tag == _TAG + "seq":
                 return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-            case yaml.ScalarNode():
-                return self._scalar(node, path)
         self._tag(node, path)
         return None
 

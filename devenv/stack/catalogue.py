@@ -6,10 +6,10 @@ here depends on a particular kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from functools import cache, cached_property, partial
+from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
 
@@ -86,14 +86,28 @@ class Kind:
         )
 
 
+class Recall(Protocol):
+    """Returns what `make` does, or what it did for the same inputs before."""
+
+    def __call__(self, *inputs: str, make: Callable[[], Kind]) -> Kind:
+        """The inputs cover all that the value depends on."""
+        ...
+
+
+def _make(*inputs: str, make: Callable[[], Kind]) -> Kind:
+    return make()
+
+
 class Catalogue(Mapping[str, Kind]):
-    """Kinds by name; a kind's file is parsed on first access.
+    """Kinds by name; a kind's file is parsed on first access, or recalled.
 
     `files`: name -> the path of its file, for display.
     """
 
-    def __init__(self, texts: Mapping[str, str], files: Mapping[str, str] | None = None) -> None:
-        self._texts, self._files = texts, files or {}
+    def __init__(
+        self, texts: Mapping[str, str], files: Mapping[str, str] | None = None, *, recall: Recall = _make
+    ) -> None:
+        self._texts, self._files, self._recall = texts, files or {}, recall
         self._kinds: dict[str, Kind] = {}
         self._reading: list[str] = []
 
@@ -114,11 +128,11 @@ class Catalogue(Mapping[str, Kind]):
         return name in self._texts
 
     def _read(self, name: str, text: str) -> Kind:
-        document = source.read(text, file=self._files.get(name, f"compose/{name}.yaml"))
-        kind = _kind(name, document)
+        document = cache(partial(source.read, text, file=self._files.get(name, f"compose/{name}.yaml")))
+        kind = self._recall("kind", name, text, make=lambda: _kind(name, document()))
         self._reading.append(name)
         try:
-            problems = [document.problem(*finding) for finding in self._uses(kind)]
+            problems = [document().problem(*finding) for finding in self._uses(kind)]
         finally:
             self._reading.pop()
         if problems:

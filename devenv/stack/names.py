@@ -19,6 +19,7 @@ class Names:
     def __init__(self, manifest: Manifest, instances: Mapping[str, Instance], world: World) -> None:
         self.manifest, self.instances, self.world = manifest, instances, world
         self.namespace = manifest.namespace or world.namespace or manifest.name
+        self._injected: dict[tuple[str, str, bool], Mapping[str, Text]] = {}
 
     def text(self, value: str, view: View) -> Text:
         """A text with every `${...}` filled in, as seen from this view."""
@@ -64,11 +65,18 @@ class Names:
         return {key: value for key, value in offers if different[key] == 1}
 
     def _offered(self, instance: Instance, part: str, prefix: str, view: View) -> list[tuple[str, Text]]:
-        injected = instance.injected(view=view, part=part)
+        injected = self._of_instance(instance, part, view)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
             return [(key.replace(long, short), value) for key, value in injected.items()]
         return list(injected.items())
+
+    def _of_instance(self, instance: Instance, part: str, view: View) -> Mapping[str, Text]:
+        """The variables of one store, worked out once: there is one view inside and one outside."""
+        key = instance.name, part, view.inside
+        if key not in self._injected:
+            self._injected[key] = instance.injected(view=view, part=part)
+        return self._injected[key]
 
     def on_host(self, name: str) -> dict[str, Text]:
         """The variables that service or job `name` would get on this machine; with "", those of all units."""

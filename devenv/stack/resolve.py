@@ -385,6 +385,8 @@ def _probe(
 def _secrets(value: Any) -> set[str]:
     """Names of the secrets anywhere in a value."""
     match value:
+        case str() | int() | None:
+            return set()
         case text.Sealed():
             return text.secrets_in(value)
         case File():

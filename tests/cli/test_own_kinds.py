@@ -96,3 +96,34 @@ finally:
         for _ in range(2)
     ]
     assert runs[1].stderr.splitlines()[-1] == "[]"
+
+
+def test_an_edited_manifest_reads_no_kind_again_and_loads_one_renderer(project: Path, tmp_path: Path) -> None:
+    script = """
+import sys
+from devenv.backends import BACKENDS
+from devenv.cli import app
+from devenv.render import DECLARED
+from devenv.stack import catalogue
+
+BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
+kinds, make = [], catalogue._kind
+catalogue._kind = lambda name, document: kinds.append(name) or make(name, document)
+try:
+    app(["render", "-b", "fake"])
+finally:
+    slow = [name for name in ("devenv.render.kubernetes", "devenv.engine.lifecycle") if name in sys.modules]
+    print(kinds, slow, file=sys.stderr)
+"""
+    manifest = project / "devenv.yaml"
+    manifest.write_text("services: {web: {image: busybox, uses: [postgres]}}\n", encoding="utf-8")
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-c", script]
+
+    def last_line() -> str:
+        ended = subprocess.run(argv, capture_output=True, text=True, env=env, cwd=project, check=True)
+        return ended.stderr.splitlines()[-1]
+
+    assert last_line() == "['postgres'] []"
+    manifest.write_text(manifest.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
+    assert last_line() == "[] []"
