@@ -84,6 +84,20 @@ def test_user_password_and_database_are_made_in_the_data_of_mysql(checkout: Chec
     assert "user and root_password count only for new data" in failed.stderr
 
 
+def test_another_password_of_root_alone_is_refused_though_the_user_can_connect(checkout: Checkout) -> None:
+    mysql(checkout, "password: one, root_password: top")
+    checkout.devenv("up", "-d")
+    mysql(checkout, "password: one, root_password: changed")
+    assert "root_password counts only for new data" in checkout.devenv("plan").stdout
+    checkout.devenv("down")  # the container that told is gone
+    failed = checkout.devenv("up", "-d", exits=1)
+    assert failed.seconds < 60
+    assert "Access denied for user 'root'@'localhost'" in failed.stderr
+    assert "set them back, or devenv down --volumes" in failed.stderr
+    mysql(checkout, "password: one, root_password: top")
+    checkout.devenv("up", "-d")
+
+
 BROKEN, WHOLE = "CREATE TABLE kept (id int);\nSELECT 1/0;\n", "CREATE TABLE kept (id int);\n"
 
 
