@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -21,6 +23,8 @@ from devenv import watching
 from devenv.watching import Batch, Watcher, inotify, mailbox, native
 from tests.conftest import ROOT
 
+LIBC = ctypes.CDLL(None)
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 LIMIT = 20.0  # seconds until a test gives up; nothing waits that long when all is well
 
 IGNORED = {"node_modules", ".git", "ignored"}
@@ -93,7 +97,18 @@ Watch = Callable[..., Watched]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
+    return project(tmp_path)
+
+
+@pytest.fixture
+def fast() -> Iterator[Path]:
+    """A project in memory, for tests with thousands of files: the disk is what they would wait for."""
+    with TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield project(Path(folder).resolve())
+
+
+def project(parent: Path) -> Path:
+    folder = parent / "project"
     for name in ("src/deep", "ignored/below", "node_modules/left-pad"):
         (folder / name).mkdir(parents=True)
     (folder / "src/main.py").write_text("1")
@@ -328,6 +343,21 @@ def test_a_folder_that_replaces_an_empty_one_is_watched(root: Path, watch: Watch
     watched.until(root / "empty/deep/util.py")
 
 
+def test_two_folders_that_change_places_are_both_watched(root: Path, watch: Watch) -> None:
+    if not hasattr(LIBC, "renameat2"):
+        pytest.skip("needs renameat2")
+    watched = watch(root)
+    (root / "lib").mkdir()
+    watched.settled(root)
+    names = os.fsencode(root / "src"), os.fsencode(root / "lib")
+    assert LIBC.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0
+    watched.until(root / "lib/main.py")
+    watched.settled(root)
+    (root / "lib/deep/util.py").write_text("2")
+    (root / "src/new").write_text("2")
+    watched.until(root / "lib/deep/util.py", root / "src/new")
+
+
 def test_a_folder_becomes_a_file_and_a_folder_again(root: Path, watch: Watch) -> None:
     watched = watch(root)
     path = root / "thing"
@@ -479,6 +509,22 @@ def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch)
     watched.settled(root / "src/deep")
 
 
+def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, watch: Watch) -> None:
+    watched = watch(root / "src")
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "tmpfs", root / "src"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("may not mount")
+    try:
+        watched.rescan()
+        assert watched.settled(root / "src") == set()
+    finally:
+        subprocess.run(["umount", root / "src"], check=True)
+    watched.rescan()
+    (root / "src/main.py").write_text("2")
+    watched.until(root / "src/main.py")
+
+
 def test_a_root_that_does_not_exist_yet(root: Path, watch: Watch) -> None:
     watched = watch(root / "later/src", files=[root / "later/.env"])
     (root / "later/src").mkdir(parents=True)
@@ -503,22 +549,22 @@ def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
     assert watched.watcher.watched == 4
 
 
-def test_an_overflow_of_the_queue_means_a_rescan(root: Path, watch: Watch) -> None:
+def test_an_overflow_of_the_queue_means_a_rescan(fast: Path) -> None:
     """The process is frozen during 10,000 atomic saves, then goes on."""
-    watched = Child(root)
+    watched = Child(fast)
     try:
         os.kill(watched.process.pid, signal.SIGSTOP)
         assert os.WIFSTOPPED(os.waitpid(watched.process.pid, os.WUNTRACED)[1])
-        names = [str(root / f"src/{number}") for number in range(10_000)]
+        names = [str(fast / f"src/{number}") for number in range(10_000)]
         for name in names:
             os.close(os.open(f"{name}~", os.O_CREAT | os.O_WRONLY))
             os.rename(f"{name}~", name)
-        (root / "src/unseen").mkdir()
+        (fast / "src/unseen").mkdir()
         os.kill(watched.process.pid, signal.SIGCONT)
         while not watched.next()["rescan"]:
             pass
-        (root / "src/unseen/file").write_text("1")
-        while str(root / "src/unseen/file") not in watched.next()["paths"]:
+        (fast / "src/unseen/file").write_text("1")
+        while str(fast / "src/unseen/file") not in watched.next()["paths"]:
             pass
     finally:
         watched.close()
@@ -646,10 +692,10 @@ def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
 # Batches.
 
 
-def test_a_branch_switch_of_10000_files_is_few_batches_and_complete(root: Path) -> None:
+def test_a_branch_switch_of_10000_files_is_few_batches_and_complete(fast: Path) -> None:
     """The first batch comes while the switch goes on, the rest once its consumer is done with that."""
-    files = [root / f"src/{folder}/{number}.py" for folder in range(100) for number in range(100)]
-    with closing(Watcher([str(root)], [], enters, note=pytest.fail)) as watcher:
+    files = [fast / f"src/{folder}/{number}.py" for folder in range(100) for number in range(100)]
+    with closing(Watcher([str(fast)], [], enters, note=pytest.fail)) as watcher:
         writer = threading.Thread(target=lambda: [write(file) for file in files])
         writer.start()
         batches = watcher.batches(threading.Event())
@@ -686,21 +732,21 @@ def test_a_long_series_is_waited_for_longer_than_a_save() -> None:
         assert time.monotonic() - start >= 0.02 * mailbox.CALM * 0.9
 
 
-def test_a_consumer_that_is_busy_gets_all_at_once(root: Path, watch: Watch) -> None:
-    temporary = root / "src/.main.py.tmp"
+def test_a_consumer_that_is_busy_gets_all_at_once(fast: Path) -> None:
+    temporary = fast / "src/.main.py.tmp"
     names = {
-        str(root / "src/main.py"),
+        str(fast / "src/main.py"),
         str(temporary),
-        *(str(root / f"src/{number}") for number in range(500)),
+        *(str(fast / f"src/{number}") for number in range(500)),
     }
-    with closing(Watcher([str(root)], [], enters, note=pytest.fail)) as watcher:
+    with closing(Watcher([str(fast)], [], enters, note=pytest.fail)) as watcher:
         for number in range(500):
-            atomic(root / "src/main.py")
-            write(root / f"src/{number}")
+            atomic(fast / "src/main.py")
+            write(fast / f"src/{number}")
         for batch in watcher.batches(threading.Event()):
             assert not batch.rescan
             assert batch.paths <= names
-            names -= batch.paths - {str(root / "src/main.py"), str(temporary)}
+            names -= batch.paths - {str(fast / "src/main.py"), str(temporary)}
             if len(names) == 2:
                 break
 
