@@ -50,6 +50,7 @@ class Kernel(InotifyFD):
 
     def __init__(self, deliver: Callable[[Kernel, Sequence[InotifyEvent]], None]) -> None:
         super().__init__()
+        self._is_reading = False  # or one that is closed before its first read is leaked
         self._deliver = deliver
 
     def run(self) -> None:
@@ -221,7 +222,7 @@ class Tree:
             self._report(path)
 
     def _apply_folder(self, path: str, mask: int) -> None:
-        if not self._entered(path):
+        if not self._enters(path):
             return
         if mask & (VANISHED | Inotify.IN_MOVED_TO):
             # A deleted folder was empty; a moved one takes the watches below it along.
@@ -235,9 +236,6 @@ class Tree:
         self._changed.update(names)
         if os.path.dirname(path) not in self._shallow:
             self._changed.add(path)
-
-    def _entered(self, path: str) -> bool:
-        return path in self._roots or self._enters(path)
 
     # Folders.
 
@@ -282,7 +280,7 @@ class Tree:
             with suppress(OSError), os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        if self._entered(entry.path):
+                        if self._enters(entry.path):
                             todo.append(entry.path)
                     elif report:
                         self._report(entry.path)

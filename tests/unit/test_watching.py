@@ -78,12 +78,21 @@ class Watched:
             pass
         return batch
 
+    def save(self, *paths: Path) -> None:
+        """Write files until that is reported; once more after a rescan, which stands for what came before it."""
+        missing = set(paths)
+        batch = Batch(frozenset(), rescan=True)
+        while missing:
+            if batch.rescan:
+                for path in missing:
+                    path.write_text(str(time.monotonic_ns()))
+            batch = self.next()
+            missing -= {Path(path) for path in batch.paths}
+
     def settled(self, folder: Path) -> set[str]:
         """All that was reported until now, by way of a file that is saved last."""
-        last = folder / "last"
-        last.write_text(str(time.monotonic_ns()))
-        self.until(last)
-        return self.paths - {str(last)}
+        self.save(folder / "last")
+        return self.paths - {str(folder / "last")}
 
     def close(self) -> None:
         self.stop.set()
@@ -93,6 +102,12 @@ class Watched:
 
 
 Watch = Callable[..., Watched]
+
+
+@pytest.fixture(autouse=True)
+def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found but by its event."""
+    monkeypatch.setattr(watching, "PULSE", 3600.0)
 
 
 @pytest.fixture
@@ -117,8 +132,13 @@ def project(parent: Path) -> Path:
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def pulse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no event is looked for often."""
     monkeypatch.setattr(watching, "PULSE", 0.02)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
     watchers = []
 
     def start(*folders: Path, files: list[Path] | None = None, **settings: Any) -> Watched:
@@ -211,11 +231,12 @@ def test_a_file_that_is_being_written_is_reported_once_it_is_closed(root: Path, 
     with (root / "src/big").open("wb") as handle:
         handle.write(b"half")
         handle.flush()
-        watched.settled(root)
+        assert watched.settled(root) == set()
         handle.write(b"whole")
     watched.until(root / "src/big")
 
 
+@pytest.mark.usefixtures("pulse")
 def test_a_new_file_that_the_kernel_never_reports_as_closed_is_reported(root: Path, watch: Watch) -> None:
     watched = watch(root)
     os.close(os.open(root / "src/lock", os.O_CREAT | os.O_RDONLY))
@@ -468,7 +489,29 @@ def test_a_root_and_files_reached_through_a_link(root: Path, watch: Watch) -> No
         (link / "devenv.yaml").write_text(text)
         watched.until(link / "devenv.yaml")
         (link / "src/main.py").write_text(text)
-        watched.until(link / "src/main.py")
+        (link / "other").write_text(text)
+        watched.until(link / "src/main.py", link / "other")
+
+
+@pytest.mark.usefixtures("pulse")
+def test_the_folder_of_a_file_that_appears_within_a_root_is_entered(root: Path, watch: Watch) -> None:
+    watched = watch(root, files=[root / "later/.env"])
+    (root / "later").mkdir()
+    watched.rescan()
+    watched.save(root / "later/other", root / "later/.env")
+
+
+def test_the_folder_of_a_file_that_is_ignored_no_more_is_entered(root: Path, watch: Watch) -> None:
+    ignored = {"ignored"}
+    watched = watch(
+        root, files=[root / "ignored/.env"], enters=lambda folder: os.path.basename(folder) not in ignored
+    )
+    (root / "ignored/other").write_text("1")
+    assert watched.settled(root) == set()
+    ignored.clear()
+    (root / "ignored").chmod(0o755)
+    watched.until(root / "ignored/other")
+    watched.save(root / "ignored/.env", root / "ignored/below/file")
 
 
 # Roots that go and come.
@@ -482,9 +525,7 @@ def test_a_root_that_vanishes_and_comes_back_means_a_rescan(root: Path, watch: W
     (away / "src/main.py").write_text("2")
     away.rename(root)
     watched.rescan()
-    watched.settled(root)
-    (root / "src/deep/util.py").write_text("3")
-    watched.until(root / "src/deep/util.py")
+    watched.save(root / "src/deep/util.py")
     assert watched.watcher.watched == 4
 
 
@@ -493,13 +534,13 @@ def test_a_root_that_is_replaced_means_a_rescan(root: Path, watch: Watch) -> Non
     (root / "src").rename(root / "old")
     (root / "src/fresh").mkdir(parents=True)
     watched.rescan()
-    watched.settled(root / "src")
-    (root / "src/fresh/file").write_text("1")
-    watched.until(root / "src/fresh/file")
+    watched.save(root / "src/fresh/file")
+    watched.paths.clear()
     (root / "old/main.py").write_text("2")
     assert not [path for path in watched.settled(root / "src") if path.endswith("main.py")]
 
 
+@pytest.mark.usefixtures("pulse")
 def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch) -> None:
     watched = watch(root / "src/deep")
     root.rename(root.parent / "away")
@@ -509,6 +550,7 @@ def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch)
     watched.settled(root / "src/deep")
 
 
+@pytest.mark.usefixtures("pulse")
 def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, watch: Watch) -> None:
     watched = watch(root / "src")
     if subprocess.run(
@@ -521,22 +563,38 @@ def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, watch: W
     finally:
         subprocess.run(["umount", root / "src"], check=True)
     watched.rescan()
-    (root / "src/main.py").write_text("2")
-    watched.until(root / "src/main.py")
+    watched.save(root / "src/main.py")
 
 
+def test_a_root_that_is_removed_and_made_again_is_watched(root: Path, watch: Watch) -> None:
+    gate = threading.Event()
+
+    def waits(folder: str) -> bool:
+        return not folder.endswith("gate") or gate.wait(LIMIT)
+
+    empty = root / "empty"
+    empty.mkdir()
+    watched = watch(root / "src", empty, enters=waits)
+    (root / "src/gate").mkdir()  # reading waits here
+    empty.rmdir()
+    empty.mkdir()  # with the inode of the one before, where the file system gives it out again
+    gate.set()
+    watched.rescan()
+    watched.save(empty / "file")
+
+
+@pytest.mark.usefixtures("pulse")
 def test_a_root_that_does_not_exist_yet(root: Path, watch: Watch) -> None:
     watched = watch(root / "later/src", files=[root / "later/.env"])
     (root / "later/src").mkdir(parents=True)
     watched.rescan()
-    (root / "later/.env").write_text("A=1")
-    (root / "later/src/file").write_text("1")
-    watched.until(root / "later/src/file", root / "later/.env")
+    watched.save(root / "later/src/file", root / "later/.env")
 
 
 # Missing events.
 
 
+@pytest.mark.usefixtures("pulse")
 def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
     now = [0.0]
     watched = watch(root, clock=lambda: now[0])
@@ -544,8 +602,7 @@ def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
     assert watched.settled(root) == set()
     now[0] += watching.GAP + 1
     watched.rescan()
-    (root / "src/main.py").write_text("2")
-    watched.until(root / "src/main.py")
+    watched.save(root / "src/main.py")
     assert watched.watcher.watched == 4
 
 
@@ -592,6 +649,8 @@ class Child:
             command = ["unshare", "--user", "--map-root-user", *command]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         self.notes: list[str] = []
+        self.limit = threading.Timer(LIMIT, self.process.kill)
+        self.limit.start()
         self.watched = self.next()["watched"]
 
     def next(self) -> dict[str, Any]:
@@ -607,6 +666,7 @@ class Child:
             pass
 
     def close(self) -> None:
+        self.limit.cancel()
         self.process.kill()
         self.process.communicate()
 
@@ -661,6 +721,7 @@ def test_what_the_kernel_has_no_watch_for_is_polled(
         child.close()
 
 
+@pytest.mark.usefixtures("pulse")
 def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
     root: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -722,14 +783,24 @@ def test_a_batch_waits_for_quiet_but_not_for_ever() -> None:
     assert box.take(threading.Event()) == Batch(frozenset({"b"}), rescan=True)
 
 
-def test_a_long_series_is_waited_for_longer_than_a_save() -> None:
+def test_a_long_series_is_waited_for_longer_than_a_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "SERIES", 60)
+    stop = threading.Event()
     box = mailbox.Mailbox(quiet=0.02, longest=60)
-    box.put({str(number) for number in range(mailbox.BULK * mailbox.CALM)})
-    for paths in ((), {"late"}):
+    for paths in ({str(number) for number in range(mailbox.BULK * mailbox.CALM)}, {"late"}):
         start = time.monotonic()
         box.put(paths)
-        assert box.take(threading.Event())
-        assert time.monotonic() - start >= 0.02 * mailbox.CALM * 0.9
+        assert box.take(stop)
+        assert time.monotonic() - start >= 0.02 * mailbox.CALM
+
+    monkeypatch.setattr(mailbox, "SERIES", 0)
+    times = []
+    for number in range(10):
+        start = time.monotonic()
+        box.put({f"{number}"})
+        assert box.take(stop)
+        times.append(time.monotonic() - start)
+    assert min(times) < 0.02 * mailbox.CALM / 2
 
 
 def test_a_consumer_that_is_busy_gets_all_at_once(fast: Path) -> None:
@@ -765,6 +836,24 @@ def test_stopping_and_closing_release_everything(root: Path) -> None:
     assert watched.watcher.watched == 0
     assert not [thread for thread in threads if thread.is_alive()]
     assert list(watched.watcher.batches(threading.Event())) == []
+
+
+def test_an_instance_that_is_closed_before_it_is_read_is_released() -> None:
+    before = instances()
+    kernel = inotify.Kernel(lambda kernel, events: None)
+    assert instances() == before + 1
+    kernel.stop()
+    assert instances() == before
+
+
+def test_a_closed_tree_stays_closed(root: Path) -> None:
+    before = instances()
+    tree = inotify.Tree([str(root)], [], enters, mailbox.Mailbox(0, 0), pytest.fail)
+    assert instances() == before + 1
+    tree.close()
+    tree.look()
+    tree.renew()
+    assert instances() == before
 
 
 def test_closing_ends_a_consumer_that_waits(root: Path) -> None:
@@ -813,12 +902,11 @@ def test_the_native_observer_reports_the_same(root: Path, watch: Watch) -> None:
     assert not [path for path in watched.settled(root) if "ignored" in path]
 
 
-@pytest.mark.usefixtures("observed")
+@pytest.mark.usefixtures("observed", "pulse")
 def test_the_native_observer_finds_a_root_again(root: Path, watch: Watch) -> None:
     watched = watch(root / "src")
     (root / "src").rename(root / "old")
     watched.rescan()
     (root / "src").mkdir()
     watched.rescan()
-    (root / "src/file").write_text("1")
-    watched.until(root / "src/file")
+    watched.save(root / "src/file")
