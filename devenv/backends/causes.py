@@ -15,20 +15,20 @@ CAUSES: dict[str, str] = {
         "the image is for another processor, or its script does not begin with its interpreter: #!/bin/sh"
     ),
     r"[Aa]rgument list too long": (
-        "the command and env: are longer than a program can be given: put the longest into a file: files:"
+        "the command and env: are too long for a program: put the longest value into a file, with files:"
     ),
     r'exec: "[^"]+": executable file not found|FATAL tini .* exec .* failed: No such file': (
         "the command is not in the image, or is a script with Windows line endings: see command:, Dockerfile"
     ),
-    r"first start did not finish": "the data is half made and holds nothing yet: devenv up makes it anew",
+    r"first start did not finish": "the data is half made and holds nothing yet: devenv up creates it again",
     r"role \"[^\"]+\" does not exist|Access denied for user 'root'": (
         "user and root_password count only for new data: set them back, or devenv down --volumes"
     ),
     r"database \"[^\"]+\" does not exist|Unknown database": (
-        "the store has no database of that name: is one written out in a URL in env?"
+        "the store has no database of that name: does a URL in env: contain another one?"
     ),
     r"password authentication failed|Access denied for user": (
-        "the store has another user or password: is one written out in a URL in env?"
+        "the store has another user or password: does a URL in env: contain another one?"
     ),
     r"database files are incompatible|initialized by PostgreSQL version|Invalid MySQL server downgrade"
     r"|Wrong mongod version|invalid featureCompatibilityVersion|Can't handle RDB format version": (
@@ -38,7 +38,7 @@ CAUSES: dict[str, str] = {
         "a dependency is missing in the image: add it to the requirements, then devenv up"
     ),
     r"failed to resolve|Could not resolve host|Temporary failure in name resolution|no such host": (
-        "no way to that host: offline, or is a proxy or VPN in between?"
+        "the host cannot be reached: is this machine offline, or behind a proxy or VPN?"
     ),
     r"failed to solve: .*: not found": "the base image's name is wrong, or it is private: docker login",
     r"[Pp]ermission denied": (
@@ -48,9 +48,9 @@ CAUSES: dict[str, str] = {
 
 GUESSES: dict[str, str] = {
     r"^40[13] |statuscode: 40[13]": (
-        "that path wants a login: name one that does not, health: {http: /path}, or health: {tcp: 8000}"
+        "the path needs a login: choose one that does not, health: {http: /path}, or use health: {tcp: 8000}"
     ),
-    r"^404 |statuscode: 404": "nothing is at that path: name one that is there, health: {http: /path}",
+    r"^404 |statuscode: 404": "the service has no such path: choose another, health: {http: /path}",
     r"nothing (listens|answers) on the port": (
         "still starting? health: {within: 2m} gives it more time. On 127.0.0.1 or IPv6 only? It has to be"
         " 0.0.0.0. On UDP: health: {exec: ...}"

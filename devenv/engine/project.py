@@ -340,7 +340,7 @@ def _observe(
     try:
         return backend.observe(checkout), []
     except tolerate as error:
-        return Observed(), [f"{error.what}: planned as if nothing runs"]
+        return Observed(), [f"{error.what}: the plan assumes that nothing runs"]
 
 
 def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:

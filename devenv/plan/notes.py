@@ -59,7 +59,7 @@ def ports_taken(conflicts: Sequence[Conflict], shown: str) -> DevenvError:
         "port " + "; port ".join(lines),
         where=f"{shown}: {units}",
         why="checked before anything was created; nothing was changed",
-        hint="devenv up --remap-ports   gives free ones, the same each time",
+        hint="devenv up --remap-ports   picks free ports, the same each time",
     )
 
 

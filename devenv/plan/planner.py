@@ -231,7 +231,7 @@ class _Planner:
         missing = wanted - self.observed.forwarded
         if missing or self.observed.forwarded - wanted:
             ports = ", ".join(map(str, sorted(missing)))
-            cause = f"nothing leads to {ports}" if missing else "ports changed"
+            cause = f"no forward leads to {ports}" if missing else "ports changed"
             self._add(Op.FORWARD, self.stack.name, cause, after)
 
     def _add(
@@ -286,11 +286,9 @@ def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
         if unit in brought:
             continue
         if unit.dump and unit.load:
-            notes.append(f"{unit.name} does not run on {elsewhere.backend}: nothing to carry")
+            notes.append(f"{unit.name} does not run on {elsewhere.backend}: there is no data to carry")
         else:
-            notes.append(
-                f"{unit.name} has no way to hand over what it keeps: that stays on {elsewhere.backend}"
-            )
+            notes.append(f"{unit.name} cannot export its data: it stays on {elsewhere.backend}")
     return notes
 
 

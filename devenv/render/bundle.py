@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,8 +81,3 @@ def _node(value: Any) -> yaml.Node:
 def to_yaml(value: Any) -> str:
     """YAML for people: keys in the order given, block text for lines, no aliases, lines not folded."""
     return str(yaml.serialize(_node(value), Dumper=_DUMPER, width=1000, allow_unicode=True))
-
-
-def to_json(value: Any) -> str:
-    """One-line JSON, for labels."""
-    return json.dumps(value, separators=(",", ":"))

@@ -16,8 +16,8 @@ def lost_addresses(stack: Stack) -> list[str]:
     names = "|".join(re.escape(unit.name) for unit in stack.units)
     pattern = re.compile(rf"(?<![\w.-])({names})\.default(?:\.svc(?:\.cluster\.local)?)?(?![\w-])")
     notes = [
-        f"{unit.name}: {where} says {match[0]}, which leads nowhere in the namespace "
-        f"{stack.namespace}: say {match[1]}, or namespace: default"
+        f"{unit.name}: {where} says {match[0]}, which does not resolve in the namespace "
+        f"{stack.namespace}: write {match[1]}, or namespace: default"
         for unit in stack.units
         for where, text in _texts(unit)
         for match in pattern.finditer(text)

@@ -121,7 +121,7 @@ def test_a_port_that_is_taken_stops_up_before_anything_is_created(devenv: Devenv
         error  port 18000 is taken by nginx (pid 7)
           where devenv.yaml: orders publishes 18000
           why   checked before anything was created; nothing was changed
-          try   devenv up --remap-ports   gives free ones, the same each time"""
+          try   devenv up --remap-ports   picks free ports, the same each time"""
     )
     assert (machine.units, machine.done) == ({}, [])
     planned = devenv("plan", "orders")
@@ -701,7 +701,7 @@ def test_what_only_looks_at_the_manifest_needs_no_engine(
     assert ended.exit_code == 0, ended.output
     assert ended.stdout
     if command == ["plan"]:
-        assert "note  no engine answers: planned as if nothing runs" in lines(ended.stderr)
+        assert "note  no engine answers: the plan assumes that nothing runs" in lines(ended.stderr)
     assert devenv("up", "-d").exit_code == 3
 
 

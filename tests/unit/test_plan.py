@@ -462,7 +462,7 @@ def test_a_backend_that_is_down_is_started_first() -> None:
         [2] -> #3 prepare shop (network missing)
         [3] -> #4 apply web (not found)
         [4] -> #5 wait web
-        [3] -> #6 forward shop (nothing leads to {app.unit("web").ports[0].host})
+        [3] -> #6 forward shop (no forward leads to {app.unit("web").ports[0].host})
         """
     )
 
@@ -500,7 +500,7 @@ def test_ports_that_lead_nowhere_are_forwarded_and_only_those() -> None:
     assert port is not None
     hosts = {entry.host for unit in shop().units for entry in unit.ports if entry.host}
     observed = replace(running(shop()), forwarded=frozenset(hosts - {port}))
-    assert planned(shop(), observed) == f"[] -> #1 forward shop (nothing leads to {port})"
+    assert planned(shop(), observed) == f"[] -> #1 forward shop (no forward leads to {port})"
     assert planned(shop(), replace(observed, forwarded=frozenset(hosts))) == ""
     assert planned(shop(), replace(observed, forwarded=frozenset({*hosts, 1}))) == (
         "[] -> #1 forward shop (ports changed)"

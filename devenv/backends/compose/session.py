@@ -88,7 +88,7 @@ class ComposeSession:
     def wait(self, unit: Unit, stop: Event) -> bool:
         container = self._container(unit.name)
         if container is None:
-            raise UnitFailed(Card(unit.name, "is not there any more", hint=f"devenv up {unit.name}"))
+            raise UnitFailed(Card(unit.name, "does not exist any more", hint=f"devenv up {unit.name}"))
         waiting = Waiting(self._engine, unit, container["Id"])
         waiting.until_ready(stop)
         return waiting.checked

@@ -18,38 +18,42 @@ SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
 
 CAUSES: Mapping[str, str] = {
     r"pull access denied|insufficient_scope|authorization failed|unauthorized": (
-        "the registry wants credentials: an imagePullSecret in the namespace, see kubernetes:"
+        "the registry needs credentials: create an imagePullSecret, and name it under kubernetes:"
     ),
     r"ErrImageNeverPull|manifest unknown|not found.*manifest|failed to resolve reference": (
         "is the name right, and can the nodes reach the registry?"
     ),
-    r"Insufficient (memory|cpu)": "the cluster is full: less under resources:, or a larger one",
+    r"Insufficient (memory|cpu)": "the nodes have no room left: lower resources:, or use a larger cluster",
     r"storageclass\S* \"[^\"]*\" not found": (
-        "that storage class is not there: kubectl get storageclass   names those that are"
+        "the storage class does not exist: kubectl get storageclass   lists those that do"
     ),
     r"external provisioner": (
-        "the class's provisioner does not run: kubectl get storageclass   names it; it is a pod, too"
+        "the provisioner of the storage class does not run: kubectl get storageclass   names it"
     ),
     r"unbound immediate PersistentVolumeClaims|no persistent volumes available|storageclass": (
-        "nothing provides volumes: kubectl get storageclass   has to show a default one"
+        "the cluster has no default storage class: kubectl get storageclass   must show one"
     ),
     r"disk-pressure|DiskPressure|[Ee]phemeral.storage|no space left": (
         "the node's disk is full: remove images or volumes there"
     ),
-    r"(memory|pid)-pressure": "the node is used up: kubectl describe nodes   says what takes most",
+    r"(memory|pid)-pressure": (
+        "the node has no memory or process ids left: kubectl describe nodes   shows who uses them"
+    ),
     r"node.kubernetes.io/(not-ready|unreachable|unschedulable)": (
-        "a node is down or closed: kubectl get nodes   says which"
+        "a node is down or cordoned: kubectl get nodes   shows which"
     ),
     r"untolerated taint|didn't match Pod's node affinity|node selector": (
-        "no node fits: look at kubernetes: in the manifest, and at kubectl get nodes"
+        "no node matches: compare kubernetes: in the manifest with kubectl get nodes --show-labels"
     ),
     r"usage per Container|limit to request ratio": (
-        "the namespace's LimitRange: resources: sets the limit, of which a quarter is requested"
+        "the namespace's LimitRange refuses it: change resources:, the limit, of which a quarter is requested"
     ),
     r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
-    r"runAsNonRoot|cannot verify user is non-root": ("the image wants to be root: kubernetes: can say so"),
+    r"runAsNonRoot|cannot verify user is non-root": (
+        "the image runs as root: allow that under kubernetes:, in the securityContext"
+    ),
     r"[Oo]peration not permitted": (
-        "capabilities are dropped on Kubernetes: kubernetes: {Deployment: ...securityContext} gives them back"
+        "devenv drops capabilities on Kubernetes: add them under kubernetes: {Deployment: ...securityContext}"
     ),
 }
 """Known messages of Kubernetes and what helps; those of programs are in `backends.causes`."""

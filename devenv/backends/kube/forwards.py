@@ -103,9 +103,9 @@ def _start(folder: Path) -> None:
         )
     if answer != "ready":
         raise DevenvError(
-            "the ports of this machine could not be held",
+            "the ports of this machine could not be forwarded",
             where=str(folder / LOG),
-            why=answer or "the process that holds them ended at once",
+            why=answer or "the process that forwards them ended at once",
             hint="devenv up --remap-ports" if "in use" in answer else "",
         )
 

@@ -102,10 +102,10 @@ def refuse_foreign(client: Client, resources: Resources, objects: Iterable[Objec
     if foreign:
         namespace = next(namespace for *_, namespace in by_kind if namespace)
         raise DevenvError(
-            f"the namespace {namespace} has things of the same name that are not this checkout's: "
+            f"the namespace {namespace} has objects of the same name that this checkout did not create: "
             + ", ".join(foreign),
             why="nothing was changed",
-            hint="another namespace: in the manifest keeps the two apart",
+            hint="set another namespace: in the manifest",
         )
 
 

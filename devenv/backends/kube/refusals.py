@@ -48,7 +48,7 @@ def _explained(place: Place, verb: str, path: str, status: int, message: str) ->
             return _expired(place)
         case 401:
             return (
-                "the cluster does not accept our credentials: they expired, or were never its own",
+                "the cluster does not accept the credentials: they expired, or belong to another cluster",
                 f"sign in again, then: kubectl --context {place.context} get namespaces",
             )
         case 403 if "exceeded quota" in message:
@@ -68,7 +68,7 @@ def _explained(place: Place, verb: str, path: str, status: int, message: str) ->
             return f"no {resource} {path.rpartition('/')[2]}{within}", ""
         case 422:
             return f"the cluster refuses {resource} {path.rpartition('/')[2]}{within}", (
-                "a kubernetes: fragment of the manifest may say something it does not know"
+                "a kubernetes: fragment of the manifest may have a field that the cluster does not know"
             )
     return f"the cluster answered {status} to {verb} {path}", ""
 
@@ -98,7 +98,7 @@ def _namespace(path: str) -> str:
 def _expired(place: Place) -> tuple[str, str]:
     return (
         f'the client certificate of the context "{place.context}" expired on {place.expired}',
-        "a new one from whoever runs the cluster (kubeadm certs renew admin.conf; minikube start does it), "
+        "get a new one from the cluster's administrator (kubeadm certs renew admin.conf, or minikube start), "
         f"then: kubectl --context {place.context} get namespaces",
     )
 
@@ -122,10 +122,10 @@ def unreachable(place: Place, error: Exception) -> ToolMissing:
         return Untrusted(what, where=f"context {place.context}", why=_cause(error), hint=hint)
     if "CERTIFICATE_VERIFY_FAILED" in message:
         return Untrusted(
-            f"the cluster at {place.server} is not the one the kubeconfig means",
+            f"the cluster at {place.server} has a certificate that the kubeconfig does not trust",
             where=f"context {place.context}",
             why=message,
-            hint="the cluster was made anew? Then its context has to be, too",
+            hint="if the cluster was created again, create its context again, too",
         )
     return ToolMissing(
         f"no Kubernetes cluster answers at {place.server}",

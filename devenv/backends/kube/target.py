@@ -45,8 +45,8 @@ def guard(place: Place, *, by_hand: bool) -> None:
     """Refuse a cluster that customers may depend on, unless it was named on the command line."""
     if place.looks_like_production and not by_hand:
         raise UsageError(
-            f'"{place.context}" looks like production, and was not named',
+            f'"{place.context}" looks like production, and --context does not name it',
             where=", ".join(place.files),
             why="it is only the kubeconfig's current context",
-            hint=f"if you mean it: --context {place.context}",
+            hint=f"to use it anyway: --context {place.context}",
         )

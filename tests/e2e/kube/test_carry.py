@@ -135,7 +135,7 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
     before = replies(cluster, SHOWN)
 
     over = cluster.on("up", "-d", "--with-data", within=400)
-    assert "api has no way to hand over what it keeps: that stays on compose" in over.stderr
+    assert "api cannot export its data: it stays on compose" in over.stderr
     assert over.stderr.count("carried from compose") == len(FIRST)
     assert replies(cluster, SHOWN) == before
 

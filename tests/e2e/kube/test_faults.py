@@ -118,10 +118,10 @@ def test_volumes_that_nobody_provides(cluster: OnCluster) -> None:
     lost, bare, wrong = (failed.stderr.partition(f"x {name} ")[2].partition("\n\n")[0] for name in ("lost", "bare", "wrong"))  # fmt: skip
     assert lost.startswith("gets no volume")
     assert 'lost-data-lost-0 is pending: storageclass.storage.k8s.io "nope" not found' in lost
-    assert "kubectl get storageclass   names those that are" in lost
+    assert "kubectl get storageclass   lists those that do" in lost
     assert bare.startswith("gets no volume")
     assert "no storage class is set" in bare
-    assert "kubectl get storageclass   has to show a default one" in bare
+    assert "kubectl get storageclass   must show one" in bare
     assert wrong.startswith("gets no pod")
     assert "Sideways" in wrong
 

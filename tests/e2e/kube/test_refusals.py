@@ -188,7 +188,7 @@ def test_credentials_that_are_none(cluster: OnCluster) -> None:
     file.write_text(json.dumps(kubeconfig))
     cluster.manifest(STORE)
     failed = cluster.on("up", "-d", exits=3, env=environment)
-    assert "the cluster does not accept our credentials" in failed.stderr
+    assert "the cluster does not accept the credentials" in failed.stderr
 
 
 def test_a_pod_that_is_evicted_during_up_is_waited_for(cluster: OnCluster, port: int) -> None:

@@ -15,10 +15,10 @@ services:
 
 def test_addresses_of_another_namespace_are_named_once_each() -> None:
     assert lost_addresses(stack(TYPED)) == [
-        "web: A says orders.default, which leads nowhere in the namespace shop: say orders, or namespace: default",
-        "web: B says orders.default.svc.cluster.local, which leads nowhere in the namespace shop: say orders, "
+        "web: A says orders.default, which does not resolve in the namespace shop: write orders, or namespace: default",
+        "web: B says orders.default.svc.cluster.local, which does not resolve in the namespace shop: write orders, "
         "or namespace: default",
-        "orders: command says orders.default.svc, which leads nowhere in the namespace shop: say orders, "
+        "orders: command says orders.default.svc, which does not resolve in the namespace shop: write orders, "
         "or namespace: default",
     ]
 

@@ -198,7 +198,7 @@ def test_nobody_there() -> None:
         (
             status(401, "Unauthorized"),
             "get",
-            "the cluster does not accept our credentials: they expired, or were never its own",
+            "the cluster does not accept the credentials: they expired, or belong to another cluster",
         ),
         (status(404, "nope"), "get", "no deployments.apps web in the namespace shop"),
         (status(422, "bad"), "apply", "the cluster refuses deployments.apps web in the namespace shop"),
