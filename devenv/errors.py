@@ -79,6 +79,10 @@ class UnitFailed(DevenvError):
         super().__init__(f"{card.unit} {card.what}", hint=card.hint)
         self.card = card
 
+    def answered(self, text: str) -> bool:
+        """Whether a check of the unit gave this answer."""
+        return any(name == "answer" and text in fact for name, fact in self.card.facts)
+
 
 def did_you_mean(word: str, candidates: Iterable[str], otherwise: str = "") -> str:
     """`did you mean "postgres"?`, or `otherwise` when no candidate is near."""

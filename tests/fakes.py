@@ -20,7 +20,8 @@ class Machine:
 
     `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units;
     `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
-    can be removed, `forbidden` why nothing may be brought up.
+    can be removed, `forbidden` why nothing may be brought up. `half_made` are stores with data that only
+    their checks know to be half made; `unseen`: looking at them does not show it afterwards either.
     """
 
     units: dict[str, ObservedUnit] = field(default_factory=dict)
@@ -38,6 +39,8 @@ class Machine:
     forbidden: str = ""
     recreated: list[str] = field(default_factory=list)
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    half_made: set[str] = field(default_factory=set)
+    unseen: bool = False
 
 
 class FakeBackend:
@@ -171,6 +174,10 @@ class FakeSession:
             raise Interrupted
         if unit.name in self.machine.interrupting:
             raise KeyboardInterrupt
+        if unit.name in self.machine.half_made:
+            store = self.machine.units[unit.name]
+            self.machine.units[unit.name] = replace(store, healthy=False, half_made=not self.machine.unseen)
+            raise UnitFailed(Card(unit.name, "cannot be entered", facts=(("answer", labels.HALF_MADE),)))
         if unit.name in self.machine.failing:
             self.machine.units[unit.name] = replace(
                 self.machine.units[unit.name], state="exited", exit_code=3
@@ -192,6 +199,7 @@ class FakeSession:
 
     def clear(self, unit: Unit, id: str) -> None:
         self.machine.done.append(f"clear {unit.name}")
+        self.machine.half_made.discard(unit.name)
         self.machine.units.pop(unit.name, None)
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:

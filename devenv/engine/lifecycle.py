@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Removed, Say, Work
-from devenv.errors import DevenvError
-from devenv.events import Note, Planned, Report
+from devenv.errors import DevenvError, UnitFailed
+from devenv.events import Event, Failed, Note, Planned, Report, Skipped
 from devenv.plan.model import ObservedUnit, Op, Plan
 from devenv.promises import Promises
+from devenv.stack.labels import HALF_MADE
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Session
@@ -54,6 +55,9 @@ class Request:
         return Intent(names, rebuild=self.rebuild, carry=self.carry)
 
 
+Replan = Callable[[], "tuple[Loaded, Plan]"]
+"""Reads and observes everything again, and plans for what is there now."""
+
 Hide = Callable[[Iterable[str]], None]
 """Takes values to mask in all output from now on."""
 
@@ -71,26 +75,24 @@ class Lifecycle:
 
         started = time.monotonic()
         with closing(self._promises):
-            loaded, plan, failures = self._started(
-                lambda: self._load(remap=request.remap),
-                lambda loaded: self._project.plan(loaded, self._place.backend, request.intent(loaded)),
-                report,
-            )
+
+            def replan() -> tuple[Loaded, Plan]:
+                loaded = self._load(remap=request.remap)
+                return loaded, self._project.plan(loaded, self._place.backend, request.intent(loaded))
+
+            loaded, plan, failures = self._started(replan, report)
             units = tuple(unit.name for unit in select(loaded.stack, request.intent(loaded).names))
             if not failures and plan:
                 notes = left_behind(loaded.stack, loaded.elsewhere) if request.carry else []
-                failures = self._carry_out(loaded, plan, units, report, notes)
+                failures = self._completed(loaded, plan, replan, units, report, notes)
             elif not plan:
                 self._remember_place(also=False)
             seconds = time.monotonic() - started if plan else None
             return Outcome(loaded.stack, units, tuple(failures), seconds)
 
-    def _started(
-        self, load: Callable[[], Loaded], plan: Callable[[Loaded], Plan], report: Report
-    ) -> tuple[Loaded, Plan, list[DevenvError]]:
+    def _started(self, replan: Replan, report: Report) -> tuple[Loaded, Plan, list[DevenvError]]:
         """Load and plan; a backend that is down is started first, or its units could not be observed."""
-        loaded = load()
-        steps = plan(loaded)
+        loaded, steps = replan()
         starts = Plan(tuple(steps.of(Op.START)))
         if not starts:
             return loaded, steps, []
@@ -102,8 +104,45 @@ class Lifecycle:
         failures = carry_out(starts, Workbench(loaded.stack, backend), report)
         if failures:
             return loaded, steps, failures
-        loaded = load()
-        return loaded, plan(loaded), []
+        return *replan(), []
+
+    def _completed(
+        self,
+        loaded: Loaded,
+        plan: Plan,
+        replan: Replan,
+        units: tuple[str, ...],
+        report: Report,
+        notes: Sequence[str] = (),
+    ) -> list[DevenvError]:
+        """Carry out a plan, and another one for stores whose data turns out to be half made.
+
+        Where the container of such a store is gone, only its check finds that out, and the first plan did
+        not clear it.
+        """
+        held: list[Failed | Skipped] = []
+
+        def report_but_half_made(event: Event) -> None:
+            match event:
+                case Failed(step=step, error=UnitFailed() as error) if error.answered(HALF_MADE):
+                    known = any(clear.target == step.target for clear in plan.of(Op.CLEAR))
+                    (report if known else held.append)(event)
+                case Skipped() if held:
+                    held.append(event)
+                case _:
+                    report(event)
+
+        failures = self._carry_out(loaded, plan, units, report_but_half_made, notes)
+        if held:
+            loaded, again = replan()
+            clears = {step.target for step in again.of(Op.CLEAR)}
+            if clears >= {event.step.target for event in held if isinstance(event, Failed)}:
+                for store in sorted(clears):
+                    report(Note(f"{store}: {HALF_MADE}; its data is made anew"))
+                return self._carry_out(loaded, again, units, report)
+            for event in held:
+                report(event)
+        return failures
 
     def restart(self, units: Collection[ObservedUnit], report: Report) -> Outcome:
         """Restart running units and wait until they are ready again."""
@@ -118,13 +157,16 @@ class Lifecycle:
     def run(self, name: str, argv: Sequence[str], *, tty: bool, report: Report) -> Outcome:
         """Bring up what a unit uses; `once` of the outcome then runs it, if nothing failed."""
         with closing(self._promises):
-            loaded, plan, failures = self._started(
-                self._load, lambda loaded: self._project.plan_run(loaded, self._place.backend, name), report
-            )
+
+            def replan() -> tuple[Loaded, Plan]:
+                loaded = self._load()
+                return loaded, self._project.plan_run(loaded, self._place.backend, name)
+
+            loaded, plan, failures = self._started(replan, report)
             unit = loaded.stack.unit(name)
             needs = tuple(need.unit for need in unit.needs)
             if not failures and plan:
-                failures = self._carry_out(loaded, plan, needs, report)
+                failures = self._completed(loaded, plan, replan, needs, report)
             session = self._open(loaded) if not failures else None
         once = None if session is None else lambda: session.run(unit, argv, tty=tty)
         return Outcome(loaded.stack, needs, tuple(failures), once=once)

@@ -22,7 +22,7 @@ from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
 from tests.fakes import Machine
 
-from .conftest import Devenv
+from .conftest import SHOP, Devenv
 
 
 def lines(text: str) -> list[str]:
@@ -856,3 +856,25 @@ def test_a_plan_names_the_line_of_a_secret_that_stays_in_an_image(devenv: Devenv
             " for everybody who gets it - write it under build.secrets, and in the Dockerfile"
             " RUN --mount=type=secret,id=NAME"
         )
+
+
+@pytest.mark.parametrize("command", [["up", "-d"], ["run", "votes"]])
+def test_half_made_data_that_only_a_check_knows_of_is_made_anew_at_once(
+    devenv: Devenv, project: Path, machine: Machine, command: list[str]
+) -> None:
+    (project / "devenv.yaml").write_text(dedent(SHOP).replace("manual: true", "manual: true, uses: [valkey]"))
+    machine.half_made.add("valkey")
+    ended = devenv(*command)
+    assert ended.exit_code == 0
+    assert "x valkey" not in ended.stderr
+    assert machine.done.count("apply valkey") == 2
+    assert machine.done.index("clear valkey") > machine.done.index("apply valkey")
+
+
+def test_half_made_data_that_nobody_can_clear_is_a_card(devenv: Devenv, machine: Machine) -> None:
+    machine.half_made.add("valkey")
+    machine.unseen = True
+    ended = devenv("up", "-d")
+    assert ended.exit_code == 1
+    assert ended.stderr.count("x valkey cannot be entered") == 1
+    assert "  orders   not started" in lines(ended.stderr)

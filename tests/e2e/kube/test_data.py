@@ -43,6 +43,16 @@ def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew(cl
     assert cluster.on(*ASK, "TABLE kept").stdout == "1\n"
 
 
+def test_half_made_data_whose_workload_is_gone_is_made_anew_by_one_up(cluster: OnCluster) -> None:
+    cluster.write("seed.sql", BROKEN)
+    postgres(cluster, "password: one")
+    cluster.on("up", "-d", exits=1)
+    cluster.kubectl("delete", "statefulset", "db", "--cascade=foreground")
+    cluster.write("seed.sql", WHOLE)
+    assert "x db" not in cluster.on("up", "-d").stderr
+    assert cluster.on(*ASK, "TABLE kept").stdout == ""
+
+
 def test_another_user_is_no_reason_to_wait(cluster: OnCluster) -> None:
     cluster.write("seed.sql", WHOLE)
     postgres(cluster, "user: one")
