@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -174,30 +174,33 @@ class Project:
         stack = with_sources(bare, read.builds)
         secrets = self._secret_values(stack, strict=strict)
         fingerprints = _fingerprints(stack, secrets, backend.renderer)
-        return Loaded(
+        loaded = Loaded(
             stack=stack,
             observed=observed,
             fingerprints=fingerprints,
             secrets=secrets,
             changes=notes.changed_files(stack, self._last_builds(), read.contents),
             contents=read.contents,
-            notes=(
-                *trouble,
-                *self._lost(backend.name),
-                *notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier),
-                *notes.moved_namespace(outline, observed, namespace),
-                *map(notes.refused_port, decided.conflicts),
-                *(_lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()),
-                *_unreachable(elsewhere),
-                *self._secret_arguments(stack),
-                *notes.large_contexts(read.contents),
-                *notes.data_left(stack, observed),
-                *notes.only_for_new_data(stack, observed, fingerprints),
-            ),
+            notes=(),
             profiles=outline.profiles,
             world=world,
             elsewhere=elsewhere,
         )
+        return replace(loaded, notes=(*trouble, *self._notes(loaded, backend, decided)))
+
+    def _notes(self, loaded: Loaded, backend: Backend, decided: ports.Decision) -> Iterator[str]:
+        """What people should know of this stack on this backend, a line each."""
+        stack, observed, outline = loaded.stack, loaded.observed, self.outline
+        yield from self._lost(backend.name)
+        yield from notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier)
+        yield from notes.moved_namespace(outline, observed, loaded.world.namespace)
+        yield from map(notes.refused_port, decided.conflicts)
+        yield from _lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()
+        yield from _unreachable(loaded.elsewhere)
+        yield from self._secret_arguments(stack)
+        yield from notes.large_contexts(loaded.contents)
+        yield from notes.data_left(stack, observed)
+        yield from notes.only_for_new_data(stack, observed, loaded.fingerprints)
 
     def _read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
