@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+gc.set_threshold(100_000)  # as the command does: thousands of tests leave much, and little of it is garbage
 
 ROOT = Path(__file__).resolve().parent.parent
 

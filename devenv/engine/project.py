@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -331,6 +331,7 @@ def _lost_on_kubernetes(stack: Stack) -> list[str]:
     return [*lost_addresses(stack), *lost_extras(stack)]
 
 
+@cache
 def _schema() -> str:
     from devenv.manifest.models import schema
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from devenv.stack.model import Stack, fingerprint
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World
+
+CATALOGUE = Catalogue(assets.catalogue())
 
 EVERYTHING = """\
 name: shop
@@ -57,17 +60,16 @@ gateway:
 
 def stack(text: str, **world: Any) -> Stack:
     """The stack of a manifest, in a world where every file is there."""
-    catalogue = Catalogue(assets.catalogue())
-    manifest, _ = parse(text, file="devenv.yaml", kinds=Facts(catalogue))
+    manifest, _ = parse(text, file="devenv.yaml", kinds=Facts(CATALOGUE))
     ports, _ = allot(
-        outline(manifest, catalogue).claims, taken={}, current={}, checkout="c0ffee123456", remap=False
+        outline(manifest, CATALOGUE).claims, taken={}, current={}, checkout="c0ffee123456", remap=False
     )
     builds = {
         (workload.build.context, workload.build.dockerfile): "d1"
         for workload in (*manifest.services.values(), *manifest.jobs.values())
         if workload.build
     }
-    return with_sources(resolve(manifest, catalogue, World("c0ffee123456", ports, **world)), builds)
+    return with_sources(resolve(manifest, CATALOGUE, World("c0ffee123456", ports, **world)), builds)
 
 
 def source(of: Stack, *, files: dict[str, bytes] | None = None, **more: Any) -> Source:
@@ -83,6 +85,7 @@ def source(of: Stack, *, files: dict[str, bytes] | None = None, **more: Any) -> 
     )
 
 
+@cache
 def overrides() -> dict[str, Any]:
     """The fragments that ship with devenv."""
     folder = assets.root() / "minikube"
