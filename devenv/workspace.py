@@ -98,6 +98,16 @@ class Workspace:
                     kinds[file.stem] = shown, read_text(file, shown)
         return kinds
 
+    def overrides(self, manifest: str) -> dict[str, tuple[str, str]]:
+        """What differs on Kubernetes for the project's own kinds: name -> path for display, and text."""
+        folder = self.root / self.kinds_folder(manifest) / "minikube"
+        files = {name: folder / f"{name}.yaml" for name in self.kinds(manifest)} if folder.is_dir() else {}
+        return {
+            name: (str(file.relative_to(self.root)), read_text(file, str(file.relative_to(self.root))))
+            for name, file in files.items()
+            if file.is_file()
+        }
+
     def secret_values(
         self,
         *,

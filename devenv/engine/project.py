@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv import assets, sources
 from devenv.engine import ports
@@ -23,7 +23,7 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
@@ -130,6 +130,14 @@ class Project:
         return self.workspace.kinds(self._text)
 
     @cached_property
+    def _overrides(self) -> Mapping[str, Any]:
+        """Own kind -> fragments of objects that differ on Kubernetes. Raises `ManifestInvalid`."""
+        texts = self.workspace.overrides(self._text)
+        if not texts:
+            return {}
+        return self._memory.recall("overrides", json.dumps(texts), make=lambda: _parsed_overrides(texts))
+
+    @cached_property
     def _text(self) -> str:
         return self.workspace.text()
 
@@ -173,7 +181,7 @@ class Project:
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         stack = with_sources(bare, read.builds)
         secrets = self._secret_values(stack, strict=strict)
-        fingerprints = _fingerprints(stack, secrets, backend.renderer)
+        fingerprints = _fingerprints(stack, secrets, backend.renderer, self._overrides)
         loaded = Loaded(
             stack=stack,
             observed=observed,
@@ -265,7 +273,7 @@ class Project:
             fingerprints=loaded.fingerprints,
             secrets=loaded.secrets,
             files={name: (root / name).read_bytes() for name in render.project_files(stack)},
-            overrides=assets.overrides(render.override_names(stack)),
+            overrides=assets.overrides(render.override_names(stack)) | dict(self._overrides),
             registry=backend.registry(stack),
         )
         return render.render(stack, source)
@@ -363,10 +371,23 @@ def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
     return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]
 
 
-def _fingerprints(stack: Stack, secrets: Mapping[str, str], render: str) -> dict[str, str]:
+def _parsed_overrides(texts: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    from devenv.stack import overrides
+
+    return {name: overrides.read(text, file=file) for name, (file, text) in texts.items()}
+
+
+def _fingerprints(
+    stack: Stack, secrets: Mapping[str, str], render: str, overrides: Mapping[str, Any]
+) -> dict[str, str]:
     digests = {name: text.digest(value) for name, value in secrets.items()}
-    aspects = ASPECTS[render]
-    return {unit.name: fingerprint(unit, digests, own=aspects(stack, unit)) for unit in stack.units}
+
+    def own(unit: Unit) -> Any:
+        aspects = ASPECTS[render](stack, unit)
+        override = overrides.get(unit.engine) if render == "kubernetes" else None
+        return aspects if override is None else [aspects, override]
+
+    return {unit.name: fingerprint(unit, digests, own=own(unit)) for unit in stack.units}
 
 
 def _situation(loaded: Loaded, backend: Backend) -> Situation:

@@ -127,3 +127,59 @@ finally:
     assert last_line() == "['postgres'] []"
     manifest.write_text(manifest.read_text(encoding="utf-8") + "# edited\n", encoding="utf-8")
     assert last_line() == "[] []"
+
+
+def rendered(devenv: Devenv, project: Path) -> str:
+    assert devenv("render", "-b", "kube", "-o", "out").exit_code == 0
+    return (project / "out" / "stack.yaml").read_text()
+
+
+def test_a_kind_of_the_project_may_differ_on_kubernetes_as_ours_do(devenv: Devenv, project: Path) -> None:
+    (project / "infra" / "minikube").mkdir(parents=True)
+    (project / "infra" / "queue.yaml").write_text(QUEUE)
+    (project / "devenv.yaml").write_text(USES_QUEUE)
+    plain = rendered(devenv, project)
+    override = project / "infra" / "minikube" / "queue.yaml"
+    override.write_text(
+        'Service: {spec: {clusterIP: None}}\nversions: {"<2": {Service: {spec: {type: ClusterIP}}}}\n'
+    )
+    changed = rendered(devenv, project)
+    added = set(changed.splitlines()) - set(plain.splitlines())
+    assert {"  clusterIP: None", "  type: ClusterIP"} <= added
+    prints = {line.strip() for line in added if "devenv.dev/fingerprint" in line}
+    assert len(prints) == 1, "its pods are replaced, and no others"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "Servce: {spec: {}}\n",
+            '1:1: Servce: no kind of object that a unit becomes - did you mean "Service"?',
+        ),
+        ("Service: none\n", "1:1: Service: expected a mapping - it is merged into the object"),
+        ("[Service]\n", "1:1: expected a mapping from kinds of objects to fragments"),
+        ("versions: {18: {}}\n", '1:12: versions.18: "18" is not a condition - write "<18" or ">=9.7"'),
+        ("versions: [a]\n", "1:1: versions: expected a mapping from conditions to fragments"),
+        ('versions: {"<2": {Service: 5}}\n', "1:19: versions.<2.Service: expected a mapping"),
+        ("Service: {a: 1, a: 2}\n", "1:17: Service.a: written twice"),
+    ],
+)
+def test_a_malformed_difference_is_a_problem_with_its_place(
+    devenv: Devenv, project: Path, text: str, problem: str
+) -> None:
+    (project / "infra" / "minikube").mkdir(parents=True)
+    (project / "infra" / "queue.yaml").write_text(QUEUE)
+    (project / "infra" / "minikube" / "queue.yaml").write_text(text)
+    (project / "devenv.yaml").write_text(USES_QUEUE)
+    refused = devenv("plan")
+    assert refused.exit_code == 2
+    assert f"infra/minikube/queue.yaml:{problem}" in refused.stderr
+
+
+def test_what_lies_there_for_no_kind_of_the_project_is_not_read(devenv: Devenv, project: Path) -> None:
+    (project / "infra" / "minikube").mkdir(parents=True)
+    (project / "infra" / "queue.yaml").write_text(QUEUE)
+    (project / "infra" / "minikube" / "postgres.yaml").write_text("apiVersion: v1\nkind: Service\n")
+    (project / "devenv.yaml").write_text(USES_QUEUE)
+    assert devenv("plan").exit_code == 0
