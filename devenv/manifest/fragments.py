@@ -17,6 +17,7 @@ _INSTEAD = {
     "secrets": "write files: {/run/secrets/NAME: {secret: NAME}}",
     "configs": "write files: {/in/the/container: ./in/the/project}",
 }
+_UNSEEN = {"extends": "write its keys here; a YAML anchor shares them"}
 _OF_SERVICES = {"healthcheck": "write health:"}  # the engine runs a store's check, so it may be tuned
 _MAPPINGS = frozenset(("environment", "labels", "annotations", "sysctls", "networks"))
 _LISTS = frozenset(("volumes", "ports"))
@@ -26,6 +27,9 @@ def findings(fragment: Mapping[str, Any], *, infra: bool) -> Iterator[Finding]:
     """Keys of a fragment that would have no effect, or whose form Compose does not take."""
     for key, entry in fragment.items():
         value = entry.value if isinstance(entry, Reset) else entry
+        if key in _UNSEEN:
+            yield (key,), "would bring keys that devenv sets itself, such as build", _UNSEEN[key]
+            continue
         instead = _INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
         if instead:
             yield (key,), "has no effect here: devenv sets it itself", instead

@@ -119,11 +119,9 @@ def test_words_of_a_command_are_replaced_and_one_text_joins_a_list() -> None:
 
 
 def test_other_files_are_relative_to_the_manifest() -> None:
-    spec = service(
-        "{env_file: [./a.env, {path: b.env, required: false}], extends: {file: c.yaml, service: s}}"
-    )
+    spec = service("{env_file: [./a.env, {path: b.env, required: false}], credential_spec: {file: c.json}}")
     assert spec["env_file"] == ["../../a.env", {"path": "../../b.env", "required": False}]
-    assert spec["extends"] == {"file": "../../c.yaml", "service": "s"}
+    assert spec["credential_spec"] == {"file": "../../c.json"}
     assert service("{env_file: a.env}", root=".")["env_file"] == "./a.env"
     assert service('{volumes: ["./src:/app"]}', root=".")["volumes"][-1] == "./src:/app"
 
@@ -156,6 +154,18 @@ def test_what_devenv_does_itself_is_refused_with_what_to_write(fragment: str, in
     (problem,) = problems(f"name: a\nservices:\n  api:\n    image: x\n    compose: {fragment}\n")
     assert problem.startswith("5:15: services.api.compose.")
     assert problem.endswith(f": has no effect here: devenv sets it itself - {instead}")
+
+
+@pytest.mark.parametrize(
+    "fragment", ["{extends: {file: c.yaml, service: s}}", "{extends: s}", "{extends: !reset s}"]
+)
+def test_what_brings_keys_unseen_is_refused(fragment: str) -> None:
+    # `build.additional_contexts` of such a file would send `.devenv` to the builder.
+    (problem,) = problems(f"name: a\nservices:\n  api:\n    image: x\n    compose: {fragment}\n")
+    assert problem == (
+        "5:15: services.api.compose.extends: would bring keys that devenv sets itself, such as build"
+        " - write its keys here; a YAML anchor shares them"
+    )
 
 
 @pytest.mark.parametrize(

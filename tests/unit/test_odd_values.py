@@ -45,7 +45,6 @@ services:
       ports: ["80:80"]
       networks: {default: {priority: 1}}
       env_file: [a.env]
-      extends: {file: a, service: b}
     kubernetes:
       StatefulSet: {metadata: {labels: {a: b}}, spec: {template: {spec: {nodeSelector: {a: b}}}}}
       Ingress: {apiVersion: networking.k8s.io/v1, metadata: {name: x}, spec: {rules: []}}

@@ -86,7 +86,7 @@ def _rooted(key: str, value: Any, root: str) -> Any:
             return _path(value, root)
         case "env_file", dict() if isinstance(value.get("path"), str):
             return {**value, "path": _path(value["path"], root)}
-        case (("extends" | "credential_spec"), dict()) if isinstance(value.get("file"), str):
+        case "credential_spec", dict() if isinstance(value.get("file"), str):
             return {**value, "file": _path(value["file"], root)}
     return value
 
