@@ -44,56 +44,69 @@ def status_application(gateway: Gateway) -> web.Application:
 
 def admin_application(gateway: Gateway) -> web.Application:
     """Return the admin listener."""
-
-    async def root(request: web.Request) -> web.Response:
-        return answer(overview(configuration_of(gateway)))
-
-    async def get_config(request: web.Request) -> web.Response:
-        document = {"_format_version": "3.0"} | {
-            kind: list(entities.values()) for kind, entities in whole(gateway).items()
-        }
-        return answer({"config": yaml.safe_dump(document, sort_keys=False)})
-
-    async def post_config(request: web.Request) -> web.Response:
-        return await replace(gateway, request)
-
-    async def entities(request: web.Request) -> web.Response:
-        kind = request.match_info["kind"]
-        return answer(page(kind, entities_of(gateway, kind), request.query))
-
-    async def entity(request: web.Request) -> web.Response:
-        kind, handle = request.match_info["kind"], request.match_info["handle"]
-        loaded = find(entities_of(gateway, kind), handle)
-        if loaded is None:
-            raise web.HTTPNotFound
-        return answer(loaded)
-
-    async def routes_of_service(request: web.Request) -> web.Response:
-        service = find(entities_of(gateway, "services"), request.match_info["handle"])
-        if service is None:
-            raise web.HTTPNotFound
-        routes = [
-            route for route in entities_of(gateway, "routes") if route["service"] == {"id": service["id"]}
-        ]
-        return answer(page("routes", routes, request.query))
-
-    async def plugins_enabled(request: web.Request) -> web.Response:
-        return answer({"enabled_plugins": sorted(available())})
-
+    admin = Admin(gateway)
     application = web.Application(
         client_max_size=MOST_BYTES,
         middlewares=[as_kong({**READABLE, "Access-Control-Allow-Credentials": "true"})],
     )
     kinds = "|".join((*KINDS, *ALWAYS_EMPTY))
-    application.router.add_get("/", root)
+    application.router.add_get("/", admin.root)
     application.router.add_get("/status", status_handler(gateway))
-    application.router.add_get("/config", get_config)
-    application.router.add_post("/config", post_config)
-    application.router.add_get("/plugins/enabled", plugins_enabled)
-    application.router.add_get("/services/{handle}/routes", routes_of_service)
-    application.router.add_get(f"/{{kind:{kinds}}}", entities)
-    application.router.add_get(f"/{{kind:{kinds}}}/{{handle}}", entity)
+    application.router.add_get("/config", admin.get_config)
+    application.router.add_post("/config", admin.post_config)
+    application.router.add_get("/plugins/enabled", admin.plugins_enabled)
+    application.router.add_get("/services/{handle}/routes", admin.routes_of_service)
+    application.router.add_get(f"/{{kind:{kinds}}}", admin.entities)
+    application.router.add_get(f"/{{kind:{kinds}}}/{{handle}}", admin.entity)
     return application
+
+
+class Admin:
+    """The handlers of the admin listener."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def root(self, request: web.Request) -> web.Response:
+        """The overview, as at Kong's root."""
+        return answer(overview(configuration_of(self.gateway)))
+
+    async def get_config(self, request: web.Request) -> web.Response:
+        """The whole configuration, as YAML."""
+        document = {"_format_version": "3.0"} | {
+            kind: list(entities.values()) for kind, entities in whole(self.gateway).items()
+        }
+        return answer({"config": yaml.safe_dump(document, sort_keys=False)})
+
+    async def post_config(self, request: web.Request) -> web.Response:
+        """Load another configuration."""
+        return await replace(self.gateway, request)
+
+    async def entities(self, request: web.Request) -> web.Response:
+        """One page of the entities of a kind."""
+        kind = request.match_info["kind"]
+        return answer(page(kind, entities_of(self.gateway, kind), request.query))
+
+    async def entity(self, request: web.Request) -> web.Response:
+        """One entity, by its id or name."""
+        kind, handle = request.match_info["kind"], request.match_info["handle"]
+        loaded = find(entities_of(self.gateway, kind), handle)
+        if loaded is None:
+            raise web.HTTPNotFound
+        return answer(loaded)
+
+    async def routes_of_service(self, request: web.Request) -> web.Response:
+        """One page of the routes of a service."""
+        service = find(entities_of(self.gateway, "services"), request.match_info["handle"])
+        if service is None:
+            raise web.HTTPNotFound
+        owner = {"id": service["id"]}
+        routes = [route for route in entities_of(self.gateway, "routes") if route["service"] == owner]
+        return answer(page("routes", routes, request.query))
+
+    async def plugins_enabled(self, request: web.Request) -> web.Response:
+        """The names of the plugins that work here."""
+        return answer({"enabled_plugins": sorted(available())})
 
 
 def gui_application(gateway: Gateway) -> web.Application:
