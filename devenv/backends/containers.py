@@ -199,6 +199,8 @@ def observed_unit(container: Container) -> ObservedUnit:
         healthy=_health(status),
         exit_code=int(exit_code[1]) if exit_code else 0,
         image=container["Image"],
+        # The engine lists a container's image by its id once the name means another one.
+        image_moved=container["Image"].startswith("sha256:"),
         volumes=tuple(sorted(_kept(container, tags.stack))),
         # Containers inherit their image's labels.
         stand_in=container["Labels"].get("devenv.standin") == "true",

@@ -79,7 +79,8 @@ class ObservedUnit:
 
     `id` is the backend's own name for it, `volumes` are the backend's names of its volumes. `half_made`: the
     first start of a store ended before its scripts did, so its data holds nothing of the user's. `stand_in`:
-    a stand-in image runs instead of the real one, as on a machine without a registry. `serves`: service ->
+    a stand-in image runs instead of the real one, as on a machine without a registry. `image_moved`: the
+    name of its image means another image by now, or none. `serves`: service ->
     paths, on the gateway. `detail`: what people have to know beside the state.
     """
 
@@ -103,6 +104,7 @@ class ObservedUnit:
     volumes: tuple[str, ...] = ()
     half_made: bool = False
     stand_in: bool = False
+    image_moved: bool = False
     detail: str = ""
 
     @classmethod

@@ -76,7 +76,7 @@ def wanted_images(stack: Stack, situation: Situation, intent: Intent) -> frozens
     """The images whose presence the plan depends on; none if every unit is up to date and ready."""
     units = select(stack, intent.names)
     planner = _Planner(stack, situation, intent)
-    if intent.rebuild or any(planner.stale(unit) or planner.unready(unit) for unit in units):
+    if intent.rebuild or any(map(planner.concerns_images, units)):
         return frozenset(unit.image for unit in units)
     return frozenset()
 
@@ -143,6 +143,8 @@ class _Planner:
         wanted = self.situation.fingerprints[unit.name]
         if current.fingerprint != wanted:
             return _Stale("; ".join(_changes(unit, current.fingerprint, wanted)), recreate=True)
+        if self._moved(unit) and unit.image in self.observed.images:
+            return _Stale(f"{unit.image} is another image now", recreate=True)
         if current.state == "paused":
             return _Stale("paused")
         if current.running or ready(unit, current):
@@ -152,8 +154,16 @@ class _Planner:
         cause = f"failed with exit {current.exit_code}" if current.exit_code else "stopped"
         return _Stale(cause, recreate=unit.one_shot)
 
-    def unready(self, unit: Unit) -> bool:
-        """Whether a unit exists, but is not ready yet."""
+    def concerns_images(self, unit: Unit) -> bool:
+        """Whether the steps of a unit depend on the images that are there."""
+        return bool(self.stale(unit)) or self._moved(unit) or self._unready(unit)
+
+    def _moved(self, unit: Unit) -> bool:
+        """Whether it runs an image whose name means another one now; what is built has its content as tag."""
+        current = self._current.get(unit.name)
+        return bool(current and current.image_moved and current.image != unit.image and unit.build is None)
+
+    def _unready(self, unit: Unit) -> bool:
         return unit.name in self._current and not ready(unit, self._current[unit.name])
 
     def _unit(self, unit: Unit, reason: _Stale | None, prepared: list[int], built: Mapping[str, int]) -> None:

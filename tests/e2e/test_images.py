@@ -66,3 +66,21 @@ def test_a_shell_in_an_image_without_one_is_refused_and_its_own_programs_run(che
     assert "the image of web has no shell" in ended.stderr
     assert "devenv exec web PROGRAM" in ended.stderr
     assert checkout.devenv("exec", "web", "/busybox", "echo", "one of its own").stdout == "one of its own\n"
+
+
+def test_an_image_that_was_made_anew_under_its_name_replaces_what_runs_the_old_one(
+    checkout: Checkout,
+) -> None:
+    image = f"{checkout.name}-base:1"  # cleared with the checkout's images
+    checkout.write("Dockerfile", "FROM busybox:1.37\nARG N\nRUN echo $N >/number\n")
+    checkout.host("docker", "build", "-q", "-t", image, "--build-arg", "N=1", ".")
+    checkout.manifest(f"services: {{api: {{image: {image}, command: sleep 900, grace: 1s}}}}")
+    checkout.devenv("up", "-d")
+    assert "nothing to do" in checkout.devenv("up", "-d").stderr
+
+    checkout.host("docker", "build", "-q", "-t", image, "--build-arg", "N=2", ".")
+
+    assert f"apply api ({image} is another image now)" in checkout.devenv("plan").stdout
+    checkout.devenv("up", "-d")
+    assert checkout.inside("api", "cat", "/number") == "2\n"
+    assert "nothing to do" in checkout.devenv("up", "-d").stderr

@@ -11,7 +11,7 @@ import pytest
 
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import data_left, only_for_new_data
-from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up
+from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
 from devenv.stack.model import Stack, differences, fingerprint
 
 from .stacks import fingerprints, stack
@@ -350,6 +350,22 @@ def test_a_run_brings_up_what_the_unit_uses_and_only_makes_its_image() -> None:
 
 def test_a_run_with_everything_there_needs_nothing() -> None:
     assert str(plan_run(shop(), situation(shop(), running(shop())), "votes")) == ""
+
+
+def test_a_tag_that_means_another_image_now_replaces_what_runs_the_old_one_if_it_is_here() -> None:
+    app = stack("name: shop\nservices:\n  web: {image: web:1}\n  api: {build: ./api}\n")
+    units = running(app).units
+    observed = running(app, **{name: replace(unit, image_moved=True) for name, unit in units.items()})
+
+    assert planned(app, observed) == expect(
+        """
+        [] -> #1 prepare shop (has steps to run)
+        [1] -> #2 apply web (web:1 is another image now)
+        [2] -> #3 wait web
+        """
+    )
+    assert "web:1" in wanted_images(app, situation(app, replace(observed, images=frozenset())), Intent())
+    assert planned(app, replace(observed, images=frozenset())) == ""
 
 
 def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
