@@ -167,6 +167,8 @@ class Lifecycle:
             needs = tuple(need.unit for need in unit.needs)
             if not failures and plan:
                 failures = self._completed(loaded, plan, replan, needs, report)
+            elif not plan:
+                self._remember_place(also=True)  # a run that is killed leaves something for `down` to find
             session = self._open(loaded) if not failures else None
         once = None if session is None else lambda: session.run(unit, argv, tty=tty)
         return Outcome(loaded.stack, needs, tuple(failures), once=once)

@@ -298,6 +298,15 @@ def test_run_brings_up_what_a_job_uses_and_nothing_else(devenv: Devenv, machine:
     assert "migrate:1" in machine.images
 
 
+def test_a_run_that_needs_nothing_is_found_by_down_as_well(
+    devenv: Devenv, project: Path, elsewhere: Machine
+) -> None:
+    elsewhere.images.add("votes:1")
+    assert devenv("run", "-b", "elsewhere", "votes").exit_code == 0
+    assert elsewhere.done == ["run votes: "]
+    assert (project / ".devenv" / "backend").read_text() == "elsewhere\n"
+
+
 def test_restart_waits_until_it_is_healthy_again(devenv: Devenv, machine: Machine) -> None:
     devenv("up", "-d")
     ended = devenv("restart", "web")

@@ -68,3 +68,22 @@ class Screen:
         self._reader.join(5)
         os.close(self._keyboard)
         return code
+
+
+def hung_up(checkout: Checkout, *argv: str, after: str) -> int:
+    """The exit code of `devenv ARGV` whose terminal is closed once it has shown this."""
+    keyboard, terminal = os.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", COMMAND, *argv],
+        cwd=checkout.root,
+        env=checkout.environment,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    shown = b""
+    while after.encode() not in shown:
+        shown += os.read(keyboard, 1 << 12)  # fails when the command ends before
+    os.close(keyboard)
+    return process.wait(20)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .checkout import Checkout, Ended, Going, eventually
-from .screen import Screen, needs_a_terminal
+from .screen import Screen, hung_up, needs_a_terminal
 
 pytestmark = pytest.mark.engine
 
@@ -221,6 +221,13 @@ def test_a_run_that_is_ended_from_outside_leaves_no_container(
 
     assert ended.code == 130, ended.output
     assert "Traceback" not in ended.output
+    assert checkout.containers() == []
+
+
+@needs_a_terminal
+def test_a_run_whose_terminal_is_closed_leaves_no_container(checkout: Checkout) -> None:
+    checkout.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    assert hung_up(checkout, "run", "web", *DEAF, after="it runs\r\n") == 130
     assert checkout.containers() == []
 
 

@@ -15,6 +15,7 @@ from devenv.backends.kube.forwards import holder
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import OnCluster
 from tests.e2e.kube.stacks import STORE, answer, web
+from tests.e2e.screen import hung_up, needs_a_terminal
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
@@ -175,13 +176,21 @@ def test_a_run_that_is_ended_from_outside_leaves_no_pod(cluster: OnCluster, numb
     assert cluster.get("pods")["items"] == []
 
 
+@needs_a_terminal
+def test_a_run_whose_terminal_is_closed_leaves_no_pod(cluster: OnCluster) -> None:
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
+    script = ("sh", "-c", "trap '' HUP; echo it runs; while :; do sleep 1; done")
+    assert hung_up(cluster, "run", "-b", "kube", "web", "--", *script, after="it runs\r\n") == 130
+    assert cluster.get("pods")["items"] == []
+
+
 def test_a_run_that_was_killed_is_removed_by_down(cluster: OnCluster) -> None:
     cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
     going = cluster.begin("run", "-b", "kube", "web", "--", "sh", "-c", "echo it runs; sleep 900")
     going.wait_for("it runs\n")
     going.kill()
 
-    ended = cluster.on("down")
+    ended = cluster.devenv("down")
 
     assert "removed 1 container" in ended.output
     assert cluster.get("pods")["items"] == []
