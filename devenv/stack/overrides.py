@@ -37,8 +37,8 @@ def _findings(value: Any, path: Path) -> Iterator[Finding]:
         if key == "versions" and not path:
             yield from _findings_of_versions(fragment)
         elif key not in OBJECTS:
-            known = f"known here: {', '.join(OBJECTS)}"
-            yield here, "no kind of object that a unit becomes", did_you_mean(key, OBJECTS, known)
+            kinds = f"known here: {', '.join(OBJECTS)}"
+            yield here, "no kind of object that a unit becomes", did_you_mean(key, OBJECTS, kinds)
         elif not isinstance(fragment, dict):
             yield here, "expected a mapping", "it is merged into the object"
 

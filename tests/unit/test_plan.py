@@ -369,7 +369,7 @@ def test_a_tag_that_means_another_image_now_replaces_what_runs_the_old_one_if_it
 
 
 def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
-    made = stack(
+    app = stack(
         """
         name: shop
         services:
@@ -379,10 +379,10 @@ def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
           migrate: {image: migrate:1, uses: [valkey]}
         """
     )
-    units = running(made).units
+    units = running(app).units
     all_three = [units[name] for name in ("api", "other", "valkey")]
 
-    assert str(plan_restart(made, all_three)) == expect(
+    assert str(plan_restart(app, all_three)) == expect(
         """
         [] -> #1 restart valkey (asked for)
         [1] -> #2 wait valkey
@@ -392,8 +392,8 @@ def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
         [5] -> #6 wait other
         """
     )
-    assert [step.id for step in plan_restart(made, [units["api"]]).of(Op.RESTART)] == ["id-api"]
-    assert str(plan_restart(made, [ObservedUnit("old", "1", "running")])) == ""
+    assert [step.id for step in plan_restart(app, [units["api"]]).of(Op.RESTART)] == ["id-api"]
+    assert str(plan_restart(app, [ObservedUnit("old", "1", "running")])) == ""
 
 
 STALE = {

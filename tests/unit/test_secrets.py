@@ -136,8 +136,8 @@ def test_a_new_value_changes_the_fingerprint_of_those_who_have_it_in_that_aspect
     before, after = ({"TOKEN": "one"}, {"TOKEN": "two"})
     aspects = {
         unit.name: {
-            one.partition(":")[0]
-            for one in set(fingerprint(unit, after).split()) - set(fingerprint(unit, before).split())
+            aspect.partition(":")[0]
+            for aspect in set(fingerprint(unit, after).split()) - set(fingerprint(unit, before).split())
         }
         for unit in app.units
     }

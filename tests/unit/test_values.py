@@ -104,8 +104,8 @@ def test_truth_values_in_every_spelling_are_truth_values_where_those_are_wanted(
 
 
 def test_a_truth_value_is_no_duration_and_no_number() -> None:
-    found = problems("name: a\nservices: {api: {image: x, port: True, health: {tcp: 80, every: TRUE}}}\n")
-    assert len(found) == 2
+    lines = problems("name: a\nservices: {api: {image: x, port: True, health: {tcp: 80, every: TRUE}}}\n")
+    assert len(lines) == 2
 
 
 @pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])

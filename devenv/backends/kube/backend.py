@@ -70,7 +70,7 @@ class KubeBackend:
             details = {image: containers.image(address, image) for image in images}
         except ToolMissing:
             return {}
-        return {image: containers.volumes(known) for image, known in details.items() if known}
+        return {image: containers.volumes(answer) for image, answer in details.items() if answer}
 
     def registry(self, stack: Stack) -> str:
         try:

@@ -265,11 +265,11 @@ def test_an_object_stays_ours_whatever_a_fragment_says(change: str) -> None:
 
 
 def test_volumes_of_a_pod_have_names_of_their_own() -> None:
-    made = objects(
+    manifests = objects(
         stack(
             "name: a\nservices:\n"
             "  secret: {image: x, volumes: {files: /data}, files: {/run/key: {secret: KEY}}}\n"
         )
     )
-    names = [mount["name"] for mount in container("StatefulSet", "secret", made)["volumeMounts"]]
+    names = [mount["name"] for mount in container("StatefulSet", "secret", manifests)["volumeMounts"]]
     assert len(set(names)) == 2, names
