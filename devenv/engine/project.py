@@ -203,7 +203,7 @@ class Project:
         yield from notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier)
         yield from notes.moved_namespace(outline, observed, loaded.world.namespace)
         yield from map(notes.refused_port, decided.conflicts)
-        yield from _lost_on_kubernetes(stack) if backend.renderer == "kubernetes" else ()
+        yield from self._lost_on_kubernetes(stack, loaded.world) if backend.renderer == "kubernetes" else ()
         yield from _unreachable(loaded.elsewhere)
         yield from self._secret_arguments(stack)
         yield from notes.large_contexts(loaded.contents)
@@ -312,6 +312,16 @@ class Project:
         """Fields of the manifest that do nothing on this backend, a line each."""
         return self._memory.recall("notes", backend, *self._written, make=lambda: self._lost_fields(backend))
 
+    def _lost_on_kubernetes(self, stack: Stack, world: World) -> list[str]:
+        """A line for each value of the stack that does nothing on Kubernetes."""
+
+        def lines() -> list[str]:
+            from devenv.render.kubernetes.parity import lost_extras
+
+            return [*lost_addresses(stack), *lost_extras(stack)]
+
+        return self._memory.recall("kubernetes", *self._written, repr(world), make=lines)
+
     def _secret_arguments(self, stack: Stack) -> list[str]:
         """A line with its place in the manifest for each secret that a build leaves in the image."""
         places = notes.secret_arguments(stack)
@@ -331,12 +341,6 @@ class Project:
             for row in self._support([backend])
             if row.support[backend].level == "lost"
         ]
-
-
-def _lost_on_kubernetes(stack: Stack) -> list[str]:
-    from devenv.render.kubernetes.parity import lost_extras
-
-    return [*lost_addresses(stack), *lost_extras(stack)]
 
 
 @cache

@@ -35,23 +35,28 @@ CYCLES = set[frozenset[str]]()
 """Files that import each other and have not been taken apart yet. Whoever does takes them off this list."""
 
 LIGHT = {
-    "devenv --help": (["devenv.cli"], ["devenv.cli.inspect", "devenv.cli.lifecycle", "devenv.workspace"]),
+    "devenv --help": (["devenv.cli"], ["yaml", "devenv.cli.inspect", "devenv.cli.lifecycle", "devenv.workspace"]),
     "devenv status": (
         ["devenv.cli.inspect", "devenv.cli.context", "devenv.backends.compose.backend",
          "devenv.console.tables", "devenv.plan.status"],
-        ["pickle", "csv", "devenv.memory", "devenv.sources", "devenv.backends.images", "devenv.engine",
+        ["yaml", "pickle", "csv", "devenv.memory", "devenv.sources", "devenv.backends.images", "devenv.engine",
          "devenv.stack.model", "devenv.stack.text", "devenv.stack.world", "devenv.plan.planner"],
     ),
     "devenv up -d, with nothing to do": (
         ["devenv.cli.lifecycle", "devenv.cli.context", "devenv.backends.compose.backend",
          "devenv.console.progress", "devenv.engine.lifecycle", "devenv.engine.project", "devenv.memory"],
-        ["devenv.manifest", "devenv.stack.resolve", "devenv.stack.catalogue", "devenv.stack.kindfile",
+        ["yaml", "devenv.manifest", "devenv.stack.resolve", "devenv.stack.catalogue", "devenv.stack.kindfile",
          "devenv.render.compose", "devenv.render.kubernetes", "devenv.backends.images"],
+    ),
+    "devenv up -d -b kube, with nothing to do": (
+        ["devenv.backends.kube.backend", "devenv.engine.lifecycle", "devenv.engine.project"],
+        ["tarfile", "http.server", "devenv.manifest.models", "devenv.render.kubernetes",
+         "devenv.backends.images", "devenv.backends.kube.delivery", "devenv.backends.kube.session"],
     ),
 }  # fmt: skip
 """Command -> the files that begin it, and what loads too slowly to be imported with them."""
 
-SLOW = ["pydantic", "yaml", "rich", "docker", "python_on_whales", "kubernetes", "requests", "http.client"]
+SLOW = ["pydantic", "rich", "docker", "python_on_whales", "kubernetes", "requests", "http.client"]
 """What none of these commands loads."""
 
 Imports = Mapping[str, Mapping[str, int]]

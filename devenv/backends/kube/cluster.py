@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from devenv.backends import containers
 from devenv.backends.base import Site
-from devenv.backends.kube import delivery, target
+from devenv.backends.kube import target
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place, find
 from devenv.backends.kube.resources import Resources
@@ -15,6 +15,7 @@ from devenv.backends.kube.target import Target
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
+    from devenv.backends.kube.delivery import Delivery
     from devenv.stack.model import Stack
 
 
@@ -53,9 +54,11 @@ class Cluster:
         last = self.target
         return last.namespace if last and last.context == self.place.context else ""
 
-    def delivery(self, stack: Stack) -> delivery.Delivery:
+    def delivery(self, stack: Stack) -> Delivery:
         """The way of this stack's images to the nodes."""
-        return delivery.choose(self.client, stack)
+        from devenv.backends.kube.delivery import choose
+
+        return choose(self.client, stack)
 
     @cached_property
     def engine(self) -> Engine:
