@@ -134,12 +134,15 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """What a changed file of the project causes. `restart`: on every change, or for some patterns."""
+    """What a changed file of the project causes, beyond what its Dockerfile implies.
+
+    `restart`: on every change, never, or for some patterns; None where the program's command tells.
+    """
 
     sync: tuple[tuple[str, str], ...] = ()
     ignore: tuple[str, ...] = ()
     run: tuple[tuple[str, tuple[Text, ...]], ...] = ()
-    restart: bool | tuple[str, ...] = False
+    restart: bool | tuple[str, ...] | None = None
     rebuild: tuple[str, ...] = ()
 
 

@@ -359,7 +359,7 @@ def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:
         sync=tuple(reload.sync.items()),
         ignore=tuple(reload.ignore),
         run=tuple((pattern, _command(command, fill) or ()) for pattern, command in reload.run.items()),
-        restart=reload.restart if isinstance(reload.restart, bool) else tuple(reload.restart),
+        restart=tuple(reload.restart) if isinstance(reload.restart, list) else reload.restart,
         rebuild=tuple(reload.rebuild),
     )
 
