@@ -1,0 +1,74 @@
+"""Patterns of paths as `.gitignore` has them; any number of them is one regular expression."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+_PIECE = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^]]*\]|\\.|.", re.S)
+
+
+def match(patterns: Sequence[str], path: str) -> str:
+    """The pattern that decides on a path, the last that matches; "" if none, or if that one has a `!`.
+
+    A pattern with a slash before its end starts at the top; one of a folder matches all that is below it.
+    """
+    if not patterns or not _any(tuple(patterns)).match(path):
+        return ""
+    for pattern in reversed(patterns):
+        if compiled(pattern.removeprefix("!")).match(path):
+            return "" if pattern.startswith("!") else pattern
+    return ""
+
+
+def is_whole(pattern: str, path: str) -> bool:
+    """Whether a pattern matches all of a path, and not only a folder above it."""
+    return bool(_whole(pattern).match(path))
+
+
+@lru_cache(maxsize=512)
+def _whole(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"{translated(pattern)}\Z", re.S)
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression of one pattern, to be matched from the start of a path."""
+    return re.compile(_regex(pattern), re.S)
+
+
+@lru_cache(maxsize=128)
+def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(_regex(pattern.removeprefix("!")) for pattern in patterns), re.S)
+
+
+def _regex(pattern: str) -> str:
+    text = pattern.removeprefix("./")
+    anchored = "/" in text.rstrip("/")
+    start = "/?" if anchored else "(?:.*/)?"
+    end = "/" if text.endswith("/") else "(?:/|$)"
+    return f"{start}{translated(text.strip('/'))}{end}"
+
+
+def translated(glob: str) -> str:
+    """A glob as a regular expression: only `**` matches a slash."""
+    return "".join(_piece(piece) for piece in _PIECE.findall(glob))
+
+
+def _piece(piece: str) -> str:
+    match piece[0], piece:
+        case _, "**/":
+            return "(?:.*/)?"
+        case _, "/**":
+            return "/.*"
+        case "*", _:
+            return "[^/]*"
+        case "?", _:
+            return "[^/]"
+        case "[", _ if len(piece) > 1:
+            inner = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+            return f"(?!/)[{'^' if inner[:1] in ('!', '^') else ''}{inner.lstrip('!^') or '^'}]"
+        case "\\", _ if len(piece) > 1:
+            return re.escape(piece[1])
+    return re.escape(piece)

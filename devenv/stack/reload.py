@@ -1,0 +1,456 @@
+"""What a changed file of the project causes: rules from a Dockerfile and the manifest, and decisions."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from devenv.stack import copies, patterns, text
+from devenv.stack.model import Reload
+from devenv.stack.reloaders import Reloader, reloader, starters
+from devenv.stack.text import Text
+
+IGNORED = (
+    *(".git", ".hg", ".svn", ".jj", ".bzr", ".devenv"),
+    *(
+        "__pycache__",
+        "*.py[cod]",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        ".tox",
+        ".nox",
+    ),
+    *(".venv", "venv", ".direnv", "*.egg-info", ".eggs", ".ipynb_checkpoints", ".coverage"),
+    *("node_modules", "bower_components", ".parcel-cache", ".turbo", ".angular", ".sass-cache", ".gradle"),
+    *("*~", ".*.sw?", ".*.sw??", "4913", "*___jb_*", ".#*", "#*#", ".goutputstream-*", ".~lock.*#"),
+    *(".idea", ".vscode", ".DS_Store", "Thumbs.db", ".nfs*", ".fuse_hidden*"),
+)
+"""Files whose changes cause nothing: version control, caches, installed packages, editors' own files."""
+
+
+class Action(StrEnum):
+    """What is done about a change, the cheapest first."""
+
+    NONE = "none"
+    SYNC = "sync"
+    RUN = "run"
+    RESTART = "restart"
+    REBUILD = "rebuild"
+
+
+_COST = {action: cost for cost, action in enumerate(Action)}
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Files of the project and where they land in the container.
+
+    `source` is a path or glob below `folder`, "." for all of it, "" for files that come from elsewhere. The
+    other fields are as in `copies.Copy`; `built` says why only a build brings a change into the image.
+    """
+
+    folder: str
+    source: str
+    target: str
+    reason: str
+    built: str = ""
+    root: str | None = None
+    exclude: tuple[str, ...] = ()
+    executable: bool = False
+    file: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The source from the top of the project."""
+        return posixpath.normpath(posixpath.join(self.folder, self.source or "."))
+
+    def lands(self, path: str) -> str | None:
+        """Where a file of the project lands; "" if that is not certain; None if it is not of these."""
+        match = _pattern(self.folder, self.source).match(path) if self.source else None
+        if match is None:
+            return None
+        below = match[1] or ""
+        name = below or posixpath.basename(path)
+        if any(patterns.compiled(f"/{pattern.lstrip('/')}").match(name) for pattern in self.exclude):
+            return None
+        if not self.target or not (below or self.file):
+            return ""
+        if self.root is not None:
+            top = posixpath.normpath(posixpath.join(self.folder, self.root))
+            below = copies.relative(path, top) or name
+        elif not below and self.target.endswith("/"):
+            below = name
+        return posixpath.join(self.target, below) if below else self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one unit. Every path is relative to the project, with "/" between names.
+
+    `copies` are the Dockerfile's, in its order; `sync` is the manifest's, and replaces where they land.
+    `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
+    why a build may use any file of the context. `restart` is None where `reloader` decides.
+    """
+
+    context: str | None = None
+    copies: tuple[Sync, ...] = ()
+    sync: tuple[Sync, ...] = ()
+    ignore: tuple[str, ...] = IGNORED
+    run: tuple[tuple[str, tuple[Text, ...]], ...] = ()
+    restart: bool | tuple[str, ...] | None = None
+    rebuild: tuple[str, ...] = ()
+    recipe: tuple[str, ...] = ()
+    reloader: Reloader | None = None
+    command: str = ""
+    starters: tuple[str, ...] = ()
+    executables: tuple[str, ...] = ()
+    opaque: str = ""
+    ignored: Callable[[str], bool] | None = None
+
+
+class Source(NamedTuple):
+    """A file of the project that a container holds, and its digest; `x` at its end means executable."""
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The one action for a batch of changes, and why nothing cheaper would do.
+
+    `files` are the changed files to send and `run` the commands after that, both empty for a rebuild.
+    """
+
+    action: Action
+    files: tuple[str, ...] = ()
+    run: tuple[tuple[Text, ...], ...] = ()
+    reason: str = ""
+    cheaper: str = ""
+
+
+class Row(NamedTuple):
+    """One rule, for display."""
+
+    what: str
+    action: Action
+    target: str
+    reason: str
+
+
+class _Landing(NamedTuple):
+    """Where a file lands; of two files at one target, the one whose rule comes later (`order`) is there."""
+
+    order: int
+    sync: Sync
+    target: str
+
+
+class _Verdict(NamedTuple):
+    """What one file causes. `run` are places in the rules of that name."""
+
+    action: Action
+    reason: str
+    cheaper: str = ""
+    landings: tuple[_Landing, ...] = ()
+    run: tuple[int, ...] = ()
+
+
+def infer(
+    dockerfile: str,
+    *,
+    context: str | None,
+    target: str | None = None,
+    args: Mapping[str, str] | None = None,
+    ignored: Callable[[str], bool] | None = None,
+    entrypoint: Sequence[str] | None = None,
+    command: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    scripts: Mapping[str, str] | None = None,
+    name: str = "Dockerfile",
+) -> Rules:
+    """The rules that a Dockerfile implies; with `context` None there is none, and only a command tells.
+
+    `args`: the build's arguments, without secret ones. `ignored`: whether `.dockerignore` excludes a path of
+    the context. `entrypoint`, `command` and `environment` are the manifest's, `scripts` those of
+    `package.json`. `name`: the Dockerfile's path in the context.
+    """
+    image = copies.image(dockerfile, target, args) if context is not None else copies.Image()
+    first = tuple(entrypoint if entrypoint is not None else image.entrypoint)
+    rest = tuple(command if command is not None else () if entrypoint is not None else image.command)
+    top = posixpath.normpath(context or ".")
+    recipe = (name, f"{name}.dockerignore", ".dockerignore") if context is not None else ()
+    return Rules(
+        context=None if context is None else top,
+        copies=tuple(_of_copy(copy, top, name) for copy in image.copies),
+        recipe=tuple(posixpath.normpath(posixpath.join(top, file)) for file in recipe),
+        reloader=reloader(
+            (*first, *rest), {**image.environment, **(environment or {})}, base=image.base, scripts=scripts
+        ),
+        command=_shown(first, rest),
+        starters=tuple(
+            posixpath.normpath(posixpath.join(image.workdir, path)) for path in starters((*first, *rest))
+        ),
+        executables=image.executables,
+        opaque=image.opaque,
+        ignored=ignored,
+    )
+
+
+def with_manifest(rules: Rules, reload: Reload) -> Rules:
+    """The rules with the manifest's: they win, and its `sync` replaces the inferred one."""
+    return replace(
+        rules,
+        sync=tuple(
+            Sync(posixpath.normpath(source), ".", target, "reload.sync") for source, target in reload.sync
+        ),
+        ignore=(*rules.ignore, *reload.ignore),
+        run=reload.run,
+        restart=reload.restart,
+        rebuild=reload.rebuild,
+    )
+
+
+def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
+    """The paths in the container that a change of this file is sent to: none, one or several."""
+    return tuple(dict.fromkeys(landing.target for landing in _verdict(rules, path).landings))
+
+
+def base(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, str]:
+    """Of the digests of a folder's files, by path in it: those of files that a build alone brings."""
+    return {
+        path: digest
+        for path, digest in contents.items()
+        if _verdict(rules, _joined(folder, path)).action is Action.REBUILD
+    }
+
+
+def synced(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, Source]:
+    """Path in the container -> the file of the folder that is sent there."""
+    landings = [
+        (landing, Source(path, digest))
+        for path, digest in ((_joined(folder, path), digest) for path, digest in contents.items())
+        for landing in _verdict(rules, path).landings
+    ]
+    landings.sort(key=lambda pair: pair[0].order)
+    return {landing.target: _moded(rules, landing, source) for landing, source in landings}
+
+
+def decide(rules: Rules, paths: Iterable[str]) -> Decision:
+    """The cheapest action that covers all changed, new and vanished files, taken as one."""
+    ordered = sorted(set(paths))
+    if not ordered:
+        return Decision(Action.NONE, reason="nothing changed")
+    verdicts = [_verdict(rules, path) for path in ordered]
+    action = max((verdict.action for verdict in verdicts), key=_COST.__getitem__)
+    place = next(index for index, verdict in enumerate(verdicts) if verdict.action is action)
+    count = sum(verdict.action is action for verdict in verdicts) - 1
+    reason = f"{ordered[place]}: {verdicts[place].reason}" + (f" (and {count} more)" if count else "")
+    if action is Action.REBUILD:
+        return Decision(action, reason=reason, cheaper=verdicts[place].cheaper)
+    commands = sorted({index for verdict in verdicts for index in verdict.run})
+    return Decision(
+        action,
+        files=tuple(path for path, verdict in zip(ordered, verdicts, strict=True) if verdict.landings),
+        run=tuple(rules.run[index][1] for index in commands),
+        reason=reason,
+        cheaper=verdicts[place].cheaper,
+    )
+
+
+def rows(rules: Rules) -> list[Row]:
+    """The rules as a table, the ones that win first."""
+    table = [Row(pattern, Action.REBUILD, "", "reload.rebuild") for pattern in rules.rebuild]
+    table += [Row(path, Action.REBUILD, "", "it says how the image is built") for path in rules.recipe[:1]]
+    table += [
+        Row(pattern, Action.RUN, "", text.masked(text.join(" ", command))) for pattern, command in rules.run
+    ]
+    if isinstance(rules.restart, tuple):
+        table += [Row(pattern, Action.RESTART, "", "reload.restart") for pattern in rules.restart]
+    if rules.opaque:
+        return [
+            *table,
+            *_sync_rows(rules, rules.sync),
+            Row(rules.context or ".", Action.REBUILD, "", rules.opaque),
+        ]
+    named = {sync.shown for sync in rules.sync}
+    inferred = [copy for copy in rules.copies if copy.source and copy.shown not in named]
+    built = [copy for copy in inferred if copy.built]
+    table += [Row(copy.shown, Action.REBUILD, "", copy.built) for copy in built]
+    landing = [
+        copy for copy in inferred if not copy.built and not any(_covers(other, copy) for other in built)
+    ]
+    if rules.sync:
+        table += _sync_rows(rules, rules.sync)
+        left_out = [copy for copy in landing if not any(_covers(sync, copy) for sync in rules.sync)]
+        return table + [Row(copy.shown, Action.REBUILD, "", _LEFT_OUT) for copy in left_out]
+    return table + list(_sync_rows(rules, landing))
+
+
+_LEFT_OUT = "reload.sync leaves it out, so only a build brings it"
+
+
+def _sync_rows(rules: Rules, syncs: Iterable[Sync]) -> Iterator[Row]:
+    for sync in syncs:
+        why = _restarts(rules, sync.shown, (sync.target,))
+        action = Action.RESTART if why and not isinstance(rules.restart, tuple) else Action.SYNC
+        after = why or (rules.reloader.shown if rules.reloader and rules.restart is None else "")
+        yield Row(sync.shown, action, sync.target, f"{sync.reason}; {after}" if after else sync.reason)
+
+
+def _verdict(rules: Rules, path: str) -> _Verdict:
+    explicit = tuple(
+        _Landing(len(rules.copies) + index, sync, target)
+        for index, sync in enumerate(rules.sync)
+        if (target := sync.lands(path))
+    )
+    inside = copies.relative(path, rules.context) if rules.context is not None else None
+    if not explicit and not inside:
+        return _Verdict(Action.NONE, "it belongs to nothing that this service holds")
+    if pattern := patterns.match(rules.rebuild, path):
+        return _Verdict(Action.REBUILD, f"rebuild rule {pattern}", "reload.rebuild asks for it")
+    if path in rules.recipe:
+        return _Verdict(Action.REBUILD, "it says how the image is built", "only a build reads it")
+    if pattern := patterns.match(rules.ignore, path):
+        return _Verdict(Action.NONE, f"ignored: {pattern}")
+    excluded = bool(inside) and rules.ignored is not None and rules.ignored(inside or "")
+    landed, built = _inferred(rules, path, explicit) if inside and not excluded else ((), "")
+    landings = explicit or landed
+    run = tuple(index for index, (pattern, _) in enumerate(rules.run) if patterns.match((pattern,), path))
+    named = run or (isinstance(rules.restart, tuple) and patterns.match(rules.restart, path))
+    if built and not (named and landings):
+        return _Verdict(Action.REBUILD, built, "a build may use it, so sending it is not enough")
+    if landings:
+        return _sent(rules, path, landings, run)
+    return _Verdict(
+        Action.NONE, ".dockerignore excludes it" if excluded else "no COPY brings it into the image"
+    )
+
+
+def _inferred(rules: Rules, path: str, explicit: Sequence[_Landing]) -> tuple[tuple[_Landing, ...], str]:
+    """Where the Dockerfile lets a file land, and why only a build brings a change there, or ""."""
+    if rules.opaque and not explicit:
+        return (), rules.opaque
+    landings: list[_Landing] = []
+    reasons: list[str] = []
+    for order, copy in enumerate(rules.copies):
+        if any(not _deeper(copy, landing.sync) for landing in explicit):
+            continue
+        target = copy.lands(path)
+        if target is None:
+            if copy.source and copies.relative(copy.shown, path):
+                reasons.append(f"{copy.reason} takes files from it")
+            continue
+        over = _lands_over(rules.copies[order + 1 :], copy, path, target)
+        unclear = (
+            "" if target or copy.built else f"{copy.reason}: where a file lands depends on the base image"
+        )
+        left_out = _LEFT_OUT if rules.sync and not explicit else ""
+        reasons += filter(None, (copy.built, over, unclear, left_out))
+        if target and not over:
+            landings.append(_Landing(order, copy, target))
+    return tuple(landings), reasons[0] if reasons else ""
+
+
+def _covers(whole: Sync, part: Sync) -> bool:
+    """Whether all that one rule is about, and a file of its name, is in the folder of the other."""
+    return copies.relative(part.shown, whole.shown) is not None
+
+
+def _deeper(copy: Sync, sync: Sync) -> bool:
+    """Whether a COPY is of a part of what the manifest syncs, and so says more of it."""
+    return copy.shown != sync.shown and _covers(sync, copy)
+
+
+def _lands_over(later: Iterable[Sync], copy: Sync, path: str, target: str) -> str:
+    """The later COPY whose files take the place of this one, or ""."""
+    own = copy.target.rstrip("/")
+    for other in later:
+        top = other.target.rstrip("/")
+        covers = target == other.target or (not other.source and target.startswith(f"{top}/"))
+        if covers and top.startswith(f"{own}/") and other.lands(path) != target:
+            return f"{other.reason} lands over it"
+    return ""
+
+
+def _sent(rules: Rules, path: str, landings: tuple[_Landing, ...], run: tuple[int, ...]) -> _Verdict:
+    """What is done about a file that can be sent."""
+    if restart := _restarts(rules, path, [landing.target for landing in landings]):
+        return _Verdict(Action.RESTART, restart, "the program read it when it started", landings, run)
+    if run:
+        pattern, _ = rules.run[run[0]]
+        return _Verdict(Action.RUN, f"run rule {pattern}", "reload.run asks for it", landings, run)
+    *_, last = landings
+    by_itself = rules.reloader.shown if rules.reloader and rules.restart is None else "no rule restarts"
+    return _Verdict(Action.SYNC, f"{last.sync.reason} puts it at {last.target}; {by_itself}", "", landings)
+
+
+def _restarts(rules: Rules, path: str, targets: Iterable[str]) -> str:
+    """Why the program has to be started again, or ""."""
+    match rules.restart:
+        case True:
+            return "restart: true"
+        case False:
+            return ""
+        case tuple():
+            pattern = patterns.match(rules.restart, path)
+            return f"restart rule {pattern}" if pattern else ""
+    if rules.reloader is None:
+        return f"{rules.command or 'the program'} does not reload by itself"
+    for target in targets:
+        if target in rules.starters or target.startswith(rules.reloader.outside):
+            return f"{rules.reloader.name} does not reload {target}"
+    return ""
+
+
+def _moded(rules: Rules, landing: _Landing, source: Source) -> Source:
+    """The source with the mode that the Dockerfile gives it."""
+    if source.digest.startswith("->") or source.digest.endswith("x"):
+        return source
+    if landing.sync.executable or any(
+        patterns.is_whole(pattern, landing.target) for pattern in rules.executables
+    ):
+        return source._replace(digest=f"{source.digest}x")
+    return source
+
+
+def _of_copy(copy: copies.Copy, folder: str, name: str) -> Sync:
+    where = f"({posixpath.basename(name)}:{copy.line})"
+    return Sync(
+        folder,
+        copy.source,
+        copy.target,
+        f"{copy.shown} {where}",
+        f"{copy.shown} {copy.used} {where}" if copy.used else "",
+        copy.root,
+        copy.exclude,
+        copy.executable,
+        copy.file,
+    )
+
+
+def _shown(entrypoint: Sequence[str], command: Sequence[str]) -> str:
+    """The command that starts the program, cut to fit into a line."""
+    whole = [*entrypoint, *command]
+    line = whole[2] if whole[:2] == ["sh", "-c"] and len(whole) > 2 else " ".join(whole)
+    line = " ".join(line.split())
+    return line if len(line) <= 40 else f"{line[:37].rstrip()}..."
+
+
+def _joined(folder: str, path: str) -> str:
+    return path if posixpath.normpath(folder) == "." else f"{posixpath.normpath(folder)}/{path}"
+
+
+@lru_cache(maxsize=512)
+def _pattern(folder: str, source: str) -> re.Pattern[str]:
+    """Matches a source and all below it; its group is the path below."""
+    parts = [re.escape(folder)] if folder != "." else []
+    parts += [patterns.translated(source)] if source != "." else []
+    return re.compile(f"{'/'.join(parts)}(?:/(.*))?\\Z" if parts else r"(.*)\Z", re.S)
