@@ -88,12 +88,12 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
 
 
 def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
-    """Where the data of units stays that go, because they or the stack are called otherwise now."""
+    """Where data stays whose unit goes, has no volume any more, or is of a stack with another name now."""
     for name, current in observed.units.items():
         place = former_place(stack, observed, current)
-        if current.volumes and (name not in stack or place):
+        if current.volumes and (name not in stack or place or not stack.unit(name).volumes):
             yield (
-                f"the data of {name}{'' if name not in stack else f' in {place}'} stays in "
+                f"the data of {name}{f' in {place}' if place and name in stack else ''} stays in "
                 f"{' and '.join(current.volumes)}; devenv down --volumes removes it with all other"
             )
 

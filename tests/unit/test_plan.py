@@ -198,6 +198,10 @@ def test_where_the_data_of_what_is_called_otherwise_now_stays_is_said() -> None:
         "the data of old stays in shop-c0ffee_old-data; devenv down --volumes removes it with all other",
     ]
     assert [*data_left(app, running(app, postgres=kept))] == []
+    bare = replace(running(app).units["web"], volumes=("shop-c0ffee_web-data",))
+    assert [*data_left(app, running(app, web=bare))] == [
+        "the data of web stays in shop-c0ffee_web-data; devenv down --volumes removes it with all other"
+    ]
 
 
 def test_what_stopped_is_started_and_what_crashed_too() -> None:
