@@ -50,8 +50,10 @@ def logs(
     names: Up = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until Ctrl-C.")] = False,
     tail: Annotated[
-        int | None,
-        typer.Option("-n", "--tail", help="Only the last lines of each unit.", metavar="LINES", min=0),
+        str | None,
+        typer.Option(
+            "-n", "--tail", help="Only the last lines of each unit; `all` is the default.", metavar="LINES"
+        ),
     ] = None,
     since: Annotated[
         str | None, typer.Option("--since", help="Only the last 30s, 10m or 2h.", metavar="TIME")
@@ -64,13 +66,15 @@ def logs(
     context: Context = ctx.obj
     if since is not None and not (since[:-1].isdecimal() and since[-1] in "smh"):
         raise UsageError(f'"{since}" is not a time', hint="--since 10m")
+    if tail is not None and tail != "all" and not tail.isdecimal():
+        raise UsageError(f'"{tail}" is not a number of lines', hint="--tail 100, or --tail all")
     context.hide_secrets()
     print_logs(
         context.console,
         context.backend,
         context.running(names or []),
         follow=follow,
-        tail=tail,
+        tail=int(tail) if tail and tail != "all" else None,
         since=since,
         timestamps=timestamps,
     )

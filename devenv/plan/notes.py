@@ -123,8 +123,7 @@ MANY = 1000  # files of such a folder from which on they are worth a note
 def large_contexts(contents: Mapping[BuildKey, Contents]) -> Iterator[str]:
     """A line for each build that is sent a large folder that it hardly needs."""
     for (context, dockerfile), files in contents.items():
-        matches = filter(None, map(NEEDLESS.match, files)) if len(files) >= MANY else ()
-        counts = Counter((match[1], match[0].rstrip("/")) for match in matches)
+        counts = _needless(files) if len(files) >= MANY else Counter[tuple[str, str]]()
         for name in sorted({name for name, _ in counts}):
             folders = [folder for other, folder in counts if other == name]
             number = sum(counts[name, folder] for folder in folders)
@@ -136,6 +135,15 @@ def large_contexts(contents: Mapping[BuildKey, Contents]) -> Iterator[str]:
                     f"{folder} has {number} of the {len(files)} files that are sent to build {context}; "
                     f"leave it out: echo '{folder}' >> {ignore}"
                 )
+
+
+def _needless(files: Contents) -> Counter[tuple[str, str]]:
+    """Name and path of each needless folder, and how many files are in it."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for folder, number in Counter(path.rpartition("/")[0] for path in files).items():
+        if match := NEEDLESS.match(f"{folder}/"):
+            counts[match[1], match[0].rstrip("/")] += number
+    return counts
 
 
 def changed_files(

@@ -822,7 +822,14 @@ def test_a_habit_from_compose_or_kubectl_is_refused_with_what_to_type(
 
 @pytest.mark.parametrize(
     "typed",
-    ["up -d --wait --remove-orphans", "exec -it web true", "run --rm -it migrate true", "down --verbose"],
+    [
+        "up -d --wait --remove-orphans",
+        "exec -it web true",
+        "run --rm -it migrate true",
+        "down --verbose",
+        "logs --tail all",
+        "logs -n 5",
+    ],
 )
 def test_a_habit_that_asks_for_what_is_done_anyway_is_accepted(devenv: Devenv, typed: str) -> None:
     devenv("up", "-d")
@@ -887,3 +894,10 @@ def test_half_made_data_that_nobody_can_clear_is_a_card(devenv: Devenv, machine:
     assert ended.exit_code == 1
     assert ended.stderr.count("x valkey cannot be entered") == 1
     assert "  orders   not started" in lines(ended.stderr)
+
+
+@pytest.mark.parametrize("lines", ["-1", "many", ""])
+def test_a_tail_is_a_number_of_lines_or_all(devenv: Devenv, lines: str) -> None:
+    refused = devenv("logs", f"--tail={lines}")
+    assert refused.exit_code == 2
+    assert f'error  "{lines}" is not a number of lines\n  try   --tail 100, or --tail all' in refused.stderr
