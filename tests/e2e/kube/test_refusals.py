@@ -83,7 +83,7 @@ def test_a_quota_that_is_used_up(cluster: OnCluster) -> None:
     cluster.kubectl("create", "quota", "none", "--hard=pods=0")
     cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 9}}')
     failed = cluster.on("up", "-d", exits=1)
-    assert "exceeded quota" in failed.stderr
+    assert failed.stderr.count("exceeded quota") == 1, failed.stderr
 
 
 def test_somebody_elses_object_of_the_same_name_is_left_alone(cluster: OnCluster) -> None:
