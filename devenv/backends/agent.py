@@ -1,0 +1,478 @@
+"""Files and commands in a running container, over one stream that stays open.
+
+A script of ours runs in the container (`templates/reload/agent.sh`). Each line that it reads calls a function
+of it, and the bytes of a file follow. A file is written in a `.devenv` folder on the mount where it goes, and
+renamed: a program that reads meanwhile sees the old file or the new one, whole.
+
+What was sent is recorded in that folder, so that it lives and dies with the files. A line is
+`DIGEST <tab> TARGET <tab> .`; the last of a target counts, and a line that was cut off does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from devenv import assets
+from devenv.backends.dialogue import Answer, Attach, Dialogue
+from devenv.errors import DevenvError
+
+STAGE = ".devenv"
+SHARED = f"/tmp/{STAGE}"  # the stage, unless the files are on another mount than /tmp
+BLOCK = 1 << 20  # bytes of a large file that are read at once
+LARGE = 4 << 20  # bytes; a larger file is sent while it is read
+READS = 3  # of a file that changes while it is read
+UNKNOWN, GONE, FOLDER = "?", "-", "/"  # in the record, where a digest would be
+
+
+class Archive(Protocol):
+    """The engine's own way to put files into a container."""
+
+    def put(self, folder: str, tar: Iterable[bytes]) -> None:
+        """Unpack a tar in a folder that is there. Raises `DevenvError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A file that a container should have, or without a `source` should not have any more.
+
+    `root` is the synced folder in the container that nothing may lead out of; by default the target's own.
+    """
+
+    target: str
+    source: Path | None
+    digest: str = ""
+    root: str = ""
+
+    @property
+    def place(self) -> Place:
+        folder = posixpath.dirname(self.target)
+        root = self.root or folder
+        below = posixpath.relpath(folder, root)
+        return Place(root, "" if below == "." else below)
+
+    @property
+    def name(self) -> str:
+        return posixpath.basename(self.target)
+
+
+class Place(NamedTuple):
+    """A folder below a synced one."""
+
+    root: str
+    folder: str
+
+
+@dataclass(slots=True)
+class Sent:
+    """What arrived.
+
+    `digests` are of the bytes that did, which may be newer than what was asked for; "" for what was deleted.
+    `failed` has a reason for each target that is as it was before.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    note: str = ""
+
+    @property
+    def files(self) -> int:
+        return len(self.digests)
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a container is like. `record` is target -> digest of what it was sent before; "" for deleted."""
+
+    uid: int
+    gid: int
+    tools: frozenset[str]
+    mounts: tuple[str, ...]
+    supervised: bool
+    record: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A supervised program: "held", "running" or "ended" with a code, and how often it was started."""
+
+    state: str
+    pid: int
+    code: int
+    starts: int
+
+
+class _Content(NamedTuple):
+    """A small file as it was at one moment."""
+
+    data: bytes
+    mode: int
+    digest: str
+
+
+def supervised(argv: Sequence[str], *, grace: float, hold: bool = False) -> list[str]:
+    """What a container's entrypoint becomes for its program to be restarted in place.
+
+    With `hold` the program starts at `Agent.release`.
+    """
+    return ["/bin/sh", "-c", _script("supervise"), "devenv", f"{grace:g}", "hold" if hold else "", *argv]
+
+
+class Agent:
+    """Our hand in one container. Used by one thread at a time."""
+
+    def __init__(
+        self, dialogue: Dialogue, archive: Archive | None, roots: Sequence[str], shared: str
+    ) -> None:
+        self._dialogue, self._archive, self._shared = dialogue, archive, shared
+        self._stages: dict[str, str] = {}  # mount -> where files are made; "" where they cannot be
+        self._physical: dict[str, str] = {}  # synced folder -> without links
+        self._record: dict[str, str] = {}
+        self._made: set[str] = set()
+        answer = dialogue.begin(b"hello")
+        self._pid, uid, gid, supervisor, *tools = answer.words
+        self._mounts = _mount_points(answer.text)
+        for root in roots:
+            self._stage(Place(root, ""))
+        self.hello = Hello(
+            int(uid), int(gid), frozenset(tools), self._mounts, supervisor == "supervised", dict(self._record)
+        )
+
+    @classmethod
+    def start(
+        cls,
+        attach: Attach,
+        archive: Archive | None = None,
+        *,
+        roots: Sequence[str] = (),
+        shared: str = SHARED,
+    ) -> Agent:
+        """Start one; `roots` are the synced folders whose records it reads.
+
+        Raises `NoShell`, `Paused`, `DevenvError`; `StreamEnded` when the container ends meanwhile.
+        """
+        dialogue = Dialogue(attach, _script("agent"))
+        try:
+            return cls(dialogue, archive, roots, shared)
+        except BaseException:
+            dialogue.close()
+            raise
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """Target -> digest of all that was sent, by this agent or before it; "" for deleted."""
+        return self._record
+
+    def close(self) -> None:
+        """Hang up; the agent ends."""
+        self._dialogue.close()
+
+    # -- files
+
+    def send(self, changes: Sequence[Sending]) -> Sent:
+        """Bring files to what they should be; they are when it returns. The last of a target counts.
+
+        Raises `StreamEnded` when the container is gone, `Paused`.
+        """
+        sent = Sent()
+        wanted = {}
+        for change in changes:
+            if _is_below(change.target, change.place):
+                wanted[change.target] = change
+            else:
+                sent.failed[change.target] = f"not a file below {change.root}"
+        self._delete_all([change for change in wanted.values() if change.source is None], sent)
+        for change in wanted.values():
+            if change.source is not None:
+                self._send_one(change, sent)
+        return sent
+
+    def _delete_all(self, changes: Sequence[Sending], sent: Sent) -> None:
+        """Delete files, then the folders that we made for them and that are empty now."""
+        emptied = set[tuple[str, str]]()
+        for change in changes:
+            self._delete(change, sent)
+            folder = posixpath.dirname(change.target)
+            while folder in self._made:
+                emptied.add((folder, change.root))
+                folder = posixpath.dirname(folder)
+        for folder, root in sorted(emptied, reverse=True):
+            change = Sending(folder, None, root=root)
+            if self._call("delete", change, b"", _line(GONE, folder)).word == "ok":
+                self._made.discard(folder)
+
+    def _send_one(self, change: Sending, sent: Sent) -> None:
+        assert change.source is not None
+        try:
+            status = change.source.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                self._link(change, str(change.source.readlink()), sent)
+            elif not stat.S_ISREG(status.st_mode):
+                sent.failed[change.target] = "neither a file nor a link"
+            elif status.st_size > LARGE:
+                self._put_large(change, sent)
+            elif (content := _read(change.source)) is None:
+                sent.failed[change.target] = "changes while it is read"
+            else:
+                self._put(change, content, sent)
+        except (FileNotFoundError, NotADirectoryError):
+            self._delete(change, sent)
+        except OSError as error:
+            sent.failed[change.target] = (error.strerror or str(error)).lower()
+
+    def _put(self, change: Sending, content: _Content, sent: Sent) -> None:
+        size, mode = str(len(content.data)), f"{content.mode:o}"
+        end = b"end" + _line(content.digest, change.target) + b"\n"
+        answer = self._call(
+            "put", change, _line(UNKNOWN, change.target), size, mode, body=[content.data, end]
+        )
+        self._finish(change, content.digest, answer, sent)
+        sent.bytes += len(content.data)
+
+    def _put_large(self, change: Sending, sent: Sent) -> None:
+        assert change.source is not None
+        with change.source.open("rb") as file:
+            reading = _Reading(file, change.target)
+            mode = f"{reading.mode:o}"
+            answer = self._call(
+                "put", change, _line(UNKNOWN, change.target), str(reading.size), mode, body=reading.parts()
+            )
+        self._finish(change, reading.digest, answer, sent)
+        sent.bytes += reading.size
+
+    def _link(self, change: Sending, text: str, sent: Sent) -> None:
+        if not _stays(change, text):
+            sent.failed[change.target] = f"a link to {text}, outside of {change.place.root}"
+            return
+        digest = f"->{text}"
+        before, after = _line(UNKNOWN, change.target), _line(digest, change.target)
+        self._finish(change, digest, self._call("link", change, before, after, text), sent)
+
+    def _delete(self, change: Sending, sent: Sent) -> None:
+        before, after = _line(UNKNOWN, change.target), _line(GONE, change.target)
+        self._finish(change, "", self._call("delete", change, before, after), sent)
+
+    def _call(
+        self, function: str, change: Sending, *words: str | bytes, body: Iterable[bytes] = ()
+    ) -> Answer:
+        """Have the script do one thing with one target; the body is read in any case."""
+        place = change.place
+        stage = self._stage(place)
+        line = _command(function, stage, place.root, place.folder, change.name, *words)
+        return self._dialogue.ask(line, body)
+
+    def _finish(self, change: Sending, digest: str, answer: Answer, sent: Sent) -> None:
+        self._note_made(change.place, int(answer.words[0]))
+        if answer.word == "ok":
+            self._record[change.target] = digest
+            sent.digests[change.target] = digest
+        else:
+            self._record[change.target] = UNKNOWN
+            sent.failed[change.target] = answer.reason
+
+    def _note_made(self, place: Place, count: int) -> None:
+        """Record the folders that had to be made: they go when they are empty again."""
+        if count:
+            names = place.folder.split("/")
+            made = ["/".join((place.root.rstrip("/"), *names[: len(names) - n])) for n in range(count)]
+            self._made.update(made)
+            text = b"\n".join(_line(FOLDER, folder) for folder in made)
+            self._dialogue.send([_command("note", text), b"\n"])
+
+    def _stage(self, place: Place) -> str:
+        """The folder in which files for a place are made: on the same mount, so that they can be renamed."""
+        if place.root not in self._physical:
+            self._physical[place.root] = os.fsdecode(self._dialogue.ask(_command("where", place.root)).text)
+        physical = self._physical[place.root]
+        mount = _mount_of(self._mounts, posixpath.join(physical, place.folder))
+        if mount not in self._stages:
+            shared = _mount_of(self._mounts, posixpath.dirname(self._shared))
+            candidates = [self._shared] if mount == shared else []
+            candidates.append(f"{physical if physical.startswith(mount) else mount}/{STAGE}")
+            self._stages[mount] = next(filter(self._open_stage, candidates), candidates[-1])
+        return self._stages[mount]
+
+    def _open_stage(self, folder: str) -> bool:
+        answer = self._dialogue.ask(_command("stage", folder))
+        if answer.word != "ok":
+            return False
+        lines = answer.text.count(b"\n")
+        entries = _recorded(answer.text)
+        for target, digest in entries.items():
+            if digest == FOLDER:
+                self._made.add(target)
+            else:
+                self._record[target] = "" if digest == GONE else digest
+        if lines > 1000 + 4 * len(entries) and answer.words == ["0"]:
+            text = b"\n".join(_line(digest, target) for target, digest in entries.items()) + b"\n"
+            self._dialogue.ask(_command("compact", folder, str(len(text))), [text, b"end\n"])
+        return True
+
+    # -- commands
+
+    def run(self, argv: Sequence[str], *, output: Callable[[str], None]) -> int:
+        """Run a command in the container's own folder; `output` takes each line. Returns the exit code."""
+
+        def lines(text: bytes) -> None:
+            for line in text.decode(errors="replace").splitlines():
+                output(line)
+
+        self._dialogue.send([_command("run", *argv), b"\n"])
+        return int(self._dialogue.answer(lines).words[0])
+
+    # -- the program
+
+    def restart(self, grace: float) -> Program:
+        """End the program, with all that it started, and start it again; returns when it was started."""
+        return self._tell("restart", f"{grace:g}")
+
+    def release(self) -> Program:
+        """Start a program that was held."""
+        return self._tell("release")
+
+    def program(self) -> Program:
+        """How the program is."""
+        return self._tell("state")
+
+    def _tell(self, *words: str) -> Program:
+        if not self.hello.supervised:
+            raise DevenvError(
+                "the container's program cannot be restarted in place", why="no supervisor runs in it"
+            )
+        answer = self._dialogue.ask(_command("tell", *words))
+        if answer.word != "ok":
+            raise DevenvError("the supervisor in the container does not answer", why=answer.reason)
+        state, pid, code, starts = answer.words
+        return Program(state, int(pid), int(code), int(starts))
+
+
+class _Reading:
+    """A large file that is sent while it is read."""
+
+    def __init__(self, file: IO[bytes], target: str) -> None:
+        self._file, self._target = file, target
+        self._status = os.fstat(file.fileno())
+        self.size, self.mode, self.digest = self._status.st_size, _mode(self._status), ""
+
+    def parts(self) -> Iterator[bytes]:
+        """The bytes, as many as were announced, and a line that says whether they are whole."""
+        left, digest = self.size, hashlib.sha256()
+        while left and (part := self._file.read(min(BLOCK, left))):
+            digest.update(part)
+            left -= len(part)
+            yield part
+        cut = left > 0
+        while left:
+            part = bytes(min(BLOCK, left))
+            left -= len(part)
+            yield part
+        if cut or _stamp(os.fstat(self._file.fileno())) != _stamp(self._status):
+            yield b"cut\n"
+        else:
+            self.digest = _digest(digest.hexdigest(), self.mode)
+            yield b"end" + _line(self.digest, self._target) + b"\n"
+
+
+def _read(file: Path) -> _Content | None:
+    """A file that did not change while it was read. Raises `OSError`."""
+    for _ in range(READS):
+        with file.open("rb") as opened:
+            before = os.fstat(opened.fileno())
+            data = opened.read(LARGE + BLOCK)
+            after = os.fstat(opened.fileno())
+        if _stamp(before) == _stamp(after) and len(data) == after.st_size:
+            mode = _mode(after)
+            return _Content(data, mode, _digest(hashlib.sha256(data).hexdigest(), mode))
+    return None
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_mode
+
+
+def _mode(status: os.stat_result) -> int:
+    return stat.S_IMODE(status.st_mode) & 0o777
+
+
+def _digest(hexdigest: str, mode: int) -> str:
+    """As `sources` has it."""
+    return hexdigest[:16] + ("x" if mode & 0o100 else "")
+
+
+def _is_below(target: str, place: Place) -> bool:
+    """Whether a path is absolute, written without detours, and in a folder below the root."""
+    return (
+        target == posixpath.normpath(target)
+        and target.startswith("/")
+        and ".." not in place.folder.split("/")
+    )
+
+
+def _stays(change: Sending, text: str) -> bool:
+    """Whether a link leads to something below its root, wherever links on its way lead."""
+    names = text.split("/")
+    if text.startswith("/"):
+        root = change.place.root.rstrip("/")
+        return ".." not in names and text.startswith(f"{root}/")
+    up = next((count for count, name in enumerate(names) if name != ".."), len(names))
+    depth = len(change.place.folder.split("/")) if change.place.folder else 0
+    return up <= depth and ".." not in names[up:]
+
+
+def _script(name: str) -> str:
+    return (assets.root() / f"templates/reload/{name}.sh").read_text(encoding="utf-8")
+
+
+def _command(function: str, *words: str | bytes) -> bytes:
+    return b" ".join((function.encode(), *map(_quoted, words)))
+
+
+def _quoted(word: str | bytes) -> bytes:
+    """A word for the shell, on one line."""
+    raw = os.fsencode(word)
+    return b"'" + raw.replace(b"'", b"'\\''").replace(b"\n", b"'\"$nl\"'") + b"'"
+
+
+def _line(digest: str, target: str) -> bytes:
+    """A line of the record, without its end."""
+    return b"\t".join((_encoded(digest), _encoded(target), b"."))
+
+
+def _encoded(text: str) -> bytes:
+    return quote_from_bytes(os.fsencode(text), safe="/>?").encode()
+
+
+def _recorded(text: bytes) -> dict[str, str]:
+    """Target -> digest, UNKNOWN, GONE or FOLDER."""
+    rows = (line.split(b"\t") for line in text.split(b"\n"))
+    return {
+        os.fsdecode(unquote_to_bytes(row[1])): os.fsdecode(unquote_to_bytes(row[0]))
+        for row in rows
+        if len(row) == 3 and row[2] == b"."
+    }
+
+
+def _mount_points(mountinfo: bytes) -> tuple[str, ...]:
+    """What /proc/self/mountinfo lists; spaces and their like are octal in it."""
+    rows = (line.split(b" ") for line in mountinfo.splitlines())
+    return tuple(
+        os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), row[4]))
+        for row in rows
+        if len(row) > 4
+    )
+
+
+def _mount_of(mounts: Iterable[str], path: str) -> str:
+    path = posixpath.normpath(path)
+    above = [mount for mount in mounts if mount == "/" or f"{path}/".startswith(f"{mount}/")]
+    return max(above, key=len, default="/")

@@ -1,0 +1,220 @@
+# What devenv runs in a container to write files there. Each line on stdin calls one of these functions; bytes of
+# files follow their line. Whatever is printed before an answer is the reason of a failure, or a command's output.
+# It needs sh, dd, mv, mkdir and rm; tar makes many files fast. $1 is what every answer begins with.
+umask 022
+unset CDPATH
+exec 2>&1 7<<.
+.
+exec 7<>/proc/$$/fd/7   # a pipe: the supervisor's answers come here
+mark=$1 home=$PWD stages= nl='
+'
+CHUNK=1048576
+
+answer() { printf '%s%s\n' "$mark" "$*"; }
+
+hello() {
+    uid= gid=
+    while read -r key value rest; do
+        case $key in Uid:) uid=$value ;; Gid:) gid=$value ;; esac
+    done </proc/self/status
+    tools= exact=
+    for tool in tar dd chmod ln cat setsid sha256sum; do
+        ! command -v "$tool" >/dev/null || tools="$tools $tool"
+    done
+    # A plain dd may take less than it is told to from a pipe.
+    for flags in 'iflag=fullblock status=none' iflag=fullblock; do
+        ! dd bs=1 count=1 $flags </dev/null >/dev/null 2>&1 || { exact=$flags; break; }
+    done
+    supervised=
+    read -r line </proc/1/cmdline && case $line in *devenv-supervisor*) supervised=supervised ;; esac
+    while IFS= read -r line; do printf '%s\n' "$line"; done </proc/self/mountinfo
+    answer ok $$ "$uid" "$gid" "${supervised:-alone}" $tools
+}
+
+# where FOLDER: print where it really is, or the nearest folder above it that is there.
+where() {
+    folder=$1
+    until cd -P -- "$folder" 2>/dev/null; do folder=${folder%/*} folder=${folder:-/}; done
+    printf %s "$PWD"
+    cd /
+    answer ok
+}
+
+# stage FOLDER [old]: files in the making stand in FOLDER/PID; print the record of what was sent before.
+stage() {
+    if [ -d "$1" ] || [ -z "$2" ]; then
+        mkdir -p -- "$1/$$/one" && [ -w "$1/$$" ] && [ ! -L "$1" ] || { answer no; return; }
+    fi
+    stages=$stages$1/$$$nl others=0
+    for folder in "$1"/[0-9]*; do
+        [ "${folder##*/}" != "$$" ] && [ -d "$folder" ] || continue
+        if [ -d "/proc/${folder##*/}" ]; then others=$((others + 1)); else rm -rf -- "$folder"; fi
+    done
+    [ ! -s "$1/record" ] || cat -- "$1/record"
+    answer ok "$others"
+}
+
+# take FILE SIZE: move exactly so many bytes from stdin to a file, and off stdin even when that fails. A line behind
+# them says that they are whole, and what to note: without it the other side died in the middle.
+take() {
+    file=$1 left=$2 failed=
+    true >"$file" || failed=1 file=/dev/null
+    while [ "$left" -gt 0 ]; do
+        size=$left
+        [ "$size" -le "$CHUNK" ] || size=$CHUNK
+        if [ -n "$exact" ]; then
+            dd bs="$size" count=1 $exact >>"$file" || failed=1
+        else
+            dd bs=1 count="$size" >>"$file" || failed=1
+        fi
+        left=$((left - size))
+    done
+    IFS= read -r line || exit 1
+    case $line in
+        end*) after=${line#end} && [ -z "$failed" ] ;;
+        cut) echo 'changed while it was read' && return 1 ;;
+        *) exit 1 ;;   # bytes were lost
+    esac
+}
+
+inside() {
+    case $PWD/ in "$top"/*) ;; *) echo 'a link leads out of the synced folder'; return 1 ;; esac
+}
+
+# enter ROOT FOLDER: go to a folder below a root, make it where it is missing, never follow a link out of the root.
+enter() {
+    made=0
+    cd -P -- "$1" 2>/dev/null || { mkdir -p -- "$1" && cd -P -- "$1"; } || return 1
+    top=${PWD%/}
+    [ -n "$2" ] || return 0
+    if cd -P -- "./$2" 2>/dev/null; then inside; return; fi
+    rest=$2/
+    while [ -n "$rest" ]; do
+        part=${rest%%/*} rest=${rest#*/}
+        [ -d "./$part" ] || { mkdir -- "./$part" && made=$((made + 1)); } || return 1
+        cd -P -- "./$part" && inside || return 1
+    done
+}
+
+# Each begins a line of its own, in case the one before was cut off by a full disk.
+note() { printf '\n%s' "$1" >>"$record"; }
+
+# replace NAME BEFORE: put the made file in its place here, and note that before and after.
+replace() {
+    if [ -d "./$1" ] && [ ! -L "./$1" ]; then rmdir -- "./$1" || return 1; fi
+    note "$2" && mv -f -- "$own/one/$1" . && note "$after"
+}
+
+# finish STATUS [FILE]: answer, also how many folders were made
+finish() {
+    if [ "$1" = 0 ]; then answer ok "$made"; else answer no "$made"; fi
+    [ "$1" = 0 ] || [ -z "$2" ] || rm -f -- "$2"
+    cd /
+}
+
+# put STAGE ROOT FOLDER NAME BEFORE SIZE MODE
+put() {
+    own=$1/$$ record=$1/record made=0
+    take "$own/one/$4" "$6" && { [ "$7" = 644 ] || chmod "$7" "$own/one/$4"; } && enter "$2" "$3" && replace "$4" "$5"
+    finish $? "$own/one/$4"
+}
+
+# link STAGE ROOT FOLDER NAME BEFORE AFTER TEXT
+link() {
+    own=$1/$$ record=$1/record after=$6 made=0
+    enter "$2" "$3" && {
+        [ "$PWD" = "$top${3:+/}$3" ] || { echo 'a link stands on its way' && false; }
+    } && ln -s -- "$7" "$own/one/$4" && replace "$4" "$5"
+    finish $? "$own/one/$4"
+}
+
+# adopt STAGE ROOT FOLDER NAME BEFORE AFTER: a file that was put into the stage as `large` by the engine
+adopt() {
+    own=$1/$$ record=$1/record after=$6 made=0
+    mv -f -- "$own/large" "$own/one/$4" && enter "$2" "$3" && replace "$4" "$5"
+    finish $? "$own/one/$4"
+}
+
+# delete STAGE ROOT FOLDER NAME BEFORE AFTER: a file, or a folder that is empty
+delete() {
+    record=$1/record made=0
+    if [ -d "$2/$3" ]; then
+        leave "$2" "$3" && note "$5" && {
+            if [ -d "./$4" ] && [ ! -L "./$4" ]; then rmdir -- "./$4"; else rm -f -- "./$4"; fi
+        } && note "$6"
+    else
+        note "$6"
+    fi
+    finish $?
+}
+
+# leave ROOT FOLDER: go there to delete something
+leave() { cd -P -- "$1" && top=${PWD%/} && cd -P -- "./$2" && inside; }
+
+# script STAGE SIZE: run a text that calls `group` and `drop`
+script() {
+    own=$1/$$ record=$1/record
+    if take "$own/go" "$2"; then . "$own/go" && answer ok; else answer no; fi
+    cd /
+}
+
+# batch STAGE SIZE: unpack a tar, and run the text `go` in it
+batch() {
+    own=$1/$$ record=$1/record
+    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then
+        . "$own/go" && answer ok
+    else
+        answer no
+    fi
+    cd /
+}
+
+# group NUMBER ROOT FOLDER BEFORE AFTER FILE...: what the tar held for one folder
+group() {
+    if enter "$2" "$3" && note "$4" && arrive "$@"; then answer moved "$1" "$made"; else answer bad "$1" "$made"; fi
+}
+
+arrive() {
+    after=$5
+    shift 5
+    mv -f -- "$@" . && note "$after"
+}
+
+# drop NUMBER ROOT FOLDER BEFORE AFTER FILE...: files of one folder to delete
+drop() {
+    if [ ! -d "$2/$3" ] || { leave "$2" "$3" && note "$4" && depart "$@"; }; then
+        note "$5" && answer moved "$1" 0
+    else
+        answer bad "$1" 0
+    fi
+}
+
+depart() {
+    shift 5
+    rm -f -- "$@"
+}
+
+# compact STAGE SIZE: replace the record.
+compact() {
+    if take "$1/$$/record" "$2" && mv -f -- "$1/$$/record" "$1/record"; then answer ok; else answer no; fi
+}
+
+# run WORD...: a command in the container's own folder
+run() {
+    (cd -- "$home" && exec "$@" </dev/null 7>&-)
+    answer ok $?
+}
+
+# tell WORD...: ask the supervisor
+tell() {
+    if printf '%s\n' "$$ $*" >/proc/1/fd/9 && kill -URG 1 && IFS= read -r line <&7; then
+        answer ok "$line"
+    else
+        answer no
+    fi
+}
+
+while IFS= read -r line; do eval "$line"; done
+IFS=$nl
+set -f
+rm -rf -- $stages

@@ -1,0 +1,213 @@
+"""The agent and the supervisor in real containers, of busybox and of Debian."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from devenv.backends.agent import Agent, Sending, supervised
+from devenv.backends.base import StreamEnded
+from devenv.backends.docker import Engine
+from devenv.backends.streams import attach
+
+pytestmark = pytest.mark.engine
+
+IMAGES = ("busybox:1.37", "debian:trixie-slim")
+SERVER = 'echo up; trap "echo bye; exit 7" TERM; while :; do sleep 0.02; done'
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+class Container:
+    """One container whose program is supervised."""
+
+    def __init__(
+        self, image: str, program: Sequence[str], options: Sequence[str], *, hold: bool = False
+    ) -> None:
+        self.name = f"agent-{uuid.uuid4().hex[:8]}"
+        argv = supervised(program, grace=5, hold=hold)
+        docker("run", "-d", "--name", self.name, "--entrypoint", argv[0], *options, image, *argv[1:])
+        self.engine = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+
+    def agent(self, *roots: str) -> Agent:
+        return Agent.start(partial(attach, self.engine, self.name), roots=roots)
+
+    def output(self) -> list[str]:
+        done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
+        return [
+            *done.stdout.splitlines(),
+            *(line for line in done.stderr.splitlines() if line != "Terminated"),
+        ]
+
+    def ended_with(self) -> int:
+        return int(docker("wait", self.name))
+
+    def exec(self, script: str) -> str:
+        return docker("exec", self.name, "sh", "-c", script)
+
+    def await_output(self, line: str, count: int = 1) -> None:
+        until = time.monotonic() + 20
+        while self.output().count(line) < count:
+            assert time.monotonic() < until, self.output()
+
+
+@pytest.fixture(params=IMAGES)
+def image(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def run(image: str) -> Iterator[object]:
+    containers: list[Container] = []
+
+    def start(*program: str, options: Sequence[str] = (), hold: bool = False) -> Container:
+        containers.append(Container(image, program, options, hold=hold))
+        return containers[-1]
+
+    yield start
+    for container in containers:
+        subprocess.run(["docker", "rm", "-f", container.name], capture_output=True, check=False)
+        container.engine.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--user", "1000:1000"),
+        ("--read-only",),
+        ("--read-only", "--user", "1000:1000", "--cap-drop", "ALL"),
+    ],
+    ids=["root", "user", "read-only", "both"],
+)
+def test_a_program_is_restarted_in_place(run, options) -> None:
+    container = run("sh", "-c", SERVER, options=options)
+    container.await_output("up")
+    agent = container.agent()
+    assert agent.hello.supervised
+    first = agent.program()
+    assert (first.state, first.starts) == ("running", 1)
+    second = agent.restart(5)
+    assert (second.state, second.starts, second.code) == ("running", 2, 7)
+    assert second.pid != first.pid
+    container.await_output("up", 2)
+    agent.close()
+    docker("stop", container.name)
+    assert container.ended_with() == 7
+    assert container.output() == ["up", "bye", "up", "bye"]
+
+
+def test_many_restarts_in_a_row_lose_none(run) -> None:
+    container = run("sh", "-c", SERVER)
+    agent = container.agent()
+    for number in range(100):
+        assert agent.restart(5).starts == number + 2
+
+
+def test_a_program_that_ends_by_itself_ends_its_container_with_its_code(run) -> None:
+    container = run("sh", "-c", "exit 9")
+    assert container.ended_with() == 9
+    assert container.output() == []
+
+
+def test_after_a_restart_its_end_is_said_and_it_waits(run) -> None:
+    container = run("sh", "-c", "[ -e /tmp/broken ] && exit 4; echo up; exec sleep 1000")
+    container.await_output("up")
+    agent = container.agent()
+    container.exec("touch /tmp/broken")
+    agent.restart(5)
+    container.await_output("devenv: exited with 4; waiting for a change")
+    ended = agent.program()
+    assert (ended.state, ended.code) == ("ended", 4)
+    container.exec("rm /tmp/broken")
+    assert agent.restart(5).state == "running"
+    container.await_output("up", 2)
+    container.exec("touch /tmp/broken")
+    agent.restart(5)
+    container.await_output("devenv: exited with 4; waiting for a change", 2)
+    began = time.monotonic()
+    docker("stop", container.name)
+    assert time.monotonic() - began < 5
+    assert container.ended_with() == 4
+
+
+def test_a_held_program_starts_when_it_is_released(run) -> None:
+    container = run("sh", "-c", "cat /tmp/file; exec sleep 1000", hold=True)
+    agent = container.agent()
+    assert agent.program().state == "held"
+    container.exec("echo there > /tmp/file")
+    assert agent.release().state == "running"
+    container.await_output("there")
+    assert agent.release().starts == 1
+
+
+def test_a_held_container_stops_at_once(run) -> None:
+    container = run("sleep", "1000", hold=True)
+    container.agent().close()
+    began = time.monotonic()
+    docker("stop", container.name)
+    assert time.monotonic() - began < 5
+
+
+def test_what_does_not_end_in_time_is_killed_with_all_it_started(run) -> None:
+    child = 'trap "" TERM; setsid sh -c "trap \\"\\" TERM; exec sleep 7777" & exec sleep 8888'
+    container = run("sh", "-c", child)
+    agent = container.agent()
+    began = time.monotonic()
+    agent.restart(0.5)
+    assert 0.4 < time.monotonic() - began < 5
+    processes = container.exec('for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done')
+    sleeping = sorted(line.strip() for line in processes.splitlines() if line.startswith("sleep"))
+    assert sleeping == ["sleep 7777", "sleep 8888"]
+    assert container.exec('grep -l "State:.Z" /proc/[0-9]*/status || true') == ""
+
+
+@pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH", "TERM"])
+def test_signals_are_passed_on(run, name: str) -> None:
+    container = run("sh", "-c", f'trap "echo got; exit 5" {name}; echo up; while :; do sleep 0.02; done')
+    container.await_output("up")
+    docker("kill", "-s", name, container.name)
+    code = container.ended_with()
+    ignored_by_shell = name in ("INT", "QUIT") and code == 143  # busybox cannot undo it: TERM comes instead
+    assert ignored_by_shell or (code == 5 and "got" in container.output())
+
+
+def test_programs_read_the_containers_stdin(image: str) -> None:
+    argv = supervised(["cat"], grace=5)
+    done = subprocess.run(
+        ["docker", "run", "-i", "--rm", "--entrypoint", argv[0], image, *argv[1:]],
+        input="hello\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "hello\n"
+
+
+def test_files_arrive_and_survive_a_restart(run, tmp_path: Path) -> None:
+    container = run("sh", "-c", "cat /app/file; exec sleep 1000", options=["--workdir", "/app"])
+    (tmp_path / "file").write_text("new\n")
+    agent = container.agent("/app")
+    sent = agent.send([Sending("/app/file", tmp_path / "file", root="/app")])
+    assert sent.failed == {}
+    agent.restart(5)
+    container.await_output("new")
+    lines: list[str] = []
+    assert agent.run(["pwd"], output=lines.append) == 0
+    assert lines == ["/app"]
+    docker("restart", "-t", "5", container.name)
+    with pytest.raises(StreamEnded):
+        agent.run(["true"], output=print)
+    again = container.agent("/app")
+    assert again.hello.record == {"/app/file": sent.digests["/app/file"]}
