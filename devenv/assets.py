@@ -32,6 +32,11 @@ def profile() -> Mapping[str, Any]:
     return dict(_yaml("minikube/profile.yaml"))
 
 
+def template(name: str) -> str:
+    """The text of a file in templates/."""
+    return (root() / "templates" / name).read_text(encoding="utf-8")
+
+
 def _yaml(name: str) -> Any:
     import yaml
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Plan, Step
 from devenv.stack.model import Stack
+from devenv.stack.reload import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +69,24 @@ class Note:
     text: str
 
 
-Event = Planned | Started | Progress | Done | Failed | Skipped | Note
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What changed files of a unit caused, or why that failed.
+
+    `synced` and `ready` are in seconds; the latter only after a restart. `unsent`: path in the container ->
+    why a file did not get there. `cheaper`: why less was not enough.
+    """
+
+    unit: str
+    files: tuple[str, ...]
+    action: Action
+    reason: str = ""
+    cheaper: str = ""
+    synced: float = 0.0
+    ready: float | None = None
+    unsent: Mapping[str, str] = field(default_factory=dict)
+    error: DevenvError | None = None
+
+
+Event = Planned | Started | Progress | Done | Failed | Skipped | Note | Reloaded
 Report = Callable[[Event], None]

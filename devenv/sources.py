@@ -20,6 +20,7 @@ from typing import Any
 
 from devenv import STATE
 from devenv.stack.builds import digest_of
+from devenv.stack.reload import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
@@ -31,6 +32,9 @@ class Sources:
 
     builds: dict[BuildKey, str] = field(default_factory=dict)
     contents: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
+    recipes: dict[BuildKey, Recipe] = field(default_factory=dict)
+    folders: dict[BuildKey, Folder] = field(default_factory=dict)
+    scripts: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -48,6 +52,8 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
             match want.kind:
                 case "build":
                     _build(root, want, cache, sources)
+                case "tree":
+                    _tree(root, want, cache, sources)
                 case "pattern" | "file":
                     _files(root, want, cache, sources)
                 case "text":
@@ -82,8 +88,29 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         return
     folder = Folder(context, _ignore_file(context, want.dockerfile), keep=want.dockerfile)
     files = folder.contents(cache)
-    sources.contents[key] = files
+    sources.folders[key], sources.contents[key] = folder, files
     sources.builds[key] = digest_of(files)
+    sources.recipes[key] = recipe(context, want.dockerfile)
+    if "package.json" in files:
+        sources.scripts[key] = _scripts(context / "package.json")
+
+
+def _scripts(file: Path) -> dict[str, str]:
+    """The scripts that a package.json names; what is not one has none."""
+    try:
+        scripts = json.loads(file.read_bytes())["scripts"]
+        return {name: line for name, line in scripts.items() if isinstance(line, str)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _tree(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
+    key = want.name, ""
+    if not (root / want.name).exists():
+        sources.findings.append((want.path, f'no folder "{want.name}"', "sync: names folders of the project"))
+        return
+    folder = Folder(root / want.name, "".join(f"**/{pattern}\n" for pattern in IGNORED))
+    sources.folders[key], sources.contents[key] = folder, folder.contents(cache)
 
 
 def _text(root: Path, want: Want, sources: Sources) -> None:
@@ -134,6 +161,8 @@ class Folder:
 
     def contents(self, cache: Digests) -> dict[str, str]:
         """Path -> digest of every file in it but `.devenv`. Raises `OSError` for an unreadable one."""
+        if self.path.is_file():
+            return {"": _content(self.path, cache)}
         files = {}
         for name in _walk(self.path, "", self._ignored):
             with suppress(FileNotFoundError):  # deleted since the folder was listed
@@ -152,6 +181,10 @@ class Folder:
             return "" if file.is_dir() and not file.is_symlink() else _content(file, cache)
         except (FileNotFoundError, NotADirectoryError):
             return ""
+
+    def excludes(self, name: str) -> bool:
+        """Whether the ignore file excludes a file."""
+        return self._ignored.has(name)
 
     def enters(self, name: str) -> bool:
         """Whether anything in a folder below may be part of it."""

@@ -194,6 +194,25 @@ class Workspace:
             write_whole(ignore, "*\n", mode=0o644)
 
     @contextlib.contextmanager
+    def only_one(self, purpose: str) -> Iterator[str]:
+        """Be the only process that does this for the stack; yields who does it already, else "".
+
+        The kernel ends it when the process ends, however it ends.
+        """
+        self._make_state()
+        handle = os.open(self.state / f"{purpose}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "r+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield file.read().strip() or "another devenv"
+                return
+            file.truncate(0)
+            file.write(f"devenv {purpose} (pid {os.getpid()})")
+            file.flush()
+            yield ""
+
+    @contextlib.contextmanager
     def lock(self, *, purpose: str, on_wait: Callable[[str], None]) -> Iterator[None]:
         """Hold the stack's lock; `on_wait` gets the name of whoever holds it already.
 

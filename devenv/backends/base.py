@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -110,6 +110,14 @@ class Change:
     id: str
 
 
+class Archive(Protocol):
+    """Puts files into a container without any program in it."""
+
+    def put(self, folder: str, tar: Iterable[bytes]) -> None:
+        """Unpack a tar archive in a folder. Raises `DevenvError`."""
+        ...
+
+
 class Running:
     """Which containers or pods of each unit run, and what a start or an end of one means for its unit."""
 
@@ -187,6 +195,10 @@ class Backend(Protocol):
 
         After the container was replaced it takes a new `attach`. Raises `DevenvError` when it cannot start.
         """
+        ...
+
+    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
+        """How whole archives get into an instance past its programs; None where there is no such way."""
         ...
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:

@@ -45,6 +45,10 @@ def _nanoseconds(moment: str) -> int:
     return max(0, int(began) * 10**9 + int(f"{fraction:0<9}"))
 
 
+WHOLE = ("start", "die", "destroy")
+"""Events that tell a state; all others tell only what changed of one that has to be asked for."""
+
+
 class States:
     """A table of container id -> state, for one thread that writes events and others that wait for them."""
 
@@ -82,9 +86,11 @@ class States:
         action, actor = event.get("Action", ""), event.get("Actor", {})
         moment = int(event.get("timeNano", 0))
         with self._changed:
-            state = self._states.setdefault(actor.get("ID", ""), State())
+            state = self._states.get(actor.get("ID", "")) or State()
             if moment < state.began and action != "destroy":
                 return  # of an earlier run
+            if action in WHOLE:
+                self._states[actor.get("ID", "")] = state
             match action.partition(":")[0]:
                 case "start":
                     state.status, state.health, state.oom = "running", "", False

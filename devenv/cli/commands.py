@@ -13,6 +13,8 @@ COMMANDS = {
     "down": ("lifecycle:down", "Stop and remove what runs; keep the data."),
     "restart": ("lifecycle:restart", "Restart units and wait until healthy."),
     "run": ("lifecycle:run", "Run a job or a one-off command."),
+    "watch": ("watching:watch", "Send changed files to what runs."),
+    "why": ("watching:why", "Show what changed files caused, and why."),
     "status": ("inspect:status", "Show state, health and addresses."),
     "logs": ("inspect:logs", "Show what services and stores print."),
     "exec": ("inspect:exec_", "Run a command in a running unit."),

@@ -67,6 +67,11 @@ class Context:
 
         return Project(self.workspace, self.environment, Memory(user_cache(self.environment)))
 
+    def renew(self) -> None:
+        """Read the manifest again when it is needed next."""
+        for name in ("project", "promises"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def promises(self) -> Promises:
         """Host ports that this command and others have decided on but not opened yet."""

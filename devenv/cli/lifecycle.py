@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -14,7 +15,7 @@ from devenv.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.lifecycle import Outcome
+    from devenv.engine.lifecycle import Outcome, Request
     from devenv.events import Report
 
 T = TypeVar("T")
@@ -33,6 +34,9 @@ def up(
         bool, typer.Option("--remap-ports", help="Use a free port where one is taken.")
     ] = False,
     build: Annotated[bool, typer.Option("--build", help="Build images even when nothing changed.")] = False,
+    no_reload: Annotated[
+        bool, typer.Option("--no-reload", help="Start everything as in production; show logs only.")
+    ] = False,
     with_data: Annotated[
         bool,
         typer.Option(
@@ -46,7 +50,12 @@ def up(
 
     context: Context = ctx.obj
     request = Request(
-        tuple(names or ()), tuple(profile or ()), remap=remap_ports, rebuild=build, carry=with_data
+        tuple(names or ()),
+        tuple(profile or ()),
+        remap=remap_ports,
+        rebuild=build,
+        carry=with_data,
+        reload=not no_reload,
     )
     with context.lock("devenv up"):
         lifecycle = context.lifecycle(context.place)
@@ -54,7 +63,7 @@ def up(
     _exit_on_failure(context, outcome)
     _say_ready(context, outcome)
     if not detach:
-        _follow(context, outcome)
+        _follow(context, outcome, request)
 
 
 def _reported(context: Context, action: Callable[[Report], T]) -> T:
@@ -103,9 +112,17 @@ def _say_ready(context: Context, outcome: Outcome) -> None:
     console.say("    ".join([*parts, f"stop: {console.style('devenv down', 'bold')}"]))
 
 
-def _follow(context: Context, outcome: Outcome) -> None:
-    """Show logs until Ctrl-C, which leaves everything running."""
+def _follow(context: Context, outcome: Outcome, request: Request) -> None:
+    """Show logs and send changed files until Ctrl-C, which leaves everything running."""
+    from devenv.cli.watching import Watching
+
     console, place = context.console, context.place
+    if outcome.loaded and any(unit.reloads for unit in outcome.loaded.stack.units):
+        with context.workspace.only_one("watch") as first:
+            if not first:
+                Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()
+                raise typer.Exit(INTERRUPTED)
+            console.note(f"{first} already sends changed files to this stack")
     console.say(console.style("logs follow; Ctrl-C leaves everything running", "dim"))
     observed = place.backend.observe(context.workspace.checkout).units
     units = [observed[name] for name in outcome.units if name in observed and observed[name].running]

@@ -21,9 +21,10 @@ def print_logs(
     tail: int | None = None,
     since: str | None = None,
     timestamps: bool = False,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Print log lines with their unit's name before them."""
-    stop, names = threading.Event(), [unit.unit for unit in units]
+    """Print log lines with their unit's name before them, until `stop` is set."""
+    stop, names = stop or threading.Event(), [unit.unit for unit in units]
     prefixes = {name: f"{console.prefix(name, names)} " if len(names) > 1 else "" for name in names}
 
     def text(line: LogLine) -> str:

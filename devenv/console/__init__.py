@@ -91,7 +91,8 @@ class Console:
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:
-            print(text, file=stream, flush=True)
+            stream.write(f"{text}\n")  # in one piece: several threads print
+            stream.flush()
         except BrokenPipeError:
             # `devenv logs | head`: the reader has closed the pipe. Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Removed, Say, Work
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from devenv.engine.place import Place
     from devenv.engine.project import Loaded, Project
     from devenv.plan.planner import Intent
-    from devenv.stack.model import Stack
+    from devenv.stack.model import Stack, Unit
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of a run. `seconds` is None where there was nothing to do.
 
-    `once` runs the unit of `devenv run` in the foreground and returns its exit code.
+    `loaded` is what was brought up, for hot reload to go on from. `once` runs the unit of `devenv run` in the
+    foreground and returns its exit code.
     """
 
     stack: Stack
@@ -35,17 +37,19 @@ class Outcome:
     failures: tuple[DevenvError, ...] = ()
     seconds: float | None = None
     once: Callable[[], int] | None = None
+    loaded: Loaded | None = None
 
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `up`: names and profiles of units, or all."""
+    """The options of `up`: names and profiles of units, or all. `reload`: start them ready for hot reload."""
 
     names: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     remap: bool = False
     rebuild: bool = False
     carry: bool = False
+    reload: bool = True
 
     def intent(self, loaded: Loaded) -> Intent:
         """The same with profiles resolved. Raises `UsageError` for an unknown profile."""
@@ -77,7 +81,7 @@ class Lifecycle:
         with closing(self._promises):
 
             def replan() -> tuple[Loaded, Plan]:
-                loaded = self._load(remap=request.remap)
+                loaded = self._load(remap=request.remap, reload=request.reload)
                 return loaded, self._project.plan(loaded, self._place.backend, request.intent(loaded))
 
             loaded, plan, failures = self._started(replan, report)
@@ -88,7 +92,7 @@ class Lifecycle:
             elif not plan:
                 self._remember_place(also=False)
             seconds = time.monotonic() - started if plan else None
-            return Outcome(loaded.stack, units, tuple(failures), seconds)
+            return Outcome(loaded.stack, units, tuple(failures), seconds, loaded=loaded)
 
     def _started(self, replan: Replan, report: Report) -> tuple[Loaded, Plan, list[DevenvError]]:
         """Load and plan; a backend that is down is started first, or its units could not be observed."""
@@ -173,11 +177,16 @@ class Lifecycle:
         once = None if session is None else lambda: session.run(unit, argv, tty=tty)
         return Outcome(loaded.stack, needs, tuple(failures), once=once)
 
-    def _load(self, *, remap: bool = False, promise: bool = True) -> Loaded:
+    def _load(self, *, remap: bool = False, promise: bool = True, reload: bool = True) -> Loaded:
         place = self._place
         place.backend.require_allowed()
         loaded = self._project.load(
-            place.backend, other=place.other, promises=self._promises, remap=remap, promise=promise
+            place.backend,
+            other=place.other,
+            promises=self._promises,
+            remap=remap,
+            promise=promise,
+            reload=reload,
         )
         self._hide(loaded.secrets.values())
         return loaded
@@ -208,13 +217,26 @@ class Lifecycle:
             report(Note(note))
         self._remember_place(also=True)
         with closing(self._open(loaded)) as session:
-            bench = Workbench(stack, place.backend, session, place.other, self._space.state / "carried")
+            carried = self._space.state / "carried"
+            bench = Workbench(
+                stack, place.backend, session, place.other, carried, partial(self._sync, loaded)
+            )
             failures = carry_out(plan, bench, report)
+        built = [step.target for step in plan.of(Op.BUILD)]
+        applied = [stack.unit(step.target) for step in plan.of(Op.APPLY)]
+        loaded.synced.remember(applied, built, self._project.digests)
         if not failures:
             self._remember_place(also=False)
             replaced = {step.target for step in (*plan.of(Op.BUILD), *plan.of(Op.APPLY))}
             self._project.remember_builds(loaded, loaded.current | replaced)
         return failures
+
+    def _sync(self, loaded: Loaded, unit: Unit, say: Say) -> None:
+        from devenv.engine.links import sync
+
+        backend = self._place.backend
+        observed = backend.observe(loaded.stack.checkout).units[unit.name]
+        sync(backend, loaded.synced, unit, observed, self._space.root, loaded.secrets, say)
 
     def _remember_place(self, *, also: bool) -> None:
         """Record which backends the stack may be on; `also` includes the previous one."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from devenv import assets, sources
 from devenv.engine import ports
+from devenv.engine.synced import Synced, bases, rules_of
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
 from devenv.memory import Memory
 from devenv.plan import notes
-from devenv.plan.model import Elsewhere, Observed, Plan
+from devenv.plan.model import Edits, Elsewhere, Observed, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
 from devenv.render import renderer
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
     from devenv.plan.planner import Intent, Situation
     from devenv.render.bundle import Bundle
     from devenv.stack.catalogue import Catalogue
+    from devenv.stack.model import Unit
     from devenv.workspace import Workspace
 
 
@@ -41,7 +43,8 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
 class Loaded:
     """A manifest with all that was read for it, resolved against what runs now.
 
-    `changes`: image -> why it is rebuilt. `contents`: what goes into each image. `notes`: lines to show.
+    `changes`: image -> why it is rebuilt. `contents`: what goes into each image. `notes`: lines
+    to show.
     """
 
     stack: Stack
@@ -50,6 +53,7 @@ class Loaded:
     secrets: Mapping[str, str]
     changes: Mapping[str, str]
     contents: Mapping[BuildKey, Mapping[str, str]]
+    synced: Synced
     notes: tuple[str, ...]
     profiles: Mapping[str, tuple[str, ...]]
     world: World
@@ -90,6 +94,7 @@ class Project:
 
     def __init__(self, workspace: Workspace, environment: Mapping[str, str], memory: Memory) -> None:
         self.workspace, self._environment, self._memory = workspace, environment, memory
+        self.digests = sources.Digests({})
 
     def names(self) -> list[str]:
         """Names of all services, jobs and stores in the manifest."""
@@ -155,6 +160,7 @@ class Project:
         remap: bool = False,
         strict: bool = True,
         promise: bool = False,
+        reload: bool = True,
         tolerate: tuple[type[DevenvError], ...] = (),
     ) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
@@ -179,7 +185,11 @@ class Project:
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
-        stack = with_sources(bare, read.builds)
+        synced = Synced(
+            self.workspace.state, rules_of(bare, read) if reload else {}, read.folders, read.contents
+        )
+        based = bases(bare, synced.rules, read, self._memory)
+        stack = synced.marked(with_sources(bare, read.builds, based))
         secrets = self._secret_values(stack, strict=strict)
         fingerprints = _fingerprints(stack, secrets, backend.renderer, self._overrides)
         loaded = Loaded(
@@ -189,6 +199,7 @@ class Project:
             secrets=secrets,
             changes=notes.changed_files(stack, self._last_builds(), read.contents),
             contents=read.contents,
+            synced=synced,
             notes=(),
             profiles=outline.profiles,
             world=world,
@@ -213,7 +224,7 @@ class Project:
     def _read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
         space = self.workspace
-        digests = sources.Digests.load(space.state / "cache" / "digests.json")
+        self.digests = digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
         if read.findings:
             raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
@@ -247,7 +258,7 @@ class Project:
         from devenv.plan.planner import plan_up, wanted_images
 
         loaded.require(intent.names)
-        situation = _situation(loaded, backend)
+        situation = replace(_situation(loaded, backend), edits=self._edits(loaded, backend, intent))
         wanted = wanted_images(loaded.stack, situation, intent)
         images = _images(backend, loaded, wanted)
         return plan_up(loaded.stack, replace(situation, observed=images), intent)
@@ -259,6 +270,17 @@ class Project:
         loaded.require([name])
         observed = _images(backend, loaded, {unit.image for unit in loaded.stack.units})
         return plan_run(loaded.stack, replace(_situation(loaded, backend), observed=observed), name)
+
+    def _edits(self, loaded: Loaded, backend: Backend, intent: Intent) -> Mapping[str, Edits]:
+        from devenv.plan.planner import select
+
+        selected = select(loaded.stack, intent.names)
+        current = [unit for unit in selected if unit.reloads and unit.name in loaded.current]
+        if not current or intent.rebuild:
+            return {}
+        from devenv.engine.links import edits
+
+        return edits(backend, loaded.synced, current, loaded.observed.units, self.workspace.root)
 
     def bundle(self, loaded: Loaded, backend: Backend, folder: Path) -> Bundle:
         """The files that the backend runs, to be written to a folder; paths in them are relative to it."""
@@ -292,6 +314,14 @@ class Project:
         except (OSError, ValueError):
             return {}
         return builds if isinstance(builds, dict) else {}
+
+    def settings(self, loaded: Loaded) -> set[str]:
+        """The files, by absolute path, whose change makes a new plan necessary: all but the sources."""
+        space, root = self.workspace, self.workspace.root
+        named = {path for files in loaded.world.files.values() for path, _ in files}
+        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file")}
+        named |= {file for file, _ in self._own_kinds.values()}
+        return {str(space.file), *(str(root / name) for name in (".env", *named))}
 
     # -- parity
 

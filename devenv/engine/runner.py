@@ -15,19 +15,23 @@ from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
 from devenv.stack.graph import waiting_for
-from devenv.stack.model import Stack
+from devenv.stack.model import Stack, Unit
 from devenv.stack.mounts import require_kept
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """What steps work with. `other` is the previous backend, `carried` the folder of its data."""
+    """What steps work with. `other` is the previous backend, `carried` the folder of its data.
+
+    `sync` sends a unit's changed files to its containers.
+    """
 
     stack: Stack
     backend: Backend
     opened: Session | None = None
     other: Backend | None = None
     carried: Path = Path()
+    sync: Callable[[Unit, Say], None] = lambda unit, say: None
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -157,6 +161,7 @@ _VERBS: Mapping[Op, Callable[[Step, Workbench, Say], bool | None]] = {
     Op.PREPARE: _prepare,
     Op.BUILD: lambda step, bench, say: bench.session.build(bench.stack.unit(step.target), say),
     Op.APPLY: _apply,
+    Op.SYNC: lambda step, bench, say: bench.sync(bench.stack.unit(step.target), say),
     Op.WAIT: lambda step, bench, say: bench.session.wait(bench.stack.unit(step.target), bench.stop),
     Op.LOAD: _load,
     Op.FORWARD: lambda step, bench, say: bench.session.forward(),

@@ -21,6 +21,7 @@ class Op(StrEnum):
     PREPARE = "prepare"
     BUILD = "build"
     APPLY = "apply"
+    SYNC = "sync"
     WAIT = "wait"
     LOAD = "load"
     FORWARD = "forward"
@@ -136,6 +137,19 @@ class ObservedUnit:
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """The files of a unit's sources that its containers lack, by their paths in the project.
+
+    `restarts`: its program has to be started again to see them. `unknown`: nobody knows what its image
+    holds, so the files cannot be compared.
+    """
+
+    files: tuple[str, ...] = ()
+    restarts: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op, Plan, Step
+from devenv.plan.model import Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.namespace import former_place
 from devenv.stack.graph import closure, ordered
 from devenv.stack.model import Stack, Unit, differences, outdated
@@ -25,13 +25,17 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a plan depends on besides the stack. `changes`: image -> why it has to be built, if known."""
+    """What a plan depends on besides the stack. `changes`: image -> why it has to be built, if known.
+
+    `edits`: what the containers of units lack that reload.
+    """
 
     backend: str
     observed: Observed
     fingerprints: Mapping[str, str]
     changes: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
+    edits: Mapping[str, Edits] = field(default_factory=dict)
 
 
 def select(stack: Stack, names: Collection[str]) -> list[Unit]:
@@ -96,6 +100,9 @@ class _Stale:
     recreate: bool = False
 
 
+NO_EDITS = Edits()
+
+
 class _Planner:
     def __init__(self, stack: Stack, situation: Situation, intent: Intent) -> None:
         self.stack, self.situation, self.intent, self.observed = stack, situation, intent, situation.observed
@@ -111,9 +118,12 @@ class _Planner:
     def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), only: bool = False) -> Plan:
         """Steps that start `units`, and provide the images of others. `only`: leave all other units alone."""
         stale = {unit.name: reason for unit in units if (reason := self.stale(unit))}
-        builds = self._builds([*units, *images], needed=bool(stale or images))
+        needed = [
+            unit for unit in units if self.intent.rebuild or self._needs_image(unit, stale.get(unit.name))
+        ]
+        builds = self._builds([*needed, *images])
         for unit in units:
-            if unit.image in builds and unit.name not in stale:
+            if unit.image in builds and unit.name not in stale and self.intent.rebuild:
                 stale[unit.name] = _Stale("rebuilt", recreate=True)
         start = self._start(needed=bool(stale or builds))
         moved = self._move(start)
@@ -147,12 +157,21 @@ class _Planner:
             return _Stale(f"{unit.image} is another image now", recreate=True)
         if current.state == "paused":
             return _Stale("paused")
+        if self._edits(unit).unknown:
+            return _Stale("what its image holds is not on record", recreate=True)
         if current.running or ready(unit, current):
             return None
         if current.state == "created":
             return _Stale("not started", recreate=unit.one_shot)
         cause = f"failed with exit {current.exit_code}" if current.exit_code else "stopped"
         return _Stale(cause, recreate=unit.one_shot)
+
+    def _needs_image(self, unit: Unit, reason: _Stale | None) -> bool:
+        """Whether a container is made of it; one that is only started again has its own."""
+        return reason is not None and (reason.recreate or unit.name not in self._current)
+
+    def _edits(self, unit: Unit) -> Edits:
+        return self.situation.edits.get(unit.name, NO_EDITS)
 
     def concerns_images(self, unit: Unit) -> bool:
         """Whether the steps of a unit depend on the images that are there."""
@@ -172,7 +191,14 @@ class _Planner:
         if reason is not None:
             after += [*prepared, *([built[unit.image]] if unit.image in built else [])]
             number = self._add(Op.APPLY, unit.name, reason.cause, after, recreate=reason.recreate)
+            if cause := _sync_after_start(unit, reason, current):
+                number = self._add(Op.SYNC, unit.name, cause, [number])
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
+        elif current is not None and (files := self._edits(unit).files):
+            number = self._add(Op.SYNC, unit.name, _shown(files), after)
+            self._ready[unit.name] = number
+            if self._edits(unit).restarts or not ready(unit, current):
+                self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
         elif current is not None and not ready(unit, current):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, current), after)
         if unit.name in self._loads:
@@ -182,14 +208,15 @@ class _Planner:
             cause = f"data of {self.situation.elsewhere.backend}"
             self._ready[unit.name] = self._add(Op.LOAD, unit.name, cause, after)
 
-    def _builds(self, units: list[Unit], *, needed: bool) -> dict[str, tuple[Unit, str]]:
+    def _builds(self, units: list[Unit]) -> dict[str, tuple[Unit, str]]:
+        """Image -> a unit to build it for, and why."""
         builds: dict[str, tuple[Unit, str]] = {}
         for unit in units:
             if unit.build is None or unit.image in builds:
                 continue
             if self.intent.rebuild:
                 builds[unit.image] = unit, "asked for"
-            elif needed and unit.image not in self.observed.images:
+            elif unit.image not in self.observed.images:
                 builds[unit.image] = unit, self.situation.changes.get(unit.image, "not built yet")
         return builds
 
@@ -313,6 +340,20 @@ def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
             yield f"{_listed(names, 'is', 'are')} {verb} in the existing data"
     if names := [name for name in outdated_names if name not in later]:
         yield f"{_listed(names, 'counts', 'count')} only for new data"
+
+
+def _sync_after_start(unit: Unit, reason: _Stale, current: ObservedUnit | None) -> str:
+    """Why a unit that was just started needs its files, or ""."""
+    if not unit.reloads:
+        return ""
+    if unit.sourceless:
+        return "its image lacks its sources"
+    return "" if reason.recreate or current is None else "what changed while it was down"
+
+
+def _shown(files: Sequence[str]) -> str:
+    more = f" and {len(files) - 2} more" if len(files) > 2 else ""
+    return ", ".join(files[:2]) + more
 
 
 def _listed(names: Sequence[str], singular: str, plural: str) -> str:

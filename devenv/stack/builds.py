@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from devenv.stack import text
 from devenv.stack.model import Build, Stack, Unit
@@ -20,14 +21,21 @@ def digest_of(contents: Contents) -> str:
     return hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:16]
 
 
-def with_sources(stack: Stack, digests: Mapping[BuildKey, str]) -> Stack:
-    """The stack with the images that the sources with these digests make."""
+def with_sources(
+    stack: Stack, builds: Mapping[BuildKey, str], bases: Mapping[str, str] = MappingProxyType({})
+) -> Stack:
+    """The stack with the images that sources make.
+
+    `builds` are digests of all sources; `bases`, of units that reload, of what only a build brings.
+    """
 
     def filled(unit: Unit) -> Unit:
         if unit.build is None:
             return unit
-        digest = _digest(unit.build, digests.get(unit.build.key, ""))
-        return replace(unit, build=replace(unit.build, digest=digest), image=f"{unit.image}:{digest}")
+        digest = _digest(unit.build, builds.get(unit.build.key, ""))
+        base = _digest(unit.build, bases[unit.name]) if unit.name in bases else ""
+        build = replace(unit.build, digest=digest, base=base)
+        return replace(unit, build=build, image=f"{unit.image}:{digest}")
 
     return replace(stack, units=tuple(map(filled, stack.units)))
 

@@ -62,7 +62,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How an image is built; `digest` covers everything that goes into it."""
+    """How an image is built; `digest` covers everything that goes into it.
+
+    `base` leaves out the sources that hot reload sends to a running container: while it is the same, the
+    container needs no other image.
+    """
 
     context: str
     dockerfile: str = "Dockerfile"
@@ -71,6 +75,7 @@ class Build:
     secrets: tuple[tuple[str, Text], ...] = ()
     ssh: str | None = None
     digest: str = ""
+    base: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -153,8 +158,10 @@ class Unit:
     A `Text` may contain secrets. `memory` is in bytes, `cpu` in cores, `grace` in seconds. `uid` is the user
     that the image's entrypoint switches to if started as root. `dump` writes a store's content to stdout and
     `load` reads it from stdin. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes`
-    are the user's fragments, merged last. `reload`, `host` and `process` do not concern the container: what
-    a changed file causes, and how a service or a kind runs as a plain process.
+    are the user's fragments, merged last. `reloads`: changed sources are sent to its containers, and its
+    program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
+    `reload`, `host` and `process` do not concern the container: what the manifest says of a changed file,
+    and how a service or a kind runs as a plain process.
     """
 
     name: str
@@ -189,6 +196,8 @@ class Unit:
     routes: tuple[str, ...] = ()
     gateway: bool = False
     reload: Reload | None = None
+    reloads: bool = False
+    sourceless: bool = False
     host: Text | None = None
     process: Process | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -331,8 +340,8 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
     aspects two fingerprints differ.
     """
     aspects = {
-        "image": unit.build.digest if unit.build else unit.image,
-        "command": [unit.command, unit.entrypoint],
+        "image": unit.build.base or unit.build.digest if unit.build else unit.image,
+        "command": [unit.command, unit.entrypoint, *_supervision(unit)],
         "env": sorted(unit.env, key=lambda entry: entry[0]),
         "ports": [
             [(port.name, port.container, port.wanted, port.host) for port in unit.ports],
@@ -358,6 +367,11 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
         return text.digest(repr(value), *(secrets.get(name, "") for name in used))[:8]
 
     return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
+
+
+def _supervision(unit: Unit) -> tuple[str, ...]:
+    """What changes PID 1: nothing where hot reload is off, so that fingerprints stay as they were."""
+    return ("supervised", *(["held"] if unit.sourceless else [])) if unit.reloads else ()
 
 
 def _marks(unit: Unit) -> tuple[str, ...]:

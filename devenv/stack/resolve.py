@@ -6,6 +6,7 @@ the stack from them. What changes with every edit of the sources is put in after
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -68,6 +69,8 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
                 for key, source in workload.build.secrets.items():
                     if not source.startswith("$"):
                         yield Want("file", source, (*path, "build", "secrets", key))
+            for source in _only_synced(workload):
+                yield Want("tree", source, (*path, "reload", "sync", source))
             for target, source in workload.files.items():
                 if isinstance(source, str):
                     yield Want("file", source, (*path, "files", target))
@@ -76,6 +79,16 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
             yield Want("pattern", pattern, ("infra", name, "seed", index))
     if manifest.gateway.extra:
         yield Want("text", manifest.gateway.extra, ("gateway", "extra"))
+
+
+def _only_synced(workload: Service | Job) -> Iterator[str]:
+    """The folders of the project that a service is sent and that its build does not see."""
+    reload = getattr(workload, "reload", None)
+    for source in reload.sync if reload else ():
+        context = posixpath.normpath(workload.build.context) if workload.build else None
+        path = posixpath.normpath(source)
+        if context is None or not (context == "." or path == context or path.startswith(f"{context}/")):
+            yield source
 
 
 def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:

@@ -31,9 +31,12 @@ Files = Mapping[str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A file or folder of the project to read, and the path in the manifest that names it."""
+    """A file or folder of the project to read, and the path in the manifest that names it.
 
-    kind: Literal["build", "file", "pattern", "text"]
+    A `tree` is a folder, or a file, that is only sent to containers; its key has no Dockerfile.
+    """
+
+    kind: Literal["build", "tree", "file", "pattern", "text"]
     name: str
     path: Path
     dockerfile: str = ""

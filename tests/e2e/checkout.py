@@ -163,6 +163,10 @@ class Container:
         return labels
 
 
+BUILT = "FROM busybox:1.37\nCOPY . /srv\nRUN cat /srv/* >/dev/null\n"
+"""A Dockerfile that reads its sources: a changed one needs a new image, and is not only sent."""
+
+
 class Checkout:
     """A folder with a manifest. Nothing of it is left on the engine once the test is over.
 
@@ -196,9 +200,7 @@ class Checkout:
         file.write_text(textwrap.dedent(text))
         return file
 
-    def sources(
-        self, service: str, *, dockerfile: str = "FROM busybox:1.37\nCOPY . /srv\n", **files: str
-    ) -> None:
+    def sources(self, service: str, *, dockerfile: str = BUILT, **files: str) -> None:
         """Write the folder of a service: a Dockerfile, and files by their name before `.txt`."""
         self.write(f"{service}/Dockerfile", dockerfile)
         for name, text in (files or {"page": "one"}).items():

@@ -343,11 +343,9 @@ def test_a_run_brings_up_what_the_unit_uses_and_only_makes_its_image() -> None:
         """
         [] -> #1 pull votes:1 (not on this machine)
         [1] -> #2 prepare shop (has steps to run)
-        [] -> #3 build migrate (not built yet)
-        [2,3] -> #4 apply migrate (rebuilt)
-        [4] -> #5 wait migrate
-        [5] -> #6 apply orders (not found)
-        [6] -> #7 wait orders
+        [] -> #3 build orders (not built yet)
+        [2,3] -> #4 apply orders (not found)
+        [4] -> #5 wait orders
         """
     )
 

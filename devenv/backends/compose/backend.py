@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import containers, loglines
-from devenv.backends.base import Change, LogLine, Removed, Say, Session, Site, Stream, Work
+from devenv.backends.base import Archive, Change, LogLine, Removed, Say, Session, Site, Stream, Work
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
@@ -115,6 +115,9 @@ class ComposeBackend:
         from devenv.backends import streams
 
         return streams.attach(self._connection.engine, instance or unit.id, argv)
+
+    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
+        return None
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()

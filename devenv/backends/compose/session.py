@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv import proc
 from devenv.backends import containers
@@ -17,6 +19,7 @@ from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import create_failed, require_docker
 from devenv.backends.compose.waiting import Waiting
 from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.workspace import write_whole
 
 if TYPE_CHECKING:
     from devenv.backends.compose.connection import Connection
@@ -77,9 +80,35 @@ class ComposeSession:
     def _create(self, units: Sequence[str], *flags: str) -> None:
         # Not through python-on-whales: importing it takes as long as creating five containers does.
         create = ["up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *flags]
-        output = proc.run_merged([*self._compose, *create, *units])
+        files = [flag for unit in units for flag in self._overlay(self._work.stack.unit(unit))]
+        output = proc.run_merged([*self._compose, *files, *create, *units])
         if output.code:
             raise create_failed(output.stdout)
+
+    def _overlay(self, unit: Unit) -> list[str]:
+        """The flag that puts a unit that reloads under the supervisor: a file beside the rendered ones."""
+        if not unit.reloads:
+            return []
+        from devenv.backends import supervised
+
+        rendered, image = (
+            self._rendered["services"][unit.name],
+            self._connection.images.configuration(unit.image),
+        )
+        spec = supervised.on_compose(unit, rendered, image)
+        if not spec:
+            return []
+        file = self._work.folder / f"reload.{unit.name}.yaml"
+        write_whole(file, json.dumps({"services": {unit.name: spec}}), mode=0o600)
+        return ["-f", str(file)]
+
+    @cached_property
+    def _rendered(self) -> dict[str, Any]:
+        import yaml
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        text = (self._work.folder / "compose.yaml").read_text(encoding="utf-8")
+        return dict(yaml.load(text, loader))
 
     @property
     def _compose(self) -> list[str]:

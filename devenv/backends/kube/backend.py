@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from devenv.backends import containers
-from devenv.backends.base import Change, LogLine, Removed, Running, Say, Session, Site, Stream, Work
+from devenv.backends.base import Archive, Change, LogLine, Removed, Running, Say, Session, Site, Stream, Work
 from devenv.backends.kube import forwards, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
@@ -128,6 +128,9 @@ class KubeBackend:
         return ExecStream(
             exec_in(self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=True, tty=False)
         )
+
+    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
+        return None
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         from devenv.backends.kube import terminal

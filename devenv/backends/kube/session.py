@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from devenv.backends import containers
+from devenv.backends import containers, supervised
 from devenv.backends.base import Say, Work
 from devenv.backends.images import Images
 from devenv.backends.kube import forwards, ground, look, target
@@ -109,6 +109,8 @@ class KubeSession:
         *holders, rendered = self._objects[unit.name]
         image = self._images.configuration(unit.image)
         workload = as_image_user(rendered, str((image.get("Config") or {}).get("User") or ""))
+        if unit.reloads:
+            workload = supervised.on_kubernetes(unit, workload, image)
         for item in holders:
             if item not in self._sent:
                 self._send(item)

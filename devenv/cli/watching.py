@@ -1,0 +1,239 @@
+"""Hot reload in a terminal: logs, what changed files caused, and keys. Commands: watch, why."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import typer
+
+from devenv.cli import keys
+from devenv.cli.arguments import Json, Known
+from devenv.cli.printing import print_logs
+from devenv.errors import DevenvError, UsageError
+
+if TYPE_CHECKING:
+    from devenv.backends.base import LogLine
+    from devenv.cli.context import Context
+    from devenv.engine.lifecycle import Request
+    from devenv.engine.project import Loaded
+    from devenv.engine.reload import Reloading
+    from devenv.events import Event
+
+HELP = "keys: r restart  b rebuild  l logs of one  o open  q leave"
+TAIL = 15  # lines of a unit's log on its card
+
+
+def watch(ctx: typer.Context, json_: Json = False) -> None:
+    """Send changed files to the running stack until Ctrl-C, as `devenv up` does in the foreground."""
+    from devenv.engine.lifecycle import Request
+
+    context: Context = ctx.obj
+    loaded = context.load(strict=True, tolerate=())
+    if not loaded.observed.units:
+        raise UsageError("nothing of this checkout is running", hint="devenv up")
+    with context.workspace.only_one("watch") as first:
+        if first:
+            raise UsageError(f"{first} already watches this stack", hint="end it first, or use its terminal")
+        Watching(context, Request(), loaded, as_json=json_).run()
+
+
+def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
+    """Show what hot reload did last, with the file and the rule that caused it."""
+    from dataclasses import asdict
+
+    from devenv.console.reload import history
+    from devenv.engine.journal import Journal
+
+    context: Context = ctx.obj
+    names = set(name or ())
+    entries = [
+        entry for entry in Journal(context.workspace.state).entries() if not names or entry.unit in names
+    ]
+    if json_:
+        context.console.json([asdict(entry) for entry in entries])
+    elif not entries:
+        context.console.say(
+            "no file was sent yet; `devenv up` watches, `devenv plan --reload` shows the rules"
+        )
+    else:
+        context.console.print("\n".join(history(context.console, entries)))
+
+
+class Watching:
+    """One session in a terminal."""
+
+    def __init__(self, context: Context, request: Request, loaded: Loaded, *, as_json: bool = False) -> None:
+        from devenv.engine.journal import Journal
+
+        self._context, self._loaded, self._json = context, loaded, as_json
+        self._asked = self._request = request
+        self._journal = Journal(context.workspace.state)
+        self._times: list[float] = []
+        self._moved, self._left = threading.Event(), threading.Event()
+        self._choosing: Callable[[str], None] | None = None
+        self._only = ""
+
+    def run(self) -> None:
+        """Follow changes and logs until Ctrl-C or `q`; everything is left running."""
+        console = self._context.console
+        reloading = self._reloading()
+        thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
+        thread.start()
+        try:
+            with keys.pressed(self._take_key) if keys.has_keys() else nullcontext():
+                if keys.has_keys():
+                    console.say(console.style(HELP, "dim"))
+                self._follow_logs()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            reloading.close()
+        from devenv.console.reload import summary
+
+        if line := summary(self._times):
+            console.say(f"\n{line}")
+        console.say("still running; `devenv down` stops it, `devenv watch` goes on")
+
+    def _reloading(self) -> Reloading:
+        from devenv.engine.reload import Reloading, Site
+
+        context, project = self._context, self._context.project
+        backend = context.place.backend
+
+        def tail(name: str) -> list[LogLine]:
+            observed = backend.observe(context.workspace.checkout).units
+            if name not in observed:
+                return []
+            batches = backend.logs(
+                [observed[name]], follow=False, tail=TAIL, since=None, stop=threading.Event()
+            )
+            return [line for batch in batches for line in batch]
+
+        site = Site(
+            backend,
+            context.workspace.root,
+            context.workspace.checkout,
+            project.digests,
+            tail,
+            self._restart,
+            lambda name: self._loop.ask(),
+            self._report,
+        )
+        self._loop = Reloading(site, self._apply, context.project.settings)
+        return self._loop
+
+    def _report(self, event: Event) -> None:
+        from devenv.console.reload import reload_json, reload_lines
+        from devenv.events import Note, Reloaded
+
+        console = self._context.console
+        match event:
+            case Reloaded():
+                now = time.time()
+                self._journal.add(event, now)
+                if event.error is None:
+                    self._times.append(event.synced)
+                if self._json:
+                    console.print(json.dumps(reload_json(event, now)))
+                else:
+                    console.say("\n".join(reload_lines(console, event)))
+            case Note():
+                console.note(event.text)
+
+    def _apply(self) -> Loaded | None:
+        """Plan and apply the manifest as it is now; an error is shown and the stack stays."""
+        from devenv.console.progress import Lines
+
+        context = self._context
+        context.renew()
+        request, self._asked = self._asked, self._request
+        try:
+            with context.lock("devenv watch"):
+                outcome = context.lifecycle(context.place).up(request, Lines(context.console))
+        except DevenvError as error:
+            context.console.error(error)
+            return None
+        self._loaded = outcome.loaded or self._loaded
+        self._moved.set()
+        return outcome.loaded
+
+    def _restart(self, name: str) -> None:
+        from devenv.console.progress import Lines
+        from devenv.engine.place import Place
+
+        context = self._context
+        with context.lock("devenv watch"):
+            lifecycle = context.lifecycle(Place(context.place.backend))
+            outcome = lifecycle.restart(context.running([name]), Lines(context.console))
+        if outcome.failures:
+            raise outcome.failures[0]
+
+    def _follow_logs(self) -> None:
+        context = self._context
+        while not self._left.is_set():
+            observed = context.place.backend.observe(context.workspace.checkout).units
+            units = [unit for unit in observed.values() if unit.running and self._only in ("", unit.unit)]
+            self._moved.clear()
+            backend = context.place.backend
+            print_logs(context.console, backend, units, follow=True, tail=0, stop=self._moved)
+            self._moved.wait(1.0)
+
+    # -- keys
+
+    def _take_key(self, key: str) -> None:
+        if self._choosing is not None:
+            act, self._choosing = self._choosing, None
+            names = self._names
+            if key.isdecimal() and 0 < int(key) <= len(names):
+                act(names[int(key) - 1])
+            return
+        match key:
+            case "q":
+                self._left.set()
+                self._moved.set()
+            case "r":
+                self._choose("restart", self._loop.restart)
+            case "b":
+                self._choose("rebuild", self._rebuild)
+            case "l" if self._only:
+                self._show_only("")
+            case "l":
+                self._choose("show the logs of", self._show_only)
+            case "o":
+                self._open()
+
+    @property
+    def _names(self) -> list[str]:
+        return [unit.name for unit in self._loaded.stack.units if unit.role == "service"][:9]
+
+    def _choose(self, verb: str, act: Callable[[str], None]) -> None:
+        """Have a service named by one more key; where there is only one, it is that."""
+        if len(self._names) == 1:
+            act(self._names[0])
+            return
+        self._choosing = act
+        listed = "  ".join(f"{number} {name}" for number, name in enumerate(self._names, start=1))
+        self._context.console.say(f"{verb} which?  {listed}")
+
+    def _rebuild(self, name: str) -> None:
+        self._asked = replace(self._request, names=(name,), rebuild=True)
+        self._loop.ask()
+
+    def _show_only(self, name: str) -> None:
+        self._only = name
+        self._moved.set()
+        self._context.console.say(f"logs of {name}; l shows all" if name else "logs of all")
+
+    def _open(self) -> None:
+        from devenv.plan.status import front_page_of
+
+        units = [unit.name for unit in self._loaded.stack.units]
+        if url := front_page_of(self._loaded.stack, units):
+            self._context.console.say(url)
+            typer.launch(url)

@@ -1,0 +1,99 @@
+"""What hot reload did, as lines for people and as values for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from devenv.console import Console
+from devenv.events import Reloaded
+from devenv.stack.reload import Action
+
+if TYPE_CHECKING:
+    from devenv.engine.journal import Entry
+
+
+def reload_line(console: Console, event: Reloaded) -> str:
+    """`orders  2 files  synced 9 ms  ready 0.8 s  (main.py: restart rule *.py)`."""
+    parts = [console.style(event.unit, "bold"), *([_counted(event.files)] if event.files else [])]
+    if event.error is None and event.action is not Action.REBUILD:
+        parts.append(f"synced {duration(event.synced)}")
+        if event.ready is not None:
+            parts.append(console.style(f"ready {duration(event.ready)}", "green"))
+    if event.action is Action.REBUILD:
+        parts.append(console.style("needs a new image", "yellow"))
+    if reason := _reason(event.files, event.reason):
+        parts.append(console.style(f"({reason})", "dim"))
+    return f"{console.style('~', 'cyan')} {'  '.join(parts)}"
+
+
+def reload_lines(console: Console, event: Reloaded) -> list[str]:
+    """The line, and what went wrong."""
+    lines = [reload_line(console, event)]
+    lines += [
+        f"  {console.style('not sent', 'red')}  {path}: {why}"
+        for path, why in sorted(event.unsent.items())[:5]
+    ]
+    if len(event.unsent) > 5:
+        lines.append(f"  and {len(event.unsent) - 5} more")
+    if event.error is not None:
+        lines += console.error_lines(event.error)
+    return lines
+
+
+def reload_json(event: Reloaded, time: float) -> dict[str, Any]:
+    """The event as a value; times in seconds."""
+    return {
+        "event": "reload",
+        "time": round(time, 3),
+        "unit": event.unit,
+        "action": event.action.value,
+        "files": list(event.files),
+        "reason": event.reason,
+        "synced": round(event.synced, 4),
+        "ready": None if event.ready is None else round(event.ready, 3),
+        "unsent": dict(event.unsent),
+        "error": event.error.what if event.error else None,
+    }
+
+
+def history(console: Console, entries: Sequence[Entry]) -> list[str]:
+    """Past actions as a table, each with why less was not enough."""
+    rows = []
+    for entry in entries:
+        moment = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
+        files = entry.files[0] if entry.count == 1 and entry.files else f"{entry.count} files"
+        took = f"synced {duration(entry.synced)}" if not entry.error else ""
+        took += f"  ready {duration(entry.ready)}" if entry.ready is not None else ""
+        reason = (
+            console.style(entry.error, "red")
+            if entry.error
+            else "; ".join(filter(None, (_reason(entry.files, entry.reason), entry.cheaper)))
+        )
+        rows.append([console.style(moment, "dim"), entry.unit, entry.action, files, took, reason])
+    return console.table(rows)
+
+
+def summary(times: Sequence[float]) -> str:
+    """How quick it was: `12 edits  synced p50 6 ms  p95 11 ms`; nothing where there were none."""
+    if not times:
+        return ""
+    ordered = sorted(times)
+    middle, late = ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    edits = f"{len(ordered)} edit{'s' if len(ordered) > 1 else ''}"
+    return f"{edits}  synced p50 {duration(middle)}  p95 {duration(late)}"
+
+
+def duration(seconds: float) -> str:
+    """`9 ms` or `1.2 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def _reason(files: Sequence[str], reason: str) -> str:
+    """The reason, without the file before it where that stands on the line anyway."""
+    return reason.removeprefix(f"{files[0]}: ") if len(files) == 1 else reason
+
+
+def _counted(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else f"{len(files)} files"

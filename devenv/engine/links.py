@@ -1,0 +1,195 @@
+"""What containers hold of their units' sources, and how they get the rest.
+
+A container holds what its image brought and what was sent since. The former is remembered when the image is
+built, the latter is asked of the container.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.backends.agent import Agent, Sending, Sent
+from devenv.backends.base import StreamEnded
+from devenv.engine.synced import Held, Synced
+from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.plan.model import Edits
+from devenv.stack import text
+from devenv.stack.reload import Action, Decision, Rules, Source, decide
+
+if TYPE_CHECKING:
+    from devenv.backends.base import Backend, Say, Stream
+    from devenv.plan.model import ObservedUnit
+    from devenv.stack.model import Unit
+
+TAIL = 15  # lines of a failed command on its card
+
+Wanted = Mapping[str, Source]
+"""Path in a container -> the file of the project that belongs there."""
+
+
+class Emptied(DevenvError):
+    """All the sources of a unit vanished at once; its containers keep theirs."""
+
+
+class Link:
+    """One container of a unit, and what it holds."""
+
+    def __init__(self, agent: Agent, rules: Rules, image: Held) -> None:
+        self.agent, self._rules = agent, rules
+        self.held = {target: digest for target, digest in {**image, **agent.record}.items() if digest}
+
+    def missing(self, wanted: Wanted, root: Path) -> list[Sending]:
+        """What has to be sent so that the container holds the wanted files.
+
+        Raises `Emptied` where that would delete all of them: an unmounted disk looks the same.
+        """
+        if self.held and not wanted:
+            raise Emptied(
+                "all sources are gone; the container keeps its files",
+                why="an unmounted disk or a deleted checkout looks the same",
+                hint="bring them back, or make the image anew: devenv up --build",
+            )
+        gone = [self._sending(target, None) for target in self.held if target not in wanted]
+        new = [
+            self._sending(target, root / source.path, source.digest)
+            for target, source in wanted.items()
+            if self.held.get(target) != source.digest
+        ]
+        return gone + new
+
+    def _sending(self, target: str, source: Path | None, digest: str = "") -> Sending:
+        return Sending(target, source, digest, root_of(self._rules, target))
+
+    def send(self, sendings: Sequence[Sending]) -> Sent:
+        """Send files and note what arrived. Raises `StreamEnded` when the container is gone."""
+        sent = self.agent.send(sendings)
+        for target, digest in sent.digests.items():
+            if digest:
+                self.held[target] = digest
+            else:
+                self.held.pop(target, None)
+        return sent
+
+    def bring(self, unit: Unit, wanted: Wanted, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+        """Send all that is missing, and do what that causes. Raises `DevenvError` for what did not arrive.
+
+        A program that was held back for its files is started.
+        """
+        sendings = self.missing(wanted, root)
+        if failed := self.send(sendings).failed:
+            path, why = next(iter(failed.items()))
+            what = f"{unit.name}: {len(failed)} of {len(sendings)} files could not be sent"
+            raise DevenvError(what, where=path, why=why, hint="devenv up --build")
+        decision = decide(self._rules, names(self._rules, sendings, wanted))
+        self.run(unit, decision, secrets, say)
+        if self.holds_back():
+            self.agent.release()
+        elif decision.action is Action.RESTART:
+            self.agent.restart(unit.grace)
+
+    def holds_back(self) -> bool:
+        """Whether the program was not started yet, as its files were not there."""
+        return self.agent.hello.supervised and self.agent.program().state == "held"
+
+    def run(self, unit: Unit, decision: Decision, secrets: Mapping[str, str], say: Say) -> None:
+        """Run the commands that changed files cause. Raises `UnitFailed` for the first that fails."""
+        for command in decision.run:
+            output: list[str] = []
+
+            def line(printed: str, output: list[str] = output) -> None:
+                output.append(printed)
+                say(printed)
+
+            code = self.agent.run([text.reveal(word, secrets) for word in command], output=line)
+            if code:
+                shown = " ".join(map(text.masked, command))
+                what = f"failed at `{shown}` (exit {code})"
+                raise UnitFailed(Card(unit.name, what, output=tuple(output[-TAIL:])))
+
+    def close(self) -> None:
+        """Hang up."""
+        self.agent.close()
+
+
+def linked(backend: Backend, unit: ObservedUnit, instance: str, rules: Rules, image: Held) -> Link:
+    """Start an agent in a container. Raises `DevenvError`."""
+
+    def attach(argv: Sequence[str]) -> Stream:
+        return backend.attach(unit, argv, instance=instance)
+
+    return Link(Agent.start(attach, backend.archive(unit, instance), roots=roots(rules)), rules, image)
+
+
+def edits(
+    backend: Backend, synced: Synced, units: Sequence[Unit], observed: Mapping[str, ObservedUnit], root: Path
+) -> dict[str, Edits]:
+    """What the containers of units lack; every one of them is asked, all at once."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        compared = pool.map(lambda unit: _edits(backend, synced, unit, observed[unit.name], root), units)
+        return {unit.name: edits for unit, edits in zip(units, compared, strict=True)}
+
+
+def _edits(backend: Backend, synced: Synced, unit: Unit, observed: ObservedUnit, root: Path) -> Edits:
+    """Nothing where no container runs or answers."""
+    rules, image = synced.rules[unit.name], synced.held(unit, observed.image)
+    if not observed.running:
+        return Edits()
+    if image is None:
+        return Edits(unknown=True)
+    wanted, files = synced.wanted(unit), set[str]()
+    try:
+        for instance in backend.instances(observed):
+            with closing(linked(backend, observed, instance, rules, image)) as link:
+                files |= names(rules, link.missing(wanted, root), wanted)
+    except (DevenvError, StreamEnded):
+        return Edits()
+    return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
+
+
+def sync(
+    backend: Backend, synced: Synced, unit: Unit, observed: ObservedUnit, root: Path,
+    secrets: Mapping[str, str], say: Say,
+) -> None:  # fmt: skip
+    """Send all the containers of a unit what they lack of its sources. Raises `DevenvError`."""
+    image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
+    for instance in backend.instances(observed):
+        with closing(linked(backend, observed, instance, synced.rules[unit.name], image)) as link:
+            link.bring(unit, wanted, root, secrets, say)
+
+
+def roots(rules: Rules) -> tuple[str, ...]:
+    """The folders of containers that files are sent to."""
+    targets = [sync.target for sync in (*rules.sync, *rules.copies) if sync.target and not sync.built]
+    return tuple(dict.fromkeys(_folder(target) for target in targets))
+
+
+def root_of(rules: Rules, target: str) -> str:
+    """The deepest of these folders that a path is in; its own where it is in none."""
+    above = [root for root in roots(rules) if target.startswith(f"{root.rstrip('/')}/")]
+    return max(above, key=len, default=posixpath.dirname(target))
+
+
+def _folder(target: str) -> str:
+    return target.rstrip("/") or "/"
+
+
+def names(rules: Rules, sendings: Iterable[Sending], wanted: Wanted) -> set[str]:
+    """The paths in the project of what is sent, of what is deleted as well."""
+    return {
+        wanted[sending.target].path if sending.target in wanted else source_of(rules, sending.target)
+        for sending in sendings
+    }
+
+
+def source_of(rules: Rules, target: str) -> str:
+    """Where in the project a file of a container came from; its path there where no rule says so."""
+    for rule in reversed((*rules.copies, *rules.sync)):
+        top = rule.target.rstrip("/")
+        if rule.target and not rule.built and (target == top or target.startswith(f"{top}/")):
+            return posixpath.normpath(f"{rule.shown}{target[len(top) :]}")
+    return target

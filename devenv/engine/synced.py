@@ -1,0 +1,170 @@
+"""The sources of the units that reload: where they belong in containers, and what images brought of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.stack import text
+from devenv.stack.builds import digest_of
+from devenv.stack.dockerfile import base_image, has_shell
+from devenv.stack.reload import Rules, Source, infer, rows, synced, with_manifest
+from devenv.stack.reload import base as fixed
+from devenv.workspace import write_whole
+
+if TYPE_CHECKING:
+    from devenv.memory import Memory
+    from devenv.sources import Digests, Folder, Sources
+    from devenv.stack.model import Stack, Unit
+    from devenv.stack.world import BuildKey
+
+CONTENTS = Path("cache/contents")
+KEEP = 64  # images whose contents are on record
+
+Held = Mapping[str, str]
+"""Path in a container -> digest of the file there."""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """The rules of a stack's units, with the files they are about; `state` is the project's `.devenv`."""
+
+    state: Path = Path()
+    rules: Mapping[str, Rules] = field(default_factory=dict)
+    folders: Mapping[BuildKey, Folder] = field(default_factory=dict)
+    contents: Mapping[BuildKey, Mapping[str, str]] = field(default_factory=dict)
+
+    def marked(self, stack: Stack) -> Stack:
+        """The stack with its units told whether they reload, and start with what is sent to them."""
+
+        def mark(unit: Unit) -> Unit:
+            if unit.name not in self.rules:
+                return unit
+            return replace(unit, reloads=True, sourceless=self.sourceless(unit))
+
+        return replace(stack, units=tuple(map(mark, stack.units)))
+
+    def keys(self, unit: Unit) -> list[BuildKey]:
+        """The folders that a unit's files come from: its build context, and what is only synced."""
+        own = [unit.build.key] if unit.build else []
+        trees = [(sync.folder, "") for sync in self.rules[unit.name].sync]
+        return own + [key for key in trees if key in self.folders]
+
+    def wanted(self, unit: Unit) -> dict[str, Source]:
+        """Path in the unit's containers -> the file of the project that belongs there."""
+        rules, files = self.rules[unit.name], dict[str, Source]()
+        for key in self.keys(unit):
+            files |= synced(rules, key[0], self.contents[key])
+        return files
+
+    def held(self, unit: Unit, image: str) -> Held | None:
+        """What an image of the unit brought; None where that is not on record."""
+        if unit.build is None:
+            return {}
+        if image.endswith(f":{unit.build.digest}"):
+            return self._brought(unit, self.contents[unit.build.key])
+        with suppress(OSError, ValueError, AttributeError):
+            return self._brought(unit, json.loads(self._record(image).read_text(encoding="utf-8")))
+        return None
+
+    def _brought(self, unit: Unit, contents: Mapping[str, str]) -> Held:
+        assert unit.build is not None
+        rules = replace(self.rules[unit.name], sync=())  # the Dockerfile's alone
+        files = synced(rules, unit.build.context, contents)
+        return {target: source.digest for target, source in files.items()}
+
+    def sourceless(self, unit: Unit) -> bool:
+        """Whether a unit's image lacks files that its containers need: mounted ones, in a Compose file."""
+        if not self.rules[unit.name].sync:
+            return False
+        brought = self._brought(unit, self.contents[unit.build.key]) if unit.build else {}
+        return not self.wanted(unit).keys() <= brought.keys()
+
+    def remember(self, units: Iterable[Unit], built: Collection[str], cache: Digests) -> None:
+        """Record what the images brought that these units were started from.
+
+        Not for those that were built while their sources changed: their images may hold either.
+        """
+        for unit in units:
+            if unit.build is None or unit.name not in self.rules:
+                continue
+            key, contents = unit.build.key, self.contents[unit.build.key]
+            if unit.name in built and self.folders[key].contents(cache) != contents:
+                continue
+            with suppress(OSError):
+                file = self._record(unit.image)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(file, json.dumps(contents), mode=0o644)
+        self._forget()
+
+    def _forget(self) -> None:
+        with suppress(OSError):
+            records = sorted((self.state / CONTENTS).iterdir(), key=lambda file: file.stat().st_mtime)
+            for file in records[:-KEEP]:
+                file.unlink(missing_ok=True)
+
+    def _record(self, image: str) -> Path:
+        return self.state / CONTENTS / f"{image.rpartition(':')[2]}.json"
+
+
+def rules_of(stack: Stack, read: Sources) -> dict[str, Rules]:
+    """The rules of the services whose sources can be sent, as their Dockerfile or `reload:` says."""
+    return {
+        unit.name: rules
+        for unit in stack.units
+        if unit.role == "service" and (unit.build or unit.reload) and (rules := _rules(unit, read))
+    }
+
+
+def _rules(unit: Unit, read: Sources) -> Rules | None:
+    """Nothing for an image without a shell: neither agent nor supervisor can run in it."""
+    build = unit.build
+    recipe = read.recipes[build.key] if build else None
+    base = base_image(recipe.dockerfile, build.target, _open(build.args)) if build and recipe else unit.image
+    if not has_shell(base):
+        return None
+    folder = read.folders[build.key] if build else None
+    rules = infer(
+        recipe.dockerfile if recipe else "",
+        context=build.context if build else None,
+        target=build.target if build else None,
+        args=_open(build.args) if build else None,
+        ignored=folder.excludes if folder else None,
+        entrypoint=_words(unit.entrypoint),
+        command=_words(unit.command),
+        environment=_open(unit.env),
+        scripts=read.scripts.get(build.key) if build else None,
+        name=build.dockerfile if build else "Dockerfile",
+    )
+    if unit.reload is not None:
+        rules = with_manifest(rules, unit.reload)
+    return rules if any(row.target for row in rows(rules)) else None
+
+
+def _open(values: Iterable[tuple[str, text.Text]]) -> dict[str, str]:
+    """Those that hold no secret."""
+    return {name: value for name, value in values if isinstance(value, str)}
+
+
+def _words(words: tuple[text.Text, ...] | None) -> list[str] | None:
+    return None if words is None else list(map(text.masked, words))
+
+
+def bases(stack: Stack, rules: Mapping[str, Rules], read: Sources, memory: Memory) -> dict[str, str]:
+    """Unit -> a digest of those of its sources that a build alone brings."""
+    return {
+        unit.name: memory.recall(
+            "base",
+            repr(replace(rules[unit.name], ignored=None)),
+            read.builds[unit.build.key],
+            make=lambda unit=unit: digest_of(  # type: ignore[misc]
+                fixed(rules[unit.name], unit.build.context, read.contents[unit.build.key])
+            ),
+        )
+        for unit in stack.units
+        if unit.build is not None and unit.name in rules
+    }
