@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from itertools import chain
@@ -148,6 +149,11 @@ class Engine:
         return True
 
     # -- doing
+
+    @speaks
+    def unpack(self, container: str, folder: str, tar: Iterable[bytes]) -> None:
+        """Unpack a tar in a folder of a container. Raises `Refused`."""
+        self.api.put_archive(container, folder, tar)
 
     @speaks
     def start(self, container: str) -> None:
@@ -353,6 +359,17 @@ class Engine:
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """`backends.agent.Archive` of one container."""
+
+    engine: Engine
+    container: str
+
+    def put(self, folder: str, tar: Iterable[bytes]) -> None:
+        self.engine.unpack(self.container, folder, tar)
 
 
 def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:

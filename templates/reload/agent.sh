@@ -31,11 +31,11 @@ hello() {
     answer ok $$ "$uid" "$gid" "${supervised:-alone}" $tools
 }
 
-# where FOLDER: print where it really is, or the nearest folder above it that is there.
+# where FOLDER: print its path without links, as far as it is there.
 where() {
     folder=$1
     until cd -P -- "$folder" 2>/dev/null; do folder=${folder%/*} folder=${folder:-/}; done
-    printf %s "$PWD"
+    printf '%s/%s' "${PWD%/}" "${1#"$folder"}"
     cd /
     answer ok
 }
@@ -154,19 +154,21 @@ leave() { cd -P -- "$1" && top=${PWD%/} && cd -P -- "./$2" && inside; }
 # script STAGE SIZE: run a text that calls `group` and `drop`
 script() {
     own=$1/$$ record=$1/record
-    if take "$own/go" "$2"; then . "$own/go" && answer ok; else answer no; fi
-    cd /
+    if take "$own/go" "$2"; then . "$own/go"; fi
+    settle
+}
+
+# What `group` and `drop` did not answer for did not happen.
+settle() {
+    cd / && rm -f -- "$own/go" "$own/tar"
+    answer ok
 }
 
 # batch STAGE SIZE: unpack a tar, and run the text `go` in it
 batch() {
     own=$1/$$ record=$1/record
-    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then
-        . "$own/go" && answer ok
-    else
-        answer no
-    fi
-    cd /
+    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then . "$own/go"; fi
+    settle
 }
 
 # group NUMBER ROOT FOLDER BEFORE AFTER FILE...: what the tar held for one folder

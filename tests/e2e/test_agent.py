@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -14,7 +15,8 @@ import pytest
 
 from devenv.backends.agent import Agent, Sending, supervised
 from devenv.backends.base import StreamEnded
-from devenv.backends.docker import Engine
+from devenv.backends.dialogue import NoShell, Paused
+from devenv.backends.docker import Archive, Engine
 from devenv.backends.streams import attach
 
 pytestmark = pytest.mark.engine
@@ -34,13 +36,15 @@ class Container:
     def __init__(
         self, image: str, program: Sequence[str], options: Sequence[str], *, hold: bool = False
     ) -> None:
+        self.image = image
         self.name = f"agent-{uuid.uuid4().hex[:8]}"
         argv = supervised(program, grace=5, hold=hold)
         docker("run", "-d", "--name", self.name, "--entrypoint", argv[0], *options, image, *argv[1:])
         self.engine = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
 
     def agent(self, *roots: str) -> Agent:
-        return Agent.start(partial(attach, self.engine, self.name), roots=roots)
+        archive = Archive(self.engine, self.name)
+        return Agent.start(partial(attach, self.engine, self.name), archive, roots=roots)
 
     def output(self) -> list[str]:
         done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
@@ -211,3 +215,82 @@ def test_files_arrive_and_survive_a_restart(run, tmp_path: Path) -> None:
         agent.run(["true"], output=print)
     again = container.agent("/app")
     assert again.hello.record == {"/app/file": sent.digests["/app/file"]}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--user", "1000:1000"),
+        ("--tmpfs", "/app"),
+        ("--read-only", "--tmpfs", "/app"),
+        ("--tmpfs", "/tmp"),
+    ],
+    ids=["plain", "user", "tmpfs", "read-only", "tmpfs for the stage"],
+)
+def test_large_and_many_files_arrive_on_any_mount(run, options, tmp_path: Path) -> None:
+    root = "/tmp/app" if "--user" in options else "/app"
+    container = run("sleep", "1000", options=options)
+    agent = container.agent(root)
+    contents = {f"d{number % 7}/-f {number}": os.urandom(3000) for number in range(2500)}
+    contents["large"] = os.urandom(20 << 20)
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    changes = [Sending(f"{root}/{name}", tmp_path / name, root=root) for name in contents]
+    sent = agent.send(changes)
+    assert sent.failed == {}
+    assert sent.files == 2501
+    sums = container.exec(f"cd {root} && find . -path ./.devenv -prune -o -type f -exec sha256sum {{}} +")
+    arrived = dict(reversed(line.split("  ./", 1)) for line in sums.splitlines())
+    assert arrived == {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    assert container.agent(root).hello.record == sent.digests
+    assert agent.send([Sending(change.target, None, root=root) for change in changes]).failed == {}
+    assert container.exec(f"cd {root} && find . -path ./.devenv -prune -o -type f -print") == ""
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_why(run, tmp_path: Path) -> None:
+    container = run("sleep", "1000", options=["--tmpfs", "/app:size=2m"])
+    agent = container.agent("/app")
+    names = [tmp_path / name for name in ("small", "other", "third", "big")]
+    for file in names:
+        file.write_text("old")
+    changes = [Sending(f"/app/{file.name}", file, root="/app") for file in names]
+    assert agent.send(changes).failed == {}
+    names[-1].write_bytes(os.urandom(3 << 20))
+    names[0].write_text("new")
+    failed = agent.send(changes).failed
+    assert failed == {"/app/big": "no space left on device"}
+    assert container.exec("cat /app/small /app/big") == "newold"
+    names[-1].write_text("fits")
+    assert agent.send(changes[-1:]).failed == {}
+
+
+def test_what_the_user_may_not_write_is_said(run, tmp_path: Path) -> None:
+    container = run("sleep", "1000", options=["--user", "1000:1000"])
+    agent = container.agent("/srv")
+    (tmp_path / "file").write_text("x")
+    assert agent.send([Sending("/srv/file", tmp_path / "file", root="/srv")]).failed == {
+        "/srv/file": "permission denied"
+    }
+
+
+def test_a_paused_container_is_said_to_be_paused(run) -> None:
+    container = run("sleep", "1000")
+    agent = container.agent()
+    docker("pause", container.name)
+    try:
+        with pytest.raises(Paused):
+            agent.run(["true"], output=print)
+        with pytest.raises(Paused):
+            container.agent()
+    finally:
+        docker("unpause", container.name)
+    assert container.agent().run(["true"], output=print) == 0
+
+
+def test_an_image_without_a_shell_says_so(run) -> None:
+    container = run("sleep", "1000")
+    container.exec("rm /bin/sh" if container.image.startswith("busybox") else "rm /usr/bin/sh")
+    with pytest.raises(NoShell):
+        container.agent()

@@ -143,7 +143,11 @@ class Container:
         return {os.path.relpath(target, self.app): reason for target, reason in failed.items()}
 
     def leftovers(self) -> list[str]:
-        return sorted(path.name for path in self.stage.rglob("*") if path.is_file() and path.name != "record")
+        return sorted(
+            path.name
+            for path in self.stage.rglob("*")
+            if path.is_file() and path.name != "record" and path.stat().st_size
+        )
 
 
 @pytest.fixture
