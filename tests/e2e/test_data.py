@@ -141,7 +141,7 @@ def test_a_server_on_half_made_data_is_not_healthy_and_down_leaves_none_of_it(
     postgres(checkout, "seed: seed.sql")
     checkout.devenv("up", "-d", exits=1)
     engine.containers.get(checkout.units()["db"].id).start()  # as a restart of the machine may
-    half_made = "unhealthy: the first start did not finish"
+    half_made = "unhealthy  the first start did not finish"
     eventually(lambda: half_made in checkout.devenv("status", exits=1).stdout, within=40)
     assert "clear db" in checkout.devenv("plan").stdout
     assert "db: the first start did not finish" in checkout.devenv("down").stderr
