@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from devenv.backends import unix_http
 from devenv.backends.base import StreamEnded
+from devenv.backends.containers import unreachable
 from devenv.backends.frames import HEADER, STDERR
 from devenv.errors import DevenvError
 
@@ -18,25 +20,73 @@ if TYPE_CHECKING:
     from devenv.backends.docker import Engine
 
 
-def attach(engine: Engine, container: str, argv: Sequence[str]) -> ExecStream:
-    """Start a command in a container, its stdin and stdout open. Raises `DevenvError` when it cannot."""
-    id = engine.new_exec(container, argv)
-    if engine.address.startswith("unix://"):
-        # The SDK drops bytes that arrive in the same packet as the engine's answer.
+class Execs(Protocol):
+    """An engine's commands in containers."""
+
+    def new_exec(self, container: str, argv: Sequence[str]) -> str:
+        """Prepare a command with its stdin open; returns its id. Raises `DevenvError`."""
+        ...
+
+    def start_exec(self, id: str) -> Any:
+        """Start a command; returns the connection that carries its bytes."""
+        ...
+
+    def exec_exit_code(self, id: str) -> int | None:
+        """What a command ended with; None while it runs, and where its container is gone."""
+        ...
+
+
+class LocalExecs:
+    """Those of an engine at a socket of this machine, without its SDK.
+
+    Importing that takes longer than asking a container; and it drops bytes that arrive in the same packet as
+    the engine's answer.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def new_exec(self, container: str, argv: Sequence[str]) -> str:
+        wanted = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
+        resource = f"/containers/{quote(container)}/exec"
+        try:
+            status, body = unix_http.fetch(self._path, resource, json.dumps(wanted).encode())
+            answer = json.loads(body)
+        except (OSError, ValueError) as error:
+            raise unreachable(f"unix://{self._path}", str(error)) from error
+        if status != 201:
+            raise DevenvError(str(answer.get("message", f"the engine answered {status}")))
+        return str(answer["Id"])
+
+    def start_exec(self, id: str) -> Any:
         body = json.dumps({"Detach": False, "Tty": False}).encode()
         try:
-            connection = unix_http.upgrade(engine.address.removeprefix("unix://"), f"/exec/{id}/start", body)
+            return unix_http.upgrade(self._path, f"/exec/{id}/start", body)
         except OSError as error:
             raise DevenvError("the command could not be started", why=str(error)) from error
-        return ExecStream(engine, id, connection)
-    return ExecStream(engine, id, engine.start_exec(id))
+
+    def exec_exit_code(self, id: str) -> int | None:
+        try:
+            status, body = unix_http.fetch(self._path, f"/exec/{id}/json")
+            code = json.loads(body)["ExitCode"] if status == 200 else None
+        except (OSError, ValueError, KeyError):
+            return None
+        return None if code is None else int(code)
+
+
+def attach(address: str, engine: Callable[[], Engine], container: str, argv: Sequence[str]) -> ExecStream:
+    """Start a command in a container, its stdin and stdout open. Raises `DevenvError` when it cannot."""
+    local = address.startswith("unix://")
+    execs: Execs = LocalExecs(address.removeprefix("unix://")) if local else engine()
+    id = execs.new_exec(container, argv)
+    return ExecStream(execs, id, execs.start_exec(id))
 
 
 class ExecStream:
     """`backends.base.Stream` over a connection to the engine."""
 
-    def __init__(self, engine: Engine, id: str, connection: Any) -> None:
-        self._engine, self._id, self._connection = engine, id, connection
+    def __init__(self, execs: Execs, id: str, connection: Any) -> None:
+        self._execs, self._id, self._connection = execs, id, connection
         self._lock = threading.Lock()
         self.complaints = b""
         self.exit_code: int | None = None
@@ -62,7 +112,7 @@ class ExecStream:
                     return data
                 self.complaints = (self.complaints + data)[-4096:]
             if self.exit_code is None:
-                self.exit_code = self._engine.exec_exit_code(self._id)
+                self.exit_code = self._execs.exec_exit_code(self._id)
             self.close()  # the engine would still accept bytes that nobody reads
             return b""
 

@@ -60,22 +60,28 @@ class Response:
 
 
 @contextmanager
-def get(path: str, resource: str, *, quiet: float | None = PATIENCE) -> Iterator[Response]:
-    """Ask the server at a socket for a resource.
+def get(
+    path: str, resource: str, *, quiet: float | None = PATIENCE, post: bytes | None = None
+) -> Iterator[Response]:
+    """Ask the server at a socket for a resource, or post JSON to it.
 
     `quiet` is the longest silence within the body, in seconds. Raises `OSError`, `BadAnswer`.
     """
     with _connected(path) as connection:
-        connection.sendall(f"GET {resource} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        verb = "GET" if post is None else "POST"
+        head = f"{verb} {resource} HTTP/1.0\r\nHost: docker\r\n"
+        if post is not None:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(post)}\r\n"
+        connection.sendall(f"{head}\r\n".encode() + (post or b""))
         with cast(BufferedReader, connection.makefile("rb", buffering=PIECE)) as reader:
             status, headers = _head(reader)
             connection.settimeout(quiet)
             yield Response(status, headers, reader)
 
 
-def fetch(path: str, resource: str) -> tuple[int, bytes]:
+def fetch(path: str, resource: str, post: bytes | None = None) -> tuple[int, bytes]:
     """Status and whole body of an answer. Raises as `get`."""
-    with get(path, resource) as response:
+    with get(path, resource, post=post) as response:
         return response.status, b"".join(response.pieces())
 
 

@@ -114,7 +114,8 @@ class ComposeBackend:
     def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
         from devenv.backends import streams
 
-        return streams.attach(self._connection.engine, instance or unit.id, argv)
+        address = self._connection.address
+        return streams.attach(address, lambda: self._connection.engine, instance or unit.id, argv)
 
     def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
         return None

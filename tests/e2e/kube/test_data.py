@@ -26,7 +26,7 @@ def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew(cl
     postgres(cluster, "password: one")
     cluster.on("up", "-d", exits=1)
     (claim,) = cluster.get("pvc")["items"]
-    half_made = "unhealthy: the first start did not finish"  # the pod is started again, and a server answers
+    half_made = "unhealthy  the first start did not finish"  # the pod is started again, and a server answers
     eventually(lambda: half_made in cluster.on("status", exits=1).stdout, within=60)
     cluster.write("seed.sql", WHOLE)
     plan = cluster.on("plan").stdout
