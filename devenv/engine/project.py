@@ -186,7 +186,10 @@ class Project:
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         synced = Synced(
-            self.workspace.state, rules_of(bare, read) if reload else {}, read.folders, read.contents
+            self.workspace.state,
+            rules_of(bare, read, self._memory) if reload else {},
+            read.folders,
+            read.contents,
         )
         based = bases(bare, synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))

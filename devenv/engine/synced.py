@@ -111,33 +111,47 @@ class Synced:
         return self.state / CONTENTS / f"{image.rpartition(':')[2]}.json"
 
 
-def rules_of(stack: Stack, read: Sources) -> dict[str, Rules]:
+def rules_of(stack: Stack, read: Sources, memory: Memory) -> dict[str, Rules]:
     """The rules of the services whose sources can be sent, as their Dockerfile or `reload:` says."""
     return {
         unit.name: rules
         for unit in stack.units
-        if unit.role == "service" and (unit.build or unit.reload) and (rules := _rules(unit, read))
+        if unit.role == "service" and (unit.build or unit.reload) and (rules := _rules(unit, read, memory))
     }
 
 
-def _rules(unit: Unit, read: Sources) -> Rules | None:
+def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | None:
     """Nothing for an image without a shell: neither agent nor supervisor can run in it."""
+    key = unit.build.key if unit.build else ("", "")
+    dockerfile = read.recipes[key].dockerfile if unit.build else ""
+    scripts = read.scripts.get(key)
+    inputs = (
+        dockerfile,
+        scripts,
+        unit.build,
+        unit.image,
+        unit.entrypoint,
+        unit.command,
+        unit.env,
+        unit.reload,
+    )
+    rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, dockerfile, scripts))
+    return replace(rules, ignored=read.folders[key].excludes) if rules and unit.build else rules
+
+
+def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) -> Rules | None:
     build = unit.build
-    recipe = read.recipes[build.key] if build else None
-    base = base_image(recipe.dockerfile, build.target, _open(build.args)) if build and recipe else unit.image
-    if not has_shell(base):
+    if not has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image):
         return None
-    folder = read.folders[build.key] if build else None
     rules = infer(
-        recipe.dockerfile if recipe else "",
+        dockerfile,
         context=build.context if build else None,
         target=build.target if build else None,
         args=_open(build.args) if build else None,
-        ignored=folder.excludes if folder else None,
         entrypoint=_words(unit.entrypoint),
         command=_words(unit.command),
         environment=_open(unit.env),
-        scripts=read.scripts.get(build.key) if build else None,
+        scripts=scripts,
         name=build.dockerfile if build else "Dockerfile",
     )
     if unit.reload is not None:
