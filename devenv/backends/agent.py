@@ -21,12 +21,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from tarfile import BLOCKSIZE, GNU_FORMAT, TarInfo
+from tarfile import BLOCKSIZE, GNU_FORMAT, SYMTYPE, TarInfo
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from devenv import assets
-from devenv.backends.dialogue import Answer, Attach, Dialogue
+from devenv.backends.dialogue import Answer, Attach, Dialogue, NoShell
 from devenv.errors import DevenvError
 
 STAGE = ".devenv"
@@ -199,12 +199,7 @@ class Agent:
         Raises `StreamEnded` when the container is gone, `Paused`.
         """
         sent = Sent()
-        wanted = {}
-        for change in changes:
-            if _is_below(change.target, change.place):
-                wanted[change.target] = change
-            else:
-                sent.failed[change.target] = f"not a file below {change.root}"
+        wanted = _wanted(changes, sent)
         self._delete_all([change for change in wanted.values() if change.source is None], sent)
         files = [change for change in wanted.values() if change.source is not None]
         if len(files) >= FEW and "tar" in self.hello.tools:
@@ -466,6 +461,78 @@ class Agent:
         return Program(state, int(pid), int(code), int(starts))
 
 
+class ArchiveOnly:
+    """What an `Agent` does, as far as the engine can without a shell in the image."""
+
+    hello = Hello(0, 0, frozenset(), (), supervised=False, record={})
+    note = "not atomic: the image has no shell, so a program may read half a file"
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self.record: dict[str, str] = {}
+
+    def send(self, changes: Sequence[Sending]) -> Sent:
+        sent = Sent(note=self.note)
+        for change in _wanted(changes, sent).values():
+            if change.source is None or not os.path.lexists(change.source):
+                sent.failed[change.target] = "the image has no shell to delete it with"
+            else:
+                self._put(change, change.source, sent)
+        self.record.update(sent.digests)
+        return sent
+
+    def _put(self, change: Sending, source: Path, sent: Sent) -> None:
+        header = TarInfo(change.target.lstrip("/"))
+        header.mtime = int(time.time())
+        try:
+            status = source.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                header.type, header.linkname = SYMTYPE, str(source.readlink())
+                if not _stays(change, header.linkname):
+                    sent.failed[change.target] = (
+                        f"a link to {header.linkname}, outside of {change.place.root}"
+                    )
+                    return
+                self._archive.put("/", [_header(header), END])
+                digest = f"->{header.linkname}"
+            elif not stat.S_ISREG(status.st_mode):
+                sent.failed[change.target] = "neither a file nor a link"
+                return
+            else:
+                with source.open("rb") as file:
+                    reading = _Reading(file, change.target)
+                    header.size, header.mode = reading.size, reading.mode
+                    self._archive.put(
+                        "/", chain([_header(header)], reading.blocks(), [_padding(reading.size), END])
+                    )
+                if not reading.whole:
+                    sent.failed[change.target] = "changed while it was read"
+                    return
+                sent.bytes += reading.size
+                digest = reading.digest
+        except OSError as error:
+            sent.failed[change.target] = (error.strerror or str(error)).lower()
+        except DevenvError as error:
+            sent.failed[change.target] = error.what
+        else:
+            sent.digests[change.target] = digest
+
+    def run(self, argv: Sequence[str], *, output: Callable[[str], None]) -> int:
+        raise NoShell(f"{argv[0]} cannot be run: the image has no shell")
+
+    def restart(self, grace: float) -> Program:
+        raise NoShell("the program cannot be restarted in place: the image has no shell")
+
+    def release(self) -> Program:
+        raise NoShell("the program cannot be held: the image has no shell")
+
+    def program(self) -> Program:
+        raise NoShell("the program is not supervised: the image has no shell")
+
+    def close(self) -> None:
+        """No-op: nothing is open."""
+
+
 class _Reading:
     """A large file that is sent while it is read."""
 
@@ -588,6 +655,17 @@ def _mode(status: os.stat_result) -> int:
 def _digest(hexdigest: str, mode: int) -> str:
     """As `sources` has it."""
     return hexdigest[:16] + ("x" if mode & 0o100 else "")
+
+
+def _wanted(changes: Iterable[Sending], sent: Sent) -> dict[str, Sending]:
+    """The last change of each target; what leaves its root has failed."""
+    wanted = {}
+    for change in changes:
+        if _is_below(change.target, change.place):
+            wanted[change.target] = change
+        else:
+            sent.failed[change.target] = f"not a file below {change.root}"
+    return wanted
 
 
 def _is_below(target: str, place: Place) -> bool:

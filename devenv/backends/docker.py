@@ -153,7 +153,7 @@ class Engine:
     @speaks
     def unpack(self, container: str, folder: str, tar: Iterable[bytes]) -> None:
         """Unpack a tar in a folder of a container. Raises `Refused`."""
-        self.api.put_archive(container, folder, tar)
+        self.api.put_archive(container, folder, iter(tar))  # a list would be taken for a form
 
     @speaks
     def start(self, container: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.agent import Agent, Sending, supervised
+from devenv.backends.agent import Agent, ArchiveOnly, Sending, supervised
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
 from devenv.backends.docker import Archive, Engine
@@ -294,3 +294,26 @@ def test_an_image_without_a_shell_says_so(run) -> None:
     container.exec("rm /bin/sh" if container.image.startswith("busybox") else "rm /usr/bin/sh")
     with pytest.raises(NoShell):
         container.agent()
+    assert container.engine.inspect(container.name)["State"]["Running"]
+
+
+def test_without_a_shell_the_engine_puts_files_and_says_what_that_lacks(run, tmp_path: Path) -> None:
+    container = run("sleep", "1000")
+    transport = ArchiveOnly(Archive(container.engine, container.name))
+    for name, content in {"run.sh": b"echo", "d/large": bytes(6 << 20)}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "link").symlink_to("run.sh")
+    (tmp_path / "out").symlink_to("../etc")
+    names = ("run.sh", "d/large", "link", "out")
+    changes = [Sending(f"/app/{name}", tmp_path / name, root="/app") for name in names]
+    sent = transport.send([*changes, Sending("/app/gone", None, root="/app")])
+    assert sent.failed == {
+        "/app/out": "a link to ../etc, outside of /app",
+        "/app/gone": "the image has no shell to delete it with",
+    }
+    assert "not atomic" in sent.note
+    assert container.exec("cd /app && test -x run.sh && readlink link && wc -c <d/large") == "run.sh\n6291456"
+    with pytest.raises(NoShell):
+        transport.restart(1)
