@@ -44,7 +44,8 @@ class Container:
 
     def agent(self, *roots: str) -> Agent:
         archive = Archive(self.engine, self.name)
-        return Agent.start(partial(attach, self.engine, self.name), archive, roots=roots)
+        stream = partial(attach, self.engine.address, lambda: self.engine, self.name)
+        return Agent.start(stream, archive, roots=roots)
 
     def output(self) -> list[str]:
         done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
