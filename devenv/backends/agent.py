@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tarfile import BLOCKSIZE, GNU_FORMAT, SYMTYPE, TarInfo
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from devenv import assets
+from devenv.backends.base import Archive
 from devenv.backends.dialogue import Answer, Attach, Dialogue, NoShell
 from devenv.errors import DevenvError
 
@@ -38,14 +39,6 @@ MANY = 1000  # files in a batch
 END = bytes(2 * BLOCKSIZE)  # of a tar
 READS = 3  # of a file that changes while it is read
 UNKNOWN, GONE, FOLDER = "?", "-", "/"  # in the record, where a digest would be
-
-
-class Archive(Protocol):
-    """The engine's own way to put files into a container."""
-
-    def put(self, folder: str, tar: Iterable[bytes]) -> None:
-        """Unpack a tar in a folder that is there. Raises `DevenvError`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

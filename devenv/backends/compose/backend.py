@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,7 @@ class ComposeBackend:
         return streams.attach(address, lambda: self._connection.engine, instance or unit.id, argv)
 
     def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
-        return None
+        return _Archive(self._connection, instance)
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
@@ -180,6 +180,17 @@ class ComposeBackend:
 
     def close(self) -> None:
         self._connection.close()
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """The engine is only reached when something is put."""
+
+    connection: Connection
+    container: str
+
+    def put(self, folder: str, tar: Iterable[bytes]) -> None:
+        self.connection.engine.unpack(self.container, folder, tar)
 
 
 def _unit_of(container: containers.Container) -> str:
