@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -216,7 +216,8 @@ class Lifecycle:
         for note in (*loaded.notes, *notes):
             report(Note(note))
         self._remember_place(also=True)
-        with closing(self._open(loaded)) as session:
+        sends_only = all(step.op is Op.SYNC for step in plan)  # which renders nothing and opens nothing
+        with nullcontext() if sends_only else closing(self._open(loaded)) as session:
             carried = self._space.state / "carried"
             bench = Workbench(
                 stack, place.backend, session, place.other, carried, partial(self._sync, loaded)
@@ -232,11 +233,9 @@ class Lifecycle:
         return failures
 
     def _sync(self, loaded: Loaded, unit: Unit, say: Say) -> None:
-        from devenv.engine.links import sync
-
         backend = self._place.backend
         observed = backend.observe(loaded.stack.checkout).units[unit.name]
-        sync(backend, loaded.synced, unit, observed, self._space.root, loaded.secrets, say)
+        self._project.links(backend).sync(loaded.synced, unit, observed, loaded.secrets, say)
 
     def _remember_place(self, *, also: bool) -> None:
         """Record which backends the stack may be on; `also` includes the previous one."""

@@ -111,6 +111,13 @@ class Link:
                 what = f"failed at `{shown}` (exit {code})"
                 raise UnitFailed(Card(unit.name, what, output=tuple(output[-TAIL:])))
 
+    def alive(self) -> bool:
+        """Whether its container still answers."""
+        try:
+            return self.agent.run(["true"], output=lambda line: None) == 0
+        except StreamEnded:
+            return False
+
     def close(self) -> None:
         """Hang up."""
         self.agent.close()
@@ -125,41 +132,52 @@ def linked(backend: Backend, unit: ObservedUnit, instance: str, rules: Rules, im
     return Link(Agent.start(attach, backend.archive(unit, instance), roots=roots(rules)), rules, image)
 
 
-def edits(
-    backend: Backend, synced: Synced, units: Sequence[Unit], observed: Mapping[str, ObservedUnit], root: Path
-) -> dict[str, Edits]:
-    """What the containers of units lack; every one of them is asked, all at once."""
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        compared = pool.map(lambda unit: _edits(backend, synced, unit, observed[unit.name], root), units)
-        return {unit.name: edits for unit, edits in zip(units, compared, strict=True)}
+class Links:
+    """The links to the containers of units; those that lack something stay open until it is sent."""
 
+    def __init__(self, backend: Backend, root: Path) -> None:
+        self._backend, self._root = backend, root
+        self._open: dict[tuple[str, str], Link] = {}
 
-def _edits(backend: Backend, synced: Synced, unit: Unit, observed: ObservedUnit, root: Path) -> Edits:
-    """Nothing where no container runs or answers."""
-    rules, image = synced.rules[unit.name], synced.held(unit, observed.image)
-    if not observed.running:
-        return Edits()
-    if image is None:
-        return Edits(unknown=True)
-    wanted, files = synced.wanted(unit), set[str]()
-    try:
-        for instance in backend.instances(observed):
-            with closing(linked(backend, observed, instance, rules, image)) as link:
-                files |= names(rules, link.missing(wanted, root), wanted)
-    except (DevenvError, StreamEnded):
-        return Edits()
-    return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
+    def edits(
+        self, synced: Synced, units: Sequence[Unit], observed: Mapping[str, ObservedUnit]
+    ) -> dict[str, Edits]:
+        """What the containers of units lack; every one of them is asked, all at once."""
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            compared = pool.map(lambda unit: self._edits(synced, unit, observed[unit.name]), units)
+            return {unit.name: edits for unit, edits in zip(units, compared, strict=True)}
 
+    def _edits(self, synced: Synced, unit: Unit, observed: ObservedUnit) -> Edits:
+        """Nothing where no container runs or answers."""
+        rules, image = synced.rules[unit.name], synced.held(unit, observed.image)
+        if not observed.running:
+            return Edits()
+        if image is None:
+            return Edits(unknown=True)
+        wanted, files = synced.wanted(unit), set[str]()
+        try:
+            for instance in self._backend.instances(observed):
+                link = linked(self._backend, observed, instance, rules, image)
+                if lacking := names(rules, link.missing(wanted, self._root), wanted):
+                    self._open[unit.name, instance] = link
+                    files |= lacking
+                else:
+                    link.close()
+        except (DevenvError, StreamEnded):
+            return Edits()
+        return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
 
-def sync(
-    backend: Backend, synced: Synced, unit: Unit, observed: ObservedUnit, root: Path,
-    secrets: Mapping[str, str], say: Say,
-) -> None:  # fmt: skip
-    """Send all the containers of a unit what they lack of its sources. Raises `DevenvError`."""
-    image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
-    for instance in backend.instances(observed):
-        with closing(linked(backend, observed, instance, synced.rules[unit.name], image)) as link:
-            link.bring(unit, wanted, root, secrets, say)
+    def sync(
+        self, synced: Synced, unit: Unit, observed: ObservedUnit, secrets: Mapping[str, str], say: Say
+    ) -> None:
+        """Send all the containers of a unit what they lack of its sources. Raises `DevenvError`."""
+        image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
+        for instance in self._backend.instances(observed):
+            link = self._open.pop((unit.name, instance), None)
+            if link is None or not link.alive():
+                link = linked(self._backend, observed, instance, synced.rules[unit.name], image)
+            with closing(link):
+                link.bring(unit, wanted, self._root, secrets, say)
 
 
 def roots(rules: Rules) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
+    from devenv.engine.links import Links
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
     from devenv.plan.parity import Row
@@ -95,6 +96,7 @@ class Project:
     def __init__(self, workspace: Workspace, environment: Mapping[str, str], memory: Memory) -> None:
         self.workspace, self._environment, self._memory = workspace, environment, memory
         self.digests = sources.Digests({})
+        self._links: Links | None = None
 
     def names(self) -> list[str]:
         """Names of all services, jobs and stores in the manifest."""
@@ -281,9 +283,15 @@ class Project:
         current = [unit for unit in selected if unit.reloads and unit.name in loaded.current]
         if not current or intent.rebuild:
             return {}
-        from devenv.engine.links import edits
+        return self.links(backend).edits(loaded.synced, current, loaded.observed.units)
 
-        return edits(backend, loaded.synced, current, loaded.observed.units, self.workspace.root)
+    def links(self, backend: Backend) -> Links:
+        """The links to the containers of this project's units."""
+        from devenv.engine.links import Links
+
+        if self._links is None:
+            self._links = Links(backend, self.workspace.root)
+        return self._links
 
     def bundle(self, loaded: Loaded, backend: Backend, folder: Path) -> Bundle:
         """The files that the backend runs, to be written to a folder; paths in them are relative to it."""
