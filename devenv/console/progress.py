@@ -32,6 +32,7 @@ def headline(console: Console, event: Planned) -> str:
         (Op.PULL, "to pull"),
         (Op.BUILD, "to build"),
         (Op.APPLY, "to start"),
+        (Op.SYNC, "to sync"),
         (Op.RESTART, "to restart"),
         (Op.REMOVE, "to remove"),
         (Op.CLEAR, "to recreate"),

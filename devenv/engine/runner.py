@@ -16,7 +16,6 @@ from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
 from devenv.stack.graph import waiting_for
 from devenv.stack.model import Stack, Unit
-from devenv.stack.mounts import require_kept
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,8 @@ def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
     """Raises `DevenvError` before a store is created whose data would lie outside its volume."""
     stores = [unit for unit in map(bench.stack.unit, names) if unit.role == "infra" and unit.volumes]
     declared = bench.backend.declared({unit.image for unit in stores}) if stores else {}
+    if stores:
+        from devenv.stack.mounts import require_kept  # YAML comes with it
     for unit in stores:
         require_kept(unit, declared.get(unit.image, ()), bench.backend.renderer)
 
