@@ -176,6 +176,8 @@ class Watching:
 
     def _follow_logs(self) -> None:
         context = self._context
+        if self._json:  # lines of a log are no events
+            self._left.wait()
         while not self._left.is_set():
             observed = context.place.backend.observe(context.workspace.checkout).units
             units = [unit for unit in observed.values() if unit.running and self._only in ("", unit.unit)]

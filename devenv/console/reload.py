@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from devenv.engine.journal import Entry
 
 
+SHOWN = 20  # files of an event that are named
+
+
 def reload_line(console: Console, event: Reloaded) -> str:
     """`orders  2 files  synced 9 ms  ready 0.8 s  (main.py: restart rule *.py)`."""
     parts = [console.style(event.unit, "bold"), *([_counted(event.files)] if event.files else [])]
@@ -49,7 +52,8 @@ def reload_json(event: Reloaded, time: float) -> dict[str, Any]:
         "time": round(time, 3),
         "unit": event.unit,
         "action": event.action.value,
-        "files": list(event.files),
+        "files": list(event.files[:SHOWN]),
+        "count": len(event.files),
         "reason": event.reason,
         "synced": round(event.synced, 4),
         "ready": None if event.ready is None else round(event.ready, 3),

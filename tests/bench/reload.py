@@ -311,6 +311,7 @@ def resting(runs: int, work: Path) -> Iterator[Result]:
             None,
             lambda value: f"{value:.0f}",
         )
+        _at_rest(pair[0].pids())
         before, began = _busy(pair[0].pids()), time.monotonic()
         time.sleep(10)
         busy = (_busy(pair[0].pids()) - before) / (time.monotonic() - began)
@@ -327,12 +328,19 @@ def _watches(pid: int) -> int:
 
 
 def _busy(pids: Sequence[int]) -> float:
-    """Seconds of the processor that these processes have used."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    """Seconds of the processor that these processes have used, from the scheduler's nanoseconds."""
+    files = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
+
+
+def _at_rest(pids: Sequence[int]) -> None:
+    """Return once a second passes in which these processes do next to nothing."""
+    for _ in range(int(PATIENCE)):
+        before = _busy(pids)
+        time.sleep(1)
+        if _busy(pids) - before < 0.01:
+            return
+    raise SystemExit("the watcher does not come to rest")
 
 
 def up_after_edit(runs: int, work: Path) -> Iterator[Result]:
