@@ -167,6 +167,9 @@ def plan(
     ctx: typer.Context,
     names: Known = None,
     json_: Json = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Show instead what a changed file of each service causes.")
+    ] = False,
     parity: Annotated[
         bool, typer.Option("--parity", help="Show instead what each backend does with every field.")
     ] = False,
@@ -182,6 +185,9 @@ def plan(
     context: Context = ctx.obj
     if parity:
         _parity(context, json_=json_, fail_on=fail_on)
+        return
+    if reload:
+        _reload(context, names or [], as_json=json_)
         return
     from devenv.plan.planner import Intent
 
@@ -205,6 +211,22 @@ def _step_json(step: Step) -> dict[str, Any]:
         "recreate": step.recreate,
         "after": step.after,
     }
+
+
+def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
+    from devenv.console.reload import rules_json, rules_table
+
+    synced = context.load(tolerate=(ToolMissing,)).synced
+    services = [*synced.rules, *synced.unruled]
+    for name in names:
+        if name not in services:
+            raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
+    rules = {name: rules for name, rules in synced.rules.items() if name in (names or services)}
+    unruled = {name: why for name, why in synced.unruled.items() if name in (names or services)}
+    if as_json:
+        context.console.json(rules_json(rules, unruled))
+    elif services:
+        context.console.print("\n".join(rules_table(context.console, rules, unruled)))
 
 
 def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:

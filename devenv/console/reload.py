@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console
 from devenv.events import Reloaded
-from devenv.stack.reload import Action
+from devenv.stack.reload import Action, Rules, rows
 
 if TYPE_CHECKING:
     from devenv.engine.journal import Entry
 
 
+ACTION_STYLES = {
+    Action.NONE: "dim",
+    Action.SYNC: "green",
+    Action.RUN: "green",
+    Action.RESTART: "cyan",
+    Action.REBUILD: "yellow",
+}
 SHOWN = 20  # files of an event that are named
 
 
 def reload_line(console: Console, event: Reloaded) -> str:
-    """`orders  2 files  synced 9 ms  ready 0.8 s  (main.py: restart rule *.py)`."""
+    """`orders  2 files  synced 9 ms  ready 800 ms  (main.py: restart rule *.py)`."""
     parts = [console.style(event.unit, "bold"), *([_counted(event.files)] if event.files else [])]
     if event.error is None and event.action is not Action.REBUILD:
         parts.append(f"synced {duration(event.synced)}")
@@ -87,6 +94,27 @@ def summary(times: Sequence[float]) -> str:
     middle, late = ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
     edits = f"{len(ordered)} edit{'s' if len(ordered) > 1 else ''}"
     return f"{edits}  synced p50 {duration(middle)}  p95 {duration(late)}"
+
+
+def rules_table(console: Console, rules: Mapping[str, Rules], unruled: Mapping[str, str]) -> list[str]:
+    """What a changed file causes, a block per service: file, action, where it lands, why."""
+    lines: list[str] = []
+    for name in [*rules, *unruled]:
+        lines += ["", console.style(name, "bold")] if lines else [console.style(name, "bold")]
+        table = [
+            [row.what, console.style(row.action, ACTION_STYLES[row.action]), row.target, row.reason]
+            for row in (rows(rules[name]) if name in rules else ())
+        ]
+        lines += [f"  {line}" for line in console.table(table)]
+        if name in unruled:
+            lines.append(f"  {console.style('nothing is sent', 'yellow')}: {unruled[name]}")
+    return lines
+
+
+def rules_json(rules: Mapping[str, Rules], unruled: Mapping[str, str]) -> dict[str, Any]:
+    """The rules as a value: those that win first, and why a service has none."""
+    table = {name: [row._asdict() for row in rows(own)] for name, own in rules.items()}
+    return {name: {"rules": table.get(name, []), "why": unruled.get(name, "")} for name in [*rules, *unruled]}
 
 
 def duration(seconds: float) -> str:

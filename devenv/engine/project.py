@@ -187,9 +187,11 @@ class Project:
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        ruled = rules_of(bare, read, self._memory) if reload else {}
         synced = Synced(
             self.workspace.state,
-            rules_of(bare, read, self._memory) if reload else {},
+            {name: rules for name, rules in ruled.items() if not isinstance(rules, str)},
+            {name: why for name, why in ruled.items() if isinstance(why, str)},
             read.folders,
             read.contents,
         )

@@ -31,10 +31,14 @@ Held = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Synced:
-    """The rules of a stack's units, with the files they are about; `state` is the project's `.devenv`."""
+    """The rules of a stack's units, with the files they are about.
+
+    `state` is the project's `.devenv`. `unruled`: service -> why nothing can be sent to it.
+    """
 
     state: Path = Path()
     rules: Mapping[str, Rules] = field(default_factory=dict)
+    unruled: Mapping[str, str] = field(default_factory=dict)
     folders: Mapping[BuildKey, Folder] = field(default_factory=dict)
     contents: Mapping[BuildKey, Mapping[str, str]] = field(default_factory=dict)
 
@@ -111,17 +115,14 @@ class Synced:
         return self.state / CONTENTS / f"{image.rpartition(':')[2]}.json"
 
 
-def rules_of(stack: Stack, read: Sources, memory: Memory) -> dict[str, Rules]:
-    """The rules of the services whose sources can be sent, as their Dockerfile or `reload:` says."""
-    return {
-        unit.name: rules
-        for unit in stack.units
-        if unit.role == "service" and (unit.build or unit.reload) and (rules := _rules(unit, read, memory))
-    }
+def rules_of(stack: Stack, read: Sources, memory: Memory) -> dict[str, Rules | str]:
+    """The rules of each service, as its Dockerfile or `reload:` says, or why nothing can be sent to it."""
+    return {unit.name: _rules(unit, read, memory) for unit in stack.units if unit.role == "service"}
 
 
-def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | None:
-    """Nothing for an image without a shell: neither agent nor supervisor can run in it."""
+def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
+    if not unit.build and not unit.reload:
+        return "it has no build, and no reload: says what to send"
     key = unit.build.key if unit.build else ("", "")
     dockerfile = read.recipes[key].dockerfile if unit.build else ""
     scripts = read.scripts.get(key)
@@ -136,13 +137,15 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | None:
         unit.reload,
     )
     rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, dockerfile, scripts))
-    return replace(rules, ignored=read.folders[key].excludes) if rules and unit.build else rules
+    if isinstance(rules, str) or not unit.build:
+        return rules
+    return replace(rules, ignored=read.folders[key].excludes)
 
 
-def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) -> Rules | None:
+def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) -> Rules | str:
     build = unit.build
     if not has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image):
-        return None
+        return "its image has no shell, which sending files needs"
     rules = infer(
         dockerfile,
         context=build.context if build else None,
@@ -156,7 +159,9 @@ def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) ->
     )
     if unit.reload is not None:
         rules = with_manifest(rules, unit.reload)
-    return rules if any(row.target for row in rows(rules)) else None
+    if any(row.target for row in rows(rules)):
+        return rules
+    return rules.opaque or "only a build brings its files into the image"
 
 
 def _open(values: Iterable[tuple[str, text.Text]]) -> dict[str, str]:

@@ -106,15 +106,18 @@ class Route(Model):
 class Reload(Model):
     """What a changed file causes. The default is inferred from the Dockerfile."""
 
-    sync: dict[str, str] = Field({}, description="Folder in the project -> folder in the container.")
-    ignore: list[str] = Field([], description="Patterns never sent.")
+    sync: dict[str, str] = Field(
+        {},
+        description="Folder or file of the project -> its path in the container, instead of what COPY says.",
+    )
+    ignore: list[str] = Field([], description="Patterns of files that are never sent.")
     run: dict[str, Command] = Field({}, description="File pattern -> command to run after it changed.")
     restart: Flag | list[str] | None = Field(
         None,
         description="Restart on every change (true), never (false), or when one of these patterns changed. "
         "By default, unless the program reloads by itself.",
     )
-    rebuild: list[str] = Field([], description="Patterns that need a new image.")
+    rebuild: list[str] = Field([], description="Patterns of files that need a new image.")
 
 
 class Resources(Model):

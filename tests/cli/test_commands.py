@@ -381,6 +381,45 @@ def test_a_plan_of_nothing_is_nothing_and_an_empty_list_for_programs(devenv: Dev
     assert json.loads(devenv("plan", "--json").stdout)["steps"] == []
 
 
+def test_the_plan_shows_what_a_changed_file_causes(devenv: Devenv, project: Path) -> None:
+    (project / "api").mkdir()
+    (project / "api" / "Dockerfile").write_text("FROM python:3\nWORKDIR /app\nCOPY . .\nCMD python main.py\n")
+    (project / "bare").mkdir()
+    (project / "bare" / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    (project / "devenv.yaml").write_text(
+        dedent("""
+            services:
+              api: {build: ./api}
+              bare: {build: ./bare}
+              proxy: {image: nginx}
+        """)
+    )
+    lines = devenv("plan", "--reload").stdout.splitlines()
+    assert [line.split("  ")[1:][0] for line in lines if line.startswith("  api")] == [
+        "api/Dockerfile",
+        "api",
+    ]
+    assert "python main.py does not reload by itself" in "\n".join(lines)
+    assert lines[-1] == "  nothing is sent: it has no build, and no reload: says what to send"
+    value = json.loads(devenv("plan", "--reload", "--json", "api").stdout)
+    assert list(value) == ["api"]
+    assert value["api"]["rules"][-1]["target"] == "/app/"
+    unknown = devenv("plan", "--reload", "nobody")
+    assert (unknown.exit_code, "nobody" in unknown.stderr) == (2, True)
+
+
+def test_why_has_nothing_to_tell_before_the_first_edit(devenv: Devenv, project: Path) -> None:
+    assert "devenv plan --reload" in devenv("why").stderr
+    assert json.loads(devenv("why", "--json").stdout) == []
+
+
+def test_watch_needs_something_that_runs(devenv: Devenv) -> None:
+    ended = devenv("watch")
+    assert ended.exit_code == 2
+    assert "nothing of this checkout is running" in ended.stderr
+    assert "devenv up" in ended.stderr
+
+
 def test_the_parity_report_fails_on_what_it_is_told_to(devenv: Devenv, project: Path) -> None:
     assert devenv("plan", "--parity", "--fail-on", "lost").exit_code == 0
     assert devenv("plan", "--parity", "--fail-on", "emulated").exit_code == 1

@@ -43,7 +43,7 @@ FIELDS: Fields = {
         "publish": SAME,
         "route": SAME,
         "health": SAME,
-        "reload": lost("hot reload is not there yet; `devenv up` again picks up a change"),
+        "reload": SAME,
         "replicas": emulated("one runs, however many are asked for"),
     },
     "Job": {**_WORKLOAD, "like": SAME, "manual": SAME, "within": SAME},

@@ -44,7 +44,7 @@ FIELDS: Fields = {
         "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
         "route": SAME,
         "health": SAME,
-        "reload": lost("hot reload is not there yet; `devenv up` again picks up a change"),
+        "reload": SAME,
         "replicas": SAME,
     },
     "Job": {

@@ -1,0 +1,76 @@
+"""The files of a folder, kept current path by path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devenv.engine.trees import Tree
+from devenv.sources import Digests, Folder
+
+
+@pytest.fixture
+def cache() -> Digests:
+    """An empty cache of digests."""
+    return Digests({})
+
+
+@pytest.fixture
+def api(tmp_path: Path, cache: Digests) -> Tree:
+    """The folder `api` of a project, as it was read a moment ago."""
+    folder = tmp_path / "project" / "api"
+    (folder / "lib").mkdir(parents=True)
+    for name in ("main.py", "lib/a.py", "lib/b.py", "secret.log"):
+        (folder / name).write_text(name)
+    source = Folder(folder, "*.log\nbuild/\n")
+    return Tree("./api", source, cache, source.contents(cache))
+
+
+def test_paths_are_those_of_the_project(api: Tree) -> None:
+    assert sorted(api.digests) == ["api/lib/a.py", "api/lib/b.py", "api/main.py"]
+
+
+def test_only_what_differs_counts_as_changed(api: Tree) -> None:
+    (api.folder.path / "main.py").write_text("other text")
+    (api.folder.path / "new.py").write_text("new")
+    paths = ["api/main.py", "api/new.py", "api/lib/a.py", "api/secret.log", "web/main.py", "apis/main.py"]
+    assert api.update(paths) == ({"api/main.py", "api/new.py"}, {})
+    assert api.update(paths) == (set(), {})
+
+
+def test_a_folder_that_vanished_takes_its_files_along(api: Tree) -> None:
+    (api.folder.path / "lib").rename(api.folder.path / "build")
+    assert api.update(["api/lib", "api/build"]) == ({"api/lib/a.py", "api/lib/b.py"}, {})
+    assert sorted(api.digests) == ["api/main.py"]
+
+
+def test_what_cannot_be_read_counts_as_unchanged(api: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    before = dict(api.digests)
+    monkeypatch.setattr(api.folder, "digest", denied)
+    assert api.update(["api/main.py"]) == (set(), {"api/main.py": "permission denied"})
+    assert api.digests == before
+
+
+def test_a_look_at_the_whole_folder_finds_what_no_event_told(api: Tree) -> None:
+    (api.folder.path / "main.py").unlink()
+    (api.folder.path / "lib" / "c.py").write_text("c")
+    assert api.look() == {"api/main.py", "api/lib/c.py"}
+    assert api.look() == set()
+
+
+def test_only_folders_that_may_hold_its_files_are_entered(api: Tree) -> None:
+    paths = (".", "api", "api/lib", "api/build", "api/.devenv", "web", "apis")
+    assert [path for path in paths if api.enters(path)] == [".", "api", "api/lib"]
+
+
+def test_a_single_file_is_a_tree_of_its_own(tmp_path: Path, cache: Digests) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("a")
+    folder = Folder(file)
+    tree = Tree("settings.toml", folder, cache, folder.contents(cache))
+    file.write_text("another")
+    assert tree.update(["settings.toml", "other"]) == ({"settings.toml"}, {})
