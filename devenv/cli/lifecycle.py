@@ -121,7 +121,7 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
         with context.workspace.only_one("watch") as first:
             if not first:
                 Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()
-                raise typer.Exit(INTERRUPTED)
+                return
             console.note(f"{first} already sends changed files to this stack")
     console.say(console.style("logs follow; Ctrl-C leaves everything running", "dim"))
     observed = place.backend.observe(context.workspace.checkout).units

@@ -15,7 +15,7 @@ import typer
 from devenv.cli import keys
 from devenv.cli.arguments import Json, Known
 from devenv.cli.printing import print_logs
-from devenv.errors import DevenvError, UsageError
+from devenv.errors import INTERRUPTED, DevenvError, UsageError
 
 if TYPE_CHECKING:
     from devenv.backends.base import LogLine
@@ -80,8 +80,8 @@ class Watching:
         self._only = ""
 
     def run(self) -> None:
-        """Follow changes and logs until Ctrl-C or `q`; everything is left running."""
-        console = self._context.console
+        """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running."""
+        console, interrupted = self._context.console, False
         reloading = self._reloading()
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
@@ -91,7 +91,7 @@ class Watching:
                     console.say(console.style(HELP, "dim"))
                 self._follow_logs()
         except KeyboardInterrupt:
-            pass
+            interrupted = True
         finally:
             reloading.close()
         from devenv.console.reload import summary
@@ -99,6 +99,8 @@ class Watching:
         if line := summary(self._times):
             console.say(f"\n{line}")
         console.say("still running; `devenv down` stops it, `devenv watch` goes on")
+        if interrupted:
+            raise typer.Exit(INTERRUPTED)
 
     def _reloading(self) -> Reloading:
         from devenv.engine.reload import Reloading, Site
@@ -137,7 +139,7 @@ class Watching:
             case Reloaded():
                 now = time.time()
                 self._journal.add(event, now)
-                if event.error is None:
+                if event.files and event.error is None:
                     self._times.append(event.synced)
                 if self._json:
                     console.print(json.dumps(reload_json(event, now)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from devenv.console import Console
+from devenv.console import Console, plain
 from devenv.events import Reloaded
 from devenv.stack.reload import Action, Rules, rows
 
@@ -21,21 +21,28 @@ ACTION_STYLES = {
     Action.RESTART: "cyan",
     Action.REBUILD: "yellow",
 }
+READABLE = 12  # letters of a reason that still tell something
 SHOWN = 20  # files of an event that are named
 
 
 def reload_line(console: Console, event: Reloaded) -> str:
-    """`orders  2 files  synced 9 ms  ready 800 ms  (main.py: restart rule *.py)`."""
+    """`orders  2 files  synced 9 ms  ready 800 ms  (main.py: restart rule *.py)`.
+
+    On a terminal the reason is cut so that the line fits.
+    """
     parts = [console.style(event.unit, "bold"), *([_counted(event.files)] if event.files else [])]
     if event.error is None and event.action is not Action.REBUILD:
-        parts.append(f"synced {duration(event.synced)}")
+        if event.files:
+            parts.append(f"synced {duration(event.synced)}")
         if event.ready is not None:
             parts.append(console.style(f"ready {duration(event.ready)}", "green"))
     if event.action is Action.REBUILD:
         parts.append(console.style("needs a new image", "yellow"))
-    if reason := _reason(event.files, event.reason):
-        parts.append(console.style(f"({reason})", "dim"))
-    return f"{console.style('~', 'cyan')} {'  '.join(parts)}"
+    line = f"{console.style('~', 'cyan')} {'  '.join(parts)}"
+    reason = _reason(event.files, event.reason)
+    if console.width:
+        reason = _cut(reason, console.width - len(plain(line)) - len("  ()"))
+    return f"{line}  {console.style(f'({reason})', 'dim')}" if reason else line
 
 
 def reload_lines(console: Console, event: Reloaded) -> list[str]:
@@ -120,6 +127,13 @@ def rules_json(rules: Mapping[str, Rules], unruled: Mapping[str, str]) -> dict[s
 def duration(seconds: float) -> str:
     """`9 ms` or `1.2 s`."""
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
+
+
+def _cut(reason: str, room: int) -> str:
+    """As much of a reason as there is room for; nothing where that would tell nothing."""
+    if len(reason) <= room:
+        return reason
+    return f"{reason[: room - 3].rstrip()}..." if room >= READABLE else ""
 
 
 def _reason(files: Sequence[str], reason: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.console import Console
+from devenv.console import Console, plain
 from devenv.console.reload import (
     duration,
     history,
@@ -63,7 +63,7 @@ LINES = {
     ),
     "asked for": (
         replace(RESTARTED, files=(), reason="asked for"),
-        ["~ orders  synced 9 ms  ready 800 ms  (asked for)"],
+        ["~ orders  ready 800 ms  (asked for)"],
     ),
     "files that did not get there": (
         replace(RESTARTED, unsent={f"/app/{name}": "read-only file system" for name in "abcdefg"}),
@@ -79,6 +79,33 @@ LINES = {
 @pytest.mark.parametrize(("event", "lines"), LINES.values(), ids=LINES)
 def test_an_action_is_one_line(console: Console, event: Reloaded, lines: list[str]) -> None:
     assert reload_lines(console, event) == lines
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (
+            100,
+            "~ api  12 files  synced 23 ms  ready 539 ms  (api/f1.txt: node server.js does not reload by itse...)",
+        ),
+        (80, "~ api  12 files  synced 23 ms  ready 539 ms  (api/f1.txt: node server.js doe...)"),
+        (60, "~ api  12 files  synced 23 ms  ready 539 ms  (api/f1.txt...)"),
+        (58, "~ api  12 files  synced 23 ms  ready 539 ms"),
+    ],
+)
+def test_a_line_fits_the_terminal(columns: int, line: str) -> None:
+    console = Console(out=io.StringIO(), err=io.StringIO(), colour=True, width=columns)
+    event = Reloaded(
+        "api",
+        tuple(f"api/f{number}.txt" for number in range(12)),
+        Action.RESTART,
+        "api/f1.txt: node server.js does not reload by itself (and 11 more)",
+        synced=0.023,
+        ready=0.539,
+    )
+    (shown,) = reload_lines(console, event)
+    assert plain(shown) == line
+    assert len(line) <= columns
 
 
 def test_a_failure_shows_its_card_and_no_times(console: Console) -> None:
