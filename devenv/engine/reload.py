@@ -64,7 +64,7 @@ class Feed:
         self.take(unit, loaded)
         self._links: dict[str, Link] = {}
         self._paths: dict[str, str] = {}
-        self._since, self._asked = 0.0, False
+        self._since, self._asked, self._trouble = 0.0, False, ""
         self._instances: set[str] = set()
         self._gate = threading.Event()
         self._gate.set()
@@ -131,7 +131,7 @@ class Feed:
     def _run(self) -> None:
         while not self._site.stop.is_set():
             with self._changed:
-                self._changed.wait_for(self._has_work, timeout=AGAIN if self._unlinked() else None)
+                self._changed.wait_for(self._has_work)
             self._gate.wait()
             with self._changed:
                 digests, self._paths = self._paths, {}
@@ -145,10 +145,27 @@ class Feed:
                     self._act(decision, list(self._links.items()), time.monotonic())
                 for instance in new:
                     self._connect(instance)
+                self._trouble = ""
             except Interrupted:
                 return
+            except StreamEnded:  # a container went away in the middle; what it lacks is found when it is back
+                self._hang_up()
             except DevenvError as error:
-                self._site.report(Reloaded(self.unit.name, tuple(digests), Action.NONE, error=error))
+                self._complain(tuple(digests), error)
+
+    def _complain(self, files: tuple[str, ...], error: DevenvError) -> None:
+        """Report an error once, however often the next try meets it."""
+        if files or error.what != self._trouble:
+            self._site.report(Reloaded(self.unit.name, files, Action.NONE, error=error))
+        self._trouble = error.what
+        self._site.stop.wait(AGAIN)
+
+    def _hang_up(self) -> None:
+        with self._changed:
+            for link in self._links.values():
+                link.close()
+            self._links.clear()
+        self._site.stop.wait(AGAIN)
 
     def _has_work(self) -> bool:
         return bool(self._paths or self._asked or self._unlinked() or self._site.stop.is_set())
@@ -170,6 +187,10 @@ class Feed:
                 Reloaded(self.unit.name, tuple(digests), decision.action, decision.reason, decision.cheaper)
             )
             self._site.rebuild(self.unit.name)
+        elif decision.action is not Action.NONE and not self._links:
+            self._site.report(
+                Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
+            )
         elif decision.action is not Action.NONE:
             self._act(decision, list(self._links.items()), since)
 
@@ -178,6 +199,7 @@ class Feed:
         site, started = self._site, time.monotonic()
         observed = site.backend.observe(site.checkout).units.get(self.unit.name)
         if observed is None:
+            self.end(instance)
             return
         image = self._synced.held(self.unit, observed.image) or {}
         link = linked(site.backend, observed, instance, self._rules, image)
