@@ -9,12 +9,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.agent import Agent, Sending, Sent
 from devenv.backends.base import StreamEnded
+from devenv.engine.ready import wait_ready
 from devenv.engine.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
@@ -91,6 +93,10 @@ class Link:
             self.agent.release()
         elif decision.action is Action.RESTART:
             self.agent.restart(unit.grace)
+            with suppress(
+                UnitFailed
+            ):  # a pod stays ready for a while; whoever waits for it next says why not
+                wait_ready(unit, self.agent, secrets, Event(), list)
 
     def holds_back(self) -> bool:
         """Whether the program was not started yet, as its files were not there."""

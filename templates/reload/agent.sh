@@ -3,6 +3,7 @@
 # It needs sh, dd, mv, mkdir and rm; tar makes many files fast. $1 is what every answer begins with.
 umask 022
 unset CDPATH
+exec 8>&2   # Kubernetes ends stdin once nobody holds stderr any more
 exec 2>&1 7<<.
 .
 exec 7<>/proc/$$/fd/7   # a pipe: the supervisor's answers come here

@@ -119,7 +119,8 @@ class KubeBackend:
         return look.where(unit)[0], pod_of.name(pod)
 
     def instances(self, unit: ObservedUnit) -> Sequence[str]:
-        return [instance for pod in self._pods(unit) for instance in pod_of.instances(pod)]
+        staying = [pod for pod in self._pods(unit) if not pod["metadata"].get("deletionTimestamp")]
+        return [instance for pod in staying for instance in pod_of.instances(pod)]
 
     def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
         from devenv.backends.kube.channels import ExecStream, exec_in
