@@ -118,9 +118,7 @@ class _Planner:
     def plan(self, units: list[Unit], *, images: Sequence[Unit] = (), only: bool = False) -> Plan:
         """Steps that start `units`, and provide the images of others. `only`: leave all other units alone."""
         stale = {unit.name: reason for unit in units if (reason := self.stale(unit))}
-        needed = [
-            unit for unit in units if self.intent.rebuild or self._needs_image(unit, stale.get(unit.name))
-        ]
+        needed = [unit for unit in units if self.intent.rebuild or unit.name in stale]
         builds = self._builds([*needed, *images])
         for unit in units:
             if unit.image in builds and unit.name not in stale and self.intent.rebuild:
@@ -165,10 +163,6 @@ class _Planner:
             return _Stale("not started", recreate=unit.one_shot)
         cause = f"failed with exit {current.exit_code}" if current.exit_code else "stopped"
         return _Stale(cause, recreate=unit.one_shot)
-
-    def _needs_image(self, unit: Unit, reason: _Stale | None) -> bool:
-        """Whether a container is made of it; one that is only started again has its own."""
-        return reason is not None and (reason.recreate or unit.name not in self._current)
 
     def _edits(self, unit: Unit) -> Edits:
         return self.situation.edits.get(unit.name, NO_EDITS)

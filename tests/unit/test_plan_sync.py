@@ -91,9 +91,10 @@ def test_a_container_that_was_down_is_sent_what_changed_meanwhile() -> None:
     assert planned(shop, up(shop, state="exited", exit_code=0), Edits()) == expect(
         """
         [] -> #1 prepare shop (has steps to run)
-        [1] -> #2 apply orders (stopped)
-        [2] -> #3 sync orders (what changed while it was down)
-        [3] -> #4 wait orders
+        [] -> #2 build orders (not built yet)
+        [1,2] -> #3 apply orders (stopped)
+        [3] -> #4 sync orders (what changed while it was down)
+        [4] -> #5 wait orders
         """
     )
 

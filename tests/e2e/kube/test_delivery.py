@@ -163,7 +163,7 @@ def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) ->
         alone.host("docker", "login", shelf.host, "-u", "team", "-p", WORD)
         failed = alone.on("up", "-d", exits=1).stderr
         assert "has an image that cannot be pulled" in failed
-        assert "an imagePullSecret in the namespace" in failed
+        assert "create an imagePullSecret" in failed
 
         login = (f"--docker-server={shelf.host}", "--docker-username=team", f"--docker-password={WORD}")
         alone.kubectl("create", "secret", "docker-registry", "team", *login)
