@@ -292,7 +292,7 @@ class Agent:
                 sent.failed[change.target] = "neither a file nor a link"
             elif status.st_size > LARGE:
                 self._put_large(change, sent)
-            elif (content := _read(change.source)) is None:
+            elif (content := _read(change)) is None:
                 sent.failed[change.target] = "changes while it is read"
             else:
                 self._put(change, content, sent)
@@ -315,7 +315,7 @@ class Agent:
         if self._archive is not None and self._put_archived(change, self._archive, sent):
             return
         with change.source.open("rb") as file:
-            reading = _Reading(file, change.target)
+            reading = _Reading(file, change)
             mode = f"{reading.mode:o}"
             answer = self._call(
                 "put", change, _line(UNKNOWN, change.target), str(reading.size), mode, body=reading.parts()
@@ -328,7 +328,7 @@ class Agent:
         assert change.source is not None
         folder = f"{self._stage(change.place)}/{self._pid}"
         with change.source.open("rb") as file:
-            reading = _Reading(file, change.target)
+            reading = _Reading(file, change)
             header = TarInfo("large")
             header.size, header.mode, header.mtime = reading.size, reading.mode, int(time.time())
             header.uid, header.gid = self.hello.uid, self.hello.gid
@@ -493,7 +493,7 @@ class ArchiveOnly:
                 return
             else:
                 with source.open("rb") as file:
-                    reading = _Reading(file, change.target)
+                    reading = _Reading(file, change)
                     header.size, header.mode = reading.size, reading.mode
                     self._archive.put(
                         "/", chain([_header(header)], reading.blocks(), [_padding(reading.size), END])
@@ -529,10 +529,10 @@ class ArchiveOnly:
 class _Reading:
     """A large file that is sent while it is read."""
 
-    def __init__(self, file: IO[bytes], target: str) -> None:
-        self._file, self._target = file, target
+    def __init__(self, file: IO[bytes], change: Sending) -> None:
+        self._file, self._target = file, change.target
         self._status = os.fstat(file.fileno())
-        self.size, self.mode, self.digest = self._status.st_size, _mode(self._status), ""
+        self.size, self.mode, self.digest = self._status.st_size, _mode(self._status, change), ""
 
         self.whole = False
 
@@ -619,20 +619,21 @@ def _small(change: Sending) -> _Content | None:
     try:
         status = change.source.lstat()
         regular = stat.S_ISREG(status.st_mode) and status.st_size <= LARGE
-        return _read(change.source) if regular else None
+        return _read(change) if regular else None
     except OSError:
         return None
 
 
-def _read(file: Path) -> _Content | None:
+def _read(change: Sending) -> _Content | None:
     """A file that did not change while it was read. Raises `OSError`."""
+    assert change.source is not None
     for _ in range(READS):
-        with file.open("rb") as opened:
+        with change.source.open("rb") as opened:
             before = os.fstat(opened.fileno())
             data = opened.read(LARGE + BLOCK)
             after = os.fstat(opened.fileno())
         if _stamp(before) == _stamp(after) and len(data) == after.st_size:
-            mode = _mode(after)
+            mode = _mode(after, change)
             return _Content(data, mode, _digest(hashlib.sha256(data).hexdigest(), mode))
     return None
 
@@ -641,8 +642,9 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_mode
 
 
-def _mode(status: os.stat_result) -> int:
-    return stat.S_IMODE(status.st_mode) & 0o777
+def _mode(status: os.stat_result, change: Sending) -> int:
+    """The file's own mode; executable where the Dockerfile makes it so, which its digest tells."""
+    return stat.S_IMODE(status.st_mode) & 0o777 | (0o111 if change.digest.endswith("x") else 0)
 
 
 def _digest(hexdigest: str, mode: int) -> str:

@@ -23,7 +23,7 @@ from devenv.engine.ready import wait_ready
 from devenv.engine.trees import Tree, in_project
 from devenv.errors import DevenvError
 from devenv.events import Note, Reloaded, Report
-from devenv.stack.reload import Action, Decision, Source, decide, targets_of
+from devenv.stack.reload import Action, Decision, decide, landed
 from devenv.watching import Batch, Watcher
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ SUBSCRIBED = 1.0  # seconds after which a backend surely reports what happens
 class Site:
     """What the units of a loop share.
 
-    `tail`: the last lines of its log. `restart` has the
-    backend restart a unit that has no supervisor, `rebuild` asks for a new image of a unit.
+    `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
+    `rebuild` asks for a new image of a unit.
     """
 
     backend: Backend
@@ -177,9 +177,9 @@ class Feed:
         """Do what changed files cause."""
         decision = decide(self._rules, digests)
         for path, digest in digests.items():
-            for target in targets_of(self._rules, path):
+            for target, source in landed(self._rules, path, digest).items():
                 if digest:
-                    self._wanted[target] = Source(path, digest)
+                    self._wanted[target] = source
                 else:
                     self._wanted.pop(target, None)
         if decision.action is Action.REBUILD:

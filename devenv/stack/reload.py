@@ -223,6 +223,12 @@ def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(landing.target for landing in _verdict(rules, path).landings))
 
 
+def landed(rules: Rules, path: str, digest: str) -> dict[str, Source]:
+    """Path in the container -> the file of the project that is sent there, for one file."""
+    landings = _verdict(rules, path).landings
+    return {landing.target: _moded(rules, landing, Source(path, digest)) for landing in landings}
+
+
 def base(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, str]:
     """Of the digests of a folder's files, by path in it: those of files that a build alone brings."""
     return {

@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devenv.backends.agent import Agent, Sending
+from devenv.backends.agent import LARGE, Agent, Sending
 from devenv.backends.base import Stream, StreamEnded
 from devenv.sources import Digests, Folder
 
@@ -205,6 +206,21 @@ def test_the_mode_comes_along(container: Container, mode: int) -> None:
     assert (container.app / "file").stat().st_mode & 0o777 == mode
     container.put("file", "text", 0o644)
     assert (container.app / "file").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("size", [10, LARGE + 1])
+def test_what_the_dockerfile_makes_executable_stays_so(
+    container: Container, size: int, together: bool
+) -> None:
+    names = ["a", "b", "c", "d"] if together else ["a"]
+    for name in names:
+        container.write(name, bytes(size), 0o644)
+    changes = [replace(container.sending(name), digest="0123456789abcdefx") for name in names]
+    sent = container.agent.send(changes)
+    for name in names:
+        assert (container.app / name).stat().st_mode & 0o777 == 0o755
+        assert sent.digests[f"{container.app}/{name}"].endswith("x")
 
 
 def test_the_digest_is_of_the_bytes_that_arrived_as_sources_has_it(container: Container) -> None:

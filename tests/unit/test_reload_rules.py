@@ -22,6 +22,7 @@ from devenv.stack.reload import (
     base,
     decide,
     infer,
+    landed,
     rows,
     synced,
     targets_of,
@@ -651,11 +652,14 @@ def test_modes_that_the_dockerfile_gives() -> None:
     files = dict.fromkeys(
         ("bin/a", "etc/a", "start.sh", "tools/a.sh", "tools/a.py", "scripts/a/b", "no.sh", "lib/a"), "d"
     )
-    held = synced(rules_of(text), ".", files | {"had.sh": "dx", "link": "->a"})
+    rules, contents = rules_of(text), files | {"had.sh": "dx", "link": "->a"}
+    held = synced(rules, ".", contents)
     assert {target for target, source in held.items() if source.digest == "dx"} == {
         "/usr/local/bin/a", "/app/start.sh", "/app/tools/a.sh", "/app/scripts/a/b", "/app/had.sh",
     }  # fmt: skip
     assert held["/app/link"] == Source("link", "->a")
+    one_by_one = [landed(rules, path, digest) for path, digest in contents.items()]
+    assert {target: source for files in one_by_one for target, source in files.items()} == held
 
 
 def test_what_the_ignore_file_excludes_causes_nothing() -> None:
