@@ -12,7 +12,6 @@ import posixpath
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -159,14 +158,23 @@ class Folder:
         """`ignore` is the text of a `.dockerignore`; `keep` is the path of a file that it cannot exclude."""
         self.path, self._ignored = path, _Ignored(ignore, keep)
 
-    def contents(self, cache: Digests) -> dict[str, str]:
-        """Path -> digest of every file in it but `.devenv`. Raises `OSError` for an unreadable one."""
+    def contents(self, cache: Digests, unread: dict[str, str] | None = None) -> dict[str, str]:
+        """Path -> digest of every file in it but `.devenv`.
+
+        Raises `OSError` for an unreadable one, or notes the reason in `unread` and leaves it out.
+        """
         if self.path.is_file():
             return {"": _content(self.path, cache)}
         files = {}
         for name in _walk(self.path, "", self._ignored):
-            with suppress(FileNotFoundError):  # deleted since the folder was listed
+            try:
                 files[name] = _content(self.path / name, cache)
+            except FileNotFoundError:  # deleted since the folder was listed
+                continue
+            except OSError as error:
+                if unread is None:
+                    raise
+                unread[name] = (error.strerror or str(error)).lower()
         return files
 
     def digest(self, name: str, cache: Digests) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind, Interrupted, StreamEnded
+from devenv.backends.dialogue import Paused
 from devenv.engine.links import Link, linked, names
 from devenv.engine.ready import wait_ready
 from devenv.engine.trees import Tree, in_project
@@ -217,8 +218,8 @@ class Feed:
         """Send files, run commands, restart, wait until ready; report how long each took."""
         site, unit, failed = self._site, self.unit, dict[str, str]()
         try:
-            for instance, link in links:
-                failed |= self._send(instance, link)
+            for _, link in links:
+                failed |= self._send(link)
             synced = time.monotonic()
             if decision.run:
                 for _, link in links:
@@ -227,6 +228,9 @@ class Feed:
                     )
             if decision.action is Action.RESTART:
                 self._restart(links)
+        except Paused:  # its stream is closed; a new link is tried until the container goes on
+            self._hang_up()
+            raise
         except DevenvError as error:
             site.report(Reloaded(unit.name, decision.files, decision.action, decision.reason, error=error))
             return
@@ -244,13 +248,8 @@ class Feed:
             )
         )
 
-    def _send(self, instance: str, link: Link) -> Mapping[str, str]:
-        try:
-            return link.send(link.missing(self._wanted, self._site.root)).failed
-        except StreamEnded:  # it is linked again when it runs again, and compared as a whole
-            with self._changed:
-                self._links.pop(instance, None)
-            return {}
+    def _send(self, link: Link) -> Mapping[str, str]:
+        return link.send(link.missing(self._wanted, self._site.root)).failed
 
     def _say(self, line: str) -> None:
         self._site.report(Note(f"{self.unit.name}: {line}"))
@@ -353,7 +352,7 @@ class Reloading:
             self.ask()
         paths = [in_project(str(self._site.root), path) for path in batch.paths]
         for key, tree in self._trees.items():
-            changed, unread = (tree.look(), {}) if batch.rescan else tree.update(paths)
+            changed, unread = tree.look() if batch.rescan else tree.update(paths)
             for path, reason in unread.items():
                 self._note(f"cannot read {path}: {reason}")
             if changed:
@@ -366,8 +365,8 @@ class Reloading:
         backend, away = self._site.backend, False
         while not self._site.stop.is_set():
             try:
-                threading.Timer(SUBSCRIBED, self._meet).start()  # those that started before anybody listened
                 self._meet()
+                self._meet_again()
                 if away:
                     self._note(f"{backend.name} answers again")
                 away = False
@@ -378,6 +377,17 @@ class Reloading:
                     self._note(f"{error.what}; trying again")
                 away = True
             self._site.stop.wait(AGAIN)
+
+    def _meet_again(self) -> None:
+        """Find those, in a moment, that started before anybody listened."""
+
+        def meet() -> None:
+            with suppress(DevenvError):  # whoever listens meets it as well
+                self._meet()
+
+        timer = threading.Timer(SUBSCRIBED, meet)
+        timer.daemon = True
+        timer.start()
 
     def _meet(self) -> None:
         observed = self._site.backend.observe(self._site.checkout).units
@@ -398,9 +408,12 @@ class Reloading:
             self._asked.clear()
             for feed in self._feeds.values():
                 feed.hold()
-            loaded = self._apply()
-            if loaded is not None:
-                self._take(loaded)
-                self._moved.set()  # other folders to watch
-            for feed in self._feeds.values():
-                feed.release()
+            try:
+                if loaded := self._apply():
+                    self._take(loaded)
+                    self._moved.set()  # other folders to watch
+            except OSError as error:
+                self._note(f"the manifest could not be applied: {error.strerror or error}")
+            finally:
+                for feed in self._feeds.values():
+                    feed.release()

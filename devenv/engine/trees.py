@@ -17,15 +17,17 @@ class Tree:
         self.prefix, self.folder, self._cache = posixpath.normpath(prefix), folder, cache
         self.digests = {self._joined(name): digest for name, digest in digests.items()}
 
-    def look(self) -> set[str]:
-        """Read the whole folder again; returns what changed. What cannot be read counts as unchanged."""
-        before = self.digests
+    def look(self) -> tuple[set[str], dict[str, str]]:
+        """Read the whole folder again; returns as `update`."""
+        before, unread = self.digests, dict[str, str]()
         try:
-            contents = self.folder.contents(self._cache)
-        except OSError:
-            return set()
-        self.digests = {self._joined(name): digest for name, digest in contents.items()}
-        return {path for path in before.keys() | self.digests if before.get(path) != self.digests.get(path)}
+            contents = self.folder.contents(self._cache, unread)
+        except OSError as error:  # a folder that cannot be listed
+            return set(), {self.prefix: (error.strerror or str(error)).lower()}
+        now = {self._joined(name): digest for name, digest in contents.items()}
+        failed = {self._joined(name): reason for name, reason in unread.items()}
+        self.digests = now | {path: before[path] for path in failed if path in before}
+        return {path for path in before.keys() | now if before.get(path) != self.digests.get(path)}, failed
 
     def update(self, paths: Iterable[str]) -> tuple[set[str], dict[str, str]]:
         """Read some paths again: files, or folders that vanished with what was below them.

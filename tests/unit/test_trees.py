@@ -58,8 +58,8 @@ def test_what_cannot_be_read_counts_as_unchanged(api: Tree, monkeypatch: pytest.
 def test_a_look_at_the_whole_folder_finds_what_no_event_told(api: Tree) -> None:
     (api.folder.path / "main.py").unlink()
     (api.folder.path / "lib" / "c.py").write_text("c")
-    assert api.look() == {"api/main.py", "api/lib/c.py"}
-    assert api.look() == set()
+    assert api.look() == ({"api/main.py", "api/lib/c.py"}, {})
+    assert api.look() == (set(), {})
 
 
 def test_only_folders_that_may_hold_its_files_are_entered(api: Tree) -> None:
