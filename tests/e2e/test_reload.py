@@ -292,7 +292,7 @@ def test_sources_that_vanish_at_once_stay_in_the_container(app: Checkout, watch:
 
 def test_ctrl_c_says_how_quick_it_was_and_leaves_everything_running(app: Checkout) -> None:
     going = app.begin("up")
-    going.wait_for("nothing to do")
+    going.wait_for("stop: devenv down")
     probe = app.root / "app/src/probe.txt"
 
     def seen() -> bool:
