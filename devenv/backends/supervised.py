@@ -31,7 +31,7 @@ def on_compose(unit: Unit, spec: Mapping[str, Any], image: Mapping[str, Any]) ->
     Compose and Kubernetes fill in variables, so dollars are doubled where no renderer did that.
     """
     words = program(_escaped(image), spec.get("entrypoint"), spec.get("command"))
-    if not words:
+    if not words or not (image or spec.get("entrypoint")):
         return {}
     return {"entrypoint": list(map(_doubled, _supervisor(unit))), "command": words, "init": False}
 
@@ -41,7 +41,7 @@ def on_kubernetes(unit: Unit, workload: Mapping[str, Any], image: Mapping[str, A
     template = workload["spec"]["template"]
     container, *others = template["spec"]["containers"]
     words = program(_escaped(image), container.get("command"), container.get("args"))
-    if not words:
+    if not words or not (image or container.get("command")):
         return dict(workload)
     container = {**container, "command": list(map(_doubled, _supervisor(unit))), "args": words}
     pod = {key: value for key, value in template["spec"].items() if key != "shareProcessNamespace"}

@@ -161,16 +161,14 @@ class Links:
         if image is None:
             return Edits(unknown=True)
         wanted, files = synced.wanted(unit), set[str]()
-        try:
-            for instance in self._backend.instances(observed):
+        for instance in self._backend.instances(observed):
+            with suppress(DevenvError, StreamEnded):  # one that does not answer hides no other's
                 link = linked(self._backend, observed, instance, rules, image)
                 if lacking := names(rules, link.missing(wanted, self._root), wanted):
                     self._open[unit.name, instance] = link
                     files |= lacking
                 else:
                     link.close()
-        except (DevenvError, StreamEnded):
-            return Edits()
         return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
 
     def sync(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from devenv.backends import supervised
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
 from devenv.engine.reload import Feed, Reloading
@@ -131,3 +132,9 @@ def test_one_file_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch
     monkeypatch.setattr(cache, "of", of)  # root may read everything
     assert tree.look() == ({"app/open"}, {"app/locked": "permission denied"})
     assert set(tree.digests) == {"app/locked", "app/open"}
+
+
+def test_a_program_whose_image_nobody_knows_is_left_as_it_is() -> None:
+    unit: Any = SimpleNamespace(grace=10.0, sourceless=False)
+    assert supervised.on_compose(unit, {"command": ["--port", "80"]}, {}) == {}
+    assert supervised.on_compose(unit, {"command": ["--port", "80"], "entrypoint": ["serve"]}, {}) != {}

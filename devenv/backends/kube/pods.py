@@ -233,11 +233,14 @@ def fingerprint(pod: Pod) -> str:
 
 
 def instances(pod: Pod) -> list[str]:
-    """The ids of a pod's containers that run; one that is started again has another id."""
+    """The id of the unit's container in a pod while it runs; one that is started again has another id.
+
+    Other containers, as a service mesh adds them, are not the unit's.
+    """
     return [
         str(container["containerID"])
         for container in pod.get("status", {}).get("containerStatuses") or ()
-        if "running" in container.get("state", {})
+        if container["name"] == label(pod, "unit") and "running" in container.get("state", {})
     ]
 
 

@@ -82,7 +82,8 @@ def test_the_pods_of_a_unit_are_its_own_that_stay_the_newest_first() -> None:
 
 def test_instances_are_containers_that_run_of_a_unit() -> None:
     def status(id: str, **state: Any) -> dict[str, Any]:
-        return {"containerStatuses": [{"containerID": id, "state": state}]}
+        sidecar = {"name": "mesh", "containerID": "sidecar", "state": {"running": {}}}
+        return {"containerStatuses": [{"name": "web", "containerID": id, "state": state}, sidecar]}
 
     table = listed(
         pod("a", status=status("1", running={})),
