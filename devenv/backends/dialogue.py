@@ -75,8 +75,8 @@ class Dialogue:
         try:
             return self.ask(line)
         except StreamEnded:
-            said = self._received + self._stream.complaints
-            if self._stream.exit_code in NOT_STARTED or any(text in said for text in NO_PROGRAM):
+            output = self._received + self._stream.complaints
+            if self._stream.exit_code in NOT_STARTED or any(text in output for text in NO_PROGRAM):
                 raise NoShell("the image has no shell") from None
             raise
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,9 +86,7 @@ class Watching:
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
         try:
-            with keys.pressed(self._take_key) if keys.has_keys() else nullcontext():
-                if keys.has_keys():
-                    console.say(console.style(HELP, "dim"))
+            with self._keys():
                 self._follow_logs()
         except KeyboardInterrupt:
             interrupted = True
@@ -127,7 +125,7 @@ class Watching:
             lambda name: self._loop.ask(),
             self._report,
         )
-        self._loop = Reloading(site, self._apply, context.project.settings)
+        self._loop = Reloading(site, self._apply, lambda loaded: context.project.settings(loaded))
         return self._loop
 
     def _report(self, event: Event) -> None:
@@ -189,6 +187,12 @@ class Watching:
             self._moved.wait(1.0)
 
     # -- keys
+
+    def _keys(self) -> AbstractContextManager[None]:
+        if not keys.has_keys():
+            return nullcontext()
+        self._context.console.say(self._context.console.style(HELP, "dim"))
+        return keys.pressed(self._take_key)
 
     def _take_key(self, key: str) -> None:
         if self._choosing is not None:

@@ -124,27 +124,27 @@ class Lifecycle:
         Where the container of such a store is gone, only its check finds that out, and the first plan did
         not clear it.
         """
-        held: list[Failed | Skipped] = []
+        withheld: list[Failed | Skipped] = []
 
         def report_but_half_made(event: Event) -> None:
             match event:
                 case Failed(step=step, error=UnitFailed() as error) if error.answered(HALF_MADE):
-                    known = any(clear.target == step.target for clear in plan.of(Op.CLEAR))
-                    (report if known else held.append)(event)
-                case Skipped() if held:
-                    held.append(event)
+                    cleared = any(clear.target == step.target for clear in plan.of(Op.CLEAR))
+                    (report if cleared else withheld.append)(event)
+                case Skipped() if withheld:
+                    withheld.append(event)
                 case _:
                     report(event)
 
         failures = self._carry_out(loaded, plan, units, report_but_half_made, notes)
-        if held:
+        if withheld:
             loaded, again = replan()
             clears = {step.target for step in again.of(Op.CLEAR)}
-            if clears >= {event.step.target for event in held if isinstance(event, Failed)}:
+            if clears >= {event.step.target for event in withheld if isinstance(event, Failed)}:
                 for store in sorted(clears):
                     report(Note(f"{store}: {HALF_MADE}; its data is made anew"))
                 return self._carry_out(loaded, again, units, report)
-            for event in held:
+            for event in withheld:
                 report(event)
         return failures
 
