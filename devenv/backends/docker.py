@@ -148,6 +148,18 @@ class Engine:
             return False
         return True
 
+    @speaks
+    def image_has_file(self, image: str, path: str, labels: Mapping[str, str]) -> bool:
+        """Whether there is such a file in an image: looked up in a container that never starts.
+
+        `labels` tell whose that is, should this be interrupted before it is removed.
+        """
+        created = self.api.create_container(image, ["sh"], labels=dict(labels))
+        try:
+            return self.has_file(created["Id"], path)
+        finally:
+            self.api.remove_container(created["Id"], v=True, force=True)
+
     # -- doing
 
     @speaks

@@ -59,6 +59,11 @@ class Images:
             return {}
         return details or {}
 
+    def has_shell(self, image: str, checkout: str) -> bool:
+        """Whether there is an `sh` in an image; taken for granted in one that is not here."""
+        owner = {LABEL + "checkout": checkout}
+        return not self.configuration(image) or self._engine().image_has_file(image, "/bin/sh", owner)
+
     @cached_property
     def _whale(self) -> DockerClient:
         from python_on_whales import DockerClient

@@ -42,7 +42,7 @@ class Link:
     """One container of a unit, and what it holds."""
 
     def __init__(self, agent: Agent, rules: Rules, image: Held) -> None:
-        self.agent, self._rules = agent, rules
+        self.agent, self._rules, self._roots = agent, rules, roots(rules)
         self.held = {target: digest for target, digest in {**image, **agent.record}.items() if digest}
 
     def missing(self, wanted: Wanted, root: Path) -> list[Sending]:
@@ -65,7 +65,7 @@ class Link:
         return gone + new
 
     def _sending(self, target: str, source: Path | None, digest: str = "") -> Sending:
-        return Sending(target, source, digest, root_of(self._rules, target))
+        return Sending(target, source, digest, root_of(self._roots, target))
 
     def send(self, sendings: Sequence[Sending]) -> Sent:
         """Send files and note what arrived. Raises `StreamEnded` when the container is gone."""
@@ -93,9 +93,8 @@ class Link:
             self.agent.release()
         elif decision.action is Action.RESTART:
             self.agent.restart(unit.grace)
-            with suppress(
-                UnitFailed
-            ):  # a pod stays ready for a while; whoever waits for it next says why not
+            # A pod counts as ready for a while after its program ended; the next step says why it is not.
+            with suppress(UnitFailed):
                 wait_ready(unit, self.agent, secrets, Event(), list)
 
     def holds_back(self) -> bool:
@@ -154,7 +153,11 @@ class Links:
             return {unit.name: edits for unit, edits in zip(units, compared, strict=True)}
 
     def _edits(self, synced: Synced, unit: Unit, observed: ObservedUnit) -> Edits:
-        """Nothing where no container runs or answers."""
+        """Nothing where no container runs.
+
+        One that cannot be asked, as without a shell, holds no more than its image: another one is needed as
+        soon as the sources are others.
+        """
         rules, image = synced.rules[unit.name], synced.held(unit, observed.image)
         if not observed.running:
             return Edits()
@@ -162,13 +165,18 @@ class Links:
             return Edits(unknown=True)
         wanted, files = synced.wanted(unit), set[str]()
         for instance in self._backend.instances(observed):
-            with suppress(DevenvError, StreamEnded):  # one that does not answer hides no other's
+            try:
                 link = linked(self._backend, observed, instance, rules, image)
-                if lacking := names(rules, link.missing(wanted, self._root), wanted):
-                    self._open[unit.name, instance] = link
-                    files |= lacking
-                else:
-                    link.close()
+                lacking = names(rules, link.missing(wanted, self._root), wanted)
+            except (DevenvError, StreamEnded):
+                if unit.image.rpartition("/")[2] != observed.image.rpartition("/")[2]:
+                    return Edits(unknown=True)
+                continue
+            if lacking:
+                self._open[unit.name, instance] = link
+                files |= lacking
+            else:
+                link.close()
         return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
 
     def sync(
@@ -190,9 +198,9 @@ def roots(rules: Rules) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_folder(target) for target in targets))
 
 
-def root_of(rules: Rules, target: str) -> str:
+def root_of(roots: Iterable[str], target: str) -> str:
     """The deepest of these folders that a path is in; its own where it is in none."""
-    above = [root for root in roots(rules) if target.startswith(f"{root.rstrip('/')}/")]
+    above = [root for root in roots if target.startswith(f"{root.rstrip('/')}/")]
     return max(above, key=len, default=posixpath.dirname(target))
 
 

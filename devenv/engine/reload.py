@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind, Interrupted, StreamEnded
-from devenv.backends.dialogue import Paused
+from devenv.backends.dialogue import NoShell, Paused
 from devenv.engine.links import Link, linked, names
 from devenv.engine.ready import wait_ready
 from devenv.engine.trees import Tree, in_project
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from devenv.stack.world import BuildKey
 
 AGAIN = 0.2  # seconds before a container or an engine that went away is asked again
+NO_SHELL = "there is no shell in the image that could take it"
 SUBSCRIBED = 1.0  # seconds after which a backend surely reports what happens
 
 
@@ -65,7 +66,7 @@ class Feed:
         self.take(unit, loaded)
         self._links: dict[str, Link] = {}
         self._paths: dict[str, str] = {}
-        self._since, self._asked, self._trouble = 0.0, False, ""
+        self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
         self._instances: set[str] = set()
         self._gate = threading.Event()
         self._gate.set()
@@ -184,16 +185,19 @@ class Feed:
                 else:
                     self._wanted.pop(target, None)
         if decision.action is Action.REBUILD:
-            self._site.report(
-                Reloaded(self.unit.name, tuple(digests), decision.action, decision.reason, decision.cheaper)
-            )
-            self._site.rebuild(self.unit.name)
+            self._rebuild(tuple(digests), decision)
+        elif decision.action is not Action.NONE and self._mute:
+            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=NO_SHELL))
         elif decision.action is not Action.NONE and not self._links:
             self._site.report(
                 Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
             )
         elif decision.action is not Action.NONE:
             self._act(decision, list(self._links.items()), since)
+
+    def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
+        self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
+        self._site.rebuild(self.unit.name)
 
     def _connect(self, instance: str) -> None:
         """Link a container that appeared, and send what it lacks: edits made while it was down."""
@@ -203,7 +207,13 @@ class Feed:
             self.end(instance)
             return
         image = self._synced.held(self.unit, observed.image) or {}
-        link = linked(site.backend, observed, instance, self._rules, image)
+        try:
+            link = linked(site.backend, observed, instance, self._rules, image)
+        except NoShell:  # nothing can be sent to it: a change needs a new image
+            self._mute = True
+            self.end(instance)
+            return
+        self._mute = False
         with self._changed:
             if instance not in self._instances:  # it ended meanwhile
                 link.close()
@@ -223,9 +233,7 @@ class Feed:
             synced = time.monotonic()
             if decision.run:
                 for _, link in links:
-                    link.run(
-                        unit, decision, self._secrets, lambda line: site.report(Note(f"{unit.name}: {line}"))
-                    )
+                    link.run(unit, decision, self._secrets, self._say)
             if decision.action is Action.RESTART:
                 self._restart(links)
         except Paused:  # its stream is closed; a new link is tried until the container goes on
@@ -276,7 +284,7 @@ class Reloading:
     ) -> None:
         """`apply` plans and applies anew, None where the manifest is broken; `settings` are the files that
         make this necessary."""
-        self._site, self._apply, self._settings = site, apply, settings
+        self._site, self._apply, self._settings_of = site, apply, settings
         self._feeds: dict[str, Feed] = {}
         self._trees: dict[BuildKey, Tree] = {}
         self._readers: dict[BuildKey, list[Feed]] = {}
@@ -316,7 +324,7 @@ class Reloading:
     # -- files
 
     def _take(self, loaded: Loaded) -> None:
-        self._loaded = loaded
+        self._loaded, self._settings = loaded, self._settings_of(loaded)
         self._trees = {
             key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
             for key, folder in loaded.synced.folders.items()
@@ -341,14 +349,14 @@ class Reloading:
             path = in_project(root, folder)
             return any(tree.enters(path) for key, tree in self._trees.items() if self._readers[key])
 
-        return Watcher(sorted(folders), self._settings(self._loaded), enters, note=self._note)
+        return Watcher(sorted(folders), self._settings, enters, note=self._note)
 
     def _note(self, line: str) -> None:
         self._site.report(Note(line))
 
     def _see(self, batch: Batch) -> None:
         since = time.monotonic()
-        if not batch.paths.isdisjoint(self._settings(self._loaded)):
+        if not batch.paths.isdisjoint(self._settings):
             self.ask()
         paths = [in_project(str(self._site.root), path) for path in batch.paths]
         for key, tree in self._trees.items():

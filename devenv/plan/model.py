@@ -143,8 +143,8 @@ class ObservedUnit:
 class Edits:
     """The files of a unit's sources that its containers lack, by their paths in the project.
 
-    `restarts`: its program has to be started again to see them. `unknown`: nobody knows what its image
-    holds, so the files cannot be compared.
+    `restarts`: its program has to be started again to see them. `unknown`: they cannot be compared, as nobody
+    knows what its image holds, or it does not answer.
     """
 
     files: tuple[str, ...] = ()

@@ -156,7 +156,7 @@ class _Planner:
         if current.state == "paused":
             return _Stale("paused")
         if self._edits(unit).unknown:
-            return _Stale("what its image holds is not on record", recreate=True)
+            return _Stale("its sources changed, and it cannot be sent them", recreate=True)
         if current.running or ready(unit, current):
             return None
         if current.state == "created":

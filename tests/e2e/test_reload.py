@@ -327,8 +327,39 @@ def test_a_service_whose_image_holds_no_sources_starts_once_they_are_there(
         """
     )
     mounted.devenv("up", "-d")
-    said = lambda: mounted.inside("web", "cat", "/tmp/said").strip()  # noqa: E731
-    assert said() == "one"
+
+    def output() -> str:
+        return mounted.inside("web", "cat", "/tmp/said").strip()
+
+    assert output() == "one"
     mounted.write("src/say.sh", "echo two >/tmp/said\nexec sleep 1000000\n")
     mounted.devenv("up", "-d")
-    eventually(lambda: said() == "two")
+    eventually(lambda: output() == "two")
+
+
+def test_an_image_whose_base_nobody_knows_to_lack_a_shell_comes_up_and_a_change_builds_it(
+    checkouts: MakeCheckout,
+) -> None:
+    bare = checkouts("bare")
+    base = f"{bare.name}-base:1"
+    bare.write(
+        "base/Dockerfile", "FROM busybox:1.37 AS made\nFROM scratch\nCOPY --from=made /bin/busybox /busybox\n"
+    )
+    bare.host("docker", "build", "-q", "-t", base, "base")
+    try:
+        bare.write(
+            "web/Dockerfile", f'FROM {base}\nCOPY page.txt /srv/\nCMD ["/busybox", "sleep", "1000000"]\n'
+        )
+        bare.write("web/page.txt", "one")
+        bare.manifest("services: {web: {build: ./web}}")
+        bare.devenv("up", "-d")
+        assert bare.units()["web"].raw["Config"]["Cmd"] == ["/busybox", "sleep", "1000000"]
+        assert [container.status for container in bare.containers()] == ["running"]
+        assert bare.devenv("plan").stdout == ""
+        bare.write("web/page.txt", "two")
+        assert "build web (sources changed: page.txt)" in bare.devenv("plan").stdout
+        bare.devenv("up", "-d")
+        assert bare.inside("web", "/busybox", "cat", "/srv/page.txt") == "two"
+        assert bare.devenv("plan").stdout == ""
+    finally:
+        bare.host("docker", "rmi", "-f", base)

@@ -80,7 +80,7 @@ def test_what_nobody_remembers_is_built_anew() -> None:
         """
         [] -> #1 prepare shop (has steps to run)
         [] -> #2 build orders (not built yet)
-        [1,2] -> #3 apply orders (what its image holds is not on record)
+        [1,2] -> #3 apply orders (its sources changed, and it cannot be sent them)
         [3] -> #4 wait orders
         """
     )

@@ -87,15 +87,13 @@ class ComposeSession:
 
     def _overlay(self, unit: Unit) -> list[str]:
         """The flag that puts a unit that reloads under the supervisor: a file beside the rendered ones."""
-        if not unit.reloads:
+        images = self._connection.images
+        if not unit.reloads or not images.has_shell(unit.image, self._work.stack.checkout):
             return []
         from devenv.backends import supervised
 
-        rendered, image = (
-            self._rendered["services"][unit.name],
-            self._connection.images.configuration(unit.image),
-        )
-        spec = supervised.on_compose(unit, rendered, image)
+        rendered = self._rendered["services"][unit.name]
+        spec = supervised.on_compose(unit, rendered, images.configuration(unit.image))
         if not spec:
             return []
         file = self._work.folder / f"reload.{unit.name}.yaml"

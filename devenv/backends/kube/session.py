@@ -109,7 +109,7 @@ class KubeSession:
         *holders, rendered = self._objects[unit.name]
         image = self._images.configuration(unit.image)
         workload = as_image_user(rendered, str((image.get("Config") or {}).get("User") or ""))
-        if unit.reloads:
+        if unit.reloads and self._images.has_shell(unit.image, self._stack.checkout):
             workload = supervised.on_kubernetes(unit, workload, image)
         for item in holders:
             if item not in self._sent:
