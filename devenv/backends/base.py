@@ -201,6 +201,10 @@ class Backend(Protocol):
         """How whole archives get into an instance past its programs; None where there is no such way."""
         ...
 
+    def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
+        """Note on an instance that files are sent to it, so that `observe` says so. Raises `DevenvError`."""
+        ...
+
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         """Run a command in a unit that runs; returns its exit code."""
         ...

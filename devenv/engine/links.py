@@ -7,7 +7,7 @@ built, the latter is asked of the container.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -41,8 +41,9 @@ class Emptied(DevenvError):
 class Link:
     """One container of a unit, and what it holds."""
 
-    def __init__(self, agent: Agent, rules: Rules, image: Held) -> None:
+    def __init__(self, agent: Agent, rules: Rules, image: Held, mark: Callable[[], None]) -> None:
         self.agent, self._rules, self._roots = agent, rules, roots(rules)
+        self._mark: Callable[[], None] | None = mark
         self.held = {target: digest for target, digest in {**image, **agent.record}.items() if digest}
 
     def missing(self, wanted: Wanted, root: Path) -> list[Sending]:
@@ -68,7 +69,13 @@ class Link:
         return Sending(target, source, digest, root_of(self._roots, target))
 
     def send(self, sendings: Sequence[Sending]) -> Sent:
-        """Send files and note what arrived. Raises `StreamEnded` when the container is gone."""
+        """Send files and note what arrived. Raises `StreamEnded` when the container is gone.
+
+        The first time, its instance is marked as edited before.
+        """
+        if sendings and self._mark:
+            self._mark()
+            self._mark = None
         sent = self.agent.send(sendings)
         for target, digest in sent.digests.items():
             if digest:
@@ -134,7 +141,8 @@ def linked(backend: Backend, unit: ObservedUnit, instance: str, rules: Rules, im
     def attach(argv: Sequence[str]) -> Stream:
         return backend.attach(unit, argv, instance=instance)
 
-    return Link(Agent.start(attach, backend.archive(unit, instance), roots=roots(rules)), rules, image)
+    agent = Agent.start(attach, backend.archive(unit, instance), roots=roots(rules))
+    return Link(agent, rules, image, lambda: backend.mark_edited(unit, instance))
 
 
 class Links:
@@ -164,6 +172,8 @@ class Links:
         if image is None:
             return Edits(unknown=True)
         wanted, files = synced.wanted(unit), set[str]()
+        if not observed.edited and image == {target: source.digest for target, source in wanted.items()}:
+            return Edits()
         for instance in self._backend.instances(observed):
             try:
                 link = linked(self._backend, observed, instance, rules, image)

@@ -81,8 +81,9 @@ class ObservedUnit:
     `id` is the backend's own name for it, `volumes` are the backend's names of its volumes. `half_made`: the
     first start of a store ended before its scripts did, so its data holds nothing of the user's. `stand_in`:
     a stand-in image runs instead of the real one, as on a machine without a registry. `image_moved`: the
-    name of its image means another image by now, or none. `serves`: service ->
-    paths, on the gateway. `detail`: what people have to know beside the state.
+    name of its image means another image by now, or none. `edited`: files may have been sent to its
+    containers. `serves`: service -> paths, on the gateway. `detail`: what people have to know beside the
+    state.
     """
 
     unit: str
@@ -106,6 +107,7 @@ class ObservedUnit:
     half_made: bool = False
     stand_in: bool = False
     image_moved: bool = False
+    edited: bool = True
     detail: str = ""
 
     @classmethod

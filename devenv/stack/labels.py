@@ -19,6 +19,9 @@ LABEL = "devenv.dev/"
 BUILT_AS = "built-as"
 """On an image: the name it was built under. Further tags, and images based on it, are not devenv's."""
 
+EDITED = "edited"
+"""On a pod: files were sent to it. Only then is it asked which, as that takes a process in its container."""
+
 HALF_MADE = "the first start did not finish"
 """A store's check prints this about half-made data."""
 

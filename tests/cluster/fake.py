@@ -138,6 +138,9 @@ class Cluster:
     def patch(self, path: str, change: Object) -> Object:
         with self.changed:
             item = self.objects[path]
+            if item["kind"] == "Pod":  # only what is written on it can change
+                self.put(path, merged(item, change))
+                return self.objects[path]
             self.patches[path] = merged(self.patches.get(path, {}), change)
             return self.apply(path, merged(item, change))
 
@@ -169,11 +172,7 @@ class Cluster:
                     if workload["metadata"]["uid"] in _owners(pod)
                 }
             template, kind = workload["spec"]["template"], workload["kind"]
-            old = [
-                name
-                for name, pod in pods.items()
-                if pod["metadata"].get("annotations") != template["metadata"].get("annotations")
-            ]
+            old = [name for name, pod in pods.items() if not _notes(template) <= _notes(pod)]
             if kind == "Job" and pods:
                 return
             if kind == "StatefulSet":
@@ -279,6 +278,10 @@ class Cluster:
                 for process in (run.process, *run.guests):
                     _kill(process, signal.SIGKILL)
             self.changed.notify_all()
+
+
+def _notes(item: Object) -> set[tuple[str, str]]:
+    return set((item["metadata"].get("annotations") or {}).items())
 
 
 def _owners(item: Mapping[str, Any]) -> list[str]:

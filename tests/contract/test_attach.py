@@ -72,6 +72,12 @@ def read(stream: Stream, size: int) -> bytes:
     return received
 
 
+def test_an_instance_that_files_are_sent_to_is_known_as_edited(running: Running) -> None:
+    (instance,) = running.backend.instances(running.observed)
+    running.backend.mark_edited(running.observed, instance)
+    assert running.observed.edited
+
+
 def test_bytes_go_both_ways_and_none_is_changed(running: Running) -> None:
     every_byte = bytes(range(256)) * 8
     with closing(running.attach("cat")) as stream:

@@ -120,6 +120,9 @@ class ComposeBackend:
     def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
         return _Archive(self._connection, instance)
 
+    def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
+        """Nothing: a container takes no notes once it is made, so `observe` says of each that it may be."""
+
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         require_docker()
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]

@@ -17,6 +17,7 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError, ToolMissing
 from devenv.plan.model import Observed, ObservedUnit
+from devenv.stack.labels import EDITED, LABEL
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -132,6 +133,11 @@ class KubeBackend:
 
     def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
         return None
+
+    def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
+        namespace, pod = self._pod_of(unit, instance)
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
+        self.cluster.client.patch(path, {"metadata": {"annotations": {LABEL + EDITED: "true"}}})
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         from devenv.backends.kube import terminal

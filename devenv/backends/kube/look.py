@@ -8,11 +8,11 @@ from dataclasses import replace
 from devenv.backends.kube import cards
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label
+from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label, note
 from devenv.backends.kube.verdict import condense
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
-from devenv.stack.labels import HALF_MADE
+from devenv.stack.labels import EDITED, HALF_MADE
 
 PATIENCE = 60.0  # seconds a cluster may take to list its pods
 
@@ -88,6 +88,7 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
             f"{template['metadata']['name']}-{metadata['name']}-0"
             for template in workload["spec"].get("volumeClaimTemplates") or ()
         ),
+        edited=any(note(pod, EDITED) for pod in pods),
         detail=state.detail,
     )
 

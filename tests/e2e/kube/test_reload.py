@@ -66,6 +66,11 @@ def test_an_edit_reaches_all_pods_and_those_that_come_after_them(cluster: OnClus
     assert cluster.devenv("plan", "-b", "kube").stdout == ""
     assert cluster.kubectl("get", "pods", "-o", "name") == pods
 
+    save(cluster, "first")  # as the image has it: what was sent since has to go
+    assert cluster.devenv("plan", "-b", "kube").stdout == plan
+    cluster.on("up", "-d")
+    assert answer(port) == "first"
+
     watch = cluster.begin("watch", "--json", "-b", "kube")
 
     def live() -> bool:

@@ -12,13 +12,15 @@ TAGS = {"devenv.dev/unit": "db", "devenv.dev/role": "infra", "devenv.dev/stack":
 NOTES = {"devenv.dev/fingerprint": "one", "devenv.dev/unfinished": "/data/.devenv-unfinished"}
 
 
-def observed(answer: str, *, ready: bool = False) -> tuple[ObservedUnit, list[str]]:
-    """The store, whose check got this last, and what was asked."""
+def observed(
+    answer: str, *, ready: bool = False, notes: dict[str, str] = NOTES
+) -> tuple[ObservedUnit, list[str]]:
+    """The store, whose check got this last and whose pod has these annotations, and what was asked."""
     metadata = {"name": "db", "namespace": "shop", "uid": "u1", "labels": TAGS, "annotations": NOTES}
     containers = [{"image": "db:1", "readinessProbe": {}}]
     state = {"name": "db", "restartCount": 1, "state": {"running": {}}}
     pod = {
-        "metadata": {**metadata, "name": "db-0"},
+        "metadata": {**metadata, "name": "db-0", "annotations": notes},
         "spec": {"containers": containers},
         "status": {
             "phase": "Running",
@@ -54,3 +56,8 @@ def test_nothing_more_is_asked_of_a_store_that_is_ready() -> None:
     store, paths = observed("the first start did not finish: long ago", ready=True)
     assert not store.half_made
     assert "events" not in paths
+
+
+def test_a_unit_is_edited_once_files_were_sent_to_one_of_its_pods() -> None:
+    assert not observed("", ready=True)[0].edited
+    assert observed("", ready=True, notes={**NOTES, "devenv.dev/edited": "true"})[0].edited
