@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devenv.cli.arguments import Json, Known, Up, names_known, names_up, words
-from devenv.cli.printing import print_logs
+from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def logs(
     timestamps: Annotated[
         bool, typer.Option("-t", "--timestamps", help="Show the time of each line.")
     ] = False,
+    save: Annotated[
+        str | None, typer.Option("--save", help="Write a file for each unit instead.", metavar="FOLDER")
+    ] = None,
 ) -> None:
     """Show what services and stores print."""
     context: Context = ctx.obj
@@ -68,16 +71,15 @@ def logs(
         raise UsageError(f'"{since}" is not a time', hint="--since 10m")
     if tail is not None and tail != "all" and not tail.isdecimal():
         raise UsageError(f'"{tail}" is not a number of lines', hint="--tail 100, or --tail all")
+    if save is not None and follow:
+        raise UsageError("logs that are followed have no end to save", hint=f"devenv logs --save {save}")
     context.hide_secrets()
-    print_logs(
-        context.console,
-        context.backend,
-        context.running(names or []),
-        follow=follow,
-        tail=int(tail) if tail and tail != "all" else None,
-        since=since,
-        timestamps=timestamps,
-    )
+    console, backend, units = context.console, context.backend, context.running(names or [])
+    last = int(tail) if tail and tail != "all" else None
+    if save is None:
+        print_logs(console, backend, units, follow=follow, tail=last, since=since, timestamps=timestamps)
+    elif units:
+        save_logs(console, backend, units, Path(save), tail=last, since=since, timestamps=timestamps)
 
 
 def exec_(

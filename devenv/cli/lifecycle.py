@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -15,8 +16,9 @@ from devenv.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
+    from devenv.console.board import Board
+    from devenv.console.progress import Lines, Live
     from devenv.engine.lifecycle import Outcome, Request
-    from devenv.events import Report
 
 T = TypeVar("T")
 
@@ -44,6 +46,10 @@ def up(
             help="After a change of backend: copy the stores' data over, replacing what is there.",
         ),
     ] = False,
+    junit: Annotated[
+        str | None,
+        typer.Option("--junit", help="Write what became of each unit as JUnit XML, for CI.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Build, start and wait until all units are healthy, then show logs. Ctrl-C leaves everything running."""
     from devenv.engine.lifecycle import Request
@@ -59,14 +65,37 @@ def up(
     )
     with context.lock("devenv up"):
         lifecycle = context.lifecycle(context.place)
-        outcome = _reported(context, lambda report: lifecycle.up(request, report))
+
+        def bring_up(report: Lines | Live) -> Outcome:
+            outcome = lifecycle.up(request, report)
+            if junit:
+                _write_junit(context, Path(junit), report.board, outcome)
+            return outcome
+
+        outcome = _reported(context, bring_up)
     _exit_on_failure(context, outcome)
     _say_ready(context, outcome)
     if not detach:
         _follow(context, outcome, request)
 
 
-def _reported(context: Context, action: Callable[[Report], T]) -> T:
+def _write_junit(context: Context, file: Path, board: Board, outcome: Outcome) -> None:
+    from devenv.console import plain
+    from devenv.console.junit import junit
+
+    console = context.console
+    failures = [
+        (error, console.masked(plain("\n".join(console.error_lines(error))))) for error in outcome.failures
+    ]
+    text = junit(outcome.stack.name, board.rows.values(), failures)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="--junit FILE") from None
+
+
+def _reported(context: Context, action: Callable[[Lines | Live], T]) -> T:
     """Run an action and show its progress. Exits with 130 after Ctrl-C."""
     from devenv.console.progress import progress
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from devenv.errors import UsageError
 
 if TYPE_CHECKING:  # --help needs none of them
     from devenv.backends.base import Backend, LogLine
@@ -36,3 +40,38 @@ def print_logs(
             console.print("\n".join(map(text, batch)))
     finally:
         stop.set()
+
+
+def save_logs(
+    console: Console,
+    backend: Backend,
+    units: Sequence[ObservedUnit],
+    folder: Path,
+    *,
+    tail: int | None = None,
+    since: str | None = None,
+    timestamps: bool = False,
+) -> None:
+    """Write what each unit printed into a file of its own, without secrets, and print the files' paths.
+
+    Raises `UsageError` if that cannot be written.
+    """
+    stop, files = threading.Event(), {unit.unit: folder / f"{unit.unit}.log" for unit in units}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as opened:
+            to = {
+                name: opened.enter_context(file.open("w", encoding="utf-8", errors="replace"))
+                for name, file in files.items()
+            }
+            for batch in backend.logs(units, follow=False, tail=tail, since=since, stop=stop):
+                for line in batch:
+                    moment = f"{line.time[:23]} " if timestamps else ""
+                    to[line.unit].write(f"{moment}{console.masked(line.text)}\n")
+    except OSError as error:
+        raise UsageError(
+            f"cannot write logs: {error.strerror}", where=str(error.filename or folder)
+        ) from None
+    finally:
+        stop.set()
+    console.print("\n".join(str(file) for file in files.values()))

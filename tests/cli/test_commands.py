@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
+from xml.etree import ElementTree
 
 import pytest
 from typer._completion_classes import completion_init
@@ -264,6 +265,43 @@ def test_logs_name_who_said_what(devenv: Devenv) -> None:
     ]
     assert devenv("logs", "web").stdout == "web says hello\n"
     assert devenv("logs", "-t", "web").stdout == "2026-01-01T00:00:00.000 web says hello\n"
+
+
+def test_logs_are_saved_in_a_file_for_each_unit(devenv: Devenv, project: Path) -> None:
+    devenv("up", "-d")
+    ended = devenv("logs", "--save", "logs/ci", "web", "orders")
+    assert (ended.exit_code, lines(ended.stdout)) == (0, ["logs/ci/web.log", "logs/ci/orders.log"])
+    saved = project / "logs/ci"
+    assert {file.name: file.read_text() for file in saved.iterdir()} == {
+        "web.log": "web says hello\n",
+        "orders.log": "orders says hello\n",
+    }
+    ended = devenv("logs", "--save", "devenv.yaml")
+    assert (ended.exit_code, lines(ended.stderr)) == (
+        2,
+        ["error  cannot write logs: File exists", "  where devenv.yaml"],
+    )
+    assert devenv("logs", "--save", "logs", "-f").exit_code == 2
+
+
+def test_up_reports_each_unit_as_a_test_case_of_junit(
+    devenv: Devenv, machine: Machine, project: Path
+) -> None:
+    machine.failing.add("migrate")
+    assert devenv("up", "-d", "--junit", "out/units.xml").exit_code == 1
+    suite = ElementTree.parse(project / "out/units.xml").getroot()
+    verdicts = {case.attrib["name"]: [child.tag for child in case] for case in suite}
+    assert verdicts == {
+        "kong": [], "migrate": ["failure"], "orders": ["skipped"], "valkey": [], "web": ["skipped"]
+    }  # fmt: skip
+    assert (suite.attrib["tests"], suite.attrib["failures"], suite.attrib["skipped"]) == ("5", "1", "2")
+    failure = suite.find(".//failure")
+    assert failure is not None
+    assert failure.attrib["message"] == "x migrate ended with exit 3 - orders and web wait for it"
+    assert "boom" in str(failure.text)
+    machine.failing.clear()
+    assert devenv("up", "-d", "--junit", "out/units.xml").exit_code == 0
+    assert ElementTree.parse(project / "out/units.xml").getroot().attrib["failures"] == "0"
 
 
 def test_exec_passes_the_command_and_its_exit_code(devenv: Devenv, machine: Machine) -> None:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.engine
 TALKING = """
     services:
       tick: {image: "busybox:1.37", command: "for n in 1 2 3; do echo tick $n; sleep 0.2; done; sleep 900"}
+      safe: {image: "busybox:1.37", command: ["sh", "-c", "echo $KEY; sleep 900"], secrets: [KEY]}
       tock: {image: "busybox:1.37", command: "sleep 0.1; for n in 1 2 3; do echo tock $n; sleep 0.2; done; sleep 900"}
 """
 
@@ -23,13 +24,14 @@ TALKING = """
 def talking(shared: Checkout) -> Checkout:
     """Two services that took turns to speak."""
     shared.manifest(TALKING)
+    shared.write(".env", "KEY=sesame-open\n")
     shared.devenv("up", "-d")
     eventually(lambda: "tock 3" in shared.devenv("logs", "tock").stdout, "the last line")
     return shared
 
 
 def test_logs_of_several_services_are_in_the_order_they_were_printed(talking: Checkout) -> None:
-    lines = talking.devenv("logs", "-t").stdout.splitlines()
+    lines = talking.devenv("logs", "-t", "tick", "tock").stdout.splitlines()
     times = [re.search(r"\d{4}-\S+", line)[0] for line in lines]
 
     assert {line.split(" |")[0] for line in lines} == {"tick", "tock"}
@@ -37,12 +39,19 @@ def test_logs_of_several_services_are_in_the_order_they_were_printed(talking: Ch
     assert [line.split()[-1] for line in lines if line.startswith("tick")] == ["1", "2", "3"]
 
 
+def test_saved_logs_hold_no_secrets(talking: Checkout) -> None:
+    saved = talking.devenv("logs", "--save", "saved").stdout.split()
+    assert sorted(saved) == [f"saved/{name}.log" for name in ("safe", "tick", "tock")]
+    assert (talking.root / "saved/safe.log").read_text() == "******\n"
+    assert (talking.root / "saved/tick.log").read_text() == "tick 1\ntick 2\ntick 3\n"
+
+
 def test_logs_of_one_service_have_no_prefix(talking: Checkout) -> None:
     assert talking.devenv("logs", "tick").stdout == "tick 1\ntick 2\ntick 3\n"
 
 
 def test_tail_and_since_leave_lines_out(talking: Checkout) -> None:
-    assert talking.devenv("logs", "-n", "1").stdout.splitlines() in (
+    assert talking.devenv("logs", "-n", "1", "tick", "tock").stdout.splitlines() in (
         ["tick | tick 3", "tock | tock 3"],
         ["tock | tock 3", "tick | tick 3"],
     )
@@ -61,7 +70,7 @@ def test_followed_logs_go_on_until_ctrl_c(talking: Checkout) -> None:
 
     assert ended.code == 130
     assert ended.seconds < 1.5
-    assert talking.running() == {"tick", "tock"}
+    assert talking.running() == {"safe", "tick", "tock"}
 
 
 def test_followed_logs_go_on_when_a_service_is_restarted_or_replaced(talking: Checkout) -> None:
