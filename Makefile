@@ -36,10 +36,11 @@ check: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python -m tests.bench
 
-## make machine   an engine, images and Minikube, on a machine that has none (root on Debian)
+## make machine   an engine, images, Minikube and Helm, on a machine that has none (root on Debian)
 machine:
 	@bash tests/machine/machine.sh
 	@bash tests/machine/cluster.sh || test $$? = 3  # 3: it said what to install
+	@for major in 3 4; do bash tests/machine/helm.sh $$major || test $$? = 3; done
 
 format: .venv/ready
 	@$(BIN)/ruff format .

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helm import MAJORS, Helm
+
 gc.set_threshold(100_000)  # as the command does: thousands of tests leave much, and little of it is garbage
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -88,6 +90,21 @@ def _own_home(
         home = tmp_path_factory.mktemp("home")
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
+
+
+@pytest.fixture(scope="session", params=MAJORS, ids=[f"helm{major}" for major in MAJORS])
+def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm of each major; skipped, in CI failed, where there is none."""
+    ended = subprocess.run(
+        ["bash", str(ROOT / "tests/machine/helm.sh"), "--find", str(request.param)],
+        env=MACHINE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        (pytest.fail if os.environ.get("DEVENV_TEST_REQUIRE_HELM") else pytest.skip)(ended.stderr.strip())
+    return Helm(request.param, Path(ended.stdout.strip()), tmp_path_factory.mktemp("helm"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
