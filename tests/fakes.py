@@ -22,6 +22,7 @@ class Machine:
     `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
     can be removed, `forbidden` why nothing may be brought up. `half_made` are stores with data that only
     their checks know to be half made; `unseen`: looking at them does not show it afterwards either.
+    `interactive`: whether each command had something to read.
     """
 
     units: dict[str, ObservedUnit] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Machine:
     stuck: str = ""
     forbidden: str = ""
     recreated: list[str] = field(default_factory=list)
+    interactive: list[bool] = field(default_factory=list)
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     half_made: set[str] = field(default_factory=set)
     unseen: bool = False
@@ -97,6 +99,7 @@ class FakeBackend:
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         self.machine.done.append(f"exec {unit.unit}: {' '.join(argv)}")
+        self.machine.interactive.append(interactive)
         return 7 if argv[0] == "false" else 0
 
     def require_allowed(self) -> None:

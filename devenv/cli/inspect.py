@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import stat
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,7 +101,18 @@ def exec_(
         again = shlex.join(["devenv", "run", name, *(words(command) or ["sh"])])
         raise UsageError(f"{name} is {state(unit)}", hint=again if unit.one_shot else f"devenv up {name}")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
-    raise typer.Exit(context.backend.exec(unit, words(command) or ["sh"], tty=tty, interactive=True))
+    raise typer.Exit(context.backend.exec(unit, words(command) or ["sh"], tty=tty, interactive=_has_input()))
+
+
+def _has_input() -> bool:
+    """Whether stdin may bring anything; the null device, as scripts and schedulers give it, brings nothing.
+
+    A cluster loses the output of a quick command, now and then, when its stdin ends while it starts.
+    """
+    with suppress(OSError):  # stdin is closed
+        status = os.fstat(0)
+        return not (stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev)
+    return False
 
 
 def open_(

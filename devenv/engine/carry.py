@@ -19,19 +19,19 @@ CHUNK = 256 * 1024
 def save(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path) -> int:
     """Write a running store's content into a file of that folder; returns its size in bytes.
 
-    Raises `DevenvError` for a dump that fails.
+    Raises `DevenvError` for a dump that fails, or is empty: each of them has a head at least.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = 0
     with closing(backend.attach(store, unit.dump)) as stream, _private(folder / unit.name) as out:
-        with suppress(StreamEnded):
-            stream.end()
+        # Its stdin stays open: a cluster loses output, now and then, when it ends while the command starts.
         while data := stream.receive():
             out.write(data)
             size += len(data)
-        if stream.exit_code != 0:
+        if stream.exit_code != 0 or not size:
             what = f"the data of {unit.name} could not be read"
-            raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=_last(stream.complaints))
+            why = _last(stream.complaints) or "its dump is empty"
+            raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=why)
     return size
 
 

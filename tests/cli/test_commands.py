@@ -312,6 +312,25 @@ def test_exec_passes_the_command_and_its_exit_code(devenv: Devenv, machine: Mach
     assert machine.done[-3:] == ["exec web: ls -q --all", "exec web: false", "exec web: sh"]
 
 
+def test_exec_passes_stdin_on_unless_it_is_the_null_device(
+    devenv: Devenv, machine: Machine, tmp_path: Path
+) -> None:
+    devenv("up", "-d")
+    (tmp_path / "piped").write_text("typed")
+    before = os.dup(0)
+    try:
+        for file in (tmp_path / "piped", Path(os.devnull)):
+            with file.open() as stdin:
+                os.dup2(stdin.fileno(), 0)
+            assert devenv("exec", "web", "cat").exit_code == 0
+        os.close(0)
+        assert devenv("exec", "web", "cat").exit_code == 0
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    assert machine.interactive == [True, False, False]
+
+
 def test_a_command_needs_a_unit_that_runs(devenv: Devenv, machine: Machine) -> None:
     devenv("up", "-d")
     ended = devenv("exec", "migrate", "ls")

@@ -27,12 +27,13 @@ class Told:
     complaints: bytes = b""
     exit_code: int | None = 0
     heard: bytes = b""
+    ended: bool = False
 
     def send(self, data: bytes) -> None:
         self.heard += data
 
     def end(self) -> None:
-        """It has heard everything."""
+        self.ended = True
 
     def receive(self) -> bytes:
         data, self.says = self.says, b""
@@ -59,8 +60,23 @@ def test_content_is_saved_and_loaded_byte_by_byte(tmp_path: Path) -> None:
     assert ((folder / "db").stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
     there = Told(b"done")
     carry.load(Telling(there), RUNNING, STORE, folder, source="compose")
-    assert there.heard == b"\0\xff\r\n"
+    assert (there.heard, there.ended) == (b"\0\xff\r\n", True)
     assert not folder.exists()
+
+
+def test_the_input_of_a_dump_stays_open_while_it_prints(tmp_path: Path) -> None:
+    dump = Told(b"content")
+    carry.save(Telling(dump), RUNNING, STORE, tmp_path)
+    assert not dump.ended
+
+
+def test_an_empty_dump_is_not_taken_for_the_data(tmp_path: Path) -> None:
+    with pytest.raises(DevenvError) as refused:
+        carry.save(Telling(Told()), RUNNING, STORE, tmp_path)
+    assert (refused.value.what, refused.value.why) == (
+        "the data of db could not be read",
+        "its dump is empty",
+    )
 
 
 def test_content_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:

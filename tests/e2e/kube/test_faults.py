@@ -267,7 +267,8 @@ def test_a_terminal_in_a_pod(cluster: OnCluster) -> None:
     screen.type("stty size\r")
     screen.shows("37 91")
     screen.resize(40, 100)
-    screen.type("stty size\r")
+    # A new size and what is typed take two ways: nothing tells which of them gets there first.
+    screen.type("until stty size | grep '4[0] 100'; do sleep 0.05; done\r")
     screen.shows("40 100")
     screen.type("sleep 100; echo then $?\r")
     eventually(lambda: "sleep 100" in cluster.devenv("exec", "web", "--", "ps").stdout, "the sleep")
