@@ -21,7 +21,7 @@ from devenv.engine.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
 from devenv.stack import text
-from devenv.stack.reload import Action, Decision, Rules, Source, decide
+from devenv.stack.reload import Action, Decision, Rules, Source, decide, emptied
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Say, Stream
@@ -35,7 +35,17 @@ Wanted = Mapping[str, Source]
 
 
 class Emptied(DevenvError):
-    """All the sources of a unit vanished at once; its containers keep theirs."""
+    """A synced folder vanished or is empty; containers keep its files, as nobody knows that it is meant."""
+
+    def __init__(self, unit: Unit, folder: str, count: int) -> None:
+        files = "its file" if count == 1 else f"its {count} files"
+        without = "devenv up --build" if unit.build else "devenv down, devenv up"
+        super().__init__(
+            "all sources are gone" if folder == "." else f"nothing is left of {folder}",
+            where=unit.name,
+            why=f"an unmounted disk looks the same, so the container keeps {files}",
+            hint=f"bring them back, or make a container without them: {without}",
+        )
 
 
 class Link:
@@ -44,26 +54,35 @@ class Link:
     def __init__(self, agent: Agent, rules: Rules, image: Held, mark: Callable[[], None]) -> None:
         self.agent, self._rules, self._roots = agent, rules, roots(rules)
         self._mark: Callable[[], None] | None = mark
-        self.held = {target: digest for target, digest in {**image, **agent.record}.items() if digest}
+        self._origins = {target: source.path for target, source in image.items()}
+        brought = {target: source.digest for target, source in image.items()}
+        self.held = {target: digest for target, digest in {**brought, **agent.record}.items() if digest}
 
     def missing(self, wanted: Wanted, root: Path) -> list[Sending]:
-        """What has to be sent so that the container holds the wanted files.
-
-        Raises `Emptied` where that would delete all of them: an unmounted disk looks the same.
-        """
-        if self.held and not wanted:
-            raise Emptied(
-                "all sources are gone; the container keeps its files",
-                why="an unmounted disk or a deleted checkout looks the same",
-                hint="bring them back, or make the image anew: devenv up --build",
-            )
-        gone = [self._sending(target, None) for target in self.held if target not in wanted]
+        """What has to be sent so that the container holds the wanted files, but for those that it `keeps`."""
+        kept = {target for targets in self.keeps(wanted).values() for target in targets}
+        gone = [self._sending(target, None) for target in self.held.keys() - wanted.keys() - kept]
         new = [
             self._sending(target, root / source.path, source.digest)
             for target, source in wanted.items()
             if self.held.get(target) != source.digest
         ]
+        self._origins |= {sending.target: wanted[sending.target].path for sending in new}
         return gone + new
+
+    def keeps(self, wanted: Wanted) -> Mapping[str, Sequence[str]]:
+        """Synced folder that vanished or is empty -> the paths in the container of what it held."""
+        gone = self.held.keys() - wanted.keys()
+        return emptied(self._rules, {target: self._origins.get(target, "") for target in gone}, wanted)
+
+    def names(self, targets: Iterable[str], wanted: Wanted) -> set[str]:
+        """The paths in the project of files of the container, of deleted ones as well."""
+        return {
+            wanted[target].path
+            if target in wanted
+            else self._origins.get(target) or source_of(self._rules, target)
+            for target in targets
+        }
 
     def _sending(self, target: str, source: Path | None, digest: str = "") -> Sending:
         return Sending(target, source, digest, root_of(self._roots, target))
@@ -94,7 +113,7 @@ class Link:
             path, why = next(iter(failed.items()))
             what = f"{unit.name}: {len(failed)} of {len(sendings)} files could not be sent"
             raise DevenvError(what, where=path, why=why, hint="devenv up --build")
-        decision = decide(self._rules, names(self._rules, sendings, wanted))
+        decision = decide(self._rules, self.names((sending.target for sending in sendings), wanted))
         self.run(unit, decision, secrets, say)
         if self.holds_back():
             self.agent.release()
@@ -103,6 +122,8 @@ class Link:
             # A pod counts as ready for a while after its program ended; the next step says why it is not.
             with suppress(UnitFailed):
                 wait_ready(unit, self.agent, secrets, Event(), list)
+        for folder, targets in self.keeps(wanted).items():
+            raise Emptied(unit, folder, len(targets))
 
     def holds_back(self) -> bool:
         """Whether the program was not started yet, as its files were not there."""
@@ -172,12 +193,16 @@ class Links:
         if image is None:
             return Edits(unknown=True)
         wanted, files = synced.wanted(unit), set[str]()
-        if not observed.edited and image == {target: source.digest for target, source in wanted.items()}:
+        if not observed.edited and image == wanted:
             return Edits()
         for instance in self._backend.instances(observed):
             try:
                 link = linked(self._backend, observed, instance, rules, image)
-                lacking = names(rules, link.missing(wanted, self._root), wanted)
+                kept = [target for targets in link.keeps(wanted).values() for target in targets]
+                lacking = link.names(kept, wanted)
+                lacking |= link.names(
+                    (sending.target for sending in link.missing(wanted, self._root)), wanted
+                )
             except (DevenvError, StreamEnded):
                 if unit.image.rpartition("/")[2] != observed.image.rpartition("/")[2]:
                     return Edits(unknown=True)
@@ -216,14 +241,6 @@ def root_of(roots: Iterable[str], target: str) -> str:
 
 def _folder(target: str) -> str:
     return target.rstrip("/") or "/"
-
-
-def names(rules: Rules, sendings: Iterable[Sending], wanted: Wanted) -> set[str]:
-    """The paths in the project of what is sent, of what is deleted as well."""
-    return {
-        wanted[sending.target].path if sending.target in wanted else source_of(rules, sending.target)
-        for sending in sendings
-    }
 
 
 def source_of(rules: Rules, target: str) -> str:

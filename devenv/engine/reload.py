@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind, Interrupted, StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
-from devenv.engine.links import Link, linked, names
+from devenv.engine.links import Emptied, Link, linked
 from devenv.engine.ready import wait_ready
 from devenv.engine.trees import Tree, in_project
 from devenv.errors import DevenvError
@@ -68,6 +68,7 @@ class Feed:
         self._paths: dict[str, str] = {}
         self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
         self._instances: set[str] = set()
+        self._emptied: set[str] = set()
         self._gate = threading.Event()
         self._gate.set()
         threading.Thread(target=self._run, daemon=True, name=f"reload {unit.name}").start()
@@ -177,13 +178,15 @@ class Feed:
 
     def _follow(self, digests: Mapping[str, str], since: float) -> None:
         """Do what changed files cause."""
-        decision = decide(self._rules, digests)
         for path, digest in digests.items():
             for target, source in landed(self._rules, path, digest).items():
                 if digest:
                     self._wanted[target] = source
                 else:
                     self._wanted.pop(target, None)
+        kept = self._kept()
+        digests = {path: digest for path, digest in digests.items() if path not in kept}
+        decision = decide(self._rules, digests)
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
         elif decision.action is not Action.NONE and self._mute:
@@ -194,6 +197,19 @@ class Feed:
             )
         elif decision.action is not Action.NONE:
             self._act(decision, list(self._links.items()), since)
+
+    def _kept(self) -> set[str]:
+        """The files that containers keep though nothing is left of their folders, which is reported once."""
+        files, emptied = set[str](), dict[str, int]()
+        for link in list(self._links.values()):
+            for folder, targets in link.keeps(self._wanted).items():
+                files |= link.names(targets, self._wanted)
+                emptied[folder] = len(targets)
+        for folder in emptied.keys() - self._emptied:
+            error = Emptied(self.unit, folder, emptied[folder])
+            self._site.report(Reloaded(self.unit.name, (), Action.NONE, error=error))
+        self._emptied = set(emptied)
+        return files
 
     def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
         self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
@@ -219,7 +235,9 @@ class Feed:
                 link.close()
                 return
             self._links[instance] = link
-        if files := names(self._rules, link.missing(self._wanted, site.root), self._wanted):
+        self._kept()
+        missing = link.missing(self._wanted, site.root)
+        if files := link.names((sending.target for sending in missing), self._wanted):
             self._act(decide(self._rules, files), [(instance, link)], started)
         if link.holds_back():
             link.agent.release()

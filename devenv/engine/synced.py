@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 CONTENTS = Path("cache/contents")
 KEEP = 64  # images whose contents are on record
 
-Held = Mapping[str, str]
-"""Path in a container -> digest of the file there."""
+Held = Mapping[str, Source]
+"""Path in a container -> the file there, and where in the project it came from."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ class Synced:
     def _brought(self, unit: Unit, contents: Mapping[str, str]) -> Held:
         assert unit.build is not None
         rules = replace(self.rules[unit.name], sync=())  # the Dockerfile's alone
-        files = synced(rules, unit.build.context, contents)
-        return {target: source.digest for target, source in files.items()}
+        return synced(rules, unit.build.context, contents)
 
     def sourceless(self, unit: Unit) -> bool:
         """Whether a unit's image lacks files that its containers need: mounted ones, in a Compose file."""

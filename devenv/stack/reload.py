@@ -249,6 +249,39 @@ def synced(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, 
     return {landing.target: _moded(rules, landing, source) for landing, source in landings}
 
 
+def emptied(
+    rules: Rules, gone: Mapping[str, str], wanted: Mapping[str, Source]
+) -> dict[str, tuple[str, ...]]:
+    """Source folder of which nothing is left -> those paths in a container that came from it.
+
+    `gone`: path in the container that nothing is wanted at -> where in the project its file was, or "".
+    """
+    without = {
+        sync.shown: sync
+        for sync in (*rules.copies, *rules.sync)
+        if sync.source and not sync.built and gone and not any(map(sync.lands, _paths(wanted)))
+    }
+    kept: dict[str, list[str]] = {}
+    for target, path in gone.items():
+        for shown, sync in without.items():
+            if _came_from(sync, target, path):
+                kept.setdefault(shown, []).append(target)
+                break
+    return {shown: tuple(targets) for shown, targets in kept.items()}
+
+
+def _paths(wanted: Mapping[str, Source]) -> Iterator[str]:
+    return (source.path for source in wanted.values())
+
+
+def _came_from(sync: Sync, target: str, path: str) -> bool:
+    """Whether a file of a container may have come from a rule's folder; one that it names may be deleted."""
+    if path:
+        return path != sync.shown and sync.lands(path) == target
+    top = sync.target.rstrip("/")
+    return target.startswith(f"{top}/") and target != sync.lands(sync.shown)
+
+
 def decide(rules: Rules, paths: Iterable[str]) -> Decision:
     """The cheapest action that covers all changed, new and vanished files, taken as one."""
     ordered = sorted(set(paths))

@@ -37,6 +37,7 @@ WORKDIR /app
 COPY requirements.txt .
 RUN cat requirements.txt
 COPY src src
+COPY extra extra
 CMD ["python", "-B", "src/server.py"]
 """
 
@@ -51,6 +52,7 @@ def app(shared: Checkout) -> Checkout:
     shared.write("app/requirements.txt", "none\n")
     shared.write("app/src/server.py", SERVER)
     shared.write("app/src/page.py", page("first"))
+    shared.write("app/extra/note.txt", "first")
     shared.manifest(
         """
         services:
@@ -280,10 +282,12 @@ def test_a_file_that_only_a_build_brings_builds_its_service_alone(app: Checkout,
     assert app.lives()["web"] != before["web"]
 
 
-def test_sources_that_vanish_at_once_stay_in_the_container(app: Checkout, watch: Going) -> None:
+def test_a_folder_that_vanishes_stays_in_the_container_and_others_go_on(app: Checkout, watch: Going) -> None:
     source = app.root / "app/src"
     source.rename(app.root / "away")
-    eventually(lambda: "all sources are gone" in watch.output)
+    eventually(lambda: "nothing is left of app/src" in watch.output)
+    app.write("app/extra/note.txt", "goes on")
+    eventually(lambda: inside(app, "extra/note.txt") == "goes on")
     assert inside(app, "src/page.py") is not None
     (app.root / "away").rename(source)
     app.write("app/src/page.py", page("back"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from devenv.engine.links import Links
+import pytest
+
+from devenv.backends.agent import Sending, Sent
+from devenv.engine.links import Emptied, Link, Links
 from devenv.engine.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
 from devenv.stack.model import Build, Unit
-from devenv.stack.reload import infer
+from devenv.stack.reload import Rules, Source, infer
 
 CONTENTS = {"main.py": "f00d"}
 
@@ -35,7 +39,7 @@ def edits(*, edited: bool, contents: dict[str, str]) -> Edits:
     held: Any = SimpleNamespace(
         rules=synced.rules,
         wanted=synced.wanted,
-        held=lambda unit, image: {"/app/main.py": "f00d"},
+        held=lambda unit, image: {"/app/main.py": Source("web/main.py", "f00d")},
     )
     backend: Any = Unasked()
     observed = ObservedUnit("web", "1", "running", image="web:1", edited=edited)
@@ -53,3 +57,69 @@ def test_a_container_that_was_sent_to_or_lacks_something_is_asked() -> None:
         except Asked:
             continue
         raise AssertionError(f"not asked: {edited=} {contents=}")
+
+
+def copied(text: str) -> Rules:
+    return infer(f"FROM busybox\n{text}", context=".", name="Dockerfile")
+
+
+class Taking:
+    """An agent whose container takes everything."""
+
+    hello: Any = SimpleNamespace(supervised=False)
+
+    def __init__(self, record: Mapping[str, str] | None = None) -> None:
+        self.record = record or {}
+
+    def send(self, sendings: Sequence[Sending]) -> Sent:
+        return Sent({sending.target: sending.digest for sending in sendings})
+
+
+def link(rules: Rules, image: Mapping[str, Source], **record: str) -> Link:
+    agent: Any = Taking({f"/{name.replace('__', '/')}": digest for name, digest in record.items()})
+    return Link(agent, rules, image, lambda: None)
+
+
+TWO = 'COPY src /app/src\nCOPY web /app/web\nCMD ["uvicorn", "main:app", "--reload"]\n'
+IMAGE = {f"/app/{path}": Source(path, "1") for path in ("src/a", "src/b", "web/x")}
+
+
+def test_a_synced_folder_of_which_nothing_is_left_stays_and_the_others_go_on() -> None:
+    container = link(copied(TWO), IMAGE)
+    wanted = {"/app/src/a": Source("src/a", "2")}
+    assert container.keeps(wanted) == {"web": ("/app/web/x",)}
+    sendings = container.missing(wanted, Path("/p"))
+    assert [(sending.target, sending.source) for sending in sendings] == [
+        ("/app/src/b", None),
+        ("/app/src/a", Path("/p/src/a")),
+    ]
+
+
+def test_up_sends_the_rest_and_asks_about_the_folder() -> None:
+    container = link(copied(TWO), IMAGE)
+    unit = Unit("web", "service", "web:1", build=Build("."))
+    with pytest.raises(Emptied, match="nothing is left of web") as raised:
+        container.bring(unit, {"/app/src/a": Source("src/a", "2")}, Path("/p"), {}, print)
+    assert "devenv up --build" in (raised.value.hint or "")
+    assert container.held == {"/app/src/a": "2", "/app/web/x": "1"}
+
+
+def test_folders_that_land_at_one_place_are_told_apart() -> None:
+    rules = copied("COPY src/ conf/ none/ /app/\n")
+    image = {"/app/a": Source("src/a", "1"), "/app/b": Source("src/b", "1"), "/app/x": Source("conf/x", "1")}
+    assert link(rules, image).keeps({"/app/a": Source("src/a", "1")}) == {"conf": ("/app/x",)}
+    container = link(rules, image)
+    container.send(container.missing({**image, "/app/y": Source("conf/y", "1")}, Path("/p")))
+    assert container.keeps({"/app/a": Source("src/a", "1")}) == {"conf": ("/app/x", "/app/y")}
+
+
+def test_what_an_earlier_run_sent_stays_where_it_may_be_of_the_folder() -> None:
+    container = link(copied(TWO), {}, app__web__x="1", app__src__old="1")
+    assert container.keeps({"/app/src/a": Source("src/a", "1")}) == {"web": ("/app/web/x",)}
+
+
+def test_a_file_that_is_named_by_itself_may_be_deleted() -> None:
+    container = link(copied("COPY main.py /app/\nCOPY src /app/src\n"), {}, **{"app__main.py": "1"})
+    assert container.keeps({"/app/src/a": Source("src/a", "1")}) == {}
+    image = {"/app/main.py": Source("main.py", "1")}
+    assert link(copied("COPY main.py /app/\n"), image).keeps({}) == {}
