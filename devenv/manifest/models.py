@@ -247,25 +247,58 @@ class Autoscale(Model):
     cpu: int = Field(80, ge=1, le=100, description="Target CPU, in percent.")
 
 
-class ServiceOverride(Model):
+class BuildOverride(Model):
+    """What differs for an image that is promoted."""
+
+    target: str | None = Field(None, description="The stage to stop at: the one for production.")
+    args: dict[str, Text] = Field({}, description="Build arguments, added to those of the service.")
+
+
+class Override(Model):
+    """What differs for one job in one environment."""
+
+    build: BuildOverride = Field(BuildOverride(), description="Another target or other arguments.")
+    image: str | None = Field(None, description="Another ready-made image.")
+    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
+    env: Env = Field({}, description="Environment variables, added to those of the service or job.")
+
+
+class ServiceOverride(Override):
     """What differs for one service in one environment."""
 
-    replicas: int | None = Field(None, ge=0, description="How many run.")
-    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
-    env: Env = Field({}, description="Environment variables.")
-    autoscale: Autoscale | None = Field(None, description="Horizontal scaling.")
+    replicas: int | None = Field(None, ge=0, le=100, description="How many run.")
+    autoscale: Autoscale | None = Field(None, description="Horizontal scaling, instead of replicas.")
 
 
 class External(Model):
-    """A store that something else runs."""
+    """A store that something else runs: a Secret or a host."""
 
-    secret: str = Field(description="A Kubernetes Secret with the keys devenv injects locally.")
+    secret: str | None = Field(
+        None, description="A Kubernetes Secret with the variables as keys that devenv injects locally."
+    )
+    host: str | None = Field(
+        None,
+        description="A host name with the store at its usual port; user and password as in the manifest.",
+    )
 
 
 class ExternalInfra(Model):
-    """Where a store comes from in one environment."""
+    """A store that something else runs in one environment."""
 
-    external: External = Field(description="Something else runs it.")
+    external: External = Field(description="Where it is: {secret: NAME} or {host: NAME}.")
+
+
+class Deployed(Model):
+    """How a store runs in one environment's cluster."""
+
+    size: Size | None = Field(None, description="Size of its volume: 20Gi.")
+    class_: str | None = Field(None, alias="class", description="Storage class of its volume.")
+
+
+class DeployedInfra(Model):
+    """A store that runs in one environment's cluster."""
+
+    deploy: Deployed = Field(description="Size and class of its volume.")
 
 
 class Ingress(Model):
@@ -273,20 +306,26 @@ class Ingress(Model):
 
     class_: str | None = Field(None, alias="class", description="Ingress class.")
     tls: str | None = Field(None, description="Secret with the certificate.")
+    annotations: dict[str, Text] = Field({}, description="Annotations of the Ingress.")
 
 
 class Environment(Model):
     """A place that `devenv promote` goes to."""
 
     context: str = Field(description="The only kube context it may touch.")
-    namespace: str | None = Field(None, description="Kubernetes namespace.")
+    namespace: str | None = Field(None, description="Kubernetes namespace. Default: the stack's.")
     registry: str | None = Field(None, description="Where images are pushed.")
     host: str | None = Field(None, description="Public host name.")
     ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
-    services: dict[str, ServiceOverride] = Field({}, description="What differs, by service.")
-    infra: dict[str, Literal["deploy"] | ExternalInfra] = Field(
-        {}, description="For each store: `deploy`, or {external: {secret: NAME}}."
+    secret: str | None = Field(
+        None, description="Kubernetes Secret with the stack's secrets. Default: NAME-secrets."
     )
+    services: dict[str, ServiceOverride] = Field({}, description="What differs, by service.")
+    jobs: dict[str, Override] = Field({}, description="What differs, by job.")
+    infra: dict[str, Literal["deploy"] | ExternalInfra | DeployedInfra] = Field(
+        {}, description="For each store: `deploy`, {deploy: {size: 20Gi}}, or {external: {secret: NAME}}."
+    )
+    values: PlainFragment = Field({}, description="More values for the chart, merged last.")
 
 
 class Manifest(Model):

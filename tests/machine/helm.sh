@@ -50,11 +50,13 @@ main() {
     version=${VERSIONS[${1:-}]:-}
     [ $# = 1 ] && [ -n "$version" ] || die "usage: helm.sh [--find] 3|4"
     helm=$CACHE/helm/$version/helm
-    mkdir -p "$CACHE/logs"
-    exec 9>"$CACHE/helm.lock"
-    [ -x "$helm" ] || flock 9
     if [ ! -x "$helm" ]; then
         $make || die "no Helm $1 here; tests/machine/helm.sh $1 makes one"
+        mkdir -p "$CACHE/logs"
+        exec 9>"$CACHE/helm.lock"
+        flock 9
+    fi
+    if [ ! -x "$helm" ]; then
         log=$CACHE/logs/helm$1.log
         compile "$1" "$version" </dev/null >"$log" 2>&1 9>&- || {
             tail -n 25 "$log" >&2

@@ -445,9 +445,31 @@ BROKEN = {
             '3:63: services.a.files./f.secret: "c d" is not a name of a secret - use letters, digits and _',
         ],
     ),
+    "stores of an environment that nobody runs": (
+        "name: a\nservices:\n  a: {image: x, uses: [postgres, valkey, mysql]}\nenvironments:\n"
+        "  prod: {context: c, infra: {mysql: {external: {secret: s, host: h}}}}\n  test: {context: c}\n",
+        [
+            "5:22: environments.prod.infra: does not say where postgres and valkey come from"
+            " - write infra: {postgres: deploy, valkey: deploy}   or external: {secret: NAME} instead of deploy",
+            "5:38: environments.prod.infra.mysql.external: is either a Secret or a host"
+            " - write {secret: NAME} or {host: NAME}",
+            "6:3: environments.test.infra: does not say where postgres, valkey and mysql come from"
+            " - write infra: {postgres: deploy, valkey: deploy, mysql: deploy}   or external: {secret: NAME} instead of deploy",
+        ],
+    ),
+    "overrides of an environment that change nothing": (
+        "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
+        "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y}}}\n",
+        [
+            "6:37: environments.prod.services.a.build: a is not built - remove it",
+            "6:57: environments.prod.services.a.autoscale: min 3 is more than max 2",
+            "6:91: environments.prod.services.b.image: b is built, so the image is the one that is pushed"
+            " - remove it",
+        ],
+    ),
     "names of variables, wherever they may stand": (
         "name: a\nservices:\n  a: {build: {args: {A=B: x}}, env: {..a: x}}\ninfra:\n  valkey: {env: {1A: x}}\n"
-        'environments:\n  prod: {context: c, services: {a: {env: {"A\\n": x}}}}\n',
+        'environments:\n  prod: {context: c, services: {a: {env: {"A\\n": x}}}, infra: {valkey: deploy}}\n',
         [
             '3:22: services.a.build.args.A=B: "A=B" is not a name of an environment variable'
             " - use letters, digits, _, dots and hyphens",

@@ -11,6 +11,7 @@ from devenv.manifest.models import Manifest
 from devenv.manifest.rules import (
     commands,
     compose,
+    environments,
     health,
     images,
     infra,
@@ -50,6 +51,8 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     infra.infra_is_in_the_catalogue,
     infra.infra_is_new_enough,
     names.other_names_exist,
+    environments.stores_have_a_place,
+    environments.overrides_have_an_effect,
     references.references_resolve,
 )
 

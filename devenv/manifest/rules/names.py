@@ -143,7 +143,11 @@ def other_names_exist(scope: Scope) -> Iterator[Finding]:
                     did_you_mean(name, scope.names),
                 )
     for key, environment in manifest.environments.items():
-        for section, names in (("services", manifest.services), ("infra", scope.infra)):
+        for section, names in (
+            ("services", manifest.services),
+            ("jobs", manifest.jobs),
+            ("infra", scope.infra),
+        ):
             for name in getattr(environment, section):
                 if name not in names:
                     path: Path = ("environments", key, section, name)

@@ -33,9 +33,10 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
         for key in infra.env
     ]
     variables += [
-        (("environments", name, "services", service, "env", key), key)
+        (("environments", name, section, workload, "env", key), key)
         for name, environment in scope.manifest.environments.items()
-        for service, override in environment.services.items()
+        for section, overrides in (("services", environment.services), ("jobs", environment.jobs))
+        for workload, override in overrides.items()
         for key in override.env
     ]
     for at, key in variables:
