@@ -101,7 +101,8 @@ class Watching:
             raise typer.Exit(INTERRUPTED)
 
     def _reloading(self) -> Reloading:
-        from devenv.engine.reload import Reloading, Site
+        from devenv.engine.feed import Site
+        from devenv.engine.reload import Reloading
 
         context, project = self._context, self._context.project
         backend = context.place.backend

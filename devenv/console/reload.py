@@ -34,6 +34,8 @@ def reload_line(console: Console, event: Reloaded) -> str:
     if event.error is None and event.action is not Action.REBUILD:
         if event.files:
             parts.append(f"synced {duration(event.synced)}")
+        elif event.unsent:
+            parts.append(console.style(f"{_files(len(event.unsent))} not sent", "red"))
         if event.ready is not None:
             parts.append(console.style(f"ready {duration(event.ready)}", "green"))
     if event.action is Action.REBUILD:
@@ -142,4 +144,8 @@ def _reason(files: Sequence[str], reason: str) -> str:
 
 
 def _counted(files: Sequence[str]) -> str:
-    return files[0] if len(files) == 1 else f"{len(files)} files"
+    return files[0] if len(files) == 1 else _files(len(files))
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"

@@ -54,6 +54,7 @@ class Link:
     def __init__(self, agent: Agent, rules: Rules, image: Held, mark: Callable[[], None]) -> None:
         self.agent, self._rules, self._roots = agent, rules, roots(rules)
         self._mark: Callable[[], None] | None = mark
+        self.unsent: Mapping[str, str] = {}  # path in the container -> why it did not arrive the last time
         self._origins = {target: source.path for target, source in image.items()}
         brought = {target: source.digest for target, source in image.items()}
         self.held = {target: digest for target, digest in {**brought, **agent.record}.items() if digest}
@@ -73,7 +74,9 @@ class Link:
     def keeps(self, wanted: Wanted) -> Mapping[str, Sequence[str]]:
         """Synced folder that vanished or is empty -> the paths in the container of what it held."""
         gone = self.held.keys() - wanted.keys()
-        return emptied(self._rules, {target: self._origins.get(target, "") for target in gone}, wanted)
+        return emptied(
+            self._rules, {target: self._origins.get(target, "") for target in sorted(gone)}, wanted
+        )
 
     def names(self, targets: Iterable[str], wanted: Wanted) -> set[str]:
         """The paths in the project of files of the container, of deleted ones as well."""
@@ -96,6 +99,7 @@ class Link:
             self._mark()
             self._mark = None
         sent = self.agent.send(sendings)
+        self.unsent = sent.failed
         for target, digest in sent.digests.items():
             if digest:
                 self.held[target] = digest

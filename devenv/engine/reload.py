@@ -1,297 +1,30 @@
 """The loop behind `up` and `watch`: files change, and containers follow.
 
-One thread per unit does what its changed files cause, so that a slow step of one never holds up another. What
-is missing is always found by comparing all wanted files with all that a container holds; an event only says
-when to look.
+One thread per unit does what its changed files cause, so that a slow step of one never holds up another. An
+event only says when to look.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.backends.base import ChangeKind, Interrupted, StreamEnded
-from devenv.backends.dialogue import NoShell, Paused
-from devenv.engine.links import Emptied, Link, linked
-from devenv.engine.ready import wait_ready
+from devenv.backends.base import ChangeKind
+from devenv.engine.feed import AGAIN, Feed, Site
 from devenv.engine.trees import Tree, in_project
 from devenv.errors import DevenvError
-from devenv.events import Note, Reloaded, Report
-from devenv.stack.reload import Action, Decision, decide, landed
+from devenv.events import Note
 from devenv.watching import Batch, Watcher
 
 if TYPE_CHECKING:
-    from devenv.backends.base import Backend, Change, LogLine
+    from devenv.backends.base import Change
     from devenv.engine.project import Loaded
-    from devenv.sources import Digests
-    from devenv.stack.model import Unit
     from devenv.stack.world import BuildKey
 
-AGAIN = 0.2  # seconds before a container or an engine that went away is asked again
-NO_SHELL = "there is no shell in the image that could take it"
 SUBSCRIBED = 1.0  # seconds after which a backend surely reports what happens
-
-
-@dataclass(frozen=True)
-class Site:
-    """What the units of a loop share.
-
-    `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
-    `rebuild` asks for a new image of a unit.
-    """
-
-    backend: Backend
-    root: Path
-    checkout: str
-    digests: Digests
-    tail: Callable[[str], list[LogLine]]
-    restart: Callable[[str], None]
-    rebuild: Callable[[str], None]
-    report: Report
-    stop: threading.Event = field(default_factory=threading.Event)
-
-
-class Feed:
-    """One unit: what its containers should hold, and the thread that sees to it."""
-
-    def __init__(self, site: Site, unit: Unit, loaded: Loaded) -> None:
-        self._site, self._changed = site, threading.Condition()
-        self.take(unit, loaded)
-        self._links: dict[str, Link] = {}
-        self._paths: dict[str, str] = {}
-        self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
-        self._instances: set[str] = set()
-        self._emptied: set[str] = set()
-        self._gate = threading.Event()
-        self._gate.set()
-        threading.Thread(target=self._run, daemon=True, name=f"reload {unit.name}").start()
-
-    # -- what others tell it
-
-    def change(self, digests: Mapping[str, str], since: float) -> None:
-        """Files of the project that changed: path -> digest, "" for one that is gone."""
-        with self._changed:
-            self._since = self._since if self._paths else since
-            self._paths |= digests
-            self._changed.notify_all()
-
-    def appear(self, instance: str) -> None:
-        """A container of the unit runs."""
-        with self._changed:
-            self._instances.add(instance)
-            self._changed.notify_all()
-
-    def meet(self, instances: Collection[str]) -> None:
-        """Exactly these containers of the unit run."""
-        for instance in self._instances - set(instances):
-            self.end(instance)
-        for instance in instances:
-            self.appear(instance)
-
-    def end(self, instance: str) -> None:
-        """A container of the unit ended."""
-        with self._changed:
-            self._instances.discard(instance)
-            if link := self._links.pop(instance, None):
-                link.close()
-
-    def take(self, unit: Unit, loaded: Loaded) -> None:
-        """The unit, as the manifest says it now."""
-        with self._changed:
-            self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
-            self._rules, self._wanted = loaded.synced.rules[unit.name], loaded.synced.wanted(unit)
-
-    def restart(self) -> None:
-        """Restart the program without a change."""
-        with self._changed:
-            self._asked = True
-            self._changed.notify_all()
-
-    def hold(self) -> None:
-        """Do nothing until `release`: somebody else changes the unit's containers."""
-        self._gate.clear()
-
-    def release(self) -> None:
-        """Go on."""
-        self._gate.set()
-
-    def close(self) -> None:
-        """Hang up."""
-        with self._changed:
-            for link in self._links.values():
-                link.close()
-            self._changed.notify_all()
-
-    # -- its thread
-
-    def _run(self) -> None:
-        while not self._site.stop.is_set():
-            with self._changed:
-                self._changed.wait_for(self._has_work)
-            self._gate.wait()
-            with self._changed:
-                digests, self._paths = self._paths, {}
-                asked, self._asked = self._asked, False
-                since, new = self._since, self._unlinked()
-            try:
-                if digests:
-                    self._follow(digests, since)
-                if asked:
-                    decision = Decision(Action.RESTART, reason="asked for")
-                    self._act(decision, list(self._links.items()), time.monotonic())
-                for instance in new:
-                    self._connect(instance)
-                self._trouble = ""
-            except Interrupted:
-                return
-            except StreamEnded:  # a container went away in the middle; what it lacks is found when it is back
-                self._hang_up()
-            except DevenvError as error:
-                self._complain(tuple(digests), error)
-
-    def _complain(self, files: tuple[str, ...], error: DevenvError) -> None:
-        """Report an error once, however often the next try meets it."""
-        if files or error.what != self._trouble:
-            self._site.report(Reloaded(self.unit.name, files, Action.NONE, error=error))
-        self._trouble = error.what
-        self._site.stop.wait(AGAIN)
-
-    def _hang_up(self) -> None:
-        with self._changed:
-            for link in self._links.values():
-                link.close()
-            self._links.clear()
-        self._site.stop.wait(AGAIN)
-
-    def _has_work(self) -> bool:
-        return bool(self._paths or self._asked or self._unlinked() or self._site.stop.is_set())
-
-    def _unlinked(self) -> set[str]:
-        return self._instances - self._links.keys()
-
-    def _follow(self, digests: Mapping[str, str], since: float) -> None:
-        """Do what changed files cause."""
-        for path, digest in digests.items():
-            for target, source in landed(self._rules, path, digest).items():
-                if digest:
-                    self._wanted[target] = source
-                else:
-                    self._wanted.pop(target, None)
-        kept = self._kept()
-        digests = {path: digest for path, digest in digests.items() if path not in kept}
-        decision = decide(self._rules, digests)
-        if decision.action is Action.REBUILD:
-            self._rebuild(tuple(digests), decision)
-        elif decision.action is not Action.NONE and self._mute:
-            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=NO_SHELL))
-        elif decision.action is not Action.NONE and not self._links:
-            self._site.report(
-                Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
-            )
-        elif decision.action is not Action.NONE:
-            self._act(decision, list(self._links.items()), since)
-
-    def _kept(self) -> set[str]:
-        """The files that containers keep though nothing is left of their folders, which is reported once."""
-        files, emptied = set[str](), dict[str, int]()
-        for link in list(self._links.values()):
-            for folder, targets in link.keeps(self._wanted).items():
-                files |= link.names(targets, self._wanted)
-                emptied[folder] = len(targets)
-        for folder in emptied.keys() - self._emptied:
-            error = Emptied(self.unit, folder, emptied[folder])
-            self._site.report(Reloaded(self.unit.name, (), Action.NONE, error=error))
-        self._emptied = set(emptied)
-        return files
-
-    def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
-        self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
-        self._site.rebuild(self.unit.name)
-
-    def _connect(self, instance: str) -> None:
-        """Link a container that appeared, and send what it lacks: edits made while it was down."""
-        site, started = self._site, time.monotonic()
-        observed = site.backend.observe(site.checkout).units.get(self.unit.name)
-        if observed is None:
-            self.end(instance)
-            return
-        image = self._synced.held(self.unit, observed.image) or {}
-        try:
-            link = linked(site.backend, observed, instance, self._rules, image)
-        except NoShell:  # nothing can be sent to it: a change needs a new image
-            self._mute = True
-            self.end(instance)
-            return
-        self._mute = False
-        with self._changed:
-            if instance not in self._instances:  # it ended meanwhile
-                link.close()
-                return
-            self._links[instance] = link
-        self._kept()
-        missing = link.missing(self._wanted, site.root)
-        if files := link.names((sending.target for sending in missing), self._wanted):
-            self._act(decide(self._rules, files), [(instance, link)], started)
-        if link.holds_back():
-            link.agent.release()
-
-    def _act(self, decision: Decision, links: list[tuple[str, Link]], since: float) -> None:
-        """Send files, run commands, restart, wait until ready; report how long each took."""
-        site, unit, failed = self._site, self.unit, dict[str, str]()
-        try:
-            for _, link in links:
-                failed |= self._send(link)
-            synced = time.monotonic()
-            if decision.run:
-                for _, link in links:
-                    link.run(unit, decision, self._secrets, self._say)
-            if decision.action is Action.RESTART:
-                self._restart(links)
-        except Paused:  # its stream is closed; a new link is tried until the container goes on
-            self._hang_up()
-            raise
-        except DevenvError as error:
-            site.report(Reloaded(unit.name, decision.files, decision.action, decision.reason, error=error))
-            return
-        ended = time.monotonic()
-        site.report(
-            Reloaded(
-                unit.name,
-                decision.files,
-                decision.action,
-                decision.reason,
-                decision.cheaper,
-                synced - since,
-                ended - synced if decision.action is Action.RESTART else None,
-                failed,
-            )
-        )
-
-    def _send(self, link: Link) -> Mapping[str, str]:
-        return link.send(link.missing(self._wanted, self._site.root)).failed
-
-    def _say(self, line: str) -> None:
-        self._site.report(Note(f"{self.unit.name}: {line}"))
-
-    def _tail(self, began: str) -> list[str]:
-        """What the program printed since it began."""
-        return [line.text for line in self._site.tail(self.unit.name) if line.time >= began]
-
-    def _restart(self, links: Iterable[tuple[str, Link]]) -> None:
-        for _, link in links:
-            if link.agent.hello.supervised:
-                began = datetime.now(UTC).isoformat()
-                link.agent.restart(self.unit.grace)
-                wait_ready(self.unit, link.agent, self._secrets, self._site.stop, partial(self._tail, began))
-            else:
-                self._site.restart(self.unit.name)
 
 
 class Reloading:

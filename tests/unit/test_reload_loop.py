@@ -6,37 +6,57 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from devenv.backends import supervised
+from devenv.backends.agent import Sending, Sent
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
-from devenv.engine.reload import Feed, Reloading
+from devenv.engine.feed import Feed, Retry
+from devenv.engine.links import Link
+from devenv.engine.reload import Reloading
 from devenv.engine.trees import Tree
 from devenv.errors import DevenvError
+from devenv.events import Note
 from devenv.sources import Digests, Folder
-from devenv.stack.reload import Action, Decision, Rules
+from devenv.stack.reload import Action, infer
 
-SENT = Decision(Action.SYNC, files=("a.txt",))
+RULES = replace(
+    infer('FROM python\nCOPY src /app\nCMD ["serve"]\n', context="."),
+    run=(("src/deps", ("install",)),),
+    restart=("*.py",),
+)
 
 
-class Failing:
-    """A link whose container cannot take anything."""
+class Container:
+    """An agent. What its container does not take, and which command fails, is up to the test."""
 
-    def __init__(self, error: Exception) -> None:
-        self._error = error
+    hello: Any = SimpleNamespace(supervised=False)
+    record: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self.refused: dict[str, str] = {}
+        self.code, self.ran = 0, list[Sequence[str]]()
+        self.error: Exception | None = None
         self.closed = False
 
-    def missing(self, *about: object) -> list[object]:
-        return []
+    def send(self, sendings: Sequence[Sending]) -> Sent:
+        if self.error:
+            raise self.error
+        taken = {sending.target: sending.digest for sending in sendings if sending.target not in self.refused}
+        asked = {sending.target for sending in sendings}
+        return Sent(taken, {target: why for target, why in self.refused.items() if target in asked})
 
-    def send(self, sendings: object) -> None:
-        raise self._error
+    def run(self, argv: Sequence[str], *, output: object) -> int:
+        self.ran.append(argv)
+        return self.code
 
     def close(self) -> None:
         self.closed = True
@@ -45,35 +65,166 @@ class Failing:
 class Site(SimpleNamespace):
     def __init__(self, **more: Any) -> None:
         self.events: list[Any] = []
+        self.queue: SimpleQueue[Any] = SimpleQueue()
         stop = threading.Event()
-        super().__init__(root=Path("/x"), checkout="c", report=self.events.append, stop=stop, **more)
+        super().__init__(root=Path("/x"), checkout="c", report=self._take, stop=stop, **more)
+
+    def _take(self, event: Any) -> None:
+        self.events.append(event)
+        self.queue.put(event)
+
+    def next(self) -> Any:
+        """The next event, once it is there."""
+        return self.queue.get(timeout=10)
 
 
-def feed(site: Site, link: Failing) -> Any:
-    loaded = SimpleNamespace(
-        secrets={}, synced=SimpleNamespace(rules={"web": Rules()}, wanted=lambda unit: {})
-    )
-    made: Any = Feed(site, SimpleNamespace(name="web"), loaded)  # type: ignore[arg-type]
-    made.hold()  # its own thread stays out of it
+def feed(site: Site, container: Container, *, held: bool = True) -> Any:
+    """A unit with one container; unless `held` is false, its own thread stays out of it."""
+    loaded = SimpleNamespace(secrets={}, synced=SimpleNamespace(rules={"web": RULES}, wanted=lambda unit: {}))
+    site.restart = lambda name: site.restarts.append(name)
+    unit = SimpleNamespace(name="web", build=None)
+    made: Any = Feed(site, unit, loaded)  # type: ignore[arg-type]
+    made.hold()
+    link = Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
     made._instances, made._links = {"1"}, {"1": link}
+    if not held:
+        made.release()
     return made
 
 
-def test_what_a_container_that_ended_did_not_take_is_never_called_sent() -> None:
-    site = Site()
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site(restarts=[])
+    yield made
+    made.stop.set()
+
+
+@pytest.fixture
+def container() -> Container:
+    """A container that takes everything."""
+    return Container()
+
+
+def save(unit: Any, **digests: str) -> None:
+    """Change files below `src`."""
+    named = {f"src/{name.replace('_', '.')}": digest for name, digest in digests.items()}
+    unit._follow(named, time.monotonic())
+
+
+def test_what_a_container_that_ended_did_not_take_is_never_called_sent(
+    site: Site, container: Container
+) -> None:
+    container.error = StreamEnded("gone")
     with pytest.raises(StreamEnded):
-        feed(site, link := Failing(StreamEnded("gone")))._act(SENT, [("1", link)], time.monotonic())
+        save(feed(site, container), a_txt="1")
     assert site.events == []
-    site.stop.set()
 
 
-def test_a_container_that_is_paused_is_linked_anew() -> None:
-    site = Site()
-    unit = feed(site, link := Failing(Paused("the container is paused")))
+def test_a_container_that_is_paused_is_linked_anew(site: Site, container: Container) -> None:
+    container.error = Paused("the container is paused")
+    unit = feed(site, container)
     with pytest.raises(Paused):
-        unit._act(SENT, [("1", link)], time.monotonic())
-    assert (link.closed, unit._links, unit._has_work()) == (True, {}, True)
-    site.stop.set()
+        save(unit, a_txt="1")
+    assert (container.closed, unit._links, unit._has_work()) == (True, {}, True)
+
+
+def test_a_file_that_was_not_taken_still_restarts_the_program_when_it_is(
+    site: Site, container: Container
+) -> None:
+    unit = feed(site, container)
+    container.refused = {"/app/main.py": "no space left on device"}
+    save(unit, main_py="1")
+    assert (site.events[-1].files, site.events[-1].action) == ((), Action.NONE)
+    assert site.events[-1].unsent == container.refused
+    assert site.restarts == []
+    container.refused = {}
+    save(unit, a_txt="1")
+    assert (site.events[-1].files, site.events[-1].action) == (("src/a.txt", "src/main.py"), Action.RESTART)
+    assert site.restarts == ["web"]
+
+
+def test_only_what_arrived_decides_and_is_called_sent(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+    container.refused = {"/app/main.py": "read-only file system"}
+    save(unit, main_py="1", a_txt="1")
+    assert (site.events[-1].files, site.events[-1].action) == (("src/a.txt",), Action.SYNC)
+    assert site.restarts == []
+
+
+def test_a_file_that_was_not_taken_is_sent_again_without_a_change(
+    site: Site, container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devenv.engine.feed.FIRST", 0.01)
+    container.refused = {"/app/main.py": "no space left on device"}
+    unit = feed(site, container, held=False)
+    unit.change({"src/main.py": "1"}, time.monotonic())
+    assert site.next().files == ()
+    container.refused = {}
+    assert site.next().files == ("src/main.py",)
+    assert site.restarts == ["web"]
+
+
+def test_tries_become_seldom_and_something_new_makes_them_frequent() -> None:
+    retry, waits, now = Retry(), list[float](), 0.0
+    for _ in range(7):
+        retry.plan(now, anew=now == 0.0)
+        waits.append(retry.due(now))
+        now += waits[-1]
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
+    assert retry.due(now) == 0
+    retry.plan(now, anew=True)
+    assert retry.due(now) == 1
+
+
+def test_a_command_that_failed_runs_again_with_the_next_change(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+    container.code = 1
+    save(unit, deps="1", main_py="1")
+    assert site.events[-1].error
+    assert site.restarts == []
+    container.code = 0
+    save(unit, a_txt="1")
+    assert container.ran == [["install"], ["install"]]
+    assert (site.events[-1].action, site.events[-1].error) == (Action.RESTART, None)
+    assert site.restarts == ["web"]
+    save(unit, a_txt="2")
+    assert len(container.ran) == 2
+    assert site.events[-1].action is Action.SYNC
+
+
+def test_a_restart_that_failed_is_tried_again_with_the_next_change(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+
+    def fail(name: str) -> None:
+        raise DevenvError("it ended at once")
+
+    restart, site.restart = site.restart, fail
+    save(unit, main_py="1")
+    site.restart = restart
+    save(unit, a_txt="1")
+    assert site.events[-1].action is Action.RESTART
+    assert site.restarts == ["web"]
+
+
+def test_a_build_that_failed_is_not_forgotten(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+    site.rebuild = lambda name: None
+    unit._follow({"Dockerfile": "1"}, time.monotonic())
+    save(unit, a_txt="1")
+    assert [event.text for event in site.events if isinstance(event, Note)] == [
+        "web: a new image is still due (Dockerfile: it says how the image is built)"
+    ]
+
+
+def test_a_folder_of_which_nothing_is_left_is_asked_about_once(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+    save(unit, a_txt="1", b_txt="1")
+    save(unit, a_txt="", b_txt="")
+    save(unit, a_txt="", b_txt="")
+    assert [event.error.what for event in site.events if event.error] == ["nothing is left of src"]
+    assert sorted(unit._links["1"].held) == ["/app/a.txt", "/app/b.txt"]
+    save(unit, a_txt="1")
+    assert (site.events[-1].files, list(unit._links["1"].held)) == (("src/b.txt",), ["/app/a.txt"])
 
 
 def test_an_engine_that_is_away_is_told_once_and_asked_again() -> None:

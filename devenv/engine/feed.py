@@ -1,0 +1,350 @@
+"""One unit of the loop: what its containers should hold, and what is done until they do.
+
+What is missing is always found by comparing all wanted files with all that a container holds. A file that a
+container did not take is sent again after a while. What changed files cause is owed until it went well.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.backends.base import Interrupted, StreamEnded
+from devenv.backends.dialogue import NoShell, Paused
+from devenv.engine.links import Emptied, Link, linked
+from devenv.engine.ready import wait_ready
+from devenv.errors import DevenvError
+from devenv.events import Note, Reloaded, Report
+from devenv.stack.reload import Action, Decision, decide, landed
+
+if TYPE_CHECKING:
+    from devenv.backends.base import Backend, LogLine
+    from devenv.engine.project import Loaded
+    from devenv.sources import Digests
+    from devenv.stack.model import Unit
+
+AGAIN = 0.2  # seconds before a container or an engine that went away is asked again
+FIRST, SELDOM = 1.0, 30.0  # seconds until a file is sent again: at first, and at most
+NO_SHELL = "there is no shell in the image that could take it"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the units of a loop share.
+
+    `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
+    `rebuild` asks for a new image of a unit.
+    """
+
+    backend: Backend
+    root: Path
+    checkout: str
+    digests: Digests
+    tail: Callable[[str], list[LogLine]]
+    restart: Callable[[str], None]
+    rebuild: Callable[[str], None]
+    report: Report
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Retry:
+    """When something is tried again: after a second, and then less and less often. Times are in seconds."""
+
+    def __init__(self) -> None:
+        self._pause, self._at = FIRST, 0.0
+
+    def plan(self, now: float, *, anew: bool) -> None:
+        """Try again in a while; `anew` where something else happened than the time before."""
+        self._pause = FIRST if anew else min(SELDOM, self._pause * 2)
+        self._at = now + self._pause
+
+    def due(self, now: float) -> float:
+        """Seconds until then."""
+        return max(0.0, self._at - now)
+
+
+class Feed:
+    """One unit: what its containers should hold, and the thread that sees to it."""
+
+    def __init__(self, site: Site, unit: Unit, loaded: Loaded) -> None:
+        self._site, self._changed = site, threading.Condition()
+        self.take(unit, loaded)
+        self._links: dict[str, Link] = {}
+        self._paths: dict[str, str] = {}
+        self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
+        self._instances: set[str] = set()
+        self._linked: set[str] = set()  # at any time
+        self._emptied: set[str] = set()
+        self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
+        self._retry = Retry()
+        self._outdated = ""  # why a new image is due
+        self._gate = threading.Event()
+        self._gate.set()
+        threading.Thread(target=self._run, daemon=True, name=f"reload {unit.name}").start()
+
+    # -- what others tell it
+
+    def change(self, digests: Mapping[str, str], since: float) -> None:
+        """Files of the project that changed: path -> digest, "" for one that is gone."""
+        with self._changed:
+            self._since = self._since if self._paths else since
+            self._paths |= digests
+            self._changed.notify_all()
+
+    def appear(self, instance: str) -> None:
+        """A container of the unit runs."""
+        with self._changed:
+            self._instances.add(instance)
+            self._changed.notify_all()
+
+    def meet(self, instances: Collection[str]) -> None:
+        """Exactly these containers of the unit run."""
+        for instance in self._instances - set(instances):
+            self.end(instance)
+        for instance in instances:
+            self.appear(instance)
+
+    def end(self, instance: str) -> None:
+        """A container of the unit ended."""
+        with self._changed:
+            self._instances.discard(instance)
+            if link := self._links.pop(instance, None):
+                link.close()
+
+    def take(self, unit: Unit, loaded: Loaded) -> None:
+        """The unit, as the manifest says it now."""
+        with self._changed:
+            self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
+            self._rules, self._wanted = loaded.synced.rules[unit.name], loaded.synced.wanted(unit)
+
+    def restart(self) -> None:
+        """Restart the program without a change."""
+        with self._changed:
+            self._asked = True
+            self._changed.notify_all()
+
+    def hold(self) -> None:
+        """Do nothing until `release`: somebody else changes the unit's containers."""
+        self._gate.clear()
+
+    def release(self) -> None:
+        """Go on."""
+        self._gate.set()
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._changed:
+            for link in self._links.values():
+                link.close()
+            self._changed.notify_all()
+
+    # -- its thread
+
+    def _run(self) -> None:
+        while not self._site.stop.is_set():
+            with self._changed:
+                self._changed.wait_for(self._has_work, self._patience())
+            self._gate.wait()
+            with self._changed:
+                digests, self._paths = self._paths, {}
+                asked, self._asked = self._asked, False
+                since, new = self._since, self._unlinked()
+            try:
+                if digests:
+                    self._follow(digests, since)
+                elif self._patience() == 0.0:
+                    self._deliver(self._links, since)
+                if asked and self._links:
+                    self._deliver(self._links, time.monotonic(), asked=True)
+                elif asked:
+                    self._site.report(Note(f"{self.unit.name} does not run"))
+                for instance in new:
+                    self._connect(instance)
+                self._trouble = ""
+            except Interrupted:
+                return
+            except StreamEnded:  # a container went away in the middle; what it lacks is found when it is back
+                self._hang_up()
+            except DevenvError as error:
+                self._complain(tuple(digests), error)
+
+    def _complain(self, files: tuple[str, ...], error: DevenvError) -> None:
+        """Report an error once, however often the next try meets it."""
+        if files or error.what != self._trouble:
+            self._site.report(Reloaded(self.unit.name, files, Action.NONE, error=error))
+        self._trouble = error.what
+        self._site.stop.wait(AGAIN)
+
+    def _hang_up(self) -> None:
+        with self._changed:
+            for link in self._links.values():
+                link.close()
+            self._links.clear()
+        self._site.stop.wait(AGAIN)
+
+    def _has_work(self) -> bool:
+        return bool(self._paths or self._asked or self._unlinked() or self._site.stop.is_set())
+
+    def _patience(self) -> float | None:
+        """Seconds until what did not arrive is sent again; None where nothing is."""
+        unsent = any(link.unsent for link in self._links.values())
+        return self._retry.due(time.monotonic()) if unsent else None
+
+    def _unlinked(self) -> set[str]:
+        return self._instances - self._links.keys()
+
+    def _follow(self, digests: Mapping[str, str], since: float) -> None:
+        """Do what changed files cause."""
+        for path, digest in digests.items():
+            for target, source in landed(self._rules, path, digest).items():
+                if digest:
+                    self._wanted[target] = source
+                else:
+                    self._wanted.pop(target, None)
+        kept = self._kept()
+        digests = {path: digest for path, digest in digests.items() if path not in kept}
+        decision = decide(self._rules, digests)
+        if decision.action is Action.REBUILD:
+            self._rebuild(tuple(digests), decision)
+        elif decision.action is not Action.NONE and self._mute:
+            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=NO_SHELL))
+        elif decision.action is not Action.NONE and not self._links:
+            self._site.report(
+                Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
+            )
+        elif decision.action is not Action.NONE or self._patience() is not None:
+            self._deliver(self._links, since)
+
+    def _kept(self) -> set[str]:
+        """The files that containers keep though nothing is left of their folders, which is reported once."""
+        files, emptied = set[str](), dict[str, int]()
+        for link in list(self._links.values()):
+            for folder, targets in link.keeps(self._wanted).items():
+                files |= link.names(targets, self._wanted)
+                emptied[folder] = len(targets)
+        for folder in emptied.keys() - self._emptied:
+            error = Emptied(self.unit, folder, emptied[folder])
+            self._site.report(Reloaded(self.unit.name, (), Action.NONE, error=error))
+        self._emptied = set(emptied)
+        return files
+
+    def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
+        self._outdated = decision.reason
+        self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
+        self._site.rebuild(self.unit.name)
+
+    def _connect(self, instance: str) -> None:
+        """Link a container that appeared, and send what it lacks: edits made while it was down."""
+        site, started = self._site, time.monotonic()
+        observed = site.backend.observe(site.checkout).units.get(self.unit.name)
+        if observed is None:
+            self.end(instance)
+            return
+        image = self._synced.held(self.unit, observed.image) or {}
+        try:
+            link = linked(site.backend, observed, instance, self._rules, image)
+        except NoShell:  # nothing can be sent to it: a change needs a new image
+            self._mute = True
+            self.end(instance)
+            return
+        self._mute = False
+        with self._changed:
+            if instance not in self._instances:  # it ended meanwhile
+                link.close()
+                return
+            self._links[instance] = link
+        if instance not in self._linked:  # its program started with all that earlier ones were owed
+            self._linked.add(instance)
+            self._owed.clear()
+            self._outdated = ""
+        self._kept()
+        self._deliver({instance: link}, started, again=bool(self._owed))
+        if link.holds_back():
+            link.agent.release()
+
+    def _deliver(
+        self, links: Mapping[str, Link], since: float, *, asked: bool = False, again: bool = False
+    ) -> None:
+        """Send what containers lack; do what that causes, with what is owed; report how long each took.
+
+        `asked`: restart in any case. `again`: do what is owed even if nothing arrives.
+        """
+        site, name, links = self._site, self.unit.name, dict(links)
+        decision = Decision(Action.NONE)
+        try:
+            arrived, unsent = self._send(links.values())
+            synced = time.monotonic()
+            acts = bool(arrived) or asked or again
+            if acts:
+                decision = decide(self._rules, self._owed)
+            if asked:
+                reason = decision.reason if self._owed else "asked for"
+                decision = replace(decision, action=Action.RESTART, reason=reason)
+            for link in links.values():
+                link.run(self.unit, decision, self._secrets, self._say)
+            if decision.action is Action.RESTART:
+                self._restart(links.values())
+        except Paused:  # its stream is closed; a new link is tried until the container goes on
+            self._hang_up()
+            raise
+        except DevenvError as error:
+            site.report(Reloaded(name, decision.files, decision.action, decision.reason, error=error))
+            return
+        if acts:
+            self._owed.clear()
+        if decision.action is Action.NONE and not unsent:
+            return
+        ready = time.monotonic() - synced if decision.action is Action.RESTART else None
+        site.report(
+            Reloaded(
+                name,
+                decision.files,
+                decision.action,
+                decision.reason,
+                decision.cheaper,
+                synced - since,
+                ready,
+                unsent,
+            )
+        )
+        if self._outdated and arrived:
+            site.report(Note(f"{name}: a new image is still due ({self._outdated})"))
+            self._outdated = ""
+
+    def _send(self, links: Iterable[Link]) -> tuple[set[str], Mapping[str, str]]:
+        """Send what is missing. Returns the files that arrived, and path in the container -> why one did not;
+        nothing of the latter where all of it was so before."""
+        arrived, unsent, news = set[str](), dict[str, str](), False
+        for link in links:
+            before, sendings = link.unsent, link.missing(self._wanted, self._site.root)
+            failed = link.send(sendings).failed
+            taken = [sending.target for sending in sendings if sending.target not in failed]
+            files = link.names(taken, self._wanted)
+            arrived |= files
+            self._owed |= files
+            unsent |= failed
+            news = news or bool(taken) or failed != before
+        self._retry.plan(time.monotonic(), anew=news)
+        return arrived, unsent if news else {}
+
+    def _say(self, line: str) -> None:
+        self._site.report(Note(f"{self.unit.name}: {line}"))
+
+    def _tail(self, began: str) -> list[str]:
+        """What the program printed since it began."""
+        return [line.text for line in self._site.tail(self.unit.name) if line.time >= began]
+
+    def _restart(self, links: Iterable[Link]) -> None:
+        for link in links:
+            if link.agent.hello.supervised:
+                began = datetime.now(UTC).isoformat()
+                link.agent.restart(self.unit.grace)
+                wait_ready(self.unit, link.agent, self._secrets, self._site.stop, partial(self._tail, began))
+            else:
+                self._site.restart(self.unit.name)
