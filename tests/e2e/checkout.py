@@ -302,10 +302,14 @@ class Checkout:
 
     # -- the end
 
-    def clear(self) -> None:
-        """Take everything of this checkout off the engine, without devenv."""
+    def leave_nothing(self) -> None:
+        """End all commands that still go on."""
         for going in self._going:
             going.leave_nothing()
+
+    def clear(self) -> None:
+        """Take everything of this checkout off the engine, without devenv."""
+        self.leave_nothing()
         api = self.engine.api
         for container in api.containers(all=True, filters={"label": self.label}):
             with contextlib.suppress(docker.errors.APIError):

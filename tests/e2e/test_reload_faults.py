@@ -1,0 +1,375 @@
+"""What goes wrong while hot reload runs, through the whole loop on a real engine: nothing is lost, nothing half-made.
+
+One stack serves most of them. Its `requirements.txt` is what the build of its image runs; its program copies what
+it was started with to /tmp/answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from devenv.stack.labels import LABEL
+
+from .checkout import Checkout, Ended, Going, eventually
+
+pytestmark = pytest.mark.engine
+
+DOCKERFILE = """\
+FROM busybox:1.37
+WORKDIR /app
+COPY requirements.txt .
+RUN sh requirements.txt
+COPY src src
+CMD ["sh", "src/run.sh"]
+"""
+RUN = """\
+echo . >>/tmp/starts
+cat src/page.txt >/tmp/answer
+sh -c 'sleep 0 &'
+. src/more.sh
+exec sleep 1000000
+"""
+STUBBORN = """\
+trap 'touch /tmp/ending' TERM
+touch /tmp/stubborn
+until [ -e /tmp/go ]; do sleep 0.05; done
+exit 0
+"""
+INSTALL = 'cp /code/needs.txt /tmp/installed && [ "$(cat /code/needs.txt)" != bad ]\n'
+ends = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+SOON = 2.0  # seconds between Ctrl-C and the prompt
+
+
+@pytest.fixture(scope="module")
+def app(shared: Checkout) -> Checkout:
+    shared.write("app/Dockerfile", DOCKERFILE)
+    shared.write("app/requirements.txt", "true\n")
+    shared.write("app/src/run.sh", RUN)
+    shared.write("app/src/more.sh", "")
+    shared.write("app/src/page.txt", "first")
+    shared.write("small/page.txt", "first")
+    shared.write("steps/install.sh", INSTALL)
+    shared.write("steps/needs.txt", "first")
+    shared.manifest(
+        """
+        services:
+          web: {build: ./app}
+          twin: {build: ./app, command: sleep 1000000, reload: {restart: false}}
+          small:
+            image: busybox:1.37
+            command: sleep 1000000
+            reload: {sync: {small: /code}, restart: false}
+            compose: {tmpfs: ["/code:size=100k"]}
+          steps:
+            image: busybox:1.37
+            command: sleep 1000000
+            reload: {sync: {steps: /code}, restart: false, run: {needs.txt: sh /code/install.sh}}
+        """
+    )
+    shared.devenv("up", "-d", within=200)
+    return shared
+
+
+def inside(app: Checkout, path: str, unit: str = "web") -> str | None:
+    """A file of a container as the engine sees it, without asking a program in it."""
+    try:
+        return (root(app, unit) / path.lstrip("/")).read_text(errors="surrogateescape")
+    except OSError:
+        return None
+
+
+def root(app: Checkout, unit: str = "web") -> Path:
+    """The root folder of a container that runs, as this machine sees it."""
+    filters = {"label": [app.label, f"{LABEL}unit={unit}"], "status": "running"}
+    for container in app.engine.api.containers(filters=filters):
+        with suppress(docker.errors.NotFound):
+            return Path(f"/proc/{app.engine.api.inspect_container(container['Id'])['State']['Pid']}/root")
+    return Path("/nowhere")
+
+
+def answer(app: Checkout) -> str | None:
+    return inside(app, "/tmp/answer")
+
+
+def events(going: Going) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in going.output.splitlines() if line.startswith("{")]
+
+
+def watching(
+    app: Checkout,
+    *,
+    file: str = "app/src/probe.txt",
+    path: str = "/app/src/probe.txt",
+    env: Mapping[str, str] | None = None,
+    under: tuple[str, ...] = (),
+) -> Going:
+    """A watcher that has taken its first file; what was saved before is there."""
+    going = app.begin("-v", "watch", "--json", env=env, under=under)
+    probe = app.root / file
+
+    def stands() -> bool:
+        assert going.process.poll() is None, going.output
+        text = os.urandom(8).hex()
+        probe.write_text(text)
+        try:
+            return eventually(lambda: inside(app, path) == text, within=1)
+        except AssertionError:
+            return False
+
+    eventually(stands, "the watch", within=30)
+    return going
+
+
+@pytest.fixture(scope="module")
+def watchers(app: Checkout) -> list[Going]:
+    """The watchers of the module; only one goes on at a time."""
+    return []
+
+
+@pytest.fixture
+def watch(app: Checkout, watchers: list[Going]) -> Going:
+    """The watcher, another one if a test ended the last."""
+    if not watchers or watchers[-1].process.poll() is not None:
+        watchers.append(watching(app))
+    return watchers[-1]
+
+
+@pytest.fixture
+def unwatched(app: Checkout, watchers: list[Going]) -> Iterator[Checkout]:
+    """The stack without a watcher; one that the test begins is ended."""
+    for going in watchers:
+        if going.process.poll() is None:
+            going.interrupt()
+    yield app
+    app.leave_nothing()
+
+
+def settled(app: Checkout, watch: Going) -> list[dict[str, Any]]:
+    """All events so far, once everything that was saved has been reported."""
+    mark = app.write(f"app/src/{os.urandom(4).hex()}.mark", "")
+    eventually(lambda: any(f"app/src/{mark.name}" in event["files"] for event in events(watch)))
+    return events(watch)
+
+
+def save_as_vim(file: Path, text: str) -> None:
+    (file.parent / "4913").touch()
+    (file.parent / "4913").unlink()
+    backup = file.with_name(f"{file.name}~")
+    file.rename(backup)
+    file.write_text(text)
+    backup.unlink()
+
+
+def save_as_code(file: Path, text: str) -> None:
+    with file.open("r+") as open_file:
+        open_file.truncate()
+        open_file.write(text)
+
+
+def save_as_jetbrains(file: Path, text: str) -> None:
+    new, old = file.with_name(f"{file.name}___jb_tmp___"), file.with_name(f"{file.name}___jb_old___")
+    new.write_text(text)
+    file.rename(old)
+    new.rename(file)
+    old.unlink()
+
+
+@pytest.mark.parametrize("save", [save_as_vim, save_as_code, save_as_jetbrains])
+def test_how_editors_save_is_one_changed_file(
+    app: Checkout, watch: Going, save: Callable[[Path, str], None]
+) -> None:
+    count = len(settled(app, watch))
+    save(app.root / "app/src/page.txt", f"by {save.__name__}")
+    eventually(lambda: answer(app) == f"by {save.__name__}")
+    files = {file for event in settled(app, watch)[count:] for file in event["files"]}
+    assert {file for file in files if "probe" not in file and ".mark" not in file} == {"app/src/page.txt"}
+    assert not any("4913" in name or "_jb_" in name or "~" in name for name in listed(app, "/app/src"))
+
+
+def listed(app: Checkout, folder: str) -> list[str]:
+    return os.listdir(f"{root(app)}{folder}")
+
+
+def test_a_name_that_changes_its_case_alone(app: Checkout, watch: Going) -> None:
+    file = app.write("app/src/Main.txt", "the same")
+    eventually(lambda: inside(app, "/app/src/Main.txt") == "the same")
+    file.rename(file.with_name("main.txt"))
+    eventually(lambda: inside(app, "/app/src/main.txt") == "the same")
+    eventually(lambda: inside(app, "/app/src/Main.txt") is None)
+
+
+def test_of_many_edits_in_one_moment_the_last_wins(app: Checkout, watch: Going) -> None:
+    for number in range(50):
+        app.write("app/src/page.txt", f"edit {number}")
+    eventually(lambda: answer(app) == "edit 49")
+    assert inside(app, "/app/src/page.txt") == "edit 49"
+
+
+def test_a_file_that_grows_while_it_is_read_arrives_whole(app: Checkout, watch: Going) -> None:
+    files = [
+        app.root / f"app/src/{name}.txt" for name in ("grows", "large")
+    ]  # the second is sent while it is read
+    with files[0].open("w") as small, files[1].open("w") as large:
+        for number in range(8):
+            for file, size in ((small, 1000), (large, 1_000_000)):
+                file.write(f"{number}" * size)
+                file.flush()
+            app.write("app/src/other.txt", f"{number}")
+            eventually(lambda number=number: inside(app, "/app/src/other.txt", "twin") == f"{number}")  # type: ignore[misc]
+    for file in files:
+        eventually(lambda file=file: inside(app, f"/app/src/{file.name}") == file.read_text())  # type: ignore[misc]
+        file.unlink()
+
+
+def test_files_that_vanish_before_they_are_read_are_nobodys_trouble(app: Checkout, watch: Going) -> None:
+    count = len(settled(app, watch))
+    for number in range(300):
+        file = app.write(f"app/src/brief{number}.txt", "x")
+        if number % 2:
+            file.unlink()
+    kept = {f"brief{number}.txt" for number in range(0, 300, 2)}
+    eventually(lambda: {name for name in listed(app, "/app/src") if name.startswith("brief")} == kept)
+    for name in kept:
+        (app.root / f"app/src/{name}").unlink()
+    eventually(lambda: not [name for name in listed(app, "/app/src") if name.startswith("brief")])
+    after = settled(app, watch)[count:]
+    assert [event for event in after if event["error"] or event["unsent"]] == []
+
+
+def test_services_that_sync_one_folder_all_get_its_files(app: Checkout, watch: Going) -> None:
+    app.write("app/src/both.txt", "for all")
+    for unit in ("web", "twin"):
+        eventually(lambda unit=unit: inside(app, "/app/src/both.txt", unit) == "for all")  # type: ignore[misc]
+    (app.root / "app/src/both.txt").unlink()
+    for unit in ("web", "twin"):
+        eventually(lambda unit=unit: inside(app, "/app/src/both.txt", unit) is None)  # type: ignore[misc]
+
+
+def test_a_full_disk_keeps_the_old_file_and_the_next_save_that_fits_arrives(
+    app: Checkout, watch: Going
+) -> None:
+    page = app.write("small/page.txt", "fits")
+    eventually(lambda: inside(app, "/code/page.txt", "small") == "fits")
+    page.write_text("x" * 200_000)
+    last = eventually(
+        lambda: [event for event in events(watch) if event["unit"] == "small" and event["unsent"]]
+    )
+    assert "no space left" in last[-1]["unsent"]["/code/page.txt"].lower()
+    assert inside(app, "/code/page.txt", "small") == "fits"
+    app.write("small/other.txt", "another")
+    eventually(lambda: inside(app, "/code/other.txt", "small") == "another")
+    page.write_text("fits again")
+    eventually(lambda: inside(app, "/code/page.txt", "small") == "fits again")
+
+
+def test_a_step_that_fails_is_shown_and_the_next_save_runs_it_again(app: Checkout, watch: Going) -> None:
+    steps = lambda: [event for event in events(watch) if event["unit"] == "steps"]  # noqa: E731
+    count = len(steps())
+    app.write("steps/needs.txt", "bad")
+    failed = eventually(lambda: steps()[count:])
+    assert "sh /code/install.sh" in failed[-1]["error"]
+    app.write("steps/needs.txt", "good")
+    last = eventually(lambda: steps()[count + 1 :])[-1]
+    assert (last["action"], last["error"]) == ("run", None)
+    assert inside(app, "/tmp/installed", "steps") == "good"
+
+
+def test_restarts_leave_no_zombies(app: Checkout, watch: Going) -> None:
+    starts = len((inside(app, "/tmp/starts") or "").split())
+    for number in range(20):
+        app.write("app/src/page.txt", f"start {number}")
+        eventually(lambda number=number: answer(app) == f"start {number}")  # type: ignore[misc]
+    processes = app.inside("web", "ps", "-o", "stat,args").splitlines()
+    assert [line for line in processes if line.lstrip().startswith("Z")] == []
+    assert len([line for line in processes if "sleep 1000000" in line and "devenv" not in line]) == 1
+    assert len((inside(app, "/tmp/starts") or "").split()) >= starts + 20
+
+
+def test_a_container_that_is_removed_gets_its_files_when_it_is_made_again(
+    app: Checkout, watch: Going, engine: docker.DockerClient
+) -> None:
+    engine.containers.get(app.units()["web"].id).remove(force=True)
+    app.write("app/src/page.txt", "while there was none")
+    app.devenv("up", "-d")
+    eventually(lambda: answer(app) == "while there was none")
+    app.write("app/src/page.txt", "into the new one")
+    eventually(lambda: answer(app) == "into the new one")
+    assert watch.process.poll() is None
+
+
+def test_a_container_that_compose_recreates_gets_its_files(app: Checkout, watch: Going) -> None:
+    app.write("app/src/page.txt", "before")
+    eventually(lambda: answer(app) == "before")
+    container = app.units()["web"]
+    files = container.labels["com.docker.compose.project.config_files"].split(",")
+    options = [word for file in files for word in ("-f", file)]
+    app.host("docker", "compose", *options, "-p", app.id, "up", "-d", "--force-recreate", "--no-deps", "web")
+    assert app.units()["web"].id != container.id
+    eventually(lambda: answer(app) == "before")
+    app.write("app/src/page.txt", "into another one")
+    eventually(lambda: answer(app) == "into another one")
+
+
+def test_a_build_that_fails_keeps_the_old_container_and_the_next_save_mends_it(
+    app: Checkout, watch: Going
+) -> None:
+    before, old = app.lives(), root(app)
+    app.write("app/requirements.txt", "echo so sorry && exit 7\n")
+    eventually(lambda: "could not be built" in watch.output)
+    assert "so sorry" in watch.output
+    assert app.lives() == before
+    app.write("app/requirements.txt", f": {os.urandom(4).hex()}\n")
+    eventually(lambda: root(app) != old, within=60)
+    app.write("app/src/page.txt", "after the mend")
+    eventually(lambda: answer(app) == "after the mend")
+
+
+def test_what_is_saved_during_a_build_arrives_afterwards(app: Checkout, watch: Going) -> None:
+    old, mark = root(app), os.urandom(4).hex()
+    app.write("app/requirements.txt", f"echo begun {mark} && sleep 1\n")
+    watch.wait_for(f"begun {mark}\n")
+    app.write("app/src/page.txt", f"during {mark}")
+    eventually(lambda: answer(app) == f"during {mark}")
+    assert root(app) != old
+
+
+@ends
+def test_ending_during_a_build_leaves_the_old_container(
+    app: Checkout, watch: Going, number: signal.Signals
+) -> None:
+    mark, before = os.urandom(4).hex(), app.lives()
+    app.write("app/requirements.txt", f"echo begun {mark} && sleep 60\n")
+    watch.wait_for(f"begun {mark}\n")
+    check_ended(watch.interrupt(number))
+    assert app.lives() == before
+    app.write("app/requirements.txt", "true\n")
+
+
+@ends
+def test_ending_during_a_restart_leaves_the_container_running(
+    app: Checkout, watch: Going, number: signal.Signals
+) -> None:
+    for name in ("stubborn", "ending", "go"):
+        (root(app) / f"tmp/{name}").unlink(missing_ok=True)
+    app.write("app/src/more.sh", STUBBORN)
+    eventually(lambda: inside(app, "/tmp/stubborn") is not None)
+    app.write("app/src/page.txt", f"during the restart {number}")
+    eventually(lambda: inside(app, "/tmp/ending") is not None)
+    check_ended(watch.interrupt(number))
+    assert app.units()["web"].status == "running"
+    app.write("app/src/more.sh", "")
+    (root(app) / "tmp/go").touch()
+
+
+def check_ended(ended: Ended) -> None:
+    assert (ended.code, "Traceback" in ended.output) == (130, False), ended.output
+    assert ended.seconds < SOON
