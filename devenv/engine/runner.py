@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
@@ -60,6 +60,7 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     waiting = list(plan)
     running: dict[int, Step] = {}
     done: set[int] = set()
+    unchecked: list[Step] = []
     failures: list[DevenvError] = []
     try:
         while True:
@@ -71,12 +72,14 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
             if not running:
                 for step in waiting:
                     report(Skipped(step))
-                return failures
+                return failures + list(_ended_since(unchecked, bench, report))
             end = ended.get()
             step, error = end.step, end.error
             del running[step.number]
             if error is None:
                 done.add(step.number)
+                if step.op is Op.WAIT and not end.checked and not bench.stack.unit(step.target).one_shot:
+                    unchecked.append(step)
                 report(Done(step, end.seconds, end.checked))
             elif isinstance(error, DevenvError):
                 error = _with_waiting(error, bench.stack)
@@ -87,6 +90,19 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     except BaseException:
         bench.stop.set()
         raise
+
+
+def _ended_since(unchecked: Sequence[Step], bench: Workbench, report: Report) -> Iterator[DevenvError]:
+    """The failures of units without a check that ended while others were starting; one look tells."""
+    observed = bench.backend.observe(bench.stack.checkout).units if unchecked else {}
+    for step in unchecked:
+        unit = observed.get(step.target)
+        if unit is not None and (not unit.running or unit.state == "restarting"):
+            try:
+                bench.session.wait(bench.stack.unit(step.target), bench.stop)
+            except DevenvError as error:
+                report(Failed(step, error))
+                yield error
 
 
 def _do(step: Step, bench: Workbench, report: Report, ended: Queue[Ended]) -> None:

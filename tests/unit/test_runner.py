@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from threading import Event as Stop
@@ -144,3 +145,23 @@ def test_ctrl_c_passes_through_once_all_have_been_told_to_stop(machine: Machine,
     machine.interrupting = {"migrate"}
     with pytest.raises(KeyboardInterrupt):
         carried_out(stack(SHOP), FakeBackend(), tmp_path)
+
+
+def test_a_unit_without_a_check_that_ends_while_others_start_has_failed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    class Session(FakeSession):
+        def wait(self, unit: Unit, stop: Stop) -> bool:
+            if unit.name == "web":  # by then the other one has counted as running
+                machine.failing.add("orders")
+                machine.units["orders"] = replace(machine.units["orders"], state="exited", exit_code=3)
+            return super().wait(unit, stop)
+
+    class Backend(FakeBackend):
+        def open(self, work: Work) -> FakeSession:
+            super().open(work)
+            return Session(machine, work)
+
+    failures, events, _ = carried_out(stack(SHOP), Backend(), tmp_path)
+    assert [str(failure) for failure in failures] == ["orders ended with exit 3"]
+    assert outcome(events, Failed) == {"wait orders"}
