@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +19,6 @@ from devenv.cli.printing import print_logs
 from devenv.errors import INTERRUPTED, DevenvError, UsageError
 
 if TYPE_CHECKING:
-    from devenv.backends.base import LogLine
     from devenv.cli.context import Context
     from devenv.engine.lifecycle import Request
     from devenv.engine.project import Loaded
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from devenv.events import Event
 
 HELP = "keys: r restart  b rebuild  l logs of one  o open  q leave"
-TAIL = 15  # lines of a unit's log on its card
 
 
 def watch(ctx: typer.Context, json_: Json = False) -> None:
@@ -102,26 +101,18 @@ class Watching:
 
     def _reloading(self) -> Reloading:
         from devenv.engine.feed import Site
+        from devenv.engine.ready import log_tail
         from devenv.engine.reload import Reloading
 
         context, project = self._context, self._context.project
         backend = context.place.backend
-
-        def tail(name: str) -> list[LogLine]:
-            observed = backend.observe(context.workspace.checkout).units
-            if name not in observed:
-                return []
-            batches = backend.logs(
-                [observed[name]], follow=False, tail=TAIL, since=None, stop=threading.Event()
-            )
-            return [line for batch in batches for line in batch]
 
         site = Site(
             backend,
             context.workspace.root,
             context.workspace.checkout,
             project.digests,
-            tail,
+            partial(log_tail, backend, context.workspace.checkout),
             self._restart,
             lambda name: self._loop.ask(),
             self._report,

@@ -10,21 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
 from devenv.engine.links import Emptied, Link, linked
-from devenv.engine.ready import wait_ready
+from devenv.engine.ready import Tail, restart
 from devenv.errors import DevenvError
 from devenv.events import Note, Reloaded, Report
 from devenv.stack.reload import Action, Decision, decide, landed
 
 if TYPE_CHECKING:
-    from devenv.backends.base import Backend, LogLine
+    from devenv.backends.base import Backend
     from devenv.engine.project import Loaded
     from devenv.sources import Digests
     from devenv.stack.model import Unit
@@ -46,7 +44,7 @@ class Site:
     root: Path
     checkout: str
     digests: Digests
-    tail: Callable[[str], list[LogLine]]
+    tail: Tail
     restart: Callable[[str], None]
     rebuild: Callable[[str], None]
     report: Report
@@ -336,15 +334,9 @@ class Feed:
     def _say(self, line: str) -> None:
         self._site.report(Note(f"{self.unit.name}: {line}"))
 
-    def _tail(self, began: str) -> list[str]:
-        """What the program printed since it began."""
-        return [line.text for line in self._site.tail(self.unit.name) if line.time >= began]
-
     def _restart(self, links: Iterable[Link]) -> None:
-        for link in links:
-            if link.agent.hello.supervised:
-                began = datetime.now(UTC).isoformat()
-                link.agent.restart(self.unit.grace)
-                wait_ready(self.unit, link.agent, self._secrets, self._site.stop, partial(self._tail, began))
-            else:
-                self._site.restart(self.unit.name)
+        agents = [link.agent for link in links]
+        if supervised := [agent for agent in agents if agent.hello.supervised]:
+            restart(self.unit, supervised, self._secrets, self._site.stop, self._site.tail)
+        if len(supervised) < len(agents):
+            self._site.restart(self.unit.name)

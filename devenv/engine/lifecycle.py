@@ -234,8 +234,12 @@ class Lifecycle:
 
     def _sync(self, loaded: Loaded, unit: Unit, say: Say) -> None:
         backend = self._place.backend
-        observed = backend.observe(loaded.stack.checkout).units[unit.name]
-        self._project.links(backend).sync(loaded.synced, unit, observed, loaded.secrets, say)
+        from devenv.engine.ready import log_tail
+
+        checkout = loaded.stack.checkout
+        observed = backend.observe(checkout).units[unit.name]
+        tail = partial(log_tail, backend, checkout)
+        self._project.links(backend).sync(loaded.synced, unit, observed, loaded.secrets, say, tail)
 
     def _remember_place(self, *, also: bool) -> None:
         """Record which backends the stack may be on; `also` includes the previous one."""

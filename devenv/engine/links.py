@@ -9,14 +9,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.agent import Agent, Sending, Sent
 from devenv.backends.base import StreamEnded
-from devenv.engine.ready import wait_ready
+from devenv.engine.ready import Tail, each, restart
 from devenv.engine.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
@@ -107,10 +107,13 @@ class Link:
                 self.held.pop(target, None)
         return sent
 
-    def bring(self, unit: Unit, wanted: Wanted, root: Path, secrets: Mapping[str, str], say: Say) -> None:
+    def bring(
+        self, unit: Unit, wanted: Wanted, root: Path, secrets: Mapping[str, str], say: Say, tail: Tail
+    ) -> None:
         """Send all that is missing, and do what that causes. Raises `DevenvError` for what did not arrive.
 
-        A program that was held back for its files is started.
+        A program that was held back for its files is started. Raises `UnitFailed` for one that was started
+        anew and does not get ready: its container runs on, and a pod counts as ready for a while.
         """
         sendings = self.missing(wanted, root)
         if failed := self.send(sendings).failed:
@@ -122,10 +125,7 @@ class Link:
         if self.holds_back():
             self.agent.release()
         elif decision.action is Action.RESTART:
-            self.agent.restart(unit.grace)
-            # A pod counts as ready for a while after its program ended; the next step says why it is not.
-            with suppress(UnitFailed):
-                wait_ready(unit, self.agent, secrets, Event(), list)
+            restart(unit, [self.agent], secrets, Event(), tail)
         for folder, targets in self.keeps(wanted).items():
             raise Emptied(unit, folder, len(targets))
 
@@ -219,16 +219,29 @@ class Links:
         return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
 
     def sync(
-        self, synced: Synced, unit: Unit, observed: ObservedUnit, secrets: Mapping[str, str], say: Say
+        self,
+        synced: Synced,
+        unit: Unit,
+        observed: ObservedUnit,
+        secrets: Mapping[str, str],
+        say: Say,
+        tail: Tail,
     ) -> None:
-        """Send all the containers of a unit what they lack of its sources. Raises `DevenvError`."""
+        """Send all the containers of a unit what they lack of its sources, at once. Raises `DevenvError`."""
         image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
-        for instance in self._backend.instances(observed):
+
+        def bring(instance: str) -> None:
             link = self._open.pop((unit.name, instance), None)
             if link is None or not link.alive():
                 link = linked(self._backend, observed, instance, synced.rules[unit.name], image)
             with closing(link):
-                link.bring(unit, wanted, self._root, secrets, say)
+                try:
+                    link.bring(unit, wanted, self._root, secrets, say, tail)
+                except StreamEnded as error:
+                    what = f"a container of {unit.name} ended while files were sent to it"
+                    raise DevenvError(what, why=str(error), hint="devenv up") from error
+
+        each(bring, self._backend.instances(observed))
 
 
 def roots(rules: Rules) -> tuple[str, ...]:

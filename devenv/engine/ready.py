@@ -1,13 +1,16 @@
-"""Waits until a unit answers again after its program was started anew in the same container."""
+"""Starts programs anew in the same containers, and waits until each answers again."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from devenv.backends.base import Interrupted
+from devenv.backends.base import Interrupted, LogLine
 from devenv.backends.causes import likely
 from devenv.backends.probe import answers
 from devenv.errors import Card, UnitFailed
@@ -15,18 +18,61 @@ from devenv.stack import text
 
 if TYPE_CHECKING:
     from devenv.backends.agent import Agent
+    from devenv.backends.base import Backend
     from devenv.stack.model import Unit
 
 STEADY = 0.5  # seconds a program without a check has to run before it counts
+LINES = 15  # of a unit's log on its card
 FIRST, MOST = 0.01, 0.2  # seconds between two looks: often at first, as most programs are quick
+
+
+LIMITED = 'if command -v timeout >/dev/null; then exec timeout "$0" "$@"; fi; exec "$@"'
+"""A check that hangs must not hold up what comes after it. The first word is the seconds it has."""
+
+T = TypeVar("T")
+Tail = Callable[[str], Iterable[LogLine]]
+"""Gets the last lines of a unit's log, all replicas together."""
+
+
+def log_tail(backend: Backend, checkout: str, name: str) -> list[LogLine]:
+    """The last lines of a unit's log."""
+    observed = backend.observe(checkout).units
+    if name not in observed:
+        return []
+    batches = backend.logs([observed[name]], follow=False, tail=LINES, since=None, stop=Event())
+    return [line for batch in batches for line in batch]
+
+
+def restart(unit: Unit, agents: Sequence[Agent], secrets: Mapping[str, str], stop: Event, tail: Tail) -> None:
+    """Start the program of each replica anew, all at once; return when every one is ready.
+
+    Raises `UnitFailed` when a program ends or takes too long.
+    """
+    began = datetime.now(UTC).isoformat()
+
+    def lines() -> list[str]:
+        return [line.text for line in tail(unit.name) if line.time >= began]
+
+    def start(agent: Agent) -> None:
+        agent.restart(unit.grace)
+        wait_ready(unit, agent, secrets, stop, lines)
+
+    each(start, agents)
+
+
+def each(act: Callable[[T], None], items: Iterable[T]) -> None:
+    """Do something with all items at once; raises the first one's failure when all have ended."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for done in [pool.submit(act, item) for item in items]:
+            done.result()
 
 
 def wait_ready(
     unit: Unit, agent: Agent, secrets: Mapping[str, str], stop: Event, tail: Callable[[], list[str]]
 ) -> None:
-    """Return when the unit is ready. Raises `UnitFailed` when its program ends or takes too long.
+    """Return when the program in one container is ready.
 
-    `tail` gets the last lines of its log.
+    Raises `UnitFailed` when it ends or takes too long. `tail` gets the last lines of its log.
     """
     started, pause, answer = time.monotonic(), FIRST, ""
     limit = unit.probe.within if unit.probe else 10.0
@@ -45,17 +91,21 @@ def wait_ready(
 
 
 def _ready(unit: Unit, agent: Agent, secrets: Mapping[str, str], passed: float) -> tuple[bool, str]:
+    """Whether this very container is ready: a port of this machine may lead to another replica."""
     probe = unit.probe
     if probe is None:
         return passed >= STEADY, ""
-    if probe.kind == "exec":
-        lines: list[str] = []
-        code = agent.run([text.reveal(word, secrets) for word in probe.command], output=lines.append)
-        return code == 0, lines[-1] if lines else ""
     port = unit.port(probe.port)
-    if port is None or port.host is None:
-        return passed >= STEADY, ""
-    return answers(probe.kind, port.host, probe.path, timeout=probe.timeout)
+    if probe.kind != "exec" and unit.replicas == 1 and port is not None and port.host:
+        return answers(probe.kind, port.host, probe.path, timeout=probe.timeout)
+    from devenv.render.compose import in_container
+
+    how, *words = (text.reveal(word, secrets) for word in in_container(probe))
+    command = ["sh", "-c", *words] if how == "CMD-SHELL" else words
+    lines: list[str] = []
+    limit = str(math.ceil(probe.timeout))
+    code = agent.run(["sh", "-c", LIMITED, limit, *command], output=lines.append)
+    return code == 0, lines[-1] if lines else ""
 
 
 def _failed(unit: Unit, what: str, lines: list[str], answer: str = "") -> UnitFailed:

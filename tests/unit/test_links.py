@@ -99,7 +99,7 @@ def test_up_sends_the_rest_and_asks_about_the_folder() -> None:
     container = link(copied(TWO), IMAGE)
     unit = Unit("web", "service", "web:1", build=Build("."))
     with pytest.raises(Emptied, match="nothing is left of web") as raised:
-        container.bring(unit, {"/app/src/a": Source("src/a", "2")}, Path("/p"), {}, print)
+        container.bring(unit, {"/app/src/a": Source("src/a", "2")}, Path("/p"), {}, print, lambda name: [])
     assert "devenv up --build" in (raised.value.hint or "")
     assert container.held == {"/app/src/a": "2", "/app/web/x": "1"}
 
