@@ -123,13 +123,14 @@ class Watching:
     def _report(self, event: Event) -> None:
         from devenv.console.reload import reload_json, reload_lines
         from devenv.events import Note, Reloaded
+        from devenv.stack.reload import Action
 
         console = self._context.console
         match event:
             case Reloaded():
                 now = time.time()
                 self._journal.add(event, now)
-                if event.files and event.error is None:
+                if event.files and event.error is None and event.action not in (Action.NONE, Action.REBUILD):
                     self._times.append(event.synced)
                 if self._json:
                     console.print(json.dumps(reload_json(event, now)))

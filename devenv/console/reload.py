@@ -32,7 +32,9 @@ def reload_line(console: Console, event: Reloaded) -> str:
     """
     parts = [console.style(event.unit, "bold"), *([_counted(event.files)] if event.files else [])]
     if event.error is None and event.action is not Action.REBUILD:
-        if event.files:
+        if event.action is Action.NONE and event.files:
+            parts.append(console.style("left alone", "yellow"))
+        elif event.files:
             parts.append(f"synced {duration(event.synced)}")
         elif event.unsent:
             parts.append(console.style(f"{_files(len(event.unsent))} not sent", "red"))
@@ -50,6 +52,8 @@ def reload_line(console: Console, event: Reloaded) -> str:
 def reload_lines(console: Console, event: Reloaded) -> list[str]:
     """The line, and what went wrong."""
     lines = [reload_line(console, event)]
+    if event.action is Action.NONE and event.files and event.cheaper:
+        lines.append(f"  {event.cheaper}")
     lines += [
         f"  {console.style('not sent', 'red')}  {path}: {why}"
         for path, why in sorted(event.unsent.items())[:5]
@@ -84,7 +88,8 @@ def history(console: Console, entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         moment = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
         files = entry.files[0] if entry.count == 1 and entry.files else f"{entry.count} files"
-        took = f"synced {duration(entry.synced)}" if not entry.error else ""
+        sent = not entry.error and entry.action not in (Action.NONE, Action.REBUILD)
+        took = f"synced {duration(entry.synced)}" if sent else ""
         took += f"  ready {duration(entry.ready)}" if entry.ready is not None else ""
         reason = (
             console.style(entry.error, "red")

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
+from devenv.engine.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.links import Emptied, Link, linked
 from devenv.engine.ready import Tail, restart
 from devenv.errors import DevenvError
 from devenv.events import Note, Reloaded, Report
-from devenv.stack.reload import Action, Decision, decide, landed
+from devenv.stack.reload import Action, Decision, causes, decide, landed
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 AGAIN = 0.2  # seconds before a container or an engine that went away is asked again
 FIRST, SELDOM = 1.0, 30.0  # seconds until a file is sent again: at first, and at most
+ECHOES = 100  # files that may change because of an action; more are certainly none
+RELOADING = 2.0  # seconds that a program takes to see files and to start by itself
+GO_ON = "r or another file goes on, reload.ignore leaves it out"
 NO_SHELL = "there is no shell in the image that could take it"
 
 
@@ -55,16 +59,12 @@ class Retry:
     """When something is tried again: after a second, and then less and less often. Times are in seconds."""
 
     def __init__(self) -> None:
-        self._pause, self._at = FIRST, 0.0
+        self._pause, self.due = FIRST, 0.0
 
     def plan(self, now: float, *, anew: bool) -> None:
         """Try again in a while; `anew` where something else happened than the time before."""
         self._pause = FIRST if anew else min(SELDOM, self._pause * 2)
-        self._at = now + self._pause
-
-    def due(self, now: float) -> float:
-        """Seconds until then."""
-        return max(0.0, self._at - now)
+        self.due = now + self._pause
 
 
 class Feed:
@@ -82,6 +82,8 @@ class Feed:
         self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
         self._retry = Retry()
         self._outdated = ""  # why a new image is due
+        self._feedback, self._held = Feedback(), dict[str, str]()
+        self._building = False
         self._gate = threading.Event()
         self._gate.set()
         threading.Thread(target=self._run, daemon=True, name=f"reload {unit.name}").start()
@@ -133,6 +135,9 @@ class Feed:
 
     def release(self) -> None:
         """Go on."""
+        if self._building:
+            self._building = False
+            self._feedback.ended(time.monotonic())
         self._gate.set()
 
     def close(self) -> None:
@@ -147,7 +152,7 @@ class Feed:
     def _run(self) -> None:
         while not self._site.stop.is_set():
             with self._changed:
-                self._changed.wait_for(self._has_work, self._patience())
+                self._changed.wait_for(self._has_work, self._patience(time.monotonic()))
             self._gate.wait()
             with self._changed:
                 digests, self._paths = self._paths, {}
@@ -156,8 +161,8 @@ class Feed:
             try:
                 if digests:
                     self._follow(digests, since)
-                elif self._patience() == 0.0:
-                    self._deliver(self._links, since)
+                else:
+                    self._catch_up(time.monotonic(), since)
                 if asked and self._links:
                     self._deliver(self._links, time.monotonic(), asked=True)
                 elif asked:
@@ -189,10 +194,20 @@ class Feed:
     def _has_work(self) -> bool:
         return bool(self._paths or self._asked or self._unlinked() or self._site.stop.is_set())
 
-    def _patience(self) -> float | None:
-        """Seconds until what did not arrive is sent again; None where nothing is."""
-        unsent = any(link.unsent for link in self._links.values())
-        return self._retry.due(time.monotonic()) if unsent else None
+    def _patience(self, now: float) -> float | None:
+        """Seconds until something is due without a change: files to send again, or held ones to act upon."""
+        due = [self._retry.due] if any(link.unsent for link in self._links.values()) else []
+        due += [self._feedback.due] if self._feedback.holds else []
+        return max(0.0, min(due) - now) if due else None
+
+    def _catch_up(self, now: float, since: float) -> None:
+        """Do what is due."""
+        if self._feedback.holds and self._feedback.due <= now:
+            self._feedback.silent()
+            digests, self._held = self._held, {}
+            self._cause(digests, since)
+        elif self._links and self._retry.due <= now:
+            self._deliver(self._links, since)
 
     def _unlinked(self) -> set[str]:
         return self._instances - self._links.keys()
@@ -207,6 +222,30 @@ class Feed:
                     self._wanted.pop(target, None)
         kept = self._kept()
         digests = {path: digest for path, digest in digests.items() if path not in kept}
+        if digests := self._judged(digests, since):
+            self._cause(digests, since)
+
+    def _judged(self, digests: Mapping[str, str], since: float) -> Mapping[str, str]:
+        """Those to act upon now, with those that were held; none where their change echoes an action."""
+        paths = list(digests)
+        if len(paths) <= ECHOES:
+            paths = [path for path in paths if causes(self._rules, path)]
+        verdict = Verdict.ACT
+        # A program that does not see a new file does not answer to it.
+        if paths and (self._rules.reloader or decide(self._rules, paths).action is not Action.SYNC):
+            verdict = self._feedback.judge(paths, since, time.monotonic())
+        if verdict is Verdict.ACT:
+            digests, self._held = {**self._held, **digests}, {}
+            return digests
+        if verdict is Verdict.HOLD:
+            self._held |= digests
+        elif verdict is Verdict.SUSPEND:
+            files, reason = tuple(sorted(paths)), self._feedback.echo(min(paths))
+            self._site.report(Reloaded(self.unit.name, files, Action.NONE, reason, GO_ON))
+        return {}
+
+    def _cause(self, digests: Mapping[str, str], since: float) -> None:
+        """Do what changed files cause."""
         decision = decide(self._rules, digests)
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
@@ -216,7 +255,7 @@ class Feed:
             self._site.report(
                 Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
             )
-        elif decision.action is not Action.NONE or self._patience() is not None:
+        elif decision.action is not Action.NONE or any(link.unsent for link in self._links.values()):
             self._deliver(self._links, since)
 
     def _kept(self) -> set[str]:
@@ -233,7 +272,8 @@ class Feed:
         return files
 
     def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
-        self._outdated = decision.reason
+        self._outdated, self._building = decision.reason, True
+        self._feedback.began(time.monotonic())
         self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
         self._site.rebuild(self.unit.name)
 
@@ -267,6 +307,17 @@ class Feed:
             link.agent.release()
 
     def _deliver(
+        self, links: Mapping[str, Link], since: float, *, asked: bool = False, again: bool = False
+    ) -> None:
+        """Send what containers lack, and do what that causes."""
+        self._feedback.began(time.monotonic())
+        try:
+            self._act(links, since, asked=asked, again=again)
+        finally:
+            window = WINDOW + (RELOADING if self._rules.reloader else 0.0)
+            self._feedback.ended(time.monotonic(), window=window)
+
+    def _act(
         self, links: Mapping[str, Link], since: float, *, asked: bool = False, again: bool = False
     ) -> None:
         """Send what containers lack; do what that causes, with what is owed; report how long each took.

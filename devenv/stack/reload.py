@@ -223,6 +223,11 @@ def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(landing.target for landing in _verdict(rules, path).landings))
 
 
+def causes(rules: Rules, path: str) -> bool:
+    """Whether anything is done when a file changes."""
+    return _verdict(rules, path).action is not Action.NONE
+
+
 def landed(rules: Rules, path: str, digest: str) -> dict[str, Source]:
     """Path in the container -> the file of the project that is sent there, for one file."""
     landings = _verdict(rules, path).landings

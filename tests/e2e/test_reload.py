@@ -23,7 +23,9 @@ from .conftest import MakeCheckout
 pytestmark = pytest.mark.engine
 
 SERVER = """\
-import http.server, page
+import http.server, os, page, time
+if os.path.exists("/src/echo"):
+    open("/src/started.json", "w").write(str(time.time()))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -56,7 +58,7 @@ def app(shared: Checkout) -> Checkout:
     shared.manifest(
         """
         services:
-          web: {build: ./app, port: 8000, health: /}
+          web: {build: ./app, port: 8000, health: /, compose: {volumes: ["./app/src:/src"]}}
           neighbour: {image: "busybox:1.37", command: sleep 1000000}
         """
     )
@@ -280,6 +282,21 @@ def test_a_file_that_only_a_build_brings_builds_its_service_alone(app: Checkout,
     eventually(lambda: len(app.containers()) == 2)  # Compose keeps the old one until the new one is made
     assert app.lives()["neighbour"] == before["neighbour"]
     assert app.lives()["web"] != before["web"]
+
+
+def test_a_file_that_the_program_writes_at_each_start_does_not_restart_it_for_ever(
+    app: Checkout, watch: Going
+) -> None:
+    app.write("app/src/echo", "")
+
+    def alone() -> list[dict[str, Any]]:
+        return [event for event in events(watch) if event["action"] == "none" and event["files"]]
+
+    assert eventually(alone, within=60)[0]["files"] == ["app/src/started.json"]
+    (app.root / "app/src/echo").unlink()
+    app.write("app/src/page.py", page("no echo"))
+    eventually(lambda: answer(app) == "no echo")
+    assert len(alone()) == 1
 
 
 def test_a_folder_that_vanishes_stays_in_the_container_and_others_go_on(app: Checkout, watch: Going) -> None:

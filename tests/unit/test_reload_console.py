@@ -61,6 +61,14 @@ LINES = {
         Reloaded("orders", ("Dockerfile",), Action.REBUILD, "Dockerfile: it says how the image is built"),
         ["~ orders  Dockerfile  needs a new image  (it says how the image is built)"],
     ),
+    "nothing was taken": (
+        Reloaded("orders", (), Action.NONE, unsent={"/app/main.py": "no space left on device"}),
+        ["~ orders  1 file not sent", "  not sent  /app/main.py: no space left on device"],
+    ),
+    "an echo": (
+        Reloaded("orders", ("a.json",), Action.NONE, "it changed 9 times", "r or another file goes on"),
+        ["~ orders  a.json  left alone  (it changed 9 times)", "  r or another file goes on"],
+    ),
     "asked for": (
         replace(RESTARTED, files=(), reason="asked for"),
         ["~ orders  ready 800 ms  (asked for)"],

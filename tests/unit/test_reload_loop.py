@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -168,12 +169,11 @@ def test_tries_become_seldom_and_something_new_makes_them_frequent() -> None:
     retry, waits, now = Retry(), list[float](), 0.0
     for _ in range(7):
         retry.plan(now, anew=now == 0.0)
-        waits.append(retry.due(now))
+        waits.append(retry.due - now)
         now += waits[-1]
     assert waits == [1, 2, 4, 8, 16, 30, 30]
-    assert retry.due(now) == 0
     retry.plan(now, anew=True)
-    assert retry.due(now) == 1
+    assert retry.due == now + 1
 
 
 def test_a_command_that_failed_runs_again_with_the_next_change(site: Site, container: Container) -> None:
@@ -214,6 +214,27 @@ def test_a_build_that_failed_is_not_forgotten(site: Site, container: Container) 
     assert [event.text for event in site.events if isinstance(event, Note)] == [
         "web: a new image is still due (Dockerfile: it says how the image is built)"
     ]
+
+
+def test_a_file_that_the_program_writes_at_each_start_is_left_alone_until_another_changes(
+    site: Site, container: Container
+) -> None:
+    unit, numbers = feed(site, container), map(str, count())
+    while not site.events or site.events[-1].action is Action.RESTART:
+        before = len(site.restarts)
+        save(unit, schema_py=next(numbers))
+        if len(site.restarts) == before and unit._feedback.holds:
+            unit._catch_up(unit._feedback.due, time.monotonic())
+        assert len(site.restarts) < 20
+    last = site.events[-1]
+    assert (last.unit, last.files, last.action) == ("web", ("src/schema.py",), Action.NONE)
+    assert last.reason.startswith("it changed 10 times in ")
+    restarts = len(site.restarts)
+    save(unit, schema_py="echo")
+    assert len(site.restarts) == restarts
+    save(unit, main_py="1")
+    assert site.events[-1].files == ("src/main.py", "src/schema.py")
+    assert len(site.restarts) == restarts + 1
 
 
 def test_a_folder_of_which_nothing_is_left_is_asked_about_once(site: Site, container: Container) -> None:
