@@ -7,8 +7,13 @@ it was started with to /tmp/answer.
 from __future__ import annotations
 
 import json
+import mmap
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +23,10 @@ import docker
 import pytest
 
 from devenv.stack.labels import LABEL
+from devenv.watching import PULSE, since_boot
 
 from .checkout import Checkout, Ended, Going, eventually
+from .conftest import MakeCheckout
 
 pytestmark = pytest.mark.engine
 
@@ -373,3 +380,216 @@ def test_ending_during_a_restart_leaves_the_container_running(
 def check_ended(ended: Ended) -> None:
     assert (ended.code, "Traceback" in ended.output) == (130, False), ended.output
     assert ended.seconds < SOON
+
+
+# Watchers of another kind.
+
+SHORT_GAP = """
+import runpy, sys, devenv.watching
+devenv.watching.GAP = 0.5
+sys.argv[:] = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_after_a_sleep_everything_is_compared(unwatched: Checkout) -> None:
+    """A write through a mapped file whose descriptor is closed has no event."""
+    app = unwatched
+    file = app.write("app/src/page.txt", "before the sleep")
+    watch = watching(app, under=(sys.executable, "-c", SHORT_GAP))
+    descriptor = os.open(file, os.O_RDWR)
+    with mmap.mmap(descriptor, 0) as content:
+        os.close(descriptor)
+        app.write("app/src/other.txt", "the descriptor is closed")
+        eventually(lambda: inside(app, "/app/src/other.txt") == "the descriptor is closed")
+        os.kill(watch.process.pid, signal.SIGSTOP)
+        fell_asleep = since_boot()
+        content[:6] = b"during"
+        content.flush()
+        eventually(lambda: since_boot() > fell_asleep + PULSE + 1)
+        assert inside(app, "/app/src/page.txt") == "before the sleep"
+        os.kill(watch.process.pid, signal.SIGCONT)
+        eventually(lambda: answer(app) == "during the sleep")
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_others_arrive(unwatched: Checkout) -> None:
+    app = unwatched
+    plain = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.getuid() == 0 else ()
+    watch = watching(app, under=plain)
+    locked = app.write("app/src/locked.txt", "secret")
+    eventually(lambda: inside(app, "/app/src/locked.txt") == "secret")
+    locked.write_text("more secret")
+    locked.chmod(0)
+    app.write("app/src/other.txt", "beside it")
+    eventually(lambda: inside(app, "/app/src/other.txt") == "beside it")
+    watch.wait_for("cannot read app/src/locked.txt: permission denied")
+    locked.chmod(0o644)
+    eventually(lambda: inside(app, "/app/src/locked.txt") == "more secret")
+    locked.unlink()
+
+
+def limits_watches() -> bool:
+    """Whether the kernel's watches can be limited for a child alone."""
+    script = "echo 9 >/proc/sys/user/max_inotify_watches"
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", script]
+    return shutil.which("unshare") is not None and not subprocess.run(command, capture_output=True).returncode
+
+
+@pytest.mark.skipif(not limits_watches(), reason="needs user namespaces")
+def test_without_watches_left_folders_are_polled_and_the_setting_is_named(unwatched: Checkout) -> None:
+    app = unwatched
+    script = 'echo 3 >/proc/sys/user/max_inotify_watches; exec "$@"'
+    files = [app.write(f"app/src/d{number}/deep/file.txt", "first") for number in range(5)]
+    watch = watching(app, under=("unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"))
+    assert "sudo sysctl fs.inotify.max_user_watches=" in watch.output
+    for file in files:
+        file.write_text("polled")
+    for file in files:
+        path = f"/{file.relative_to(app.root)}"
+        eventually(lambda path=path: inside(app, path) == "polled")  # type: ignore[misc]
+
+
+def test_up_in_the_foreground_is_a_watcher_too(unwatched: Checkout) -> None:
+    app = unwatched
+    up = app.begin("up")
+    up.wait_for("stop: devenv down")
+    eventually(lambda: "already watches" in refused(app))
+    assert f"(pid {up.process.pid})" in refused(app)
+    app.write("app/src/page.txt", "to the first")
+    eventually(lambda: answer(app) == "to the first")
+
+
+def refused(app: Checkout) -> str:
+    return app.devenv("watch", exits=2).stderr
+
+
+# Stacks of another kind.
+
+
+def test_what_is_saved_while_up_starts_arrives(checkouts: MakeCheckout) -> None:
+    app = checkouts("early")
+    app.write("app/Dockerfile", DOCKERFILE)
+    app.write("app/requirements.txt", "echo begun building && sleep 1\n")
+    app.write("app/src/run.sh", RUN)
+    app.write("app/src/more.sh", "")
+    app.write("app/src/page.txt", "before")
+    app.manifest("services: {web: {build: ./app, health: {exec: test -e /tmp/answer, every: 100ms}}}")
+    up = app.begin("-v", "up")
+    up.wait_for("begun building\n")
+    app.write("app/src/page.txt", "during the build")
+    app.write("app/src/new.txt", "new")
+    eventually(lambda: inside(app, "/tmp/answer") is not None)
+    app.write("app/src/last.txt", "while it starts")
+    eventually(lambda: answer(app) == "during the build")
+    eventually(lambda: inside(app, "/app/src/new.txt") == "new")
+    eventually(lambda: inside(app, "/app/src/last.txt") == "while it starts")
+
+
+def test_a_git_worktree_and_a_switch_of_its_branch(checkouts: MakeCheckout) -> None:
+    main, tree = checkouts("main"), checkouts("tree")
+    main.write("Dockerfile", 'FROM busybox:1.37\nWORKDIR /app\nCOPY . .\nCMD ["sleep", "1000000"]\n')
+    main.manifest("services: {web: {build: ., reload: {restart: false}}}")
+    main.write("page.txt", "one")
+    main.write("only.txt", "here")
+
+    def git(*words: str, at: Checkout = main) -> None:
+        at.host("git", "-c", "user.name=x", "-c", "user.email=x@localhost", *words)
+
+    git("init", "-q", "-b", "one")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    git("checkout", "-q", "-b", "two")
+    main.write("page.txt", "two")
+    git("rm", "-q", "only.txt")
+    git("commit", "-q", "-a", "-m", "two")
+    git("worktree", "add", "-q", str(tree.root), "one")
+    tree.devenv("up", "-d")
+    watch = watching(tree, file="probe.txt", path="/app/probe.txt")
+    assert inside(tree, "/app/page.txt") == "one"
+
+    git("checkout", "-q", "-b", "three", at=tree)
+    git("reset", "-q", "--hard", "two", at=tree)
+    eventually(lambda: (inside(tree, "/app/page.txt"), inside(tree, "/app/only.txt")) == ("two", None))
+    git("reset", "-q", "--hard", "one", at=tree)
+    eventually(lambda: (inside(tree, "/app/page.txt"), inside(tree, "/app/only.txt")) == ("one", "here"))
+    files = {file for event in events(watch) for file in event["files"]}
+    assert files == {"page.txt", "only.txt", "probe.txt"}
+    assert {event["action"] for event in events(watch)} == {"sync"}
+
+
+class OwnEngine:
+    """An engine beside the machine's, which may be restarted."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.address = folder, f"unix://{folder}/docker.sock"
+        self.client = docker.DockerClient(base_url=self.address, version="1.44", timeout=60)
+
+    def __enter__(self) -> OwnEngine:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+        self.client.close()
+
+    def start(self) -> None:
+        folders = ("--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec")
+        network = ("--bridge=none", "--iptables=false", "--ip6tables=false")
+        pidfile = f"{self.folder}/pid"
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                # In a network of its own: an engine without a bridge removes the bridge of the one beside it.
+                [
+                    "unshare",
+                    "--net",
+                    "dockerd",
+                    "--host",
+                    self.address,
+                    "--pidfile",
+                    pidfile,
+                    *folders,
+                    *network,
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        eventually(self._answers, "an engine", within=60)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with suppress(docker.errors.APIError, OSError):
+            return bool(self.client.ping())
+        return False
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(60)
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root, to start an engine")
+def test_an_engine_that_restarts_is_waited_for(
+    engine: docker.DockerClient, environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    image = b"".join(engine.images.get("busybox:1.37").save(named=True))
+    with tempfile.TemporaryDirectory() as folder, OwnEngine(Path(folder)) as own:
+        own.client.images.load(image)
+        app = Checkout(tmp_path, "restarted", own.client, {**environment, "DOCKER_HOST": own.address})
+        app.write("src/page.txt", "first")
+        app.manifest(
+            """
+            services:
+              web: {image: "busybox:1.37", command: sleep 1000000, reload: {sync: {src: /code}, restart: false}}
+            """
+        )
+        app.devenv("up", "-d")
+        watch = watching(app, file="src/probe.txt", path="/code/probe.txt")
+        own.stop()
+        watch.wait_for("trying again")
+        app.write("src/page.txt", "while it was away")
+        own.start()
+        own.client.containers.get(app.units()["web"].id).start()
+        eventually(lambda: inside(app, "/code/page.txt") == "while it was away")
+        app.write("src/page.txt", "and after it")
+        eventually(lambda: inside(app, "/code/page.txt") == "and after it")
+        watch.wait_for("answers again")
+        app.clear()
