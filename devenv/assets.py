@@ -37,6 +37,21 @@ def template(name: str) -> str:
     return (root() / "templates" / name).read_text(encoding="utf-8")
 
 
+def chart() -> dict[str, str]:
+    """The files that every chart has: path in the chart -> text."""
+    folder = root() / "templates" / "chart"
+    return {
+        file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8")
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
+
+
+def promoted(kind: str) -> Mapping[str, Any]:
+    """Fragments of an infra kind's objects that differ in a chart."""
+    return _yaml(f"templates/promoted/{kind}.yaml") or {}
+
+
 def _yaml(name: str) -> Any:
     import yaml
 

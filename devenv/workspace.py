@@ -346,6 +346,21 @@ def export(bundle: Bundle, folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
+def export_chart(files: Mapping[str, str], folder: Path) -> None:
+    """Write a chart into a folder, and take out templates of units that are no more.
+
+    Other files in it are the user's. Raises `DevenvError` if writing fails.
+    """
+    try:
+        for name, content in files.items():
+            write_whole(folder / name, content, mode=0o644)
+        for file in (folder / "templates").glob("*.yaml"):
+            if f"templates/{file.name}" not in files and file.read_bytes().startswith(b"{{- /* devenv: "):
+                file.unlink()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
 def _unwritable(folder: Path, error: OSError) -> DevenvError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return DevenvError(

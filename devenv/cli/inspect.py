@@ -272,11 +272,26 @@ def render(
             "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
         ),
     ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", help="With --chart: values-ENV.yaml as well.", metavar="ENV"),
+    ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     from devenv.workspace import export
 
     context: Context = ctx.obj
+    if chart is not None:
+        _chart(context, chart, environment)
+        return
+    if environment is not None:
+        raise UsageError(
+            "--environment is for a chart", hint=f"devenv render --chart chart --environment {environment}"
+        )
     loaded = context.load(strict=True, tolerate=(DevenvError,))
     space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
@@ -292,6 +307,17 @@ def render(
                 f"{output} holds secrets in {', '.join(sorted(bundle.private))}: keep them out of Git"
             )
     context.console.print(str(output or folder))
+
+
+def _chart(context: Context, output: Path, environment: str | None) -> None:
+    from devenv.engine import charts
+    from devenv.workspace import export_chart
+
+    files = charts.chart(context.project)
+    if environment is not None:
+        files[f"values-{environment}.yaml"] = charts.values_file(context.project, environment)
+    export_chart(files, output.resolve())
+    context.console.print(str(output))
 
 
 def _keep_out_of_images(stack: Stack, root: Path, folder: Path, bundle: Bundle) -> None:

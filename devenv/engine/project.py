@@ -137,7 +137,7 @@ class Project:
         return self.workspace.kinds(self._text)
 
     @cached_property
-    def _overrides(self) -> Mapping[str, Any]:
+    def overrides(self) -> Mapping[str, Any]:
         """Own kind -> fragments of objects that differ on Kubernetes. Raises `ManifestInvalid`."""
         texts = self.workspace.overrides(self._text)
         if not texts:
@@ -173,7 +173,7 @@ class Project:
         value, and `DevenvError` for ports that are taken.
         """
         outline = self.outline
-        read = self._read(outline)
+        read = self.read(outline)
         observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
         with promises.deciding() as promised:
@@ -198,7 +198,7 @@ class Project:
         based = bases(bare, synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))
         secrets = self._secret_values(stack, strict=strict)
-        fingerprints = _fingerprints(stack, secrets, backend.renderer, self._overrides)
+        fingerprints = _fingerprints(stack, secrets, backend.renderer, self.overrides)
         loaded = Loaded(
             stack=stack,
             observed=observed,
@@ -228,7 +228,7 @@ class Project:
         yield from notes.data_left(stack, observed)
         yield from notes.only_for_new_data(stack, observed, loaded.fingerprints)
 
-    def _read(self, outline: Outline) -> sources.Sources:
+    def read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
         space = self.workspace
         self.digests = digests = sources.Digests.load(space.state / "cache" / "digests.json")
@@ -308,7 +308,7 @@ class Project:
             fingerprints=loaded.fingerprints,
             secrets=loaded.secrets,
             files={name: (root / name).read_bytes() for name in render.project_files(stack)},
-            overrides=assets.overrides(render.override_names(stack)) | dict(self._overrides),
+            overrides=assets.overrides(render.override_names(stack)) | dict(self.overrides),
             registry=backend.registry(stack),
         )
         return render.render(stack, source)

@@ -40,6 +40,10 @@ class Source:
     registry: str = ""
 
 
+class Quoted(str):
+    """A text in double quotes, whatever it is."""
+
+
 _WORD = re.compile(r"(?:-{0,2}[A-Za-z]|[_/$]|\.\.?/)|\d+(?:m?s|[MG]i)$")  # words, flags, paths, durations
 _RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
@@ -63,6 +67,8 @@ def _node(value: Any) -> yaml.Node:
     match value:
         case WrittenTruth():
             value = value.truth
+        case Quoted():
+            return yaml.ScalarNode(f"{_TAG}str", str(value), style='"')
         case str():
             return yaml.ScalarNode(f"{_TAG}str", value, style=_style(value))
         case dict():

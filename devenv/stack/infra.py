@@ -21,7 +21,7 @@ from devenv.stack.kindfile import Command, Healthcheck, KindFile
 from devenv.stack.kindrules import TEMPLATE
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume
 from devenv.stack.ports import Claim
-from devenv.stack.text import Text
+from devenv.stack.text import Sealed, Secret, Text
 from devenv.stack.view import View
 from devenv.stack.world import Files
 
@@ -33,7 +33,8 @@ LookUp = Callable[[str], Text]
 class Instance:
     """A kind under a name, with every option resolved.
 
-    `uses`: a kind that its texts may refer to -> the instance, and the used part of it.
+    `uses`: a kind that its texts may refer to -> the instance, and the used part of it. `external`: something
+    else runs it, and a Secret has its variables.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Instance:
     options: Mapping[str, Text | list[Text]]
     env: Mapping[str, Text] = field(default_factory=dict)
     uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
+    external: bool = False
 
     # -- its definition
 
@@ -92,6 +94,8 @@ class Instance:
             return self._json(name.removesuffix(".json"), view, part)
         if name.startswith("public_"):
             return self.attribute(name.removeprefix("public_"), view=view.outside, part=part)
+        if self.external and name not in ("name", "NAME"):
+            return self._elsewhere(name, view, part)
         head, _, tail = name.partition(".")
         match head:
             case "name":
@@ -114,6 +118,20 @@ class Instance:
         if part and self.kind.block.part is not None and name == self.kind.block.part.option:
             return part
         return self._option(head, tail, self._look_up(view, part))
+
+    def _elsewhere(self, name: str, view: View, part: str) -> Text:
+        """An attribute as the variable that has just this value. Raises `UsageError` where there is none."""
+        for key, value in self.kind.block.env.items():
+            if value == f"${{{name}}}":
+                return self._variable(self._public(key, self._look_up(view, part), "env"))
+        raise UsageError(
+            f"${{{self.name}.{name}}} has no value where something else runs {self.name}",
+            why=f"its Secret has {', '.join(self.injected(view=view, part=part))}",
+            hint="use one of these variables",
+        )
+
+    def _variable(self, key: str) -> Text:
+        return Sealed((Secret(key, store=self.name),))
 
     def _look_up(self, view: View, part: str = "") -> LookUp:
         return lambda name: self.attribute(name, view=view, part=part)
@@ -170,10 +188,10 @@ class Instance:
     def injected(self, *, view: View, part: str = "") -> dict[str, Text]:
         """The variables that its users get."""
         look_up = self._look_up(view, part)
-        return {
-            self._public(key, look_up, "env"): text.fill(value, look_up)
-            for key, value in self.kind.block.env.items()
-        }
+        keys = {self._public(key, look_up, "env"): value for key, value in self.kind.block.env.items()}
+        if self.external:
+            return {key: self._variable(key) for key in keys}
+        return {key: text.fill(value, look_up) for key, value in keys.items()}
 
     # -- its units
 
@@ -186,7 +204,9 @@ class Instance:
         return [self.unit(name) for name in self._running(view) if self.file.services[name].once is not None]
 
     def _running(self, view: View) -> list[str]:
-        """Names of its services, without one-shots that have nothing to do."""
+        """Names of its services, without idle one-shots; none if something else runs it."""
+        if self.external:
+            return []
         return [name for name, service in self.file.services.items() if self._has_work(service, view)]
 
     def _has_work(self, service: kindfile.Service, view: View) -> bool:
@@ -263,7 +283,8 @@ class Instance:
             if dependency in running:
                 yield Need(self.unit(dependency), done=self.file.services[dependency].once is not None)
         for instance, _ in self.uses.values():
-            yield Need(instance.name)
+            if not instance.external:
+                yield Need(instance.name)
             yield from (Need(setup, done=True) for setup in instance.setups(view))
 
     def _configs(self, service: kindfile.Service, look_up: LookUp) -> Iterator[File]:

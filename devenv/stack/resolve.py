@@ -206,7 +206,7 @@ class _Resolver:
         env = {key: text.in_json(self._option(name, value)) for key, value in declared.env.items()}
         image = text.public(self._option(name, declared.image or ""), f"infra.{name}.image")
         declared = declared.model_copy(update={"image": image or None})
-        return Instance(name, kind, declared, options, env, uses)
+        return Instance(name, kind, declared, options, env, uses, name in self.world.external)
 
     def _option(self, name: str, value: Any) -> Text:
         """An option's text; it may refer to secrets, services and the stack, but not to stores."""
@@ -332,6 +332,8 @@ class _Resolver:
 
     def _needs(self, workload: str) -> Iterator[Need]:
         for name in self._needed[workload]:
+            if name in self.world.external:
+                continue
             yield Need(name, done=name in self.manifest.jobs)
             for setup in self._setups.get(name, ()):
                 yield Need(setup, done=True)

@@ -34,10 +34,14 @@ PLACES = tuple(_PREFIX)
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret's name and its context; never its value."""
+    """A secret's name and its context; never its value.
+
+    `store`: it is a key of the Secret of a store that something else runs, quoted already.
+    """
 
     name: str
     place: Place = "plain"
+    store: str = ""
 
     @property
     def variable(self) -> str:

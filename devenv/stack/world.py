@@ -59,6 +59,7 @@ class World:
     """The answers: files by pattern, parsed files, allotted host ports.
 
     `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
+    `external`: stores that something else runs, whose variables come from Secrets of theirs.
     """
 
     checkout: str
@@ -68,6 +69,7 @@ class World:
     namespace: str = ""
     hosted: frozenset[str] = frozenset()
     machine: str = "host.docker.internal"
+    external: frozenset[str] = frozenset()
 
     def view(self, unit: str = "") -> View:
         """The view of a unit, or without one, of a program on this machine."""

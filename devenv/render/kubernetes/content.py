@@ -49,18 +49,18 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
     binary: dict[str, str] = {}
     mounts: dict[str, tuple[bool, str]] = {}
     for file in unit.files:
-        raw, hidden, key = (
+        raw, hidden, name = (
             _raw(stack, file, secrets, files),
             bool(file.secret or file.holds),
-            _key(file.target),
+            key(file.target),
         )
-        mounts[file.target] = hidden, key
+        mounts[file.target] = hidden, name
         if hidden:
-            secret[key] = _base64(raw)
+            secret[name] = _base64(raw)
         elif (decoded := _decoded(raw)) is not None:
-            plain[key] = decoded
+            plain[name] = decoded
         else:
-            binary[key] = _base64(raw)
+            binary[name] = _base64(raw)
     _check_size(unit, secret, {**plain, **binary})
     return Content(secret, plain, binary, mounts)
 
@@ -80,8 +80,8 @@ def _raw(stack: Stack, file: File, secrets: Mapping[str, str], files: Mapping[st
     return kong_yml(stack, secrets).encode() if file.rendered else files[file.source]
 
 
-def _key(target: str) -> str:
-    """A path as a key: invalid characters become `_`, and a digest keeps keys unique."""
+def key(target: str) -> str:
+    """A path as a key of an object: invalid characters become `_`, and a digest keeps keys unique."""
     path = target.strip("/")
     plain = re.sub(r"[^-._A-Za-z0-9]", "_", path)
     return (

@@ -87,7 +87,7 @@ def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[
 
 def _env(unit: Unit) -> list[dict[str, Any]]:
     return [
-        {"name": key, "value": _literal(value)}
+        {"name": key, "value": literal(value)}
         if isinstance(value, str)
         else {"name": key, "valueFrom": _from_secret(unit, key)}
         for key, value in {**dict(unit.env), **inline(unit)}.items()
@@ -98,14 +98,14 @@ def _from_secret(unit: Unit, key: str) -> dict[str, Any]:
     return {"secretKeyRef": {"name": unit.name, "key": key}}
 
 
-def _literal(value: str) -> str:
+def literal(value: str) -> str:
     """Kubernetes expands `$(NAME)` and `$$`: texts with either get their dollars doubled."""
     return value.replace("$", "$$") if "$(" in value or "$$" in value else value
 
 
 def _expandable(word: Text) -> str:
     if isinstance(word, str):
-        return _literal(word)
+        return literal(word)
     return text.rewrite(word, lambda secret: f"$({secret.variable})", lambda plain: plain.replace("$", "$$"))
 
 

@@ -1,0 +1,228 @@
+"""A stack as a Helm chart: one for all environments, and values for each of them.
+
+The templates are made of the objects that the kube backend applies, a file for each unit: who reads
+`templates/orders.yaml` sees the whole of orders, where one loop over all units would show nothing in
+particular. Nothing of an environment is in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
+from devenv.render.bundle import to_yaml
+from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
+from devenv.render.chart.page import NAMESPACE
+from devenv.render.chart.promoted import Promoted
+from devenv.render.chart.unit import SECTIONS, Template, image_values, template
+from devenv.render.chart.variables import keys
+from devenv.stack.graph import ordered
+from devenv.stack.model import Unit
+from devenv.stack.world import merge
+
+__all__ = ["NAMESPACE", "Promoted", "chart", "defaults", "keys", "values"]
+
+VERSION = "0.1.0"  # whoever packages it says another
+
+
+def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VERSION) -> dict[str, str]:
+    """The chart's files: relative path -> text. `skeleton` are the files that every chart has.
+
+    Raises `UsageError` for what a chart cannot say.
+    """
+    name = promoted.stack.name
+    templates = _templates(promoted)
+    words = {"CHART": name, **_gateway(promoted), "KEYS": _listed_keys(promoted)}
+    files = {path: _with_words(text, words) for path, text in skeleton.items()}
+    if promoted.stack.gateway is None:
+        del files["templates/ingress.yaml"]
+    return {
+        "Chart.yaml": _chart_yaml(name, version),
+        "values.yaml": _values_yaml(name, _defaults(name, templates)),
+        "values.schema.json": json.dumps(_schema(name, templates), indent=2) + "\n",
+        **files,
+        **{f"templates/{unit}.yaml": each.text for unit, (_, each) in templates.items()},
+    }
+
+
+def defaults(promoted: Promoted) -> dict[str, Any]:
+    """What values.yaml says."""
+    return _defaults(promoted.stack.name, _templates(promoted))
+
+
+def values(
+    promoted: Promoted, target: Promoted, environment: Environment, images: Mapping[str, str]
+) -> dict[str, Any]:
+    """What an environment's values file says: only what differs from the chart's defaults.
+
+    `target` is the stack as that environment has it, `images` are references by unit: `repo@sha256:...` or
+    `repo:tag`. Raises `UsageError` for what is no value.
+    """
+    wanted = defaults(target)
+    for unit in target.stack.units:
+        if not unit.manual:
+            own = wanted[SECTIONS[unit.role]][unit.name]
+            if reference := images.get(unit.name):
+                own["image"] = image_values(reference)
+            elif unit.build and environment.registry:
+                own["image"]["repository"] = (
+                    f"{environment.registry.rstrip('/')}/{own['image']['repository']}"
+                )
+    for name, override in environment.services.items():
+        if override.autoscale is not None:
+            wanted["services"][name]["autoscale"] = override.autoscale.model_dump()
+    _places(wanted, environment)
+    ingress = environment.ingress
+    given = {
+        "host": environment.host,
+        "class": ingress.class_,
+        "tls": ingress.tls,
+        "annotations": ingress.annotations,
+    }
+    if "ingress" in wanted:
+        wanted["ingress"] |= {key: value for key, value in given.items() if value}
+    wanted["secret"] = environment.secret or wanted["secret"]
+    return dict(merge(_difference(defaults(promoted), wanted), environment.values))
+
+
+def _places(wanted: dict[str, Any], environment: Environment) -> None:
+    """Where the environment's stores come from."""
+    for name, place in environment.infra.items():
+        own = wanted["infra"][name]
+        match place:
+            case ExternalInfra():
+                own["external"] = {"secret": place.external.secret or "", "host": place.external.host or ""}
+            case DeployedInfra():
+                for volume in own.get("volumes", {}).values():
+                    volume["class"] = place.deploy.class_ or volume["class"]
+                    if place.deploy.size is not None:
+                        volume["size"] = _quantity(place.deploy.size)
+
+
+def _quantity(size: int) -> str:
+    for unit, factor in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def _difference(base: Any, wanted: Any) -> dict[str, Any]:
+    """What of `wanted` is not in `base`; mappings are compared by key."""
+    changed: dict[str, Any] = {}
+    for key, value in wanted.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), Mapping):
+            if inner := _difference(base[key], value):
+                changed[key] = inner
+        elif key not in base or base[key] != value:
+            changed[key] = value
+    return changed
+
+
+# -- files
+
+
+def _templates(promoted: Promoted) -> dict[str, tuple[Unit, Template]]:
+    units = ordered(promoted.stack)
+    return {unit.name: (unit, template(promoted, unit)) for unit in units if not unit.manual}
+
+
+def _chart_yaml(name: str, version: str) -> str:
+    head = "# Rendered by devenv from devenv.yaml: change that, and render again.\n"
+    return head + to_yaml(
+        {
+            "apiVersion": "v2",
+            "name": name,
+            "description": f"The stack {name}, as its devenv.yaml describes it",
+            "type": "application",
+            "version": version,
+            "kubeVersion": ">=1.30.0-0",  # the sleep of a pod that drains
+        }
+    )
+
+
+def _with_words(text: str, words: Mapping[str, str]) -> str:
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+def _gateway(promoted: Promoted) -> dict[str, str]:
+    gateway = promoted.stack.gateway
+    if gateway is None:
+        return {"GATEWAY_NAME": "", "GATEWAY_PORT": "0"}
+    unit = promoted.stack.unit(gateway.unit)
+    return {"GATEWAY_NAME": unit.name, "GATEWAY_PORT": str(unit.ports[0].container)}
+
+
+def _listed_keys(promoted: Promoted) -> str:
+    return "\n".join(f"  {name}" for name in keys(promoted)) or "  (none)"
+
+
+def _defaults(name: str, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
+    gateway = any(unit.gateway for unit, _ in templates.values())
+    document: dict[str, Any] = {
+        "secret": f"{name}-secrets",
+        "imagePullSecrets": [],
+        "serviceAccount": {"create": True, "name": name, "annotations": {}},
+        **({"ingress": {"host": "", "class": "", "tls": "", "annotations": {}}} if gateway else {}),
+        "labels": {},
+        "annotations": {},
+    }
+    for section in dict.fromkeys(SECTIONS.values()):
+        own = {
+            unit: dict(each.values) for unit, (of, each) in templates.items() if SECTIONS[of.role] == section
+        }
+        if own:
+            document[section] = own
+    return document
+
+
+def _values_yaml(name: str, document: Mapping[str, Any]) -> str:
+    """The defaults, with what each of them does."""
+    lines = [
+        f"# The values of {name}, with their defaults. An environment's file says only what differs there.",
+        "# Rendered by devenv from devenv.yaml: change that, and render again.",
+    ]
+    for key, value in document.items():
+        if key in COMMON:
+            lines += ["", f"# {COMMON[key].about}", *to_yaml({key: value}).splitlines()]
+            continue
+        lines += ["", f"{key}:"]
+        for unit, own in value.items():
+            lines.append(f"  {unit}:")
+            for knob, content in own.items():
+                lines.append(f"    # {KNOBS[knob].about}")
+                lines += [f"    {line}" for line in to_yaml({knob: content}).splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def _schema(name: str, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
+    """The schema of the values: whatever the templates do not read is refused."""
+    properties: dict[str, Any] = {}
+    for key, value in _defaults(name, templates).items():
+        if key in COMMON:
+            properties[key] = _described(COMMON[key].about, COMMON[key].schema)
+        else:
+            properties[key] = closed({unit: closed(_knobs(own)) for unit, own in value.items()})
+    properties["global"] = {
+        "type": "object",
+        "description": "Helm's own: values of all charts below another.",
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": f"Values of {name}",
+        **closed(properties),
+    }
+
+
+def _knobs(own: Mapping[str, Any]) -> dict[str, Any]:
+    schemas = {knob: KNOBS[knob].schema for knob in own}
+    if "volumes" in own:
+        schemas["volumes"] = closed(dict.fromkeys(own["volumes"], VOLUME))
+    return {knob: _described(KNOBS[knob].about, schema) for knob, schema in schemas.items()}
+
+
+def _described(about: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": about, **schema}

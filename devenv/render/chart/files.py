@@ -1,0 +1,139 @@
+"""The files of a unit in a chart: in a ConfigMap, or filled in with secrets when a pod starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from devenv.render.bundle import Quoted, to_yaml
+from devenv.render.chart.page import Page
+from devenv.render.chart.promoted import Promoted
+from devenv.render.chart.variables import in_file, reference
+from devenv.render.kong import declarative
+from devenv.render.kubernetes.content import content, key
+from devenv.render.kubernetes.pod import literal
+from devenv.stack import text
+from devenv.stack.model import File, Unit
+from devenv.stack.text import Secret
+
+TEMPLATES, FILLED = "/devenv/templates", "/devenv/filled"
+
+# Puts variables into files, and nothing else: no value is read as code.
+FILL_IN = f"""\
+set -eu
+for file in $FILES; do
+  text=$(cat "{TEMPLATES}/$file"; echo .)
+  for name in $SECRETS; do
+    eval "value=\\$$name"
+    mark="\\${{$name}}" before=
+    while :; do
+      case $text in
+        *"$mark"*) before=$before${{text%%"$mark"*}}$value text=${{text#*"$mark"}} ;;
+        *) break ;;
+      esac
+    done
+    text=$before$text
+  done
+  printf %s "${{text%.}}" >"{FILLED}/$file"
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A pod's spec and container with their files, and the container that fills secrets in, if any does."""
+
+    spec: dict[str, Any]
+    container: dict[str, Any]
+    writer: dict[str, Any] | None = None
+
+
+def filled(unit: Unit) -> list[File]:
+    """The files of a unit that hold secrets among other text."""
+    return [file for file in unit.files if file.holds and not file.secret]
+
+
+def config_map(promoted: Promoted, unit: Unit) -> dict[str, Any]:
+    """Data of the unit's ConfigMap; secrets in it are `${VARIABLE}`. Empty where it needs none."""
+    source = promoted.source
+    secrets = dict.fromkeys(promoted.stack.secrets | promoted.stack.generated, "")
+    contents = content(promoted.stack, unit, secrets, source.files)
+    data = {**contents.text, **{key(file.target): _template(promoted, file) for file in filled(unit)}}
+    return {
+        name: dict(sorted(values.items()))
+        for name, values in (("data", data), ("binaryData", dict(contents.binary)))
+        if values
+    }
+
+
+def _template(promoted: Promoted, file: File) -> str:
+    if not file.rendered:
+        return text.rewrite(file.content, _mark)
+    assert promoted.stack.gateway is not None
+    head = f"# Rendered by devenv from {promoted.stack.name}'s devenv.yaml; change the routes there.\n"
+    return head + to_yaml(_marked(declarative(promoted.stack.gateway, promoted.stack.domain)))
+
+
+def _mark(secret: Secret) -> str:
+    return f"${{{secret.variable}}}"
+
+
+def _marked(value: Any) -> Any:
+    """A configuration with its secrets as marks, in quotes."""
+    match value:
+        case text.Sealed():
+            return Quoted(text.rewrite(value, lambda secret: _mark(Secret(secret.name, "json"))))
+        case dict():
+            return {name: _marked(item) for name, item in value.items()}
+        case list():
+            return [_marked(item) for item in value]
+    return value
+
+
+def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], page: Page) -> Mounted:
+    """The pod with its files mounted from where a chart has them."""
+    in_secret = {key(file.target): file.secret for file in unit.files if file.secret}
+    to_fill = [key(file.target) for file in filled(unit)]
+    mounts = [_mount(mount, in_secret, to_fill) for mount in container.get("volumeMounts", ())]
+    volumes = [volume for volume in spec.get("volumes", ()) if volume["name"] not in ("files", "secrets")]
+    if any(mount["name"] == "files" for mount in mounts) or to_fill:
+        volumes.append({"name": "files", "configMap": {"name": unit.name}})
+    if in_secret:
+        volumes.append({"name": "secrets", "secret": {"secretName": page.inline("$.Values.secret")}})
+    if to_fill:
+        volumes.append({"name": "filled", "emptyDir": {"medium": "Memory"}})
+    spec = {**spec, **({"volumes": volumes} if volumes else {})}
+    container = {**container, **({"volumeMounts": mounts} if mounts else {})}
+    return Mounted(spec, container, _writer(unit, to_fill, page) if to_fill else None)
+
+
+def _mount(mount: Mapping[str, Any], in_secret: Mapping[str, str], to_fill: list[str]) -> dict[str, Any]:
+    if mount["name"] != "secrets":
+        return dict(mount)
+    name = mount["subPath"]
+    if name in to_fill:
+        return {**mount, "name": "filled"}
+    return {**mount, "subPath": in_secret[name]}
+
+
+def _writer(unit: Unit, names: list[str], page: Page) -> dict[str, Any]:
+    """The container that starts before the unit's own, of the same image."""
+    secrets = sorted(
+        {secret for file in filled(unit) for secret in in_file(file)}, key=lambda each: each.variable
+    )
+    env = [
+        {"name": secret.variable, "valueFrom": {"secretKeyRef": reference(secret, page)}}
+        for secret in secrets
+    ]
+    env.append({"name": "FILES", "value": " ".join(names)})
+    env.append({"name": "SECRETS", "value": " ".join(secret.variable for secret in secrets)})
+    return {
+        "name": "fill-in",
+        "command": ["sh", "-c", literal(FILL_IN)],
+        "env": env,
+        "volumeMounts": [
+            {"name": "files", "mountPath": TEMPLATES, "readOnly": True},
+            {"name": "filled", "mountPath": FILLED},
+        ],
+    }

@@ -1,0 +1,66 @@
+"""When a one-shot of a chart runs: before a release, after it, or along with it."""
+
+from __future__ import annotations
+
+import json
+
+from devenv.render.chart.promoted import Promoted, value_of
+from devenv.stack import text
+from devenv.stack.graph import ordered
+from devenv.stack.model import Unit
+
+KEPT = "before-hook-creation"  # a failed job stays, with its logs, until the next one
+BEFORE, AFTER = "pre-install,pre-upgrade", "post-install,post-upgrade"
+
+
+def head(promoted: Promoted, unit: Unit, body: str) -> str:
+    """Sets `$hook`, the annotations that make a hook of the job, or none; and `$name`.
+
+    A job that is no hook is called by a digest of all it consists of: a changed one is another, and runs.
+    """
+    digest = text.digest(body)[:8]
+    lines = ["{{- $hook := dict }}"]
+    if (condition := _hooked(promoted, unit)) is not None:
+        event = AFTER if _uses_services(promoted, unit) else BEFORE
+        weight = [other.name for other in ordered(promoted.stack) if other.one_shot].index(unit.name)
+        annotations = {
+            "helm.sh/hook": event,
+            "helm.sh/hook-weight": str(weight),
+            "helm.sh/hook-delete-policy": KEPT,
+        }
+        words = " ".join(f"{json.dumps(key)} {json.dumps(value)}" for key, value in annotations.items())
+        lines += [f"{{{{- if {condition} }}}}", f"{{{{- $hook = dict {words} }}}}", "{{- end }}"]
+    name = json.dumps(unit.name)
+    lines += [
+        f"{{{{- $name := {name} }}}}",
+        "{{- if not $hook }}",
+        f'{{{{- $digest := printf "{digest} %s" (toJson $unit) | sha256sum | trunc 8 }}}}',
+        f'{{{{- $name = printf "%s-%s" {name} $digest }}}}',
+        "{{- end }}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _hooked(promoted: Promoted, unit: Unit) -> str | None:
+    """The condition under which a job is a hook; None for one that never is.
+
+    Before a first install there is no store that the chart itself brings, and no volume.
+    """
+    if unit.role != "job":
+        return None
+    if _uses_services(promoted, unit):
+        return "$unit.hook"
+    stores = [
+        f"(or {value_of(name)}.external.secret {value_of(name)}.external.host)"
+        for name in promoted.stores(unit)
+    ]
+    if unit.volumes:
+        return "and $unit.hook $.Release.IsUpgrade"
+    if not stores:
+        return "$unit.hook"
+    outside = stores[0] if len(stores) == 1 else f"(and {' '.join(stores)})"
+    return f"and $unit.hook (or $.Release.IsUpgrade {outside})"
+
+
+def _uses_services(promoted: Promoted, unit: Unit) -> bool:
+    return any(promoted.stack.unit(need.unit).role == "service" for need in unit.needs)

@@ -1,0 +1,52 @@
+"""What a chart is made from: a stack that is of no checkout and of no environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from devenv.render.bundle import Source
+from devenv.render.kubernetes.content import inline
+from devenv.stack.model import Stack, Unit
+from devenv.stack.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """A stack whose namespace is `page.NAMESPACE`, with all of its stores, and without each of them.
+
+    `without`: store -> the stack where something else runs it, so that its Secret has what is injected.
+    `source`: files of the project, and the fragments for kinds.
+    """
+
+    stack: Stack
+    without: Mapping[str, Stack] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
+
+    def store(self, unit: Unit) -> str:
+        """The store that a unit is part of, or ""."""
+        return next((store for store, other in self.without.items() if unit.name not in other), "")
+
+    def hanging_on(self, unit: Unit, variable: str) -> list[str]:
+        """The stores that a variable of the unit leads to."""
+        value = texts(unit)[variable]
+        others = {store: other for store, other in self.without.items() if unit.name in other}
+        return [
+            store for store, other in others.items() if texts(other.unit(unit.name)).get(variable) != value
+        ]
+
+    def stores(self, unit: Unit) -> list[str]:
+        """The stores that a unit needs."""
+        needed = [need.unit for need in unit.needs]
+        return list(dict.fromkeys(store for name in needed if (store := self.store(self.stack.unit(name)))))
+
+
+def texts(unit: Unit) -> dict[str, Text]:
+    """All variables of a unit."""
+    return {**dict(unit.env), **inline(unit)}
+
+
+def value_of(store: str) -> str:
+    """Where a template finds the values of a store."""
+    return f"(index $.Values.infra {json.dumps(store)})"

@@ -1,0 +1,300 @@
+"""The template of a unit: the objects that the kube backend applies, with a value for each knob."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from devenv.render.chart import files, jobs
+from devenv.render.chart.knobs import KNOBS
+from devenv.render.chart.page import Page
+from devenv.render.chart.promoted import Promoted, value_of
+from devenv.render.chart.variables import variables
+from devenv.render.kubernetes.objects import Object, of_unit
+from devenv.stack import text
+from devenv.stack.model import Unit
+
+DRAIN = 5  # seconds that a pod goes on answering after it was taken out of its Service
+SECTIONS = {"service": "services", "job": "jobs", "infra": "infra", "setup": "infra"}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The template of a unit, and the values that it reads, with their defaults."""
+
+    text: str
+    values: Mapping[str, Any]
+
+
+def template(promoted: Promoted, unit: Unit) -> Template:
+    """A unit's template. Raises `UsageError` for what a chart cannot say."""
+    return _Unit(promoted, unit).template()
+
+
+class _Unit:
+    def __init__(self, promoted: Promoted, unit: Unit) -> None:
+        self.promoted, self.unit, self.page = promoted, unit, Page()
+        self.chart = promoted.stack.name
+        self.values: dict[str, Any] = {}
+        self.store = promoted.store(unit)
+        self.defines: dict[str, Any] = {}
+
+    def template(self) -> Template:
+        stack, unit = self.promoted.stack, self.unit
+        secrets = dict.fromkeys(stack.secrets | stack.generated, "secret")
+        objects = of_unit(stack, unit, replace(self.promoted.source, secrets=secrets, registry=""))
+        documents = [self._object(item) for item in objects if item["kind"] not in ("Secret", "ConfigMap")]
+        if data := files.config_map(self.promoted, unit):
+            documents.insert(0, {**self._new("v1", "ConfigMap"), **data})
+        return Template(self._text(documents), self._complete())
+
+    def _text(self, documents: list[Object]) -> str:
+        bodies = "---\n".join(map(self.page.text, documents)) + self._for_many()
+        section = SECTIONS[self.unit.role]
+        head = f"{{{{- /* devenv: {self.unit.name}, whose values are in {section} */}}}}\n"
+        head += f"{{{{- $unit := index .Values.{section} {json.dumps(self.unit.name)} }}}}\n"
+        if self.unit.one_shot:
+            head += jobs.head(self.promoted, self.unit, bodies)
+        for name, content in self.defines.items():
+            body = self.page.text(content)
+            head += f'{{{{- define "{self.chart}.{self.unit.name}.{name}" -}}}}\n{body}{{{{- end }}}}\n'
+        if self.store:
+            return head + self._if_deployed(bodies)
+        return head + bodies
+
+    def _if_deployed(self, bodies: str) -> str:
+        """The objects of a store where it is deployed; where it is a host elsewhere, a name for that."""
+        store = value_of(self.store)
+        end = "{{- end }}\n"
+        condition = f"{{{{- if not (or {store}.external.secret {store}.external.host) }}}}\n"
+        if self.unit.name != self.store:
+            return condition + bodies + end
+        spec = {"type": "ExternalName", "externalName": self.page.inline(f"{store}.external.host")}
+        name = self.page.text({**self._new("v1", "Service"), "spec": spec})
+        elsewhere = f"{{{{- else if {store}.external.host }}}}\n{name}"
+        return condition + bodies + elsewhere + end
+
+    # -- objects
+
+    def _object(self, item: Object) -> Object:
+        item = {**item, "metadata": self._metadata(item["metadata"])}
+        match item["kind"]:
+            case "PersistentVolumeClaim":
+                return {**item, "spec": self._claim(item["spec"], item["metadata"]["name"])}
+            case "Service":
+                return self._service(item)
+            case "Deployment" | "StatefulSet" | "Job":
+                return self._workload(item)
+        return item
+
+    def _new(self, version: str, kind: str) -> Object:
+        return {"apiVersion": version, "kind": kind, "metadata": self._metadata({"name": self.unit.name})}
+
+    def _include(self, helper: str, *more: str) -> str:
+        words = " ".join(["$", json.dumps(self.unit.name), json.dumps(self.unit.role), *more])
+        return self.page.nested(f'include "{self.chart}.{helper}" (list {words})')
+
+    def _metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Name and labels of an object, and what makes a hook of it."""
+        given = "(merge (dict) $hook $.Values.annotations)" if self.unit.one_shot else "$.Values.annotations"
+        annotations = self.page.when(f"with {given}", {"annotations": self.page.nested("toYaml .")})
+        return {
+            "name": metadata["name"],
+            "namespace": self.page.inline("$.Release.Namespace"),
+            "labels": self._include("labels"),
+            annotations: None,
+        }
+
+    def _service(self, item: Object) -> Object:
+        spec = item["spec"]
+        # What a gateway administers it with is not for everybody in the cluster.
+        ports = spec["ports"][:1] if self.unit.gateway else spec["ports"]
+        return {**item, "spec": {**spec, "selector": self._include("selector"), "ports": ports}}
+
+    def _claim(self, spec: Mapping[str, Any], volume: str) -> dict[str, Any]:
+        """A claim's spec, with the volume's size and class as values."""
+        name = volume.removeprefix(f"{self.store or self.unit.name}-")
+        volumes = self.values.setdefault("volumes", {})
+        volumes[name] = {"size": spec["resources"]["requests"]["storage"], "class": ""}
+        at = f"(index $unit.volumes {json.dumps(name)})"
+        return {
+            **spec,
+            "resources": {"requests": {"storage": self.page.inline(f"{at}.size")}},
+            self.page.when(f"with {at}.class", {"storageClassName": self.page.inline(".")}): None,
+        }
+
+    def _workload(self, item: Object) -> Object:
+        spec = {**item["spec"], "template": self._pod(item["spec"]["template"])}
+        if item["kind"] == "Job":
+            metadata = {**item["metadata"], "name": self.page.inline("$name")}
+            spec["activeDeadlineSeconds"] = math.ceil(self.unit.within)
+            return {**item, "metadata": metadata, "spec": spec}
+        replicas, template = spec.pop("replicas"), spec.pop("template")
+        spec.pop("selector")
+        self.values = {"image": self.values.pop("image"), "replicas": replicas, **self.values}
+        counted: dict[str, Any] = {"replicas": self.page.inline("$unit.replicas")}
+        if self._scales:
+            self.values |= {"autoscale": {}, "disruptionBudget": {"maxUnavailable": 1}}
+            counted = {self.page.when("if not $unit.autoscale", counted): None}
+            counted["strategy"] = {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+            }
+        counted["selector"] = {"matchLabels": self._include("selector")}
+        for claim in spec.get("volumeClaimTemplates", ()):
+            claim["spec"] = self._claim(claim["spec"], claim["metadata"]["name"])
+            claim["metadata"]["labels"] = self._include("selector")
+        return {**item, "spec": {**counted, **spec, "template": template}}
+
+    @property
+    def _scales(self) -> bool:
+        """Whether several of it can run at once, as of what keeps no data."""
+        return (self.unit.role == "service" or self.unit.gateway) and not self.unit.volumes
+
+    # -- pods
+
+    def _pod(self, pod: Mapping[str, Any]) -> dict[str, Any]:
+        """The pod's template. The values' defaults are what the object says."""
+        spec = dict(pod["spec"])
+        (container, *others) = spec.pop("containers")
+        mounted = files.mounted(self.unit, spec, container, self.page)
+        spec, container = mounted.spec, self._container(mounted.container)
+        spec["serviceAccountName"] = self.page.inline(self._account())
+        spec["terminationGracePeriodSeconds"] = self._grace(spec["terminationGracePeriodSeconds"])
+        spec["securityContext"] = self._knob("podSecurityContext", spec["securityContext"])
+        if mounted.writer is not None:
+            writer = {
+                **mounted.writer,
+                "image": container["image"],
+                "securityContext": container["securityContext"],
+            }
+            spec["initContainers"] = [*spec.get("initContainers", ()), writer]
+        spec["containers"] = [container, *others]
+        for name in ("nodeSelector", "tolerations", "affinity"):
+            default = spec.pop(name, [] if name == "tolerations" else {})
+            spec[self._optional(name, default)] = None
+        spec[
+            self.page.when(
+                "with $.Values.imagePullSecrets", {"imagePullSecrets": self.page.nested("toYaml .")}
+            )
+        ] = None
+        if self._scales:
+            spec[self._spread()] = None
+        return {"metadata": self._pod_metadata(pod["metadata"]), "spec": spec}
+
+    def _account(self) -> str:
+        """The pods' ServiceAccount. Before a release there is none of it yet."""
+        ours = f'include "{self.chart}.serviceAccount" $'
+        if not self.unit.one_shot:
+            return ours
+        return f'ternary "default" ({ours}) (and (not (empty $hook)) $.Values.serviceAccount.create)'
+
+    def _spread(self) -> str:
+        self.values["spread"] = "kubernetes.io/hostname"
+        constraint = {
+            "maxSkew": 1,
+            "topologyKey": self.page.inline("."),
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": self._include("selector")},
+        }
+        return self.page.when("with $unit.spread", {"topologySpreadConstraints": [constraint]})
+
+    def _pod_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Labels and annotations; the digest of its files replaces a pod whose files changed."""
+        self.values["podAnnotations"] = {}
+        labels = {"labels": self._include("podLabels")}
+        if data := files.config_map(self.promoted, self.unit):
+            digest = text.digest(repr(data))
+            more = self.page.more("$unit.podAnnotations")
+            return {**labels, "annotations": {"devenv.dev/content": digest, more: None}}
+        annotations = self.page.nested("toYaml .")
+        return {**labels, self.page.when("with $unit.podAnnotations", {"annotations": annotations}): None}
+
+    def _grace(self, seconds: int) -> Any:
+        if not self._drains:
+            return seconds
+        return self.page.inline(f"add {seconds} $unit.drainSeconds")
+
+    @property
+    def _drains(self) -> bool:
+        return bool(self.unit.ports) and (self.unit.role == "service" or self.unit.gateway)
+
+    def _container(self, container: Mapping[str, Any]) -> dict[str, Any]:
+        container = dict(container)
+        self.values["image"] = image_values(container["image"])
+        container["image"] = self.page.inline(f'include "{self.chart}.image" (list $ $unit.image)')
+        if self.unit.gateway:
+            container["ports"] = container["ports"][:1]
+        self._env(container)
+        container["resources"] = self._knob("resources", container.get("resources", {}))
+        container["securityContext"] = self._knob("securityContext", container["securityContext"])
+        if self._drains and "lifecycle" not in container:
+            self.values["drainSeconds"] = DRAIN
+            sleep = {"preStop": {"sleep": {"seconds": self.page.inline("$unit.drainSeconds")}}}
+            container[self.page.when("if $unit.drainSeconds", {"lifecycle": sleep})] = None
+        return container
+
+    def _env(self, container: dict[str, Any]) -> None:
+        read = variables(self.promoted, self.unit, self.page, container.pop("env", ()))
+        self.values["env"] = dict(read.values)
+        if read.fixed:
+            self.defines["env"] = list(read.fixed)
+            name = json.dumps(f"{self.chart}.{self.unit.name}.env")
+            container["env"] = self.page.nested(
+                f'include "{self.chart}.env" (list $ $unit.env (include {name} $))'
+            )
+        else:
+            listed = self.page.nested(f'include "{self.chart}.env" (list $ . "")')
+            container[self.page.when("with $unit.env", {"env": listed})] = None
+
+    def _knob(self, name: str, default: Any) -> str:
+        self.values[name] = default
+        return self.page.nested(f"toYaml $unit.{name}")
+
+    def _optional(self, name: str, default: Any) -> str:
+        self.values[name] = default
+        return self.page.when(f"with $unit.{name}", {name: self.page.nested("toYaml .")})
+
+    # -- what a unit of several pods has besides
+
+    def _for_many(self) -> str:
+        if not self._scales:
+            return ""
+        name = self.unit.name
+        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+        cpu = {"type": "Utilization", "averageUtilization": self.page.inline(".cpu | default 80")}
+        scaler = {
+            **self._new("autoscaling/v2", "HorizontalPodAutoscaler"),
+            "spec": {
+                "scaleTargetRef": target,
+                "minReplicas": self.page.inline(".min | default 1"),
+                "maxReplicas": self.page.inline(".max"),
+                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}],
+            },
+        }
+        selector = {"selector": {"matchLabels": self._include("selector")}, self.page.more("."): None}
+        budget = {**self._new("policy/v1", "PodDisruptionBudget"), "spec": selector}
+        return self._with("autoscale", scaler) + self._with("disruptionBudget", budget)
+
+    def _with(self, value: str, item: Object) -> str:
+        return f"{{{{- with $unit.{value} }}}}\n---\n{self.page.text(item)}{{{{- end }}}}\n"
+
+    def _complete(self) -> dict[str, Any]:
+        """The values in the order in which an operator reads them."""
+        if self.store == self.unit.name:
+            self.values["external"] = {"secret": "", "host": ""}
+        if self.unit.role == "job":
+            self.values["hook"] = True
+        return {name: self.values[name] for name in KNOBS if name in self.values}
+
+
+def image_values(reference: str) -> dict[str, str]:
+    """The parts of a reference to an image, as values."""
+    name, _, digest = reference.partition("@")
+    repository, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        repository, tag = name, ""
+    return {"repository": repository, "tag": tag, "digest": digest}
