@@ -187,7 +187,7 @@ class Project:
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
-        ruled = rules_of(bare, read, self._memory) if reload else {}
+        ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload else {}
         synced = Synced(
             self.workspace.state,
             {name: rules for name, rules in ruled.items() if not isinstance(rules, str)},

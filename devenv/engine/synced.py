@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.gitignore import GitIgnored
 from devenv.stack import text
 from devenv.stack.builds import digest_of
 from devenv.stack.dockerfile import base_image, has_shell
@@ -114,9 +115,14 @@ class Synced:
         return self.state / CONTENTS / f"{image.rpartition(':')[2]}.json"
 
 
-def rules_of(stack: Stack, read: Sources, memory: Memory) -> dict[str, Rules | str]:
+def rules_of(stack: Stack, root: Path, read: Sources, memory: Memory) -> dict[str, Rules | str]:
     """The rules of each service, as its Dockerfile or `reload:` says, or why nothing can be sent to it."""
-    return {unit.name: _rules(unit, read, memory) for unit in stack.units if unit.role == "service"}
+    untracked = GitIgnored(root)
+    services = {unit.name: _rules(unit, read, memory) for unit in stack.units if unit.role == "service"}
+    return {
+        name: rules if isinstance(rules, str) else replace(rules, untracked=untracked)
+        for name, rules in services.items()
+    }
 
 
 def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
@@ -177,7 +183,7 @@ def bases(stack: Stack, rules: Mapping[str, Rules], read: Sources, memory: Memor
     return {
         unit.name: memory.recall(
             "base",
-            repr(replace(rules[unit.name], ignored=None)),
+            repr(replace(rules[unit.name], ignored=None, untracked=None)),
             read.builds[unit.build.key],
             make=lambda unit=unit: digest_of(  # type: ignore[misc]
                 fixed(rules[unit.name], unit.build.context, read.contents[unit.build.key])

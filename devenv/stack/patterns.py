@@ -22,6 +22,14 @@ def match(patterns: Sequence[str], path: str) -> str:
     return ""
 
 
+def negated(patterns: Sequence[str], path: str) -> bool:
+    """Whether the pattern that decides on a path has a `!`."""
+    for pattern in reversed(patterns):
+        if compiled(pattern.removeprefix("!")).match(path):
+            return pattern.startswith("!")
+    return False
+
+
 def is_whole(pattern: str, path: str) -> bool:
     """Whether a pattern matches all of a path, and not only a folder above it."""
     return bool(_whole(pattern).match(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -97,6 +97,7 @@ class Rules:
     `copies` are the Dockerfile's, in its order; `sync` is the manifest's, and replaces where they land.
     `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
     why a build may use any file of the context. `restart` is None where `reloader` decides.
+    `untracked`: which of some paths Git ignores.
     """
 
     context: str | None = None
@@ -113,6 +114,7 @@ class Rules:
     executables: tuple[str, ...] = ()
     opaque: str = ""
     ignored: Callable[[str], bool] | None = None
+    untracked: Callable[[Iterable[str]], Set[str]] | None = None
 
 
 class Source(NamedTuple):
@@ -154,13 +156,14 @@ class _Landing(NamedTuple):
 
 
 class _Verdict(NamedTuple):
-    """What one file causes. `run` are places in the rules of that name."""
+    """What one file causes. `run` are places in the rules of that name; `named`: a rule names the file."""
 
     action: Action
     reason: str
     cheaper: str = ""
     landings: tuple[_Landing, ...] = ()
     run: tuple[int, ...] = ()
+    named: bool = False
 
 
 def infer(
@@ -292,7 +295,7 @@ def decide(rules: Rules, paths: Iterable[str]) -> Decision:
     ordered = sorted(set(paths))
     if not ordered:
         return Decision(Action.NONE, reason="nothing changed")
-    verdicts = [_verdict(rules, path) for path in ordered]
+    verdicts = _tracked(rules, ordered, [_verdict(rules, path) for path in ordered])
     action = max((verdict.action for verdict in verdicts), key=_COST.__getitem__)
     place = next(index for index, verdict in enumerate(verdicts) if verdict.action is action)
     count = sum(verdict.action is action for verdict in verdicts) - 1
@@ -307,6 +310,38 @@ def decide(rules: Rules, paths: Iterable[str]) -> Decision:
         reason=reason,
         cheaper=verdicts[place].cheaper,
     )
+
+
+def _tracked(rules: Rules, paths: Sequence[str], verdicts: list[_Verdict]) -> list[_Verdict]:
+    """The verdicts, but for files that Git ignores: by themselves they start nothing, and build nothing.
+
+    Unless a rule, `!` in `reload.ignore` or a COPY names what Git ignores.
+    """
+    dear = [
+        path
+        for path, verdict in zip(paths, verdicts, strict=True)
+        if verdict.action in (Action.RESTART, Action.REBUILD) and not verdict.named
+    ]
+    if rules.untracked is None or not dear or not (untracked := rules.untracked(dear)):
+        return verdicts
+    syncs = (*rules.copies, *rules.sync)
+    tops = {sync: (sync.shown, f"{sync.shown}/any") for sync in syncs if sync.source}
+    ignored = rules.untracked({path for paths in tops.values() for path in paths})
+    named = [sync for sync, paths in tops.items() if not ignored.isdisjoint(paths)]
+    quiet = {
+        path
+        for path in untracked
+        if not patterns.negated(rules.ignore, path) and all(sync.lands(path) is None for sync in named)
+    }
+    return [
+        _quiet(verdict) if path in quiet else verdict for path, verdict in zip(paths, verdicts, strict=True)
+    ]
+
+
+def _quiet(verdict: _Verdict) -> _Verdict:
+    if verdict.action is Action.REBUILD:
+        return _Verdict(Action.NONE, f"Git ignores it, and {verdict.reason}")
+    return _Verdict(Action.SYNC, "Git ignores it, so it restarts nothing", "", verdict.landings)
 
 
 def rows(rules: Rules) -> list[Row]:
@@ -359,9 +394,9 @@ def _verdict(rules: Rules, path: str) -> _Verdict:
     if not explicit and not inside:
         return _Verdict(Action.NONE, "it belongs to nothing that this service holds")
     if pattern := patterns.match(rules.rebuild, path):
-        return _Verdict(Action.REBUILD, f"rebuild rule {pattern}", "reload.rebuild asks for it")
+        return _Verdict(Action.REBUILD, f"rebuild rule {pattern}", "reload.rebuild asks for it", named=True)
     if path in rules.recipe:
-        return _Verdict(Action.REBUILD, "it says how the image is built", "only a build reads it")
+        return _Verdict(Action.REBUILD, "it says how the image is built", "only a build reads it", named=True)
     if pattern := patterns.match(rules.ignore, path):
         return _Verdict(Action.NONE, f"ignored: {pattern}")
     excluded = bool(inside) and rules.ignored is not None and rules.ignored(inside or "")
@@ -427,7 +462,8 @@ def _lands_over(later: Iterable[Sync], copy: Sync, path: str, target: str) -> st
 def _sent(rules: Rules, path: str, landings: tuple[_Landing, ...], run: tuple[int, ...]) -> _Verdict:
     """What is done about a file that can be sent."""
     if restart := _restarts(rules, path, [landing.target for landing in landings]):
-        return _Verdict(Action.RESTART, restart, "the program read it when it started", landings, run)
+        named = bool(run) or isinstance(rules.restart, tuple)
+        return _Verdict(Action.RESTART, restart, "the program read it when it started", landings, run, named)
     if run:
         pattern, _ = rules.run[run[0]]
         return _Verdict(Action.RUN, f"run rule {pattern}", "reload.run asks for it", landings, run)

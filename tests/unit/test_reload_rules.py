@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -779,6 +779,50 @@ def test_files_of_editors_cause_nothing() -> None:
     assert [name for name in names if decide(rules, [f"a/{name}"]).action is not NONE] == []
     kept = ("main.py", ".env", "swp", "49130", "a~b", "venv.py", "git", ".gitignore", ".gitkeep")
     assert [name for name in kept if decide(rules, [name]).action is NONE] == []
+
+
+def untracked(*patterns: str) -> Callable[[Iterable[str]], set[str]]:
+    spec = GitIgnoreSpec.from_lines(patterns)
+    return lambda paths: {path for path in paths if spec.match_file(path)}
+
+
+def test_what_git_ignores_is_sent_and_starts_nothing_by_itself() -> None:
+    rules = replace(rules_of(FASTAPI), untracked=untracked("*.log", "gen/"))
+    decision = decide(rules, ["a.log", "gen/api.py"])
+    assert (decision.action, decision.files) == (SYNC, ("a.log", "gen/api.py"))
+    assert decision.reason == "a.log: Git ignores it, so it restarts nothing (and 1 more)"
+    assert decide(rules, ["a.log", "main.py"]) == Decision(
+        RESTART,
+        ("a.log", "main.py"),
+        (),
+        "main.py: uvicorn main:app --host 0.0.0.0 does not reload by itself",
+        "the program read it when it started",
+    )
+
+
+def test_what_git_ignores_builds_nothing_by_itself() -> None:
+    rules = replace(rules_of("FROM node\nCOPY . /app\nRUN npm run build\n"), untracked=untracked("coverage/"))
+    decision = decide(rules, ["coverage/index.html"])
+    assert (decision.action, decision.files) == (NONE, ())
+    assert decision.reason.startswith("coverage/index.html: Git ignores it, and ")
+    assert decide(rules, ["coverage/index.html", "main.ts"]).action is REBUILD
+    assert base(rules, ".", {"coverage/index.html": "1"}) == {"coverage/index.html": "1"}  # up builds it
+
+
+NAMED: dict[str, tuple[str, Reload]] = {
+    "COPY": ("COPY gen /app/gen\n", Reload()),
+    "COPY of a part": ("COPY gen/api.py /app/gen/api.py\n", Reload()),
+    "sync": ("", Reload(sync=(("gen", "/app/gen"),))),
+    "a restart rule": ("", Reload(restart=("gen/",))),
+    "an exception": ("", Reload(ignore=("!gen/",))),
+}
+
+
+@pytest.mark.parametrize(("copy", "reload"), NAMED.values(), ids=NAMED)
+def test_what_git_ignores_counts_where_a_rule_names_it(copy: str, reload: Reload) -> None:
+    rules = manifested(reload, f"FROM python\nCOPY . /app\n{copy}")
+    rules = replace(rules, untracked=untracked("gen/"))
+    assert decide(rules, ["gen/api.py"]).action is RESTART
 
 
 def test_one_decision_for_a_batch() -> None:
