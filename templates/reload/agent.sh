@@ -161,20 +161,22 @@ script() {
 
 # What `group` and `drop` did not answer for did not happen.
 settle() {
-    cd / && rm -f -- "$own/go" "$own/tar"
+    cd / && : >"$own/go"
     answer ok
 }
 
 # batch STAGE SIZE: unpack a tar, and run the text `go` in it
 batch() {
-    own=$1/$$ record=$1/record
-    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then . "$own/go"; fi
+    own=$1/$$ record=$1/record bad=1
+    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then bad=; . "$own/go"; fi
+    : >"$own/tar"
+    [ -z "$bad" ] || rm -rf -- "$own"/[0-9]*
     settle
 }
 
 # group NUMBER ROOT FOLDER BEFORE AFTER FILE...: what the tar held for one folder
 group() {
-    if enter "$2" "$3" && note "$4" && arrive "$@"; then answer moved "$1" "$made"; else answer bad "$1" "$made"; fi
+    if enter "$2" "$3" && note "$4" && arrive "$@"; then answer moved "$1" "$made"; else bad=1; answer bad "$1" "$made"; fi
 }
 
 arrive() {
@@ -196,6 +198,9 @@ depart() {
     shift 5
     rm -f -- "$@"
 }
+
+# made STAGE TEXT: note folders that had to be made
+made() { record=$1/record; note "$2"; }
 
 # compact STAGE SIZE: replace the record.
 compact() {

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from devenv.backends import agent
 from devenv.backends.agent import LARGE, Agent, Sending
 from devenv.backends.base import Stream, StreamEnded
 from devenv.sources import Digests, Folder
@@ -448,6 +449,56 @@ def test_a_reader_never_sees_less_than_a_whole_file(container: Container) -> Non
     reader.join()
     assert faults == []
     assert reads > 100
+
+
+def batches_of_files(container: Container, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Sending]:
+    """Small files for so many batches, of ten folders, one of each in turn."""
+    monkeypatch.setattr(agent, "MANY", 20)
+    names = [f"d{number % 10}/f{number}" for number in range(20 * count)]
+    for name in names:
+        container.write(name, name)
+    return [container.sending(name) for name in names]
+
+
+def test_the_files_of_a_folder_are_moved_together_however_they_are_listed(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, stream, sent = batches_of_files(container, 3, monkeypatch), container.streams[0], bytearray()
+    pass_on = stream.send
+
+    def send(data: bytes) -> None:
+        sent.extend(data)
+        pass_on(data)
+
+    stream.send = send  # type: ignore[method-assign]
+    assert container.agent.send(changes).failed == {}
+    batches = sent.count(b"batch '")
+    assert batches == 3
+    assert sent.count(b"group '") < 10 + batches
+
+
+def test_a_batch_is_sent_before_the_answer_to_the_one_before_it(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes, stream = batches_of_files(container, 2, monkeypatch), container.streams[0]
+    second, late = threading.Event(), []
+    pass_on, receive, batches = stream.send, stream.receive, []
+
+    def send(data: bytes) -> None:
+        batches.extend([b""] * data.count(b"batch '"))
+        if len(batches) == 2:
+            second.set()
+        pass_on(data)
+
+    def answer() -> bytes:
+        part = receive()
+        late.extend([part] if b"moved" in part and not second.wait(5) else [])
+        return part
+
+    stream.send, stream.receive = send, answer  # type: ignore[method-assign]
+    assert container.agent.send(changes).failed == {}
+    assert late == []
+    assert container.leftovers() == []
 
 
 def test_a_command_runs_in_the_containers_folder_with_its_output_and_code(container: Container) -> None:
