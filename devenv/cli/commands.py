@@ -22,6 +22,7 @@ COMMANDS = {
     "env": ("inspect:env", "Print variables for this machine's programs."),
     "plan": ("inspect:plan", "Show what `up` would do, and why."),
     "render": ("inspect:render", "Write the generated files."),
+    "init": ("starting:init", "Write a CI pipeline for the stack."),
     "schema": ("inspect:schema", "Print the manifest's JSON schema."),
     "completion": ("inspect:completion", "Print the shell's completion script."),
 }

@@ -304,6 +304,25 @@ def test_up_reports_each_unit_as_a_test_case_of_junit(
     assert ElementTree.parse(project / "out/units.xml").getroot().attrib["failures"] == "0"
 
 
+def test_init_writes_a_pipeline_once_where_its_system_looks(devenv: Devenv, project: Path) -> None:
+    ended = devenv("init", "--ci", "github")
+    assert (ended.exit_code, ended.stdout) == (0, ".github/workflows/devenv.yml\n")
+    assert lines(ended.stderr) == ["note  it promotes nowhere yet, as devenv.yaml has no environments:"]
+    text = (project / ".github/workflows/devenv.yml").read_text()
+    assert "KEY: ${{ secrets.KEY }}" in text
+    assert "sesame" not in text
+    again = devenv("init", "--ci", "github")
+    assert again.exit_code == 2
+    assert "is there already" in again.stderr
+    assert devenv("init", "--ci", "github", "-o", "other.yml").exit_code == 0
+    assert (project / "other.yml").read_text() == text
+
+
+def test_init_says_what_it_can_write(devenv: Devenv) -> None:
+    assert "devenv init --ci github|gitlab|jenkins" in devenv("init").stderr
+    assert 'did you mean "gitlab"?' in devenv("init", "--ci", "gitlb").stderr
+
+
 def test_exec_passes_the_command_and_its_exit_code(devenv: Devenv, machine: Machine) -> None:
     devenv("up", "-d")
     assert devenv("exec", "web", "ls", "-q", "--all").exit_code == 0
