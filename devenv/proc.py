@@ -108,6 +108,30 @@ def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
     return process.returncode
 
 
+def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None]) -> Output:
+    """Run a command that cleans up after Ctrl-C to its very end.
+
+    The first Ctrl-C is passed on, after `on_interrupt`. A second one leaves the command running on its own
+    and raises `KeyboardInterrupt`.
+    """
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        with _startable(argv):
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            )
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            try:
+                on_interrupt()
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            except KeyboardInterrupt:
+                process.returncode = 0  # or Python complains that it still runs, which it is to
+                raise
+        return Output(process.returncode, _rewound(stdout), _rewound(stderr))
+
+
 def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
     """Run a command with `write` filling its stdin; a command that stops reading early is no error here."""
     with tempfile.TemporaryFile() as stderr:  # a pipe that nobody reads would block it

@@ -95,11 +95,16 @@ class Engine:
     @speaks
     def in_registry(self, image: str) -> bool:
         """Whether the image's registry says that it has it, asked with the credentials that a push uses."""
+        return bool(self.digest_in_registry(image))
+
+    @speaks
+    def digest_in_registry(self, image: str) -> str:
+        """The digest that the image's registry has it under; empty where it has none or does not answer."""
         try:
-            self.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
-        except docker.errors.DockerException:  # not there, or the registry does not answer
-            return False
-        return True
+            answer = self.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
+        except docker.errors.DockerException:
+            return ""
+        return str(answer["Descriptor"]["digest"])
 
     @speaks
     def log_tail(self, container: str, lines: int, *, began: int = 0) -> list[str]:

@@ -6,7 +6,8 @@ import csv
 import io
 import os
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from devenv import STATE, sources
 from devenv.backends import containers
 from devenv.backends.base import Say
-from devenv.backends.causes import likely
+from devenv.backends.causes import NO_LOGIN, likely
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import BUILT_AS, LABEL
@@ -77,22 +78,70 @@ class Images:
 
     def build(self, stack: Stack, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
         """Build a unit's image, and forget the oldest of its builds. Raises `UnitFailed`."""
+        owner = _owner(stack, unit)
+        self._built(
+            unit, root, secrets, say, tags=[unit.image], labels={**owner, LABEL + BUILT_AS: unit.image}
+        )
+        self._engine().forget_builds(owner, keep=KEEP, latest=unit.image)
+
+    def publish(
+        self,
+        unit: Unit,
+        root: Path,
+        secrets: Mapping[str, str],
+        say: Say,
+        *,
+        tags: Sequence[str],
+        platform: str,
+        labels: Mapping[str, str],
+    ) -> str:
+        """Build a unit's image for a platform and push it under these names. Returns its digest.
+
+        The names do not stay on this machine, unless they were there before. Raises `UnitFailed`, and
+        `DevenvError` for a registry that refuses.
+        """
+        before = self.have(tags)
+        self._built(unit, root, secrets, say, tags=tags, labels=labels, platform=platform)
+        try:
+            for tag in tags:
+                for line in _spoken(self._whale.image.push(tag, stream_logs=True), _push_failed(tag)):
+                    say(line)
+            return self.digest_in_registry(tags[0])
+        finally:
+            for tag in set(tags) - before:
+                self._whale.image.remove(tag)
+
+    def digest_in_registry(self, image: str) -> str:
+        """The digest that the image's registry has it under; empty where it has none or does not answer."""
+        return self._engine().digest_in_registry(image)
+
+    def _built(
+        self,
+        unit: Unit,
+        root: Path,
+        secrets: Mapping[str, str],
+        say: Say,
+        *,
+        tags: Sequence[str],
+        labels: Mapping[str, str],
+        platform: str = "",
+    ) -> None:
         build = unit.build
         assert build is not None
         context = root / build.context
         folder = root / STATE / "build" / unit.name
-        owner = _owner(stack, unit)
         output: list[str] = []
         with _secret_files(root, folder, build, secrets) as mounted:
             stream = self._whale.buildx.build(
                 context,
                 file=_dockerfile(context, folder, build),
-                tags=unit.image,
+                tags=list(tags),
+                platforms=[platform] if platform else None,
                 target=build.target,
                 build_args={key: text.reveal(value, secrets) for key, value in build.args},
                 secrets=mounted,
                 ssh=build.ssh,
-                labels={**owner, LABEL + BUILT_AS: unit.image},
+                labels=dict(labels),
                 load=True,
                 progress="plain",
                 stream_logs=True,
@@ -100,7 +149,6 @@ class Images:
             for line in _spoken(stream, _build_failed(unit, output)):
                 output.append(line)
                 say(line)
-        self._engine().forget_builds(owner, keep=KEEP, latest=unit.image)
 
 
 def _owner(stack: Stack, unit: Unit) -> dict[str, str]:
@@ -164,6 +212,16 @@ def _pull_failed(image: str) -> Any:
         return DevenvError(
             f"the image {image} is not on this machine and cannot be pulled", why=why, hint=hint
         )
+
+    return failed
+
+
+def _push_failed(image: str) -> Any:
+    def failed(stderr: str, error: Exception) -> DevenvError:
+        why = stderr.splitlines()[-1] if stderr else ""
+        host = image.partition("/")[0]
+        hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"promote again once {host} takes it"
+        return DevenvError(f"{image} cannot be pushed", why=why, hint=hint)
 
     return failed
 

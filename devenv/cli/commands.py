@@ -23,6 +23,11 @@ COMMANDS = {
     "plan": ("inspect:plan", "Show what `up` would do, and why."),
     "render": ("inspect:render", "Write the generated files."),
     "init": ("starting:init", "Write a CI pipeline for the stack."),
+    "promote": ("promotion:promote", "Bring the stack to an environment's cluster."),
+    "diff": ("promotion:diff", "Show what `promote` would change."),
+    "history": ("promotion:history", "Show what was promoted, when and by whom."),
+    "rollback": ("promotion:rollback", "Go back to what served before."),
+    "retire": ("promotion:retire", "Remove what was promoted."),
     "schema": ("inspect:schema", "Print the manifest's JSON schema."),
     "completion": ("inspect:completion", "Print the shell's completion script."),
 }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from devenv.cli.arguments import Known, Up, Yes, names_known, words
+from devenv.cli.asking import confirm
 from devenv.cli.printing import print_logs
 from devenv.errors import FAILED, INTERRUPTED, UsageError
 
@@ -177,7 +178,7 @@ def down(
     if stop and not idle:
         raise UsageError(f"--stop does nothing on {backend.name}", hint="devenv down")
     if volumes and not yes:
-        _confirm(f"Remove all data of {space.root.name}'s stores for good?")
+        confirm(f"Remove all data of {space.root.name}'s stores for good?")
     with context.lock("devenv down"):
         removed = lifecycle.down(
             backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.say
@@ -196,14 +197,6 @@ def down(
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        why = f"there is no terminal to ask on: {question}"
-        raise UsageError("this needs a confirmation", why=why, hint="add --yes")
-    if not typer.confirm(question, err=True):
-        raise typer.Exit(FAILED)
 
 
 def restart(ctx: typer.Context, names: Up = None) -> None:

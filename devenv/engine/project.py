@@ -148,6 +148,11 @@ class Project:
     def _text(self) -> str:
         return self.workspace.text()
 
+    @property
+    def digest(self) -> str:
+        """A digest of the manifest's text."""
+        return text.digest(self._text)[:8]
+
     @cached_property
     def _written(self) -> tuple[str, str, str]:
         """Everything the user wrote: keys of the cache."""

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +39,47 @@ def test_ctrl_c_is_the_programs_while_it_has_the_terminal() -> None:
     )
     assert proc.run_attached([sys.executable, "-c", script]) == 130
     assert signal.getsignal(signal.SIGINT) is before
+
+
+CLEANING = """
+import signal, sys, time
+def clean(*_): print("cleaned up", flush=True); time.sleep(0.2); sys.exit(5)
+signal.signal(signal.SIGINT, clean)
+open(sys.argv[1], "w").close()
+time.sleep(60)
+"""
+
+
+def test_a_program_that_cleans_up_after_ctrl_c_is_awaited(tmp_path: Path) -> None:
+    told: list[str] = []
+    interrupt_once(tmp_path / "ready")
+    ended = proc.run_unbroken(
+        [sys.executable, "-c", CLEANING, str(tmp_path / "ready")], lambda: told.append("interrupted")
+    )
+    assert (ended, told) == (proc.Output(5, "cleaned up\n"), ["interrupted"])
+
+
+def test_a_second_ctrl_c_leaves_the_program_running(tmp_path: Path) -> None:
+    script = "import os, signal, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" \
+        "open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"  # fmt: skip
+    interrupt_once(tmp_path / "ready")
+    with pytest.raises(KeyboardInterrupt):
+        proc.run_unbroken(
+            [sys.executable, "-c", script, str(tmp_path / "ready")],
+            lambda: interrupt_once(tmp_path / "ready"),
+        )
+    os.kill(int((tmp_path / "ready").read_text()), signal.SIGKILL)  # which fails if it is gone
+
+
+def interrupt_once(ready: Path) -> None:
+    """Ctrl-C, as soon as the program has said that it is ready."""
+
+    def send() -> None:
+        while not (ready.exists()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=send, daemon=True).start()
 
 
 def test_what_a_program_says_comes_with_its_end_and_in_its_order() -> None:

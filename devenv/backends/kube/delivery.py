@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from devenv import proc
 from devenv.backends import containers
 from devenv.backends.base import Say
+from devenv.backends.causes import NO_LOGIN
 from devenv.backends.kube import layers
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE
@@ -186,13 +187,9 @@ class Registry:
             layers.push(image, target, keep=_is_here(target))
         except layers.Failed as error:
             host, why = qualified(target).partition("/")[0], str(error).rpartition("\n")[2]
-            hint = f"docker login {host}" if re.search(UNKNOWN, why) else f"devenv up   once {host} takes it"
+            hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"devenv up   once {host} takes it"
             where = f"registry: {self.registry}   in devenv.yaml"
             raise DevenvError(f"{target} cannot be pushed", where=where, why=why, hint=hint) from error
-
-
-UNKNOWN = r"no basic auth credentials|unauthorized|denied|authentication required"
-"""Answers of a registry to a push without a login, or without the right to push."""
 
 
 def _is_here(image: str) -> bool:

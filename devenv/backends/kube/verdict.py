@@ -55,7 +55,7 @@ def judge(unit: Unit, pods: Sequence[Pod], expected: Expected, *, passed: float)
     """`passed`: seconds since the waiting began."""
     ours = [pod for pod in pods if counts(pod, expected)]
     for pod in ours:
-        if (verdict := _failure(unit, pod, expected, passed)) is not None:
+        if (verdict := failure(unit, pod, expected, passed=passed)) is not None:
             return verdict
     if unit.one_shot:
         succeeded = any(pod.get("status", {}).get("phase") == "Succeeded" for pod in ours)
@@ -80,7 +80,8 @@ RESTARTED = "devenv.dev/restarted"
 """The annotation that makes a restart a new generation of pods; RFC 3339, so that later is greater."""
 
 
-def _failure(unit: Unit, pod: Pod, expected: Expected, passed: float) -> Verdict | None:
+def failure(unit: Unit, pod: Pod, expected: Expected, *, passed: float) -> Verdict | None:
+    """Why a pod fails; None while it may still become ready."""
     for container in pod_of.containers(pod):
         for end in pod_of.ends(container):
             expected_end = pod_of.end_id(pod, end) in expected.ended

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
+from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
@@ -137,6 +138,7 @@ def _chart_yaml(name: str, version: str) -> str:
             "description": f"The stack {name}, as its devenv.yaml describes it",
             "type": "application",
             "version": version,
+            "annotations": {OWNER: name},
             "kubeVersion": ">=1.30.0-0",  # the sleep of a pod that drains
         }
     )

@@ -1,0 +1,155 @@
+"""Helm, the user's program: releases of a chart in one namespace of one context. Version 3 and 4."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devenv import proc
+from devenv.errors import DevenvError, ToolMissing
+from devenv.plan.promotion import Revision
+
+OLDEST = (3, 14)  # the first with --dry-run=server and labels that devenv needs
+GET = "https://helm.sh/docs/intro/install   then again"
+BUSY = "another operation (install/upgrade/rollback) is in progress"
+
+
+class HelmFailed(DevenvError):
+    """Helm refused, or what it rolled out did not become ready in time."""
+
+
+@dataclass(frozen=True)
+class Helm:
+    """One namespace of a context, as Helm reaches it."""
+
+    context: str
+    namespace: str
+    major: int
+
+    @classmethod
+    def find(cls, context: str, namespace: str) -> Helm:
+        """Raises `ToolMissing` where Helm is missing or too old."""
+        printed = proc.run_captured(["helm", "version", "--template", "{{.Version}}"]).stdout.strip()
+        number = re.match(r"v?(\d+)\.(\d+)", printed)
+        version = (int(number[1]), int(number[2])) if number else (0, 0)
+        if version < OLDEST:
+            what = f"Helm {printed or 'of an unknown version'} is too old"
+            raise ToolMissing(what, why=f"it takes {'.'.join(map(str, OLDEST))} or later, or 4", hint=GET)
+        return cls(context, namespace, version[0])
+
+    def history(self, release: str) -> list[Revision]:
+        """All revisions that Helm keeps, the oldest first; none where there is no release."""
+        ended = self._run("history", release, "--max", "256", "-o", "json")
+        if ended.code:
+            if "not found" in ended.stderr:
+                return []
+            raise self._failed(f"the history of {release} cannot be read", ended)
+        return [
+            Revision(
+                number=int(row["revision"]),
+                status=str(row["status"]),
+                moment=str(row["updated"]),
+                chart=str(row["chart"]),
+                description=str(row.get("description") or ""),
+            )
+            for row in json.loads(ended.stdout or "[]")
+        ]
+
+    def annotations(self, release: str) -> dict[str, str]:
+        """What the chart of the latest revision says of itself in its annotations."""
+        metadata = self._json("get", "metadata", release)
+        return dict(metadata.get("annotations") or {})
+
+    def manifest(self, release: str, revision: int = 0) -> str:
+        """The objects of a revision, as YAML; of the latest by default."""
+        which = ["--revision", str(revision)] if revision else []
+        return self._out("get", "manifest", release, *which)
+
+    def lint(self, chart: Path, values: Sequence[Path]) -> None:
+        """Raises `HelmFailed` for a chart or values that Helm finds fault with."""
+        ended = proc.run_merged(["helm", "lint", str(chart), "--strict", *_files(values)])
+        if ended.code:
+            lines = ended.stdout.splitlines()
+            faults = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
+            raise HelmFailed("helm lint refuses the chart", where=str(chart), why="\n".join(faults))
+
+    def rendered(self, release: str, chart: Path, values: Sequence[Path]) -> str:
+        """The objects that an upgrade would apply, as YAML, without its hooks."""
+        return self._out("template", release, str(chart), "--no-hooks", *_files(values))
+
+    def upgrade(
+        self,
+        release: str,
+        chart: Path,
+        values: Sequence[Path],
+        *,
+        within: int,
+        description: str,
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        """Install or upgrade, wait until all is ready, and go back if it is not in so many seconds.
+
+        Raises `HelmFailed`.
+        """
+        atomic = "--rollback-on-failure" if self.major >= 4 else "--atomic"
+        argv = [
+            "upgrade", release, str(chart), "--install", "--create-namespace", atomic,
+            "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description,
+            *_files(values),
+        ]  # fmt: skip
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        if ended.code:
+            raise self._refused(release, ended)
+
+    def rollback(self, release: str, revision: int, *, within: int, on_interrupt: Callable[[], None]) -> None:
+        """Go back to a revision and wait until it is ready. Raises `HelmFailed`."""
+        argv = ["rollback", release, str(revision), "--wait", "--wait-for-jobs", "--timeout", f"{within}s"]
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        if ended.code:
+            raise self._refused(release, ended)
+
+    def uninstall(self, release: str) -> None:
+        """Remove all objects of a release and its history. Raises `HelmFailed`."""
+        self._out("uninstall", release, "--wait")
+
+    def _json(self, *argv: str) -> dict[str, Any]:
+        return dict(json.loads(self._out(*argv, "-o", "json")))
+
+    def _out(self, *argv: str) -> str:
+        ended = self._run(*argv)
+        if ended.code:
+            raise self._failed(f"helm {argv[0]} failed", ended)
+        return ended.stdout
+
+    def _run(self, *argv: str) -> proc.Output:
+        return proc.run_captured(self._argv(argv))
+
+    def _argv(self, argv: Sequence[str]) -> list[str]:
+        return ["helm", *argv, "--kube-context", self.context, "--namespace", self.namespace]
+
+    def _refused(self, release: str, ended: proc.Output) -> HelmFailed:
+        failed = self._failed(f"{release} was not rolled out", ended)
+        if BUSY in failed.why:
+            failed.what, failed.hint = (
+                f"{release} is being changed by somebody else",
+                "wait for that, then again",
+            )
+        return failed
+
+    def _failed(self, what: str, ended: proc.Output) -> HelmFailed:
+        return HelmFailed(
+            what, where=f"context {self.context}, namespace {self.namespace}", why=_reason(ended)
+        )
+
+
+def _files(values: Sequence[Path]) -> list[str]:
+    return [word for file in values for word in ("--values", str(file))]
+
+
+def _reason(ended: proc.Output) -> str:
+    lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
+    return "\n".join(line.removeprefix("Error: ") for line in lines[-5:])

@@ -1,0 +1,279 @@
+"""Commands about an environment's cluster: promote, diff, history, rollback, retire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli.arguments import Json, Yes
+from devenv.cli.asking import confirm, confirm_by_name
+from devenv.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.engine.promote import Parcel, Release
+
+DIFFERS = 4
+"""Exit code of `diff` where something would change."""
+
+
+def environments(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of environments, for the shell's completion."""
+    from devenv.cli.context import Context
+
+    try:
+        manifest, _, _ = Context().project.parsed
+        return [name for name in manifest.environments if name.startswith(incomplete)]
+    except Exception:  # a completion that fails completes nothing
+        return []
+
+
+Environment = Annotated[
+    str,
+    typer.Argument(
+        metavar="ENVIRONMENT", help="One of environments: in devenv.yaml.", autocompletion=environments
+    ),
+]
+Timeout = Annotated[
+    int, typer.Option("--timeout", help="How long a rollout may take.", metavar="SECONDS", min=1)
+]
+
+
+def promote(
+    ctx: typer.Context,
+    environment: Environment,
+    yes: Yes = False,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Although files differ from the commit.")
+    ] = False,
+    create_secrets: Annotated[
+        bool, typer.Option("--create-secrets", help="Make missing Secrets from .env and the environment.")
+    ] = False,
+    timeout: Timeout = 300,
+) -> None:
+    """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
+    from devenv.console.changes import change_lines, count
+    from devenv.engine.promote import packed
+
+    context: Context = ctx.obj
+    console, began = context.console, time.monotonic()
+    say = _sayer(context)
+    release = _release(context, environment)
+    release.guard(context.project.outline.name)
+    parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
+    with packed(parcel) as files:
+        release.helm.lint(files.chart, [files.values])
+        objects = release.objects(files)
+        _check_secrets(context, release, release.missing_secrets(objects), create=create_secrets)
+        release.rehearse(objects)
+        changes = release.changes(objects)
+        console.print("\n".join(change_lines(console, changes)))
+        say("diff", count(changes))
+        if not changes:
+            console.say(f"{environment} has all of it; nothing to promote")
+            return
+        if not yes:
+            _confirm(release, f"Promote to {environment}?")
+        release.promote(files, parcel, say, within=timeout)
+    release.smoke(parcel.stack, say)
+    seconds = time.monotonic() - began
+    ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
+    console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
+
+
+def diff(ctx: typer.Context, environment: Environment) -> None:
+    """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
+    from devenv.console.changes import change_lines, count
+    from devenv.engine.promote import packed
+
+    context: Context = ctx.obj
+    release = _release(context, environment)
+    release.guard(context.project.outline.name)
+    parcel = _parcel(context, release, ship=False, allow_dirty=True, say=_sayer(context))
+    with packed(parcel) as files:
+        changes = release.changes(release.objects(files))
+    if changes:
+        context.console.print("\n".join(change_lines(context.console, changes)))
+    context.console.say(count(changes))
+    if changes:
+        raise typer.Exit(DIFFERS)
+
+
+def history(ctx: typer.Context, environment: Environment, json_: Json = False) -> None:
+    """Show what was promoted to an environment: when, who, which commit."""
+    from datetime import UTC, datetime
+
+    from devenv.console.changes import history_lines
+    from devenv.plan.promotion import origins
+
+    context: Context = ctx.obj
+    console, rows = context.console, _release(context, environment).history
+    if json_:
+        sources = origins(rows)
+        console.json(
+            [
+                {
+                    "revision": row.number,
+                    "status": row.status,
+                    "when": row.moment,
+                    "commit": sources[row.number].commit,
+                    "manifest": sources[row.number].manifest,
+                    "who": sources[row.number].who,
+                    "description": row.description,
+                }
+                for row in rows
+            ]
+        )
+    elif not rows:
+        console.say(f"nothing was promoted to {environment} yet; devenv promote {environment}")
+    else:
+        console.print("\n".join(history_lines(console, rows, now=datetime.now(UTC))))
+
+
+def rollback(
+    ctx: typer.Context,
+    environment: Environment,
+    revision: Annotated[
+        int, typer.Argument(metavar="[REVISION]", help="Default: the one that served before.", min=0)
+    ] = 0,
+    yes: Yes = False,
+    timeout: Timeout = 300,
+) -> None:
+    """Go back to what served an environment before, also out of a promotion that was killed."""
+    context: Context = ctx.obj
+    release = _release(context, environment)
+    release.require_ours(context.project.outline.name)
+    number = release.earlier(revision)
+    if not yes:
+        _confirm(release, f"Go back to revision {number} in {environment}?")
+    release.rollback(number, _sayer(context), within=timeout)
+    context.console.say(context.console.style(f"{environment} is back at revision {number}", "green", "bold"))
+
+
+def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> None:
+    """Remove what was promoted to an environment; volumes and Secrets of yours stay."""
+    context: Context = ctx.obj
+    release = _release(context, environment)
+    if not release.history:
+        context.console.say(f"nothing was promoted to {environment}")
+        return
+    release.require_ours(context.project.outline.name)
+    if not yes:
+        what = f"{release.target.release} goes away from {release.target.where}."
+        confirm_by_name(what, environment)
+    release.helm.uninstall(release.target.release)
+    context.console.say(f"{environment} is retired; its volumes are kept")
+
+
+def _sayer(context: Context) -> Callable[[str, str], None]:
+    console = context.console
+
+    def say(step: str, line: str) -> None:
+        if step != "build" or console.verbose:
+            console.say(f"  {console.style(f'{step:<9}', 'dim')} {line}")
+
+    return say
+
+
+def _release(context: Context, name: str) -> Release:
+    """The release of an environment. Raises `UsageError` for one that the manifest does not have."""
+    from devenv.engine.promote import Release, Target
+
+    manifest, _, _ = context.project.parsed
+    if name not in manifest.environments:
+        listed = ", ".join(manifest.environments)
+        raise UsageError(
+            f'no environment "{name}"',
+            where=context.workspace.shown,
+            why=f"there are: {listed}" if listed else "environments: names none",
+            hint=did_you_mean(
+                name, manifest.environments, f"environments: {{{name}: {{context: ...}}}}   in devenv.yaml"
+            ),
+        )
+    environment = manifest.environments[name]
+    namespace = environment.namespace or manifest.namespace or manifest.name
+    return Release(Target(name, environment.context, namespace, manifest.name))
+
+
+def _parcel(
+    context: Context, release: Release, *, ship: bool, allow_dirty: bool, say: Callable[[str, str], None]
+) -> Parcel:
+    """The stack for an environment, its images pushed; without `ship` only those that are there already."""
+    from devenv.backends import containers, git
+    from devenv.backends.docker import Engine
+    from devenv.backends.images import Images
+    from devenv.engine import charts
+    from devenv.engine.promote import parcel
+    from devenv.engine.shipping import Shipping
+    from devenv.plan.promotion import Origin
+
+    project, space = context.project, context.workspace
+    environment, commit = release.target.environment, git.commit(space.root)
+    if commit and commit.changed and not allow_dirty:
+        raise UsageError(
+            "files differ from the commit",
+            where=", ".join(commit.changed[:5]),
+            why="what is promoted has to be found again by its commit",
+            hint=f"commit them, or: devenv promote {environment} --allow-dirty",
+        )
+    stack = charts.promoted(project, environment).stack
+    secrets = space.secret_values(
+        wanted=stack.secrets, generated=(), environment=context.environment, strict=False
+    )
+    context.console.hide(secrets.values())
+    address = containers.address()
+    shipping = Shipping(
+        Images(address, lambda: Engine(address)),
+        stack,
+        project.parsed[0].environments[environment].registry or "",
+        release.platform,
+        commit,
+        project.digest,
+        space.root,
+        secrets,
+    )
+    images = shipping.ship(say) if ship else shipping.present()
+    origin = Origin(commit.id if commit else "", project.digest, _who(context))
+    return parcel(project, environment, images, origin)
+
+
+def _who(context: Context) -> str:
+    """Who promotes, as the CI server or this machine says."""
+    from getpass import getuser
+
+    known = (context.environment.get(name) for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"))
+    return next(filter(None, known), "") or getuser()
+
+
+def _check_secrets(context: Context, release: Release, missing: dict[str, set[str]], *, create: bool) -> None:
+    """Raises `UsageError` for Secrets that pods need and that are not there, unless they can be made."""
+    if not missing:
+        return
+    if create:
+        keys = {key for keys in missing.values() for key in keys}
+        values = context.workspace.secret_values(
+            wanted=keys, generated=(), environment=context.environment, strict=False
+        )
+        context.console.hide(values.values())
+        release.create_secrets(missing, values)
+        return
+    namespace, first = release.target.namespace, next(iter(missing))
+    literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
+    raise UsageError(
+        f"the namespace {namespace} lacks Secrets that pods need",
+        where=f"context {release.target.context}",
+        why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
+        hint=f"devenv promote {release.target.environment} --create-secrets   takes them from .env; or"
+        f"\nkubectl -n {namespace} create secret generic {first} {literals}",
+    )
+
+
+def _confirm(release: Release, question: str) -> None:
+    target = release.target
+    if release.place.looks_like_production:
+        confirm_by_name(f"{target.context} looks like production. {question}", target.environment)
+    else:
+        confirm(question)

@@ -1,0 +1,69 @@
+"""What a promotion would change, and what it changed before, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from devenv.console import Console
+from devenv.plan.promotion import Change, Origin, Revision, Verb, origins
+
+SIGNS = {Verb.ADD: ("+", "green"), Verb.CHANGE: ("~", "yellow"), Verb.REMOVE: ("-", "red")}
+LINES = {"+": "green", "-": "red"}
+
+
+def change_lines(console: Console, changes: Iterable[Change]) -> list[str]:
+    """Each object with its changed lines below it."""
+    lines = []
+    for change in changes:
+        sign, style = SIGNS[change.verb]
+        lines.append(console.style(f"{sign} {change.kind} {change.name}", style, "bold"))
+        for line in change.lines:
+            style = LINES.get(line[:1], "dim")
+            lines.append(f"    {console.style(line, style)}")
+    return lines
+
+
+def count(changes: Sequence[Change]) -> str:
+    """How many objects are added, changed and removed."""
+    words = {Verb.ADD: "to add", Verb.CHANGE: "to change", Verb.REMOVE: "to remove"}
+    parts = [
+        f"{number} {words[verb]}"
+        for verb in Verb
+        if (number := sum(change.verb is verb for change in changes))
+    ]
+    return ", ".join(parts) or "nothing to change"
+
+
+def history_lines(console: Console, history: Sequence[Revision], *, now: datetime) -> list[str]:
+    """The revisions, the latest first."""
+    sources = origins(history)
+    rows = [
+        [
+            console.style(str(row.number), "bold"),
+            console.style(row.status, STATUS.get(row.status, "dim")),
+            age(row.moment, now=now),
+            sources[row.number].commit[:12],
+            sources[row.number].manifest,
+            sources[row.number].who,
+            "" if Origin.read(row.description).manifest else row.description.partition("\n")[0],
+        ]
+        for row in reversed(history)
+    ]
+    heads = ("REVISION", "STATUS", "WHEN", "COMMIT", "MANIFEST", "WHO", "")
+    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+
+
+STATUS = {"deployed": "green", "failed": "red", "superseded": "dim"}
+
+
+def age(moment: str, *, now: datetime) -> str:
+    """How long ago an RFC 3339 moment was, roughly."""
+    try:
+        seconds = (now - datetime.fromisoformat(moment[:19]).replace(tzinfo=UTC)).total_seconds()
+    except ValueError:
+        return moment
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"

@@ -1,0 +1,102 @@
+"""Images on their way to an environment's registry: built for its nodes, pushed once, named by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import DevenvError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devenv.backends.git import Commit
+    from devenv.backends.images import Images
+    from devenv.stack.model import Stack, Unit
+
+OCI = "org.opencontainers.image."
+
+
+@dataclass(frozen=True)
+class Shipping:
+    """The way of a stack's images to a registry. `platform`: what the nodes run, as `linux/amd64`."""
+
+    images: Images
+    stack: Stack
+    registry: str
+    platform: str
+    commit: Commit | None
+    manifest: str
+    root: Path
+    secrets: Mapping[str, str]
+
+    def present(self) -> dict[str, str]:
+        """Unit -> its image by digest, of those that are built and that the registry has."""
+        return {
+            unit.name: f"{self._repository(unit)}@{digest}"
+            for unit in self._built()
+            if (digest := self.images.digest_in_registry(self.name(unit)))
+        }
+
+    def ship(self, say: Callable[[str, str], None]) -> dict[str, str]:
+        """Build and push what the registry lacks. Returns unit -> image by digest, of all that are built.
+
+        Raises `UnitFailed` for a failed build, `DevenvError` for a registry that refuses.
+        """
+        there = self.present()
+        for name in there:
+            say("push", f"{name}  is in the registry already")
+        by_image = {unit.image: there[unit.name] for unit in self._built() if unit.name in there}
+        for unit in self._built():
+            if unit.image not in by_image:
+                by_image[unit.image] = self._send(unit, say)
+        return {unit.name: by_image[unit.image] for unit in self._built()}
+
+    def _send(self, unit: Unit, say: Callable[[str, str], None]) -> str:
+        tags = [self.name(unit)]
+        if self.commit and not self.commit.changed:
+            tags.append(f"{self._repository(unit)}:{self.commit.id[:12]}")
+        say("push", f"{unit.name}  building for {self.platform}")
+        digest = self.images.publish(
+            unit,
+            self.root,
+            self.secrets,
+            lambda line: say("build", f"{unit.name}  {line}"),
+            tags=tags,
+            platform=self.platform,
+            labels=self._labels(),
+        )
+        if not digest:
+            raise DevenvError(
+                f"{self.registry} does not tell the digest of {tags[0]}",
+                why="it took the push and does not answer for it",
+                hint="promote again; if it stays so, the registry is at fault",
+            )
+        say("push", f"{unit.name}  pushed {tags[0]}")
+        return f"{self._repository(unit)}@{digest}"
+
+    def name(self, unit: Unit) -> str:
+        """A unit's image in the registry, by what went into it."""
+        return f"{self._required()}/{unit.image}"
+
+    def _repository(self, unit: Unit) -> str:
+        return self.name(unit).rpartition(":")[0]
+
+    def _required(self) -> str:
+        if not self.registry:
+            raise UsageError(
+                "the environment names no registry to push images to",
+                hint="registry: ghcr.io/you/project   under the environment, then docker login ghcr.io",
+            )
+        return self.registry.rstrip("/")
+
+    def _built(self) -> list[Unit]:
+        return [unit for unit in self.stack.units if unit.build is not None]
+
+    def _labels(self) -> dict[str, str]:
+        labels = {f"{OCI}title": self.stack.name, "devenv.dev/manifest": self.manifest}
+        if self.commit:
+            labels |= {f"{OCI}revision": self.commit.id, f"{OCI}source": self.commit.source}
+        return {key: value for key, value in labels.items() if value}

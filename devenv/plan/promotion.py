@@ -1,0 +1,216 @@
+"""What a promotion changes in a cluster, and whether it may: values in, values out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+Object = Mapping[str, Any]
+
+PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+OWNER = "devenv.dev/stack"
+"""The chart's annotation with the name of its stack: a release without it is not devenv's."""
+
+CONTEXT = 3  # lines around a change
+MASK = "******"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A row of a release's history. `moment` is RFC 3339."""
+
+    number: int
+    status: str
+    moment: str
+    chart: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a revision came from; kept in its description, for `history` and for people with Helm alone."""
+
+    commit: str = ""
+    manifest: str = ""
+    who: str = ""
+
+    def __str__(self) -> str:
+        words = [
+            f"commit {self.commit}" if self.commit else "",
+            f"manifest {self.manifest}",
+            f"by {self.who}",
+        ]
+        return "devenv: " + ", ".join(word for word in words if not word.endswith(" "))
+
+    @classmethod
+    def read(cls, description: str) -> Origin:
+        """What a description says; nothing where devenv did not write it."""
+        if not description.startswith("devenv: "):
+            return cls()
+        words = dict(
+            part.split(" ", 1) for part in description.removeprefix("devenv: ").split(", ") if " " in part
+        )
+        return cls(words.get("commit", ""), words.get("manifest", ""), words.get("by", ""))
+
+
+def deployed(history: Sequence[Revision]) -> Revision | None:
+    """The revision that serves now."""
+    return next((row for row in reversed(history) if row.status == "deployed"), None)
+
+
+def pending(history: Sequence[Revision]) -> Revision | None:
+    """The revision that somebody began and did not end."""
+    return history[-1] if history and history[-1].status in PENDING else None
+
+
+class Verb(StrEnum):
+    """What becomes of an object."""
+
+    ADD, CHANGE, REMOVE = "add", "change", "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object of the cluster; `lines` begin with "+", "-" or a space."""
+
+    verb: Verb
+    kind: str
+    name: str
+    lines: tuple[str, ...] = ()
+
+
+def changes(before: Iterable[Object], after: Iterable[Object]) -> list[Change]:
+    """What differs between two sets of objects, by object. The values of Secrets are masked."""
+    old, new = _by_name(before), _by_name(after)
+    return list(_changes(old, new))
+
+
+def _changes(
+    old: Mapping[tuple[str, str], Object], new: Mapping[tuple[str, str], Object]
+) -> Iterator[Change]:
+    for key in sorted(old.keys() | new.keys()):
+        kind, name = key
+        if key not in old:
+            yield Change(Verb.ADD, kind, name)
+        elif key not in new:
+            yield Change(Verb.REMOVE, kind, name)
+        elif lines := tuple(_differing(old[key], new[key])):
+            yield Change(Verb.CHANGE, kind, name, lines)
+
+
+def _by_name(objects: Iterable[Object]) -> dict[tuple[str, str], Object]:
+    return {(item["kind"], item["metadata"]["name"]): item for item in objects if item}
+
+
+def _differing(old: Object, new: Object) -> Iterator[str]:
+    if old["kind"] == "Secret":
+        old, new = _masked(old), _masked(new, old)
+    lines = difflib.unified_diff(_lines(old), _lines(new), lineterm="", n=CONTEXT)
+    for line in list(lines)[2:]:
+        yield line if not line.startswith("@@") else "..."
+
+
+def _masked(secret: Object, before: Object | None = None) -> Object:
+    """Without its values; one that is not as before says so."""
+    masked = dict(secret)
+    for field in ("data", "stringData"):
+        earlier = (before or secret).get(field) or {}
+        masked[field] = {
+            key: MASK if key not in earlier or earlier[key] == value else f"{MASK} (another)"
+            for key, value in (secret.get(field) or {}).items()
+        }
+    return masked
+
+
+def _lines(item: Object) -> list[str]:
+    """An object as indented lines `key: value`, keys in order."""
+    return list(_written(item, 0))
+
+
+def _written(value: Any, depth: int) -> Iterator[str]:
+    """As YAML is usually written: the first line of a part of a list stands behind its hyphen."""
+    space = "  " * depth
+    if isinstance(value, Mapping):
+        for key, inner in sorted(value.items()):
+            if isinstance(inner, Mapping | list) and inner:
+                yield f"{space}{key}:"
+                yield from _written(inner, depth + 1)
+            elif isinstance(inner, str) and "\n" in inner:
+                yield f"{space}{key}: |"
+                yield from (f"{space}  {line}" for line in inner.splitlines())
+            else:
+                yield f"{space}{key}: {_scalar(inner)}"
+        return
+    for inner in value:
+        first, *more = _written(inner, depth + 1) if isinstance(inner, Mapping | list) else [_scalar(inner)]
+        yield f"{space}- {first.lstrip()}"
+        yield from more
+
+
+def _scalar(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
+    """Secret -> keys that pods read from it, without those that are among the objects; no key: all of it."""
+    items = list(objects)
+    own = {item["metadata"]["name"] for item in items if item["kind"] == "Secret"}
+    needed: dict[str, set[str]] = {}
+    for item in items:
+        for name, key in _references(item):
+            if name not in own:
+                keys = needed.setdefault(name, set())
+                keys.update([key] if key else [])
+    return needed
+
+
+def _references(value: Any) -> Iterator[tuple[str, str]]:
+    """Every Secret that an object names, with the key."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if key == "secretKeyRef" and not inner.get("optional"):
+                yield inner["name"], inner["key"]
+            elif key == "secretRef" and not inner.get("optional"):
+                yield inner["name"], ""
+            elif key == "secret" and isinstance(inner, Mapping) and "secretName" in inner:
+                yield inner["secretName"], ""
+                yield from ((inner["secretName"], item["key"]) for item in inner.get("items") or ())
+            else:
+                yield from _references(inner)
+
+
+def roots(history: Sequence[Revision]) -> dict[int, int]:
+    """Revision -> the one whose objects it has: itself, or what was gone back to."""
+    known: dict[int, int] = {}
+    for row in history:
+        word, _, number = row.description.rpartition(" ")
+        back = word == "Rollback to" and number.isdecimal()
+        known[row.number] = known.get(int(number), int(number)) if back else row.number
+    return known
+
+
+def origins(history: Sequence[Revision]) -> dict[int, Origin]:
+    """Revision -> where its objects came from."""
+    own = {row.number: Origin.read(row.description) for row in history}
+    return {number: own.get(root, Origin()) for number, root in roots(history).items()}
+
+
+def earlier(history: Sequence[Revision]) -> Revision | None:
+    """What to go back to: what still serves, out of one that was begun; else what served other objects."""
+    now = deployed(history)
+    if pending(history) and now:
+        return now
+    known = roots(history)
+    others = [
+        row
+        for row in history
+        if row.status == "superseded" and (now is None or known[row.number] != known[now.number])
+    ]
+    return others[-1] if others else None

@@ -1,0 +1,154 @@
+"""A stack on a real cluster as a release of Helm, under both of its majors."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.checkout import eventually
+from tests.e2e.kube.conftest import OnCluster
+from tests.helm import Helm
+
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+
+PAGE = "mkdir -p /w; echo {page} > /w/index.html; exec httpd -f -p 8000 -h /w"
+STACK = """
+    services:
+      web: {{image: "busybox:1.37", port: 8000, command: "{command}", secrets: [STRIPE_KEY], grace: 1s}}
+    environments:
+      staging: {{context: {context}, namespace: {namespace}, services: {{web: {{replicas: 2}}}}}}
+"""
+
+
+class Promoting(OnCluster):
+    """A checkout that is promoted to a namespace of its own."""
+
+    @property
+    def staging(self) -> str:
+        return f"{self.name}-staging"
+
+    def says(self, command: str) -> None:
+        context = self.host("kubectl", "config", "current-context").strip()
+        self.manifest(STACK.format(command=command, context=context, namespace=self.staging))
+
+    def inside(self, *argv: str) -> str:
+        return self.host("kubectl", "-n", self.staging, *argv)
+
+    def pages(self) -> set[str]:
+        """What the pods that are not on their way out serve."""
+        pods = json.loads(self.inside("get", "pods", "-l", "devenv.dev/unit=web", "-o", "json"))["items"]
+        names = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        return {self.inside("exec", name, "--", "cat", "/w/index.html").strip() for name in names}
+
+    def revisions(self) -> list[tuple[int, str]]:
+        rows = self.devenv("history", "staging", "--json").json
+        return [(row["revision"], row["status"]) for row in rows]
+
+    def clear(self) -> None:
+        self.host("kubectl", "delete", "namespace", self.staging, "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture
+def promoting(cluster: OnCluster, helm: Helm) -> Iterator[Promoting]:
+    path = f"{helm.program.parent}:{cluster.environment['PATH']}"
+    homes = {name: str(helm.home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
+    environment = {**cluster.environment, **homes, "PATH": path}
+    made = Promoting(cluster.root, cluster.name, cluster.engine, environment)
+    yield made
+    made.clear()
+
+
+def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promoting) -> None:
+    promoting.says(PAGE.format(page="first"))
+    lacking = promoting.devenv("promote", "staging", "--yes", exits=2)
+    assert f"{promoting.name}-secrets: STRIPE_KEY" in lacking.stderr
+    assert "--create-secrets" in lacking.stderr
+    promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
+    assert promoting.devenv("diff", "staging", exits=4).stdout.count("+ ") >= 3
+
+    first = promoting.devenv("promote", "staging", "--yes", "--create-secrets", within=120)
+    assert "web  2 of 2 ready" in first.stderr
+    assert "sk-sesame" not in first.stdout + first.stderr
+    assert promoting.pages() == {"first"}
+    assert promoting.devenv("diff", "staging").stdout == ""
+    assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
+    assert promoting.revisions() == [(1, "deployed")]
+
+    promoting.says(PAGE.format(page="second"))
+    assert "echo second" in promoting.devenv("diff", "staging", exits=4).stdout
+    promoting.devenv("promote", "staging", "--yes", within=120)
+    assert promoting.pages() == {"second"}
+
+    promoting.says("echo no module named x; exit 3")
+    broken = promoting.devenv("promote", "staging", "--yes", "--timeout", "8", exits=1, within=120)
+    assert "x web ended with exit 3" in broken.stderr
+    assert "no module named x" in broken.stderr
+    assert "revision 4 serves" in broken.stderr
+    eventually(lambda: promoting.pages() == {"second"}, "the old version", within=30)
+
+    promoting.devenv("rollback", "staging", "--yes", within=120)
+    assert promoting.pages() == {"first"}
+    assert promoting.revisions() == [
+        (1, "superseded"), (2, "superseded"), (3, "failed"), (4, "superseded"), (5, "deployed"),
+    ]  # fmt: skip
+
+    assert promoting.devenv("retire", "staging", exits=2).stderr.startswith(
+        "error  this needs a confirmation"
+    )
+    promoting.devenv("retire", "staging", "--yes")
+    assert promoting.inside("get", "deployments", "-o", "name") == ""
+    assert promoting.inside(
+        "get", "secret", f"{promoting.name}-secrets", "-o", "name"
+    )  # which Helm did not make
+
+
+@pytest.mark.parametrize("helm", [3], indirect=True)
+def test_a_promotion_that_was_killed_is_explained_and_healed(promoting: Promoting) -> None:
+    promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
+    promoting.says(PAGE.format(page="first"))
+    promoting.devenv("promote", "staging", "--yes", "--create-secrets", within=120)
+    promoting.says("sleep 900")  # which never listens
+    begun = promoting.begin("promote", "staging", "--yes")
+    begun.wait_for("upgrade")
+    eventually(lambda: promoting.revisions()[-1] == (2, "pending-upgrade"), "the upgrade", within=20)
+    kill_helm(promoting)
+    assert begun.end(within=30).code == 1
+
+    refused = promoting.devenv("promote", "staging", "--yes", exits=1)
+    assert "revision 2" in refused.stderr
+    assert "pending-upgrade" in refused.stderr
+    assert "devenv rollback staging" in refused.stderr
+    promoting.devenv("rollback", "staging", "--yes", within=120)
+    assert promoting.revisions()[-1] == (3, "deployed")
+    assert promoting.pages() == {"first"}
+
+
+def kill_helm(promoting: Promoting) -> None:
+    """As the kernel does it when memory is short."""
+    listed = subprocess.run(
+        ["pgrep", "-f", f"helm upgrade .*{promoting.staging}"], capture_output=True, text=True
+    )
+    for pid in listed.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_a_release_that_somebody_else_installed_is_left_alone(promoting: Promoting, helm: Helm) -> None:
+    promoting.says(PAGE.format(page="ours"))
+    chart = promoting.root / "theirs"
+    promoting.write("theirs/Chart.yaml", "{apiVersion: v2, name: theirs, version: 1.0.0}\n")
+    promoting.write(
+        "theirs/templates/c.yaml",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: theirs}, data: {a: b}}\n",
+    )
+    kubeconfig = ("--kubeconfig", promoting.environment["KUBECONFIG"])
+    helm("install", promoting.name, chart, "-n", promoting.staging, "--create-namespace", *kubeconfig)
+    for command in (("promote", "--yes"), ("diff",), ("rollback", "--yes"), ("retire", "--yes")):
+        refused = promoting.devenv(command[0], "staging", *command[1:], exits=2)
+        assert f"the release {promoting.name} is not this stack's" in refused.stderr
+    assert promoting.inside("get", "configmap", "theirs", "-o", "jsonpath={.data.a}") == "b"
