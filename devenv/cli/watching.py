@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from devenv.engine.lifecycle import Request
     from devenv.engine.project import Loaded
     from devenv.engine.reload import Reloading
-    from devenv.events import Event
+    from devenv.events import Event, Report
 
 HELP = "keys: r restart  b rebuild  l logs of one  o open  q leave"
 
@@ -121,7 +121,7 @@ class Watching:
         return self._loop
 
     def _report(self, event: Event) -> None:
-        from devenv.console.reload import reload_json, reload_lines
+        from devenv.console.reload import note_json, reload_json, reload_lines
         from devenv.events import Note, Reloaded
         from devenv.stack.reload import Action
 
@@ -136,34 +136,52 @@ class Watching:
                     console.print(json.dumps(reload_json(event, now)))
                 else:
                     console.say("\n".join(reload_lines(console, event)))
+            case Note() if self._json:
+                console.print(json.dumps(note_json(event.text, time.time())))
             case Note():
                 console.note(event.text)
 
     def _apply(self) -> Loaded | None:
         """Plan and apply the manifest as it is now; an error is shown and the stack stays."""
-        from devenv.console.progress import Lines
-
         context = self._context
         context.renew()
         request, self._asked = self._asked, self._request
-        try:
+        loaded: Loaded | None = None
+        with self._progress() as report:
             with context.lock("devenv watch"):
-                outcome = context.lifecycle(context.place).up(request, Lines(context.console))
-        except DevenvError as error:
-            context.console.error(error)
-            return None
-        self._loaded = outcome.loaded or self._loaded
-        self._moved.set()
-        return outcome.loaded
+                outcome = context.lifecycle(context.place).up(request, report)
+            loaded = outcome.loaded
+            self._loaded = loaded or self._loaded
+            self._moved.set()
+        return loaded
+
+    @contextmanager
+    def _progress(self) -> Iterator[Report]:
+        """Takes what a run reports, and shows the error that ends it: as lines, or as one event."""
+        from devenv.console.progress import Lines
+        from devenv.console.reload import Applied
+
+        console, applied = self._context.console, Applied()
+        error: DevenvError | None = None
+        try:
+            yield applied if self._json else Lines(console)
+        except DevenvError as raised:
+            error = raised
+            if not self._json:
+                console.error(error)
+        if self._json:
+            console.print(json.dumps(applied.json(time.time(), error)))
 
     def _restart(self, name: str) -> None:
         from devenv.console.progress import Lines
+        from devenv.console.reload import Applied
         from devenv.engine.place import Place
 
         context = self._context
+        progress = Applied() if self._json else Lines(context.console)  # its event follows
         with context.lock("devenv watch"):
             lifecycle = context.lifecycle(Place(context.place.backend))
-            outcome = lifecycle.restart(context.running([name]), Lines(context.console))
+            outcome = lifecycle.restart(context.running([name]), progress)
         if outcome.failures:
             raise outcome.failures[0]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console, plain
-from devenv.events import Reloaded
+from devenv.events import Done, Event, Failed, Reloaded
 from devenv.stack.reload import Action, Rules, rows
 
 if TYPE_CHECKING:
     from devenv.engine.journal import Entry
+    from devenv.errors import DevenvError
 
 
 ACTION_STYLES = {
@@ -82,6 +84,37 @@ def reload_json(event: Reloaded, time: float) -> dict[str, Any]:
     }
 
 
+def note_json(text: str, time: float) -> dict[str, Any]:
+    """A line that is worth knowing, as a value."""
+    return {"event": "note", "time": round(time, 3), "text": text}
+
+
+class Applied:
+    """Collects what came of a plan that ran in the loop, for programs."""
+
+    def __init__(self) -> None:
+        self._steps: list[dict[str, Any]] = []
+        self._errors: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the run."""
+        if isinstance(event, Done):
+            step = event.step
+            self._steps.append({"op": step.op, "target": step.target, "seconds": round(event.seconds, 3)})
+        elif isinstance(event, Failed):
+            self._errors.append(event.error.what)
+
+    def json(self, time: float, error: DevenvError | None = None) -> dict[str, Any]:
+        """The steps that were done, and the first error; `error` where nothing could be planned."""
+        errors = [error.what] if error else self._errors
+        return {
+            "event": "applied",
+            "time": round(time, 3),
+            "steps": self._steps,
+            "error": errors[0] if errors else None,
+        }
+
+
 def history(console: Console, entries: Sequence[Entry]) -> list[str]:
     """Past actions as a table, each with why less was not enough."""
     rows = []
@@ -105,7 +138,7 @@ def summary(times: Sequence[float]) -> str:
     if not times:
         return ""
     ordered = sorted(times)
-    middle, late = ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    middle, late = median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
     edits = f"{len(ordered)} edit{'s' if len(ordered) > 1 else ''}"
     return f"{edits}  synced p50 {duration(middle)}  p95 {duration(late)}"
 

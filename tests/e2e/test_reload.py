@@ -122,8 +122,9 @@ def answer(app: Checkout) -> str:
     return parts.partition(b"\r\n\r\n")[2].decode()
 
 
-def events(going: Going) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in going.output.splitlines() if line.startswith("{")]
+def events(going: Going, kind: str = "reload") -> list[dict[str, Any]]:
+    every = [json.loads(line) for line in going.output.splitlines() if line.startswith("{")]
+    return [event for event in every if event["event"] == kind]
 
 
 def settled(app: Checkout, watch: Going) -> None:
@@ -266,7 +267,7 @@ def test_up_sends_what_nobody_watched_and_builds_nothing(app: Checkout) -> None:
 def test_a_broken_manifest_is_shown_and_the_stack_stays(app: Checkout, watch: Going) -> None:
     before, manifest = app.lives(), (app.root / "devenv.yaml").read_text()
     app.write("devenv.yaml", manifest + "services: twice\n")
-    eventually(lambda: "problem" in watch.output)
+    eventually(lambda: [event["error"] for event in events(watch, "applied") if event["error"]])
     app.write("devenv.yaml", manifest)
     app.write("app/src/page.py", page("still here"))
     eventually(lambda: answer(app) == "still here", within=20)
@@ -282,6 +283,8 @@ def test_a_file_that_only_a_build_brings_builds_its_service_alone(app: Checkout,
     eventually(lambda: len(app.containers()) == 2)  # Compose keeps the old one until the new one is made
     assert app.lives()["neighbour"] == before["neighbour"]
     assert app.lives()["web"] != before["web"]
+    (applied,) = eventually(lambda: events(watch, "applied"), within=60)
+    assert [step["op"] for step in applied["steps"] if step["target"] == "web"][:2] == ["build", "apply"]
 
 
 def test_a_file_that_the_program_writes_at_each_start_does_not_restart_it_for_ever(

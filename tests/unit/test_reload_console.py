@@ -11,8 +11,10 @@ import pytest
 
 from devenv.console import Console, plain
 from devenv.console.reload import (
+    Applied,
     duration,
     history,
+    note_json,
     reload_json,
     reload_lines,
     rules_json,
@@ -21,7 +23,8 @@ from devenv.console.reload import (
 )
 from devenv.engine.journal import FILE, KEPT, SHOWN, Journal
 from devenv.errors import DevenvError
-from devenv.events import Reloaded
+from devenv.events import Done, Failed, Reloaded, Started
+from devenv.plan.model import Op, Step
 from devenv.stack.reload import Action, infer
 
 RESTARTED = Reloaded(
@@ -159,11 +162,32 @@ def test_the_history_says_why_less_was_not_enough(console: Console, tmp_path: Pa
     assert bad.endswith("it ended with 1")
 
 
+def test_a_note_and_what_a_plan_did_are_events() -> None:
+    assert note_json("the engine answers again", 12.3456) == {
+        "event": "note",
+        "time": 12.346,
+        "text": "the engine answers again",
+    }
+    build, start = Step(1, Op.BUILD, "orders", "sources changed"), Step(2, Op.APPLY, "orders", "new image")
+    applied = Applied()
+    for event in (Started(build), Done(build, 2.5), Failed(start, DevenvError("it ended with 1"))):
+        applied(event)
+    assert applied.json(12.0) == {
+        "event": "applied",
+        "time": 12.0,
+        "steps": [{"op": "build", "target": "orders", "seconds": 2.5}],
+        "error": "it ended with 1",
+    }
+    assert Applied().json(1.0, DevenvError("1 problem"))["error"] == "1 problem"
+    assert json.dumps(applied.json(12.0))
+
+
 def test_the_times_of_a_session_are_one_line() -> None:
     assert summary([]) == ""
+    assert summary([0.006, 0.009, 0.001, 0.030]).startswith("4 edits  synced p50 8 ms")
     assert summary([0.006]) == "1 edit  synced p50 6 ms  p95 6 ms"
     assert (
-        summary([number / 1000 for number in range(100, 0, -1)]) == "100 edits  synced p50 51 ms  p95 96 ms"
+        summary([number / 1000 for number in range(100, 0, -1)]) == "100 edits  synced p50 50 ms  p95 96 ms"
     )
 
 
