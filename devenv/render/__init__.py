@@ -40,12 +40,13 @@ def renderer(name: str) -> Renderer:
 
 
 def _fields(name: str) -> Callable[[], Fields]:
-    return lambda: cast("Fields", import_module(f"{RENDERERS[name]}.parity").FIELDS)
+    return lambda: cast("Fields", import_module(f"devenv.render.{name}.parity").FIELDS)
 
 
 DECLARED: Mapping[str, Callable[[], Fields]] = {
     "compose": _fields("compose"),
     "minikube": _fields("kubernetes"),
     "kube": _fields("kubernetes"),
+    "chart": _fields("chart"),
 }
-"""Backend -> how its renderer supports every field, imported on demand."""
+"""Backend, or the chart -> how its renderer supports every field, imported on demand."""

@@ -63,14 +63,11 @@ def values(
     """
     wanted = defaults(target)
     for unit in target.stack.units:
-        if not unit.manual:
-            own = wanted[SECTIONS[unit.role]][unit.name]
-            if reference := images.get(unit.name):
-                own["image"] = image_values(reference)
-            elif unit.build and environment.registry:
-                own["image"]["repository"] = (
-                    f"{environment.registry.rstrip('/')}/{own['image']['repository']}"
-                )
+        own = wanted[SECTIONS[unit.role]][unit.name]
+        if reference := images.get(unit.name):
+            own["image"] = image_values(reference)
+        elif unit.build and environment.registry:
+            own["image"]["repository"] = f"{environment.registry.rstrip('/')}/{own['image']['repository']}"
     for name, override in environment.services.items():
         if override.autoscale is not None:
             wanted["services"][name]["autoscale"] = override.autoscale.model_dump()
@@ -125,8 +122,7 @@ def _difference(base: Any, wanted: Any) -> dict[str, Any]:
 
 
 def _templates(promoted: Promoted) -> dict[str, tuple[Unit, Template]]:
-    units = ordered(promoted.stack)
-    return {unit.name: (unit, template(promoted, unit)) for unit in units if not unit.manual}
+    return {unit.name: (unit, template(promoted, unit)) for unit in ordered(promoted.stack)}
 
 
 def _chart_yaml(name: str, version: str) -> str:

@@ -31,8 +31,10 @@ def head(promoted: Promoted, unit: Unit, body: str) -> str:
         words = " ".join(f"{json.dumps(key)} {json.dumps(value)}" for key, value in annotations.items())
         lines += [f"{{{{- if {condition} }}}}", f"{{{{- $hook = dict {words} }}}}", "{{- end }}"]
     name = json.dumps(unit.name)
+    lines.append(f"{{{{- $name := {name} }}}}")
+    if unit.manual:
+        return "".join(f"{line}\n" for line in lines)
     lines += [
-        f"{{{{- $name := {name} }}}}",
         "{{- if not $hook }}",
         f'{{{{- $digest := printf "{digest} %s" (toJson $unit) | sha256sum | trunc 8 }}}}',
         f'{{{{- $name = printf "%s-%s" {name} $digest }}}}',
@@ -46,7 +48,7 @@ def _hooked(promoted: Promoted, unit: Unit) -> str | None:
 
     Before a first install there is no store that the chart itself brings, and no volume.
     """
-    if unit.role != "job":
+    if unit.role != "job" or unit.manual:
         return None
     if _uses_services(promoted, unit):
         return "$unit.hook"

@@ -18,6 +18,7 @@ from devenv.stack import text
 from devenv.stack.model import Unit
 
 DRAIN = 5  # seconds that a pod goes on answering after it was taken out of its Service
+NEVER = "0 0 31 2 *"  # a schedule has to be there, suspended or not
 SECTIONS = {"service": "services", "job": "jobs", "infra": "infra", "setup": "infra"}
 
 
@@ -131,7 +132,7 @@ class _Unit:
         if item["kind"] == "Job":
             metadata = {**item["metadata"], "name": self.page.inline("$name")}
             spec["activeDeadlineSeconds"] = math.ceil(self.unit.within)
-            return {**item, "metadata": metadata, "spec": spec}
+            return self._by_hand({**item, "metadata": metadata, "spec": spec})
         replicas, template = spec.pop("replicas"), spec.pop("template")
         spec.pop("selector")
         self.values = {"image": self.values.pop("image"), "replicas": replicas, **self.values}
@@ -148,6 +149,13 @@ class _Unit:
             claim["spec"] = self._claim(claim["spec"], claim["metadata"]["name"])
             claim["metadata"]["labels"] = self._include("selector")
         return {**item, "spec": {**counted, **spec, "template": template}}
+
+    def _by_hand(self, job: Object) -> Object:
+        """A job, or what `kubectl create job --from=cronjob/NAME` takes it from."""
+        if not self.unit.manual:
+            return job
+        spec = {"schedule": NEVER, "suspend": True, "jobTemplate": {"spec": job["spec"]}}
+        return {**job, "kind": "CronJob", "spec": spec}
 
     @property
     def _scales(self) -> bool:
@@ -286,7 +294,7 @@ class _Unit:
         """The values in the order in which an operator reads them."""
         if self.store == self.unit.name:
             self.values["external"] = {"secret": "", "host": ""}
-        if self.unit.role == "job":
+        if self.unit.role == "job" and not self.unit.manual:
             self.values["hook"] = True
         return {name: self.values[name] for name in KNOBS if name in self.values}
 

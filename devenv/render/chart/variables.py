@@ -130,7 +130,7 @@ def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret
     """Every key that the stack's Secret needs where something else runs these stores."""
     wanted: set[Secret] = set()
     for unit in promoted.stack.units:
-        if unit.manual or promoted.store(unit) in external:
+        if promoted.store(unit) in external:
             continue
         for name, value in texts(unit).items():
             if not set(promoted.hanging_on(unit, name)) & set(external):

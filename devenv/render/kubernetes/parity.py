@@ -81,8 +81,7 @@ FIELDS: Fields = {
     "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},
     "Consumer": dict.fromkeys(("key", "basic", "jwt", "groups", "custom_id", "plugins"), SAME),
 }
-"""Model -> field -> support. `reload` has a model of its own; nothing reads `environments`.
-"""
+"""Model -> field -> support. `reload` has a model of its own; no backend reads `environments`."""
 
 EXTRA: Mapping[str, Support] = {
     "shm_size": SAME,

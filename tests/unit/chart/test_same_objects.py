@@ -61,6 +61,7 @@ ONLY_IN_BACKEND = {
 }
 ONLY_IN_CHART = {
     "ConfigMap": "a file with secrets in it is one here, as marks: see the test of the contents",
+    "CronJob": "a manual job, suspended: the backend applies it when asked to run it",
     "PodDisruptionBudget": "a drained node takes one pod at a time",
     "Ingress": "with a host only",
     "HorizontalPodAutoscaler": "where it scales only",

@@ -4,13 +4,15 @@ from pydantic import BaseModel
 
 from devenv import assets
 from devenv.manifest import models
+from devenv.render.chart.parity import FIELDS as CHART
 from devenv.render.kubernetes.parity import EXTRA, FIELDS, of_extra
 from devenv.stack.catalogue import Catalogue
 
 ELSEWHERE = {
     "Model", "Workload",                       # what others are made of
     "Reload",                                  # one row: the field that holds it
-    "Environment", "ServiceOverride", "External", "ExternalInfra", "Ingress", "Autoscale",  # `promote`
+    "Environment", "Override", "ServiceOverride", "BuildOverride", "Autoscale", "Ingress",  # the chart alone
+    "External", "ExternalInfra", "Deployed", "DeployedInfra",
 }  # fmt: skip
 
 
@@ -20,14 +22,14 @@ def test_every_field_of_the_manifest_says_what_becomes_of_it() -> None:
         for name, model in vars(models).items()
         if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == models.__name__
     }
-    fields_of["Manifest"].remove("environments")  # only `promote` reads it, which is not there yet
-    assert {name: set(fields) for name, fields in FIELDS.items()} == {
-        name: fields for name, fields in fields_of.items() if name not in ELSEWHERE
-    }
+    fields_of["Manifest"].remove("environments")  # no backend reads it
+    expected = {name: fields for name, fields in fields_of.items() if name not in ELSEWHERE}
+    for declared in (FIELDS, CHART):
+        assert {name: set(fields) for name, fields in declared.items()} == expected
 
 
 def test_whatever_is_not_the_same_says_why() -> None:
-    supports = [support for fields in FIELDS.values() for support in fields.values()]
+    supports = [support for fields in (*FIELDS.values(), *CHART.values()) for support in fields.values()]
     assert [support for support in supports if (support.level == "same") == bool(support.reason)] == []
 
 
