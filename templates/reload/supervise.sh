@@ -7,11 +7,12 @@ grace=$1 hold=$2
 shift 2
 exec 3<&0 9<<.
 .
+exec 4>&2 2>/dev/null   # a shell complains of each signal that comes too late, and dash of each that ends a program
 if [ -p /proc/$$/fd/9 ]; then
     exec 9<>/proc/$$/fd/9
 else   # old versions of bash keep such a text in a file
     pipe=/dev/shm/.devenv.$$
-    until mkfifo "$pipe" 2>/dev/null || [ ${#pipe} -gt 40 ]; do pipe=${pipe}x; done
+    until mkfifo "$pipe" || [ ${#pipe} -gt 40 ]; do pipe=${pipe}x; done
     exec 9<>"$pipe"
     rm -f "$pipe"
 fi
@@ -20,13 +21,13 @@ state=held pid= count=0 code= askers= asked= ending= missed= timer= idle=
 own_group= defaults=
 command -v setsid >/dev/null && own_group=setsid
 # A shell has the programs behind `&` ignore INT and QUIT.
-env --default-signal=INT,QUIT true 2>/dev/null && defaults='env --default-signal=INT,QUIT'
+env --default-signal=INT,QUIT true && defaults='env --default-signal=INT,QUIT'
 
 # Traps run between any two commands, so what they set is read once and at once.
 start() {
     state=running pid= missed= count=$((count + 1)) asked=
     [ -z "$ending" ] || exit "${code:-143}"
-    $defaults $own_group "$@" <&3 3<&- 9>&- &
+    $defaults $own_group "$@" <&3 2>&4 3<&- 4>&- 9>&- &
     pid=$!
     if [ -n "$missed" ]; then eval "$missed"; else reply; fi
 }
@@ -34,7 +35,7 @@ start() {
 reply() {
     recipients=$askers askers=
     for asker in $recipients; do
-        { printf '%s\n' "$state ${pid:-0} ${code:-0} $count" >"/proc/$asker/fd/7"; } 2>/dev/null
+        printf '%s\n' "$state ${pid:-0} ${code:-0} $count" >"/proc/$asker/fd/7"
     done
 }
 
@@ -42,13 +43,13 @@ signal() {
     caught=1
     case $1 in TERM | INT | QUIT | WINCH) ending=1 ;; esac
     if [ "$state" != running ]; then
-        [ -z "$ending" ] || kill "$idle" 2>/dev/null
+        [ -z "$ending" ] || kill "$idle"
     elif [ -z "$pid" ]; then
         missed="signal $1"
     elif { [ "$1" = INT ] || [ "$1" = QUIT ]; } && [ -z "$defaults" ] && ignored; then
-        kill -TERM "$pid" 2>/dev/null
+        kill -TERM "$pid"
     else
-        kill -"$1" "$pid" 2>/dev/null
+        kill -"$1" "$pid"
     fi
 }
 
@@ -56,7 +57,7 @@ signal() {
 again() {
     asked=1
     if [ "$state" != running ]; then
-        kill "$idle" 2>/dev/null
+        kill "$idle"
     elif [ -z "$pid" ]; then
         missed="again $1"
     else
@@ -74,14 +75,14 @@ ignored() {   # whether the program ignores INT, as the shell made it
 
 # everyone SIGNAL: to the program, its group, and whatever of it is left without a parent
 everyone() {
-    kill -"$1" "-$pid" 2>/dev/null || kill -"$1" "$pid" 2>/dev/null
+    kill -"$1" "-$pid" || kill -"$1" "$pid"
     for stat in /proc/[0-9]*/stat; do
-        { read -r line <"$stat"; } 2>/dev/null || continue
+        read -r line <"$stat" || continue
         set -- "$1" ${line##*) }
         other=${stat#/proc/}
         other=${other%/stat}
         [ "$3" = "$$" ] && [ "$2" != Z ] && [ "$other" != "$pid" ] && [ "$other" != "$timer" ] &&
-            kill -"$1" "$other" 2>/dev/null && orphans=1
+            kill -"$1" "$other" && orphans=1
     done
 }
 
@@ -137,7 +138,7 @@ rest() {   # until there is something to do
         sleep 2000000 &
         idle=$!
         [ -n "$asked$ending" ] || wait "$idle"
-        kill "$idle" 2>/dev/null
+        kill "$idle"
     done
 }
 
@@ -151,7 +152,7 @@ while :; do
     await "$pid"
     if [ -n "$ending" ] || [ -z "$asked$restarted" ]; then exit "$code"; fi
     restarted=1
-    [ -z "$timer" ] || { kill "$timer" 2>/dev/null; timer=; }
+    [ -z "$timer" ] || { kill "$timer"; timer=; }
     orphans=1 rounds=0
     while [ -n "$orphans" ] && [ "$rounds" -lt 100 ]; do
         orphans= rounds=$((rounds + 1))
@@ -159,7 +160,7 @@ while :; do
     done
     state=ended
     if [ -z "$asked" ]; then
-        echo "devenv: exited with $code; waiting for a change" >&2
+        echo "devenv: exited with $code; waiting for a change" >&4
         rest
     fi
 done
