@@ -18,13 +18,17 @@ class Helm:
     program: Path
     home: Path
 
+    @property
+    def homes(self) -> dict[str, str]:
+        """The variables that keep it to its own folder."""
+        return {name: str(self.home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
+
     def __call__(self, *argv: str | Path, code: int = 0, stdin: str = "") -> str:
         """Run it. Returns what it prints, on both streams where it ends with the error that is expected."""
-        homes = {name: str(self.home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
         ended = subprocess.run(
             [str(self.program), *map(str, argv)],
             input=stdin,
-            env={**os.environ, **homes},
+            env={**os.environ, **self.homes},
             capture_output=True,
             text=True,
             timeout=120,

@@ -16,6 +16,7 @@ from docker.models.containers import Container
 
 from tests.e2e.checkout import Ended, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
+from tests.helm import Helm
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
@@ -170,6 +171,55 @@ def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) ->
         before = shelf.taken()
         alone.on("up", "-d")
         assert shelf.taken() == before
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_images_are_promoted_once_and_by_digest(alone: OnCluster, lab: Lab, helm: Helm, port: int) -> None:
+    path = f"{helm.program.parent}:{alone.environment['PATH']}"
+    alone.environment = {**alone.environment, **helm.homes, "PATH": path}
+    image, namespace = f"{alone.name}-web", f"{alone.name}-live"
+    alone.sources("web")
+    with serving(alone, lab, port) as shelf:
+        alone.manifest(
+            f"""
+            services:
+              web: {{build: ./web, command: sleep 900, grace: 1s}}
+            environments:
+              live: {{context: {lab.name}, namespace: {namespace}, registry: {shelf.host}/team}}
+            """
+        )
+        git = ("git", "-c", "user.name=ann", "-c", "user.email=ann@example.com")
+        alone.host("git", "init", "-q")
+        alone.host("git", "add", "-A")
+        alone.host(*git, "commit", "-q", "-m", "first")
+        commit = alone.host("git", "rev-parse", "HEAD").strip()
+        alone.write("web/page.txt", "uncommitted")
+        dirty = alone.devenv("promote", "live", "--yes", exits=2)
+        assert "web/page.txt" in dirty.stderr
+        assert "--allow-dirty" in dirty.stderr
+        assert shelf.taken() == 0
+
+        alone.host("git", "checkout", "-q", "--detach", "--force")
+        alone.devenv("promote", "live", "--yes", within=120)
+        (pod,) = json.loads(alone.host("kubectl", "-n", namespace, "get", "pods", "-o", "json"))["items"]
+        reference = pod["spec"]["containers"][0]["image"]
+        assert reference.startswith(f"{shelf.host}/team/{image}@sha256:")
+        assert commit[:12] in shelf.tags(image)
+        assert not alone.engine.images.list(f"{shelf.host}/team/{image}")
+        (row,) = alone.devenv("history", "live", "--json").json
+        assert (row["commit"], row["status"]) == (commit, "deployed")
+
+        before = shelf.taken()
+        assert "nothing to promote" in alone.devenv("promote", "live", "--yes").stderr
+        assert shelf.taken() == before
+
+        shelf.container.stop(timeout=1)
+        alone.write("web/page.txt", "another")
+        error = fields(alone.devenv("promote", "live", "--yes", "--allow-dirty", exits=1))
+        assert "cannot be pushed" in error["error"]
+        assert error["try"] == f"promote again once {shelf.host} takes it"
+    alone.devenv("retire", "live", "--yes")
+    alone.host("kubectl", "delete", "namespace", namespace, "--wait=false")
 
 
 def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -> None:

@@ -56,8 +56,7 @@ class Promoting(OnCluster):
 @pytest.fixture
 def promoting(cluster: OnCluster, helm: Helm) -> Iterator[Promoting]:
     path = f"{helm.program.parent}:{cluster.environment['PATH']}"
-    homes = {name: str(helm.home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
-    environment = {**cluster.environment, **homes, "PATH": path}
+    environment = {**cluster.environment, **helm.homes, "PATH": path}
     made = Promoting(cluster.root, cluster.name, cluster.engine, environment)
     yield made
     made.clear()
