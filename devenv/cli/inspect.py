@@ -231,17 +231,19 @@ def _step_json(step: Step) -> dict[str, Any]:
 def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
     from devenv.console.reload import rules_json, rules_table
 
-    synced = context.load(tolerate=(ToolMissing,)).synced
+    loaded = context.load(tolerate=(ToolMissing,))
+    synced = loaded.synced
     services = [*synced.rules, *synced.unruled]
     for name in names:
         if name not in services:
             raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
     rules = {name: rules for name, rules in synced.rules.items() if name in (names or services)}
     unruled = {name: why for name, why in synced.unruled.items() if name in (names or services)}
+    unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules}
     if as_json:
-        context.console.json(rules_json(rules, unruled))
+        context.console.json(rules_json(rules, unruled, unmatched))
     elif services:
-        context.console.print("\n".join(rules_table(context.console, rules, unruled)))
+        context.console.print("\n".join(rules_table(context.console, rules, unruled, unmatched)))
 
 
 def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:

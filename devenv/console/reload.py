@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console, plain
 from devenv.events import Done, Event, Failed, Reloaded
-from devenv.stack.reload import Action, Rules, rows
+from devenv.stack.reload import Action, Rules, Unmatched, rows
 
 if TYPE_CHECKING:
     from devenv.engine.journal import Entry
@@ -143,7 +143,12 @@ def summary(times: Sequence[float]) -> str:
     return f"{edits}  synced p50 {duration(middle)}  p95 {duration(late)}"
 
 
-def rules_table(console: Console, rules: Mapping[str, Rules], unruled: Mapping[str, str]) -> list[str]:
+def rules_table(
+    console: Console,
+    rules: Mapping[str, Rules],
+    unruled: Mapping[str, str],
+    unmatched: Mapping[str, Sequence[Unmatched]],
+) -> list[str]:
     """What a changed file causes, a block per service: file, action, where it lands, why."""
     lines: list[str] = []
     for name in [*rules, *unruled]:
@@ -153,15 +158,28 @@ def rules_table(console: Console, rules: Mapping[str, Rules], unruled: Mapping[s
             for row in (rows(rules[name]) if name in rules else ())
         ]
         lines += [f"  {line}" for line in console.table(table)]
+        for rule, pattern, instead in unmatched.get(name, ()):
+            does = f"; {instead} does" if instead else ""
+            lines.append(f"  {console.style(f'{pattern} matches no file', 'yellow')} ({rule}){does}")
         if name in unruled:
             lines.append(f"  {console.style('nothing is sent', 'yellow')}: {unruled[name]}")
     return lines
 
 
-def rules_json(rules: Mapping[str, Rules], unruled: Mapping[str, str]) -> dict[str, Any]:
-    """The rules as a value: those that win first, and why a service has none."""
+def rules_json(
+    rules: Mapping[str, Rules], unruled: Mapping[str, str], unmatched: Mapping[str, Sequence[Unmatched]]
+) -> dict[str, Any]:
+    """The rules as a value: those that win first, those that match nothing, and why a service has none."""
     table = {name: [row._asdict() for row in rows(own)] for name, own in rules.items()}
-    return {name: {"rules": table.get(name, []), "why": unruled.get(name, "")} for name in [*rules, *unruled]}
+    useless = {name: [row._asdict() for row in own] for name, own in unmatched.items()}
+    return {
+        name: {
+            "rules": table.get(name, []),
+            "unmatched": useless.get(name, []),
+            "why": unruled.get(name, ""),
+        }
+        for name in [*rules, *unruled]
+    }
 
 
 def duration(seconds: float) -> str:

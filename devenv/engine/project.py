@@ -230,6 +230,9 @@ class Project:
         yield from _unreachable(loaded.elsewhere)
         yield from self._secret_arguments(stack)
         yield from notes.large_contexts(loaded.contents)
+        yield from notes.unmatched_patterns(
+            {unit.name: loaded.synced.unmatched(unit) for unit in stack.units if unit.reload and unit.reloads}
+        )
         yield from notes.data_left(stack, observed)
         yield from notes.only_for_new_data(stack, observed, loaded.fingerprints)
 

@@ -13,7 +13,17 @@ from devenv.gitignore import GitIgnored
 from devenv.stack import text
 from devenv.stack.builds import digest_of
 from devenv.stack.dockerfile import base_image, has_shell
-from devenv.stack.reload import Rules, Source, infer, rows, synced, with_manifest
+from devenv.stack.reload import (
+    Rules,
+    Source,
+    Unmatched,
+    infer,
+    joined,
+    rows,
+    synced,
+    unmatched,
+    with_manifest,
+)
 from devenv.stack.reload import base as fixed
 from devenv.workspace import write_whole
 
@@ -65,6 +75,11 @@ class Synced:
         for key in self.keys(unit):
             files |= synced(rules, key[0], self.contents[key])
         return files
+
+    def unmatched(self, unit: Unit) -> list[Unmatched]:
+        """The patterns of the unit's `reload:` that match none of its files."""
+        files = [joined(key[0], path) for key in self.keys(unit) for path in self.contents[key]]
+        return list(unmatched(self.rules[unit.name], files))
 
     def held(self, unit: Unit, image: str) -> Held | None:
         """What an image of the unit brought; None where that is not on record."""

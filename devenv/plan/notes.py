@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
 from devenv.plan.namespace import former_place
 from devenv.stack.model import Build, Stack, Unit, outdated
 from devenv.stack.ports import Claim, Conflict, Key
+from devenv.stack.reload import Unmatched
 from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]
@@ -166,3 +167,12 @@ def changed_files(
 def build_key(build: Build) -> str:
     """A build's context and Dockerfile as one string."""
     return f"{build.context}:{build.dockerfile}"
+
+
+def unmatched_patterns(patterns: Mapping[str, Iterable[Unmatched]]) -> Iterator[str]:
+    """A line for each rule of hot reload that matches no file; an `ignore` may be for files to come."""
+    for unit, rules in patterns.items():
+        for rule, pattern, instead in rules:
+            if rule != "reload.ignore" or instead:
+                hint = f'; "{instead}" does, as patterns start at the top of the project' if instead else ""
+                yield f'{unit}: {rule} "{pattern}" matches no file{hint}'

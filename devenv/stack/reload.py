@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -221,6 +221,38 @@ def with_manifest(rules: Rules, reload: Reload) -> Rules:
     )
 
 
+class Unmatched(NamedTuple):
+    """A pattern of the manifest that matches no file; `instead` may be what it should be, or ""."""
+
+    rule: str
+    pattern: str
+    instead: str
+
+
+def unmatched(rules: Rules, paths: Collection[str]) -> Iterator[Unmatched]:
+    """The patterns of `reload.` that match none of the files that a unit is made from.
+
+    The usual mistake is one that starts in the service's own folder.
+    """
+    named = {
+        "rebuild": rules.rebuild,
+        "run": tuple(pattern for pattern, _ in rules.run),
+        "restart": rules.restart if isinstance(rules.restart, tuple) else (),
+        "ignore": rules.ignore[len(IGNORED) :],
+    }
+    for rule, listed in named.items():
+        for pattern in listed:
+            if not _matches_any(pattern, paths):
+                own = pattern.removeprefix("!").removeprefix("./").lstrip("/")
+                instead = joined(rules.context or ".", own)
+                fits = instead != own and _matches_any(instead, paths)
+                yield Unmatched(f"reload.{rule}", pattern, instead if fits else "")
+
+
+def _matches_any(pattern: str, paths: Iterable[str]) -> bool:
+    return any(map(patterns.compiled(pattern.removeprefix("!")).match, paths))
+
+
 def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
     """The paths in the container that a change of this file is sent to: none, one or several."""
     return tuple(dict.fromkeys(landing.target for landing in _verdict(rules, path).landings))
@@ -242,7 +274,7 @@ def base(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, st
     return {
         path: digest
         for path, digest in contents.items()
-        if _verdict(rules, _joined(folder, path)).action is Action.REBUILD
+        if _verdict(rules, joined(folder, path)).action is Action.REBUILD
     }
 
 
@@ -250,7 +282,7 @@ def synced(rules: Rules, folder: str, contents: Mapping[str, str]) -> dict[str, 
     """Path in the container -> the file of the folder that is sent there."""
     landings = [
         (landing, Source(path, digest))
-        for path, digest in ((_joined(folder, path), digest) for path, digest in contents.items())
+        for path, digest in ((joined(folder, path), digest) for path, digest in contents.items())
         for landing in _verdict(rules, path).landings
     ]
     landings.sort(key=lambda pair: pair[0].order)
@@ -524,7 +556,10 @@ def _shown(entrypoint: Sequence[str], command: Sequence[str]) -> str:
     return line if len(line) <= 40 else f"{line[:37].rstrip()}..."
 
 
-def _joined(folder: str, path: str) -> str:
+def joined(folder: str, path: str) -> str:
+    """The path in the project of a file of a folder; the folder itself where that is a file."""
+    if not path:
+        return posixpath.normpath(folder)
     return path if posixpath.normpath(folder) == "." else f"{posixpath.normpath(folder)}/{path}"
 
 

@@ -484,6 +484,22 @@ def test_the_plan_shows_what_a_changed_file_causes(devenv: Devenv, project: Path
     assert (unknown.exit_code, "nobody" in unknown.stderr) == (2, True)
 
 
+def test_a_reload_pattern_that_matches_no_file_is_told(devenv: Devenv, project: Path) -> None:
+    (project / "api" / "src").mkdir(parents=True)
+    (project / "api" / "src" / "main.py").write_text("")
+    (project / "api" / "Dockerfile").write_text("FROM python:3\nCOPY . /app\nCMD python main.py\n")
+    (project / "devenv.yaml").write_text(
+        "services: {api: {build: ./api, reload: {restart: ['src/*.py'], ignore: ['*.later']}}}"
+    )
+    expected = 'api: reload.restart "src/*.py" matches no file; "api/src/*.py" does'
+    assert expected in " ".join(devenv("up", "-d").output.split())
+    lines = devenv("plan", "--reload").stdout.splitlines()
+    assert lines[-2:] == [
+        "  src/*.py matches no file (reload.restart); api/src/*.py does",
+        "  *.later matches no file (reload.ignore)",
+    ]
+
+
 def test_why_has_nothing_to_tell_before_the_first_edit(devenv: Devenv, project: Path) -> None:
     assert "devenv plan --reload" in devenv("why").stderr
     assert json.loads(devenv("why", "--json").stdout) == []

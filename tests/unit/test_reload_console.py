@@ -25,7 +25,7 @@ from devenv.engine.journal import FILE, KEPT, SHOWN, Journal
 from devenv.errors import DevenvError
 from devenv.events import Done, Failed, Reloaded, Started
 from devenv.plan.model import Op, Step
-from devenv.stack.reload import Action, infer
+from devenv.stack.reload import Action, Unmatched, infer
 
 RESTARTED = Reloaded(
     "orders",
@@ -200,20 +200,25 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 
 def test_rules_are_a_table_for_each_service(console: Console) -> None:
     rules = {"orders": infer(DOCKERFILE, context="orders", command=["python", "main.py"])}
-    assert rules_table(console, rules, {"proxy": "it has no build"}) == [
+    unmatched = {"orders": [Unmatched("reload.run", "deps.txt", "orders/deps.txt")]}
+    assert rules_table(console, rules, {"proxy": "it has no build"}, unmatched) == [
         "orders",
         "  orders/Dockerfile        rebuild         it says how the image is built",
         "  orders/requirements.txt  rebuild         "
         "COPY requirements.txt . before RUN pip install -r requirements.txt (Dockerfile:3)",
         "  orders                   restart  /app/  "
         "COPY . . (Dockerfile:5); python main.py does not reload by itself",
+        "  deps.txt matches no file (reload.run); orders/deps.txt does",
         "",
         "proxy",
         "  nothing is sent: it has no build",
     ]
-    value = rules_json(rules, {"proxy": "it has no build"})
+    value = rules_json(rules, {"proxy": "it has no build"}, unmatched)
+    assert value["orders"]["unmatched"] == [
+        {"rule": "reload.run", "pattern": "deps.txt", "instead": "orders/deps.txt"}
+    ]
     assert [row["action"] for row in value["orders"]["rules"]] == ["rebuild", "rebuild", "restart"]
-    assert value["proxy"] == {"rules": [], "why": "it has no build"}
+    assert value["proxy"] == {"rules": [], "unmatched": [], "why": "it has no build"}
 
 
 def test_the_journal_keeps_the_last_actions_only(tmp_path: Path) -> None:

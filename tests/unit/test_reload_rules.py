@@ -26,6 +26,7 @@ from devenv.stack.reload import (
     rows,
     synced,
     targets_of,
+    unmatched,
     with_manifest,
 )
 from devenv.stack.reloaders import RELOADERS, SERVERS, reloader
@@ -779,6 +780,24 @@ def test_files_of_editors_cause_nothing() -> None:
     assert [name for name in names if decide(rules, [f"a/{name}"]).action is not NONE] == []
     kept = ("main.py", ".env", "swp", "49130", "a~b", "venv.py", "git", ".gitignore", ".gitkeep")
     assert [name for name in kept if decide(rules, [name]).action is NONE] == []
+
+
+def test_patterns_that_match_nothing_are_found() -> None:
+    reload = Reload(
+        ignore=("*.tmp", "docs/"),
+        run=(("requirements.txt", ("pip",)), ("deps/*.txt", ("pip",))),
+        restart=("src/*.py", "api/src/*.py", "!api/src/x.py"),
+        rebuild=("nowhere",),
+    )
+    rules = with_manifest(infer(FASTAPI, context="api"), reload)
+    files = ["api/requirements.txt", "api/src/x.py", "api/docs/x"]
+    assert [tuple(row) for row in unmatched(rules, files)] == [
+        ("reload.rebuild", "nowhere", ""),
+        ("reload.run", "deps/*.txt", ""),
+        ("reload.restart", "src/*.py", "api/src/*.py"),
+        ("reload.ignore", "*.tmp", ""),
+    ]
+    assert list(unmatched(infer(FASTAPI, context="api"), [])) == []
 
 
 def untracked(*patterns: str) -> Callable[[Iterable[str]], set[str]]:
