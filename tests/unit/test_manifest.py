@@ -467,6 +467,15 @@ BROKEN = {
             " - remove it",
         ],
     ),
+    "references in an environment": (
+        "name: a\nservices:\n  a: {image: x, port: 1}\nenvironments:\n"
+        "  prod: {context: c, host: '${a.host}', services: {a: {env: {X: '${b.url}', Y: '${a.url}'}}},"
+        " values: {x: '${y}'}}\n",
+        [
+            '5:22: environments.prod.host: "${a.host}" is not replaced here - write the value itself',
+            '5:62: environments.prod.services.a.env.X: ${b.url}: no service or store "b"',
+        ],
+    ),
     "names of variables, wherever they may stand": (
         "name: a\nservices:\n  a: {build: {args: {A=B: x}}, env: {..a: x}}\ninfra:\n  valkey: {env: {1A: x}}\n"
         'environments:\n  prod: {context: c, services: {a: {env: {"A\\n": x}}}, infra: {valkey: deploy}}\n',

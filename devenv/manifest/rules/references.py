@@ -37,6 +37,8 @@ def _filled_in(path: Path) -> bool:
             return True  # names, checked by other rules
         case ("services" | "jobs", _, "build", "args" | "secrets", *_) | ("services", _, "reload", "run", *_):
             return True
+        case ("environments", _, "services" | "jobs", _, *rest):
+            return rest[:1] == ["env"] or rest[:2] == ["build", "args"]
         case ("infra", _, option, *_):
             return option not in ("kind", "seed")
     return path[:2] in (("gateway", "plugins"), ("gateway", "consumers"))
@@ -110,7 +112,7 @@ def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
         case BaseModel():
             fields = [*type(value).model_fields, *(value.model_extra or {})]
             for name in fields:
-                if name not in ("environments", "compose", "kubernetes"):
+                if name not in ("values", "compose", "kubernetes"):  # passed on verbatim
                     yield from strings(getattr(value, name), (*path, name))
         case dict():
             for key, item in value.items():

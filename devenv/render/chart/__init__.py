@@ -11,16 +11,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from devenv.errors import UsageError
 from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
 from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
-from devenv.render.chart.promoted import Promoted
+from devenv.render.chart.promoted import Promoted, texts
 from devenv.render.chart.unit import SECTIONS, Template, image_values, template
-from devenv.render.chart.variables import keys
+from devenv.render.chart.variables import key_of, keys
 from devenv.stack.graph import ordered
 from devenv.stack.model import Unit
+from devenv.stack.text import Secret
 from devenv.stack.world import merge
 
 __all__ = ["NAMESPACE", "Promoted", "chart", "defaults", "keys", "values"]
@@ -68,6 +70,7 @@ def values(
             own["image"] = image_values(reference)
         elif unit.build and environment.registry:
             own["image"]["repository"] = f"{environment.registry.rstrip('/')}/{own['image']['repository']}"
+        own["env"] |= _from_secret(promoted.stack.unit(unit.name), unit)
     for name, override in environment.services.items():
         if override.autoscale is not None:
             wanted["services"][name]["autoscale"] = override.autoscale.model_dump()
@@ -83,6 +86,24 @@ def values(
         wanted["ingress"] |= {key: value for key, value in given.items() if value}
     wanted["secret"] = environment.secret or wanted["secret"]
     return dict(merge(_difference(defaults(promoted), wanted), environment.values))
+
+
+def _from_secret(default: Unit, unit: Unit) -> dict[str, Any]:
+    """The variables of an environment that are a key of the stack's Secret."""
+    before, changed = texts(default), {}
+    for name, value in texts(unit).items():
+        if before.get(name) == value or isinstance(value, str):
+            continue
+        match value.parts:
+            case (Secret() as secret,):
+                changed[name] = {"secret": key_of(secret)}
+            case _:
+                raise UsageError(
+                    f"{unit.name}: an environment gives {name} a text with a secret in it",
+                    why="a value is a text, or a whole secret",
+                    hint=f"write {name} in services.{unit.name}.env, or all of it into one secret",
+                )
+    return changed
 
 
 def _places(wanted: dict[str, Any], environment: Environment) -> None:

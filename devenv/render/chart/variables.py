@@ -24,7 +24,7 @@ class Variables:
     fixed: tuple[Any, ...]
 
 
-def key(secret: Secret) -> str:
+def key_of(secret: Secret) -> str:
     """The key of a Secret that holds a secret: `NAME`, or `NAME.url` and `NAME.json`, quoted for these."""
     return secret.name if secret.place == "plain" else f"{secret.name}.{secret.place}"
 
@@ -123,7 +123,7 @@ def reference(secret: Secret, page: Page) -> dict[str, Any]:
     """Name and key of the Secret that holds a secret."""
     if secret.store:
         return {"name": page.inline(f"{value_of(secret.store)}.external.secret"), "key": secret.name}
-    return {"name": page.inline("$.Values.secret"), "key": key(secret)}
+    return {"name": page.inline("$.Values.secret"), "key": key_of(secret)}
 
 
 def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret]:
@@ -137,7 +137,7 @@ def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret
                 wanted |= text.secrets([value])
         for file in unit.files:
             wanted |= in_file(file)
-    return {key(secret): secret for secret in sorted(wanted, key=key)}
+    return {key_of(secret): secret for secret in sorted(wanted, key=key_of)}
 
 
 def in_file(file: File) -> set[Secret]:
