@@ -17,7 +17,7 @@ import os
 import re
 import secrets as randomness
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,6 +138,21 @@ class Workspace:
         return {name: available.get(name, "") for name in wanted} | {
             name: passwords[name] for name in generated
         }
+
+    def secret_values_elsewhere(
+        self, *, wanted: Iterable[str], generated: Collection[str], environment: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Values of secrets for a cluster, as far as there are any: from the environment, then `.env`.
+
+        A generated one that has none there is made up: this machine's never leaves it. Others may stand in
+        `.devenv/secrets.env`.
+        """
+        stored = read_env(self.state / "secrets.env")
+        own = {name: value for name, value in stored.items() if name not in generated}
+        available = {**own, **read_env(self.root / ".env"), **environment}
+        made_up = {name: randomness.token_hex(16) for name in generated if name not in available}
+        values = {**made_up, **available}
+        return {name: values[name] for name in wanted if name in values}
 
     def _with_secrets(self, new: Mapping[str, str]) -> str:
         """The text of `secrets.env` with new lines appended; what people wrote there stays unchanged."""

@@ -253,10 +253,7 @@ def _check_secrets(context: Context, release: Release, missing: dict[str, set[st
     if not missing:
         return
     if create:
-        keys = {key for keys in missing.values() for key in keys}
-        values = context.workspace.secret_values(
-            wanted=keys, generated=(), environment=context.environment, strict=False
-        )
+        values = release.secret_values(context.project, missing, context.environment)
         context.console.hide(values.values())
         release.create_secrets(missing, values)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import tempfile
 import threading
 import time
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.backends.kube.config import Place
     from devenv.engine.project import Project
-    from devenv.stack.model import Stack
+    from devenv.stack.model import Stack, Unit
 
 WITHIN = 300  # seconds that a rollout may take, as Helm's own default
 LOOK = 1.0  # seconds between two looks at the pods
@@ -256,6 +257,30 @@ class Release:
         hint = error.hint if card.hint.startswith("devenv logs") else f"{card.hint}\n{error.hint}"
         return UnitFailed(replace(card, hint=hint))
 
+    def secret_values(
+        self, project: Project, missing: Mapping[str, set[str]], environment: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Key -> value of the stack's secrets, for Secrets that lack them.
+
+        Where a Secret has a password already, its other forms are made of that one.
+        """
+        from devenv.engine import charts
+        from devenv.render.chart import keys
+
+        promoted = charts.promoted(project, self.target.environment)
+        wanted = keys(promoted)
+        values = project.workspace.secret_values_elsewhere(
+            wanted={secret.name for secret in wanted.values()},
+            generated=promoted.stack.generated,
+            environment=environment,
+        )
+        for name in missing:
+            secret = self.client.find(f"/api/v1/namespaces/{self.target.namespace}/secrets/{name}") or {}
+            for key, value in (secret.get("data") or {}).items():
+                if key in wanted and wanted[key].place == "plain":
+                    values[key] = base64.b64decode(value).decode(errors="replace")
+        return {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
+
     def create_secrets(self, missing: Mapping[str, set[str]], values: Mapping[str, str]) -> None:
         """Make Secrets that are not there, and add keys to those that lack some.
 
@@ -382,27 +407,37 @@ class Release:
     def _progress(
         self, client: Client, stack: Stack, pods: Sequence[dict[str, Any]]
     ) -> Iterator[tuple[str, str]]:
-        from devenv.backends.kube import cards
         from devenv.backends.kube import pods as pod_of
         from devenv.backends.kube.resources import label
-        from devenv.backends.kube.verdict import Expected, failure
 
         for unit in stack.units:
             own = [pod for pod in pods if label(pod, "unit") == unit.name]
             if not own:
                 continue
-            for pod in own:
-                verdict = failure(unit, pod, Expected(""), passed=LOOK)
-                if verdict is not None:
-                    self._cards[unit.name] = UnitFailed(
-                        cards.card(client, unit, self.target.namespace, verdict)
-                    )
+            if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in own):
+                self._cards.pop(unit.name, None)  # it was tried again, and went well
+                yield unit.name, f"{unit.name}  done"
+                continue
             ready = sum(map(pod_of.ready, own))
+            self._note_failure(client, unit, own, all_ready=ready == len(own))
             failed = self._cards.get(unit.name)
-            yield (
-                unit.name,
-                f"{unit.name}  {ready} of {len(own)} ready" + (f"  {failed.card.what}" if failed else ""),
-            )
+            what = f"  {failed.card.what}" if failed else ""
+            yield unit.name, f"{unit.name}  {ready} of {len(own)} ready{what}"
+
+    def _note_failure(
+        self, client: Client, unit: Unit, pods: Sequence[dict[str, Any]], *, all_ready: bool
+    ) -> None:
+        from devenv.backends.kube import cards
+        from devenv.backends.kube.verdict import Expected, failure
+
+        if all_ready:
+            self._cards.pop(unit.name, None)
+            return
+        for pod in pods:
+            verdict = failure(unit, pod, Expected(""), passed=LOOK)
+            if verdict is not None:
+                card = cards.card(client, unit, self.target.namespace, verdict)
+                self._cards[unit.name] = UnitFailed(card)
 
 
 IMMUTABLE = (
