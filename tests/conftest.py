@@ -5,15 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
-from collections import defaultdict
-from collections.abc import Iterator
 from functools import cache
-from itertools import count
 from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
 from tests.helm import MAJORS, Helm
 
@@ -33,7 +28,7 @@ MACHINE = dict(os.environ)
 
 
 @cache
-def no_engine() -> str:
+def _engine() -> str:
     """Why the engine cannot be used; empty when it can."""
     try:
         output = subprocess.run(
@@ -45,7 +40,7 @@ def no_engine() -> str:
 
 
 @cache
-def no_cluster() -> str:
+def _cluster() -> str:
     """Why a cluster cannot be used; empty when it can."""
     if not os.environ.get("KUBECONFIG"):
         return "no cluster: KUBECONFIG is not set; see tests/machine/cluster.sh"
@@ -58,47 +53,17 @@ def no_cluster() -> str:
     return "" if asked.returncode == 0 else "no cluster answers; see tests/machine/cluster.sh"
 
 
-def no_registry() -> str:
+def _registry() -> str:
     """Why nothing is installed from a package registry; empty where that is wanted."""
     wanted = os.environ.get("DEVENV_TEST_REQUIRE_REGISTRY")
     return "" if wanted else "installs packages; with DEVENV_TEST_REQUIRE_REGISTRY=1 it does"
 
 
 NEEDS = {
-    "registry": (no_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
-    "engine": (no_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
-    "cluster": (no_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
+    "registry": (_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
+    "engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
+    "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that wait for a cluster or an engine go first, so that no long one is left for the end."""
-    slowness: dict[Path, int] = defaultdict(int)
-    for item in items:
-        needs = [number for number, marker in enumerate(NEEDS, 1) if item.get_closest_marker(marker)]
-        slowness[item.path] = max([slowness[item.path], *needs])
-    items.sort(key=lambda item: -slowness[item.path])
-
-
-LAB = ("tests/e2e/kube/test_delivery.py", "tests/e2e/kube/test_faults.py")
-"""They break a cluster of their own, which each worker that runs one of them has to set up."""
-
-
-class FilesInOrder(LoadFileScheduling):
-    """Hands each worker whole files, in the order of the collection."""
-
-    def __init__(self, config: pytest.Config, log: Producer) -> None:
-        config.option.loadscopereorder = False
-        super().__init__(config, log)
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "lab" if file in LAB else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesInOrder:
-    """Module-scoped stacks stay with one worker, whatever `--dist` says."""
-    return FilesInOrder(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture is made, of whatever scope
@@ -111,16 +76,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
-@pytest.fixture(scope="session")
-def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """New paths, one after the other; `mktemp` would look through all before it makes one."""
-    folder = tmp_path_factory.mktemp("homes")
-    return (folder / str(number) for number in count())
-
-
 @pytest.fixture(autouse=True)
 def _own_home(
-    request: pytest.FixtureRequest, _homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of the person who runs the tests reaches them, and nothing of them the person."""
     real = any(request.node.get_closest_marker(marker) for marker in NEEDS)
@@ -129,8 +87,7 @@ def _own_home(
         if name.startswith(ours) and not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):
             monkeypatch.delenv(name)
     if not real:
-        home = next(_homes)
-        home.mkdir()
+        home = tmp_path_factory.mktemp("home")
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from tarfile import BLOCKSIZE, GNU_FORMAT, GNU_MAGIC, SYMTYPE, TarInfo
+from tarfile import BLOCKSIZE, GNU_FORMAT, GNU_MAGIC, TarInfo
 from typing import IO, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from devenv import assets
-from devenv.backends.base import Archive
-from devenv.backends.dialogue import Answer, Attach, Dialogue, NoShell
+from devenv.backends.base import Privileged
+from devenv.backends.dialogue import Answer, Attach, Dialogue
 from devenv.errors import DevenvError
 
 STAGE = ".devenv"
@@ -41,6 +41,7 @@ AHEAD = 1  # batches that are sent before the answer to the one before them
 END = bytes(2 * BLOCKSIZE)  # of a tar
 NAME = 100  # bytes of a name in the header of a tar
 READS = 3  # of a file that changes while it is read
+DENIED = ("permission denied", "operation not permitted")
 UNKNOWN, GONE, FOLDER = "?", "-", "/"  # in the record, where a digest would be
 PLAIN = re.compile(rb"[\w./>?~-]*", re.ASCII).fullmatch  # stands in the record as it is
 
@@ -147,15 +148,20 @@ class Agent:
     """Our hand in one container. Used by one thread at a time."""
 
     def __init__(
-        self, dialogue: Dialogue, archive: Archive | None, roots: Sequence[str], shared: str
+        self, dialogue: Dialogue, privileged: Privileged | None, roots: Sequence[str], shared: str
     ) -> None:
-        self._dialogue, self._archive, self._shared = dialogue, archive, shared
+        self._dialogue, self._privileged, self._shared = dialogue, privileged, shared
+        self._root: Agent | None = None  # does what the container's user may not
+        self._denied: set[Place] = set()  # where that is
+        self._closed: dict[str, str] = {}  # stage that could not be made -> why
+        self._stage_of: dict[Place, str] = {}
         self._stages: dict[str, str] = {}  # mount -> where files are made; "" where they cannot be
         self._physical: dict[str, str] = {}  # synced folder -> without links
         self._record: dict[str, str] = {}
         self._made: set[str] = set()
         answer = dialogue.begin(b"hello")
         self._pid, uid, gid, supervisor, *tools = answer.words
+        self._uid = int(uid)
         self._mounts = _mount_points(answer.text)
         for root in roots:
             self._stage(Place(root, ""))
@@ -167,7 +173,7 @@ class Agent:
     def start(
         cls,
         attach: Attach,
-        archive: Archive | None = None,
+        privileged: Privileged | None = None,
         *,
         roots: Sequence[str] = (),
         shared: str = SHARED,
@@ -178,7 +184,7 @@ class Agent:
         """
         dialogue = Dialogue(attach, _script("agent"))
         try:
-            return cls(dialogue, archive, roots, shared)
+            return cls(dialogue, privileged, roots, shared)
         except BaseException:
             dialogue.close()
             raise
@@ -191,6 +197,8 @@ class Agent:
     def close(self) -> None:
         """Hang up; the agent ends."""
         self._dialogue.close()
+        if self._root:
+            self._root.close()
 
     # -- files
 
@@ -201,13 +209,54 @@ class Agent:
         """
         sent = Sent()
         wanted = _wanted(changes, sent)
-        self._delete_all([change for change in wanted.values() if change.source is None], sent)
-        files = [change for change in wanted.values() if change.source is not None]
+        allowed = [change for change in wanted.values() if not self._denies(change)]
+        self._delete_all([change for change in allowed if change.source is None], sent)
+        files = [change for change in allowed if change.source is not None]
         if len(files) >= FEW and "tar" in self.hello.tools:
             files = self._send_together(files, sent)
         for change in files:
-            self._send_one(change, sent)
+            if not self._denies(change):
+                self._send_one(change, sent)
+        if denied := [change for change in wanted.values() if self._denies(change, sent)]:
+            self._send_as_root(denied, sent)
         return sent
+
+    def _denies(self, change: Sending, sent: Sent | None = None) -> bool:
+        """Whether the container's user may not change a file that did not arrive by then."""
+        if sent and change.target in sent.digests:
+            return False
+        return change.place in self._denied or self._closed.get(self._stage(change.place)) in DENIED
+
+    def _send_as_root(self, changes: Sequence[Sending], sent: Sent) -> None:
+        """Send what the container's user may not write, where the runtime lets us be root."""
+        uid, gid = self.hello.uid, self.hello.gid
+        if self._root is None:
+            self._root = self._started_as_root()
+            sent.note = (
+                f"files in {changes[0].place.root} are written as root, as user {uid} may not; "
+                f"COPY --chown={uid}:{gid} makes them the user's own"
+            )
+        if self._root is None:
+            sent.note = ""
+            self._denied.clear()  # somebody may allow it until the next time
+            reason = f"permission denied to user {uid}; the Dockerfile allows it: COPY --chown={uid}:{gid}"
+            sent.failed |= {change.target: reason for change in changes}
+            return
+        rest = self._root.send(changes)
+        for change in changes:
+            sent.failed.pop(change.target, None)
+        sent.failed |= rest.failed
+        sent.digests |= rest.digests
+        sent.bytes += rest.bytes
+        self._record |= rest.digests
+
+    def _started_as_root(self) -> Agent | None:
+        if self._privileged is None:
+            return None
+        try:
+            return Agent.start(self._privileged.attach, self._privileged, shared=self._shared)
+        except DevenvError:
+            return None
 
     def _send_together(self, changes: Sequence[Sending], sent: Sent) -> list[Sending]:
         """Send small files in batches; returns those that have to be sent one by one.
@@ -276,7 +325,8 @@ class Agent:
                 change for stage, groups in by_stage.items() for change in self._drop(stage, groups, sent)
             ]
         for change in rest:
-            self._delete(change, sent)
+            if not self._denies(change):
+                self._delete(change, sent)
         for change in changes:
             folder = posixpath.dirname(change.target)
             while folder in self._made:
@@ -331,7 +381,7 @@ class Agent:
 
     def _put_large(self, change: Sending, sent: Sent) -> None:
         assert change.source is not None
-        if self._archive is not None and self._put_archived(change, self._archive, sent):
+        if self._privileged is not None and self._put_archived(change, self._privileged, sent):
             return
         with change.source.open("rb") as file:
             reading = _Reading(file, change)
@@ -342,7 +392,7 @@ class Agent:
         self._finish(change, reading.digest, answer, sent)
         sent.bytes += reading.size
 
-    def _put_archived(self, change: Sending, archive: Archive, sent: Sent) -> bool:
+    def _put_archived(self, change: Sending, privileged: Privileged, sent: Sent) -> bool:
         """Put a large file into the stage through the engine, which is faster, and rename it from there."""
         assert change.source is not None
         folder = f"{self._stage(change.place)}/{self._pid}"
@@ -352,7 +402,9 @@ class Agent:
             header.size, header.mode, header.mtime = reading.size, reading.mode, int(time.time())
             header.uid, header.gid = self.hello.uid, self.hello.gid
             try:
-                archive.put(folder, chain([_header(header)], reading.blocks(), [_padding(reading.size), END]))
+                privileged.put(
+                    folder, chain([_header(header)], reading.blocks(), [_padding(reading.size), END])
+                )
             except DevenvError:  # a read-only container; the stream reaches what can be written
                 return False
             if not reading.whole:
@@ -395,6 +447,8 @@ class Agent:
         else:
             self._record[change.target] = UNKNOWN
             sent.failed[change.target] = answer.reason
+            if self._uid and answer.reason in DENIED:
+                self._denied.add(change.place)
 
     def _note_made(self, stage: str, place: Place, count: int) -> None:
         """Record the folders that had to be made: they go when they are empty again."""
@@ -407,6 +461,11 @@ class Agent:
 
     def _stage(self, place: Place) -> str:
         """The folder in which files for a place are made: on the same mount, so that they can be renamed."""
+        if place not in self._stage_of:
+            self._stage_of[place] = self._found_stage(place)
+        return self._stage_of[place]
+
+    def _found_stage(self, place: Place) -> str:
         if place.root not in self._physical:
             path = os.fsdecode(self._dialogue.ask(_command("where", place.root)).text)
             self._physical[place.root] = posixpath.normpath(path).replace("//", "/")
@@ -421,8 +480,6 @@ class Agent:
 
     def _open_stage(self, folder: str) -> bool:
         answer = self._dialogue.ask(_command("stage", folder))
-        if answer.word != "ok":
-            return False
         lines = answer.text.count(b"\n")
         entries = _recorded(answer.text)
         for target, digest in entries.items():
@@ -430,6 +487,9 @@ class Agent:
                 self._made.add(target)
             else:
                 self._record[target] = "" if digest == GONE else digest
+        if answer.word != "ok":
+            self._closed[folder] = answer.reason if self._uid else ""
+            return False
         if lines > 1000 + 4 * len(entries) and answer.words == ["0"]:
             text = b"\n".join(_line(digest, target) for target, digest in entries.items()) + b"\n"
             self._dialogue.ask(_command("compact", folder, str(len(text))), [text, b"end\n"])
@@ -471,78 +531,6 @@ class Agent:
             raise DevenvError("the supervisor in the container does not answer", why=answer.reason)
         state, pid, code, starts = answer.words
         return Program(state, int(pid), int(code), int(starts))
-
-
-class ArchiveOnly:
-    """What an `Agent` does, as far as the engine can without a shell in the image."""
-
-    hello = Hello(0, 0, frozenset(), (), supervised=False, record={})
-    note = "not atomic: the image has no shell, so a program may read half a file"
-
-    def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self.record: dict[str, str] = {}
-
-    def send(self, changes: Sequence[Sending]) -> Sent:
-        sent = Sent(note=self.note)
-        for change in _wanted(changes, sent).values():
-            if change.source is None or not os.path.lexists(change.source):
-                sent.failed[change.target] = "the image has no shell to delete it with"
-            else:
-                self._put(change, change.source, sent)
-        self.record.update(sent.digests)
-        return sent
-
-    def _put(self, change: Sending, source: Path, sent: Sent) -> None:
-        header = TarInfo(change.target.lstrip("/"))
-        header.mtime = int(time.time())
-        try:
-            status = source.lstat()
-            if stat.S_ISLNK(status.st_mode):
-                header.type, header.linkname = SYMTYPE, str(source.readlink())
-                if not _stays(change, header.linkname):
-                    sent.failed[change.target] = (
-                        f"a link to {header.linkname}, outside of {change.place.root}"
-                    )
-                    return
-                self._archive.put("/", [_header(header), END])
-                digest = f"->{header.linkname}"
-            elif not stat.S_ISREG(status.st_mode):
-                sent.failed[change.target] = "neither a file nor a link"
-                return
-            else:
-                with source.open("rb") as file:
-                    reading = _Reading(file, change)
-                    header.size, header.mode = reading.size, reading.mode
-                    self._archive.put(
-                        "/", chain([_header(header)], reading.blocks(), [_padding(reading.size), END])
-                    )
-                if not reading.whole:
-                    sent.failed[change.target] = "changed while it was read"
-                    return
-                sent.bytes += reading.size
-                digest = reading.digest
-        except OSError as error:
-            sent.failed[change.target] = (error.strerror or str(error)).lower()
-        except DevenvError as error:
-            sent.failed[change.target] = error.what
-        else:
-            sent.digests[change.target] = digest
-
-    def run(self, argv: Sequence[str], *, output: Callable[[str], None]) -> int:
-        raise NoShell(f"{argv[0]} cannot be run: the image has no shell")
-
-    def restart(self, grace: float) -> Program:
-        raise NoShell("the program cannot be restarted in place: the image has no shell")
-
-    def release(self) -> Program:
-        raise NoShell("the program cannot be held: the image has no shell")
-
-    def program(self) -> Program:
-        raise NoShell("the program is not supervised: the image has no shell")
-
-    def close(self) -> None:
-        """No-op: nothing is open."""
 
 
 class _Reading:

@@ -110,11 +110,15 @@ class Change:
     id: str
 
 
-class Archive(Protocol):
-    """Puts files into a container without any program in it."""
+class Privileged(Protocol):
+    """What a runtime does in a container whatever the container's own user may do there."""
 
     def put(self, folder: str, tar: Iterable[bytes]) -> None:
-        """Unpack a tar archive in a folder. Raises `DevenvError`."""
+        """Unpack a tar archive in a folder, without any program in it. Raises `DevenvError`."""
+        ...
+
+    def attach(self, argv: Sequence[str]) -> Stream:
+        """Start a command as root and keep its stdin and stdout open. Raises `DevenvError`."""
         ...
 
 
@@ -197,8 +201,8 @@ class Backend(Protocol):
         """
         ...
 
-    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
-        """How whole archives get into an instance past its programs; None where there is no such way."""
+    def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
+        """What is possible in an instance past its user and programs; None where nothing is."""
         ...
 
     def mark_edited(self, unit: ObservedUnit, instance: str) -> None:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from itertools import chain
@@ -256,10 +255,10 @@ class Engine:
 
     # -- commands
 
-    def new_exec(self, container: str, argv: Sequence[str]) -> str:
+    def new_exec(self, container: str, argv: Sequence[str], *, user: str = "") -> str:
         """Prepare a command with its stdin open; returns its id. Raises `Refused`."""
         try:
-            command = self.api.exec_create(container, list(argv), stdin=True)
+            command = self.api.exec_create(container, list(argv), stdin=True, user=user)
         except docker.errors.APIError as error:
             raise Refused(str(error.explanation or error)) from error
         return str(command["Id"])
@@ -376,17 +375,6 @@ class Engine:
         except (RequestException, docker.errors.DockerException, DevenvError, OSError):
             pass
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """`backends.agent.Archive` of one container."""
-
-    engine: Engine
-    container: str
-
-    def put(self, folder: str, tar: Iterable[bytes]) -> None:
-        self.engine.unpack(self.container, folder, tar)
 
 
 def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 class Execs(Protocol):
     """An engine's commands in containers."""
 
-    def new_exec(self, container: str, argv: Sequence[str]) -> str:
-        """Prepare a command with its stdin open; returns its id. Raises `DevenvError`."""
+    def new_exec(self, container: str, argv: Sequence[str], *, user: str = "") -> str:
+        """Prepare a command with its stdin open; returns its id. Raises `DevenvError`.
+
+        It runs as the container's own user where none is named.
+        """
         ...
 
     def start_exec(self, id: str) -> Any:
@@ -46,8 +50,9 @@ class LocalExecs:
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def new_exec(self, container: str, argv: Sequence[str]) -> str:
-        wanted = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Cmd": list(argv)}
+    def new_exec(self, container: str, argv: Sequence[str], *, user: str = "") -> str:
+        streams = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True}
+        wanted = {**streams, "Cmd": list(argv), "User": user}
         resource = f"/containers/{quote(container)}/exec"
         try:
             status, body = unix_http.fetch(self._path, resource, json.dumps(wanted).encode())
@@ -74,12 +79,29 @@ class LocalExecs:
         return None if code is None else int(code)
 
 
-def attach(address: str, engine: Callable[[], Engine], container: str, argv: Sequence[str]) -> ExecStream:
+def attach(
+    address: str, engine: Callable[[], Engine], container: str, argv: Sequence[str], *, user: str = ""
+) -> ExecStream:
     """Start a command in a container, its stdin and stdout open. Raises `DevenvError` when it cannot."""
     local = address.startswith("unix://")
     execs: Execs = LocalExecs(address.removeprefix("unix://")) if local else engine()
-    id = execs.new_exec(container, argv)
+    id = execs.new_exec(container, argv, user=user)
     return ExecStream(execs, id, execs.start_exec(id))
+
+
+@dataclass(frozen=True)
+class Privileged:
+    """`backends.base.Privileged` of one container. The engine is only reached when something is asked."""
+
+    address: str
+    engine: Callable[[], Engine]
+    container: str
+
+    def put(self, folder: str, tar: Iterable[bytes]) -> None:
+        self.engine().unpack(self.container, folder, tar)
+
+    def attach(self, argv: Sequence[str]) -> ExecStream:
+        return attach(self.address, self.engine, self.container, argv, user="0:0")
 
 
 class ExecStream:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,12 @@ from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
 from devenv.engine.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.links import Emptied, Link, linked
-from devenv.engine.ready import Tail, await_ready, start
-from devenv.errors import DevenvError, UnitFailed
+from devenv.engine.ready import Tail, restart
+from devenv.errors import DevenvError
 from devenv.events import Note, Reloaded, Report
 from devenv.stack.reload import Action, Decision, causes, decide, landed
 
 if TYPE_CHECKING:
-    from devenv.backends.agent import Agent
     from devenv.backends.base import Backend
     from devenv.engine.project import Loaded
     from devenv.sources import Digests
@@ -83,8 +82,6 @@ class Feed:
         self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
         self._retry = Retry()
         self._outdated = ""  # why a new image is due
-        self._began = ""  # when the program was restarted that is not known to be ready
-        self._turn = threading.Event()  # set when there is something better to do than to wait for that
         self._feedback, self._held = Feedback(), dict[str, str]()
         self._building = False
         self._gate = threading.Event()
@@ -98,8 +95,6 @@ class Feed:
         with self._changed:
             self._since = self._since if self._paths else since
             self._paths |= digests
-            if decide(self._rules, digests).action is not Action.NONE:
-                self._turn.set()
             self._changed.notify_all()
 
     def appear(self, instance: str) -> None:
@@ -132,7 +127,6 @@ class Feed:
         """Restart the program without a change."""
         with self._changed:
             self._asked = True
-            self._turn.set()
             self._changed.notify_all()
 
     def hold(self) -> None:
@@ -151,7 +145,6 @@ class Feed:
         with self._changed:
             for link in self._links.values():
                 link.close()
-            self._turn.set()
             self._changed.notify_all()
 
     # -- its thread
@@ -165,7 +158,6 @@ class Feed:
                 digests, self._paths = self._paths, {}
                 asked, self._asked = self._asked, False
                 since, new = self._since, self._unlinked()
-                self._turn.clear()
             try:
                 if digests:
                     self._follow(digests, since)
@@ -177,7 +169,6 @@ class Feed:
                     self._site.report(Note(f"{self.unit.name} does not run"))
                 for instance in new:
                     self._connect(instance)
-                self._resume()
                 self._trouble = ""
             except Interrupted:
                 return
@@ -309,7 +300,7 @@ class Feed:
         if instance not in self._linked:  # its program started with all that earlier ones were owed
             self._linked.add(instance)
             self._owed.clear()
-            self._outdated = self._began = ""
+            self._outdated = ""
         self._kept()
         self._deliver({instance: link}, started, again=bool(self._owed))
         if link.holds_back():
@@ -358,8 +349,7 @@ class Feed:
             self._owed.clear()
         if decision.action is Action.NONE and not unsent:
             return
-        restarted = decision.action is Action.RESTART and not self._began
-        ready = time.monotonic() - synced if restarted else None
+        ready = time.monotonic() - synced if decision.action is Action.RESTART else None
         site.report(
             Reloaded(
                 name,
@@ -382,7 +372,10 @@ class Feed:
         arrived, unsent, news = set[str](), dict[str, str](), False
         for link in links:
             before, sendings = link.unsent, link.missing(self._wanted, self._site.root)
-            failed = link.send(sendings).failed
+            sent = link.send(sendings)
+            if sent.note:
+                self._say(sent.note)
+            failed = sent.failed
             taken = [sending.target for sending in sendings if sending.target not in failed]
             files = link.names(taken, self._wanted)
             arrived |= files
@@ -398,25 +391,6 @@ class Feed:
     def _restart(self, links: Iterable[Link]) -> None:
         agents = [link.agent for link in links]
         if supervised := [agent for agent in agents if agent.hello.supervised]:
-            self._began = start(self.unit, supervised)
-            self._await_ready(supervised)
+            restart(self.unit, supervised, self._secrets, self._site.stop, self._site.tail)
         if len(supervised) < len(agents):
             self._site.restart(self.unit.name)
-
-    def _await_ready(self, agents: Sequence[Agent]) -> None:
-        """Return when restarted programs are ready, or when there is something better to do than to wait."""
-        began, self._began = self._began, ""
-        try:
-            await_ready(self.unit, agents, self._secrets, self._turn, self._site.tail, began)
-        except Interrupted:
-            if self._site.stop.is_set():
-                raise
-            self._began = began
-
-    def _resume(self) -> None:
-        """Wait on for programs that were not ready when something else came up."""
-        if self._began and (agents := [link.agent for link in list(self._links.values())]):
-            try:
-                self._await_ready([agent for agent in agents if agent.hello.supervised])
-            except UnitFailed as error:
-                self._site.report(Reloaded(self.unit.name, (), Action.RESTART, error=error))

@@ -116,7 +116,10 @@ class Link:
         anew and does not get ready: its container runs on, and a pod counts as ready for a while.
         """
         sendings = self.missing(wanted, root)
-        if failed := self.send(sendings).failed:
+        sent = self.send(sendings)
+        if sent.note:
+            say(sent.note)
+        if failed := sent.failed:
             path, why = next(iter(failed.items()))
             what = f"{unit.name}: {len(failed)} of {len(sendings)} files could not be sent"
             raise DevenvError(what, where=path, why=why, hint="devenv up --build")
@@ -166,7 +169,7 @@ def linked(backend: Backend, unit: ObservedUnit, instance: str, rules: Rules, im
     def attach(argv: Sequence[str]) -> Stream:
         return backend.attach(unit, argv, instance=instance)
 
-    agent = Agent.start(attach, backend.archive(unit, instance), roots=roots(rules))
+    agent = Agent.start(attach, backend.privileged(unit, instance), roots=roots(rules))
     return Link(agent, rules, image, lambda: backend.mark_edited(unit, instance))
 
 

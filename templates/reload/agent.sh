@@ -41,17 +41,18 @@ where() {
     answer ok
 }
 
-# stage FOLDER [old]: files in the making stand in FOLDER/PID; print the record of what was sent before.
+# stage FOLDER: files in the making stand in FOLDER/PID; print the record of what was sent before.
 stage() {
-    if [ -d "$1" ] || [ -z "$2" ]; then
-        mkdir -p -- "$1/$$/one" && [ -w "$1/$$" ] && [ ! -L "$1" ] || { answer no; return; }
+    if [ -s "$1/record" ]; then
+        cat -- "$1/record"
+        echo
     fi
+    mkdir -p -- "$1/$$/one" && [ -w "$1/$$" ] && [ ! -L "$1" ] && true >>"$1/record" || { answer no; return; }
     stages=$stages$1/$$$nl others=0
     for folder in "$1"/[0-9]*; do
         [ "${folder##*/}" != "$$" ] && [ -d "$folder" ] || continue
         if [ -d "/proc/${folder##*/}" ]; then others=$((others + 1)); else rm -rf -- "$folder"; fi
     done
-    [ ! -s "$1/record" ] || cat -- "$1/record"
     answer ok "$others"
 }
 
@@ -103,7 +104,17 @@ note() { printf '\n%s' "$1" >>"$record"; }
 # replace NAME BEFORE: put the made file in its place here, and note that before and after.
 replace() {
     if [ -d "./$1" ] && [ ! -L "./$1" ]; then rmdir -- "./$1" || return 1; fi
+    keep_owner "$own/one/$1"
     note "$2" && mv -f -- "$own/one/$1" . && note "$after"
+}
+
+# keep_owner FILE...: root gives files that replace somebody's to their owner.
+keep_owner() {
+    [ "$uid" = 0 ] || return 0
+    for file in "$@"; do
+        name=./${file##*/}
+        [ ! -e "$name" ] || [ -O "$name" ] || chown "$(stat -c %u:%g -- "$name")" "$file"
+    done
 }
 
 # finish STATUS [FILE]: answer, also how many folders were made
@@ -182,6 +193,7 @@ group() {
 arrive() {
     after=$5
     shift 5
+    keep_owner "$@"
     mv -f -- "$@" . && note "$after"
 }
 
@@ -215,10 +227,6 @@ run() {
 
 # tell WORD...: ask the supervisor
 tell() {
-    for try in 1 2 3 4 5; do
-        [ ! -p /proc/1/fd/9 ] || break   # it has just begun
-        sleep 1
-    done
     if printf '%s\n' "$$ $*" >/proc/1/fd/9 && kill -URG 1 && IFS= read -r line <&7; then
         answer ok "$line"
     else

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.agent import Agent, ArchiveOnly, Sending, supervised
+from devenv.backends.agent import Agent, Sending, supervised
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
-from devenv.backends.docker import Archive, Engine
-from devenv.backends.streams import attach
+from devenv.backends.docker import Engine
+from devenv.backends.streams import Privileged, attach
 
 pytestmark = pytest.mark.engine
 
@@ -42,10 +42,10 @@ class Container:
         docker("run", "-d", "--name", self.name, "--entrypoint", argv[0], *options, image, *argv[1:])
         self.engine = Engine(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
 
-    def agent(self, *roots: str) -> Agent:
-        archive = Archive(self.engine, self.name)
+    def agent(self, *roots: str, privileged: bool = True) -> Agent:
         stream = partial(attach, self.engine.address, lambda: self.engine, self.name)
-        return Agent.start(stream, archive, roots=roots)
+        access = Privileged(self.engine.address, lambda: self.engine, self.name) if privileged else None
+        return Agent.start(stream, access, roots=roots)
 
     def output(self) -> list[str]:
         done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
@@ -166,16 +166,6 @@ def test_a_held_program_starts_when_it_is_released(run) -> None:
     assert agent.release().starts == 1
 
 
-def test_a_program_is_released_while_its_supervisor_still_begins(run, tmp_path: Path) -> None:
-    slow = tmp_path / "env"
-    slow.write_text("#!/bin/sh\nsleep 1\nexit 1\n")
-    slow.chmod(0o755)
-    options = ("-v", f"{slow}:/usr/local/bin/env:ro")
-    container = run("sh", "-c", "echo up; exec sleep 1000", options=options, hold=True)
-    assert container.agent().release().state == "running"
-    container.await_output("up")
-
-
 def test_a_held_container_stops_at_once(run) -> None:
     container = run("sleep", "1000", hold=True)
     container.agent().close()
@@ -287,13 +277,46 @@ def test_a_full_disk_leaves_the_old_file_and_says_why(run, tmp_path: Path) -> No
     assert agent.send(changes[-1:]).failed == {}
 
 
-def test_what_the_user_may_not_write_is_said(run, tmp_path: Path) -> None:
+ROOTS_FOLDER = "mkdir -p /srv/d && cd /srv && echo old >d/roots && echo old >mine && chown 1000:1000 mine"
+
+
+def test_what_the_user_may_not_write_is_written_as_root_and_keeps_its_owner(run, tmp_path: Path) -> None:
     container = run("sleep", "1000", options=["--user", "1000:1000"])
+    docker("exec", "-u", "0", container.name, "sh", "-c", ROOTS_FOLDER)
+    names = ["d/roots", "mine", "new/file", "other"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("new")
     agent = container.agent("/srv")
+    assert agent.hello.uid == 1000
+    for changed in (names, names[:1], names[1:2]):  # together and one by one
+        sent = agent.send([Sending(f"/srv/{name}", tmp_path / name, root="/srv") for name in changed])
+        assert sent.failed == {}
+        assert set(sent.digests) == {f"/srv/{name}" for name in changed}
+        assert ("written as root" in sent.note) == (changed is names)
+    assert container.exec("cd /srv && cat d/roots mine new/file other") == "newnewnewnew"
+    owners = container.exec("cd /srv && stat -c %u:%g d/roots mine new/file other").split()
+    assert owners == ["0:0", "1000:1000", "0:0", "0:0"]
+    (tmp_path / "own").write_text("x")
+    agent.send([Sending("/tmp/app/own", tmp_path / "own", root="/tmp/app")])
+    assert container.exec("stat -c %u:%g /tmp/app/own") == "1000:1000"
+    again = container.agent("/srv")
+    assert again.hello.record == agent.record
+    gone = [Sending(f"/srv/{name}", None, root="/srv") for name in names]
+    assert again.send(gone).failed == {}
+    assert container.exec("ls -A /srv/d /srv/mine /srv/other 2>/dev/null || true").split() == ["/srv/d:"]
+
+
+def test_where_nobody_may_be_root_the_reason_says_what_allows_it(run, tmp_path: Path) -> None:
+    container = run("sleep", "1000", options=["--user", "1000:1000", "-v", "/vol"])
+    agent = container.agent("/srv", "/vol", privileged=False)
     (tmp_path / "file").write_text("x")
-    assert agent.send([Sending("/srv/file", tmp_path / "file", root="/srv")]).failed == {
-        "/srv/file": "permission denied"
-    }
+    reason = "permission denied to user 1000; the Dockerfile allows it: COPY --chown=1000:1000"
+    targets = ["/srv/file", "/vol/file", "/vol/d/file"]
+    sendings = [Sending(target, tmp_path / "file", root=target[:4]) for target in targets]
+    assert agent.send(sendings).failed == dict.fromkeys(targets, reason)
+    docker("exec", "-u", "0", container.name, "sh", "-c", "mkdir -p /srv && chown 1000 /srv")
+    assert agent.send(sendings[:1]).failed == {}
 
 
 def test_a_paused_container_is_said_to_be_paused(run) -> None:
@@ -316,25 +339,3 @@ def test_an_image_without_a_shell_says_so(run) -> None:
     with pytest.raises(NoShell):
         container.agent()
     assert container.engine.inspect(container.name)["State"]["Running"]
-
-
-def test_without_a_shell_the_engine_puts_files_and_says_what_that_lacks(run, tmp_path: Path) -> None:
-    container = run("sleep", "1000")
-    transport = ArchiveOnly(Archive(container.engine, container.name))
-    for name, content in {"run.sh": b"echo", "d/large": bytes(6 << 20)}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(content)
-    (tmp_path / "run.sh").chmod(0o755)
-    (tmp_path / "link").symlink_to("run.sh")
-    (tmp_path / "out").symlink_to("../etc")
-    names = ("run.sh", "d/large", "link", "out")
-    changes = [Sending(f"/app/{name}", tmp_path / name, root="/app") for name in names]
-    sent = transport.send([*changes, Sending("/app/gone", None, root="/app")])
-    assert sent.failed == {
-        "/app/out": "a link to ../etc, outside of /app",
-        "/app/gone": "the image has no shell to delete it with",
-    }
-    assert "not atomic" in sent.note
-    assert container.exec("cd /app && test -x run.sh && readlink link && wc -c <d/large") == "run.sh\n6291456"
-    with pytest.raises(NoShell):
-        transport.restart(1)

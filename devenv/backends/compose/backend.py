@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import containers, loglines
-from devenv.backends.base import Archive, Change, LogLine, Removed, Say, Session, Site, Stream, Work
+from devenv.backends.base import Change, LogLine, Privileged, Removed, Say, Session, Site, Stream, Work
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
@@ -117,8 +117,10 @@ class ComposeBackend:
         address = self._connection.address
         return streams.attach(address, lambda: self._connection.engine, instance or unit.id, argv)
 
-    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
-        return _Archive(self._connection, instance)
+    def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
+        from devenv.backends import streams
+
+        return streams.Privileged(self._connection.address, lambda: self._connection.engine, instance)
 
     def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
         """Nothing: a container takes no notes once it is made, so `observe` says of each that it may be."""
@@ -183,17 +185,6 @@ class ComposeBackend:
 
     def close(self) -> None:
         self._connection.close()
-
-
-@dataclass(frozen=True)
-class _Archive:
-    """The engine is only reached when something is put."""
-
-    connection: Connection
-    container: str
-
-    def put(self, folder: str, tar: Iterable[bytes]) -> None:
-        self.connection.engine.unpack(self.container, folder, tar)
 
 
 def _unit_of(container: containers.Container) -> str:

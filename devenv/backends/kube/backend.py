@@ -8,7 +8,18 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from devenv.backends import containers
-from devenv.backends.base import Archive, Change, LogLine, Removed, Running, Say, Session, Site, Stream, Work
+from devenv.backends.base import (
+    Change,
+    LogLine,
+    Privileged,
+    Removed,
+    Running,
+    Say,
+    Session,
+    Site,
+    Stream,
+    Work,
+)
 from devenv.backends.kube import forwards, look, target
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
@@ -131,7 +142,7 @@ class KubeBackend:
             exec_in(self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=True, tty=False)
         )
 
-    def archive(self, unit: ObservedUnit, instance: str) -> Archive | None:
+    def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
         return None
 
     def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
