@@ -75,8 +75,10 @@ class Watching:
         self._journal = Journal(context.workspace.state)
         self._times: list[float] = []
         self._moved, self._left = threading.Event(), threading.Event()
-        self._choosing: Callable[[str], None] | None = None
+        self._choice: keys.Choice | None = None
+        self._act: Callable[[str], None] = self._show_only
         self._only = ""
+        self._noted = set(loaded.notes)
 
     def run(self) -> None:
         """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running."""
@@ -160,11 +162,21 @@ class Watching:
         """Takes what a run reports, and shows the error that ends it: as lines, or as one event."""
         from devenv.console.progress import Lines
         from devenv.console.reload import Applied
+        from devenv.events import Note
 
         console, applied = self._context.console, Applied()
+        show: Report = applied if self._json else Lines(console)
         error: DevenvError | None = None
+
+        def report(event: Event) -> None:
+            if not isinstance(event, Note):
+                show(event)
+            elif event.text not in self._noted:
+                self._noted.add(event.text)
+                self._report(event)
+
         try:
-            yield applied if self._json else Lines(console)
+            yield report
         except DevenvError as raised:
             error = raised
             if not self._json:
@@ -206,39 +218,51 @@ class Watching:
         return keys.pressed(self._take_key)
 
     def _take_key(self, key: str) -> None:
-        if self._choosing is not None:
-            act, self._choosing = self._choosing, None
-            names = self._names
-            if key.isdecimal() and 0 < int(key) <= len(names):
-                act(names[int(key) - 1])
+        if self._choice is not None:
+            self._choose_on(self._choice, key)
             return
+        stack = self._loaded.stack
+        services = [unit.name for unit in stack.units if unit.role == "service"]
         match key:
             case "q":
                 self._left.set()
                 self._moved.set()
             case "r":
-                self._choose("restart", self._loop.restart)
+                self._choose("restart", services, self._loop.restart)
             case "b":
-                self._choose("rebuild", self._rebuild)
+                built = [unit.name for unit in stack.units if unit.role == "service" and unit.build]
+                self._choose("rebuild", built, self._rebuild)
             case "l" if self._only:
                 self._show_only("")
             case "l":
-                self._choose("show the logs of", self._show_only)
+                self._choose("show the logs of", services, self._show_only)
             case "o":
-                self._open()
+                self._choose("open", list(self._pages), self._open)
 
-    @property
-    def _names(self) -> list[str]:
-        return [unit.name for unit in self._loaded.stack.units if unit.role == "service"][:9]
+    def _choose(self, verb: str, names: list[str], act: Callable[[str], None]) -> None:
+        """Have a service named by further keys; where there is only one, it is that."""
+        from devenv.console.reload import choice_lines
 
-    def _choose(self, verb: str, act: Callable[[str], None]) -> None:
-        """Have a service named by one more key; where there is only one, it is that."""
-        if len(self._names) == 1:
-            act(self._names[0])
+        console = self._context.console
+        if len(names) > 1:
+            self._choice, self._act = keys.Choice(names), act
+            console.say("\n".join(choice_lines(console, verb, names)))
+        elif names:
+            act(names[0])
+        else:
+            console.say(f"there is nothing to {verb}")
+
+    def _choose_on(self, choice: keys.Choice, key: str) -> None:
+        choice.press(key)
+        if not choice.over:
+            shown = f"{choice.typed}...  {'  '.join(choice.left())}" if choice.typed else "..."
+            self._context.console.say(f"  {shown}")
             return
-        self._choosing = act
-        listed = "  ".join(f"{number} {name}" for number, name in enumerate(self._names, start=1))
-        self._context.console.say(f"{verb} which?  {listed}")
+        self._choice = None
+        if choice.chosen:
+            self._act(choice.chosen)
+        else:
+            self._context.console.say(f"no service {choice.typed}" if choice.typed else "none")
 
     def _rebuild(self, name: str) -> None:
         self._asked = replace(self._request, names=(name,), rebuild=True)
@@ -249,10 +273,13 @@ class Watching:
         self._moved.set()
         self._context.console.say(f"logs of {name}; l shows all" if name else "logs of all")
 
-    def _open(self) -> None:
-        from devenv.plan.status import front_page_of
+    @property
+    def _pages(self) -> dict[str, str]:
+        from devenv.plan.status import pages_of
 
-        units = [unit.name for unit in self._loaded.stack.units]
-        if url := front_page_of(self._loaded.stack, units):
-            self._context.console.say(url)
-            typer.launch(url)
+        return pages_of(self._loaded.stack)
+
+    def _open(self, name: str) -> None:
+        url = self._pages[name]
+        self._context.console.say(url)
+        typer.launch(url)

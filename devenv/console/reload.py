@@ -143,6 +143,18 @@ def summary(times: Sequence[float]) -> str:
     return f"{edits}  synced p50 {duration(middle)}  p95 {duration(late)}"
 
 
+def choice_lines(console: Console, verb: str, names: Sequence[str]) -> list[str]:
+    """Asks for one of several names; as many of them on a line as fit."""
+    cells = [f"{number} {name}" for number, name in enumerate(names, 1)]
+    broad = max(map(len, cells)) + 2
+    count = max(1, ((console.width or 80) - 2) // broad)
+    rows = [cells[start : start + count] for start in range(0, len(cells), count)]
+    head = (
+        f"{console.style(f'{verb} which?', 'bold')}  {console.style('number or name, Esc for none', 'dim')}"
+    )
+    return [head, *("  " + "".join(cell.ljust(broad) for cell in row).rstrip() for row in rows)]
+
+
 def rules_table(
     console: Console,
     rules: Mapping[str, Rules],

@@ -77,6 +77,7 @@ class Feed:
         self._paths: dict[str, str] = {}
         self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
         self._instances: set[str] = set()
+        self._met = False  # whether it is known which containers run
         self._linked: set[str] = set()  # at any time
         self._emptied: set[str] = set()
         self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
@@ -109,6 +110,9 @@ class Feed:
             self.end(instance)
         for instance in instances:
             self.appear(instance)
+        with self._changed:
+            self._met = True
+            self._changed.notify_all()
 
     def end(self, instance: str) -> None:
         """A container of the unit ended."""
@@ -156,19 +160,17 @@ class Feed:
             self._gate.wait()
             with self._changed:
                 digests, self._paths = self._paths, {}
-                asked, self._asked = self._asked, False
                 since, new = self._since, self._unlinked()
             try:
                 if digests:
                     self._follow(digests, since)
                 else:
                     self._catch_up(time.monotonic(), since)
-                if asked and self._links:
-                    self._deliver(self._links, time.monotonic(), asked=True)
-                elif asked:
-                    self._site.report(Note(f"{self.unit.name} does not run"))
                 for instance in new:
                     self._connect(instance)
+                if self._asked and self._met:
+                    self._asked = False
+                    self._restart_anyway()
                 self._trouble = ""
             except Interrupted:
                 return
@@ -176,6 +178,14 @@ class Feed:
                 self._hang_up()
             except DevenvError as error:
                 self._complain(tuple(digests), error)
+
+    def _restart_anyway(self) -> None:
+        if self._links:
+            self._deliver(self._links, time.monotonic(), asked=True)
+        elif self._mute:
+            self._site.restart(self.unit.name)
+        else:
+            self._site.report(Note(f"{self.unit.name} does not run"))
 
     def _complain(self, files: tuple[str, ...], error: DevenvError) -> None:
         """Report an error once, however often the next try meets it."""
@@ -192,7 +202,8 @@ class Feed:
         self._site.stop.wait(AGAIN)
 
     def _has_work(self) -> bool:
-        return bool(self._paths or self._asked or self._unlinked() or self._site.stop.is_set())
+        asked = self._asked and self._met
+        return bool(self._paths or asked or self._unlinked() or self._site.stop.is_set())
 
     def _patience(self, now: float) -> float | None:
         """Seconds until something is due without a change: files to send again, or held ones to act upon."""
@@ -206,7 +217,7 @@ class Feed:
             self._feedback.silent()
             digests, self._held = self._held, {}
             self._cause(digests, since)
-        elif self._links and self._retry.due <= now:
+        elif any(link.unsent for link in self._links.values()) and self._retry.due <= now:
             self._deliver(self._links, since)
 
     def _unlinked(self) -> set[str]:

@@ -115,6 +115,19 @@ def front_page_of(stack: Stack, names: Collection[str]) -> str:
     return _first(port, paths, pages)
 
 
+def pages_of(stack: Stack) -> dict[str, str]:
+    """Unit -> the page to open for it; the front page comes first."""
+    gateway = {stack.gateway.unit} if stack.gateway else set()
+    units = [unit for role in ("service", "infra") for unit in stack.units if unit.role == role]
+    pages = {
+        unit.name: front_page_of(stack, {unit.name} | (gateway if unit.routes else set())) for unit in units
+    }
+    front = front_page_of(stack, [unit.name for unit in units])
+    return dict(
+        sorted(((name, url) for name, url in pages.items() if url), key=lambda page: page[1] != front)
+    )
+
+
 def _first(port: int, paths: Iterable[str], pages: Sequence[str]) -> str:
     path = min((path for path in paths if not path.startswith("~")), key=len, default="")
     if port and path:

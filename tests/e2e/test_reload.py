@@ -19,6 +19,7 @@ import pytest
 
 from .checkout import Checkout, Going, eventually
 from .conftest import MakeCheckout
+from .screen import Screen, needs_a_terminal
 
 pytestmark = pytest.mark.engine
 
@@ -312,6 +313,20 @@ def test_a_folder_that_vanishes_stays_in_the_container_and_others_go_on(app: Che
     (app.root / "away").rename(source)
     app.write("app/src/page.py", page("back"))
     eventually(lambda: answer(app) == "back", within=20)
+
+
+@needs_a_terminal
+def test_keys_name_a_service_by_number_or_name(app: Checkout) -> None:
+    screen = Screen(app, "watch", columns=60)
+    screen.shows("q leave")
+    screen.type("r")
+    screen.shows("  1 web        2 neighbour")
+    screen.type("w")
+    screen.shows("(asked for)")
+    screen.type("l2")
+    screen.shows("logs of neighbour; l shows all")
+    screen.type("q")
+    assert screen.end() == 0
 
 
 def test_ctrl_c_says_how_quick_it_was_and_leaves_everything_running(app: Checkout) -> None:

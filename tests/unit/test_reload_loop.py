@@ -237,6 +237,19 @@ def test_a_file_that_the_program_writes_at_each_start_is_left_alone_until_anothe
     assert len(site.restarts) == restarts + 1
 
 
+def test_a_restart_that_is_asked_for_waits_until_it_is_known_what_runs(
+    site: Site, container: Container
+) -> None:
+    unit = feed(site, container, held=False)
+    unit.restart()
+    assert not unit._has_work()
+    unit.meet(["1"])
+    assert site.next().reason == "asked for"
+    unit.meet([])
+    unit.restart()
+    assert site.next().text == "web does not run"
+
+
 def test_a_folder_of_which_nothing_is_left_is_asked_about_once(site: Site, container: Container) -> None:
     unit = feed(site, container)
     save(unit, a_txt="1", b_txt="1")

@@ -11,7 +11,7 @@ from devenv.console import Console
 from devenv.console.tables import status_table
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.notes import moved_ports
-from devenv.plan.status import front_page, front_page_of, state, status, statuses
+from devenv.plan.status import front_page, front_page_of, pages_of, state, status, statuses
 from devenv.stack.ports import Claim
 
 from .stacks import stack
@@ -83,6 +83,8 @@ def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
     app = stack("name: a\nservices:\n  web: {image: x, port: 3000, route: [/long/way, /short]}\n")
     assert front_page_of(app, ["kong", "web"]) == "http://localhost:8000/short"
     assert front_page_of(app, ["web"]) == "http://localhost:3000"
+    assert pages_of(app)["web"].startswith("http://localhost:8000/")
+    assert next(iter(pages_of(app).values())) == "http://localhost:8000/short"
 
 
 def test_many_ports_that_one_program_holds_are_one_note() -> None:

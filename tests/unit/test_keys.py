@@ -1,0 +1,47 @@
+"""A service picked with a few keys."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from devenv.cli.keys import ENTER, ERASE, ESCAPE, Choice
+from devenv.console import Console
+from devenv.console.reload import choice_lines
+
+NAMES = ("orders", "web", "web-admin", "billing", *(f"extra-{number}" for number in range(5, 13)))
+BY_KEYS: dict[str, tuple[str | None, tuple[str, ...]]] = {
+    "a number that begins no other": ("web", ("2",)),
+    "one that begins another": (None, ("1",)),
+    "two digits": ("extra-12", ("1", "2")),
+    "a number and Enter": ("orders", ("1", ENTER[0])),
+    "the first letter": ("orders", ("o",)),
+    "a name that begins another and Enter": ("web", (*"web", ENTER[1])),
+    "letters that go on": ("web-admin", (*"web", "-")),
+    "a letter taken back": ("billing", ("w", ERASE[0], "b")),
+    "no such name": ("", ("x",)),
+    "no such number": ("", ("1", "9")),
+    "Escape": ("", (ESCAPE,)),
+    "Enter at once": ("", (ENTER[0],)),
+    "part of a name and Enter": ("", ("e", ENTER[0])),
+}
+
+
+@pytest.mark.parametrize(("chosen", "typed"), BY_KEYS.values(), ids=BY_KEYS)
+def test_what_keys_choose(chosen: str | None, typed: tuple[str, ...]) -> None:
+    choice = Choice(NAMES)
+    for key in typed[:-1]:
+        choice.press(key)
+        assert not choice.over
+    choice.press(typed[-1])
+    assert (choice.over, choice.chosen) == (chosen is not None, chosen or "")
+
+
+@pytest.mark.parametrize("width", [80, 60, 30, 12])
+def test_the_names_fit_the_terminal(width: int) -> None:
+    console = Console(out=io.StringIO(), err=io.StringIO(), colour=False)
+    console.width = width
+    _, *rows = choice_lines(console, "restart", NAMES)
+    assert " ".join(rows).split() == " ".join(f"{n} {name}" for n, name in enumerate(NAMES, 1)).split()
+    assert all(len(row) <= max(width, 14) for row in rows)
