@@ -14,36 +14,43 @@ BEFORE, AFTER = "pre-install,pre-upgrade", "post-install,post-upgrade"
 
 
 def head(promoted: Promoted, unit: Unit, body: str) -> str:
-    """Sets `$hook`, the annotations that make a hook of the job, or none; and `$name`.
+    """Sets `$name`, and where the job can be one, `$hook`: the annotations that make a hook of it, or none.
 
     A job that is no hook is called by a digest of all it consists of: a changed one is another, and runs.
     """
-    digest = text.digest(body)[:8]
-    lines = ["{{- $hook := dict }}"]
-    if (condition := _hooked(promoted, unit)) is not None:
-        event = AFTER if _uses_services(promoted, unit) else BEFORE
-        weight = [other.name for other in ordered(promoted.stack) if other.one_shot].index(unit.name)
-        annotations = {
-            "helm.sh/hook": event,
-            "helm.sh/hook-weight": str(weight),
-            "helm.sh/hook-delete-policy": KEPT,
-        }
-        words = " ".join(f"{json.dumps(key)} {json.dumps(value)}" for key, value in annotations.items())
-        lines += [f"{{{{- if {condition} }}}}", f"{{{{- $hook = dict {words} }}}}", "{{- end }}"]
-    name = json.dumps(unit.name)
-    lines.append(f"{{{{- $name := {name} }}}}")
+    name, condition = json.dumps(unit.name), hooked(promoted, unit)
+    digest = (
+        f'printf "{text.digest(body)[:8]} %s" (toJson $unit) | sha256sum | trunc 8 | printf "%s-%s" {name}'
+    )
     if unit.manual:
-        return "".join(f"{line}\n" for line in lines)
-    lines += [
-        "{{- if not $hook }}",
-        f'{{{{- $digest := printf "{digest} %s" (toJson $unit) | sha256sum | trunc 8 }}}}',
-        f'{{{{- $name = printf "%s-%s" {name} $digest }}}}',
-        "{{- end }}",
-    ]
-    return "".join(f"{line}\n" for line in lines)
+        lines = [f"$name := {name}"]
+    elif condition is None:
+        lines = [f"$name := {digest}"]
+    else:
+        annotations = _annotations(promoted, unit)
+        lines = [
+            "$hook := dict",
+            f"$name := {name}",
+            f"if {condition}",
+            f"$hook = dict {' '.join(json.dumps(word) for pair in annotations.items() for word in pair)}",
+            "else",
+            f"$name = {digest}",
+            "end",
+        ]
+    return "".join(f"{{{{- {line} }}}}\n" for line in lines)
 
 
-def _hooked(promoted: Promoted, unit: Unit) -> str | None:
+def _annotations(promoted: Promoted, unit: Unit) -> dict[str, str]:
+    """Those of a hook; hooks run in the order of their weights."""
+    weight = [other.name for other in ordered(promoted.stack) if other.one_shot].index(unit.name)
+    return {
+        "helm.sh/hook": AFTER if _uses_services(promoted, unit) else BEFORE,
+        "helm.sh/hook-weight": str(weight),
+        "helm.sh/hook-delete-policy": KEPT,
+    }
+
+
+def hooked(promoted: Promoted, unit: Unit) -> str | None:
     """The condition under which a job is a hook; None for one that never is.
 
     Before a first install there is no store that the chart itself brings, and no volume.

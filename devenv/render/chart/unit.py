@@ -41,6 +41,7 @@ class _Unit:
         self.chart = promoted.stack.name
         self.values: dict[str, Any] = {}
         self.store = promoted.store(unit)
+        self.hooks = jobs.hooked(promoted, unit) is not None
         self.defines: dict[str, Any] = {}
 
     def template(self) -> Template:
@@ -68,14 +69,14 @@ class _Unit:
 
     def _if_deployed(self, bodies: str) -> str:
         """The objects of a store where it is deployed; where it is a host elsewhere, a name for that."""
-        store = value_of(self.store)
         end = "{{- end }}\n"
-        condition = f"{{{{- if not (or {store}.external.secret {store}.external.host) }}}}\n"
+        condition = f"{{{{- $external := {value_of(self.store)}.external }}}}\n"
+        condition += "{{- if not (or $external.secret $external.host) }}\n"
         if self.unit.name != self.store:
             return condition + bodies + end
-        spec = {"type": "ExternalName", "externalName": self.page.inline(f"{store}.external.host")}
+        spec = {"type": "ExternalName", "externalName": self.page.inline("$external.host")}
         name = self.page.text({**self._new("v1", "Service"), "spec": spec})
-        elsewhere = f"{{{{- else if {store}.external.host }}}}\n{name}"
+        elsewhere = f"{{{{- else if $external.host }}}}\n{name}"
         return condition + bodies + elsewhere + end
 
     # -- objects
@@ -100,7 +101,7 @@ class _Unit:
 
     def _metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Name and labels of an object, and what makes a hook of it."""
-        given = "(merge (dict) $hook $.Values.annotations)" if self.unit.one_shot else "$.Values.annotations"
+        given = "merge (dict) $hook $.Values.annotations" if self.hooks else "$.Values.annotations"
         annotations = self.page.when(f"with {given}", {"annotations": self.page.nested("toYaml .")})
         return {
             "name": metadata["name"],
@@ -196,7 +197,7 @@ class _Unit:
     def _account(self) -> str:
         """The pods' ServiceAccount. Before a release there is none of it yet."""
         ours = f'include "{self.chart}.serviceAccount" $'
-        if not self.unit.one_shot:
+        if not self.hooks:
             return ours
         return f'ternary "default" ({ours}) (and (not (empty $hook)) $.Values.serviceAccount.create)'
 

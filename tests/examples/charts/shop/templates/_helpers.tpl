@@ -1,0 +1,85 @@
+{{/*
+What the templates have in common. Labels and selectors are called with the root, a unit and its role:
+include "shop.labels" (list $ "orders" "service")
+*/}}
+
+{{/* Labels by which a unit's pods are found. They cannot change once the unit is installed. */}}
+{{- define "shop.selector" -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end }}
+
+{{/* Labels of a unit's pods. */}}
+{{- define "shop.podLabels" -}}
+{{- $root := index . 0 -}}
+{{ include "shop.selector" . }}
+app.kubernetes.io/part-of: {{ $root.Chart.Name }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+devenv.dev/stack: {{ $root.Release.Name }}
+devenv.dev/unit: {{ index . 1 }}
+devenv.dev/role: {{ index . 2 }}
+{{- with $root.Values.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of any object. */}}
+{{- define "shop.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "shop.podLabels" . }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* The reference of an image: by its digest, else by its tag. Call: include "shop.image" (list $ $unit.image) */}}
+{{- define "shop.image" -}}
+{{- $image := index . 1 -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else if $image.tag -}}
+{{ $image.repository }}:{{ $image.tag }}
+{{- else -}}
+{{ $image.repository }}
+{{- end -}}
+{{- end }}
+
+{{/* The name of the pods' ServiceAccount. */}}
+{{- define "shop.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default "default" }}
+{{- end }}
+
+{{/*
+The variables of a container: those of its template, as YAML, without those that a value replaces; then the values.
+Kubernetes expands $(NAME) and $$ in a text, so a text with either gets its dollars doubled.
+Call: include "shop.env" (list $ $unit.env (include "shop.orders.env" $))
+*/}}
+{{- define "shop.env" -}}
+{{- $root := index . 0 -}}
+{{- $values := index . 1 -}}
+{{- $entries := list -}}
+{{- range fromYamlArray (index . 2) -}}
+{{- if not (hasKey $values .name) -}}
+{{- $entries = append $entries . -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := $values -}}
+{{- if kindIs "map" $value -}}
+{{- $reference := dict "name" $root.Values.secret "key" $value.secret -}}
+{{- $entries = append $entries (dict "name" $name "valueFrom" (dict "secretKeyRef" $reference)) -}}
+{{- else if or (contains "$(" $value) (contains "$$" $value) -}}
+{{- $entries = append $entries (dict "name" $name "value" (replace "$" "$$" $value)) -}}
+{{- else -}}
+{{- $entries = append $entries (dict "name" $name "value" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $entries -}}
+{{- end }}
+
+{{/* Variables that a Secret has under their own names. Call: include "shop.fromSecret" (list "SECRET" "NAME" ...) */}}
+{{- define "shop.fromSecret" -}}
+{{- $secret := first . -}}
+{{- $entries := list -}}
+{{- range rest . -}}
+{{- $entries = append $entries (dict "name" . "valueFrom" (dict "secretKeyRef" (dict "name" $secret "key" .))) -}}
+{{- end -}}
+{{- toYaml $entries -}}
+{{- end }}
