@@ -129,9 +129,11 @@ class Dialogue:
             raise self._paused or StreamEnded("the agent ended")
 
     def _read(self) -> None:
-        while part := self._stream.receive():
-            self._parts.put(part)
-        self._parts.put(b"")
+        try:
+            while part := self._stream.receive():
+                self._parts.put(part)
+        finally:
+            self._parts.put(b"")
 
     def _check(self) -> None:
         """Hang up where a new command could not be started either."""

@@ -146,6 +146,7 @@ def _flag(value: bool) -> str:  # noqa: FBT001
 
 
 NO_PROGRAM = "executable file not found"
+NOT_FOUND = 127  # exit code of a command that is not there
 
 
 def exit_code(status: bytes) -> int:
@@ -190,7 +191,11 @@ class ExecStream:
                 if channel == STDERR:
                     self.complaints = (self.complaints + data)[-4096:]
                 elif channel == STATUS:
-                    self.exit_code = exit_code(data)
+                    try:
+                        self.exit_code = exit_code(data)
+                    except DevenvError as error:  # as a shell says it, and other backends do
+                        self.exit_code = NOT_FOUND if NO_PROGRAM in error.why else 1
+                        self.complaints = (self.complaints + error.why.encode())[-4096:]
             return b""
 
     def close(self) -> None:
