@@ -33,6 +33,7 @@ from devenv.errors import DevenvError
 
 STAGE = ".devenv"
 SHARED = f"/tmp/{STAGE}"  # the stage, unless the files are on another mount than /tmp
+RELEASED = f"{SHARED}/released"  # the program of this container was started once
 BLOCK = 1 << 20  # bytes of a large file that are read at once
 LARGE = 4 << 20  # bytes; a larger file is sent while it is read
 FEW = 3  # files from which on a batch is faster
@@ -139,9 +140,9 @@ class _Content(NamedTuple):
 def supervised(argv: Sequence[str], *, grace: float, hold: bool = False) -> list[str]:
     """What a container's entrypoint becomes for its program to be restarted in place.
 
-    With `hold` the program starts at `Agent.release`.
+    With `hold` the program starts at `Agent.release`, and by itself where the container is started again.
     """
-    return ["/bin/sh", "-c", _script("supervise"), "devenv", f"{grace:g}", "hold" if hold else "", *argv]
+    return ["/bin/sh", "-c", _script("supervise"), "devenv", f"{grace:g}", RELEASED if hold else "", *argv]
 
 
 class Agent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -219,9 +219,8 @@ class Lifecycle:
         sends_only = all(step.op is Op.SYNC for step in plan)  # which renders nothing and opens nothing
         with nullcontext() if sends_only else closing(self._open(loaded)) as session:
             carried = self._space.state / "carried"
-            bench = Workbench(
-                stack, place.backend, session, place.other, carried, partial(self._sync, loaded)
-            )
+            sync, syncing = partial(self._sync, loaded), partial(self._syncing, loaded)
+            bench = Workbench(stack, place.backend, session, place.other, carried, sync, syncing)
             failures = carry_out(plan, bench, report)
         built = [step.target for step in plan.of(Op.BUILD)]
         applied = [stack.unit(step.target) for step in plan.of(Op.APPLY)]
@@ -232,14 +231,19 @@ class Lifecycle:
             self._project.remember_builds(loaded, loaded.current | replaced)
         return failures
 
-    def _sync(self, loaded: Loaded, unit: Unit, say: Say) -> None:
-        backend = self._place.backend
+    def _sync(self, loaded: Loaded, unit: Unit, say: Say, but: Collection[str] = ()) -> list[str]:
         from devenv.engine.ready import log_tail
 
-        checkout = loaded.stack.checkout
+        backend, checkout = self._place.backend, loaded.stack.checkout
         observed = backend.observe(checkout).units[unit.name]
         tail = partial(log_tail, backend, checkout)
-        self._project.links(backend).sync(loaded.synced, unit, observed, loaded.secrets, say, tail)
+        links = self._project.links(backend)
+        return links.sync(loaded.synced, unit, observed, loaded.secrets, say, tail, but=but)
+
+    def _syncing(self, loaded: Loaded, unit: Unit, say: Say) -> AbstractContextManager[None]:
+        from devenv.engine.links import repeated
+
+        return repeated(partial(self._sync, loaded, unit, say))
 
     def _remember_place(self, *, also: bool) -> None:
         """Record which backends the stack may be on; `also` includes the previous one."""

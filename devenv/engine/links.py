@@ -7,11 +7,11 @@ built, the latter is asked of the container.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from devenv.backends.agent import Agent, Sending, Sent
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from devenv.plan.model import ObservedUnit
     from devenv.stack.model import Unit
 
+AGAIN = 0.2  # seconds between two looks for new containers
 TAIL = 15  # lines of a failed command on its card
 
 Wanted = Mapping[str, Source]
@@ -199,7 +200,7 @@ class Links:
             return Edits()
         if image is None:
             return Edits(unknown=True)
-        wanted, files = synced.wanted(unit), set[str]()
+        wanted, files, held = synced.wanted(unit), set[str](), False
         if not observed.edited and image == wanted:
             return Edits()
         for instance in self._backend.instances(observed):
@@ -210,16 +211,19 @@ class Links:
                 lacking |= link.names(
                     (sending.target for sending in link.missing(wanted, self._root)), wanted
                 )
+                waits = unit.sourceless and link.holds_back()
             except (DevenvError, StreamEnded):
                 if unit.image.rpartition("/")[2] != observed.image.rpartition("/")[2]:
                     return Edits(unknown=True)
                 continue
-            if lacking:
+            if lacking or waits:
                 self._open[unit.name, instance] = link
                 files |= lacking
+                held |= waits
             else:
                 link.close()
-        return Edits(tuple(sorted(files)), restarts=decide(rules, files).action is Action.RESTART)
+        restarts = decide(rules, files).action is Action.RESTART
+        return Edits(tuple(sorted(files)), restarts=restarts, held=held)
 
     def sync(
         self,
@@ -229,8 +233,13 @@ class Links:
         secrets: Mapping[str, str],
         say: Say,
         tail: Tail,
-    ) -> None:
-        """Send all the containers of a unit what they lack of its sources, at once. Raises `DevenvError`."""
+        *,
+        but: Collection[str] = (),
+    ) -> list[str]:
+        """Send the containers of a unit what they lack of its sources, all at once, `but` for some instances.
+
+        Returns those that were sent to. Raises `DevenvError`.
+        """
         image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
 
         def bring(instance: str) -> None:
@@ -244,7 +253,33 @@ class Links:
                     what = f"a container of {unit.name} ended while files were sent to it"
                     raise DevenvError(what, why=str(error), hint="devenv up") from error
 
-        each(bring, self._backend.instances(observed))
+        instances = [instance for instance in self._backend.instances(observed) if instance not in but]
+        each(bring, instances)
+        return instances
+
+
+@contextmanager
+def repeated(send: Callable[[Collection[str]], list[str]]) -> Iterator[None]:
+    """Meanwhile, send to the containers that appear; their programs wait for it.
+
+    `send` takes the instances that have their files and returns those that it sent to. What it raises counts
+    in the end only: a container may go away while it is sent to.
+    """
+    done, over = set[str](), Event()
+
+    def follow() -> None:
+        while not over.wait(AGAIN):
+            with suppress(DevenvError):
+                done.update(send(done))
+
+    thread = Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        send(done)
 
 
 def roots(rules: Rules) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Queue
@@ -22,7 +23,7 @@ from devenv.stack.model import Stack, Unit
 class Workbench:
     """What steps work with. `other` is the previous backend, `carried` the folder of its data.
 
-    `sync` sends a unit's changed files to its containers.
+    `sync` sends a unit's changed files to its containers, `syncing` to those that appear meanwhile.
     """
 
     stack: Stack
@@ -30,7 +31,8 @@ class Workbench:
     opened: Session | None = None
     other: Backend | None = None
     carried: Path = Path()
-    sync: Callable[[Unit, Say], None] = lambda unit, say: None
+    sync: Callable[[Unit, Say], object] = lambda unit, say: None
+    syncing: Callable[[Unit, Say], AbstractContextManager[None]] = lambda unit, say: nullcontext()
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -146,6 +148,18 @@ def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
         require_kept(unit, declared.get(unit.image, ()), bench.backend.renderer)
 
 
+def _sync(step: Step, bench: Workbench, say: Say) -> None:
+    bench.sync(bench.stack.unit(step.target), say)
+
+
+def _wait(step: Step, bench: Workbench, say: Say) -> bool:
+    unit = bench.stack.unit(step.target)
+    if not unit.sourceless:
+        return bench.session.wait(unit, bench.stop)
+    with bench.syncing(unit, say):
+        return bench.session.wait(unit, bench.stop)
+
+
 def _leave(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
     removed = bench.other.remove(bench.stack.checkout, volumes=False, say=lambda line: None)
@@ -178,8 +192,8 @@ _VERBS: Mapping[Op, Callable[[Step, Workbench, Say], bool | None]] = {
     Op.PREPARE: _prepare,
     Op.BUILD: lambda step, bench, say: bench.session.build(bench.stack.unit(step.target), say),
     Op.APPLY: _apply,
-    Op.SYNC: lambda step, bench, say: bench.sync(bench.stack.unit(step.target), say),
-    Op.WAIT: lambda step, bench, say: bench.session.wait(bench.stack.unit(step.target), bench.stop),
+    Op.SYNC: _sync,
+    Op.WAIT: _wait,
     Op.LOAD: _load,
     Op.FORWARD: lambda step, bench, say: bench.session.forward(),
     Op.RESTART: lambda step, bench, say: bench.session.restart(step.target, step.id),

@@ -1,6 +1,7 @@
 : devenv-supervisor
 # PID 1 of a container in development: it starts a program, and starts it again when it is told to; the container
-# and its files stay. Arguments: GRACE HOLD PROGRAM [ARGUMENT...]. With HOLD it waits to be told before the first start.
+# and its files stay. Arguments: GRACE HOLD PROGRAM [ARGUMENT...]. With HOLD it waits to be told before the first start;
+# that is noted in this file of the container, which is started again without waiting.
 # Lines `PID VERB [ARGUMENT]` come through a pipe, descriptor 9, each followed by the signal URG; the answer goes to
 # descriptor 7 of PID. An empty text behind `<<` is such a pipe, which needs no file system that can be written.
 grace=$1 hold=$2
@@ -102,6 +103,7 @@ control() {
                 ;;
             release)
                 askers="$askers $from"
+                [ -z "$hold" ] || { : >"$hold"; } 2>/dev/null
                 if [ "$state" = running ]; then reply; else again; fi
                 ;;
             kill) [ "$argument" != "$count" ] || everyone KILL ;;
@@ -145,7 +147,7 @@ rest() {   # until there is something to do
 for name in HUP INT QUIT USR1 USR2 TERM WINCH ALRM PWR; do trap "signal $name" "$name"; done
 trap control URG
 
-[ -z "$hold" ] || rest
+[ -z "$hold" ] || [ -e "$hold" ] || rest
 restarted=
 while :; do
     start "$@"

@@ -375,6 +375,16 @@ def test_a_service_whose_image_holds_no_sources_starts_once_they_are_there(
     mounted.devenv("up", "-d")
     eventually(lambda: output() == "two")
 
+    container = mounted.engine.containers.get(mounted.units()["web"].id)
+    for forgotten in ([], ["/tmp/.devenv/released"]):  # as an engine that was started again leaves it, or not
+        container.exec_run(["rm", "-f", "/tmp/said", *forgotten])
+        container.restart(timeout=1)
+        if forgotten:
+            assert "sync web (its program waits for its files)" in mounted.devenv("plan").stdout
+            mounted.devenv("up", "-d")
+        eventually(lambda: container.exec_run(["cat", "/tmp/said"]).output == b"two\n")
+    assert mounted.devenv("plan").stdout == ""
+
 
 def test_an_image_whose_base_nobody_knows_to_lack_a_shell_comes_up_and_a_change_builds_it(
     checkouts: MakeCheckout,

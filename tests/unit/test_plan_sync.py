@@ -129,3 +129,13 @@ def test_a_job_of_the_same_image_runs_again_and_the_service_is_only_sent_its_fil
     assert [line.split("-> ")[1].split(" (")[0] for line in lines] == [
         "#1 prepare shop", "#2 build migrate", "#3 apply migrate", "#4 wait migrate", "#5 sync orders",
     ]  # fmt: skip
+
+
+def test_a_program_that_was_never_started_gets_started() -> None:
+    made = reloading(sourceless=True)
+    assert planned(made, up(made), Edits(held=True)) == expect(
+        """
+        [] -> #1 sync orders (its program waits for its files)
+        [1] -> #2 wait orders
+        """
+    )

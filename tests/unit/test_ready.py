@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +14,10 @@ import pytest
 
 from devenv.backends.agent import Program, Sent
 from devenv.backends.base import LogLine, StreamEnded
-from devenv.engine.links import Link, Links
+from devenv.engine.links import Link, Links, repeated
 from devenv.engine.ready import LIMITED, restart
 from devenv.engine.synced import Synced
-from devenv.errors import DevenvError, UnitFailed
+from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Port, Probe, Unit
 from devenv.stack.reload import Rules, Source, infer
@@ -167,3 +167,34 @@ def test_a_container_that_goes_away_while_up_sends_is_named(monkeypatch: pytest.
     with pytest.raises(DevenvError) as raised:
         sent(monkeypatch, Replica(0), gone)
     assert raised.value.what == "a container of web ended while files were sent to it"
+
+
+# -- containers that appear while somebody waits for them
+
+
+def test_containers_that_appear_are_sent_to_once_each() -> None:
+    there, sent, third = ["a"], list[str](), threading.Event()
+
+    def send(but: Collection[str]) -> list[str]:
+        new = [instance for instance in there if instance not in but]
+        sent.extend(new)
+        if new == ["a"]:
+            there.append("b")
+        if new == ["b"]:
+            there.append("c")
+            raise DevenvError("b ended")
+        if "c" in new:
+            third.set()
+        return new
+
+    with repeated(send):
+        assert third.wait(10)
+    assert sent == ["a", "b", "b", "c"]
+
+
+def test_what_cannot_be_sent_is_said_in_the_end_whatever_the_waiting_brought() -> None:
+    def send(but: Collection[str]) -> list[str]:
+        raise DevenvError("web: 1 of 1 files could not be sent")
+
+    with pytest.raises(DevenvError, match="could not be sent"), repeated(send):
+        raise UnitFailed(Card("web", "was not ready within 10 s"))
