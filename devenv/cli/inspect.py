@@ -6,6 +6,7 @@ import os
 import shlex
 import stat
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +21,6 @@ from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.plan.model import Step
-    from devenv.render.bundle import Bundle
     from devenv.stack.model import Stack
 
 
@@ -301,7 +301,8 @@ def render(
     if output is None:
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:
-        _keep_out_of_images(loaded.stack, space.root, folder, bundle)
+        why = "the image would contain the rendered files, including secrets"
+        _keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)
         export(bundle, folder)
         if bundle.private and not (folder / ".gitignore").exists():
             console = context.console
@@ -313,28 +314,33 @@ def render(
 
 def _chart(context: Context, output: Path, environment: str | None) -> None:
     from devenv.engine import charts
+    from devenv.render.chart.notes import notes
     from devenv.workspace import export_chart
 
-    files = charts.chart(context.project)
+    promoted, files = charts.promoted(context.project, environment or ""), charts.chart(context.project)
     if environment is not None:
         files[f"values-{environment}.yaml"] = charts.values_file(context.project, environment)
+    root, why = context.workspace.root, "every rendering would change the image that the chart names"
+    _keep_out_of_images(promoted.stack, root, output.resolve(), files, why)
+    for note in notes(promoted):
+        context.console.note(note)
     export_chart(files, output.resolve())
     context.console.print(str(output))
 
 
-def _keep_out_of_images(stack: Stack, root: Path, folder: Path, bundle: Bundle) -> None:
+def _keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection[str], why: str) -> None:
     """Raises `UsageError` where a build context would contain the rendered files."""
     from devenv import sources
 
     for unit in stack.units:
         if unit.build is not None:
             context = (root / unit.build.context).resolve()
-            if sources.sends(context, unit.build.dockerfile, folder, bundle.files):
+            if sources.sends(context, unit.build.dockerfile, folder, files):
                 ignore = os.path.relpath(context / ".dockerignore")
                 raise UsageError(
                     f"{os.path.relpath(folder)} is inside the build context of {unit.name}",
                     where=f"services.{unit.name}.build",
-                    why="the image would contain the rendered files, including secrets",
+                    why=why,
                     hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
                 )
 

@@ -1,0 +1,56 @@
+"""`devenv render --chart`: the chart in a folder of the user's, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .conftest import Devenv
+
+ENVIRONMENT = "environments:\n  staging: {context: c, host: shop.example, infra: {valkey: deploy}}\n"
+
+
+def test_a_chart_is_written_into_a_folder_with_the_values_of_an_environment(
+    devenv: Devenv, project: Path
+) -> None:
+    with (project / "devenv.yaml").open("a", encoding="utf-8") as manifest:
+        manifest.write(ENVIRONMENT)
+    ended = devenv("render", "--chart", "chart", "--environment", "staging")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "chart\n", "")
+    files = {file.relative_to(project / "chart").as_posix() for file in (project / "chart").rglob("*.*")}
+    assert files >= {"Chart.yaml", "values.yaml", "values-staging.yaml", "templates/web.yaml"}
+    assert "shop.example" in (project / "chart/values-staging.yaml").read_text(encoding="utf-8")
+    assert not [
+        file for file in files if "sesame-open" in (project / "chart" / file).read_text(encoding="utf-8")
+    ]
+
+
+def test_an_environment_is_for_a_chart_and_has_to_be_there(devenv: Devenv) -> None:
+    assert "devenv render --chart chart --environment x" in devenv("render", "--environment", "x").stderr
+    ended = devenv("render", "--chart", "chart", "--environment", "x")
+    assert (ended.exit_code, 'no environment "x"' in ended.stderr) == (2, True)
+
+
+def test_what_is_for_one_machine_alone_is_named(devenv: Devenv, project: Path) -> None:
+    (project / "app").mkdir()
+    (project / "app" / "Dockerfile").write_text("FROM scratch AS dev\nCOPY . /app\n", encoding="utf-8")
+    (project / "devenv.yaml").write_text(
+        "name: shop\nservices:\n  web: {build: {context: ./app, target: dev}, port: 80,"
+        " env: {BACK: '${web.public_url}'}}\nenvironments:\n"
+        "  prod: {context: c, services: {web: {build: {target: live}, env: {BACK: 'https://shop.example'}}}}\n",
+        encoding="utf-8",
+    )
+    said = " ".join(devenv("render", "--chart", "chart").stderr.split())
+    assert "web: BACK is an address of one's own machine, http://localhost:80" in said
+    assert "web: the image is built to its stage dev" in said
+    assert devenv("render", "--chart", "chart", "--environment", "prod").stderr == ""
+
+
+def test_a_chart_stays_out_of_the_images_that_it_names(devenv: Devenv, project: Path) -> None:
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY . /app\n", encoding="utf-8")
+    (project / "devenv.yaml").write_text("name: shop\nservices: {web: {build: .}}\n", encoding="utf-8")
+    ended = devenv("render", "--chart", "chart")
+    assert ended.exit_code == 2
+    assert "every rendering would change the image" in ended.stderr
+    assert "echo chart >> .dockerignore" in ended.stderr
+    (project / ".dockerignore").write_text("chart\n", encoding="utf-8")
+    assert devenv("render", "--chart", "chart").exit_code == 0
