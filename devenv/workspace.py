@@ -327,11 +327,16 @@ def write_whole(file: Path, text: str, *, mode: int) -> None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
             return
+    replace_whole(file, text.encode(), mode=mode)
+
+
+def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file atomically."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as temporary:
-            temporary.write(text)
+        with os.fdopen(handle, "wb") as temporary:
+            temporary.write(content)
             temporary.flush()
             os.fchmod(temporary.fileno(), mode)
             os.fsync(temporary.fileno())

@@ -14,6 +14,7 @@ COMMANDS = {
     "restart": ("lifecycle:restart", "Restart units and wait until healthy."),
     "run": ("lifecycle:run", "Run a job or a one-off command."),
     "watch": ("watching:watch", "Send changed files to what runs."),
+    "pull": ("pulling:pull", "Bring files back from a container."),
     "why": ("watching:why", "Show what changed files caused, and why."),
     "status": ("inspect:status", "Show state, health and addresses."),
     "logs": ("inspect:logs", "Show what services and stores print."),

@@ -8,7 +8,7 @@ from devenv.errors import UsageError
 
 COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(("ps", "ls", "get", "describe", "top"), "devenv status"),
-    **dict.fromkeys(("start", "create", "apply", "pull"), "devenv up"),
+    **dict.fromkeys(("start", "create", "apply"), "devenv up"),
     "build": "devenv up --build",
     **dict.fromkeys(("stop", "rm", "kill", "delete"), "devenv down   keeps the data"),
     **dict.fromkeys(("config", "convert", "template"), "devenv render"),

@@ -85,10 +85,18 @@ class Synced:
         """What an image of the unit brought; None where that is not on record."""
         if unit.build is None:
             return {}
+        contents = self.recorded(unit, image)
+        return None if contents is None else self._brought(unit, contents)
+
+    def recorded(self, unit: Unit, image: str) -> Mapping[str, str] | None:
+        """The digests of the build context that an image was made from; None where they are not on record."""
+        if unit.build is None:
+            return {}
         if image.endswith(f":{unit.build.digest}"):
-            return self._brought(unit, self.contents[unit.build.key])
-        with suppress(OSError, ValueError, AttributeError):
-            return self._brought(unit, json.loads(self._record(image).read_text(encoding="utf-8")))
+            return self.contents[unit.build.key]
+        with suppress(OSError, ValueError):
+            contents = json.loads(self._record(image).read_text(encoding="utf-8"))
+            return contents if isinstance(contents, dict) else None
         return None
 
     def _brought(self, unit: Unit, contents: Mapping[str, str]) -> Held:

@@ -118,6 +118,9 @@ class Reload(Model):
         "By default, unless the program reloads by itself.",
     )
     rebuild: list[str] = Field([], description="Patterns of files that need a new image.")
+    pull: list[str] = Field(
+        [], description="Files or folders of the project that `devenv pull` brings back from the container."
+    )
 
 
 class Resources(Model):

@@ -141,7 +141,8 @@ class Process:
 class Reload:
     """What a changed file of the project causes, beyond what its Dockerfile implies.
 
-    `restart`: on every change, never, or for some patterns; None where the program's command tells.
+    `restart`: on every change, never, or for some patterns; None where the program's command tells. `pull`:
+    what comes back from a container on request.
     """
 
     sync: tuple[tuple[str, str], ...] = ()
@@ -149,6 +150,7 @@ class Reload:
     run: tuple[tuple[str, tuple[Text, ...]], ...] = ()
     restart: bool | tuple[str, ...] | None = None
     rebuild: tuple[str, ...] = ()
+    pull: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

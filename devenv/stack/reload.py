@@ -258,6 +258,16 @@ def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(landing.target for landing in _verdict(rules, path).landings))
 
 
+def lies(rules: Rules, path: str, *, folder: bool) -> str:
+    """Where a file or folder of the project is in the container, however it gets there, or ""."""
+    for sync in reversed((*rules.copies, *rules.sync)):
+        if folder and path == sync.shown and sync.target:
+            return sync.target.rstrip("/") or "/"
+        if target := sync.lands(path):
+            return target
+    return ""
+
+
 def causes(rules: Rules, path: str) -> bool:
     """Whether anything is done when a file changes."""
     return _verdict(rules, path).action is not Action.NONE

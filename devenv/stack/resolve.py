@@ -376,6 +376,7 @@ def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:
         run=tuple((pattern, _command(command, fill) or ()) for pattern, command in reload.run.items()),
         restart=tuple(reload.restart) if isinstance(reload.restart, list) else reload.restart,
         rebuild=tuple(reload.rebuild),
+        pull=tuple(reload.pull),
     )
 
 

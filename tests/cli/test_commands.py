@@ -500,6 +500,16 @@ def test_a_reload_pattern_that_matches_no_file_is_told(devenv: Devenv, project: 
     ]
 
 
+def test_pull_says_what_it_needs(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_text("services: {api: {image: nginx}}")
+    assert "devenv pull NAME" in devenv("pull").stderr
+    assert 'no service, job or store "web"' in devenv("pull", "web").stderr
+    assert "api" in devenv("pull", "api").stderr
+    devenv("up", "-d")
+    refused = devenv("pull", "api", "src")
+    assert (refused.exit_code, "it has no build" in refused.stderr) == (2, True)
+
+
 def test_why_has_nothing_to_tell_before_the_first_edit(devenv: Devenv, project: Path) -> None:
     assert "devenv plan --reload" in devenv("why").stderr
     assert json.loads(devenv("why", "--json").stdout) == []

@@ -265,6 +265,21 @@ def test_up_sends_what_nobody_watched_and_builds_nothing(app: Checkout) -> None:
     assert app.devenv("plan").stdout == ""
 
 
+def test_files_that_a_program_made_come_back_on_request(app: Checkout) -> None:
+    app.inside("web", "sh", "-c", "mkdir -p /app/src/made && echo one >/app/src/made/1.txt")
+    pulled = app.devenv("pull", "web", "app/src/made")
+    assert "app/src/made/1.txt  new" in pulled.stderr
+    made = app.root / "app/src/made/1.txt"
+    assert made.read_text() == "one\n"
+    app.inside("web", "sh", "-c", "echo two >/app/src/made/1.txt")
+    made.write_text("mine\n")
+    assert "add --yes" in app.devenv("pull", "web", "app/src/made", exits=2).stderr
+    assert made.read_text() == "mine\n"
+    app.devenv("pull", "web", "app/src/made", "--yes")
+    assert made.read_text() == "two\n"
+    assert "nothing new" in app.devenv("pull", "web", "app/src/made").stderr
+
+
 def test_a_broken_manifest_is_shown_and_the_stack_stays(app: Checkout, watch: Going) -> None:
     before, manifest = app.lives(), (app.root / "devenv.yaml").read_text()
     app.write("devenv.yaml", manifest + "services: twice\n")

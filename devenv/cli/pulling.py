@@ -1,0 +1,103 @@
+"""Bring files back from a container. Command: pull."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli.arguments import Yes, names_up
+from devenv.cli.asking import confirm
+from devenv.errors import ToolMissing, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from devenv.cli.context import Context
+    from devenv.engine.project import Loaded
+    from devenv.stack.model import Unit
+
+
+def pull(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="A service.", metavar="NAME", autocompletion=names_up)
+    ] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files or folders of the project; default: reload.pull.", metavar="[PATH]..."),
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Bring files that a program in a container wrote back into the project. Asks before any is lost."""
+    from devenv.engine.links import linked
+    from devenv.engine.pull import difference, write
+
+    context: Context = ctx.obj
+    console = context.console
+    if name is None:
+        raise UsageError(
+            "pull brings files of a service back", hint="devenv pull NAME; `devenv up` pulls images"
+        )
+    loaded = context.load(tolerate=(ToolMissing,))
+    loaded.require([name])
+    (observed,) = context.running([name])
+    if not observed.running:
+        raise UsageError(f"{name} is not running", hint=f"devenv up {name}")
+    unit = loaded.stack.unit(name)
+    places = _places(loaded, unit, [os.path.relpath(path, context.workspace.root) for path in paths or ()])
+    backend, rules = context.backend, loaded.synced.rules[name]
+    instance = backend.instances(observed)[0]
+    link = linked(backend, observed, instance, rules, loaded.synced.held(unit, observed.image) or {})
+    image = _by_path(unit, loaded.synced.recorded(unit, observed.image) or {})
+    try:
+        found = difference(
+            lambda argv: backend.attach(observed, argv, instance=instance),
+            context.workspace.root,
+            places,
+            lambda path, target: (link.held.get(target) or image.get(path, ""))[:16],
+        )
+    finally:
+        link.close()
+    for path, why in found.refused.items():
+        console.note(f"{path} stays in the container: {why}")
+    for file in found.files:
+        state = "changed here as well" if file.both else "new" if file.new else "changed"
+        console.say(f"  {file.path}  {state}")
+    lost = sum(file.both for file in found.files)
+    if lost and not yes:
+        confirm(f"Overwrite {lost} file{'s' if lost > 1 else ''} that changed here as well?")
+    write(context.workspace.root, found.files)
+    count = len(found.files)
+    console.say(f"{count} file{'' if count == 1 else 's'} of {name}" if count else f"{name} has nothing new")
+
+
+def _places(loaded: Loaded, unit: Unit, named: Sequence[str]) -> dict[str, str]:
+    """Path in the project -> path in the container."""
+    from devenv.stack.reload import lies
+
+    if unit.name not in loaded.synced.rules:
+        raise UsageError(f"nothing comes back from {unit.name}", why=loaded.synced.unruled.get(unit.name, ""))
+    rules, root = loaded.synced.rules[unit.name], loaded.synced.state.parent
+    paths = [os.path.normpath(path) for path in named or (unit.reload.pull if unit.reload else ())]
+    if not paths:
+        hint = f"devenv pull {unit.name} PATH, or reload: {{pull: [PATH]}} in devenv.yaml"
+        raise UsageError(f"{unit.name} names no files that come back", hint=hint)
+    places = {path: lies(rules, path, folder=(root / path).is_dir()) for path in paths}
+    for path, place in places.items():
+        if not place:
+            why = "no COPY and no reload.sync brings it there"
+            raise UsageError(
+                f"nobody knows where {path} is in {unit.name}", why=why, hint="devenv plan --reload"
+            )
+    return places
+
+
+def _by_path(unit: Unit, contents: Mapping[str, str]) -> dict[str, str]:
+    """Digests by path in the project."""
+    from devenv.stack.reload import joined
+
+    return (
+        {joined(unit.build.context, path): digest for path, digest in contents.items()} if unit.build else {}
+    )
