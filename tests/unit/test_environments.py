@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from devenv.errors import UsageError
@@ -79,3 +81,23 @@ def test_every_problem_of_an_environment_is_reported_at_once() -> None:
         " - write {secret: NAME} or {host: NAME}",
         '25:39: environments.staging.infra.cash: no infra "cash" - did you mean "cache"?',
     ]
+
+
+@pytest.mark.parametrize(
+    ("place", "refused"),
+    [
+        (
+            "context: staging, namespace: shop-staging",
+            [
+                "environments.live.namespace: leads to the namespace shop-staging of staging, which is staging's"
+            ],
+        ),
+        ("context: live, namespace: shop-staging", []),
+        ("context: staging", []),
+    ],
+)
+def test_two_environments_cannot_be_one_release(place: str, refused: list[str]) -> None:
+    live = f"  live: {{{place}, registry: r.example, infra: {{postgres: deploy, cache: deploy}}}}\n"
+    text = textwrap.dedent(SHOP) + "  " * 0 + live
+    lines = [problem.partition(": ")[2].partition(" - ")[0] for problem in problems(text)]
+    assert lines == refused

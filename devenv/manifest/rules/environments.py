@@ -62,3 +62,18 @@ def overrides_have_an_effect(scope: Scope) -> Iterator[Finding]:
                 scaling = getattr(override, "autoscale", None)
                 if scaling and scaling.min > scaling.max:
                     yield (*path, "autoscale"), f"min {scaling.min} is more than max {scaling.max}", ""
+
+
+def environments_do_not_share_a_release(scope: Scope) -> Iterator[Finding]:
+    """Two environments in one namespace of one context would be one release."""
+    manifest = scope.manifest
+    first: dict[tuple[str, str], str] = {}
+    for key, environment in manifest.environments.items():
+        namespace = environment.namespace or manifest.namespace or manifest.name
+        other = first.setdefault((environment.context, namespace), key)
+        if other != key:
+            yield (
+                ("environments", key, "namespace" if environment.namespace else "context"),
+                f"leads to the namespace {namespace} of {environment.context}, which is {other}'s",
+                "name another namespace:",
+            )
