@@ -33,7 +33,11 @@ class Helm:
     @classmethod
     def find(cls, context: str, namespace: str) -> Helm:
         """Raises `ToolMissing` where Helm is missing or too old."""
-        printed = proc.run_captured(["helm", "version", "--template", "{{.Version}}"]).stdout.strip()
+        try:
+            printed = proc.run_captured(["helm", "version", "--template", "{{.Version}}"]).stdout.strip()
+        except ToolMissing as error:
+            error.why, error.hint = "releases are made with it", GET
+            raise
         number = re.match(r"v?(\d+)\.(\d+)", printed)
         version = (int(number[1]), int(number[2])) if number else (0, 0)
         if version < OLDEST:
@@ -64,10 +68,10 @@ class Helm:
         metadata = self._json("get", "metadata", release)
         return dict(metadata.get("annotations") or {})
 
-    def manifest(self, release: str, revision: int = 0) -> str:
-        """The objects of a revision, as YAML; of the latest by default."""
-        which = ["--revision", str(revision)] if revision else []
-        return self._out("get", "manifest", release, *which)
+    def manifest(self, release: str, revision: int) -> str:
+        """The objects of a revision, as YAML, its hooks as well."""
+        which = ("--revision", str(revision))
+        return "\n---\n".join(self._out("get", kind, release, *which) for kind in ("manifest", "hooks"))
 
     def lint(self, chart: Path, values: Sequence[Path]) -> None:
         """Raises `HelmFailed` for a chart or values that Helm finds fault with."""
@@ -78,8 +82,8 @@ class Helm:
             raise HelmFailed("helm lint refuses the chart", where=str(chart), why="\n".join(faults))
 
     def rendered(self, release: str, chart: Path, values: Sequence[Path]) -> str:
-        """The objects that an upgrade would apply, as YAML, without its hooks."""
-        return self._out("template", release, str(chart), "--no-hooks", *_files(values))
+        """The objects that an upgrade would apply, as YAML, its hooks as well."""
+        return self._out("template", release, str(chart), *_files(values))
 
     def upgrade(
         self,
@@ -131,7 +135,7 @@ class Helm:
     def _argv(self, argv: Sequence[str]) -> list[str]:
         return ["helm", *argv, "--kube-context", self.context, "--namespace", self.namespace]
 
-    def _refused(self, release: str, ended: proc.Output) -> HelmFailed:
+    def _refused(self, release: str, ended: proc.Output) -> DevenvError:
         failed = self._failed(f"{release} was not rolled out", ended)
         if BUSY in failed.why:
             failed.what, failed.hint = (
@@ -140,10 +144,12 @@ class Helm:
             )
         return failed
 
-    def _failed(self, what: str, ended: proc.Output) -> HelmFailed:
-        return HelmFailed(
-            what, where=f"context {self.context}, namespace {self.namespace}", why=_reason(ended)
-        )
+    def _failed(self, what: str, ended: proc.Output) -> DevenvError:
+        where, why = f"context {self.context}, namespace {self.namespace}", _reason(ended)
+        if "cluster unreachable" in why.lower():
+            hint = f"kubectl --context {self.context} get namespaces   must answer"
+            return ToolMissing("the Kubernetes cluster does not answer", where=where, why=why, hint=hint)
+        return HelmFailed(what, where=where, why=why)
 
 
 def _files(values: Sequence[Path]) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -67,18 +67,20 @@ def promote(
     with packed(parcel) as files:
         release.helm.lint(files.chart, [files.values])
         objects = release.objects(files)
-        _check_secrets(context, release, release.missing_secrets(objects), create=create_secrets)
+        secrets = _checked_secrets(context, release, objects, create=create_secrets)
         release.rehearse(objects)
         changes = release.changes(objects)
         console.print("\n".join(change_lines(console, changes)))
         say("diff", count(changes))
-        if not changes:
+        if not changes and not secrets:
             console.say(f"{environment} has all of it; nothing to promote")
             return
         if not yes:
             _confirm(release, f"Promote to {environment}?")
+        if missing := release.missing_secrets(objects):
+            release.create_secrets(missing, secrets)
         release.promote(files, parcel, say, within=timeout)
-    release.smoke(parcel.stack, say)
+    release.verify(parcel.stack, say, within=timeout)
     seconds = time.monotonic() - began
     ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
     console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
@@ -248,15 +250,21 @@ def _who(context: Context) -> str:
     return next(filter(None, known), "") or getuser()
 
 
-def _check_secrets(context: Context, release: Release, missing: dict[str, set[str]], *, create: bool) -> None:
-    """Raises `UsageError` for Secrets that pods need and that are not there, unless they can be made."""
+def _checked_secrets(
+    context: Context, release: Release, objects: Sequence[Mapping[str, Any]], *, create: bool
+) -> dict[str, str]:
+    """Values for the Secrets that pods need and that are not there; none where all are.
+
+    Raises `UsageError` for those that are missing, unless they can be made.
+    """
+    missing = release.missing_secrets(objects)
     if not missing:
-        return
+        return {}
     if create:
         values = release.secret_values(context.project, missing, context.environment)
         context.console.hide(values.values())
-        release.create_secrets(missing, values)
-        return
+        release.require_makeable(missing, values)
+        return values
     namespace, first = release.target.namespace, next(iter(missing))
     literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
     raise UsageError(

@@ -19,6 +19,7 @@ from devenv.backends.helm import Helm, HelmFailed
 from devenv.errors import DevenvError, UnitFailed, UsageError
 from devenv.plan.promotion import (
     OWNER,
+    SERVED,
     Change,
     Origin,
     Revision,
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.backends.kube.config import Place
     from devenv.engine.project import Project
-    from devenv.stack.model import Stack, Unit
+    from devenv.stack.model import Probe, Stack, Unit
 
 WITHIN = 300  # seconds that a rollout may take, as Helm's own default
 LOOK = 1.0  # seconds between two looks at the pods
+LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on
 TRIES = 15  # looks at a route that does not answer: a gateway may still be learning its routes
 
 Say = Callable[[str, str], None]
@@ -106,6 +108,8 @@ class Release:
 
     target: Target
     _cards: dict[str, UnitFailed] = field(default_factory=dict)
+    _late: dict[str, tuple[float, UnitFailed]] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
 
     @cached_property
     def place(self) -> Place:
@@ -123,7 +127,8 @@ class Release:
 
     @cached_property
     def helm(self) -> Helm:
-        """Raises `ToolMissing`."""
+        """Raises `ToolMissing`, and `UsageError` for a context that is not there."""
+        _ = self.place
         return Helm.find(self.target.context, self.target.namespace)
 
     @cached_property
@@ -185,7 +190,7 @@ class Release:
     # -- what would change
 
     def objects(self, files: Packed) -> list[dict[str, Any]]:
-        """What the chart makes of the values, hooks left out. Raises `HelmFailed`."""
+        """What the chart makes of the values, hooks as well. Raises `HelmFailed`."""
         return _parsed(self.helm.rendered(self.target.release, files.chart, [files.values]))
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -195,7 +200,10 @@ class Release:
         return changes(before, objects)
 
     def rehearse(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Have the cluster judge every object without keeping it. Raises `DevenvError` for a refused one."""
+        """Have the cluster judge every object without keeping it. A hook is made anew, so it is left out.
+
+        Raises `DevenvError` for an object that the cluster refuses, or that is not of this release.
+        """
         from devenv.backends.kube.client import APPLY
         from devenv.backends.kube.resources import Resources
 
@@ -205,9 +213,13 @@ class Release:
         query = {"fieldManager": "helm", "force": "true", "dryRun": "All"}
         for item in objects:
             metadata = {"namespace": self.target.namespace, **item["metadata"]}
+            if HOOK in (metadata.get("annotations") or {}):
+                continue
             whole = {**item, "metadata": metadata}
+            path = resources.of(whole)
+            self._require_of_release(self.client.find(path))
             try:
-                self.client.request("PATCH", resources.of(whole), query=query, body=whole, content=APPLY)
+                self.client.request("PATCH", path, query=query, body=whole, content=APPLY)
             except DevenvError as error:
                 name = f"{item['kind']} {metadata['name']}"
                 hint = (
@@ -221,6 +233,22 @@ class Release:
                     why=error.why or error.what,
                     hint=hint.format(name=name.lower().replace(" ", "/", 1), namespace=self.target.namespace),
                 ) from error
+
+    def _require_of_release(self, item: Mapping[str, Any] | None) -> None:
+        """Raises `UsageError` for an object that is there already, of no release or another."""
+        if item is None:
+            return
+        metadata, target = item["metadata"], self.target
+        owner = (metadata.get("annotations") or {}).get("meta.helm.sh/release-name", "")
+        if owner != target.release:
+            name = f"{item['kind']} {metadata['name']}"
+            raise UsageError(
+                f"{name} is there already and not of this release; nothing was changed",
+                where=target.where,
+                why=f"it is of the release {owner}" if owner else "somebody made it without Helm",
+                hint=f"name another namespace: under environments.{target.environment}, or remove it:"
+                f"\nkubectl --context {target.context} -n {target.namespace} delete {name.lower()}",
+            )
 
     # -- changing it
 
@@ -251,9 +279,11 @@ class Release:
         now = deployed(self.helm.history(self.target.release))
         stands = f"revision {now.number} serves" if now else "nothing serves"
         error.hint = f"{stands}; fix it, then devenv promote {self.target.environment}"
-        if not self._cards:
+        late = (card for _, card in self._late.values())
+        first = next(iter((*self._cards.values(), *late)), None)
+        if first is None:
             return error
-        card = next(iter(self._cards.values())).card
+        card = first.card
         hint = error.hint if card.hint.startswith("devenv logs") else f"{card.hint}\n{error.hint}"
         return UnitFailed(replace(card, hint=hint))
 
@@ -282,10 +312,24 @@ class Release:
         return {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
 
     def create_secrets(self, missing: Mapping[str, set[str]], values: Mapping[str, str]) -> None:
-        """Make Secrets that are not there, and add keys to those that lack some.
+        """Make Secrets that are not there, and add keys to those of ours that lack some."""
+        namespace, labels = self.target.namespace, {MANAGED: "devenv"}
+        path = f"/api/v1/namespaces/{namespace}/secrets"
+        if self.client.find(f"/api/v1/namespaces/{namespace}") is None:
+            self.client.create(
+                "/api/v1/namespaces",
+                {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}},
+            )
+        for name, keys in missing.items():
+            data = {"stringData": {key: values[key] for key in sorted(keys)}}
+            if self.client.find(f"{path}/{name}") is None:
+                metadata = {"name": name, "namespace": namespace, "labels": labels}
+                self.client.create(path, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **data})
+            else:
+                self.client.patch(f"{path}/{name}", data)
 
-        Raises `UsageError` for keys without a value, before anything is made.
-        """
+    def require_makeable(self, missing: Mapping[str, set[str]], values: Mapping[str, str]) -> None:
+        """Raises `UsageError` for keys without a value, and for a Secret that somebody else made."""
         unknown = sorted({key for keys in missing.values() for key in keys if not values.get(key)})
         whole = sorted(name for name, keys in missing.items() if not keys)
         if unknown or whole:
@@ -294,20 +338,16 @@ class Release:
                 why="looked in the environment, .env and .devenv/secrets.env",
                 hint=f"echo '{(unknown or whole)[0]}=...' >> .env",
             )
-        namespace = self.target.namespace
-        if self.client.find(f"/api/v1/namespaces/{namespace}") is None:
-            self.client.create(
-                "/api/v1/namespaces",
-                {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}},
-            )
         for name, keys in missing.items():
-            path = f"/api/v1/namespaces/{namespace}/secrets"
-            data = {"stringData": {key: values[key] for key in sorted(keys)}}
-            if self.client.find(f"{path}/{name}") is None:
-                metadata = {"name": name, "namespace": namespace}
-                self.client.create(path, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **data})
-            else:
-                self.client.patch(f"{path}/{name}", data)
+            secret = self.client.find(f"/api/v1/namespaces/{self.target.namespace}/secrets/{name}")
+            if secret is not None and (secret["metadata"].get("labels") or {}).get(MANAGED) != "devenv":
+                raise UsageError(
+                    f"the Secret {name} lacks {', '.join(sorted(keys))}, and devenv did not make it",
+                    where=self.target.where,
+                    why="what somebody else made is not changed",
+                    hint=f"kubectl --context {self.target.context} -n {self.target.namespace}"
+                    f" edit secret {name}",
+                )
 
     def rollback(self, revision: int, say: Say, *, within: int = WITHIN) -> None:
         """Go back to a revision and wait until all is ready. Raises `HelmFailed`."""
@@ -317,8 +357,28 @@ class Release:
 
         self.helm.rollback(self.target.release, revision, within=within, on_interrupt=on_interrupt)
 
+    def verify(self, stack: Stack, say: Say, *, within: int = WITHIN) -> None:
+        """Smoke what was rolled out, and go back to what served before if it fails.
+
+        Raises `DevenvError`.
+        """
+        try:
+            self.smoke(stack, say)
+        except DevenvError as error:
+            before = deployed(self.history)  # from before the upgrade
+            if before is None:
+                raise
+            say("rollback", f"to revision {before.number}")
+            self.rollback(before.number, say, within=within)
+            again = f"fix it, then devenv promote {self.target.environment}"
+            error.hint = f"revision {before.number} serves again; {again}"
+            raise
+
     def smoke(self, stack: Stack, say: Say) -> None:
-        """Ask the gateway for the path of every route. Raises `DevenvError` for one that does not answer."""
+        """Ask the gateway for the path of every route, and every routed service for its health.
+
+        Raises `DevenvError` for one that does not answer.
+        """
         if stack.gateway is None:
             return
         gateway = stack.unit(stack.gateway.unit)
@@ -335,6 +395,25 @@ class Release:
                         why=answer,
                         hint=f"devenv rollback {self.target.environment}   goes back to what served before",
                     )
+            if unit.routes and unit.probe and unit.probe.kind == "http":
+                self._check_health(unit, unit.probe)
+
+    def _check_health(self, unit: Unit, probe: Probe) -> None:
+        """Raises `DevenvError` for a service that is not as well as its manifest says."""
+        from devenv.backends.kube.refusals import Refused
+
+        path = (
+            f"/api/v1/namespaces/{self.target.namespace}/services/{unit.name}:{probe.port}/proxy{probe.path}"
+        )
+        try:
+            self.client.text(path)
+        except Refused as error:
+            raise DevenvError(
+                f"{unit.name} is not healthy: {probe.shown}",
+                where=self.target.where,
+                why=error.why or error.what,
+                hint=f"devenv rollback {self.target.environment}   goes back to what served before",
+            ) from error
 
     def _answer(self, path: str) -> str:
         """What is wrong with the answer for a path; nothing where a service answered."""
@@ -355,12 +434,18 @@ class Release:
     def earlier(self, revision: int) -> int:
         """The revision to go back to, by default the one that served before. Raises `UsageError`."""
         listed = f"devenv history {self.target.environment}"
-        if revision and revision not in {row.number for row in self.history}:
+        asked = next((row for row in self.history if row.number == revision), None)
+        if revision and asked is None:
             raise UsageError(f"no revision {revision}", hint=listed)
-        row = None if revision else earlier(self.history)
-        if not revision and row is None:
+        if asked and asked.status not in SERVED:
+            raise UsageError(f"revision {revision} never served", why=f"it is {asked.status}", hint=listed)
+        row = asked or earlier(self.history)
+        if row is None and pending(self.history):
+            retire = f"devenv retire {self.target.environment}   takes it away"
+            raise UsageError("there is no revision to go back to", why="none ever served", hint=retire)
+        if row is None:
             raise UsageError("there is no earlier revision to go back to", hint=listed)
-        return row.number if row else revision
+        return row.number
 
     # -- looking while Helm waits
 
@@ -428,17 +513,26 @@ class Release:
         self, client: Client, unit: Unit, pods: Sequence[dict[str, Any]], *, all_ready: bool
     ) -> None:
         from devenv.backends.kube import cards
-        from devenv.backends.kube.verdict import Expected, failure
+        from devenv.backends.kube import pods as pod_of
+        from devenv.backends.kube.verdict import Expected, Verdict, failure
 
         if all_ready:
             self._cards.pop(unit.name, None)
+            self._late.pop(unit.name, None)
             return
+        now, namespace = time.monotonic(), self.target.namespace
         for pod in pods:
-            verdict = failure(unit, pod, Expected(""), passed=LOOK)
+            passed = now - self._since.setdefault(pod_of.uid(pod), now)
+            verdict = failure(unit, pod, Expected(""), passed=passed)
             if verdict is not None:
-                card = cards.card(client, unit, self.target.namespace, verdict)
-                self._cards[unit.name] = UnitFailed(card)
+                self._cards[unit.name] = UnitFailed(cards.card(client, unit, namespace, verdict))
+            elif passed > LATE and now - self._late.get(unit.name, (0.0, None))[0] > LATE:
+                late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
+                self._late[unit.name] = now, UnitFailed(cards.card(client, unit, namespace, late))
 
+
+HOOK = "helm.sh/hook"
+MANAGED = "app.kubernetes.io/managed-by"
 
 IMMUTABLE = (
     "that field can only be set when the object is made: delete it, then promote again"

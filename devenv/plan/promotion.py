@@ -12,6 +12,7 @@ from typing import Any
 Object = Mapping[str, Any]
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+SERVED = ("deployed", "superseded")
 OWNER = "devenv.dev/stack"
 """The chart's annotation with the name of its stack: a release without it is not devenv's."""
 

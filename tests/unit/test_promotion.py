@@ -141,6 +141,19 @@ def release(*statuses: str) -> Release:
     return made
 
 
+@pytest.mark.parametrize("status", ["failed", "pending-upgrade"])
+def test_a_revision_that_never_served_is_not_gone_back_to(status: str) -> None:
+    with pytest.raises(UsageError, match="revision 2 never served") as refused:
+        release("deployed", status).earlier(2)
+    assert refused.value.why == f"it is {status}"
+
+
+def test_a_first_promotion_that_was_killed_can_only_be_taken_away() -> None:
+    with pytest.raises(UsageError) as refused:
+        release("pending-install").earlier(0)
+    assert refused.value.hint.startswith("devenv retire staging")
+
+
 def test_going_back_twice_goes_to_other_objects() -> None:
     rows = [row(1, "superseded"), row(2, "superseded"), row(3, "failed"), row(4, "deployed", "Rollback to 2")]
     assert roots(rows) == {1: 1, 2: 2, 3: 3, 4: 2}

@@ -151,3 +151,10 @@ def test_a_release_that_somebody_else_installed_is_left_alone(promoting: Promoti
         refused = promoting.devenv(command[0], "staging", *command[1:], exits=2)
         assert f"the release {promoting.name} is not this stack's" in refused.stderr
     assert promoting.inside("get", "configmap", "theirs", "-o", "jsonpath={.data.a}") == "b"
+
+    helm("uninstall", promoting.name, "-n", promoting.staging, *kubeconfig)
+    promoting.inside("create", "service", "clusterip", "web", "--tcp=80")
+    promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
+    refused = promoting.devenv("promote", "staging", "--yes", "--create-secrets", exits=2)
+    assert "Service web is there already and not of this release" in refused.stderr
+    assert promoting.inside("get", "secrets", "-o", "name") == ""

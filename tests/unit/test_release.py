@@ -1,0 +1,163 @@
+"""A release at its cluster: what is refused, why a rollout failed, and what is asked of Helm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devenv.backends.helm import Helm, HelmFailed
+from devenv.backends.kube.config import Place
+from devenv.backends.kube.refusals import Refused
+from devenv.engine import promote
+from devenv.engine.promote import Release, Target
+from devenv.errors import DevenvError, ToolMissing, UsageError
+from devenv.plan.promotion import Revision
+from devenv.stack.model import Stack
+from tests.unit.kubernetes.answering import Answering
+from tests.unit.kubernetes.stacks import stack
+
+SHOP = """
+    name: shop
+    services:
+      web: {image: "web:1", port: 8000, route: /web, health: /healthz}
+"""
+
+
+class Api(Answering):
+    """A server with these objects by name; what is written to it is recorded, and some paths are refused."""
+
+    refusing: Mapping[str, int] = {}
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        name = path.rpartition("/")[2]
+        return dict(self._objects[name]) if name in self._objects else None
+
+    def text(self, path: str, **query: Any) -> str:
+        for end, status in self.refusing.items():
+            if path.endswith(end):
+                raise Refused(f"the cluster answered {status}", status=status, reason="")
+        return super().text(path, **query) if "/pods/" in path else "fine"
+
+
+@pytest.fixture
+def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A program called helm that writes down what is asked of it, prints what a file says, and ends well."""
+    program, asked = tmp_path / "bin" / "helm", tmp_path / "asked"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {asked}\n[ ! -e {tmp_path}/refusal ] || {{ cat {tmp_path}/refusal >&2; exit 1; }}\n'
+        f'[ "$1" = history ] && echo "[]" || echo "$2"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path
+
+
+def release(*statuses: str, api: Answering | None = None) -> Release:
+    made = Release(Target("staging", "gke", "shop", "shop"))
+    made.history = [Revision(number, status, "", "shop-0.1.0") for number, status in enumerate(statuses, 1)]
+    made.helm = Helm("gke", "shop", 4)
+    made.place = Place("gke", {}, {})
+    made.client = api or Api()
+    return made
+
+
+def pod(**status: Any) -> dict[str, Any]:
+    labels = {"devenv.dev/unit": "web"}
+    metadata = {"name": "web-1", "uid": "1", "namespace": "shop", "labels": labels}
+    return {
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+        "status": status,
+    }
+
+
+def item(**annotations: str) -> dict[str, Any]:
+    notes = {
+        key.replace("_", "-").replace("helm-", "meta.helm.sh/"): value for key, value in annotations.items()
+    }
+    return {"kind": "Service", "metadata": {"name": "web", "annotations": notes}}
+
+
+def shop() -> Stack:
+    return stack(SHOP)
+
+
+def test_hooks_are_objects_of_a_revision(helm: Path) -> None:
+    assert Helm("gke", "shop", 4).manifest("shop", 3).split("\n---\n") == ["manifest\n", "hooks\n"]
+    Helm("gke", "shop", 4).rendered("shop", Path("chart"), [])
+    assert "--no-hooks" not in (helm / "asked").read_text()
+
+
+def test_a_cluster_that_does_not_answer_helm_is_a_tool_that_is_missing(helm: Path) -> None:
+    (helm / "refusal").write_text(
+        "Error: Kubernetes cluster unreachable: dial tcp 127.0.0.1:1: connection refused\n"
+    )
+    with pytest.raises(ToolMissing, match="does not answer") as error:
+        Helm("gke", "shop", 3).history("shop")
+    assert error.value.exit_code == 3
+    (helm / "refusal").write_text("Error: something else\n")
+    with pytest.raises(HelmFailed, match="history of shop cannot be read"):
+        Helm("gke", "shop", 3).history("shop")
+
+
+def test_without_helm_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolMissing, match="the helm command is missing") as error:
+        Helm.find("gke", "shop")
+    assert "https://helm.sh/docs/intro/install" in error.value.hint
+
+
+def test_an_object_of_somebody_else_is_refused_before_anything_is_changed() -> None:
+    made = release()
+    made._require_of_release(None)
+    made._require_of_release(item(helm_release_name="shop"))
+    with pytest.raises(UsageError, match="Service web is there already and not of this release") as error:
+        made._require_of_release(item())
+    assert error.value.why == "somebody made it without Helm"
+    with pytest.raises(UsageError) as error:
+        made._require_of_release(item(helm_release_name="old"))
+    assert error.value.why == "it is of the release old"
+
+
+def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
+    theirs = {"metadata": {"name": "keys"}, "data": {}}
+    ours = {"metadata": {"name": "keys", "labels": {"app.kubernetes.io/managed-by": "devenv"}}}
+    missing = {"keys": {"TOKEN"}}
+    with pytest.raises(UsageError, match="keys lacks TOKEN, and devenv did not make it") as error:
+        release(api=Api(objects={"keys": theirs})).require_makeable(missing, {"TOKEN": "x"})
+    assert error.value.hint == "kubectl --context gke -n shop edit secret keys"
+    release(api=Api(objects={"keys": ours})).require_makeable(missing, {"TOKEN": "x"})
+    release(api=Api()).require_makeable(missing, {"TOKEN": "x"})
+    with pytest.raises(UsageError, match="no value for TOKEN"):
+        release(api=Api()).require_makeable(missing, {})
+
+
+def test_a_pod_that_never_gets_ready_has_a_card(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promote, "LATE", -1.0)
+    api, unit = Api(logs={("web-1", False): "still warming up"}), shop().unit("web")
+    made = release("deployed", api=api)
+    made._note_failure(api, unit, [pod(phase="Running")], all_ready=False)
+    cause = made._cause(HelmFailed("timed out"))
+    assert str(cause) == "web was not ready in time"
+    assert cause.card.output == ("still warming up",)  # type: ignore[attr-defined]
+    made._note_failure(api, unit, [pod()], all_ready=True)
+    assert made._cause(HelmFailed("timed out")).what == "timed out"
+
+
+def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promote, "TRIES", 0)
+    api = Api()
+    api.refusing = {":8000/proxy/healthz": 503}
+    lines: list[str] = []
+    with pytest.raises(DevenvError, match="web is not healthy: GET /healthz on port 8000") as error:
+        release("superseded", "deployed", api=api).verify(shop(), lambda step, line: lines.append(line))
+    assert error.value.hint.startswith("revision 2 serves again")
+    assert (helm / "asked").read_text().startswith("rollback shop 2 --wait")
+    (helm / "asked").unlink()
+    with pytest.raises(DevenvError, match="web is not healthy"):
+        release(api=api).verify(shop(), lambda step, line: None)
+    assert not (helm / "asked").exists()
