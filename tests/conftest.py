@@ -28,7 +28,7 @@ MACHINE = dict(os.environ)
 
 
 @cache
-def _engine() -> str:
+def no_engine() -> str:
     """Why the engine cannot be used; empty when it can."""
     try:
         output = subprocess.run(
@@ -40,7 +40,7 @@ def _engine() -> str:
 
 
 @cache
-def _cluster() -> str:
+def no_cluster() -> str:
     """Why a cluster cannot be used; empty when it can."""
     if not os.environ.get("KUBECONFIG"):
         return "no cluster: KUBECONFIG is not set; see tests/machine/cluster.sh"
@@ -53,16 +53,16 @@ def _cluster() -> str:
     return "" if asked.returncode == 0 else "no cluster answers; see tests/machine/cluster.sh"
 
 
-def _registry() -> str:
+def no_registry() -> str:
     """Why nothing is installed from a package registry; empty where that is wanted."""
     wanted = os.environ.get("DEVENV_TEST_REQUIRE_REGISTRY")
     return "" if wanted else "installs packages; with DEVENV_TEST_REQUIRE_REGISTRY=1 it does"
 
 
 NEEDS = {
-    "registry": (_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
-    "engine": (_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
-    "cluster": (_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
+    "registry": (no_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
+    "engine": (no_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
+    "cluster": (no_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
 }
 
 
