@@ -5,10 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.helm import MAJORS, Helm
 
@@ -64,6 +67,36 @@ NEEDS = {
     "engine": (no_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
     "cluster": (no_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for a cluster or an engine go first, so that no long one is left for the end."""
+    slowness: dict[Path, int] = defaultdict(int)
+    for item in items:
+        needs = [number for number, marker in enumerate(NEEDS, 1) if item.get_closest_marker(marker)]
+        slowness[item.path] = max([slowness[item.path], *needs])
+    items.sort(key=lambda item: -slowness[item.path])
+
+
+LAB = ("tests/e2e/kube/test_delivery.py", "tests/e2e/kube/test_faults.py")
+"""They break a cluster of their own, which each worker that runs one of them has to set up."""
+
+
+class FilesInOrder(LoadFileScheduling):
+    """Hands each worker whole files, in the order of the collection."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "lab" if file in LAB else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesInOrder:
+    """Module-scoped stacks stay with one worker, whatever `--dist` says."""
+    return FilesInOrder(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture is made, of whatever scope
