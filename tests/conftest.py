@@ -6,7 +6,9 @@ import gc
 import os
 import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -109,9 +111,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New paths, one after the other; `mktemp` would look through all before it makes one."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
 def _own_home(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, _homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of the person who runs the tests reaches them, and nothing of them the person."""
     real = any(request.node.get_closest_marker(marker) for marker in NEEDS)
@@ -120,7 +129,8 @@ def _own_home(
         if name.startswith(ours) and not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):
             monkeypatch.delenv(name)
     if not real:
-        home = tmp_path_factory.mktemp("home")
+        home = next(_homes)
+        home.mkdir()
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
 

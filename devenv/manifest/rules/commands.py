@@ -19,7 +19,9 @@ def commands_are_whole(scope: Scope) -> Iterator[Finding]:
     for path, workload in scope.workloads.items():
         for key in ("command", "entrypoint"):
             line = getattr(workload, key)
-            if isinstance(line, str) and not NEEDS_SHELL.search(REFERENCE.sub("", line)):
+            if not isinstance(line, str) or not {"'", '"'} & set(line):
+                continue
+            if not NEEDS_SHELL.search(REFERENCE.sub("", line)):
                 try:
                     shlex.split(line)
                 except ValueError as error:
