@@ -227,6 +227,10 @@ run() {
 
 # tell WORD...: ask the supervisor
 tell() {
+    for try in 1 2 3 4 5; do
+        [ ! -p /proc/1/fd/9 ] || break   # it has just begun
+        sleep 1
+    done
     if printf '%s\n' "$$ $*" >/proc/1/fd/9 && kill -URG 1 && IFS= read -r line <&7; then
         answer ok "$line"
     else

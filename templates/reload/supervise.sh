@@ -6,23 +6,8 @@
 # descriptor 7 of PID. An empty text behind `<<` is such a pipe, which needs no file system that can be written.
 grace=$1 hold=$2
 shift 2
-exec 3<&0 9<<.
-.
-exec 4>&2 2>/dev/null   # a shell complains of each signal that comes too late, and dash of each that ends a program
-if [ -p /proc/$$/fd/9 ]; then
-    exec 9<>/proc/$$/fd/9
-else   # old versions of bash keep such a text in a file
-    pipe=/dev/shm/.devenv.$$
-    until mkfifo "$pipe" || [ ${#pipe} -gt 40 ]; do pipe=${pipe}x; done
-    exec 9<>"$pipe"
-    rm -f "$pipe"
-fi
+exec 3<&0 4>&2 2>/dev/null   # a shell complains of each signal that comes too late, and dash of each that ends a program
 state=held pid= count=0 code= askers= asked= ending= missed= timer= idle=
-
-own_group= defaults=
-command -v setsid >/dev/null && own_group=setsid
-# A shell has the programs behind `&` ignore INT and QUIT.
-env --default-signal=INT,QUIT true && defaults='env --default-signal=INT,QUIT'
 
 # Traps run between any two commands, so what they set is read once and at once.
 start() {
@@ -146,6 +131,23 @@ rest() {   # until there is something to do
 
 for name in HUP INT QUIT USR1 USR2 TERM WINCH ALRM PWR; do trap "signal $name" "$name"; done
 trap control URG
+
+# Whoever finds the pipe sends the signal, so the trap is there before it, and nothing slow is.
+exec 9<<.
+.
+if [ -p /proc/$$/fd/9 ]; then
+    exec 9<>/proc/$$/fd/9
+else   # old versions of bash keep such a text in a file
+    pipe=/dev/shm/.devenv.$$
+    until mkfifo "$pipe" || [ ${#pipe} -gt 40 ]; do pipe=${pipe}x; done
+    exec 9<>"$pipe"
+    rm -f "$pipe"
+fi
+
+own_group= defaults=
+command -v setsid >/dev/null && own_group=setsid
+# A shell has the programs behind `&` ignore INT and QUIT.
+env --default-signal=INT,QUIT true && defaults='env --default-signal=INT,QUIT'
 
 [ -z "$hold" ] || [ -e "$hold" ] || rest
 restarted=

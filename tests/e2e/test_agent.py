@@ -166,6 +166,16 @@ def test_a_held_program_starts_when_it_is_released(run) -> None:
     assert agent.release().starts == 1
 
 
+def test_a_program_is_released_while_its_supervisor_still_begins(run, tmp_path: Path) -> None:
+    slow = tmp_path / "env"
+    slow.write_text("#!/bin/sh\nsleep 1\nexit 1\n")
+    slow.chmod(0o755)
+    options = ("-v", f"{slow}:/usr/local/bin/env:ro")
+    container = run("sh", "-c", "echo up; exec sleep 1000", options=options, hold=True)
+    assert container.agent().release().state == "running"
+    container.await_output("up")
+
+
 def test_a_held_container_stops_at_once(run) -> None:
     container = run("sleep", "1000", hold=True)
     container.agent().close()
