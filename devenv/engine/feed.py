@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,13 @@ from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
 from devenv.engine.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.links import Emptied, Link, linked
-from devenv.engine.ready import Tail, restart
-from devenv.errors import DevenvError
+from devenv.engine.ready import Tail, await_ready, start
+from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Note, Reloaded, Report
 from devenv.stack.reload import Action, Decision, causes, decide, landed
 
 if TYPE_CHECKING:
+    from devenv.backends.agent import Agent
     from devenv.backends.base import Backend
     from devenv.engine.project import Loaded
     from devenv.sources import Digests
@@ -83,6 +84,8 @@ class Feed:
         self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
         self._retry = Retry()
         self._outdated = ""  # why a new image is due
+        self._began = ""  # when the program was restarted that is not known to be ready
+        self._turn = threading.Event()  # set when there is something better to do than to wait for that
         self._feedback, self._held = Feedback(), dict[str, str]()
         self._building = False
         self._gate = threading.Event()
@@ -96,6 +99,8 @@ class Feed:
         with self._changed:
             self._since = self._since if self._paths else since
             self._paths |= digests
+            if decide(self._rules, digests).action is not Action.NONE:
+                self._turn.set()
             self._changed.notify_all()
 
     def appear(self, instance: str) -> None:
@@ -131,6 +136,7 @@ class Feed:
         """Restart the program without a change."""
         with self._changed:
             self._asked = True
+            self._turn.set()
             self._changed.notify_all()
 
     def hold(self) -> None:
@@ -149,6 +155,7 @@ class Feed:
         with self._changed:
             for link in self._links.values():
                 link.close()
+            self._turn.set()
             self._changed.notify_all()
 
     # -- its thread
@@ -161,6 +168,7 @@ class Feed:
             with self._changed:
                 digests, self._paths = self._paths, {}
                 since, new = self._since, self._unlinked()
+                self._turn.clear()
             try:
                 if digests:
                     self._follow(digests, since)
@@ -171,6 +179,7 @@ class Feed:
                 if self._asked and self._met:
                     self._asked = False
                     self._restart_anyway()
+                self._resume()
                 self._trouble = ""
             except Interrupted:
                 return
@@ -311,7 +320,7 @@ class Feed:
         if instance not in self._linked:  # its program started with all that earlier ones were owed
             self._linked.add(instance)
             self._owed.clear()
-            self._outdated = ""
+            self._outdated = self._began = ""
         self._kept()
         self._deliver({instance: link}, started, again=bool(self._owed))
         if link.holds_back():
@@ -360,7 +369,8 @@ class Feed:
             self._owed.clear()
         if decision.action is Action.NONE and not unsent:
             return
-        ready = time.monotonic() - synced if decision.action is Action.RESTART else None
+        restarted = decision.action is Action.RESTART and not self._began
+        ready = time.monotonic() - synced if restarted else None
         site.report(
             Reloaded(
                 name,
@@ -402,6 +412,25 @@ class Feed:
     def _restart(self, links: Iterable[Link]) -> None:
         agents = [link.agent for link in links]
         if supervised := [agent for agent in agents if agent.hello.supervised]:
-            restart(self.unit, supervised, self._secrets, self._site.stop, self._site.tail)
+            self._began = start(self.unit, supervised)
+            self._await_ready(supervised)
         if len(supervised) < len(agents):
             self._site.restart(self.unit.name)
+
+    def _await_ready(self, agents: Sequence[Agent]) -> None:
+        """Return when restarted programs are ready, or when there is something better to do than to wait."""
+        began, self._began = self._began, ""
+        try:
+            await_ready(self.unit, agents, self._secrets, self._turn, self._site.tail, began)
+        except Interrupted:
+            if self._site.stop.is_set():
+                raise
+            self._began = began
+
+    def _resume(self) -> None:
+        """Wait on for programs that were not ready when something else came up."""
+        if self._began and (agents := [link.agent for link in list(self._links.values())]):
+            try:
+                self._await_ready([agent for agent in agents if agent.hello.supervised])
+            except UnitFailed as error:
+                self._site.report(Reloaded(self.unit.name, (), Action.RESTART, error=error))

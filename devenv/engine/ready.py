@@ -48,19 +48,32 @@ def restart(unit: Unit, agents: Sequence[Agent], secrets: Mapping[str, str], sto
 
     Raises `UnitFailed` when a program ends or takes too long.
     """
+    began = start(unit, agents)
+    await_ready(unit, agents, secrets, stop, tail, began)
+
+
+def start(unit: Unit, agents: Sequence[Agent]) -> str:
+    """Start the program of each replica anew, all at once; returns when that began, as logs have it."""
     began = datetime.now(UTC).isoformat()
+    each(lambda agent: agent.restart(unit.grace), agents)
+    return began
+
+
+def await_ready(
+    unit: Unit, agents: Sequence[Agent], secrets: Mapping[str, str], stop: Event, tail: Tail, began: str
+) -> None:
+    """Return when every replica is ready.
+
+    Raises `UnitFailed` when a program ends or takes too long, `Interrupted` when `stop` is set.
+    """
 
     def lines() -> list[str]:
         return [line.text for line in tail(unit.name) if line.time >= began]
 
-    def start(agent: Agent) -> None:
-        agent.restart(unit.grace)
-        wait_ready(unit, agent, secrets, stop, lines)
-
-    each(start, agents)
+    each(lambda agent: wait_ready(unit, agent, secrets, stop, lines), agents)
 
 
-def each(act: Callable[[T], None], items: Iterable[T]) -> None:
+def each(act: Callable[[T], object], items: Iterable[T]) -> None:
     """Do something with all items at once; raises the first one's failure when all have ended."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         for done in [pool.submit(act, item) for item in items]:
