@@ -1,5 +1,7 @@
 """Where the command begins: `devenv`, and `python -m devenv`."""
 
+from __future__ import annotations
+
 import gc
 import sys
 
@@ -10,12 +12,25 @@ error  devenv does not run on Windows itself
 """
 
 
+def _interrupt_again(ignored: sys.UnraisableHookArgs) -> None:
+    """Repeat a Ctrl-C that came where Python can raise nothing, as while it frees an import's lock."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+        return
+    import signal
+    import threading
+
+    main = threading.main_thread().ident or 0
+    threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+
+
 def main() -> None:
     """Run the command line. Ctrl-C while it is still being imported ends as quietly as later."""
     if sys.platform == "win32":
         sys.stderr.write(WINDOWS)
         raise SystemExit(3)
     gc.set_threshold(100_000)  # most objects live to the end: looking for garbage among them costs 7 %
+    sys.unraisablehook = _interrupt_again
     try:
         from devenv.cli import main as command
 

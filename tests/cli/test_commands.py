@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,8 @@ import pytest
 from typer._completion_classes import completion_init
 from typer.testing import CliRunner
 
+from devenv import cli
+from devenv.__main__ import main
 from devenv.cli import app
 from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
@@ -360,6 +364,26 @@ def test_a_command_needs_a_unit_that_runs(devenv: Devenv, machine: Machine) -> N
     machine.units["web"] = replace(machine.units["web"], state="paused")
     ended = devenv("exec", "web", "ls")
     assert (ended.exit_code, lines(ended.stderr)) == (2, ["error  web is paused", "  try   devenv up web"])
+
+
+def test_ctrl_c_is_heard_where_python_can_raise_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Freed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def command() -> None:
+        Freed()
+        threading.Event().wait(10)
+
+    monkeypatch.setattr(cli, "main", command)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back in the end
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 130
 
 
 def test_logs_go_on_until_ctrl_c(devenv: Devenv) -> None:
