@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -18,6 +19,10 @@ from xdist.scheduler import LoadFileScheduling
 from tests.helm import MAJORS, Helm
 
 gc.set_threshold(100_000)  # as the command does: thousands of tests leave much, and little of it is garbage
+
+# As on most machines. A run starts thousands of processes, and each would compile devenv for itself.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).resolve().parent.parent
 
