@@ -222,6 +222,8 @@ class Lifecycle:
             sync, syncing = partial(self._sync, loaded), partial(self._syncing, loaded)
             bench = Workbench(stack, place.backend, session, place.other, carried, sync, syncing)
             failures = carry_out(plan, bench, report)
+        for note in sorted(self._project.links(place.backend).notes):
+            report(Note(note))
         built = [step.target for step in plan.of(Op.BUILD)]
         applied = [stack.unit(step.target) for step in plan.of(Op.APPLY)]
         loaded.synced.remember(applied, built, self._project.digests)

@@ -55,6 +55,7 @@ class Link:
     def __init__(self, agent: Agent, rules: Rules, image: Held, mark: Callable[[], None]) -> None:
         self.agent, self._rules, self._roots = agent, rules, roots(rules)
         self._mark: Callable[[], None] | None = mark
+        self.note = ""  # what is worth knowing of how files got there
         self.unsent: Mapping[str, str] = {}  # path in the container -> why it did not arrive the last time
         self._origins = {target: source.path for target, source in image.items()}
         brought = {target: source.digest for target, source in image.items()}
@@ -118,8 +119,7 @@ class Link:
         """
         sendings = self.missing(wanted, root)
         sent = self.send(sendings)
-        if sent.note:
-            say(sent.note)
+        self.note = sent.note
         if failed := sent.failed:
             path, why = next(iter(failed.items()))
             what = f"{unit.name}: {len(failed)} of {len(sendings)} files could not be sent"
@@ -180,6 +180,7 @@ class Links:
     def __init__(self, backend: Backend, root: Path) -> None:
         self._backend, self._root = backend, root
         self._open: dict[tuple[str, str], Link] = {}
+        self.notes: set[str] = set()  # what is worth knowing of what was sent
 
     def edits(
         self, synced: Synced, units: Sequence[Unit], observed: Mapping[str, ObservedUnit]
@@ -252,6 +253,7 @@ class Links:
                 except StreamEnded as error:
                     what = f"a container of {unit.name} ended while files were sent to it"
                     raise DevenvError(what, why=str(error), hint="devenv up") from error
+            self.notes |= {f"{unit.name}: {link.note}"} if link.note else set()
 
         instances = [instance for instance in self._backend.instances(observed) if instance not in but]
         each(bring, instances)

@@ -427,3 +427,19 @@ def test_an_image_whose_base_nobody_knows_to_lack_a_shell_comes_up_and_a_change_
         assert bare.devenv("plan").stdout == ""
     finally:
         bare.host("docker", "rmi", "-f", base)
+
+
+def test_what_the_programs_user_may_not_write_arrives_and_that_is_said(checkouts: MakeCheckout) -> None:
+    plain = checkouts("plain")
+    plain.write(
+        "web/Dockerfile", "FROM busybox:1.37\nWORKDIR /app\nCOPY src src\nUSER 1000:1000\nCMD sleep 1000000\n"
+    )
+    plain.write("web/src/page.txt", "one")
+    plain.manifest("services: {web: {build: ./web}}")
+    plain.devenv("up", "-d")
+    plain.write("web/src/page.txt", "two")
+    ended = plain.devenv("up", "-d")
+    assert "are written as root, as user 1000 may not" in ended.stdout + ended.stderr
+    assert "COPY --chown=1000:1000" in ended.stdout + ended.stderr
+    assert plain.inside("web", "cat", "/app/src/page.txt") == "two"
+    assert plain.devenv("plan").stdout == ""
