@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from devenv import STATE
@@ -22,6 +22,7 @@ from devenv.stack.builds import digest_of
 from devenv.stack.reload import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
+SMALL = 1 << 16  # bytes that are read at once
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
 
 
@@ -164,11 +165,12 @@ class Folder:
         Raises `OSError` for an unreadable one, or notes the reason in `unread` and leaves it out.
         """
         if self.path.is_file():
-            return {"": _content(self.path, cache)}
+            return {"": _content(str(self.path), os.lstat(self.path), cache)}
         files = {}
         for name in _walk(self.path, "", self._ignored):
             try:
-                files[name] = _content(self.path / name, cache)
+                path = self._joined(name)
+                files[name] = _content(path, os.lstat(path), cache)
             except FileNotFoundError:  # deleted since the folder was listed
                 continue
             except OSError as error:
@@ -182,11 +184,14 @@ class Folder:
 
         Raises `OSError` for an unreadable one.
         """
-        if STATE in name.split("/") or self._ignored.has(name) or not self._reached(name):
+        if STATE in name.split("/") or self._ignored.has(name):
             return ""
+        path = self._joined(name)
         try:
-            file = self.path / name
-            return "" if file.is_dir() and not file.is_symlink() else _content(file, cache)
+            if not self._reached(name):
+                return ""
+            status = os.lstat(path)
+            return "" if stat.S_ISDIR(status.st_mode) else _content(path, status, cache)
         except (FileNotFoundError, NotADirectoryError):
             return ""
 
@@ -200,17 +205,19 @@ class Folder:
 
     def _reached(self, name: str) -> bool:
         """Whether no folder on the way is a link."""
-        parents = [self.path / parent for parent in PurePosixPath(name).parents]
-        return not any(parent.is_symlink() for parent in parents[:-1])
+        ends = (at for at, letter in enumerate(name) if letter == "/")
+        return not any(stat.S_ISLNK(os.lstat(self._joined(name[:end])).st_mode) for end in ends)
+
+    def _joined(self, name: str) -> str:
+        return os.path.join(self.path, name) if name else str(self.path)
 
 
-def _content(path: Path, cache: Digests) -> str:
-    mode = path.lstat().st_mode
-    if stat.S_ISLNK(mode):
-        return f"->{path.readlink()}"
-    if not stat.S_ISREG(mode):
+def _content(path: str, status: os.stat_result, cache: Digests) -> str:
+    if stat.S_ISLNK(status.st_mode):
+        return f"->{Path(path).readlink()}"
+    if not stat.S_ISREG(status.st_mode):
         return "special"  # a socket or a pipe: reading it would block
-    return cache.of(path) + ("x" if mode & 0o100 else "")
+    return cache.of(path, status) + ("x" if status.st_mode & 0o100 else "")
 
 
 def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
@@ -328,16 +335,18 @@ class Digests:
         """All digests as the text of the cache file."""
         return json.dumps(self.current)
 
-    def of(self, path: Path) -> str:
-        """The digest of a file's bytes, in 16 hex digits."""
-        status = path.stat()
+    def of(self, path: str | Path, status: os.stat_result | None = None) -> str:
+        """The digest of a file's bytes, in 16 hex digits. `status`: what it was asked for before."""
+        status = status or Path(path).stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
         previous = self._previous.get(str(path))
         if isinstance(previous, list) and len(previous) == 4 and previous[:3] == stamp:
             digest = str(previous[3])
         else:
-            with path.open("rb") as handle:
-                digest = hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+            with open(path, "rb", buffering=0) as file:
+                small = status.st_size <= SMALL
+                content = hashlib.sha256(file.readall()) if small else hashlib.file_digest(file, "sha256")
+                digest = content.hexdigest()[:16]
         if time.time() - status.st_mtime > SETTLED:
             self.current[str(path)] = [*stamp, digest]
         return digest

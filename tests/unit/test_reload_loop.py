@@ -309,10 +309,10 @@ def test_one_file_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch
     tree = Tree("app", folder, cache, folder.contents(cache))
     (tmp_path / "open").write_text("22")
 
-    def of(path: Path, read: Callable[[Path], str] = cache.of) -> str:
-        if path.name == "locked":
+    def of(path: str, status: os.stat_result, read: Callable[..., str] = cache.of) -> str:
+        if path.endswith("/locked"):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return read(path)
+        return read(path, status)
 
     monkeypatch.setattr(cache, "of", of)  # root may read everything
     assert tree.look() == ({"app/open"}, {"app/locked": "permission denied"})
