@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import cluster, compose, reload
+from tests.bench import cluster, compose, programs, reload
 from tests.bench.measure import DEVENV, Result, lines
 
-ROWS = compose.ROWS | cluster.ROWS | reload.ROWS
+ROWS = compose.ROWS | cluster.ROWS | reload.ROWS | programs.ROWS
 PACKAGE = Path(__file__).parents[2] / "devenv"
 
 

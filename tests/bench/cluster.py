@@ -20,6 +20,7 @@ from devenv.backends import load
 from devenv.backends.base import Site, Stream
 from devenv.backends.kube.delivery import Nodes
 from devenv.workspace import Workspace
+from tests.bench import reload
 from tests.bench.measure import (
     DEVENV,
     MIB,
@@ -206,6 +207,44 @@ def attach(runs: int, work: Path) -> Iterator[Result]:
         )
 
 
+def saved(runs: int, work: Path) -> Iterator[Result]:
+    """A save on this machine until its bytes are in a pod of a node that is a container here."""
+    folder = work / "devenv-bench-pod"
+    (folder / "src").mkdir(parents=True)
+    (folder / "src/f1.py").write_bytes(KILOBYTE)
+    (folder / "Dockerfile").write_text(reload.DOCKERFILE.format(base=reload.BASES[0]))
+    seconds = 10**9 + os.getpid()  # by which its process is found
+    (folder / "devenv.yaml").write_text(
+        f"services: {{app: {{build: ., command: sleep {seconds}, reload: {{restart: false}}}}}}\n"
+    )
+    Command((DEVENV, "up", "-d", "-b", "minikube"), folder).run()
+    watcher = reload.watching((DEVENV, "watch", "--json"), folder)
+    try:
+        pid = lines("pgrep", "-x", "-f", f"sleep {seconds}")[0]
+        side = InPod(folder, "the pod", watcher, pid=pid)
+        reload.settled(side)
+        into = f"kubectl -n {folder.name} exec -i deployment/app -- tar -xC /tmp"
+        theirs = Command(("sh", "-c", f"tar -c src/f1.py | {into}"), folder)
+        what = "save of 1 KB to bytes in a pod / tar | kubectl exec"
+        yield race(Race(what, reload.Save(side, ("f1.py",), 1024), theirs, 0.15, 0.08), runs)
+    finally:
+        watcher.terminate()
+        watcher.wait(20)
+        Command((DEVENV, "down", "--volumes", "-y"), folder).run()
+        lines("kubectl", "delete", "namespace", folder.name, "--ignore-not-found", "--wait")
+
+
+@dataclass
+class InPod(reload.Side):
+    """Sources here, and a process of a pod that they go to."""
+
+    pid: str = ""
+
+    @property
+    def root(self) -> Path:
+        return Path(f"/proc/{self.pid}/root/app/src")
+
+
 def forward(runs: int, work: Path) -> Iterator[Result]:
     with stack(work) as web:
         waits = [_until_back(web) for _ in range(min(runs, 5))]
@@ -268,6 +307,7 @@ ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "kube-up": up_again,
     "kube-cold": cold,
     "kube-attach": attach,
+    "kube-saved": saved,
     "kube-forward": forward,
     "kube-image": image,
     "kube-render": render,

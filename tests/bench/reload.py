@@ -145,14 +145,14 @@ def sides(work: Path, base: str, *, files: int = 100) -> Iterator[tuple[Side, Si
     try:
         Command((DEVENV, "up", "-d"), ours).run()
         Command(("docker", "compose", "up", "-d", "--build"), theirs).run()
-        watchers.append(_watching((DEVENV, "watch", "--json"), ours))
-        watchers.append(_watching(("docker", "compose", "watch", "--no-up"), theirs))
+        watchers.append(watching((DEVENV, "watch", "--json"), ours))
+        watchers.append(watching(("docker", "compose", "watch", "--no-up"), theirs))
         pair = (
             Side(ours, _container("devenv.dev/unit=app", ours), watchers[0]),
             Side(theirs, _container(f"com.docker.compose.project=bench-{name}-theirs", theirs), watchers[1]),
         )
         for side in pair:
-            _settled(side)
+            settled(side)
         yield pair
     finally:
         for watcher in watchers:
@@ -163,7 +163,7 @@ def sides(work: Path, base: str, *, files: int = 100) -> Iterator[tuple[Side, Si
         subprocess.run(down, cwd=theirs, capture_output=True, check=False)
 
 
-def _watching(argv: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+def watching(argv: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
     output = (folder / "watch.log").open("wb")
     return subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
@@ -176,7 +176,7 @@ def _container(label: str, folder: Path) -> str:
     raise SystemExit(f"no container of {folder}")
 
 
-def _settled(side: Side) -> None:
+def settled(side: Side) -> None:
     """Return once a save of one file arrives; the first ones may be before the watch stands."""
     for _ in range(50):
         tag = f"{time.time_ns() % 10**16:016d}".encode()
@@ -209,6 +209,26 @@ def saves(runs: int, work: Path) -> Iterator[Result]:
                 mine, theirs = (Save(side, files, size, atomic) for side in pair)
                 what = f"{base}: {what} / docker compose watch"
                 yield race(Race(what, mine, theirs, bound, aim, most=most), runs)
+
+
+def unchanged(runs: int, work: Path) -> Iterator[Result]:
+    """Saves of the content that is there already: bytes of what was written anew in the container."""
+    with sides(work, BASES[0]) as pair:
+        ours, theirs = (_written_anew(side, runs) for side in pair)
+        yield count_of(f"bytes sent for {runs} saves of 1 KB that change nothing", ours, theirs, 0)
+
+
+def _written_anew(side: Side, runs: int) -> int:
+    content, written = b"1" * 1024, 0
+    side.save(["f3.py"], content)
+    arrived(side.root, ["f3.py"], content, 1024)
+    for _ in range(runs):
+        before = (side.root / "f3.py").stat()
+        side.save(["f3.py"], content)
+        Save(side, ("f4.py",), 1024).run()  # arrives after it
+        if (side.root / "f3.py").stat().st_ctime_ns != before.st_ctime_ns:
+            written += before.st_size
+    return written
 
 
 def switch(runs: int, work: Path) -> Iterator[Result]:
@@ -382,6 +402,7 @@ def count_of(what: str, ours: int, theirs: int, most: int) -> Result:
 
 ROWS = {
     "reload-saves": saves,
+    "reload-unchanged": unchanged,
     "reload-switch": switch,
     "reload-frozen": frozen,
     "reload-torn": torn,
