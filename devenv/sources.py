@@ -19,7 +19,7 @@ from typing import Any
 
 from devenv import STATE
 from devenv.stack.builds import digest_of
-from devenv.stack.reload import IGNORED
+from devenv.stack.rules import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
 SMALL = 1 << 16  # bytes that are read at once

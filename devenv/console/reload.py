@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console, plain
 from devenv.events import Done, Event, Failed, Reloaded
-from devenv.stack.reload import Action, Rules, Unmatched, rows
+from devenv.stack.reload import Action
+from devenv.stack.rules import Rules, Unmatched
+from devenv.stack.ruletable import rows
 
 if TYPE_CHECKING:
     from devenv.engine.journal import Entry

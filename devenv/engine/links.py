@@ -21,7 +21,8 @@ from devenv.engine.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
 from devenv.stack import text
-from devenv.stack.reload import Action, Decision, Rules, Source, decide, emptied
+from devenv.stack.reload import Action, Decision, decide
+from devenv.stack.rules import Rules, Source, emptied
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Say, Stream

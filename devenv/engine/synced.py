@@ -13,18 +13,10 @@ from devenv.gitignore import GitIgnored
 from devenv.stack import text
 from devenv.stack.builds import digest_of
 from devenv.stack.dockerfile import base_image, has_shell
-from devenv.stack.reload import (
-    Rules,
-    Source,
-    Unmatched,
-    infer,
-    joined,
-    rows,
-    synced,
-    unmatched,
-    with_manifest,
-)
 from devenv.stack.reload import base as fixed
+from devenv.stack.reload import synced
+from devenv.stack.rules import Rules, Source, Unmatched, infer, joined, unmatched, with_manifest
+from devenv.stack.ruletable import rows
 from devenv.workspace import write_whole
 
 if TYPE_CHECKING:

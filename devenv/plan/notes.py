@@ -12,7 +12,7 @@ from devenv.plan.model import Observed
 from devenv.plan.namespace import former_place
 from devenv.stack.model import Build, Stack, Unit, outdated
 from devenv.stack.ports import Claim, Conflict, Key
-from devenv.stack.reload import Unmatched
+from devenv.stack.rules import Unmatched
 from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]

@@ -14,7 +14,7 @@ from devenv.engine.links import Emptied, Link, Links
 from devenv.engine.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
 from devenv.stack.model import Build, Unit
-from devenv.stack.reload import Rules, Source, infer
+from devenv.stack.rules import Rules, Source, infer
 
 CONTENTS = {"main.py": "f00d"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from devenv.engine.pull import Difference, difference, write
 from devenv.errors import DevenvError
-from devenv.stack.reload import infer, lies
+from devenv.stack.rules import infer, lies
 
 
 class Local:

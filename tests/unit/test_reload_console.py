@@ -25,7 +25,8 @@ from devenv.engine.journal import FILE, KEPT, SHOWN, Journal
 from devenv.errors import DevenvError
 from devenv.events import Done, Failed, Reloaded, Started
 from devenv.plan.model import Op, Step
-from devenv.stack.reload import Action, Unmatched, infer
+from devenv.stack.reload import Action
+from devenv.stack.rules import Unmatched, infer
 
 RESTARTED = Reloaded(
     "orders",

@@ -27,7 +27,8 @@ from devenv.engine.trees import Tree
 from devenv.errors import DevenvError
 from devenv.events import Note
 from devenv.sources import Digests, Folder
-from devenv.stack.reload import Action, infer
+from devenv.stack.reload import Action
+from devenv.stack.rules import infer
 
 RULES = replace(
     infer('FROM python\nCOPY src /app\nCMD ["serve"]\n', context="."),

@@ -13,23 +13,10 @@ from pathspec import GitIgnoreSpec
 
 from devenv.stack import copies, dockerfile, patterns
 from devenv.stack.model import Reload
-from devenv.stack.reload import (
-    IGNORED,
-    Action,
-    Decision,
-    Rules,
-    Source,
-    base,
-    decide,
-    infer,
-    landed,
-    rows,
-    synced,
-    targets_of,
-    unmatched,
-    with_manifest,
-)
+from devenv.stack.reload import Action, Decision, base, decide, landed, synced, targets_of
 from devenv.stack.reloaders import RELOADERS, SERVERS, reloader
+from devenv.stack.rules import IGNORED, Rules, Source, infer, unmatched, with_manifest
+from devenv.stack.ruletable import rows
 
 NONE, SYNC, RUN, RESTART, REBUILD = Action
 
