@@ -80,10 +80,12 @@ def test_an_unchanged_manifest_is_not_parsed_again(
 ) -> None:
     script = f"""
 import sys
+from devenv import hostports
 from devenv.backends import BACKENDS
 from devenv.cli import app
 from devenv.render import DECLARED
 
+hostports.taken = lambda ports: {{}}  # as in this process: whatever listens on the machine of the tests
 BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
 try:
     app(["{command}", "-b", "fake"])
