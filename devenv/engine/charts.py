@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from devenv import assets
+from devenv.errors import ManifestInvalid
 from devenv.manifest.rules.scope import Scope
 from devenv.render import chart as charts
 from devenv.render.bundle import Source, to_yaml
@@ -63,8 +64,15 @@ def chart(project: Project) -> dict[str, str]:
 
 
 def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING) -> str:
-    """The text of an environment's values file; `images` are references by unit."""
-    place = environment(project.parsed[0], name)
-    values = charts.values(promoted(project), promoted(project, name), place, images)
+    """The text of an environment's values file; `images` are references by unit.
+
+    Raises `ManifestInvalid` for values that the chart does not have.
+    """
+    manifest, source, _ = project.parsed
+    place, own = environment(manifest, name), promoted(project)
+    if findings := [*charts.unknown(own, place.values)]:
+        at = ("environments", name, "values")
+        raise ManifestInvalid([source.problem((*at, *path), why, hint) for path, why, hint in findings])
+    values = charts.values(own, promoted(project, name), place, images)
     head = f"# The environment {name}: what differs from values.yaml. Rendered by devenv from devenv.yaml.\n"
     return head + to_yaml(values)

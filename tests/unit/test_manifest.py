@@ -459,9 +459,11 @@ BROKEN = {
     ),
     "overrides of an environment that change nothing": (
         "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
-        "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y}}}\n",
+        "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y, autoscale: {max: 2}, resources: {cpu: 1}}}}\n",
         [
             "6:37: environments.prod.services.a.build: a is not built - remove it",
+            "6:57: environments.prod.services.a.autoscale: a asks for no CPU, of which the target is a share"
+            " - write resources: {cpu: 500m}",
             "6:57: environments.prod.services.a.autoscale: min 3 is more than max 2",
             "6:91: environments.prod.services.b.image: b is built, so the image is the one that is pushed"
             " - remove it",

@@ -60,6 +60,9 @@ def overrides_have_an_effect(scope: Scope) -> Iterator[Finding]:
                         "remove it",
                     )
                 scaling = getattr(override, "autoscale", None)
+                if scaling and not (override.resources.cpu or workload.resources.cpu):
+                    why = f"{name} asks for no CPU, of which the target is a share"
+                    yield (*path, "autoscale"), why, "write resources: {cpu: 500m}"
                 if scaling and scaling.min > scaling.max:
                     yield (*path, "autoscale"), f"min {scaling.min} is more than max {scaling.max}", ""
 

@@ -8,10 +8,10 @@ particular. Nothing of an environment is in them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from devenv.errors import UsageError
+from devenv.errors import UsageError, did_you_mean
 from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
 from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
@@ -23,9 +23,9 @@ from devenv.render.chart.variables import key_of, keys
 from devenv.stack.graph import ordered
 from devenv.stack.model import Unit
 from devenv.stack.text import Secret
-from devenv.stack.world import merge
+from devenv.stack.world import Finding, merge
 
-__all__ = ["NAMESPACE", "Promoted", "chart", "defaults", "keys", "values"]
+__all__ = ["NAMESPACE", "Promoted", "chart", "defaults", "keys", "unknown", "values"]
 
 VERSION = "0.1.0"  # whoever packages it says another
 
@@ -72,8 +72,9 @@ def values(
             own["image"]["repository"] = f"{environment.registry.rstrip('/')}/{own['image']['repository']}"
         own["env"] |= _from_secret(promoted.stack.unit(unit.name), unit)
     for name, override in environment.services.items():
-        if override.autoscale is not None:
-            wanted["services"][name]["autoscale"] = override.autoscale.model_dump()
+        if (scaling := override.autoscale) is not None:
+            least = scaling.min if "min" in scaling.model_fields_set else wanted["services"][name]["replicas"]
+            wanted["services"][name]["autoscale"] = {**scaling.model_dump(), "min": max(least, 1)}
     _places(wanted, environment)
     ingress = environment.ingress
     given = {
@@ -86,6 +87,20 @@ def values(
         wanted["ingress"] |= {key: value for key, value in given.items() if value}
     wanted["secret"] = environment.secret or wanted["secret"]
     return dict(merge(_difference(defaults(promoted), wanted), environment.values))
+
+
+def unknown(promoted: Promoted, values: Mapping[str, Any]) -> Iterator[Finding]:
+    """Keys of values that the chart does not have: path, problem, suggestion."""
+    yield from _unknown(defaults(promoted), values, ())
+
+
+def _unknown(there: Mapping[str, Any], values: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Finding]:
+    for name, value in values.items():
+        at = (*path, name)
+        if name not in there:
+            yield at, "the chart has no such value", did_you_mean(name, there, f"it has: {', '.join(there)}")
+        elif len(at) < 3 and at[0] not in COMMON and isinstance(value, Mapping):  # section, unit, knob
+            yield from _unknown(there[name], value, at)
 
 
 def _from_secret(default: Unit, unit: Unit) -> dict[str, Any]:

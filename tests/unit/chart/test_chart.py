@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from devenv.engine import charts
-from devenv.errors import UsageError
+from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.chart import keys
 from devenv.workspace import export_chart
 from tests.helm import Helm
@@ -56,7 +56,7 @@ SHOP = """\
         context: production-cluster
         registry: registry.production.example
         host: shop.example
-        services: {orders: {autoscale: {min: 3, max: 10}}}
+        services: {orders: {replicas: 3, resources: {cpu: 500m}, autoscale: {max: 10}}}
         infra: {postgres: {deploy: {size: 50Gi, class: fast}}, cache: {external: {host: cache.example}}}
         secret: production-secrets
         values: {services: {orders: {nodeSelector: {disk: ssd}}}, labels: {team: shop}}
@@ -280,3 +280,24 @@ def test_a_variable_of_two_stores_is_refused(tmp_path: Path) -> None:
     both = "name: a\nservices:\n  web: {image: x, uses: [postgres, valkey], env: {A: '${postgres.url} ${valkey.url}'}}\n"
     with pytest.raises(UsageError, match="web: the variable A mentions postgres and valkey"):
         charts.chart(project(tmp_path, both))
+
+
+def test_values_of_an_environment_that_the_chart_does_not_have_are_named_at_once(tmp_path: Path) -> None:
+    manifest = """\
+name: a
+services:
+  web: {image: x}
+environments:
+  prod:
+    context: c
+    values: {services: {wep: {replicas: 1}, web: {replica: 1, env: {A: b}}}, label: {a: b}}
+"""
+    with pytest.raises(ManifestInvalid) as refusal:
+        charts.values_file(project(tmp_path, manifest), "prod")
+    problems = [re.sub("^.*devenv.yaml:", "", str(problem)) for problem in refusal.value.problems]
+    assert problems == [
+        '7:25: environments.prod.values.services.wep: the chart has no such value - did you mean "web"?',
+        "7:51: environments.prod.values.services.web.replica: the chart has no such value"
+        ' - did you mean "replicas"?',
+        '7:78: environments.prod.values.label: the chart has no such value - did you mean "labels"?',
+    ]
