@@ -87,6 +87,7 @@ from devenv.render import DECLARED
 
 hostports.taken = lambda ports: {{}}  # as in this process: whatever listens on the machine of the tests
 BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
+hostports.taken = lambda ports: {{}}  # whatever listens on the machine of the tests, and ends between two runs
 try:
     app(["{command}", "-b", "fake"])
 finally:
