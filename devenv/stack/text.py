@@ -26,7 +26,7 @@ Place = Literal["plain", "url", "json"]
 _QUOTED: Mapping[Place, Callable[[str], str]] = {
     "plain": str,
     "url": lambda value: quote(value, safe=""),
-    "json": lambda value: json.dumps(value)[1:-1],
+    "json": lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
 }
 _PREFIX: Mapping[Place, str] = {"plain": "DEVENV_SECRET_", "url": "DEVENV_URL_", "json": "DEVENV_JSON_"}
 PLACES = tuple(_PREFIX)

@@ -70,7 +70,7 @@ GATEWAY_ONLY = "Kong's Admin API and Manager stay on laptops: nobody has to log 
 
 MANIFESTS = {"shop": "", "everything": EVERYTHING}
 FILES = {"orders.ini": "[orders]\nprice = {{ 5 }}\n"}
-VALUE = 'it\'s "a" $secret/ü: ${x}#\\'
+VALUE = 'it\'s "a" $secret/ü😀: ${x}#\\'
 
 
 @dataclass(frozen=True)
