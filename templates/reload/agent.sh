@@ -172,7 +172,7 @@ script() {
 
 # What `group` and `drop` did not answer for did not happen.
 settle() {
-    cd / && : >"$own/go"
+    cd / && true >"$own/go"
     answer ok
 }
 
@@ -180,7 +180,7 @@ settle() {
 batch() {
     own=$1/$$ record=$1/record bad=1
     if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then bad=; . "$own/go"; fi
-    : >"$own/tar"
+    true >"$own/tar"
     [ -z "$bad" ] || rm -rf -- "$own"/[0-9]*
     settle
 }

@@ -88,7 +88,7 @@ control() {
                 ;;
             release)
                 askers="$askers $from"
-                [ -z "$hold" ] || { : >"$hold"; } 2>/dev/null
+                [ -z "$hold" ] || { mkdir -p "${hold%/*}" && true >"$hold"; }   # a shell ends when `:` cannot be redirected
                 if [ "$state" = running ]; then reply; else again; fi
                 ;;
             kill) [ "$argument" != "$count" ] || everyone KILL ;;

@@ -176,6 +176,13 @@ def test_a_program_is_released_while_its_supervisor_still_begins(run, tmp_path: 
     container.await_output("up")
 
 
+@pytest.mark.parametrize("options", [("--read-only",), ("--user", "1000:1000", "--tmpfs", "/tmp:mode=755")])
+def test_a_held_program_starts_where_that_cannot_be_remembered(run, options) -> None:
+    container = run("sleep", "1000", options=options, hold=True)
+    assert container.agent().release().state == "running"
+    assert container.exec("echo there") == "there"
+
+
 def test_a_held_container_stops_at_once(run) -> None:
     container = run("sleep", "1000", hold=True)
     container.agent().close()
