@@ -9,9 +9,10 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import pytest
@@ -77,9 +78,20 @@ def port() -> int:
     return free_port()
 
 
-def _checkout(folder: Path, engine: docker.DockerClient, environment: Mapping[str, str]) -> OnCluster:
+K = TypeVar("K", bound=OnCluster)
+
+
+@contextmanager
+def cleared(
+    kind: type[K], folder: Path, engine: docker.DockerClient, environment: Mapping[str, str]
+) -> Iterator[K]:
+    """A checkout of this kind below a folder, cleared in the end."""
     name = "k" + hashlib.sha256(str(folder).encode()).hexdigest()[:7]
-    return OnCluster(folder / "project", name, engine, environment)
+    checkout = kind(folder / "project", name, engine, environment)
+    try:
+        yield checkout
+    finally:
+        checkout.clear()
 
 
 @pytest.fixture
@@ -87,9 +99,8 @@ def cluster(
     tmp_path: Path, engine: docker.DockerClient, environment: Mapping[str, str]
 ) -> Iterator[OnCluster]:
     """A checkout, cleared in the end."""
-    checkout = _checkout(tmp_path, engine, environment)
-    yield checkout
-    checkout.clear()
+    with cleared(OnCluster, tmp_path, engine, environment) as checkout:
+        yield checkout
 
 
 @dataclass(frozen=True)
@@ -149,7 +160,7 @@ def alone(
     """A checkout on the cluster that tests may break, which has to work again by the end of each."""
     eventually(lab.answers, "the API server", within=60)
     path = f"{lab.programs}{os.pathsep}{environment['PATH']}"
-    checkout = _checkout(tmp_path, engine, {**environment, "KUBECONFIG": str(lab.kubeconfig), "PATH": path})
-    yield checkout
-    eventually(lab.answers, "the API server", within=60)
-    checkout.clear()
+    own = {**environment, "KUBECONFIG": str(lab.kubeconfig), "PATH": path}
+    with cleared(OnCluster, tmp_path, engine, own) as checkout:
+        yield checkout
+        eventually(lab.answers, "the API server", within=60)

@@ -402,6 +402,36 @@ def test_the_api_server_is_killed(alone: OnCluster, lab: Lab, port: int) -> None
     wait_for_garbage_collection(alone)  # which comes back later, and without which nothing is removed
 
 
+def test_hot_reload_goes_on_after_the_api_server_was_away(alone: OnCluster, lab: Lab) -> None:
+    alone.write("code/page", "first")
+    script = "while sleep 0.1; do cat /code/page; done >/dev/null"
+    alone.manifest(f"""
+        services:
+          web:
+            image: busybox:1.37
+            command: [sh, -c, "{script}"]
+            reload: {{sync: {{code: /code}}}}
+            grace: 1s
+    """)
+    alone.on("up", "-d")
+
+    def arrives(text: str) -> None:
+        alone.write("code/page", text)
+        read = ("exec", alone.pod("web"), "--", "cat", "/code/page")
+        eventually(lambda: alone.kubectl(*read) == text, text, within=60)
+
+    watch = alone.begin("watch", "-b", "kube")
+    arrives("second")
+    pod = alone.pod("web")
+    lab.kill_the_api_server()
+    alone.write("code/page", "while it was away")
+    eventually(lab.answers, "the API server", within=60)
+    arrives("third")
+    assert alone.pod("web") == pod
+    assert "Traceback" not in watch.interrupt().output
+    wait_for_garbage_collection(alone)
+
+
 def test_a_node_whose_disk_is_full(alone: OnCluster, lab: Lab, port: int) -> None:
     config, kubelet = "/var/lib/kubelet/config.yaml", ("pkill", "-9", "-x", "kubelet")
     alone.manifest(web(port))
