@@ -117,6 +117,27 @@ def test_everything_is_healthy_and_a_second_up_has_nothing_to_do(shop: Shop) -> 
     assert shop.lives() == before
 
 
+def test_an_edit_of_the_orders_is_live_through_the_gateway_and_nothing_else_changes(
+    shop: Shop, placed: dict[str, Any]
+) -> None:
+    file, before, url = shop.root / "orders/main.py", shop.lives(), f"{shop.front}/api/orders/{placed['id']}"
+    text = file.read_text()
+
+    def state() -> str:
+        answer = ask(url, headers=KEY)
+        return str(answer.json["state"]) if answer.status == 200 else ""
+
+    watch = shop.begin("watch", "-b", "compose")
+    try:
+        file.write_text(text.replace("ELSE 'invoiced'", "ELSE 'billed'"))
+        eventually(lambda: state() == "billed", "the edit", within=30)
+    finally:
+        file.write_text(text)
+    eventually(lambda: state() == "invoiced", "the file as it was", within=30)
+    watch.interrupt()
+    assert shop.lives() == before
+
+
 def test_an_order_without_the_key_is_refused(shop: Shop) -> None:
     answer = ask(f"{shop.front}/api/orders", body={"sku": "sencha", "quantity": 1})
 
