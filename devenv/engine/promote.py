@@ -255,24 +255,47 @@ class Release:
     def promote(self, files: Packed, parcel: Parcel, say: Say, *, within: int = WITHIN) -> None:
         """Roll out and wait until all is ready; Helm goes back by itself if it is not.
 
-        Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`.
+        Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
+        `KeyboardInterrupt`.
         """
-
-        def on_interrupt() -> None:
-            say("upgrade", "interrupted: Helm goes back to what served before; Ctrl-C again leaves it alone")
-
         with self._watched(parcel.stack, say):
             try:
-                self.helm.upgrade(
-                    self.target.release,
-                    files.chart,
-                    [files.values],
-                    within=within,
-                    description=str(parcel.origin),
-                    on_interrupt=on_interrupt,
-                )
+                with self._interruptible("upgrade", "Helm goes back to what served before", say) as told:
+                    self.helm.upgrade(
+                        self.target.release,
+                        files.chart,
+                        [files.values],
+                        within=within,
+                        description=str(parcel.origin),
+                        on_interrupt=told,
+                    )
             except HelmFailed as error:
                 raise self._cause(error) from error
+
+    @contextmanager
+    def _interruptible(self, step: str, meanwhile: str, say: Say) -> Iterator[Callable[[], None]]:
+        """What to call at the first Ctrl-C. Says what Helm does then, and in the end what serves.
+
+        Raises `KeyboardInterrupt` where Helm was stopped, or left alone by a second one.
+        """
+        calls: list[str] = []
+
+        def told() -> None:
+            calls.append(step)
+            say(step, f"interrupted: {meanwhile}; Ctrl-C again leaves it alone")
+
+        try:
+            yield told
+        except HelmFailed as error:
+            if not calls:
+                raise
+            now = deployed(self.helm.history(self.target.release))
+            say(step, f"stopped: revision {now.number} serves" if now else "stopped: nothing serves")
+            raise KeyboardInterrupt from error
+        except KeyboardInterrupt:
+            listed = f"devenv history {self.target.environment}"
+            say(step, f"Helm goes on by itself: {listed}   shows what becomes of it")
+            raise
 
     def _cause(self, error: HelmFailed) -> DevenvError:
         """Why a rollout failed: the first unit that did, and where the release stands now."""
@@ -350,12 +373,12 @@ class Release:
                 )
 
     def rollback(self, revision: int, say: Say, *, within: int = WITHIN) -> None:
-        """Go back to a revision and wait until all is ready. Raises `HelmFailed`."""
+        """Go back to a revision and wait until all is ready.
 
-        def on_interrupt() -> None:
-            say("rollback", "interrupted: Helm stops; devenv history shows where it stands")
-
-        self.helm.rollback(self.target.release, revision, within=within, on_interrupt=on_interrupt)
+        Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
+        """
+        with self._interruptible("rollback", "Helm stops going back", say) as told:
+            self.helm.rollback(self.target.release, revision, within=within, on_interrupt=told)
 
     def verify(self, stack: Stack, say: Say, *, within: int = WITHIN) -> None:
         """Smoke what was rolled out, and go back to what served before if it fails.

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +14,7 @@ import pytest
 
 from devenv import proc
 from devenv.errors import ToolMissing
+from tests.interrupting import interrupt_once
 
 ENDINGS = {
     "well": ("pass", 0),
@@ -69,17 +68,6 @@ def test_a_second_ctrl_c_leaves_the_program_running(tmp_path: Path) -> None:
             lambda: interrupt_once(tmp_path / "ready"),
         )
     os.kill(int((tmp_path / "ready").read_text()), signal.SIGKILL)  # which fails if it is gone
-
-
-def interrupt_once(ready: Path) -> None:
-    """Ctrl-C, as soon as the program has said that it is ready."""
-
-    def send() -> None:
-        while not (ready.exists()):
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=send, daemon=True).start()
 
 
 def test_what_a_program_says_comes_with_its_end_and_in_its_order() -> None:

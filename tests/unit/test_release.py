@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from devenv.engine.promote import Release, Target
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.promotion import Revision
 from devenv.stack.model import Stack
+from tests.interrupting import interrupt_once
 from tests.unit.kubernetes.answering import Answering
 from tests.unit.kubernetes.stacks import stack
 
@@ -161,3 +165,39 @@ def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path, monkeypatch
     with pytest.raises(DevenvError, match="web is not healthy"):
         release(api=api).verify(shop(), lambda step, line: None)
     assert not (helm / "asked").exists()
+
+
+STOPPED = """#!{python}
+import os, signal, sys, time
+if sys.argv[1] == "history":
+    sys.exit(print('[{{"revision": 2, "status": "deployed", "updated": "", "chart": "shop-0.1.0"}}]'))
+def stop(*_): sys.exit("Error: UPGRADE FAILED: context canceled")
+signal.signal(signal.SIGINT, stop if {stops} else signal.SIG_IGN)
+open("{ready}", "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stops", "last"),
+    [
+        (True, "stopped: revision 2 serves"),
+        (False, "Helm goes on by itself: devenv history staging   shows what becomes of it"),
+    ],
+)
+def test_after_ctrl_c_people_are_told_what_helm_does(helm: Path, stops: bool, last: str) -> None:
+    ready, lines = helm / "ready", list[str]()
+    program = STOPPED.format(python=sys.executable, stops=stops, ready=ready)
+    (helm / "bin" / "helm").write_text(program)
+
+    def say(step: str, line: str) -> None:
+        lines.append(line)
+        if not stops and len(lines) == 1:
+            interrupt_once(ready)
+
+    interrupt_once(ready)
+    with pytest.raises(KeyboardInterrupt):
+        release("deployed").rollback(1, say)
+    assert lines == ["interrupted: Helm stops going back; Ctrl-C again leaves it alone", last]
+    if not stops:
+        os.kill(int(ready.read_text()), signal.SIGKILL)  # which fails if it is gone
