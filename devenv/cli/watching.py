@@ -82,8 +82,13 @@ class Watching:
 
     def run(self) -> None:
         """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running."""
+        from devenv.events import Note
+
         console, interrupted = self._context.console, False
         reloading = self._reloading()
+        for unit in self._loaded.stack.units:
+            if unit.build and (why := self._loaded.synced.unruled.get(unit.name)):
+                self._report(Note(f"a save changes nothing in {unit.name}: {why}; `devenv up` builds it"))
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
         try:

@@ -57,6 +57,14 @@ rm -f /tmp/well
 ! grep -q well /code/page.txt || touch /tmp/well
 exec sleep 1000000
 """
+COMPILED = """\
+FROM busybox:1.37 AS made
+COPY . /src
+RUN cp /src/main.go /program
+FROM busybox:1.37
+COPY --from=made /program /program
+CMD ["sleep", "1000000"]
+"""
 INSTALL = 'cp /code/needs.txt /tmp/installed && [ "$(cat /code/needs.txt)" != bad ]\n'
 ends = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 SOON = 2.0  # seconds between Ctrl-C and the prompt
@@ -72,6 +80,8 @@ def app(shared: Checkout) -> Checkout:
     shared.write("small/page.txt", "first")
     shared.write("checked/run.sh", CHECKED)
     shared.write("checked/page.txt", "well")
+    shared.write("compiled/Dockerfile", COMPILED)
+    shared.write("compiled/main.go", "package main")
     shared.write("steps/install.sh", INSTALL)
     shared.write("steps/needs.txt", "first")
     shared.manifest(
@@ -89,6 +99,7 @@ def app(shared: Checkout) -> Checkout:
             command: sh /code/run.sh
             health: {exec: test -e /tmp/well, every: 100ms, within: 120s}
             reload: {sync: {checked: /code}, restart: [page.txt]}
+          compiled: {build: ./compiled}
           steps:
             image: busybox:1.37
             command: sleep 1000000
@@ -227,6 +238,10 @@ def test_how_editors_save_is_one_changed_file(
 
 def listed(app: Checkout, folder: str) -> list[str]:
     return os.listdir(f"{root(app)}{folder}")
+
+
+def test_a_service_that_a_save_cannot_change_is_named(watch: Going) -> None:
+    watch.wait_for("a save changes nothing in compiled: only a build brings its files into the image")
 
 
 def test_a_name_that_changes_its_case_alone(app: Checkout, watch: Going) -> None:
