@@ -148,9 +148,8 @@ def test_the_stream_ends_with_the_container_and_its_successor_takes_a_new_one(ru
     assert stream.receive() == b""
     began = time.monotonic()
     with pytest.raises(StreamEnded):
-        for _ in range(100):
+        while time.monotonic() - began < 5:  # the other side may close a little after its end
             stream.send(b"anybody there?\n" * 1000)
-    assert time.monotonic() - began < 5
     stream.close()
     running.session.wait(UNIT, Event())
     with closing(running.attach("cat")) as again:

@@ -61,6 +61,14 @@ def pods(shop: OnCluster) -> dict[str, str]:
     }
 
 
+def more_than_kubectl(shop: OnCluster) -> float:
+    """Seconds that an `up` with nothing to do takes more than a look of kubectl right before it."""
+    began = time.monotonic()
+    shop.kubectl("get", "pods")
+    kubectl = time.monotonic() - began
+    return shop.devenv("up", "-d").seconds - kubectl
+
+
 def an_edit_of_the_orders_is_live(shop: OnCluster, port: int) -> None:
     """A saved file changes what the gateway answers, and no container of the stack."""
     file, before = shop.root / "orders/main.py", pods(shop)
@@ -87,9 +95,6 @@ def test_an_order_goes_through_on_minikube_and_on_any_cluster(shop: OnCluster) -
 
     assert shop.devenv("plan").stdout == ""
     an_edit_of_the_orders_is_live(shop, port)
-    took = [shop.devenv("up", "-d").seconds for _ in range(3)]
-    began = time.monotonic()
-    shop.kubectl("get", "pods")
-    assert min(took) < time.monotonic() - began + 0.6
+    assert any(more_than_kubectl(shop) < 0.6 for _ in range(5))
     label = shop.host("docker", "image", "inspect", "mongo:8.0.30", "-f", "{{json .Config.Labels}}")
     assert ("(stand-in)" in shop.devenv("status").stdout) is ("devenv.standin" in label)
