@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import time
@@ -211,13 +212,14 @@ def saved(runs: int, work: Path) -> Iterator[Result]:
     """A save on this machine until its bytes are in a pod of a node that is a container here."""
     folder = work / "devenv-bench-pod"
     (folder / "src").mkdir(parents=True)
-    (folder / "src/f1.py").write_bytes(KILOBYTE)
+    for name in ("f0.py", "f1.py"):
+        (folder / "src" / name).write_bytes(KILOBYTE)
     (folder / "Dockerfile").write_text(reload.DOCKERFILE.format(base=reload.BASES[0]))
     seconds = 10**9 + os.getpid()  # by which its process is found
     (folder / "devenv.yaml").write_text(
         f"services: {{app: {{build: ., command: sleep {seconds}, reload: {{restart: false}}}}}}\n"
     )
-    Command((DEVENV, "up", "-d", "-b", "minikube"), folder).run()
+    Command((DEVENV, "up", "-d", "-b", "kube"), folder).run()
     watcher = reload.watching((DEVENV, "watch", "--json"), folder)
     try:
         pid = lines("pgrep", "-x", "-f", f"sleep {seconds}")[0]
@@ -228,7 +230,7 @@ def saved(runs: int, work: Path) -> Iterator[Result]:
         what = "save of 1 KB to bytes in a pod / tar | kubectl exec"
         yield race(Race(what, reload.Save(side, ("f1.py",), 1024), theirs, 0.15, 0.08), runs)
     finally:
-        watcher.terminate()
+        watcher.send_signal(signal.SIGINT)
         watcher.wait(20)
         Command((DEVENV, "down", "--volumes", "-y"), folder).run()
         lines("kubectl", "delete", "namespace", folder.name, "--ignore-not-found", "--wait")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -128,7 +129,7 @@ def answers(runs: int, work: Path) -> Iterator[Result]:
             what = f"the shop's {language} service: save to its new answer"
             yield Result(what, seconds_of(took), "", "", "printed only", "")
     finally:
-        watcher.terminate()
+        watcher.send_signal(signal.SIGINT)
         watcher.wait(20)
         Command((DEVENV, "down", "--volumes", "-y"), folder).run()
 
