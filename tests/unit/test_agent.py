@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends import agent
-from devenv.backends.agent import LARGE, Agent, Sending
+from devenv.backends.agent import Agent, Sending, batch
+from devenv.backends.agent.contents import LARGE
 from devenv.backends.base import Stream, StreamEnded
 from devenv.sources import Digests, Folder
 from tests.conftest import MACHINE, no_engine
@@ -472,7 +472,7 @@ def test_a_reader_never_sees_less_than_a_whole_file(container: Container) -> Non
 
 def batches_of_files(container: Container, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Sending]:
     """Small files for so many batches, of ten folders, one of each in turn."""
-    monkeypatch.setattr(agent, "MANY", 20)
+    monkeypatch.setattr(batch, "MANY", 20)
     names = [f"d{number % 10}/f{number}" for number in range(20 * count)]
     for name in names:
         container.write(name, name)
