@@ -11,6 +11,7 @@ import mmap
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -620,9 +621,10 @@ class OwnEngine:
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
-        with suppress(docker.errors.APIError, OSError):
-            return bool(self.client.ping())
-        return False
+        with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves one open that does not connect
+            if probe.connect_ex(f"{self.folder}/docker.sock"):
+                return False
+        return bool(self.client.ping())
 
     def stop(self) -> None:
         self.process.terminate()
