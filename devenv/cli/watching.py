@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from devenv.engine.reload import Reloading
     from devenv.events import Event, Report
 
+HEARS = 0.5  # seconds until Ctrl-C is heard for certain
 HELP = "keys: r restart  b rebuild  l logs of one  o open  q leave"
 
 
@@ -62,6 +63,12 @@ def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
         )
     else:
         context.console.print("\n".join(history(context.console, entries)))
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait in steps: a Ctrl-C that the kernel gives to another thread does not wake the main one."""
+    while not event.wait(HEARS):
+        pass
 
 
 class Watching:
@@ -205,7 +212,7 @@ class Watching:
     def _follow_logs(self) -> None:
         context = self._context
         if self._json:  # lines of a log are no events
-            self._left.wait()
+            wait_for(self._left)
         while not self._left.is_set():
             observed = context.place.backend.observe(context.workspace.checkout).units
             units = [unit for unit in observed.values() if unit.running and self._only in ("", unit.unit)]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import signal
+import threading
+import time
 
 import pytest
 
 from devenv.cli.keys import ENTER, ERASE, ESCAPE, Choice
+from devenv.cli.watching import wait_for
 from devenv.console import Console
 from devenv.console.reload import choice_lines
 
@@ -45,3 +49,25 @@ def test_the_names_fit_the_terminal(width: int) -> None:
     _, *rows = choice_lines(console, "restart", NAMES)
     assert " ".join(rows).split() == " ".join(f"{n} {name}" for n, name in enumerate(NAMES, 1)).split()
     assert all(len(row) <= max(width, 14) for row in rows)
+
+
+def test_ctrl_c_is_heard_where_the_kernel_gives_it_to_another_thread() -> None:
+    over, other = threading.Event(), threading.Event()
+    thread = threading.Thread(target=other.wait, args=(20,))
+    thread.start()
+    timers = [
+        threading.Timer(0.2, signal.pthread_kill, (thread.ident or 0, signal.SIGINT)),
+        threading.Timer(10, over.set),
+    ]
+    before, began = signal.signal(signal.SIGINT, signal.default_int_handler), time.monotonic()
+    try:
+        for timer in timers:
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            wait_for(over)
+        assert time.monotonic() - began < 8
+    finally:
+        signal.signal(signal.SIGINT, before)
+        timers[1].cancel()
+        other.set()
+        thread.join()
