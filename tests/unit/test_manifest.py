@@ -447,7 +447,7 @@ BROKEN = {
     ),
     "stores of an environment that nobody runs": (
         "name: a\nservices:\n  a: {image: x, uses: [postgres, valkey, mysql]}\nenvironments:\n"
-        "  prod: {context: c, infra: {mysql: {external: {secret: s, host: h}}}}\n  test: {context: c}\n",
+        "  prod: {context: c, infra: {mysql: {external: {secret: s, host: h}}}}\n  test: {context: d}\n",
         [
             "5:22: environments.prod.infra: does not say where postgres and valkey come from"
             " - write infra: {postgres: deploy, valkey: deploy}   or external: {secret: NAME} instead of deploy",
