@@ -457,6 +457,12 @@ BROKEN = {
             " - write infra: {postgres: deploy, valkey: deploy, mysql: deploy}   or external: {secret: NAME} instead of deploy",
         ],
     ),
+    "two environments that are one release": (
+        "name: a\nservices:\n  a: {image: x}\nenvironments:\n  prod: {context: c}\n  test: {context: c}\n",
+        [
+            "6:10: environments.test.context: leads to the namespace a of c, which is prod's - name another namespace:"
+        ],
+    ),
     "overrides of an environment that change nothing": (
         "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
         "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y, autoscale: {max: 2}, resources: {cpu: 1}}}}\n",
