@@ -238,7 +238,11 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
         if name not in services:
             raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
     rules = {name: rules for name, rules in synced.rules.items() if name in (names or services)}
-    unruled = {name: why for name, why in synced.unruled.items() if name in (names or services)}
+    unruled = {
+        name: f"{why}; a change builds it" if name in synced.builds else why
+        for name, why in synced.unruled.items()
+        if name in (names or services)
+    }
     unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules}
     if as_json:
         context.console.json(rules_json(rules, unruled, unmatched))

@@ -147,7 +147,7 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
     from devenv.cli.watching import Watching
 
     console, place = context.console, context.place
-    if outcome.loaded and any(unit.reloads for unit in outcome.loaded.stack.units):
+    if outcome.loaded and outcome.loaded.synced.followed:
         with context.workspace.only_one("watch") as first:
             if not first:
                 Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()

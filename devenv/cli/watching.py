@@ -94,8 +94,8 @@ class Watching:
         console, interrupted = self._context.console, False
         reloading = self._reloading()
         for unit in self._loaded.stack.units:
-            if unit.build and (why := self._loaded.synced.unruled.get(unit.name)):
-                self._report(Note(f"a save changes nothing in {unit.name}: {why}; `devenv up` builds it"))
+            if rules := self._loaded.synced.builds.get(unit.name):
+                self._report(Note(f"every save builds {unit.name}: {rules.unsent}"))
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
         try:

@@ -73,10 +73,11 @@ class Feed:
 
     def __init__(self, site: Site, unit: Unit, loaded: Loaded) -> None:
         self._site, self._changed = site, threading.Condition()
+        self._mute = False  # whether nothing can be sent to its containers
         self.take(unit, loaded)
         self._links: dict[str, Link] = {}
         self._paths: dict[str, str] = {}
-        self._since, self._asked, self._trouble, self._mute = 0.0, False, "", False
+        self._since, self._asked, self._trouble = 0.0, False, ""
         self._instances: set[str] = set()
         self._met = False  # whether it is known which containers run
         self._linked: set[str] = set()  # at any time
@@ -130,7 +131,8 @@ class Feed:
         """The unit, as the manifest says it now."""
         with self._changed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
-            self._rules, self._wanted = loaded.synced.rules[unit.name], loaded.synced.wanted(unit)
+            self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
+            self._mute = bool(self._rules.unsent)
 
     def restart(self) -> None:
         """Restart the program without a change."""
@@ -230,7 +232,7 @@ class Feed:
             self._deliver(self._links, since)
 
     def _unlinked(self) -> set[str]:
-        return self._instances - self._links.keys()
+        return set() if self._rules.unsent else self._instances - self._links.keys()
 
     def _follow(self, digests: Mapping[str, str], since: float) -> None:
         """Do what changed files cause."""
@@ -270,7 +272,8 @@ class Feed:
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
         elif decision.action is not Action.NONE and self._mute:
-            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=NO_SHELL))
+            cheaper = self._rules.unsent or NO_SHELL
+            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=cheaper))
         elif decision.action is not Action.NONE and not self._links:
             self._site.report(
                 Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")

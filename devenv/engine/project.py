@@ -193,13 +193,7 @@ class Project:
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload else {}
-        synced = Synced(
-            self.workspace.state,
-            {name: rules for name, rules in ruled.items() if not isinstance(rules, str)},
-            {name: why for name, why in ruled.items() if isinstance(why, str)},
-            read.folders,
-            read.contents,
-        )
+        synced = Synced.of(ruled, self.workspace.state, read)
         based = bases(bare, synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))
         secrets = self._secret_values(stack, strict=strict)

@@ -80,7 +80,8 @@ class Reloading:
             key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
             for key, folder in loaded.synced.folders.items()
         }
-        units = {unit.name: unit for unit in loaded.stack.units if unit.reloads}
+        followed = loaded.synced.followed
+        units = {unit.name: unit for unit in loaded.stack.units if unit.name in followed}
         for name in self._feeds.keys() - units.keys():
             self._feeds.pop(name).close()
         self._readers = {key: [] for key in self._trees}

@@ -36,14 +36,34 @@ Held = Mapping[str, Source]
 class Synced:
     """The rules of a stack's units, with the files they are about.
 
-    `state` is the project's `.devenv`. `unruled`: service -> why nothing can be sent to it.
+    `state` is the project's `.devenv`. `unruled`: service -> why nothing can be sent to it; `builds` are the
+    rules of those of them whose changes build.
     """
 
     state: Path = Path()
     rules: Mapping[str, Rules] = field(default_factory=dict)
     unruled: Mapping[str, str] = field(default_factory=dict)
+    builds: Mapping[str, Rules] = field(default_factory=dict)
     folders: Mapping[BuildKey, Folder] = field(default_factory=dict)
     contents: Mapping[BuildKey, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, ruled: Mapping[str, Rules | str], state: Path, read: Sources) -> Synced:
+        """Of the rules of a stack's services, or why they have none."""
+        rules = {name: own for name, own in ruled.items() if not isinstance(own, str)}
+        return cls(
+            state,
+            {name: own for name, own in rules.items() if not own.unsent},
+            {name: why for name, own in ruled.items() if (why := _unsent(own))},
+            {name: own for name, own in rules.items() if own.unsent},
+            read.folders,
+            read.contents,
+        )
+
+    @property
+    def followed(self) -> Mapping[str, Rules]:
+        """The rules of all services of which a changed file causes something."""
+        return {**self.rules, **self.builds}
 
     def marked(self, stack: Stack) -> Stack:
         """The stack with its units told whether they reload, and start with what is sent to them."""
@@ -58,14 +78,16 @@ class Synced:
     def keys(self, unit: Unit) -> list[BuildKey]:
         """The folders that a unit's files come from: its build context, and what is only synced."""
         own = [unit.build.key] if unit.build else []
-        trees = [(sync.folder, "") for sync in self.rules[unit.name].sync]
+        rules = self.rules.get(unit.name)
+        trees = [(sync.folder, "") for sync in rules.sync] if rules else []
         return own + [key for key in trees if key in self.folders]
 
     def wanted(self, unit: Unit) -> dict[str, Source]:
         """Path in the unit's containers -> the file of the project that belongs there."""
-        rules, files = self.rules[unit.name], dict[str, Source]()
-        for key in self.keys(unit):
-            files |= synced(rules, key[0], self.contents[key])
+        files = dict[str, Source]()
+        if rules := self.rules.get(unit.name):
+            for key in self.keys(unit):
+                files |= synced(rules, key[0], self.contents[key])
         return files
 
     def unmatched(self, unit: Unit) -> list[Unmatched]:
@@ -130,8 +152,12 @@ class Synced:
         return self.state / CONTENTS / f"{image.rpartition(':')[2]}.json"
 
 
+def _unsent(own: Rules | str) -> str:
+    return own if isinstance(own, str) else own.unsent
+
+
 def rules_of(stack: Stack, root: Path, read: Sources, memory: Memory) -> dict[str, Rules | str]:
-    """The rules of each service, as its Dockerfile or `reload:` says, or why nothing can be sent to it."""
+    """The rules of each service, as its Dockerfile or `reload:` says, or why a change causes nothing."""
     untracked = GitIgnored(root)
     services = {unit.name: _rules(unit, read, memory) for unit in stack.units if unit.role == "service"}
     return {
@@ -164,8 +190,7 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
 
 def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) -> Rules | str:
     build = unit.build
-    if not has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image):
-        return "its image has no shell, which sending files needs"
+    shell = has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image)
     rules = infer(
         dockerfile,
         context=build.context if build else None,
@@ -179,9 +204,13 @@ def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) ->
     )
     if unit.reload is not None:
         rules = with_manifest(rules, unit.reload)
-    if any(row.target for row in rows(rules)):
+    if not shell:
+        unsent = "its image has no shell, which sending files needs"
+    elif any(row.target for row in rows(rules)):
         return rules
-    return rules.opaque or "only a build brings its files into the image"
+    else:
+        unsent = rules.opaque or "only a build brings its files into the image"
+    return replace(rules, unsent=unsent) if build else unsent
 
 
 def _open(values: Iterable[tuple[str, text.Text]]) -> dict[str, str]:

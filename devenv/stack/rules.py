@@ -83,7 +83,8 @@ class Rules:
     `copies` are the Dockerfile's, in its order; `sync` is the manifest's, and replaces where they land.
     `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
     why a build may use any file of the context. `restart` is None where `reloader` decides.
-    `untracked`: which of some paths Git ignores.
+    `untracked`: which of some paths Git ignores. `unsent` says why nothing can be sent to the unit,
+    so that any change builds.
     """
 
     context: str | None = None
@@ -99,6 +100,7 @@ class Rules:
     starters: tuple[str, ...] = ()
     executables: tuple[str, ...] = ()
     opaque: str = ""
+    unsent: str = ""
     ignored: Callable[[str], bool] | None = None
     untracked: Callable[[Iterable[str]], Set[str]] | None = None
 

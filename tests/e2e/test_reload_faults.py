@@ -241,8 +241,12 @@ def listed(app: Checkout, folder: str) -> list[str]:
     return os.listdir(f"{root(app)}{folder}")
 
 
-def test_a_service_that_a_save_cannot_change_is_named(watch: Going) -> None:
-    watch.wait_for("a save changes nothing in compiled: only a build brings its files into the image")
+def test_a_save_builds_a_service_that_nothing_can_be_sent_to(app: Checkout, watch: Going) -> None:
+    watch.wait_for("every save builds compiled: only a build brings its files into the image")
+    web = app.units()["web"].id
+    app.write("compiled/main.go", "package edited")
+    eventually(lambda: inside(app, "/program", "compiled") == "package edited", within=60)
+    assert app.units()["web"].id == web
 
 
 def test_a_name_that_changes_its_case_alone(app: Checkout, watch: Going) -> None:

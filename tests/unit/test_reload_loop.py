@@ -82,7 +82,9 @@ class Site(SimpleNamespace):
 
 def feed(site: Site, container: Container, *, held: bool = True) -> Any:
     """A unit with one container; unless `held` is false, its own thread stays out of it."""
-    loaded = SimpleNamespace(secrets={}, synced=SimpleNamespace(rules={"web": RULES}, wanted=lambda unit: {}))
+    loaded = SimpleNamespace(
+        secrets={}, synced=SimpleNamespace(followed={"web": RULES}, wanted=lambda unit: {})
+    )
     site.restart = lambda name: site.restarts.append(name)
     unit = SimpleNamespace(name="web", build=None)
     made: Any = Feed(site, unit, loaded)  # type: ignore[arg-type]
