@@ -132,7 +132,7 @@ class Feed:
         with self._changed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
             self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
-            self._mute = bool(self._rules.unsent)
+            self._mute = self._mute or bool(self._rules.unsent)
 
     def restart(self) -> None:
         """Restart the program without a change."""

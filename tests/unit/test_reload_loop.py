@@ -326,3 +326,10 @@ def test_a_program_whose_image_nobody_knows_is_left_as_it_is() -> None:
     unit: Any = SimpleNamespace(grace=10.0, sourceless=False)
     assert supervised.on_compose(unit, {"command": ["--port", "80"]}, {}) == {}
     assert supervised.on_compose(unit, {"command": ["--port", "80"], "entrypoint": ["serve"]}, {}) != {}
+
+
+def test_an_image_without_a_shell_is_remembered_when_the_manifest_is_read_again(site: Site) -> None:
+    unit = feed(site, Container())
+    unit._mute = True  # as its container was asked once
+    unit.take(unit.unit, SimpleNamespace(secrets={}, synced=unit._synced))
+    assert unit._mute
