@@ -63,7 +63,7 @@ def pressed(take: Callable[[str], None]) -> Iterator[None]:
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     wake, end = os.pipe()
-    tty.setcbreak(terminal)
+    tty.setcbreak(terminal, termios.TCSADRAIN)  # what was typed already counts
     thread = threading.Thread(target=_read, args=(terminal, wake, take), daemon=True, name="keys")
     thread.start()
     try:
@@ -81,7 +81,10 @@ def _read(terminal: int, wake: int, take: Callable[[str], None]) -> None:
         ready, _, _ = select.select([terminal, wake], [], [])
         if wake in ready:
             return
-        typed = os.read(terminal, 64).decode(errors="replace")
+        try:
+            typed = os.read(terminal, 64).decode(errors="replace")
+        except OSError:  # the terminal was closed
+            return
         if not typed:
             return
         if typed.startswith(ESCAPE):  # an arrow key is a sequence

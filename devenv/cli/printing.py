@@ -27,8 +27,8 @@ def print_logs(
     timestamps: bool = False,
     stop: threading.Event | None = None,
 ) -> None:
-    """Print log lines with their unit's name before them, until `stop` is set."""
-    stop, names = stop or threading.Event(), [unit.unit for unit in units]
+    """Print log lines with their unit's name before them, until the units are gone or `stop` is set."""
+    own, names = threading.Event(), [unit.unit for unit in units]
     prefixes = {name: f"{console.prefix(name, names)} " if len(names) > 1 else "" for name in names}
 
     def text(line: LogLine) -> str:
@@ -36,10 +36,10 @@ def print_logs(
         return f"{prefixes[line.unit]}{moment}{line.text}"
 
     try:
-        for batch in backend.logs(units, follow=follow, tail=tail, since=since, stop=stop):
+        for batch in backend.logs(units, follow=follow, tail=tail, since=since, stop=stop or own):
             console.print("\n".join(map(text, batch)))
     finally:
-        stop.set()
+        own.set()
 
 
 def save_logs(

@@ -115,7 +115,7 @@ def test_no_command_shows_a_secret(sealed: Checkout, command: str) -> None:
 
 def test_followed_logs_show_no_secret(sealed: Checkout) -> None:
     going = sealed.begin("up")
-    going.wait_for("logs follow")
+    going.wait_for("every save builds api")
     tells_nothing(going.interrupt())
 
     going = sealed.begin("logs", "-f", "api")

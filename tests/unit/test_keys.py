@@ -6,13 +6,16 @@ import io
 import signal
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from devenv.cli.keys import ENTER, ERASE, ESCAPE, Choice
-from devenv.cli.watching import wait_for
+from devenv.cli.watching import Watching, wait_for
 from devenv.console import Console
 from devenv.console.reload import choice_lines
+from devenv.plan.model import Observed
 
 NAMES = ("orders", "web", "web-admin", "billing", *(f"extra-{number}" for number in range(5, 13)))
 BY_KEYS: dict[str, tuple[str | None, tuple[str, ...]]] = {
@@ -71,3 +74,29 @@ def test_ctrl_c_is_heard_where_the_kernel_gives_it_to_another_thread() -> None:
         timers[1].cancel()
         other.set()
         thread.join()
+
+
+def test_watch_rests_when_nothing_runs_any_more() -> None:
+    looks: list[float] = []
+
+    class Gone:
+        def observe(self, checkout: str) -> Observed:
+            looks.append(time.monotonic())
+            return Observed()
+
+        def logs(self, *about: object, **more: object) -> list[object]:
+            return []
+
+    watching: Any = Watching.__new__(Watching)
+    watching._context = SimpleNamespace(
+        place=SimpleNamespace(backend=Gone()), workspace=SimpleNamespace(checkout="c"), console=None
+    )
+    watching._json, watching._only = False, ""
+    watching._left, watching._moved = threading.Event(), threading.Event()
+    following = threading.Thread(target=watching._follow_logs)
+    following.start()
+    time.sleep(0.3)  # in which it looks once, or thousands of times
+    watching._left.set()
+    watching._moved.set()
+    following.join()
+    assert len(looks) == 1
