@@ -18,7 +18,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from devenv.backends.base import Change, Running
-from devenv.backends.containers import Container, log_query, unreachable
+from devenv.backends.containers import Container, log_query, reach, unreachable
 from devenv.backends.frames import log_lines
 from devenv.backends.states import State, States, inspected
 from devenv.errors import DevenvError
@@ -317,15 +317,19 @@ class Engine:
         self._states.wake()
 
     def changes(self, stack: str, stop: threading.Event) -> Iterator[Change]:
-        """What happens to a stack's units from now on, until `stop` is set or the engine goes away."""
+        """What happens to a stack's units from now on, until `stop` is set or the engine goes away.
+
+        Raises `ToolMissing` where it is away already.
+        """
+        reach(self.address)
         filters = {"type": "container", "event": ["start", "die"], **_labelled({"stack": stack})}
-        events = self.api.events(since=int(time.time()), filters=filters, decode=True)
         units = Running()
-        for container in self.labelled(stack=stack):
-            if container["State"] == "running":
-                units.start(labels.read(container["Labels"]).unit, str(container["Id"]))
-        threading.Thread(target=_close_on, args=(stop, events), daemon=True).start()
         try:
+            events = self.api.events(since=int(time.time()), filters=filters, decode=True)
+            for container in self.labelled(stack=stack):
+                if container["State"] == "running":
+                    units.start(labels.read(container["Labels"]).unit, str(container["Id"]))
+            threading.Thread(target=_close_on, args=(stop, events), daemon=True).start()
             for event in events:
                 unit, id = labels.read(event["Actor"]["Attributes"]).unit, str(event["Actor"]["ID"])
                 change = units.start(unit, id) if event["Action"] == "start" else units.end(unit, id)

@@ -14,6 +14,7 @@ import pytest
 from devenv.backends import containers, loglines
 from devenv.backends.docker import Engine
 from devenv.backends.loglines import EngineLogs, Source
+from devenv.errors import ToolMissing
 from tests.engine.fake import OUT, Container, Line, Server
 
 FOREVER = ("sh", "-c", "trap 'exit 143' TERM; echo up; while :; do sleep 0.05; done")
@@ -151,3 +152,9 @@ def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
     web = container(server, "true")
     (listed,) = containers.all_containers(server.address) or ()
     assert (listed["Id"], containers.version(server.address)) == (web.id, "28.5.2+dfsg4")
+
+
+def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: Engine) -> None:
+    Path(engine.address.removeprefix("unix://")).unlink()
+    with pytest.raises(ToolMissing):
+        list(engine.changes("shop-1", threading.Event()))

@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Protocol
@@ -52,15 +52,30 @@ def choose(client: Client, stack: Stack) -> Delivery:
     """
     place = client.place
     if place.provider == MINIKUBE:
-        nodes = _containers(f"label=name.minikube.sigs.k8s.io={place.context}")
+        profile, nodes = place.context, _of_profile(place.context)
+        if not nodes and (named := _profile(client)) != profile:  # somebody renamed the context
+            profile, nodes = named, _of_profile(named)
         # Without any, they are virtual machines.
-        return Nodes(nodes) if nodes else Loaded(client, ["minikube", "image", "load", "-p", place.context])
+        return Nodes(nodes) if nodes else Loaded(client, ["minikube", "image", "load", "-p", profile])
     if place.context.startswith("kind-"):
         return Loaded(client, ["kind", "load", "docker-image", "--name", place.context.removeprefix("kind-")])
     if place.context.startswith("k3d-"):
         return Loaded(client, ["k3d", "image", "import", "--cluster", place.context.removeprefix("k3d-")])
     nodes = [] if stack.registry else _nodes_here(place.server)
     return Nodes(nodes) if nodes else Registry(client, stack)
+
+
+def _profile(client: Client) -> str:
+    """The Minikube profile that a cluster's nodes say they are of; else the context's name."""
+    with suppress(Refused):
+        for node in client.get("/api/v1/nodes")["items"]:
+            if profile := node["metadata"].get("labels", {}).get("minikube.k8s.io/name"):
+                return str(profile)
+    return client.place.context
+
+
+def _of_profile(profile: str) -> list[str]:
+    return _containers(f"label=name.minikube.sigs.k8s.io={profile}")
 
 
 def _nodes_here(server: str) -> list[str]:
