@@ -883,6 +883,8 @@ def observed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "Tree", native.Tree)
 
 
+# watchdog's thread meets a folder in a new folder twice, by its event and by its own walk, and warns of it.
+@pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
 @pytest.mark.usefixtures("observed")
 def test_the_native_observer_reports_the_same(root: Path, watch: Watch) -> None:
     watched = watch(root, files=[root.parent / "devenv.yaml"])
