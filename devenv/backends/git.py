@@ -18,6 +18,11 @@ class Commit:
     changed: tuple[str, ...] = ()
     source: str = ""
 
+    @property
+    def name(self) -> str:
+        """Its id, and whether what is there is more than the commit."""
+        return f"{self.id}-changed" if self.changed else self.id
+
 
 def commit(root: Path) -> Commit | None:
     """The commit of the folder; None without a repository, a first commit, or Git."""

@@ -10,7 +10,7 @@ import typer
 
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm, confirm_by_name
-from devenv.errors import UsageError, did_you_mean
+from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -63,7 +63,8 @@ def promote(
     say = _sayer(context)
     release = _release(context, environment)
     release.guard(context.project.outline.name)
-    parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
+    with context.lock("devenv promote"):
+        parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
     with packed(parcel) as files:
         release.helm.lint(files.chart, [files.values])
         objects = release.objects(files)
@@ -77,8 +78,8 @@ def promote(
             return
         if not yes:
             _confirm(release, f"Promote to {environment}?")
-        if missing := release.missing_secrets(objects):
-            release.create_secrets(missing, secrets)
+        if missing := release.secrets.missing(objects):
+            release.secrets.create(missing, secrets)
         release.promote(files, parcel, say, within=timeout)
     release.verify(parcel.stack, say, within=timeout)
     seconds = time.monotonic() - began
@@ -182,20 +183,12 @@ def _sayer(context: Context) -> Callable[[str, str], None]:
 
 def _release(context: Context, name: str) -> Release:
     """The release of an environment. Raises `UsageError` for one that the manifest does not have."""
-    from devenv.engine.promote import Release, Target
+    from devenv.engine.promote import Release
+    from devenv.plan.promotion import Target
+    from devenv.stack.environments import environment as environment_of
 
     manifest, _, _ = context.project.parsed
-    if name not in manifest.environments:
-        listed = ", ".join(manifest.environments)
-        raise UsageError(
-            f'no environment "{name}"',
-            where=context.workspace.shown,
-            why=f"there are: {listed}" if listed else "environments: names none",
-            hint=did_you_mean(
-                name, manifest.environments, f"environments: {{{name}: {{context: ...}}}}   in devenv.yaml"
-            ),
-        )
-    environment = manifest.environments[name]
+    environment = environment_of(manifest, name)
     namespace = environment.namespace or manifest.namespace or manifest.name
     return Release(Target(name, environment.context, namespace, manifest.name))
 
@@ -209,7 +202,7 @@ def _parcel(
     from devenv.backends.images import Images
     from devenv.engine import charts
     from devenv.engine.promote import parcel
-    from devenv.engine.shipping import Shipping
+    from devenv.engine.shipping import Shipping, build_secrets
     from devenv.plan.promotion import Origin
 
     project, space = context.project, context.workspace
@@ -222,10 +215,14 @@ def _parcel(
             hint=f"commit them, or: devenv promote {environment} --allow-dirty",
         )
     stack = charts.promoted(project, environment).stack
+    # What a build needs has to be there: an image made with an empty token looks as if it were one.
     secrets = space.secret_values(
+        wanted=build_secrets(stack), generated=(), environment=context.environment, strict=ship
+    )
+    values = space.secret_values(
         wanted=stack.secrets, generated=(), environment=context.environment, strict=False
     )
-    context.console.hide(secrets.values())
+    context.console.hide(values.values())  # which a card's output may hold
     address = containers.address()
     shipping = Shipping(
         Images(address, lambda: Engine(address)),
@@ -238,7 +235,7 @@ def _parcel(
         secrets,
     )
     images = shipping.ship(say) if ship else shipping.present()
-    origin = Origin(commit.id if commit else "", project.digest, _who(context))
+    origin = Origin(commit.name if commit else "", project.digest, _who(context))
     return parcel(project, environment, images, origin)
 
 
@@ -246,8 +243,9 @@ def _who(context: Context) -> str:
     """Who promotes, as the CI server or this machine says."""
     from getpass import getuser
 
-    known = (context.environment.get(name) for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID"))
-    return next(filter(None, known), "") or getuser()
+    variables = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
+    people = (context.environment.get(name) for name in variables)
+    return next(filter(None, people), "") or getuser()
 
 
 def _checked_secrets(
@@ -257,22 +255,22 @@ def _checked_secrets(
 
     Raises `UsageError` for those that are missing, unless they can be made.
     """
-    missing = release.missing_secrets(objects)
+    missing = release.secrets.missing(objects)
     if not missing:
         return {}
     if create:
-        values = release.secret_values(context.project, missing, context.environment)
+        values = release.secrets.values(context.project, missing, context.environment)
         context.console.hide(values.values())
-        release.require_makeable(missing, values)
+        release.secrets.require_makeable(missing, values)
         return values
-    namespace, first = release.target.namespace, next(iter(missing))
+    target, first = release.target, next(iter(missing))
     literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
     raise UsageError(
-        f"the namespace {namespace} lacks Secrets that pods need",
-        where=f"context {release.target.context}",
+        f"the namespace {target.namespace} lacks Secrets that pods need",
+        where=f"context {target.context}",
         why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
-        hint=f"devenv promote {release.target.environment} --create-secrets   takes them from .env; or"
-        f"\nkubectl -n {namespace} create secret generic {first} {literals}",
+        hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
+        f"\n{target.kubectl} create secret generic {first} {literals}",
     )
 
 

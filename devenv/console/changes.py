@@ -43,7 +43,7 @@ def history_lines(console: Console, history: Sequence[Revision], *, now: datetim
             console.style(str(row.number), "bold"),
             console.style(row.status, STATUS.get(row.status, "dim")),
             age(row.moment, now=now),
-            sources[row.number].commit[:12],
+            _short(sources[row.number].commit),
             sources[row.number].manifest,
             sources[row.number].who,
             "" if Origin.read(row.description).manifest else row.description.partition("\n")[0],
@@ -52,6 +52,11 @@ def history_lines(console: Console, history: Sequence[Revision], *, now: datetim
     ]
     heads = ("REVISION", "STATUS", "WHEN", "COMMIT", "MANIFEST", "WHO", "")
     return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+
+
+def _short(commit: str) -> str:
+    id, dash, changed = commit.partition("-")
+    return f"{id[:12]}{dash}{changed}"
 
 
 STATUS = {"deployed": "green", "failed": "red", "superseded": "dim"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from devenv import assets
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, str] = {}
 
 
+@lru_cache(maxsize=8)
 def promoted(project: Project, name: str = "") -> charts.Promoted:
     """The stack as a chart has it, of no checkout and in no namespace: the manifest's, or an environment's.
 
+    Its files are read once: images that are pushed and the chart that names them are of one moment.
     Raises `ManifestInvalid` for a file that is not there, `UsageError` for an unknown environment.
     """
     manifest, _, catalogue = project.parsed

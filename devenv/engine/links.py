@@ -202,7 +202,7 @@ class Links:
             return Edits()
         if image is None:
             return Edits(unknown=True)
-        wanted, files, held = synced.wanted(unit), set[str](), False
+        wanted, files, waiting = synced.wanted(unit), set[str](), False
         if not observed.edited and image == wanted:
             return Edits()
         for instance in self._backend.instances(observed):
@@ -221,11 +221,11 @@ class Links:
             if lacking or waits:
                 self._open[unit.name, instance] = link
                 files |= lacking
-                held |= waits
+                waiting |= waits
             else:
                 link.close()
         restarts = decide(rules, files).action is Action.RESTART
-        return Edits(tuple(sorted(files)), restarts=restarts, held=held)
+        return Edits(tuple(sorted(files)), restarts=restarts, waiting=waiting)
 
     def sync(
         self,

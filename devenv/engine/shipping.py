@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError, UsageError
+from devenv.stack import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,5 +99,12 @@ class Shipping:
     def _labels(self) -> dict[str, str]:
         labels = {f"{OCI}title": self.stack.name, "devenv.dev/manifest": self.manifest}
         if self.commit:
-            labels |= {f"{OCI}revision": self.commit.id, f"{OCI}source": self.commit.source}
+            labels |= {f"{OCI}revision": self.commit.name, f"{OCI}source": self.commit.source}
         return {key: value for key, value in labels.items() if value}
+
+
+def build_secrets(stack: Stack) -> set[str]:
+    """Names of the secrets that go into builds."""
+    builds = [unit.build for unit in stack.units if unit.build is not None]
+    values = [value for build in builds for _, value in (*build.args, *build.secrets)]
+    return {secret.name for secret in text.secrets(values)}

@@ -146,13 +146,13 @@ class Edits:
     """The files of a unit's sources that its containers lack, by their paths in the project.
 
     `restarts`: its program has to be started again to see them. `unknown`: they cannot be compared, as nobody
-    knows what its image holds, or it does not answer. `held`: its program was not started yet.
+    knows what its image holds, or it does not answer. `waiting`: its program was not started yet.
     """
 
     files: tuple[str, ...] = ()
     restarts: bool = False
     unknown: bool = False
-    held: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,11 +188,11 @@ class _Planner:
             if cause := _sync_after_start(unit, reason, current):
                 number = self._add(Op.SYNC, unit.name, cause, [number])
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
-        elif current is not None and (edits := self._edits(unit)) and (edits.files or edits.held):
+        elif current is not None and (edits := self._edits(unit)) and (edits.files or edits.waiting):
             cause = _shown(edits.files) or "its program waits for its files"
             number = self._add(Op.SYNC, unit.name, cause, after)
             self._ready[unit.name] = number
-            if edits.restarts or edits.held or not ready(unit, current):
+            if edits.restarts or edits.waiting or not ready(unit, current):
                 self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
         elif current is not None and not ready(unit, current):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, current), after)

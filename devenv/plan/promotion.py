@@ -21,6 +21,26 @@ MASK = "******"
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """An environment of the manifest: where its release lives."""
+
+    environment: str
+    context: str
+    namespace: str
+    release: str
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return f"context {self.context}, namespace {self.namespace}"
+
+    @property
+    def kubectl(self) -> str:
+        """How a command begins that people type about it: never about another cluster's namespace."""
+        return f"kubectl --context {self.context} -n {self.namespace}"
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """A row of a release's history. `moment` is RFC 3339."""
 
@@ -189,12 +209,12 @@ def _references(value: Any) -> Iterator[tuple[str, str]]:
 
 def roots(history: Sequence[Revision]) -> dict[int, int]:
     """Revision -> the one whose objects it has: itself, or what was gone back to."""
-    known: dict[int, int] = {}
+    root_of: dict[int, int] = {}
     for row in history:
         word, _, number = row.description.rpartition(" ")
         back = word == "Rollback to" and number.isdecimal()
-        known[row.number] = known.get(int(number), int(number)) if back else row.number
-    return known
+        root_of[row.number] = root_of.get(int(number), int(number)) if back else row.number
+    return root_of
 
 
 def origins(history: Sequence[Revision]) -> dict[int, Origin]:
@@ -208,10 +228,10 @@ def earlier(history: Sequence[Revision]) -> Revision | None:
     now = deployed(history)
     if pending(history) and now:
         return now
-    known = roots(history)
+    root_of = roots(history)
     others = [
         row
         for row in history
-        if row.status == "superseded" and (now is None or known[row.number] != known[now.number])
+        if row.status == "superseded" and (now is None or root_of[row.number] != root_of[now.number])
     ]
     return others[-1] if others else None

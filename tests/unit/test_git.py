@@ -39,6 +39,7 @@ def test_files_that_differ_are_named_those_beside_the_project_are_not(repository
     found = commit(repository / "app")
     assert found is not None
     assert set(found.changed) == {"app/main.py", "app/new.py"}
+    assert found.name == f"{found.id}-changed"
 
 
 @pytest.mark.parametrize(

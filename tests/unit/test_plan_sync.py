@@ -133,7 +133,7 @@ def test_a_job_of_the_same_image_runs_again_and_the_service_is_only_sent_its_fil
 
 def test_a_program_that_was_never_started_gets_started() -> None:
     made = reloading(sourceless=True)
-    assert planned(made, up(made), Edits(held=True)) == expect(
+    assert planned(made, up(made), Edits(waiting=True)) == expect(
         """
         [] -> #1 sync orders (its program waits for its files)
         [1] -> #2 wait orders

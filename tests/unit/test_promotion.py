@@ -9,12 +9,13 @@ import pytest
 
 from devenv.console import Console
 from devenv.console.changes import age, change_lines, count, history_lines
-from devenv.engine.promote import Release, Target
+from devenv.engine.promote import Release
 from devenv.errors import UsageError
 from devenv.plan.promotion import (
     Change,
     Origin,
     Revision,
+    Target,
     Verb,
     changes,
     deployed,

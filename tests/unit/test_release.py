@@ -14,10 +14,12 @@ import pytest
 from devenv.backends.helm import Helm, HelmFailed
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
-from devenv.engine import promote
-from devenv.engine.promote import Release, Target
-from devenv.errors import DevenvError, ToolMissing, UsageError
-from devenv.plan.promotion import Revision
+from devenv.engine.promote import Release
+from devenv.engine.rollout import Rollout
+from devenv.engine.shipping import build_secrets
+from devenv.engine.smoke import Smoke
+from devenv.errors import Card, DevenvError, ToolMissing, UsageError
+from devenv.plan.promotion import Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
 from tests.unit.kubernetes.answering import Answering
@@ -132,28 +134,35 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
     ours = {"metadata": {"name": "keys", "labels": {"app.kubernetes.io/managed-by": "devenv"}}}
     missing = {"keys": {"TOKEN"}}
     with pytest.raises(UsageError, match="keys lacks TOKEN, and devenv did not make it") as error:
-        release(api=Api(objects={"keys": theirs})).require_makeable(missing, {"TOKEN": "x"})
+        release(api=Api(objects={"keys": theirs})).secrets.require_makeable(missing, {"TOKEN": "x"})
     assert error.value.hint == "kubectl --context gke -n shop edit secret keys"
-    release(api=Api(objects={"keys": ours})).require_makeable(missing, {"TOKEN": "x"})
-    release(api=Api()).require_makeable(missing, {"TOKEN": "x"})
+    release(api=Api(objects={"keys": ours})).secrets.require_makeable(missing, {"TOKEN": "x"})
+    release(api=Api()).secrets.require_makeable(missing, {"TOKEN": "x"})
     with pytest.raises(UsageError, match="no value for TOKEN"):
-        release(api=Api()).require_makeable(missing, {})
+        release(api=Api()).secrets.require_makeable(missing, {})
 
 
-def test_a_pod_that_never_gets_ready_has_a_card(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promote, "LATE", -1.0)
+def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     api, unit = Api(logs={("web-1", False): "still warming up"}), shop().unit("web")
-    made = release("deployed", api=api)
-    made._note_failure(api, unit, [pod(phase="Running")], all_ready=False)
-    cause = made._cause(HelmFailed("timed out"))
-    assert str(cause) == "web was not ready in time"
-    assert cause.card.output == ("still warming up",)  # type: ignore[attr-defined]
-    made._note_failure(api, unit, [pod()], all_ready=True)
-    assert made._cause(HelmFailed("timed out")).what == "timed out"
+    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None, late=-1.0)
+    rollout.note(api, unit, [pod(phase="Running")])
+    assert rollout.cause is not None
+    assert rollout.cause.what == "was not ready in time"
+    assert rollout.cause.output == ("still warming up",)
+    rollout.note(api, unit, [pod(conditions=[{"type": "Ready", "status": "True"}])])
+    assert rollout.cause is None
 
 
-def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promote, "TRIES", 0)
+def test_a_failed_rollout_says_what_was_in_the_way_and_what_serves(helm: Path) -> None:
+    made, card = release("deployed"), Card("web", "ended with exit 3", hint="devenv logs web")
+    failed = made._explained(HelmFailed("timed out"), card)
+    assert (failed.what, failed.hint) == (
+        "web ended with exit 3", "nothing serves; fix it, then devenv promote staging",
+    )  # fmt: skip
+    assert made._explained(HelmFailed("timed out"), None).what == "timed out"
+
+
+def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path) -> None:
     api = Api()
     api.refusing = {":8000/proxy/healthz": 503}
     lines: list[str] = []
@@ -201,3 +210,34 @@ def test_after_ctrl_c_people_are_told_what_helm_does(helm: Path, stops: bool, la
     assert lines == ["interrupted: Helm stops going back; Ctrl-C again leaves it alone", last]
     if not stops:
         os.kill(int(ready.read_text()), signal.SIGKILL)  # which fails if it is gone
+
+
+def test_a_route_that_the_gateway_does_not_know_is_asked_again_and_then_refused() -> None:
+    api = Api()
+    api.refusing = {"/proxy/web": 503}
+    target = Target("staging", "gke", "shop", "shop")
+    with pytest.raises(DevenvError, match="/web does not answer through the gateway"):
+        Smoke(api, target, tries=1).test(shop(), lambda step, line: None)
+    api.refusing = {"/proxy/web": 401}  # the service itself wants a login: it answers
+    Smoke(api, target, tries=1).test(shop(), lambda step, line: None)
+
+
+def test_what_people_are_to_type_names_the_cluster() -> None:
+    made = release(api=Api(objects={"keys": {"metadata": {"name": "keys"}, "data": {}}}))
+    with pytest.raises(UsageError) as error:
+        made.secrets.require_makeable({"keys": {"TOKEN"}}, {"TOKEN": "x"})
+    assert error.value.hint.startswith("kubectl --context gke -n shop ")
+    assert "kubectl --context gke -n shop delete deployment/web" in made._remaking("Deployment web")
+
+
+def test_secrets_of_builds_are_known_by_name() -> None:
+    made = stack(
+        """
+        name: shop
+        services:
+          web:
+            build: {context: ./web, secrets: {npm: "${secret.NPM_TOKEN}"}, args: {KEY: "${secret.ARG}"}}
+            secrets: [RUNTIME]
+        """
+    )
+    assert build_secrets(made) == {"NPM_TOKEN", "ARG"}

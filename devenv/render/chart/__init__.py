@@ -77,14 +77,14 @@ def values(
             wanted["services"][name]["autoscale"] = {**scaling.model_dump(), "min": max(least, 1)}
     _places(wanted, environment)
     ingress = environment.ingress
-    given = {
+    settings = {
         "host": environment.host,
         "class": ingress.class_,
         "tls": ingress.tls,
         "annotations": ingress.annotations,
     }
     if "ingress" in wanted:
-        wanted["ingress"] |= {key: value for key, value in given.items() if value}
+        wanted["ingress"] |= {key: value for key, value in settings.items() if value}
     wanted["secret"] = environment.secret or wanted["secret"]
     return dict(merge(_difference(defaults(promoted), wanted), environment.values))
 

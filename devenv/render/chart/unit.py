@@ -101,8 +101,8 @@ class _Unit:
 
     def _metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Name and labels of an object, and what makes a hook of it."""
-        given = "merge (dict) $hook $.Values.annotations" if self.hooks else "$.Values.annotations"
-        annotations = self.page.when(f"with {given}", {"annotations": self.page.nested("toYaml .")})
+        merged = "merge (dict) $hook $.Values.annotations" if self.hooks else "$.Values.annotations"
+        annotations = self.page.when(f"with {merged}", {"annotations": self.page.nested("toYaml .")})
         return {
             "name": metadata["name"],
             "namespace": self.page.inline("$.Release.Namespace"),

@@ -1,0 +1,118 @@
+"""How far the pods of a release are while Helm waits for them, and why one of them failed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from devenv.errors import Card, DevenvError
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.client import Client, Object
+    from devenv.stack.model import Stack, Unit
+
+LOOK = 1.0  # seconds between two looks at the pods
+LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on
+
+
+class Rollout:
+    """Looks at the pods while it is entered, and keeps the cards of those that fail: Helm removes them."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        namespace: str,
+        stack: Stack,
+        say: Callable[[str, str], None],
+        *,
+        late: float = LATE,
+    ) -> None:
+        self._connect, self._namespace, self._stack, self._say = connect, namespace, stack, say
+        self._late_after = late
+        self._failed: dict[str, Card] = {}
+        self._late: dict[str, tuple[float, Card]] = {}  # with the moment at which it was made
+        self._first_seen: dict[str, float] = {}
+        self._over = threading.Event()
+        self._looking = threading.Thread(target=self._look, daemon=True, name="rollout")
+
+    def __enter__(self) -> Rollout:
+        self._looking.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._looking.join()
+
+    @property
+    def cause(self) -> Card | None:
+        """The card of the first unit that was in the way."""
+        late = [card for _, card in self._late.values()]
+        return next(iter((*self._failed.values(), *late)), None)
+
+    def _look(self) -> None:
+        with closing(self._connect()) as client:
+            before, shown = {pod["metadata"]["uid"] for pod in self._pods(client)}, dict[str, str]()
+            while True:
+                ended = self._over.is_set()
+                pods = [pod for pod in self._pods(client) if pod["metadata"]["uid"] not in before]
+                for unit, line in self._progress(client, pods):
+                    if shown.get(unit) != line:
+                        shown[unit] = line
+                        self._say("upgrade", line)
+                if ended:
+                    return
+                self._over.wait(LOOK)
+
+    def _pods(self, client: Client) -> list[Object]:
+        from devenv.stack.labels import LABEL
+
+        path = f"/api/v1/namespaces/{self._namespace}/pods"
+        try:
+            return list(client.look(path, labelSelector=f"{LABEL}stack={self._stack.name}")["items"])
+        except DevenvError:  # away for a moment, or nothing there yet
+            return []
+
+    def _progress(self, client: Client, pods: Sequence[Object]) -> Iterator[tuple[str, str]]:
+        """Unit -> how far it is, of those that have new pods."""
+        from devenv.backends.kube import pods as pod_of
+        from devenv.backends.kube.resources import label
+
+        for unit in self._stack.units:
+            own = [pod for pod in pods if label(pod, "unit") == unit.name]
+            if not own:
+                continue
+            if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in own):
+                self._failed.pop(unit.name, None)  # it was tried again, and went well
+                yield unit.name, f"{unit.name}  done"
+                continue
+            self.note(client, unit, own)
+            failed = self._failed.get(unit.name)
+            what = f"  {failed.what}" if failed else ""
+            yield unit.name, f"{unit.name}  {sum(map(pod_of.ready, own))} of {len(own)} ready{what}"
+
+    def note(self, client: Client, unit: Unit, pods: Sequence[Object]) -> None:
+        """Keep the card of a pod that fails, or is late; forget it once all are ready."""
+        from devenv.backends.kube import cards
+        from devenv.backends.kube import pods as pod_of
+        from devenv.backends.kube.verdict import Expected, Verdict, failure
+
+        if all(map(pod_of.ready, pods)):
+            self._failed.pop(unit.name, None)
+            self._late.pop(unit.name, None)
+            return
+        now = time.monotonic()
+        for pod in pods:
+            passed = now - self._first_seen.setdefault(pod_of.uid(pod), now)
+            verdict = failure(unit, pod, Expected(""), passed=passed)
+            made, _ = self._late.get(unit.name, (0.0, None))
+            if verdict is not None:
+                self._failed[unit.name] = cards.card(client, unit, self._namespace, verdict)
+            elif passed > self._late_after and now - made > self._late_after:
+                late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
+                self._late[unit.name] = now, cards.card(client, unit, self._namespace, late)

@@ -1,0 +1,101 @@
+"""The Secrets that a promoted stack reads: which are missing at its cluster, and how they are made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from devenv.errors import UsageError
+from devenv.plan.promotion import Target, secrets_needed
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.client import Client, Object
+    from devenv.engine.project import Project
+
+MANAGED = "app.kubernetes.io/managed-by"
+
+Missing = Mapping[str, set[str]]
+"""Secret -> keys that it lacks; no key: the Secret itself is not there."""
+
+
+@dataclass(frozen=True)
+class ClusterSecrets:
+    """The Secrets of a namespace."""
+
+    client: Client
+    target: Target
+
+    def _find(self, name: str) -> Object | None:
+        return self.client.find(f"/api/v1/namespaces/{self.target.namespace}/secrets/{name}")
+
+    def missing(self, objects: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
+        """What the pods among these objects need and the namespace lacks."""
+        missing = {}
+        for name, keys in secrets_needed(objects).items():
+            secret = self._find(name)
+            if secret is None:
+                missing[name] = keys
+            elif lacking := keys - set(secret.get("data") or {}):
+                missing[name] = lacking
+        return missing
+
+    def values(self, project: Project, missing: Missing, environment: Mapping[str, str]) -> dict[str, str]:
+        """Key -> value of the stack's secrets, for Secrets that lack them.
+
+        Where a Secret has a password already, its other forms are made of that one.
+        """
+        from devenv.engine import charts
+        from devenv.render.chart import keys
+
+        promoted = charts.promoted(project, self.target.environment)
+        wanted = keys(promoted)
+        values = project.workspace.secret_values_elsewhere(
+            wanted={secret.name for secret in wanted.values()},
+            generated=promoted.stack.generated,
+            environment=environment,
+        )
+        for name in missing:
+            secret = self._find(name) or {}
+            for key, value in (secret.get("data") or {}).items():
+                if key in wanted and wanted[key].place == "plain":
+                    values[key] = base64.b64decode(value).decode(errors="replace")
+        return {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
+
+    def create(self, missing: Missing, values: Mapping[str, str]) -> None:
+        """Make Secrets that are not there, and add keys to those of ours that lack some."""
+        namespace, labels = self.target.namespace, {MANAGED: "devenv"}
+        path = f"/api/v1/namespaces/{namespace}/secrets"
+        if self.client.find(f"/api/v1/namespaces/{namespace}") is None:
+            self.client.create(
+                "/api/v1/namespaces",
+                {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}},
+            )
+        for name, keys in missing.items():
+            data = {"stringData": {key: values[key] for key in sorted(keys)}}
+            if self._find(name) is None:
+                metadata = {"name": name, "namespace": namespace, "labels": labels}
+                self.client.create(path, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **data})
+            else:
+                self.client.patch(f"{path}/{name}", data)
+
+    def require_makeable(self, missing: Missing, values: Mapping[str, str]) -> None:
+        """Raises `UsageError` for keys without a value, and for a Secret that somebody else made."""
+        unknown = sorted({key for keys in missing.values() for key in keys if not values.get(key)})
+        whole = sorted(name for name, keys in missing.items() if not keys)
+        if unknown or whole:
+            raise UsageError(
+                f"no value for {', '.join([*unknown, *whole])}",
+                why="looked in the environment, .env and .devenv/secrets.env",
+                hint=f"echo '{(unknown or whole)[0]}=...' >> .env",
+            )
+        for name, keys in missing.items():
+            secret = self._find(name)
+            if secret is not None and (secret["metadata"].get("labels") or {}).get(MANAGED) != "devenv":
+                raise UsageError(
+                    f"the Secret {name} lacks {', '.join(sorted(keys))}, and devenv did not make it",
+                    where=self.target.where,
+                    why="what somebody else made is not changed",
+                    hint=f"{self.target.kubectl} edit secret {name}",
+                )
