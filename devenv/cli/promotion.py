@@ -62,6 +62,8 @@ def promote(
     console, began = context.console, time.monotonic()
     say = _sayer(context)
     release = _release(context, environment)
+    where = console.style(f"({release.target.where})", "dim")
+    console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
     with context.lock("devenv promote"):
         parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
@@ -70,6 +72,7 @@ def promote(
         objects = release.objects(files)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
         release.rehearse(objects)
+        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
         changes = release.changes(objects)
         console.print("\n".join(change_lines(console, changes)))
         say("diff", count(changes))
