@@ -74,10 +74,11 @@ class Feed:
     def __init__(self, site: Site, unit: Unit, loaded: Loaded) -> None:
         self._site, self._changed = site, threading.Condition()
         self._mute = False  # whether nothing can be sent to its containers
-        self.take(unit, loaded)
-        self._links: dict[str, Link] = {}
         self._paths: dict[str, str] = {}
-        self._since, self._asked, self._trouble = 0.0, False, ""
+        self._since = 0.0
+        self.take(unit, loaded, {}, 0.0)
+        self._links: dict[str, Link] = {}
+        self._asked, self._trouble = False, ""
         self._instances: set[str] = set()
         self._met = False  # whether it is known which containers run
         self._linked: set[str] = set()  # at any time
@@ -127,12 +128,19 @@ class Feed:
             if link := self._links.pop(instance, None):
                 link.close()
 
-    def take(self, unit: Unit, loaded: Loaded) -> None:
-        """The unit, as the manifest says it now."""
+    def take(self, unit: Unit, loaded: Loaded, digests: Mapping[str, str], since: float) -> None:
+        """The unit, as the manifest says it now, and what changed after the files were read for that.
+
+        What was said of files before does not count any more: it may be older.
+        """
         with self._changed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
             self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
             self._mute = self._mute or bool(self._rules.unsent)
+            self._paths = {}
+            if digests:
+                self._want(digests)
+                self.change(digests, since)
 
     def restart(self) -> None:
         """Restart the program without a change."""
@@ -169,6 +177,7 @@ class Feed:
             self._gate.wait()
             with self._changed:
                 digests, self._paths = self._paths, {}
+                self._want(digests)
                 since, new = self._since, self._unlinked()
                 self._turn.clear()
             try:
@@ -234,14 +243,17 @@ class Feed:
     def _unlinked(self) -> set[str]:
         return set() if self._rules.unsent else self._instances - self._links.keys()
 
-    def _follow(self, digests: Mapping[str, str], since: float) -> None:
-        """Do what changed files cause."""
+    def _want(self, digests: Mapping[str, str]) -> None:
+        """Containers should hold changed files as they are now."""
         for path, digest in digests.items():
             for target, source in landed(self._rules, path, digest).items():
                 if digest:
                     self._wanted[target] = source
                 else:
                     self._wanted.pop(target, None)
+
+    def _follow(self, digests: Mapping[str, str], since: float) -> None:
+        """Do what changed files cause, which are wanted by now."""
         kept = self._kept()
         digests = {path: digest for path, digest in digests.items() if path not in kept}
         if digests := self._judged(digests, since):
@@ -267,7 +279,7 @@ class Feed:
         return {}
 
     def _cause(self, digests: Mapping[str, str], since: float) -> None:
-        """Do what changed files cause."""
+        """Do what changed files cause that are to be acted upon."""
         decision = decide(self._rules, digests)
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Reloading:
         self._trees: dict[BuildKey, Tree] = {}
         self._readers: dict[BuildKey, list[Feed]] = {}
         self._moved, self._asked = threading.Event(), threading.Event()
+        self._reading = threading.Lock()  # held while trees and feeds come to know the same files
 
     def run(self, loaded: Loaded) -> None:
         """Follow changed files until `close`."""
@@ -75,23 +76,27 @@ class Reloading:
     # -- files
 
     def _take(self, loaded: Loaded) -> None:
-        self._loaded, self._settings = loaded, self._settings_of(loaded)
-        self._trees = {
-            key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
-            for key, folder in loaded.synced.folders.items()
-        }
-        followed = loaded.synced.followed
-        units = {unit.name: unit for unit in loaded.stack.units if unit.name in followed}
-        for name in self._feeds.keys() - units.keys():
-            self._feeds.pop(name).close()
-        self._readers = {key: [] for key in self._trees}
-        for name, unit in units.items():
-            if name in self._feeds:
-                self._feeds[name].take(unit, loaded)
-            else:
-                self._feeds[name] = Feed(self._site, unit, loaded)
-            for key in loaded.synced.keys(unit):
-                self._readers[key].append(self._feeds[name])
+        """Follow the stack as it was loaded, and what changed since then."""
+        with self._reading:
+            since = time.monotonic()
+            self._loaded, self._settings = loaded, self._settings_of(loaded)
+            self._trees = {
+                key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
+                for key, folder in loaded.synced.folders.items()
+            }
+            self._readers = {key: [] for key in self._trees}
+            changed = {key: self._changed(tree, None) for key, tree in self._trees.items()}
+            units = {unit.name: unit for unit in loaded.stack.units if unit.name in loaded.synced.followed}
+            for name in self._feeds.keys() - units.keys():
+                self._feeds.pop(name).close()
+            for name, unit in units.items():
+                if name not in self._feeds:
+                    self._feeds[name] = Feed(self._site, unit, loaded)
+                feed, digests = self._feeds[name], dict[str, str]()
+                for key in loaded.synced.keys(unit):
+                    self._readers[key].append(feed)
+                    digests |= changed[key]
+                feed.take(unit, loaded, digests, since)
 
     def _watcher(self) -> Watcher:
         root = str(self._site.root)
@@ -111,13 +116,18 @@ class Reloading:
         if not batch.paths.isdisjoint(self._settings):
             self.ask()
         paths = [in_project(str(self._site.root), path) for path in batch.paths]
-        for key, tree in self._trees.items():
-            changed, unread = tree.look() if batch.rescan else tree.update(paths)
-            for path, reason in unread.items():
-                self._note(f"cannot read {path}: {reason}")
-            if changed:
-                for feed in self._readers[key]:
-                    feed.change({path: tree.digests.get(path, "") for path in changed}, since)
+        with self._reading:
+            for key, tree in self._trees.items():
+                if changed := self._changed(tree, None if batch.rescan else paths):
+                    for feed in self._readers[key]:
+                        feed.change(changed, since)
+
+    def _changed(self, tree: Tree, paths: Sequence[str] | None) -> Mapping[str, str]:
+        """What is new in a tree, or at some paths of it: path -> digest, "" for what is gone."""
+        changed, unread = tree.look() if paths is None else tree.update(paths)
+        for path, reason in unread.items():
+            self._note(f"cannot read {path}: {reason}")
+        return {path: tree.digests.get(path, "") for path in changed}
 
     # -- containers
 

@@ -27,8 +27,9 @@ from devenv.engine.trees import Tree
 from devenv.errors import DevenvError
 from devenv.events import Note
 from devenv.sources import Digests, Folder
-from devenv.stack.reload import Action
+from devenv.stack.reload import Action, landed
 from devenv.stack.rules import infer
+from devenv.watching import Batch
 
 RULES = replace(
     infer('FROM python\nCOPY src /app\nCMD ["serve"]\n', context="."),
@@ -112,6 +113,7 @@ def container() -> Container:
 def save(unit: Any, **digests: str) -> None:
     """Change files below `src`."""
     named = {f"src/{name.replace('_', '.')}": digest for name, digest in digests.items()}
+    unit._want(named)
     unit._follow(named, time.monotonic())
 
 
@@ -331,5 +333,46 @@ def test_a_program_whose_image_nobody_knows_is_left_as_it_is() -> None:
 def test_an_image_without_a_shell_is_remembered_when_the_manifest_is_read_again(site: Site) -> None:
     unit = feed(site, Container())
     unit._mute = True  # as its container was asked once
-    unit.take(unit.unit, SimpleNamespace(secrets={}, synced=unit._synced))
+    unit.take(unit.unit, SimpleNamespace(secrets={}, synced=unit._synced), {}, 0.0)
     assert unit._mute
+
+
+def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
+    site: Site, container: Container, tmp_path: Path
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/a.txt").write_text("same")
+    key, folder, unit = (".", ""), Folder(tmp_path), SimpleNamespace(name="web", build=None)
+
+    def loaded() -> Any:
+        contents = folder.contents(site.digests)
+
+        def wanted(unit: object) -> dict[str, Any]:
+            return {
+                target: source
+                for path, digest in contents.items()
+                for target, source in landed(RULES, path, digest).items()
+            }
+
+        files = {"folders": {key: folder}, "contents": {key: contents}, "keys": lambda unit: [key]}
+        synced = SimpleNamespace(followed={"web": RULES}, wanted=wanted, **files)
+        return SimpleNamespace(
+            stack=SimpleNamespace(units=(unit,)), secrets={}, synced=synced, contents={key: contents}
+        )
+
+    site.digests, site.root = Digests({}), tmp_path
+    loop = Reloading(site, lambda: None, lambda loaded: set())  # type: ignore[arg-type]
+    loop._take(loaded())
+    feed: Any = loop._feeds["web"]
+    feed.hold()  # as while a manifest is applied
+    link = Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
+    feed._instances, feed._links = {"1"}, {"1": link}
+    before = loaded()
+    (tmp_path / "src/Main.txt").write_text("same")
+    loop._see(Batch(frozenset({str(tmp_path / "src/Main.txt")})))
+    (tmp_path / "src/Main.txt").rename(tmp_path / "src/main.txt")
+    loop._take(before)
+    loop._see(Batch(frozenset(), rescan=True))
+    feed.release()
+    assert set(site.next().files) == {"src/a.txt", "src/main.txt"}
+    assert set(link.held) == {"/app/a.txt", "/app/main.txt"}
