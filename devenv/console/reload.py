@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from devenv.console import Console, plain
+from devenv.errors import UnitFailed
 from devenv.events import Done, Event, Failed, Reloaded
 from devenv.stack.reload import Action
 from devenv.stack.rules import Rules, Unmatched
@@ -82,7 +83,7 @@ def reload_json(event: Reloaded, time: float) -> dict[str, Any]:
         "synced": round(event.synced, 4),
         "ready": None if event.ready is None else round(event.ready, 3),
         "unsent": dict(event.unsent),
-        "error": event.error.what if event.error else None,
+        **_error_json(event.error),
     }
 
 
@@ -96,7 +97,7 @@ class Applied:
 
     def __init__(self) -> None:
         self._steps: list[dict[str, Any]] = []
-        self._errors: list[str] = []
+        self._errors: list[DevenvError] = []
 
     def __call__(self, event: Event) -> None:
         """Take an event of the run."""
@@ -104,17 +105,23 @@ class Applied:
             step = event.step
             self._steps.append({"op": step.op, "target": step.target, "seconds": round(event.seconds, 3)})
         elif isinstance(event, Failed):
-            self._errors.append(event.error.what)
+            self._errors.append(event.error)
 
     def json(self, time: float, error: DevenvError | None = None) -> dict[str, Any]:
         """The steps that were done, and the first error; `error` where nothing could be planned."""
-        errors = [error.what] if error else self._errors
+        errors = [error] if error else self._errors
         return {
             "event": "applied",
             "time": round(time, 3),
             "steps": self._steps,
-            "error": errors[0] if errors else None,
+            **_error_json(errors[0] if errors else None),
         }
+
+
+def _error_json(error: DevenvError | None) -> dict[str, Any]:
+    """What went wrong, and the last lines of what printed it."""
+    output = error.card.output if isinstance(error, UnitFailed) else ()
+    return {"error": error.what if error else None, "output": list(output)}
 
 
 def history(console: Console, entries: Sequence[Entry]) -> list[str]:

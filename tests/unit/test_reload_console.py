@@ -22,7 +22,7 @@ from devenv.console.reload import (
     summary,
 )
 from devenv.engine.journal import FILE, KEPT, SHOWN, Journal
-from devenv.errors import DevenvError
+from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.events import Done, Failed, Reloaded, Started
 from devenv.plan.model import Op, Step
 from devenv.stack.reload import Action
@@ -143,6 +143,7 @@ def test_an_event_is_a_value_that_names_few_files() -> None:
         "ready": 0.8,
         "unsent": {"/a": "full"},
         "error": None,
+        "output": [],
     }
 
 
@@ -171,13 +172,15 @@ def test_a_note_and_what_a_plan_did_are_events() -> None:
     }
     build, start = Step(1, Op.BUILD, "orders", "sources changed"), Step(2, Op.APPLY, "orders", "new image")
     applied = Applied()
-    for event in (Started(build), Done(build, 2.5), Failed(start, DevenvError("it ended with 1"))):
+    failure = UnitFailed(Card("orders", "ended with 1", output=("Traceback", "KeyError: 'DB'")))
+    for event in (Started(build), Done(build, 2.5), Failed(start, failure)):
         applied(event)
     assert applied.json(12.0) == {
         "event": "applied",
         "time": 12.0,
         "steps": [{"op": "build", "target": "orders", "seconds": 2.5}],
-        "error": "it ended with 1",
+        "error": "orders ended with 1",
+        "output": ["Traceback", "KeyError: 'DB'"],
     }
     assert Applied().json(1.0, DevenvError("1 problem"))["error"] == "1 problem"
     assert json.dumps(applied.json(12.0))
