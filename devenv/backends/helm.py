@@ -73,17 +73,21 @@ class Helm:
         which = ("--revision", str(revision))
         return "\n---\n".join(self._out("get", kind, release, *which) for kind in ("manifest", "hooks"))
 
-    def lint(self, chart: Path, values: Sequence[Path]) -> None:
-        """Raises `HelmFailed` for a chart or values that Helm finds fault with."""
-        ended = proc.run_merged(["helm", "lint", str(chart), "--strict", *_files(values)])
+    def lint(self, chart: Path, values: Sequence[Path], *, kubernetes: str) -> None:
+        """Raises `HelmFailed` for a chart or values that Helm finds fault with on a version of Kubernetes."""
+        version = ["--kube-version", kubernetes]
+        ended = proc.run_merged(["helm", "lint", str(chart), "--strict", *version, *_files(values)])
         if ended.code:
             lines = ended.stdout.splitlines()
             faults = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
             raise HelmFailed("helm lint refuses the chart", where=str(chart), why="\n".join(faults))
 
-    def rendered(self, release: str, chart: Path, values: Sequence[Path]) -> str:
-        """The objects that an upgrade would apply, as YAML, its hooks as well."""
-        return self._out("template", release, str(chart), *_files(values))
+    def rendered(self, release: str, chart: Path, values: Sequence[Path], *, kubernetes: str) -> str:
+        """The objects that an upgrade would apply, as YAML, its hooks as well.
+
+        `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for.
+        """
+        return self._out("template", release, str(chart), "--kube-version", kubernetes, *_files(values))
 
     def upgrade(
         self,

@@ -68,7 +68,6 @@ def promote(
     with context.lock("devenv promote"):
         parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
     with packed(parcel) as files:
-        release.helm.lint(files.chart, [files.values])
         objects = release.objects(files)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
         release.rehearse(objects)

@@ -166,8 +166,11 @@ class Release:
     # -- what would change
 
     def objects(self, files: Packed) -> list[dict[str, Any]]:
-        """What the chart makes of the values, hooks as well. Raises `HelmFailed`."""
-        return _parsed(self.helm.rendered(self.target.release, files.chart, [files.values]))
+        """What the chart makes of the values, hooks as well, once Helm has read both. Raises `HelmFailed`."""
+        version = str(self.client.get("/version")["gitVersion"])
+        self.helm.lint(files.chart, [files.values], kubernetes=version)
+        text = self.helm.rendered(self.target.release, files.chart, [files.values], kubernetes=version)
+        return _parsed(text)
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now."""

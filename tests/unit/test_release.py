@@ -94,8 +94,10 @@ def shop() -> Stack:
 
 def test_hooks_are_objects_of_a_revision(helm: Path) -> None:
     assert Helm("gke", "shop", 4).manifest("shop", 3).split("\n---\n") == ["manifest\n", "hooks\n"]
-    Helm("gke", "shop", 4).rendered("shop", Path("chart"), [])
-    assert "--no-hooks" not in (helm / "asked").read_text()
+    Helm("gke", "shop", 4).rendered("shop", Path("chart"), [], kubernetes="v1.33.1")
+    asked = (helm / "asked").read_text().splitlines()[-1]
+    assert "--no-hooks" not in asked
+    assert "--kube-version v1.33.1" in asked
 
 
 def test_a_cluster_that_does_not_answer_helm_is_a_tool_that_is_missing(helm: Path) -> None:
