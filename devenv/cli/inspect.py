@@ -234,16 +234,17 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
     loaded = context.load(tolerate=(ToolMissing,))
     synced = loaded.synced
     services = [*synced.rules, *synced.unruled]
+    chosen = names or services
     for name in names:
         if name not in services:
             raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
-    rules = {name: rules for name, rules in synced.rules.items() if name in (names or services)}
+    rules = {name: rules for name, rules in synced.followed.items() if name in chosen}
     unruled = {
         name: f"{why}; a change builds it" if name in synced.builds else why
         for name, why in synced.unruled.items()
-        if name in (names or services)
+        if name in chosen
     }
-    unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules}
+    unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules if name in synced.rules}
     if as_json:
         context.console.json(rules_json(rules, unruled, unmatched))
     elif services:

@@ -172,7 +172,7 @@ def rules_table(
 ) -> list[str]:
     """What a changed file causes, a block per service: file, action, where it lands, why."""
     lines: list[str] = []
-    for name in [*rules, *unruled]:
+    for name in {**rules, **unruled}:
         lines += ["", console.style(name, "bold")] if lines else [console.style(name, "bold")]
         table = [
             [row.what, console.style(row.action, ACTION_STYLES[row.action]), row.target, row.reason]
@@ -199,7 +199,7 @@ def rules_json(
             "unmatched": useless.get(name, []),
             "why": unruled.get(name, ""),
         }
-        for name in [*rules, *unruled]
+        for name in {**rules, **unruled}
     }
 
 

@@ -20,7 +20,12 @@ class Row(NamedTuple):
 
 
 def rows(rules: Rules) -> list[Row]:
-    """The rules as a table, the ones that win first."""
+    """The rules as a table, the ones that win first; only what a build brings, where nothing can be sent."""
+    table = _rows(rules)
+    return [row for row in table if row.action is Action.REBUILD] if rules.unsent else table
+
+
+def _rows(rules: Rules) -> list[Row]:
     table = [Row(pattern, Action.REBUILD, "", "reload.rebuild") for pattern in rules.rebuild]
     table += [Row(path, Action.REBUILD, "", "it says how the image is built") for path in rules.recipe[:1]]
     table += [

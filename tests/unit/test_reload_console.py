@@ -225,6 +225,19 @@ def test_rules_are_a_table_for_each_service(console: Console) -> None:
     assert value["proxy"] == {"rules": [], "unmatched": [], "why": "it has no build"}
 
 
+def test_where_nothing_can_be_sent_the_table_says_which_line_of_the_dockerfile_is_why(
+    console: Console,
+) -> None:
+    dockerfile = "FROM php:8.3-cli\nWORKDIR /app\nCOPY . .\nRUN composer dump-autoload\n"
+    unsent = replace(infer(dockerfile, context="web"), unsent="only a build brings its files into the image")
+    assert rules_table(console, {"web": unsent}, {"web": unsent.unsent}, {}) == [
+        "web",
+        "  web/Dockerfile  rebuild  it says how the image is built",
+        "  web             rebuild  COPY . . before RUN composer dump-autoload (Dockerfile:3)",
+        "  nothing is sent: only a build brings its files into the image",
+    ]
+
+
 def test_the_journal_keeps_the_last_actions_only(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for number in range(3 * KEPT):
