@@ -26,7 +26,11 @@ NOT_STARTED = (126, 127)
 NO_PROGRAM = (b"executable file not found", b"no such file or directory")
 
 
-class NoShell(DevenvError):
+class Unsendable(DevenvError):
+    """Nothing can be sent to a container: a change needs a new image."""
+
+
+class NoShell(Unsendable):
     """The image has no `sh`."""
 
 
@@ -77,7 +81,7 @@ class Dialogue:
         except StreamEnded:
             output = self._received + self._stream.complaints
             if self._stream.exit_code in NOT_STARTED or any(text in output for text in NO_PROGRAM):
-                raise NoShell("the image has no shell") from None
+                raise NoShell("there is no shell in the image that could take it") from None
             raise
 
     def send(self, parts: Iterable[bytes]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted, StreamEnded
-from devenv.backends.dialogue import NoShell, Paused
+from devenv.backends.dialogue import Paused, Unsendable
 from devenv.engine.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.links import Emptied, Link, linked
 from devenv.engine.ready import Tail, await_ready, start
@@ -34,7 +34,6 @@ FIRST, SELDOM = 1.0, 30.0  # seconds until a file is sent again: at first, and a
 ECHOES = 100  # files that may change because of an action; more are certainly none
 RELOADING = 2.0  # seconds that a program takes to see files and to start by itself
 GO_ON = "r or another file goes on, reload.ignore leaves it out"
-NO_SHELL = "there is no shell in the image that could take it"
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Feed:
 
     def __init__(self, site: Site, unit: Unit, loaded: Loaded) -> None:
         self._site, self._changed = site, threading.Condition()
-        self._mute = False  # whether nothing can be sent to its containers
+        self._mute = ""  # why nothing can be sent to its containers
         self._paths: dict[str, str] = {}
         self._since = 0.0
         self.take(unit, loaded, {}, 0.0)
@@ -136,7 +135,7 @@ class Feed:
         with self._changed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
             self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
-            self._mute = self._mute or bool(self._rules.unsent)
+            self._mute = self._mute or self._rules.unsent
             self._paths = {}
             if digests:
                 self._want(digests)
@@ -283,9 +282,10 @@ class Feed:
         decision = decide(self._rules, digests)
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
+        elif decision.action is not Action.NONE and self._mute and not self.unit.build:
+            self._say(f"{len(digests)} changed files are not sent: {self._mute}")
         elif decision.action is not Action.NONE and self._mute:
-            cheaper = self._rules.unsent or NO_SHELL
-            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=cheaper))
+            self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=self._mute))
         elif decision.action is not Action.NONE and not self._links:
             self._site.report(
                 Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
@@ -322,11 +322,11 @@ class Feed:
         image = self._synced.held(self.unit, observed.image) or {}
         try:
             link = linked(site.backend, observed, instance, self._rules, image)
-        except NoShell:  # nothing can be sent to it: a change needs a new image
-            self._mute = True
+        except Unsendable as error:
+            self._silence(error.what)
             self.end(instance)
             return
-        self._mute = False
+        self._mute = ""
         with self._changed:
             if instance not in self._instances:  # it ended meanwhile
                 link.close()
@@ -340,6 +340,12 @@ class Feed:
         self._deliver({instance: link}, started, again=bool(self._owed))
         if link.holds_back():
             link.agent.release()
+
+    def _silence(self, why: str) -> None:
+        """Nothing can be sent to its containers, which is reported once."""
+        if why != self._mute:
+            self._say(f"every save builds it: {why}" if self.unit.build else f"nothing is sent to it: {why}")
+        self._mute = why
 
     def _deliver(
         self, links: Mapping[str, Link], since: float, *, asked: bool = False, again: bool = False

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.agent import Agent, Sending, supervised
+from devenv.backends.agent import Agent, ReadOnly, Sending, supervised
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import NoShell, Paused
 from devenv.backends.docker import Engine
@@ -348,6 +348,17 @@ def test_a_paused_container_is_said_to_be_paused(run) -> None:
     finally:
         docker("unpause", container.name)
     assert container.agent().run(["true"], output=print) == 0
+
+
+def test_a_container_whose_files_are_read_only_says_so(run, tmp_path: Path) -> None:
+    container = run("sleep", "1000", options=("--read-only", "--tmpfs", "/vol"))
+    for root in ("/srv", "/srv/page.txt"):
+        with pytest.raises(ReadOnly):
+            container.agent(root)
+    (tmp_path / "file").write_text("x")
+    sendings = [Sending(f"{root}/file", tmp_path / "file", root=root) for root in ("/srv", "/vol")]
+    sent = container.agent("/srv", "/vol").send(sendings)
+    assert (sent.failed, list(sent.digests)) == ({"/srv/file": "read-only file system"}, ["/vol/file"])
 
 
 def test_an_image_without_a_shell_says_so(run) -> None:

@@ -66,6 +66,11 @@ FROM busybox:1.37
 COPY --from=made /program /program
 CMD ["sleep", "1000000"]
 """
+SEALED = """\
+FROM busybox:1.37
+COPY page.txt /srv/page.txt
+CMD ["sleep", "1000000"]
+"""
 INSTALL = 'cp /code/needs.txt /tmp/installed && [ "$(cat /code/needs.txt)" != bad ]\n'
 ends = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 SOON = 2.0  # seconds between Ctrl-C and the prompt
@@ -83,6 +88,8 @@ def app(shared: Checkout) -> Checkout:
     shared.write("checked/page.txt", "well")
     shared.write("compiled/Dockerfile", COMPILED)
     shared.write("compiled/main.go", "package main")
+    shared.write("sealed/Dockerfile", SEALED)
+    shared.write("sealed/page.txt", "first")
     shared.write("steps/install.sh", INSTALL)
     shared.write("steps/needs.txt", "first")
     shared.manifest(
@@ -101,6 +108,7 @@ def app(shared: Checkout) -> Checkout:
             health: {exec: test -e /tmp/well, every: 100ms, within: 120s}
             reload: {sync: {checked: /code}, restart: [page.txt]}
           compiled: {build: ./compiled}
+          sealed: {build: ./sealed, compose: {read_only: true}}
           steps:
             image: busybox:1.37
             command: sleep 1000000
@@ -247,6 +255,12 @@ def test_a_save_builds_a_service_that_nothing_can_be_sent_to(app: Checkout, watc
     app.write("compiled/main.go", "package edited")
     eventually(lambda: inside(app, "/program", "compiled") == "package edited", within=60)
     assert app.units()["web"].id == web
+
+
+def test_a_save_builds_a_service_whose_files_are_read_only(app: Checkout, watch: Going) -> None:
+    watch.wait_for("sealed: every save builds it: the container's files are read-only")
+    app.write("sealed/page.txt", "edited")
+    eventually(lambda: inside(app, "/srv/page.txt", "sealed") == "edited", within=60)
 
 
 def test_a_name_that_changes_its_case_alone(app: Checkout, watch: Going) -> None:

@@ -332,9 +332,9 @@ def test_a_program_whose_image_nobody_knows_is_left_as_it_is() -> None:
 
 def test_an_image_without_a_shell_is_remembered_when_the_manifest_is_read_again(site: Site) -> None:
     unit = feed(site, Container())
-    unit._mute = True  # as its container was asked once
+    unit._mute = "no shell"  # as its container was asked once
     unit.take(unit.unit, SimpleNamespace(secrets={}, synced=unit._synced), {}, 0.0)
-    assert unit._mute
+    assert unit._mute == "no shell"
 
 
 def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(

@@ -19,7 +19,7 @@ from devenv.backends.agent.mounts import mount_of, mount_points
 from devenv.backends.agent.record import FOLDER, GONE, UNKNOWN, entry, parsed
 from devenv.backends.agent.shell import call, script_of
 from devenv.backends.base import Privileged
-from devenv.backends.dialogue import Answer, Attach, Dialogue
+from devenv.backends.dialogue import Answer, Attach, Dialogue, Unsendable
 from devenv.errors import DevenvError
 
 STAGE = ".devenv"
@@ -28,6 +28,11 @@ RELEASED = f"{SHARED}/released"  # the program of this container was started onc
 FEW = 3  # files from which on a batch is faster
 AHEAD = 1  # batches that are sent before the answer to the one before them
 DENIED = ("permission denied", "operation not permitted")
+READ_ONLY = "read-only file system"
+
+
+class ReadOnly(Unsendable):
+    """None of the synced folders can be written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,9 @@ class Agent:
         self._pid, uid, gid, supervisor, *tools = answer.words
         self._uid = int(uid)
         self._mounts = mount_points(answer.text)
-        for root in roots:
-            self._stage(Place(root, ""))
+        stages = [self._stage(Place(root, "")) for root in roots]
+        if stages and all(self._closed.get(stage) == READ_ONLY for stage in stages):
+            raise ReadOnly("the container's files are read-only")
         self.hello = Hello(
             int(uid), int(gid), frozenset(tools), self._mounts, supervisor == "supervised", dict(self._record)
         )
@@ -96,7 +102,7 @@ class Agent:
     ) -> Agent:
         """Start one; `roots` are the synced folders whose records it reads.
 
-        Raises `NoShell`, `Paused`, `DevenvError`; `StreamEnded` when the container ends meanwhile.
+        Raises `NoShell`, `ReadOnly`, `Paused`, `DevenvError`; `StreamEnded` when the container ends.
         """
         dialogue = Dialogue(attach, script_of("agent"))
         try:
@@ -141,7 +147,8 @@ class Agent:
         """Whether the container's user may not change a file that did not arrive by then."""
         if sent and change.target in sent.digests:
             return False
-        return change.place in self._denied or self._closed.get(self._stage(change.place)) in DENIED
+        closed = self._closed.get(self._stage(change.place))
+        return change.place in self._denied or (self._uid != 0 and closed in DENIED)
 
     def _send_as_root(self, changes: Sequence[Sending], sent: Sent) -> None:
         """Send what the container's user may not write, where the runtime lets us be root."""
@@ -362,7 +369,8 @@ class Agent:
             sent.digests[change.target] = digest
         else:
             self._record[change.target] = UNKNOWN
-            sent.failed[change.target] = answer.reason
+            closed = self._closed.get(self._stage(change.place))
+            sent.failed[change.target] = READ_ONLY if closed == READ_ONLY else answer.reason
             if self._uid and answer.reason in DENIED:
                 self._denied.add(change.place)
 
@@ -391,7 +399,9 @@ class Agent:
             shared = mount_of(self._mounts, posixpath.dirname(self._shared))
             candidates = [self._shared] if mount == shared else []
             candidates.append(f"{physical if physical.startswith(mount) else mount}/{STAGE}")
-            self._stages[mount] = next(filter(self._open_stage, candidates), candidates[-1])
+            opened = next(filter(self._open_stage, candidates), "")
+            read_only = next((stage for stage in candidates if self._closed.get(stage) == READ_ONLY), "")
+            self._stages[mount] = opened or read_only or candidates[-1]
         return self._stages[mount]
 
     def _open_stage(self, folder: str) -> bool:
@@ -404,7 +414,7 @@ class Agent:
             else:
                 self._record[target] = "" if digest == GONE else digest
         if answer.word != "ok":
-            self._closed[folder] = answer.reason if self._uid else ""
+            self._closed[folder] = answer.reason
             return False
         if lines > 1000 + 4 * len(entries) and answer.words == ["0"]:
             text = b"\n".join(entry(digest, target) for target, digest in entries.items()) + b"\n"
