@@ -70,14 +70,15 @@ def promote(
     with packed(parcel) as files:
         objects = release.objects(files)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
-        release.rehearse(objects)
-        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
         changes = release.changes(objects)
-        console.print("\n".join(change_lines(console, changes)))
-        say("diff", count(changes))
         if not changes and not secrets:
+            say("chart", f"read by Helm {release.helm.major}")
             console.say(f"{environment} has all of it; nothing to promote")
             return
+        release.require_admitted(objects, changes)
+        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+        console.print("\n".join(change_lines(console, changes)))
+        say("diff", count(changes))
         if not yes:
             _confirm(release, f"Promote to {environment}?")
         if missing := release.secrets.missing(objects):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from devenv.backends.helm import Helm, HelmFailed
+from devenv.engine.admission import Admission
 from devenv.engine.rollout import Rollout
 from devenv.engine.secrets import ClusterSecrets
 from devenv.engine.smoke import Smoke
@@ -178,59 +179,9 @@ class Release:
         before = _parsed(self.helm.manifest(self.target.release, now.number)) if now else []
         return changes(before, objects)
 
-    def rehearse(self, objects: Sequence[Mapping[str, Any]]) -> None:
-        """Have the cluster judge every object without keeping it. A hook is made anew, so it is left out.
-
-        Raises `DevenvError` for an object that the cluster refuses, or that is not of this release.
-        """
-        from devenv.backends.kube.client import APPLY
-        from devenv.backends.kube.resources import Resources
-
-        if self.client.find(f"/api/v1/namespaces/{self.target.namespace}") is None:
-            return  # Helm makes it; until then nothing in it can be judged
-        resources = Resources(self.client)
-        query = {"fieldManager": "helm", "force": "true", "dryRun": "All"}
-        for item in objects:
-            metadata = {"namespace": self.target.namespace, **item["metadata"]}
-            if HOOK in (metadata.get("annotations") or {}):
-                continue
-            whole = {**item, "metadata": metadata}
-            path = resources.of(whole)
-            self._require_of_release(self.client.find(path))
-            try:
-                self.client.request("PATCH", path, query=query, body=whole, content=APPLY)
-            except DevenvError as error:
-                name = f"{item['kind']} {metadata['name']}"
-                fixed = "immutable" in error.why or "Forbidden: updates to" in error.why
-                raise DevenvError(
-                    f"the cluster refuses {name}; nothing was changed",
-                    where=error.where,
-                    why=error.why or error.what,
-                    hint=self._remaking(name) if fixed else error.hint,
-                ) from error
-
-    def _remaking(self, name: str) -> str:
-        object = name.lower().replace(" ", "/", 1)
-        return (
-            "that field can only be set when the object is made: delete it, then promote again"
-            f"\n{self.target.kubectl} delete {object} --cascade=orphan"
-        )
-
-    def _require_of_release(self, item: Mapping[str, Any] | None) -> None:
-        """Raises `UsageError` for an object that is there already, of no release or another."""
-        if item is None:
-            return
-        metadata, target = item["metadata"], self.target
-        owner = (metadata.get("annotations") or {}).get("meta.helm.sh/release-name", "")
-        if owner != target.release:
-            name = f"{item['kind']} {metadata['name']}"
-            raise UsageError(
-                f"{name} is there already and not of this release; nothing was changed",
-                where=target.where,
-                why=f"it is of the release {owner}" if owner else "somebody made it without Helm",
-                hint=f"name another namespace: under environments.{target.environment}, or remove it:"
-                f"\n{target.kubectl} delete {name.lower()}",
-            )
+    def require_admitted(self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> None:
+        """Have the cluster judge what is to change without keeping it. Raises `DevenvError`."""
+        Admission(self.client, self.target).judge(objects, changes)
 
     # -- changing it
 
@@ -329,9 +280,6 @@ class Release:
         if row is None:
             raise UsageError("there is no earlier revision to go back to", hint=listed)
         return row.number
-
-
-HOOK = "helm.sh/hook"
 
 
 def _parsed(text: str) -> list[dict[str, Any]]:

@@ -58,10 +58,12 @@ class Rollout:
     def _look(self) -> None:
         with closing(self._connect()) as client:
             before, shown = {pod["metadata"]["uid"] for pod in self._pods(client)}, dict[str, str]()
+            refusals_before = set(map(_occurrence, self._refusals(client)))
             while True:
                 ended = self._over.is_set()
                 pods = [pod for pod in self._pods(client) if pod["metadata"]["uid"] not in before]
-                for unit, line in self._progress(client, pods):
+                refusals = [e for e in self._refusals(client) if _occurrence(e) not in refusals_before]
+                for unit, line in self._progress(client, pods, refusals):
                     if shown.get(unit) != line:
                         shown[unit] = line
                         self._say("upgrade", line)
@@ -78,23 +80,37 @@ class Rollout:
         except DevenvError:  # away for a moment, or nothing there yet
             return []
 
-    def _progress(self, client: Client, pods: Sequence[Object]) -> Iterator[tuple[str, str]]:
-        """Unit -> how far it is, of those that have new pods."""
+    def _refusals(self, client: Client) -> list[Object]:
+        from devenv.backends.kube import cards
+
+        return cards.uncreated(client, self._namespace)
+
+    def _progress(
+        self, client: Client, pods: Sequence[Object], refusals: Sequence[Object] = ()
+    ) -> Iterator[tuple[str, str]]:
+        """Unit -> how far it is, of those that have new pods, or get none."""
+        from devenv.backends.kube import cards
         from devenv.backends.kube import pods as pod_of
         from devenv.backends.kube.resources import label
 
         for unit in self._stack.units:
             own = [pod for pod in pods if label(pod, "unit") == unit.name]
-            if not own:
+            ready = sum(map(pod_of.ready, own))
+            lacking = None
+            if refusals and ready < unit.replicas:
+                lacking = cards.no_pod(client, unit, self._namespace, refusals)
+            if not own and lacking is None:
                 continue
             if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in own):
                 self._failed.pop(unit.name, None)  # it was tried again, and went well
                 yield unit.name, f"{unit.name}  done"
                 continue
             self.note(client, unit, own)
+            if lacking is not None:
+                self._failed.setdefault(unit.name, lacking)
             failed = self._failed.get(unit.name)
             what = f"  {failed.what}" if failed else ""
-            yield unit.name, f"{unit.name}  {sum(map(pod_of.ready, own))} of {len(own)} ready{what}"
+            yield unit.name, f"{unit.name}  {ready} of {max(len(own), unit.replicas)} ready{what}"
 
     def note(self, client: Client, unit: Unit, pods: Sequence[Object]) -> None:
         """Keep the card of a pod that fails, or is late; forget it once all are ready."""
@@ -116,3 +132,8 @@ class Rollout:
             elif passed > self._late_after and now - made > self._late_after:
                 late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
                 self._late[unit.name] = now, cards.card(client, unit, self._namespace, late)
+
+
+def _occurrence(event: Object) -> tuple[str, int]:
+    """One time that something happened: an event is counted up when it happens again."""
+    return str(event["metadata"]["uid"]), int(event.get("count") or 1)

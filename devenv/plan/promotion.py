@@ -15,6 +15,8 @@ PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 SERVED = ("deployed", "superseded")
 OWNER = "devenv.dev/stack"
 """The chart's annotation with the name of its stack: a release without it is not devenv's."""
+HOOK = "helm.sh/hook"
+"""The annotation of an object that Helm makes anew before or after a release."""
 
 CONTEXT = 3  # lines around a change
 MASK = "******"

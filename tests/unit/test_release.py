@@ -22,7 +22,7 @@ from devenv.errors import Card, DevenvError, ToolMissing, UsageError
 from devenv.plan.promotion import Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
-from tests.unit.kubernetes.answering import Answering
+from tests.unit.kubernetes.answering import Answering, event
 from tests.unit.kubernetes.stacks import stack
 
 SHOP = """
@@ -81,13 +81,6 @@ def pod(**status: Any) -> dict[str, Any]:
     }
 
 
-def item(**annotations: str) -> dict[str, Any]:
-    notes = {
-        key.replace("_", "-").replace("helm-", "meta.helm.sh/"): value for key, value in annotations.items()
-    }
-    return {"kind": "Service", "metadata": {"name": "web", "annotations": notes}}
-
-
 def shop() -> Stack:
     return stack(SHOP)
 
@@ -119,18 +112,6 @@ def test_without_helm_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     assert "https://helm.sh/docs/intro/install" in error.value.hint
 
 
-def test_an_object_of_somebody_else_is_refused_before_anything_is_changed() -> None:
-    made = release()
-    made._require_of_release(None)
-    made._require_of_release(item(helm_release_name="shop"))
-    with pytest.raises(UsageError, match="Service web is there already and not of this release") as error:
-        made._require_of_release(item())
-    assert error.value.why == "somebody made it without Helm"
-    with pytest.raises(UsageError) as error:
-        made._require_of_release(item(helm_release_name="old"))
-    assert error.value.why == "it is of the release old"
-
-
 def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
     theirs = {"metadata": {"name": "keys"}, "data": {}}
     ours = {"metadata": {"name": "keys", "labels": {"app.kubernetes.io/managed-by": "devenv"}}}
@@ -152,6 +133,21 @@ def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     assert rollout.cause.what == "was not ready in time"
     assert rollout.cause.output == ("still warming up",)
     rollout.note(api, unit, [pod(conditions=[{"type": "Ready", "status": "True"}])])
+    assert rollout.cause is None
+
+
+def test_a_unit_whose_pods_are_refused_has_a_card_until_they_are_made() -> None:
+    refusal = event("web-5d9f7c8b6f", "exceeded quota: few", at="10:00:00", reason="FailedCreate", count=3)
+    refusal["metadata"] = {"uid": "1"}
+    api = Api(refusal)
+    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None)
+    assert list(rollout._progress(api, [], [refusal])) == [("web", "web  0 of 1 ready  gets no pod")]
+    assert rollout.cause is not None
+    assert rollout.cause.what == "gets no pod"
+    assert rollout.cause.facts[0] == ("event", "exceeded quota: few")
+    assert "quota" in rollout.cause.hint
+    ready = pod(conditions=[{"type": "Ready", "status": "True"}])
+    assert list(rollout._progress(api, [ready], [refusal])) == [("web", "web  1 of 1 ready")]
     assert rollout.cause is None
 
 
@@ -229,7 +225,6 @@ def test_what_people_are_to_type_names_the_cluster() -> None:
     with pytest.raises(UsageError) as error:
         made.secrets.require_makeable({"keys": {"TOKEN"}}, {"TOKEN": "x"})
     assert error.value.hint.startswith("kubectl --context gke -n shop ")
-    assert "kubectl --context gke -n shop delete deployment/web" in made._remaking("Deployment web")
 
 
 def test_secrets_of_builds_are_known_by_name() -> None:

@@ -14,6 +14,7 @@ from devenv.stack.model import Unit
 
 TAIL = 15  # log lines on a card; as on Compose
 EVENTS = 3
+UNCREATED = "reason=FailedCreate"
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
 
 CAUSES: Mapping[str, str] = {
@@ -48,7 +49,14 @@ CAUSES: Mapping[str, str] = {
     r"usage per Container|limit to request ratio": (
         "the namespace's LimitRange refuses it: change resources:, the limit, of which a quarter is requested"
     ),
+    r"must specify (limits|requests)|failed quota": (
+        "the namespace's quota wants limits of every pod: resources: {cpu: 500m, memory: 256Mi}"
+    ),
     r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
+    r"violates PodSecurity": (
+        "the namespace's Pod Security level refuses it: the image's USER has to be a number, or say whom it"
+        " runs as under kubernetes: {Deployment: ...securityContext}"
+    ),
     r"runAsNonRoot|cannot verify user is non-root": (
         "the image runs as root: allow that under kubernetes:, in the securityContext"
     ),
@@ -122,6 +130,23 @@ def _of_pod(client: Client, namespace: str, name: str) -> list[str]:
         pod = None
     uid = {"involvedObject.uid": str(pod["metadata"]["uid"])} if pod else {}
     return events(client, namespace, [name], type="Warning", **uid)
+
+
+def uncreated(client: Client, namespace: str) -> list[Object]:
+    """Events about workloads whose pods the cluster refused to make."""
+    try:
+        return list(client.look(f"/api/v1/namespaces/{namespace}/events", fieldSelector=UNCREATED)["items"])
+    except DevenvError:
+        return []
+
+
+def no_pod(client: Client, unit: Unit, namespace: str, events: Sequence[Object]) -> Card | None:
+    """The card of a unit that some of these events are about."""
+    about = [event for event in events if _about(event["involvedObject"]["name"], owners(unit))]
+    if not about:
+        return None
+    message = str(max(about, key=_moment).get("message", "")).strip()
+    return card(client, unit, namespace, Verdict(failed="gets no pod", facts=(("event", message),)))
 
 
 def check_answers(client: Client, pod: Object) -> list[str]:

@@ -57,6 +57,8 @@ def _explained(place: Place, verb: str, path: str, status: int, message: str) ->
             )
         case 403 if "is being terminated" in message:
             return f"the namespace {namespace} is being deleted", "wait until it is gone, then devenv up"
+        case 403 if not lacks_right(message):
+            return f"the cluster does not admit {resource}{within}", ""
         case 403:
             action = re.search(r"cannot (\w+) resource", message)
             word = action[1] if action else _VERBS.get(verb, verb.lower())
@@ -71,6 +73,12 @@ def _explained(place: Place, verb: str, path: str, status: int, message: str) ->
                 "a kubernetes: fragment of the manifest may have a field that the cluster does not know"
             )
     return f"the cluster answered {status} to {verb} {path}", ""
+
+
+def lacks_right(message: str) -> bool:
+    """Whether a 403 is about who asks; others are about the object: quota, LimitRange, Pod Security."""
+    of_the_object = "is forbidden: " in message or "denied the request" in message
+    return not of_the_object or re.search(r"cannot \w+ resource", message) is not None
 
 
 _VERBS = {"GET": "list", "PATCH": "patch", "POST": "create", "DELETE": "delete"}

@@ -191,6 +191,16 @@ def test_nobody_there() -> None:
         ),
         (status(403, "pods is forbidden: exceeded quota: q"), "apply", "the quota of the namespace shop is used up"),
         (
+            status(403, 'admission webhook "images.acme.io" denied the request: unsigned'),
+            "apply",
+            "the cluster does not admit deployments.apps in the namespace shop",
+        ),
+        (
+            status(403, 'pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'),
+            "apply",
+            "the cluster does not admit deployments.apps in the namespace shop",
+        ),
+        (
             status(403, "unable to create new content in namespace shop because it is being terminated"),
             "apply",
             "the namespace shop is being deleted",

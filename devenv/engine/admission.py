@@ -1,0 +1,167 @@
+"""What a cluster says of a release's objects before any of them is changed: dry runs on its API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from devenv.backends.causes import likely
+from devenv.errors import DevenvError, UsageError
+from devenv.plan.promotion import HOOK, Change, Target, Verb
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.client import Client
+    from devenv.backends.kube.refusals import Refused
+    from devenv.backends.kube.resources import Resources
+
+Object = Mapping[str, Any]
+
+QUERY = {"fieldManager": "helm", "dryRun": "All"}
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Judges objects for one release. Nothing is kept of what is asked."""
+
+    client: Client
+    target: Target
+
+    @cached_property
+    def _resources(self) -> Resources:
+        from devenv.backends.kube.resources import Resources
+
+        return Resources(self.client)
+
+    def judge(self, objects: Sequence[Object], changes: Sequence[Change]) -> None:
+        """Raises `DevenvError` for what the cluster refuses, `UsageError` for what is of somebody else."""
+        if self.client.find(f"/api/v1/namespaces/{self.target.namespace}") is None:
+            return  # Helm makes it; until then nothing in it can be judged
+        changed = {(change.kind, change.name): change.verb for change in changes}
+        placed = [self._in_namespace(item) for item in objects]
+        for item in placed:
+            if not _is_hook(item):  # Helm makes those anew
+                self._judge_object(item)
+        for item in placed:
+            verb = changed.get((item["kind"], item["metadata"]["name"]))
+            if verb or _is_hook(item):
+                self._judge_pod(item, surges=_is_hook(item) or verb is Verb.ADD or _surges(item))
+
+    def _in_namespace(self, item: Object) -> Object:
+        return {**item, "metadata": {"namespace": self.target.namespace, **item["metadata"]}}
+
+    def _judge_object(self, item: Object) -> None:
+        from devenv.backends.kube.client import APPLY
+        from devenv.backends.kube.refusals import Refused
+
+        path = self._resources.of(item)
+        self._require_of_release(self.client.find(path))
+        try:
+            self.client.request("PATCH", path, query={**QUERY, "force": "true"}, body=item, content=APPLY)
+        except Refused as error:
+            raise self._refused(_name(item), error) from error
+
+    def _judge_pod(self, item: Object, *, surges: bool) -> None:
+        """A pod of a workload: the cluster judges those only when they are made, long after their workload.
+
+        `surges`: a pod more than now has to fit into the namespace's quota.
+        """
+        from devenv.backends.kube.refusals import Refused, lacks_right
+
+        for pod in _pods(item):
+            account = pod["spec"].get("serviceAccountName", "default")
+            if not self._has_account(account):  # it comes along with the release
+                del pod["spec"]["serviceAccountName"]
+            path = self._resources.path(("v1", "Pod"), self.target.namespace)
+            try:
+                self.client.request("POST", path, query=QUERY, body=pod)
+            except Refused as error:
+                message = error.why or error.what
+                if error.status == 403 and lacks_right(message):
+                    return  # who promotes need not have the right to make pods
+                if surges or "exceeded quota" not in message:
+                    raise self._refused(f"pods of {_name(item)}", error) from error
+
+    def _has_account(self, name: str) -> bool:
+        if name not in self._accounts:
+            path = f"/api/v1/namespaces/{self.target.namespace}/serviceaccounts/{name}"
+            self._accounts[name] = self.client.find(path) is not None
+        return self._accounts[name]
+
+    @cached_property
+    def _accounts(self) -> dict[str, bool]:
+        return {}
+
+    # -- what is wrong
+
+    def _refused(self, name: str, error: Refused) -> DevenvError:
+        from devenv.backends.kube.cards import CAUSES
+
+        message = error.why or error.what
+        fixed = "immutable" in message or "Forbidden: updates to" in message
+        return DevenvError(
+            f"the cluster refuses {name}; nothing was changed",
+            where=error.where,
+            why=message,
+            hint=self._remaking(name) if fixed else likely([message], CAUSES) or error.hint,
+        )
+
+    def _remaking(self, name: str) -> str:
+        object = name.lower().replace(" ", "/", 1)
+        return (
+            "that field can only be set when the object is made: delete it, then promote again"
+            f"\n{self.target.kubectl} delete {object} --cascade=orphan"
+        )
+
+    def _require_of_release(self, item: Object | None) -> None:
+        """Raises `UsageError` for an object that is there already, of no release or another."""
+        if item is None:
+            return
+        metadata, target = item["metadata"], self.target
+        owner = (metadata.get("annotations") or {}).get("meta.helm.sh/release-name", "")
+        if owner != target.release:
+            name = _name(item)
+            raise UsageError(
+                f"{name} is there already and not of this release; nothing was changed",
+                where=target.where,
+                why=f"it is of the release {owner}" if owner else "somebody made it without Helm",
+                hint=f"name another namespace: under environments.{target.environment}, or remove it:"
+                f"\n{target.kubectl} delete {name.lower()}",
+            )
+
+
+def _name(item: Object) -> str:
+    return f"{item['kind']} {item['metadata']['name']}"
+
+
+def _is_hook(item: Object) -> bool:
+    return HOOK in (item["metadata"].get("annotations") or {})
+
+
+def _surges(item: Object) -> bool:
+    """Whether a changed workload makes a pod before it ends one."""
+    strategy = item["spec"].get("strategy") or {}
+    return item["kind"] == "Deployment" and strategy.get("type") != "Recreate"
+
+
+def _pods(item: Object) -> Iterator[dict[str, Any]]:
+    """The pod that a workload makes, as its controller would ask for it; none of what runs no pods."""
+    spec, metadata = item.get("spec") or {}, item["metadata"]
+    if item["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    if item["kind"] not in ("Deployment", "StatefulSet", "Job", "CronJob"):
+        return
+    template = spec["template"]
+    claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates") or ()]
+    volumes = [
+        {"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{metadata['name']}-0"}}
+        for claim in claims
+    ]
+    named = {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]}
+    yield {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**(template.get("metadata") or {}), **named},
+        "spec": {**template["spec"], "volumes": [*(template["spec"].get("volumes") or ()), *volumes]},
+    }

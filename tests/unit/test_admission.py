@@ -1,0 +1,141 @@
+"""What a cluster is asked about objects before they are changed, and what people are told of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from devenv.backends.kube.refusals import refused
+from devenv.engine.admission import Admission
+from devenv.errors import DevenvError, UsageError
+from devenv.plan.promotion import Change, Target, Verb
+from tests.unit.kubernetes.answering import Answering
+
+SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}}
+POD: dict[str, Any] = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {"serviceAccountName": "shop", "containers": []},
+}
+RESTRICTED = 'pods "web-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+FULL = 'pods "web-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
+NO_RIGHT = (
+    'pods is forbidden: User "ci" cannot create resource "pods" in API group "" in the namespace "shop"'
+)
+
+
+class Cluster(Answering):
+    """Has these objects, and answers dry runs of some paths with a refusal."""
+
+    def __init__(
+        self, *objects: dict[str, Any], refusing: Mapping[str, tuple[int, str]] | None = None
+    ) -> None:
+        super().__init__(objects={item["metadata"]["name"]: item for item in objects})
+        self.refusing, self.sent = refusing or {}, list[tuple[str, dict[str, Any]]]()
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        return {} if path.endswith("/namespaces/shop") else self._objects.get(path.rpartition("/")[2])
+
+    def request(self, verb: str, path: str, **more: Any) -> dict[str, Any]:
+        assert more["query"]["dryRun"] == "All"
+        self.sent.append((path, more["body"]))
+        for end, (status, message) in self.refusing.items():
+            if path.endswith(end):
+                raise refused(self.place, verb, path, status, json.dumps({"message": message}).encode())
+        return {}
+
+    @property
+    def pods(self) -> list[dict[str, Any]]:
+        return [body for path, body in self.sent if path.endswith("/pods")]
+
+
+def workload(kind: str = "Deployment", *, hook: bool = False, **spec: Any) -> dict[str, Any]:
+    version = "batch/v1" if kind == "Job" else "apps/v1"
+    metadata = {"name": "web", "annotations": {"helm.sh/hook": "pre-upgrade"} if hook else {}}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": {"template": POD, **spec}}
+
+
+def ours(**more: Any) -> dict[str, Any]:
+    """What is in the namespace already, as of the release."""
+    notes = {"meta.helm.sh/release-name": more.get("release", "shop")}
+    return {"kind": "Service", "metadata": {"name": "web", "annotations": notes if more else {}}}
+
+
+def judge(cluster: Cluster, item: dict[str, Any], verb: Verb | None = None) -> None:
+    changes = [Change(verb, item["kind"], "web")] if verb else []
+    Admission(cluster, Target("staging", "gke", "shop", "shop")).judge([item], changes)
+
+
+def test_an_object_of_somebody_else_is_refused_before_anything_is_changed() -> None:
+    judge(Cluster(), SERVICE)
+    judge(Cluster(ours(release="shop")), SERVICE)
+    with pytest.raises(UsageError, match="Service web is there already and not of this release") as error:
+        judge(Cluster(ours()), SERVICE)
+    assert error.value.why == "somebody made it without Helm"
+    with pytest.raises(UsageError) as error:
+        judge(Cluster(ours(release="old")), SERVICE)
+    assert error.value.why == "it is of the release old"
+
+
+def test_a_field_that_cannot_change_is_said_with_the_way_out() -> None:
+    cluster = Cluster(refusing={"/services/web": (422, "spec.clusterIP: Invalid value: field is immutable")})
+    with pytest.raises(DevenvError, match="the cluster refuses Service web; nothing was changed") as error:
+        judge(cluster, SERVICE)
+    assert "kubectl --context gke -n shop delete service/web" in error.value.hint
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job"])
+def test_a_pod_of_what_changes_is_judged_as_its_controller_would_ask_for_it(kind: str) -> None:
+    claim = {"metadata": {"name": "web-data"}}
+    cluster = Cluster({"metadata": {"name": "shop"}})
+    judge(cluster, workload(kind, volumeClaimTemplates=[claim]), Verb.CHANGE)
+    (pod,) = cluster.pods
+    assert pod["metadata"] == {"labels": {"a": "b"}, "generateName": "web-", "namespace": "shop"}
+    claims = [{"name": "web-data", "persistentVolumeClaim": {"claimName": "web-data-web-0"}}]
+    assert pod["spec"] == {**POD["spec"], "volumes": claims}
+
+
+def test_pods_of_what_stays_as_it_is_are_not_judged_and_those_of_hooks_are() -> None:
+    cluster = Cluster()
+    judge(cluster, workload())
+    assert cluster.pods == []
+    judge(cluster, workload("Job", hook=True))
+    (pod,) = cluster.pods
+    assert "serviceAccountName" not in pod["spec"]  # it is not there before the first release
+    assert [path for path, _ in cluster.sent] == ["/apis/apps/v1/namespaces/shop/deployments/web",
+                                                  "/api/v1/namespaces/shop/pods"]  # fmt: skip
+
+
+def test_a_pod_that_the_namespace_does_not_admit_is_refused_with_what_helps() -> None:
+    with pytest.raises(DevenvError, match="refuses pods of Deployment web; nothing was changed") as error:
+        judge(Cluster(refusing={"/pods": (403, RESTRICTED)}), workload(), Verb.CHANGE)
+    assert error.value.why == RESTRICTED
+    assert "the image's USER has to be a number" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("item", "verb", "admitted"),
+    [
+        (workload(), Verb.CHANGE, False),
+        (workload(strategy={"type": "Recreate"}), Verb.CHANGE, True),
+        (workload("StatefulSet"), Verb.CHANGE, True),
+        (workload("StatefulSet"), Verb.ADD, False),
+        (workload("Job", hook=True), None, False),
+    ],
+)
+def test_a_quota_needs_room_only_for_a_pod_that_comes_before_another_goes(
+    item: dict[str, Any], verb: Verb | None, admitted: bool
+) -> None:
+    cluster = Cluster(refusing={"/pods": (403, FULL)})
+    if admitted:
+        judge(cluster, item, verb)
+        return
+    with pytest.raises(DevenvError, match="refuses pods of") as error:
+        judge(cluster, item, verb)
+    assert "quota" in error.value.hint
+
+
+def test_who_may_not_make_pods_may_promote() -> None:
+    judge(Cluster(refusing={"/pods": (403, NO_RIGHT)}), workload(), Verb.CHANGE)
