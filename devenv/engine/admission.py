@@ -141,8 +141,7 @@ def _is_hook(item: Object) -> bool:
 
 def _surges(item: Object) -> bool:
     """Whether a changed workload makes a pod before it ends one."""
-    strategy = item["spec"].get("strategy") or {}
-    return item["kind"] == "Deployment" and strategy.get("type") != "Recreate"
+    return item["kind"] == "Deployment" and (item["spec"].get("strategy") or {}).get("type") != "Recreate"
 
 
 def _pods(item: Object) -> Iterator[dict[str, Any]]:

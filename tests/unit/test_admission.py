@@ -97,6 +97,13 @@ def test_a_pod_of_what_changes_is_judged_as_its_controller_would_ask_for_it(kind
     assert pod["spec"] == {**POD["spec"], "volumes": claims}
 
 
+def test_what_makes_no_pods_is_judged_alone() -> None:
+    cluster = Cluster()
+    holder = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {}}
+    judge(cluster, holder, Verb.CHANGE)
+    assert [path for path, _ in cluster.sent] == ["/api/v1/namespaces/shop/configmaps/web"]
+
+
 def test_pods_of_what_stays_as_it_is_are_not_judged_and_those_of_hooks_are() -> None:
     cluster = Cluster()
     judge(cluster, workload())
