@@ -47,8 +47,10 @@ start_profile() {
     if users_minikube; then
         minikube start -p "$1" --keep-context
     else
-        # It returns when the system's pods run, which is before names resolve.
-        minikube start -p "$1" && names_resolve --context "$1"
+        # A profile that does not start any more, as one whose network was pruned, is made anew. It returns when
+        # the system's pods run, which is before names resolve.
+        { minikube start -p "$1" || { minikube delete -p "$1" && minikube start -p "$1"; }; } &&
+            names_resolve --context "$1"
     fi
 }
 
