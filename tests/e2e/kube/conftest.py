@@ -19,9 +19,11 @@ import pytest
 
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import find
+from devenv.backends.kube.delivery import choose
 from devenv.errors import DevenvError
 from tests.conftest import ROOT
 from tests.e2e.checkout import Checkout, Ended, eventually
+from tests.unit.stacks import stack
 
 MACHINE = ROOT / "tests" / "machine" / "cluster.sh"
 
@@ -58,6 +60,16 @@ class OnCluster(Checkout):
         pods = self.get("pods", "-l", f"devenv.dev/unit={unit}")["items"]
         (name,) = [item["metadata"]["name"] for item in pods if "deletionTimestamp" not in item["metadata"]]
         return str(name)
+
+    def bring(self, image: str) -> None:
+        """Have the cluster's nodes hold an image of this machine, as `up` does: here no registry has it."""
+        client = Client(find("", environment=self.environment))
+        try:
+            delivery = choose(client, stack("name: any\nservices: {}\n"))
+            if not delivery.has([image]):
+                delivery.bring(image, lambda line: None)
+        finally:
+            client.close()
 
     def clear(self) -> None:
         if (self.root / "devenv.yaml").exists():

@@ -58,6 +58,7 @@ def promoting(cluster: OnCluster, helm: Helm) -> Iterator[Promoting]:
     path = f"{helm.program.parent}:{cluster.environment['PATH']}"
     environment = {**cluster.environment, **helm.homes, "PATH": path}
     made = Promoting(cluster.root, cluster.name, cluster.engine, environment)
+    made.bring("busybox:1.37")
     yield made
     made.clear()
 
