@@ -18,9 +18,11 @@ from devenv.plan.choice import Choice, choose
 from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
+    from devenv.backends.kube.promoted import PromotedBackend
     from devenv.engine.lifecycle import Lifecycle
     from devenv.engine.place import Place
     from devenv.engine.project import Loaded, Project
+    from devenv.plan.promotion import Target
     from devenv.promises import Promises
 
 
@@ -41,6 +43,7 @@ class Context:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self.options, self.environment = Options(), environment
+        self.promoted: PromotedBackend | None = None
 
     def option(self, name: str, value: str | bool) -> None:
         """Set one of the common options, wherever on the command line it stood."""
@@ -94,6 +97,37 @@ class Context:
     def backend(self) -> Backend:
         """The backend that the stack runs on, for commands that need no valid manifest."""
         return self._load(self._choose().backend)
+
+    def target(self, environment: str) -> Target:
+        """Where an environment's release lives. Raises `UsageError` for one that the manifest does not have,
+        and for an option that names another place.
+        """
+        from devenv.plan.promotion import Target
+        from devenv.stack.environments import environment as environment_of
+
+        manifest, _, _ = self.project.parsed
+        chosen = environment_of(manifest, environment)
+        for option, value in (("--context", self.options.context), ("--backend", self.options.backend)):
+            if value:
+                raise UsageError(
+                    f"{option} is not for environments",
+                    why=f"{environment} is in the context {chosen.context}, and nowhere else",
+                    hint=f"leave it out, or change context: under environments.{environment}",
+                )
+        namespace = chosen.namespace or manifest.namespace or manifest.name
+        return Target(environment, chosen.context, namespace, manifest.name)
+
+    def look_at(self, environment: str) -> None:
+        """Have this command look at what was promoted to an environment, not at this checkout's stack."""
+        from devenv.backends.kube.promoted import PromotedBackend
+
+        target, (manifest, _, _) = self.target(environment), self.project.parsed
+        secret = manifest.environments[environment].secret or f"{manifest.name}-secrets"
+        self.backend = self.promoted = PromotedBackend(target, secret)
+
+    def bring_up(self, name: str) -> str:
+        """What people type to have a unit that is not there."""
+        return self.promoted.bring_up if self.promoted else f"devenv up {name}"
 
     @cached_property
     def place(self) -> Place:
@@ -173,7 +207,7 @@ class Context:
             if name not in observed.units:
                 running = ", ".join(observed.units)
                 why = f"running: {running}" if running else "nothing of this checkout is running"
-                hint = did_you_mean(name, observed.units, f"devenv up {name}")
+                hint = did_you_mean(name, observed.units, self.bring_up(name))
                 raise UsageError(f'"{name}" is not running', why=why, hint=hint)
         if not observed.units:
             self.console.say("nothing of this checkout is running; start it with: devenv up")
@@ -182,6 +216,8 @@ class Context:
     def hide_secrets(self) -> None:
         """Mask all known secrets, for commands that print other programs' output."""
         self.console.hide(self.workspace.hidden())
+        if self.promoted is not None:
+            self.console.hide(self.promoted.hidden())
 
     def lock(self, purpose: str) -> AbstractContextManager[None]:
         """The stack's lock. Prints a note while another command holds it."""

@@ -44,7 +44,6 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
     "exec": {
         "-i": ACCEPTED,
         "-t": ACCEPTED,
-        "-e": "devenv exec NAME env KEY=VALUE COMMAND",
         "-w": 'devenv exec NAME sh -c "cd FOLDER && COMMAND"',
     },
     "run": {
@@ -63,6 +62,13 @@ def refuse_command(name: str) -> None:
     """Raise `UsageError` for a command of Compose or kubectl."""
     if name in COMMANDS:
         raise UsageError(f"devenv has no command {name}", hint=COMMANDS[name])
+
+
+def refuse_variable(environment: str) -> None:
+    """Raise `UsageError` for a variable in place of an environment, as Docker's `exec -e` takes one."""
+    if "=" in environment:
+        what = "devenv exec sets no variables; its -e names an environment"
+        raise UsageError(what, hint="devenv exec NAME env KEY=VALUE COMMAND")
 
 
 def refuse_option(command: str, option: str) -> None:

@@ -14,42 +14,60 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv.cli.arguments import Json, Known, Up, names_known, names_up, words
+from devenv.cli import habits
+from devenv.cli.arguments import Json, Known, Up, Yes, names_known, names_up, words
+from devenv.cli.environments import At, confirm_production
 from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.plan.model import Step
+    from devenv.plan.model import Observed, Step
     from devenv.stack.model import Stack
 
 
-def status(ctx: typer.Context, json_: Json = False) -> None:
+def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
     """Show every unit's state, health and addresses. Exits with 1 when a unit is not as it should be."""
     from devenv.console.tables import status_json, status_table
     from devenv.plan.status import statuses
 
     context: Context = ctx.obj
+    if environment:
+        context.look_at(environment)
     console, backend = context.console, context.backend
-    observed = context.observe()
+    observed = _described(context, environment) if environment else context.observe()
     units = statuses(observed)
     if json_:
         rows = [status_json(unit) for unit in units]
-        console.json({"stack": observed.stack, "backend": backend.name, "units": rows})
+        place = {"environment": environment} if environment else {}
+        console.json({"stack": observed.stack, "backend": backend.name, **place, "units": rows})
     elif not units:
         console.say("nothing of this checkout is running; start it with: devenv up")
     else:
         if observed.namespace:  # where no port of this machine tells
-            where = f"on {backend.name}: context {backend.home}, namespace {observed.namespace}"
+            on = environment or backend.name
+            where = f"on {on}: context {backend.home}, namespace {observed.namespace}"
             console.say(console.style(where, "dim"))
         console.print("\n".join(status_table(console, units)))
     if not all(unit.ok for unit in units):
         raise typer.Exit(FAILED)
 
 
+def _described(context: Context, environment: str) -> Observed:
+    """What runs of a release, with what only the manifest says of it."""
+    from devenv.engine import charts
+    from devenv.plan.status import described
+
+    observed, place = context.observe(), context.project.parsed[0].environments[environment]
+    scheme = "https" if place.ingress.tls else "http"
+    page = f"{scheme}://{place.host}" if place.host else ""
+    return described(observed, charts.promoted(context.project, environment).stack, page)
+
+
 def logs(
     ctx: typer.Context,
     names: Up = None,
+    environment: At = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until Ctrl-C.")] = False,
     tail: Annotated[
         str | None,
@@ -75,6 +93,8 @@ def logs(
         raise UsageError(f'"{tail}" is not a number of lines', hint="--tail 100, or --tail all")
     if save is not None and follow:
         raise UsageError("logs that are followed have no end to save", hint=f"devenv logs --save {save}")
+    if environment:
+        context.look_at(environment)
     context.hide_secrets()
     console, backend, units = context.console, context.backend, context.running(names or [])
     last = int(tail) if tail and tail != "all" else None
@@ -91,15 +111,23 @@ def exec_(
         list[str] | None, typer.Argument(help="The command; default: sh.", metavar="[COMMAND]...")
     ] = None,
     no_tty: Annotated[bool, typer.Option("-T", help="Without a terminal, for scripts.")] = False,
+    environment: At = None,
+    yes: Yes = False,
 ) -> None:
     """Run a command in a running unit."""
     from devenv.plan.status import state
 
     context: Context = ctx.obj
+    if environment:
+        habits.refuse_variable(environment)
+        context.look_at(environment)
     (unit,) = context.running([name])
     if not unit.running or unit.state == "paused":
         again = shlex.join(["devenv", "run", name, *(words(command) or ["sh"])])
-        raise UsageError(f"{name} is {state(unit)}", hint=again if unit.one_shot else f"devenv up {name}")
+        runs = unit.one_shot and not environment
+        raise UsageError(f"{name} is {state(unit)}", hint=again if runs else context.bring_up(name))
+    if environment and not yes:
+        confirm_production(context.target(environment), f"Run this in {name} of {environment}?")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
     raise typer.Exit(context.backend.exec(unit, words(command) or ["sh"], tty=tty, interactive=_has_input()))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devenv.cli.arguments import Json, Yes
-from devenv.cli.asking import confirm, confirm_by_name
+from devenv.cli.asking import confirm_by_name
+from devenv.cli.environments import Environment, confirm_at, release_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,23 +21,6 @@ DIFFERS = 4
 """Exit code of `diff` where something would change."""
 
 
-def environments(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of environments, for the shell's completion."""
-    from devenv.cli.context import Context
-
-    try:
-        manifest, _, _ = Context().project.parsed
-        return [name for name in manifest.environments if name.startswith(incomplete)]
-    except Exception:  # a completion that fails completes nothing
-        return []
-
-
-Environment = Annotated[
-    str,
-    typer.Argument(
-        metavar="ENVIRONMENT", help="One of environments: in devenv.yaml.", autocompletion=environments
-    ),
-]
 Timeout = Annotated[
     int, typer.Option("--timeout", help="How long a rollout may take.", metavar="SECONDS", min=1)
 ]
@@ -61,7 +45,7 @@ def promote(
     context: Context = ctx.obj
     console, began = context.console, time.monotonic()
     say = _sayer(context)
-    release = _release(context, environment)
+    release = release_of(context, environment)
     where = console.style(f"({release.target.where})", "dim")
     console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
@@ -80,7 +64,7 @@ def promote(
         console.print("\n".join(change_lines(console, changes)))
         say("diff", count(changes))
         if not yes:
-            _confirm(release, f"Promote to {environment}?")
+            confirm_at(release.target, f"Promote to {environment}?")
         if missing := release.secrets.missing(objects):
             release.secrets.create(missing, secrets)
         release.promote(files, parcel, say, within=timeout)
@@ -96,7 +80,7 @@ def diff(ctx: typer.Context, environment: Environment) -> None:
     from devenv.engine.promote import packed
 
     context: Context = ctx.obj
-    release = _release(context, environment)
+    release = release_of(context, environment)
     release.guard(context.project.outline.name)
     parcel = _parcel(context, release, ship=False, allow_dirty=True, say=_sayer(context))
     with packed(parcel) as files:
@@ -116,7 +100,7 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
     from devenv.plan.promotion import origins
 
     context: Context = ctx.obj
-    console, rows = context.console, _release(context, environment).history
+    console, rows = context.console, release_of(context, environment).history
     if json_:
         sources = origins(rows)
         console.json(
@@ -150,11 +134,11 @@ def rollback(
 ) -> None:
     """Go back to what served an environment before, also out of a promotion that was killed."""
     context: Context = ctx.obj
-    release = _release(context, environment)
+    release = release_of(context, environment)
     release.require_ours(context.project.outline.name)
     number = release.earlier(revision)
     if not yes:
-        _confirm(release, f"Go back to revision {number} in {environment}?")
+        confirm_at(release.target, f"Go back to revision {number} in {environment}?")
     release.rollback(number, _sayer(context), within=timeout)
     context.console.say(context.console.style(f"{environment} is back at revision {number}", "green", "bold"))
 
@@ -162,7 +146,7 @@ def rollback(
 def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> None:
     """Remove what was promoted to an environment; volumes and Secrets of yours stay."""
     context: Context = ctx.obj
-    release = _release(context, environment)
+    release = release_of(context, environment)
     if not release.history:
         context.console.say(f"nothing was promoted to {environment}")
         return
@@ -182,18 +166,6 @@ def _sayer(context: Context) -> Callable[[str, str], None]:
             console.say(f"  {console.style(f'{step:<9}', 'dim')} {line}")
 
     return say
-
-
-def _release(context: Context, name: str) -> Release:
-    """The release of an environment. Raises `UsageError` for one that the manifest does not have."""
-    from devenv.engine.promote import Release
-    from devenv.plan.promotion import Target
-    from devenv.stack.environments import environment as environment_of
-
-    manifest, _, _ = context.project.parsed
-    environment = environment_of(manifest, name)
-    namespace = environment.namespace or manifest.namespace or manifest.name
-    return Release(Target(name, environment.context, namespace, manifest.name))
 
 
 def _parcel(
@@ -275,11 +247,3 @@ def _checked_secrets(
         hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
         f"\n{target.kubectl} create secret generic {first} {literals}",
     )
-
-
-def _confirm(release: Release, question: str) -> None:
-    target = release.target
-    if release.place.looks_like_production:
-        confirm_by_name(f"{target.context} looks like production. {question}", target.environment)
-    else:
-        confirm(question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from devenv.plan.model import Observed, ObservedUnit
@@ -45,6 +45,29 @@ def statuses(observed: Observed) -> list[UnitStatus]:
         routes |= unit.serves
     units = sorted(observed.units.values(), key=lambda unit: (ROLES.index(unit.role), unit.unit))
     return [status(unit, routes.get(unit.unit, ())) for unit in units]
+
+
+def described(observed: Observed, stack: Stack, page: str) -> Observed:
+    """A release with what its objects do not say: kinds, routes, and the gateway's public page, if any.
+
+    A version is that of the stack, so it is only said of a unit that runs the stack's image.
+    """
+    by_name = {unit.name: unit for unit in stack.units}
+    gateway = stack.gateway.unit if stack.gateway else ""
+    serves = {unit.name: unit.routes for unit in stack.units if unit.routes}
+    units = {
+        name: replace(
+            unit,
+            engine=by_name[name].engine,
+            version=by_name[name].version if by_name[name].image == unit.image else "",
+            serves=serves if name == gateway else {},
+            links=(("", page),) if page and name == gateway else (),
+        )
+        if name in by_name
+        else unit
+        for name, unit in observed.units.items()
+    }
+    return replace(observed, units=units)
 
 
 def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:

@@ -40,6 +40,9 @@ class KubeBackend:
     name = "kube"
     renderer = "kubernetes"
 
+    looking = "devenv logs"
+    """What people type to see more of a unit."""
+
     def __init__(self, site: Site | None = None) -> None:
         self.cluster = Cluster(site or Site(), self.name)
 
@@ -65,12 +68,15 @@ class KubeBackend:
     def _look(self, checkout: str) -> Observed:
         ports = forwards.held_ports(self.cluster.folder)
         try:
-            return look.observe(self.cluster.client, checkout, self.cluster.namespace, ports)
+            return look.observe(
+                self.cluster.client, self.cluster.namespace, forwarded=ports, checkout=checkout
+            )
         except Refused as error:
             if error.status != 403 or self.cluster.namespace:
                 raise
         # Without the right to list all namespaces, list the one of the context.
-        return look.observe(self.cluster.client, checkout, self.cluster.place.namespace or "default", ports)
+        namespace = self.cluster.place.namespace or "default"
+        return look.observe(self.cluster.client, namespace, forwarded=ports, checkout=checkout)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self.cluster.delivery(stack).has(wanted)
@@ -127,7 +133,7 @@ class KubeBackend:
             pods = [pod for pod in pods if instance in pod_of.instances(pod)]
         pod = newest(pods, unit.unit)
         if pod is None:
-            raise DevenvError(f"{unit.unit} has no pod that runs", hint=f"devenv logs {unit.unit}")
+            raise DevenvError(f"{unit.unit} has no pod that runs", hint=f"{self.looking} {unit.unit}")
         return look.where(unit)[0], pod_of.name(pod)
 
     def instances(self, unit: ObservedUnit) -> Sequence[str]:

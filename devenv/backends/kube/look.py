@@ -15,15 +15,18 @@ from devenv.stack import labels
 from devenv.stack.labels import EDITED, HALF_MADE
 
 PATIENCE = 60.0  # seconds a cluster may take to list its pods
+GONE, TERMINATING = "Gone", "Terminating"
 
 
-def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[int]) -> Observed:
-    """Everything with the checkout's label; without a namespace, wherever we may look."""
+def observe(
+    client: Client, namespace: str, *, forwarded: frozenset[int] = frozenset(), **labels: str
+) -> Observed:
+    """Everything with these labels of ours; without a namespace, wherever we may look."""
     resources = Resources(client)
-    if namespace and _goes_away(client, namespace):
+    if namespace and phase(client, namespace) in (GONE, TERMINATING):
         return Observed(forwarded=forwarded, namespace=namespace)
-    pods = list(resources.ours(("v1", "Pod"), namespace, checkout=checkout))
-    workloads = [item for kind in WORKLOADS for item in resources.ours(kind, namespace, checkout=checkout)]
+    pods = list(resources.ours(("v1", "Pod"), namespace, **labels))
+    workloads = [item for kind in WORKLOADS for item in resources.ours(kind, namespace, **labels)]
     units: dict[str, ObservedUnit] = {}
     strays: list[ObservedUnit] = []
     for workload in workloads:
@@ -53,15 +56,15 @@ def observe(client: Client, checkout: str, namespace: str, forwarded: frozenset[
     )
 
 
-def _goes_away(client: Client, namespace: str) -> bool:
-    """Whether the namespace is gone or being deleted."""
+def phase(client: Client, namespace: str) -> str:
+    """How a namespace is: `GONE`, `TERMINATING`, or of use."""
     try:
         answer = client.find(f"/api/v1/namespaces/{namespace}")
     except Refused as error:
         if error.status != 403:  # no right to read it, yet perhaps to use it
             raise
-        return False
-    return answer is None or answer["status"].get("phase") == "Terminating"
+        return ""
+    return GONE if answer is None else str(answer["status"].get("phase", ""))
 
 
 def _unfinished(workload: Object) -> str:

@@ -139,7 +139,7 @@ def unreachable(place: Place, error: Exception) -> ToolMissing:
         f"no Kubernetes cluster answers at {place.server}",
         where=f"context {place.context}",
         why=_cause(error),
-        hint="is it running? For another one: --context NAME",
+        hint=f"is it running? kubectl --context {place.context} get namespaces   must answer",
     )
 
 

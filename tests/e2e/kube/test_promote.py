@@ -75,6 +75,10 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     assert "web  2 of 2 ready" in first.stderr
     assert "sk-sesame" not in first.stdout + first.stderr
     assert promoting.pages() == {"first"}
+    assert promoting.devenv("status", "-e", "staging").stdout.split() == ["web", "service", "healthy"]
+    page = promoting.devenv("exec", "-e", "staging", "web", "--", "cat", "/w/index.html").stdout
+    assert page == "first\n"
+    assert promoting.devenv("logs", "-e", "staging", "web").stdout == ""
     assert promoting.devenv("diff", "staging").stdout == ""
     assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
     assert promoting.revisions() == [(1, "deployed")]

@@ -39,7 +39,7 @@ def observed(
         paths.append(path.rpartition("/")[2])
         return {"items": table.get(paths[-1], []), "status": {"phase": "Active"}}
 
-    return look.observe(Responding(get), "c", "shop", frozenset()).units["db"], paths
+    return look.observe(Responding(get), "shop", checkout="c").units["db"], paths
 
 
 def test_half_made_data_is_known_from_what_the_check_says_of_it() -> None:
