@@ -15,7 +15,9 @@ from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.promote import Parcel, Release
+    from devenv.engine.promote import Release
+    from devenv.engine.shipping import Shipping
+    from devenv.plan.promotion import Origin
 
 DIFFERS = 4
 """Exit code of `diff` where something would change."""
@@ -40,7 +42,7 @@ def promote(
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
     from devenv.console.changes import change_lines, count
-    from devenv.engine.promote import packed
+    from devenv.engine.promote import parcel
 
     context: Context = ctx.obj
     console, began = context.console, time.monotonic()
@@ -50,25 +52,29 @@ def promote(
     console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
     with context.lock("devenv promote"):
-        parcel = _parcel(context, release, ship=True, allow_dirty=allow_dirty, say=say)
-    with packed(parcel) as files:
-        objects = release.objects(files)
+        shipping, origin = _shipping(context, release, strict=True, allow_dirty=allow_dirty)
+        there = shipping.present()
+        sent = parcel(context.project, environment, there, origin)
+        objects = release.objects(sent)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
-        changes = release.changes(objects)
-        if not changes and not secrets:
-            say("chart", f"read by Helm {release.helm.major}")
-            console.say(f"{environment} has all of it; nothing to promote")
-            return
-        release.require_admitted(objects, changes)
-        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
-        console.print("\n".join(change_lines(console, changes)))
-        say("diff", count(changes))
-        if not yes:
-            confirm_at(release.target, f"Promote to {environment}?")
-        if missing := release.secrets.missing(objects):
-            release.secrets.create(missing, secrets)
-        release.promote(files, parcel, say, within=timeout)
-    release.verify(parcel.stack, say, within=timeout)
+        if images := shipping.ship(there, say):
+            sent = parcel(context.project, environment, there | images, origin)
+            objects = release.objects(sent)
+    changes = release.changes(objects)
+    if not changes and not secrets:
+        say("chart", f"read by Helm {release.helm.major}")
+        console.say(f"{environment} has all of it; nothing to promote")
+        return
+    release.require_admitted(objects, changes)
+    say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+    console.print("\n".join(change_lines(console, changes)))
+    say("diff", count(changes))
+    if not yes:
+        confirm_at(release.target, f"Promote to {environment}?")
+    if missing := release.secrets.missing(objects):
+        release.secrets.create(missing, secrets)
+    release.promote(sent, say, within=timeout)
+    release.verify(sent.stack, say, within=timeout)
     seconds = time.monotonic() - began
     ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
     console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
@@ -77,14 +83,14 @@ def promote(
 def diff(ctx: typer.Context, environment: Environment) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
     from devenv.console.changes import change_lines, count
-    from devenv.engine.promote import packed
+    from devenv.engine.promote import parcel
 
     context: Context = ctx.obj
     release = release_of(context, environment)
     release.guard(context.project.outline.name)
-    parcel = _parcel(context, release, ship=False, allow_dirty=True, say=_sayer(context))
-    with packed(parcel) as files:
-        changes = release.changes(release.objects(files))
+    shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
+    objects = release.objects(parcel(context.project, environment, shipping.present(), origin))
+    changes = release.changes(objects)
     if changes:
         context.console.print("\n".join(change_lines(context.console, changes)))
     context.console.say(count(changes))
@@ -168,15 +174,17 @@ def _sayer(context: Context) -> Callable[[str, str], None]:
     return say
 
 
-def _parcel(
-    context: Context, release: Release, *, ship: bool, allow_dirty: bool, say: Callable[[str, str], None]
-) -> Parcel:
-    """The stack for an environment, its images pushed; without `ship` only those that are there already."""
+def _shipping(
+    context: Context, release: Release, *, strict: bool, allow_dirty: bool
+) -> tuple[Shipping, Origin]:
+    """The way of the stack's images to an environment's registry, and where they come from.
+
+    `strict`: raises `UsageError` for a secret of a build that has no value.
+    """
     from devenv.backends import containers, git
     from devenv.backends.docker import Engine
     from devenv.backends.images import Images
     from devenv.engine import charts
-    from devenv.engine.promote import parcel
     from devenv.engine.shipping import Shipping, build_secrets
     from devenv.plan.promotion import Origin
 
@@ -192,7 +200,7 @@ def _parcel(
     stack = charts.promoted(project, environment).stack
     # What a build needs has to be there: an image made with an empty token looks as if it were one.
     secrets = space.secret_values(
-        wanted=build_secrets(stack), generated=(), environment=context.environment, strict=ship
+        wanted=build_secrets(stack), generated=(), environment=context.environment, strict=strict
     )
     values = space.secret_values(
         wanted=stack.secrets, generated=(), environment=context.environment, strict=False
@@ -209,9 +217,7 @@ def _parcel(
         space.root,
         secrets,
     )
-    images = shipping.ship(say) if ship else shipping.present()
-    origin = Origin(commit.name if commit else "", project.digest, _who(context))
-    return parcel(project, environment, images, origin)
+    return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
 
 
 def _who(context: Context) -> str:

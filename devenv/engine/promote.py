@@ -166,11 +166,12 @@ class Release:
 
     # -- what would change
 
-    def objects(self, files: Packed) -> list[dict[str, Any]]:
+    def objects(self, parcel: Parcel) -> list[dict[str, Any]]:
         """What the chart makes of the values, hooks as well, once Helm has read both. Raises `HelmFailed`."""
         version = str(self.client.get("/version")["gitVersion"])
-        self.helm.lint(files.chart, [files.values], kubernetes=version)
-        text = self.helm.rendered(self.target.release, files.chart, [files.values], kubernetes=version)
+        with packed(parcel) as files:
+            self.helm.lint(files.chart, [files.values], kubernetes=version)
+            text = self.helm.rendered(self.target.release, files.chart, [files.values], kubernetes=version)
         return _parsed(text)
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
@@ -185,13 +186,14 @@ class Release:
 
     # -- changing it
 
-    def promote(self, files: Packed, parcel: Parcel, say: Say, *, within: int = WITHIN) -> None:
+    def promote(self, parcel: Parcel, say: Say, *, within: int = WITHIN) -> None:
         """Roll out and wait until all is ready; Helm goes back by itself if it is not.
 
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
-        with Rollout(self._connect, self.target.namespace, parcel.stack, say) as rollout:
+        rolling = Rollout(self._connect, self.target.namespace, parcel.stack, say)
+        with packed(parcel) as files, rolling as rollout:
             try:
                 with self._interruptible("upgrade", "Helm goes back to what served before", say) as told:
                     self.helm.upgrade(

@@ -41,19 +41,18 @@ class Shipping:
             if (digest := self.images.digest_in_registry(self.name(unit)))
         }
 
-    def ship(self, say: Callable[[str, str], None]) -> dict[str, str]:
-        """Build and push what the registry lacks. Returns unit -> image by digest, of all that are built.
+    def ship(self, there: Mapping[str, str], say: Callable[[str, str], None]) -> dict[str, str]:
+        """Build and push what is not `there`, as `present` says. Returns unit -> image by digest of those.
 
         Raises `UnitFailed` for a failed build, `DevenvError` for a registry that refuses.
         """
-        there = self.present()
         for name in there:
             say("push", f"{name}  is in the registry already")
-        by_image = {unit.image: there[unit.name] for unit in self._built() if unit.name in there}
-        for unit in self._built():
-            if unit.image not in by_image:
-                by_image[unit.image] = self._send(unit, say)
-        return {unit.name: by_image[unit.image] for unit in self._built()}
+        missing, sent = [unit for unit in self._built() if unit.name not in there], dict[str, str]()
+        for unit in missing:
+            if unit.image not in sent:
+                sent[unit.image] = self._send(unit, say)
+        return {unit.name: sent[unit.image] for unit in missing}
 
     def _send(self, unit: Unit, say: Callable[[str, str], None]) -> str:
         tags = [self.name(unit)]

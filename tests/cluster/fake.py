@@ -371,9 +371,9 @@ class Handler(serving.Handler):
             return self.send_json(cluster.objects[path])
         if match["plural"] == "nodes":
             names = ["docker.io/library/busybox:1.37"]
-            return self.send_json(
-                {"items": [{"metadata": {"name": "fake"}, "status": {"images": [{"names": names}]}}]}
-            )
+            runs = {"operatingSystem": "linux", "architecture": "amd64"}
+            status = {"images": [{"names": names}], "nodeInfo": runs}
+            return self.send_json({"items": [{"metadata": {"name": "fake"}, "status": status}]})
         if "watch" in self.query:
             return self._watch(match)
         with cluster.changed:

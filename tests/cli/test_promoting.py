@@ -1,0 +1,113 @@
+"""`devenv promote` up to where Helm would change something: over a fake cluster, and a program that plays Helm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devenv.backends.images import Images
+from tests.cli.conftest import Devenv
+from tests.cluster import CONTEXT, fake_cluster
+from tests.cluster.fake import Server
+
+DIGEST = f"sha256:{'0' * 64}"
+MANIFEST = f"""
+name: shop
+services:
+  web: {{build: ./web, port: 8000}}
+environments:
+  staging: {{context: {CONTEXT}, namespace: live, registry: registry.example/shop}}
+"""
+HELM = """#!/bin/sh
+echo "$@" >> {folder}/asked
+case $1 in
+version) echo v4.3.1;;
+history) echo "[]";;
+template) cat {folder}/objects;;
+esac
+"""
+
+
+class Registry:
+    """Images by name -> digest, and what was pushed."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, str] = {}
+        self.pushed: list[str] = []
+
+    def publish(self, _: Images, *args: Any, tags: list[str], **more: Any) -> str:
+        self.pushed += tags
+        self.images |= dict.fromkeys(tags, DIGEST)
+        return DIGEST
+
+    def digest(self, _: Images, image: str) -> str:
+        return self.images.get(image, "")
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    made = Registry()
+    monkeypatch.setattr(Images, "publish", lambda images, *args, **more: made.publish(images, *args, **more))
+    monkeypatch.setattr(Images, "digest_in_registry", lambda images, image: made.digest(images, image))
+    return made
+
+
+@pytest.fixture
+def cluster(project: Path) -> Iterator[Server]:
+    with fake_cluster() as server:
+        yield server
+
+
+@pytest.fixture
+def helm(project: Path, cluster: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder outside of the project: `asked` has what was asked of Helm, `objects` what its templates make."""
+    (project / "web").mkdir()
+    (project / "web" / "Dockerfile").write_text("FROM scratch\n")
+    (project / "devenv.yaml").write_text(MANIFEST)
+    (project / "bin").mkdir()
+    program = project / "bin" / "helm"
+    program.write_text(HELM.format(folder=project))
+    program.chmod(0o755)
+    (project / "objects").write_text("")
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return project
+
+
+def reading(secret: str, key: str) -> str:
+    """A Deployment whose pods read a key of a Secret."""
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}]
+    spec = {"template": {"spec": {"containers": [{"name": "web", "image": "web:1", "env": env}]}}}
+    return yaml.safe_dump(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    )
+
+
+def test_a_secret_that_is_missing_is_named_before_anything_is_built(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    (helm / "objects").write_text(reading("shop-secrets", "STRIPE_KEY"))
+    ended = devenv("promote", "staging", "--yes")
+    assert (ended.exit_code, registry.pushed) == (2, [])
+    assert "shop-secrets: STRIPE_KEY" in ended.stderr
+    assert "devenv promote staging --create-secrets" in ended.stderr
+
+    ended = devenv("promote", "staging", "--yes", "--create-secrets")  # which knows no value
+    assert (ended.exit_code, registry.pushed) == (2, [])
+    assert "no value for STRIPE_KEY" in ended.stderr
+    assert "upgrade" not in (helm / "asked").read_text()
+
+
+def test_what_the_registry_has_is_not_pushed_and_helm_reads_the_chart_once(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    assert "nothing to promote" in devenv("promote", "staging", "--yes").stderr
+    (image,) = registry.pushed
+    assert image.startswith("registry.example/shop/shop-web:")
+    (helm / "asked").unlink()
+    assert "nothing to promote" in devenv("promote", "staging", "--yes").stderr
+    assert registry.pushed == [image]
+    assert [line.split()[0] for line in (helm / "asked").read_text().splitlines()].count("template") == 1
