@@ -94,15 +94,25 @@ class Engine:
     @speaks
     def in_registry(self, image: str) -> bool:
         """Whether the image's registry says that it has it, asked with the credentials that a push uses."""
-        return bool(self.digest_in_registry(image))
+        try:
+            return bool(self.digest_in_registry(image))
+        except Refused:
+            return False
 
     @speaks
     def digest_in_registry(self, image: str) -> str:
-        """The digest that the image's registry has it under; empty where it has none or does not answer."""
+        """The digest that the image's registry has it under; empty where it has none.
+
+        Raises `Refused` with what the registry said, or with why it said nothing.
+        """
         try:
             answer = self.api.inspect_distribution(image)  # type: ignore[no-untyped-call]
-        except docker.errors.DockerException:
+        except docker.errors.NotFound:
             return ""
+        except docker.errors.APIError:
+            raise
+        except docker.errors.DockerException as error:  # of a program that keeps logins
+            raise Refused(str(error)) from error
         return str(answer["Descriptor"]["digest"])
 
     @speaks

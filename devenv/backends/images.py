@@ -112,8 +112,16 @@ class Images:
                 self._whale.image.remove(tag)
 
     def digest_in_registry(self, image: str) -> str:
-        """The digest that the image's registry has it under; empty where it has none or does not answer."""
-        return self._engine().digest_in_registry(image)
+        """The digest that the image's registry has it under; empty where it has none.
+
+        Raises `DevenvError` with what the registry said instead.
+        """
+        from devenv.backends.docker import Refused
+
+        try:
+            return self._engine().digest_in_registry(image)
+        except Refused as error:
+            raise _refused(image, "looked up", error.what) from error
 
     def _built(
         self,
@@ -218,12 +226,16 @@ def _pull_failed(image: str) -> Any:
 
 def _push_failed(image: str) -> Any:
     def failed(stderr: str, error: Exception) -> DevenvError:
-        why = stderr.splitlines()[-1] if stderr else ""
-        host = image.partition("/")[0]
-        hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"promote again once {host} takes it"
-        return DevenvError(f"{image} cannot be pushed", why=why, hint=hint)
+        return _refused(image, "pushed", stderr.splitlines()[-1] if stderr else "")
 
     return failed
+
+
+def _refused(image: str, done: str, why: str) -> DevenvError:
+    """What a registry said no to, and what helps. `done`: what was to be done with the image."""
+    host = image.partition("/")[0]
+    hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"promote again once {host} takes it"
+    return DevenvError(f"{image} cannot be {done}", why=why, hint=hint)
 
 
 def _build_failed(unit: Unit, output: list[str]) -> Any:

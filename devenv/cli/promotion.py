@@ -23,6 +23,14 @@ DIFFERS = 4
 """Exit code of `diff` where something would change."""
 
 
+ImageTag = Annotated[
+    str | None,
+    typer.Option(
+        "--image-tag",
+        help="Build nothing: take the images that were pushed as REGISTRY/STACK-SERVICE:TAG.",
+        metavar="TAG",
+    ),
+]
 Timeout = Annotated[
     int, typer.Option("--timeout", help="How long a rollout may take.", metavar="SECONDS", min=1)
 ]
@@ -35,6 +43,7 @@ def promote(
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Although files differ from the commit.")
     ] = False,
+    image_tag: ImageTag = None,
     create_secrets: Annotated[
         bool, typer.Option("--create-secrets", help="Make missing Secrets from .env and the environment.")
     ] = False,
@@ -52,8 +61,8 @@ def promote(
     console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
     with context.lock("devenv promote"):
-        shipping, origin = _shipping(context, release, strict=True, allow_dirty=allow_dirty)
-        there = shipping.present()
+        shipping, origin = _shipping(context, release, strict=image_tag is None, allow_dirty=allow_dirty)
+        there = shipping.present() if image_tag is None else shipping.tagged(image_tag)
         sent = parcel(context.project, environment, there, origin)
         objects = release.objects(sent)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
@@ -80,7 +89,7 @@ def promote(
     console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
 
 
-def diff(ctx: typer.Context, environment: Environment) -> None:
+def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
     from devenv.console.changes import change_lines, count
     from devenv.engine.promote import parcel
@@ -89,7 +98,8 @@ def diff(ctx: typer.Context, environment: Environment) -> None:
     release = release_of(context, environment)
     release.guard(context.project.outline.name)
     shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
-    objects = release.objects(parcel(context.project, environment, shipping.present(), origin))
+    images = shipping.present() if image_tag is None else shipping.tagged(image_tag)
+    objects = release.objects(parcel(context.project, environment, images, origin))
     changes = release.changes(objects)
     if changes:
         context.console.print("\n".join(change_lines(context.console, changes)))

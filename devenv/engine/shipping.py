@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from devenv.stack.model import Stack, Unit
 
 OCI = "org.opencontainers.image."
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,32 @@ class Shipping:
         return {
             unit.name: f"{self._repository(unit)}@{digest}"
             for unit in self._built()
-            if (digest := self.images.digest_in_registry(self.name(unit)))
+            if (digest := self._digest(self.name(unit)))
         }
+
+    def _digest(self, image: str) -> str:
+        """Nothing also where the registry does not say: some only let those look who may push, or nobody."""
+        try:
+            return self.images.digest_in_registry(image)
+        except DevenvError:
+            return ""
+
+    def tagged(self, tag: str) -> dict[str, str]:
+        """Unit -> image by digest, of all that are built, as something else pushed them under a tag.
+
+        Raises `UsageError` for what is no tag, `DevenvError` for images that the registry does not have.
+        """
+        if not TAG.fullmatch(tag):
+            raise UsageError(f'"{tag}" is no tag of an image', hint="--image-tag 1.4.2")
+        names = {unit.name: f"{self._repository(unit)}:{tag}" for unit in self._built()}
+        digests = {image: self.images.digest_in_registry(image) for image in names.values()}
+        if missing := [image for image, digest in digests.items() if not digest]:
+            raise DevenvError(
+                f"{self.registry} lacks images with the tag {tag}",
+                why="\n".join(missing),
+                hint=f"docker push {missing[0]}   where they are built; --image-tag builds nothing",
+            )
+        return {unit.name: f"{self._repository(unit)}@{digests[names[unit.name]]}" for unit in self._built()}
 
     def ship(self, there: Mapping[str, str], say: Callable[[str, str], None]) -> dict[str, str]:
         """Build and push what is not `there`, as `present` says. Returns unit -> image by digest of those.

@@ -27,7 +27,9 @@ echo "$@" >> {folder}/asked
 case $1 in
 version) echo v4.3.1;;
 history) echo "[]";;
-template) cat {folder}/objects;;
+template)
+    for word in "$@"; do [ "$last" != --values ] || cp "$word" {folder}/values; last=$word; done
+    cat {folder}/objects;;
 esac
 """
 
@@ -111,3 +113,21 @@ def test_what_the_registry_has_is_not_pushed_and_helm_reads_the_chart_once(
     assert "nothing to promote" in devenv("promote", "staging", "--yes").stderr
     assert registry.pushed == [image]
     assert [line.split()[0] for line in (helm / "asked").read_text().splitlines()].count("template") == 1
+
+
+def test_images_that_were_built_elsewhere_are_taken_by_their_tag(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    ended = devenv("promote", "staging", "--yes", "--image-tag", "v7")
+    assert (ended.exit_code, registry.pushed) == (1, [])
+    assert "registry.example/shop lacks images with the tag v7" in ended.stderr
+    assert "docker push registry.example/shop/shop-web:v7" in ended.stderr
+
+    registry.images["registry.example/shop/shop-web:v7"] = DIGEST
+    assert devenv("promote", "staging", "--yes", "--image-tag", "v7").exit_code == 0
+    assert registry.pushed == []
+    assert f"digest: {DIGEST}" in (helm / "values").read_text()
+    assert devenv("diff", "staging", "--image-tag", "v8").exit_code == 1
+
+    for typed in ("", "v 7", "a/b"):
+        assert "is no tag of an image" in devenv("promote", "staging", "--image-tag", typed).stderr
