@@ -6,7 +6,6 @@ import os
 import shlex
 import stat
 import sys
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -17,13 +16,12 @@ import typer
 from devenv.cli import habits
 from devenv.cli.arguments import Json, Known, Up, Yes, names_known, names_up, words
 from devenv.cli.environments import At, confirm_production
-from devenv.cli.printing import print_logs, save_logs
+from devenv.cli.printing import keep_out_of_images, print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.plan.model import Observed, Step
-    from devenv.stack.model import Stack
 
 
 def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
@@ -335,7 +333,7 @@ def render(
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:
         why = "the image would contain the rendered files, including secrets"
-        _keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)
+        keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)
         export(bundle, folder)
         if bundle.private and not (folder / ".gitignore").exists():
             console = context.console
@@ -354,28 +352,11 @@ def _chart(context: Context, output: Path, environment: str | None) -> None:
     if environment is not None:
         files[f"values-{environment}.yaml"] = charts.values_file(context.project, environment)
     root, why = context.workspace.root, "every rendering would change the image that the chart names"
-    _keep_out_of_images(promoted.stack, root, output.resolve(), files, why)
+    keep_out_of_images(promoted.stack, root, output.resolve(), files, why)
     for note in notes(promoted):
         context.console.note(note)
     export_chart(files, output.resolve())
     context.console.print(str(output))
-
-
-def _keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection[str], why: str) -> None:
-    """Raises `UsageError` where a build context would contain the rendered files."""
-    from devenv import sources
-
-    for unit in stack.units:
-        if unit.build is not None:
-            context = (root / unit.build.context).resolve()
-            if sources.sends(context, unit.build.dockerfile, folder, files):
-                ignore = os.path.relpath(context / ".dockerignore")
-                raise UsageError(
-                    f"{os.path.relpath(folder)} is inside the build context of {unit.name}",
-                    where=f"services.{unit.name}.build",
-                    why=why,
-                    hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
-                )
 
 
 def schema(ctx: typer.Context) -> None:

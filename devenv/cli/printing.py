@@ -1,9 +1,10 @@
-"""What several commands print."""
+"""What several commands print, or write into folders of the user's."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:  # --help needs none of them
     from devenv.backends.base import Backend, LogLine
     from devenv.console import Console
     from devenv.plan.model import ObservedUnit
+    from devenv.stack.model import Stack
 
 
 def print_logs(
@@ -75,3 +77,20 @@ def save_logs(
     finally:
         stop.set()
     console.print("\n".join(str(file) for file in files.values()))
+
+
+def keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection[str], why: str) -> None:
+    """Raises `UsageError` where a build context would contain the rendered files."""
+    from devenv import sources
+
+    for unit in stack.units:
+        if unit.build is not None:
+            context = (root / unit.build.context).resolve()
+            if sources.sends(context, unit.build.dockerfile, folder, files):
+                ignore = os.path.relpath(context / ".dockerignore")
+                raise UsageError(
+                    f"{os.path.relpath(folder)} is inside the build context of {unit.name}",
+                    where=f"services.{unit.name}.build",
+                    why=why,
+                    hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
+                )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +14,7 @@ import typer
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm_by_name
 from devenv.cli.environments import Environment, confirm_at, release_of
+from devenv.cli.printing import keep_out_of_images
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 DIFFERS = 4
 """Exit code of `diff` where something would change."""
+PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?")
 
 
 ImageTag = Annotated[
@@ -47,6 +52,19 @@ def promote(
     create_secrets: Annotated[
         bool, typer.Option("--create-secrets", help="Make missing Secrets from .env and the environment.")
     ] = False,
+    platform: Annotated[
+        str,
+        typer.Option("--platform", help="What to build for; default: what the nodes run.", metavar="OS/ARCH"),
+    ] = "",
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            help="Only push, and write values-ENV.yaml with the images' digests, for a cluster that pulls.",
+            metavar="FOLDER",
+            file_okay=False,
+        ),
+    ] = None,
     timeout: Timeout = 300,
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
@@ -57,12 +75,21 @@ def promote(
     console, began = context.console, time.monotonic()
     say = _sayer(context)
     release = release_of(context, environment)
+    if platform and not PLATFORM.fullmatch(platform):
+        raise UsageError(f'"{platform}" is no platform', hint="--platform linux/amd64")
+    if write is not None:
+        if create_secrets:
+            raise UsageError("--write changes nothing in the cluster", hint="leave out --create-secrets")
+        _write(context, release, write, image_tag, platform, allow_dirty=allow_dirty)
+        return
     where = console.style(f"({release.target.where})", "dim")
     console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
     with context.lock("devenv promote"):
-        shipping, origin = _shipping(context, release, strict=image_tag is None, allow_dirty=allow_dirty)
-        there = shipping.present() if image_tag is None else shipping.tagged(image_tag)
+        shipping, origin = _shipping(
+            context, release, strict=image_tag is None, allow_dirty=allow_dirty, platform=platform
+        )
+        there = shipping.images_there(image_tag)
         sent = parcel(context.project, environment, there, origin)
         objects = release.objects(sent)
         secrets = _checked_secrets(context, release, objects, create=create_secrets)
@@ -89,6 +116,46 @@ def promote(
     console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
 
 
+def _write(
+    context: Context,
+    release: Release,
+    folder: Path,
+    image_tag: str | None,
+    platform: str,
+    *,
+    allow_dirty: bool,
+) -> None:
+    """Push, and write the environment's values for whatever brings a folder to the cluster."""
+    from devenv.engine import charts
+    from devenv.workspace import export_chart
+
+    console, project, environment = context.console, context.project, release.target.environment
+    console.say(f"{console.style(release.target.release, 'bold')} to {environment}, through {folder}")
+    name, say = f"values-{environment}.yaml", _sayer(context)
+    stack, why = charts.promoted(project, environment).stack, "every promotion would change the image"
+    keep_out_of_images(stack, context.workspace.root, folder.resolve(), [name], why)
+    with context.lock("devenv promote"):
+        shipping, origin = _shipping(
+            context, release, strict=image_tag is None, allow_dirty=allow_dirty, platform=platform
+        )
+        there = shipping.images_there(image_tag)
+        images = there | shipping.ship(there, say)
+        text = charts.values_file(project, environment, images)
+    file = folder / name
+    unchanged = file.is_file() and file.read_bytes() == text.encode()
+    export_chart({name: text}, folder.resolve())
+    console.print(str(file))
+    if unchanged:
+        console.say("it is as it was; nothing to commit")
+        return
+    commit = f" {origin.commit[:12]}" if origin.commit else ""
+    message = shlex.quote(f"{release.target.release}{commit} to {environment}")
+    git = f"git -C {shlex.quote(str(folder))}"
+    console.say(
+        f"nothing in the cluster was changed; commit it:\n{git} add {name}\n{git} commit -m {message}"
+    )
+
+
 def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
     from devenv.console.changes import change_lines, count
@@ -98,7 +165,7 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     release = release_of(context, environment)
     release.guard(context.project.outline.name)
     shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
-    images = shipping.present() if image_tag is None else shipping.tagged(image_tag)
+    images = shipping.images_there(image_tag)
     objects = release.objects(parcel(context.project, environment, images, origin))
     changes = release.changes(objects)
     if changes:
@@ -185,7 +252,7 @@ def _sayer(context: Context) -> Callable[[str, str], None]:
 
 
 def _shipping(
-    context: Context, release: Release, *, strict: bool, allow_dirty: bool
+    context: Context, release: Release, *, strict: bool, allow_dirty: bool, platform: str = ""
 ) -> tuple[Shipping, Origin]:
     """The way of the stack's images to an environment's registry, and where they come from.
 
@@ -221,7 +288,7 @@ def _shipping(
         Images(address, lambda: Engine(address)),
         stack,
         project.parsed[0].environments[environment].registry or "",
-        release.platform,
+        platform or release.platform,
         commit,
         project.digest,
         space.root,

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from devenv.stack.model import Stack, Unit
 
 OCI = "org.opencontainers.image."
+OWN = "this machine's processor: the nodes do not say theirs, --platform does"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True)
 class Shipping:
-    """The way of a stack's images to a registry. `platform`: what the nodes run, as `linux/amd64`."""
+    """The way of a stack's images to a registry.
+
+    `platform`: what the nodes run, as `linux/amd64`; nothing builds for this machine's own.
+    """
 
     images: Images
     stack: Stack
@@ -34,6 +38,10 @@ class Shipping:
     manifest: str
     root: Path
     secrets: Mapping[str, str]
+
+    def images_there(self, tag: str | None) -> dict[str, str]:
+        """What need not be built: everything `tagged`, where a tag is given, else what is `present`."""
+        return self.present() if tag is None else self.tagged(tag)
 
     def present(self) -> dict[str, str]:
         """Unit -> its image by digest, of those that are built and that the registry has."""
@@ -84,7 +92,7 @@ class Shipping:
         tags = [self.name(unit)]
         if self.commit and not self.commit.changed:
             tags.append(f"{self._repository(unit)}:{self.commit.id[:12]}")
-        say("push", f"{unit.name}  building for {self.platform}")
+        say("push", f"{unit.name}  building for {self.platform or OWN}")
         digest = self.images.publish(
             unit,
             self.root,

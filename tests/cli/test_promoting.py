@@ -40,9 +40,11 @@ class Registry:
     def __init__(self) -> None:
         self.images: dict[str, str] = {}
         self.pushed: list[str] = []
+        self.platforms: list[str] = []
 
-    def publish(self, _: Images, *args: Any, tags: list[str], **more: Any) -> str:
+    def publish(self, _: Images, *args: Any, tags: list[str], platform: str, **more: Any) -> str:
         self.pushed += tags
+        self.platforms.append(platform)
         self.images |= dict.fromkeys(tags, DIGEST)
         return DIGEST
 
@@ -131,3 +133,39 @@ def test_images_that_were_built_elsewhere_are_taken_by_their_tag(
 
     for typed in ("", "v 7", "a/b"):
         assert "is no tag of an image" in devenv("promote", "staging", "--image-tag", typed).stderr
+
+
+def test_values_are_written_for_a_cluster_that_pulls(devenv: Devenv, helm: Path, registry: Registry) -> None:
+    (helm / "kubeconfig").write_text("{}")
+    ended = devenv("promote", "staging", "--write", "deploy", env={"KUBECONFIG": str(helm / "kubeconfig")})
+    assert (ended.exit_code, ended.stdout) == (0, "deploy/values-staging.yaml\n")
+    values = (helm / "deploy" / "values-staging.yaml").read_bytes()
+    (image,) = registry.pushed
+    repository = image.rpartition(":")[0]
+    assert yaml.safe_load(values)["services"]["web"]["image"] == {
+        "repository": repository, "tag": "", "digest": DIGEST,
+    }  # fmt: skip
+    assert "git -C deploy add values-staging.yaml" in ended.stderr
+    assert not (helm / "asked").exists()
+
+    again = devenv("promote", "staging", "--write", "deploy")
+    assert "nothing to commit" in again.stderr
+    assert (helm / "deploy" / "values-staging.yaml").read_bytes() == values
+    assert registry.pushed == [image]
+
+
+def test_values_stay_out_of_the_images_that_they_name(devenv: Devenv, helm: Path, registry: Registry) -> None:
+    ended = devenv("promote", "staging", "--write", "web/deploy")
+    assert (ended.exit_code, registry.pushed) == (2, [])
+    assert "web/deploy is inside the build context of web" in ended.stderr
+
+
+def test_images_are_built_for_the_platform_that_was_named_or_the_nodes_run(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    devenv("promote", "staging", "--write", "deploy")
+    assert registry.platforms == ["linux/amd64"]
+    registry.images.clear()
+    devenv("promote", "staging", "--write", "deploy", "--platform", "linux/arm64")
+    assert registry.platforms[1:] == ["linux/arm64"]
+    assert "is no platform" in devenv("promote", "staging", "--platform", "arm").stderr
