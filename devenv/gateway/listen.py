@@ -28,11 +28,15 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings from the command line and the environment."""
+    """Settings from the command line and the environment.
+
+    `keeps_upstreams`: whether a connection to an upstream serves several requests.
+    """
 
     file: Path | None
     text: str | None
     listeners: Mapping[str, tuple[Address, ...]]
+    keeps_upstreams: bool = True
 
 
 def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -58,7 +62,10 @@ def settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settin
             parser.error(f"{variable}: {problem}")
     file = options["config"] or environment.get("KONG_DECLARATIVE_CONFIG")
     inline = None if file else environment.get("KONG_DECLARATIVE_CONFIG_STRING")
-    return Settings(Path(file) if file else None, inline or None, listeners)
+    pool = environment.get("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "512")
+    if not pool.isdecimal():
+        parser.error(f'KONG_UPSTREAM_KEEPALIVE_POOL_SIZE: expected a number, found "{pool}"')
+    return Settings(Path(file) if file else None, inline or None, listeners, int(pool) > 0)
 
 
 def addresses(value: str) -> tuple[Address, ...]:

@@ -74,6 +74,9 @@ class Gateway:
     requests: int = 0
     active: int = 0
     switched: set[asyncio.Transport] = field(default_factory=set)
+    keeps_upstreams: bool = True
+    leaving: bool = False
+    """Whether each answer is the last on its connection, so that clients go elsewhere."""
     _session: aiohttp.ClientSession | None = None
 
     @property
@@ -81,9 +84,9 @@ class Gateway:
         """Return the client side; it is made where a loop runs."""
         if self._session is None:
             # Idle connections go before common upstreams (5 s) close them under a request.
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ttl_dns_cache=5)
+            kept: Any = {"keepalive_timeout": 4} if self.keeps_upstreams else {"force_close": True}
             self._session = aiohttp.ClientSession(
-                connector=connector,
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=5, **kept),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_line_size=65536,
@@ -254,8 +257,9 @@ class Gateway:
         """Pass an upstream's response on, chunk by chunk."""
         headers = response_headers(finish, upstream, trace)
         response = web.StreamResponse(status=upstream.status, reason=upstream.reason, headers=headers)
-        if is_websocket(request):
-            response.force_close()  # aiohttp reads no further request once one asked for an upgrade
+        # aiohttp reads no further request once one asked for an upgrade.
+        if is_websocket(request) or self.leaving:
+            response.force_close()
         if hdrs.CONTENT_LENGTH not in headers and request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         trace.status = upstream.status
@@ -316,6 +320,8 @@ class Gateway:
         body = text.encode()
         trace.status, trace.sent = answer.status, len(body)
         response = web.Response(status=answer.status, body=body or None, headers=headers)
+        if self.leaving:
+            response.force_close()
         await response.prepare(request)
         await response.write_eof()
         return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,6 +20,8 @@ from devenv.gateway.registry import Configuration, Loaded
 from devenv.gateway.websocket import GOING_AWAY
 
 DRAIN_SECONDS = 10.0
+# So long a client that keeps its connection can ask once more at the end, and is told to leave.
+FAREWELL_SECONDS = 1.0
 Runner = web.BaseRunner
 
 
@@ -66,6 +69,7 @@ async def serve(settings: Settings, configuration: Configuration | None) -> None
         loaded=Loaded.of(configuration) if configuration else None,
         log=lambda line: print(line, flush=True),
         complain=complain,
+        keeps_upstreams=settings.keeps_upstreams,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
@@ -97,6 +101,8 @@ async def listening(gateway: Gateway, settings: Settings) -> AsyncIterator[Mappi
         yield ports
     finally:
         close_websockets(gateway)
+        if "proxy" in runners:
+            await say_farewell(gateway, runners["proxy"])
         await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
         await gateway.close()
 
@@ -119,6 +125,20 @@ def close_websockets(gateway: Gateway) -> None:
     for transport in list(gateway.switched):
         transport.write(GOING_AWAY)
         transport.close()
+
+
+async def say_farewell(gateway: Gateway, runner: Runner) -> None:
+    """Take no new connections, and have clients leave those that they keep, before idle ones are closed.
+
+    A connection that is closed while its client sends on it loses a request.
+    """
+    gateway.leaving = True
+    for site in list(runner.sites):
+        await site.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_SECONDS):
+            while runner.server is not None and runner.server.connections:
+                await asyncio.sleep(0.02)
 
 
 def proxy_runner(gateway: Gateway) -> Runner:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import os
 import re
 import signal
@@ -16,9 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from devenv.gateway.listen import Address, addresses, settings
+from devenv.gateway import server
+from devenv.gateway.config import load
+from devenv.gateway.listen import Address, Settings, addresses, settings
+from devenv.gateway.proxy import Gateway
+from devenv.gateway.registry import Loaded
+from tests.serving import Handler, listening
 
-from .harness import Reply, Upstream, ask
+from .harness import LISTENERS, Loop, Reply, Upstream, ask
 
 COMMAND = [sys.executable, "-W", "error", "-m", "devenv.gateway"]
 ANY_PORT = {
@@ -240,3 +247,53 @@ def test_a_database_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         settings([], {"KONG_DATABASE": "postgres"})
     assert "the embedded gateway has no database" in capsys.readouterr().err
+
+
+def test_a_client_that_keeps_its_connection_is_told_to_leave_at_the_end(
+    loop: Loop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "FAREWELL_SECONDS", 30)
+    route = f"services: [{{name: s, url: '{upstream.url}', routes: [{{name: r, paths: [/a]}}]}}]\n"
+    gateway = Gateway(Loaded.of(load(f'_format_version: "3.0"\n{route}')), print, print)
+    context = server.listening(gateway, Settings(None, None, LISTENERS))
+    client = http.client.HTTPConnection("127.0.0.1", loop.run(context.__aenter__())["proxy"], timeout=10)
+    assert last_of(client, "/a") is False
+    ending = asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop.loop)
+    while not gateway.leaving:
+        time.sleep(0.01)
+    assert last_of(client, "/a") is True
+    ending.result(10)  # it waits no longer than for that
+
+
+def last_of(client: http.client.HTTPConnection, path: str) -> bool:
+    """Ask with a body; whether the answer was the last on its connection."""
+    client.request("POST", path, body=b"{}")
+    response = client.getresponse()
+    assert response.status == 200
+    response.read()
+    return bool(response.will_close)
+
+
+@pytest.mark.parametrize(("size", "connections"), [("0", 3), ("512", 1)])
+def test_upstream_connections_are_kept_or_not(file: Path, size: str, connections: int) -> None:
+    peers = []
+
+    class Counting(Handler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            peers.append(self.client_address)
+            self.send_json({})
+
+    variables = {**ANY_PORT, "KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": size}
+    with listening(Counting) as counting:
+        file.write_text(re.sub(r"url: '[^']+'", f"url: '{counting.address}'", file.read_text()))
+        with process(variables, "--config", str(file)) as gateway:
+            assert [ask(gateway.ports["proxy"], "/a").status for _ in range(3)] == [200, 200, 200]
+    assert len(set(peers)) == connections
+
+
+def test_a_pool_that_is_no_number_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        settings([], {"KONG_UPSTREAM_KEEPALIVE_POOL_SIZE": "off"})
+    assert 'KONG_UPSTREAM_KEEPALIVE_POOL_SIZE: expected a number, found "off"' in capsys.readouterr().err
