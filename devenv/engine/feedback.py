@@ -1,8 +1,11 @@
 """Files that change because of what their change caused, as when a program writes one whenever it starts.
 
-A person saves at any time; an echo comes right after an action, and only then. So a file that changed many
-times in a row right after an action is held for a while. If it changes nevertheless, somebody else does it.
-If it is quiet until the action is made up for, and changes right after that, again and again, it is an echo.
+A person saves at any time; an echo comes during an action or right after it, and only then. So a file that
+changed so many times in a row is held for a while. If it changes nevertheless, somebody else does it. If it
+is quiet until the action is made up for, and changes right after that, again and again, it is an echo.
+
+Whoever waits for an answer before the next edit, as a coding agent does, is quiet as well. But that takes a
+moment in which an echo is there already: what comes after it counts little.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from collections.abc import Collection
 from enum import Enum, auto
 
 WINDOW = 1.0  # seconds after an action in which an echo of it comes
-OFTEN = 8  # changes in a row, each right after an action, until one is held
+MOMENT = 0.2  # seconds after an action; who looks at what came of it takes longer to save
+PROMPT, LATE = 4, 1  # what a change counts until then, and after it
+TIMES = 8  # prompt changes in a row until one is held
 PROBES = 2  # actions made up for, and followed by a change, until it is an echo
 FACTOR, SHORTEST, LONGEST = 1.5, 1.0, 10.0  # of the longest time between two changes: how long one is held
 
@@ -31,9 +36,9 @@ class Feedback:
     """What one unit's actions cause among its own sources. Times are in seconds, of any one clock."""
 
     def __init__(self) -> None:
-        self._running, self._window_ends = False, 0.0
-        self._limit, self._probes = OFTEN, 0
-        self._counts: Counter[str] = Counter()
+        self._running, self._ended, self._window_ends = False, 0.0, 0.0
+        self._limit, self._probes = TIMES * PROMPT, 0
+        self._counts, self._weights = Counter[str](), Counter[str]()
         self._first, self._last, self._longest = 0.0, 0.0, 0.0
         self._held: frozenset[str] = frozenset()
         self._tried: frozenset[str] = frozenset()
@@ -56,14 +61,15 @@ class Feedback:
     def ended(self, now: float, *, window: float = WINDOW) -> None:
         """The action is over; its echo comes within `window`."""
         self._running, self._window_ends = False, now + window
+        self._ended = self._window_ends - WINDOW
 
     def judge(self, paths: Collection[str], since: float, now: float) -> Verdict:
         """What to do about files that changed at `since`."""
         if self._held:
-            self._start(self._limit * OFTEN)
+            self._start(self._limit * TIMES)
             return Verdict.ACT
         if not self._running and since > self._window_ends:
-            self._start(OFTEN)
+            self._start(TIMES * PROMPT)
         elif self._suspended.issuperset(paths):
             self._echoed.update(paths)
             return Verdict.DROP
@@ -75,8 +81,8 @@ class Feedback:
             self._echoed |= self._tried
             self._tried, self._probes = frozenset(), 0
             return Verdict.SUSPEND
-        if self._tried or all(self._counts[path] >= self._limit for path in paths):
-            self._held = frozenset(path for path, count in self._counts.items() if count >= self._limit)
+        if self._tried or all(self._weights[path] >= self._limit for path in paths):
+            self._held = frozenset(path for path, weight in self._weights.items() if weight >= self._limit)
             self.due = now + min(LONGEST, max(SHORTEST, self._longest * FACTOR))
             return Verdict.HOLD
         return Verdict.ACT
@@ -92,6 +98,7 @@ class Feedback:
 
     def _start(self, limit: int) -> None:
         self._counts.clear()
+        self._weights.clear()
         self._held = self._tried = frozenset()
         self._limit, self._probes, self._longest = limit, 0, 0.0
 
@@ -102,3 +109,5 @@ class Feedback:
             self._longest = max(self._longest, since - self._last)
         self._last = since
         self._counts.update(paths)
+        weight = PROMPT if self._running or since <= self._ended + MOMENT else LATE
+        self._weights.update(dict.fromkeys(paths, weight))

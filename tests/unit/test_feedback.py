@@ -48,19 +48,29 @@ class World:
 
 
 @pytest.mark.parametrize(
-    ("action", "delay"), [(0.01, 0.5), (0.5, 0.1), (1.0, -0.5), (20.0, -15.0), (2.0, 0.9)]
+    ("action", "delay", "times"),
+    [(0.5, 0.1, 8), (1.0, -0.5, 8), (20.0, -15.0, 8), (0.01, 0.5, 32), (2.0, 0.9, 32)],
 )
-def test_a_program_that_writes_a_file_whenever_it_starts_is_suspended(action: float, delay: float) -> None:
+def test_a_program_that_writes_a_file_whenever_it_starts_is_suspended(
+    action: float, delay: float, times: int
+) -> None:
     world = looped(action, delay, ["schema.json"])
-    assert world.verdicts == [ACT] * 7 + [HOLD] * 2 + [SUSPEND]
-    assert world.actions == 9
+    assert world.verdicts == [ACT] * (times - 1) + [HOLD] * 2 + [SUSPEND]
+    assert world.actions == times + 1
+
+
+def test_twenty_edits_each_as_soon_as_the_last_one_shows_are_no_loop() -> None:
+    world = World(0.8)
+    for _ in range(20):
+        world.change(world.now + 0.3, "main.py")
+    assert set(world.verdicts) == {ACT}
 
 
 def looped(action: float, delay: float, *writes: Sequence[str]) -> World:
     """A program that writes files in turn, until they are suspended."""
     world, turns = World(action), cycle(writes)
     while SUSPEND not in world.verdicts:
-        assert len(world.verdicts) < 40, world.verdicts
+        assert len(world.verdicts) < 60, world.verdicts
         world.echo(delay, *next(turns))
     return world
 
