@@ -9,6 +9,9 @@ from devenv.events import Done, Event, Failed, Planned, Progress, Skipped, Start
 from devenv.plan.model import Op, Step
 from devenv.stack.model import Stack, Unit
 
+WELL = ("ready", "done", "synced", "unchanged")
+"""The phases in which a unit is as it should be."""
+
 
 @dataclass
 class Row:
@@ -25,7 +28,7 @@ class Row:
     @property
     def settled(self) -> bool:
         """Whether the row does not change any more."""
-        return self.phase in ("ready", "done", "failed", "unchanged", "skipped")
+        return self.phase in (*WELL, "failed", "skipped")
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Board:
                     self.rows[name] = Row(unit, "waiting" if busy else "unchanged")
                 return []
             case Started(step=step):
+                if step.op is Op.SYNC and self._starts(step):
+                    return []
                 return self._phase(step, _DOING.get(step.op, ""))
             case Progress(step=step, line=line):
                 for row in self._of(step):
@@ -80,6 +85,8 @@ class Board:
                 for row in self._of(step):
                     row.checked = event.checked
                 return self._phase(step, "done" if self.rows[step.target].unit.one_shot else "ready")
+            case Op.SYNC:
+                return [] if self._starts(step) else self._phase(step, "synced")
             case Op.REMOVE:
                 self.removed.append(step.target)
         return []
@@ -89,12 +96,16 @@ class Board:
         now = self.clock()
         changed = [row for row in rows if row.phase != phase]
         for row in changed:
-            if phase in ("ready", "done", "failed") and row.since:
+            if phase in ("ready", "done", "synced", "failed") and row.since:
                 row.took = now - row.since
             elif row.phase in ("waiting", "built"):
                 row.since = now
             row.phase, row.line = phase, ""
         return changed
+
+    def _starts(self, step: Step) -> bool:
+        """Whether a unit starts, which is not over when it has its files."""
+        return any(row.phase == "starting" for row in self._of(step))
 
     def _of(self, step: Step) -> list[Row]:
         if step.op in (Op.PREPARE, Op.REMOVE):
@@ -112,6 +123,7 @@ _DOING = {
     Op.BUILD: "building",
     Op.CLEAR: "clearing",
     Op.APPLY: "starting",
+    Op.SYNC: "syncing",
     Op.RESTART: "restarting",
     Op.WAIT: "starting",
 }

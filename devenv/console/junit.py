@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
-from devenv.console.board import Row
+from devenv.console.board import WELL, Row
 from devenv.errors import DevenvError, UnitFailed
 
 NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,7 +20,7 @@ def junit(stack: str, rows: Iterable[Row], failures: Sequence[tuple[DevenvError,
         case = _case(suite, stack, row.unit.name, (row.built or 0.0) + (row.took or 0.0))
         if row.phase == "failed":
             _failure(case, of_unit.pop(row.unit.name, f"{row.unit.name} failed"))
-        elif row.phase not in ("ready", "done", "unchanged"):
+        elif row.phase not in WELL:
             ElementTree.SubElement(case, "skipped", message="not started")
     for error, text in failures:
         if not isinstance(error, UnitFailed) or error.card.unit in of_unit:

@@ -16,6 +16,7 @@ WORDS = {"built": "waiting", "ready": "healthy", "unchanged": "up", "skipped": "
 STYLES = {
     "ready": "green",
     "done": "green",
+    "synced": "green",
     "failed": "red",
     "unchanged": "dim",
     "waiting": "dim",

@@ -224,8 +224,7 @@ class Links:
                 waiting |= waits
             else:
                 link.close()
-        restarts = decide(rules, files).action is Action.RESTART
-        return Edits(tuple(sorted(files)), restarts=restarts, waiting=waiting)
+        return Edits(tuple(sorted(files)), waiting=waiting)
 
     def sync(
         self,

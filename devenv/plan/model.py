@@ -145,12 +145,11 @@ class ObservedUnit:
 class Edits:
     """The files of a unit's sources that its containers lack, by their paths in the project.
 
-    `restarts`: its program has to be started again to see them. `unknown`: they cannot be compared, as nobody
-    knows what its image holds, or it does not answer. `waiting`: its program was not started yet.
+    `unknown`: they cannot be compared, as nobody knows what its image holds, or it does not answer.
+    `waiting`: its program was not started yet.
     """
 
     files: tuple[str, ...] = ()
-    restarts: bool = False
     unknown: bool = False
     waiting: bool = False
 

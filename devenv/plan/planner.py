@@ -192,7 +192,7 @@ class _Planner:
             cause = _shown(edits.files) or "its program waits for its files"
             number = self._add(Op.SYNC, unit.name, cause, after)
             self._ready[unit.name] = number
-            if edits.restarts or edits.waiting or not ready(unit, current):
+            if edits.waiting or not ready(unit, current):  # a program that it restarts is ready by its end
                 self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
         elif current is not None and not ready(unit, current):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, current), after)

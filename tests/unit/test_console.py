@@ -13,10 +13,11 @@ import pytest
 
 from devenv.console import Console, plain
 from devenv.console.board import Board, Row, addresses
+from devenv.console.junit import junit
 from devenv.console.progress import Lines, Live, cells, headline
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
-from devenv.plan.model import Observed, ObservedUnit, Op, Plan
+from devenv.plan.model import Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_up
 from devenv.stack.model import Stack
 
@@ -165,6 +166,28 @@ def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:
           orders   healthy  0.0 s  http://localhost:31910
         """
     )
+
+
+def test_what_is_sent_to_a_running_unit_is_shown_and_a_start_is_not_interrupted_by_it() -> None:
+    app, _ = shop()
+    sync = Plan((Step(1, Op.SYNC, "orders", "orders/main.py"),))
+    assert shown(run(app, sync)) == expect(
+        """
+        shop on compose (Docker 28.5)   plan: 1 to sync
+          orders   syncing
+          orders   synced  0.0 s  http://localhost:31910
+        """
+    )
+    start = (Step(1, Op.APPLY, "orders"), Step(2, Op.SYNC, "orders"), Step(3, Op.WAIT, "orders"))
+    assert "sync" not in shown(run(app, Plan(start))).partition("\n")[2]
+
+
+def test_a_report_of_what_was_sent_alone_has_no_unit_that_was_not_started() -> None:
+    app, _ = shop()
+    board = Board(Clock())
+    for event in run(app, Plan((Step(1, Op.SYNC, "orders", "orders/main.py"),))):
+        board.see(event)
+    assert 'skipped="0"' in junit("shop", board.rows.values(), ())
 
 
 def test_waiting_alone_is_a_plan_too() -> None:

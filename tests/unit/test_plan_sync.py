@@ -63,15 +63,10 @@ def test_an_edit_is_sent_and_builds_nothing() -> None:
     assert planned(shop, up(shop), edits) == "[] -> #1 sync orders (orders/main.py)"
 
 
-def test_a_program_that_has_to_start_again_is_waited_for() -> None:
+def test_of_many_edits_the_first_are_named() -> None:
     shop = reloading()
-    edits = Edits(("orders/a.py", "orders/b.py", "orders/c.py"), restarts=True)
-    assert planned(shop, up(shop), edits) == expect(
-        """
-        [] -> #1 sync orders (orders/a.py, orders/b.py and 1 more)
-        [1] -> #2 wait orders
-        """
-    )
+    edits = Edits(("orders/a.py", "orders/b.py", "orders/c.py"))
+    assert planned(shop, up(shop), edits) == "[] -> #1 sync orders (orders/a.py, orders/b.py and 1 more)"
 
 
 def test_what_nobody_remembers_is_built_anew() -> None:
