@@ -309,21 +309,37 @@ def render(
         Path | None,
         typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
     ] = None,
+    swarm: Annotated[
+        Path | None,
+        typer.Option(
+            "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
+        ),
+    ] = None,
     environment: Annotated[
         str | None,
-        typer.Option("--environment", help="With --chart: values-ENV.yaml as well.", metavar="ENV"),
+        typer.Option(
+            "--environment",
+            help="With --chart: values-ENV.yaml as well; with --swarm: as in ENV.",
+            metavar="ENV",
+        ),
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     from devenv.workspace import export
 
     context: Context = ctx.obj
+    if (chart, swarm, output).count(None) < 2:
+        raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
     if chart is not None:
         _chart(context, chart, environment)
         return
+    if swarm is not None:
+        _swarm(context, swarm, environment)
+        return
     if environment is not None:
         raise UsageError(
-            "--environment is for a chart", hint=f"devenv render --chart chart --environment {environment}"
+            "--environment is for --chart and --swarm",
+            hint=f"devenv render --chart chart --environment {environment}",
         )
     loaded = context.load(strict=True, tolerate=(DevenvError,))
     space, backend = context.workspace, context.place.backend
@@ -356,6 +372,19 @@ def _chart(context: Context, output: Path, environment: str | None) -> None:
     for note in notes(promoted):
         context.console.note(note)
     export_chart(files, output.resolve())
+    context.console.print(str(output))
+
+
+def _swarm(context: Context, output: Path, environment: str | None) -> None:
+    from devenv.engine.swarms import swarm
+    from devenv.workspace import export_chart
+
+    rendered = swarm(context.project, output.resolve(), environment or "")
+    root, why = context.workspace.root, "every rendering would change the image that the stack file names"
+    keep_out_of_images(rendered.stack, root, output.resolve(), rendered.files, why)
+    for note in rendered.notes:
+        context.console.note(note)
+    export_chart(rendered.files, output.resolve())
     context.console.print(str(output))
 
 

@@ -16,6 +16,9 @@ STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
 LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
 
 
+PROMOTION = "promotion means Kubernetes, with the chart; to a swarm one deploys by hand: render --swarm"
+
+
 def status_table(console: Console, units: Sequence[UnitStatus]) -> list[str]:
     """A row for every unit."""
     width = console.width if console.out.isatty() else 0
@@ -49,7 +52,7 @@ def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
     different = [row for row in rows if row.worst != "same"]
     same = len(rows) - len(different)
     if not different:
-        return [f"{same} fields, the same on every backend"]
+        return [f"{same} fields, the same on every backend", PROMOTION]
     table = [["field", *different[0].support, "why"]]
     for row in different:
         levels = [
@@ -57,4 +60,4 @@ def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
         ]
         reasons = dict.fromkeys(support.reason for support in row.support.values() if support.reason)
         table.append([row.path, *levels, "; ".join(reasons)])
-    return [*console.table(table), f"{same} more fields are the same on every backend"]
+    return [*console.table(table), f"{same} more fields are the same on every backend", PROMOTION]

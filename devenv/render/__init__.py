@@ -48,5 +48,6 @@ DECLARED: Mapping[str, Callable[[], Fields]] = {
     "minikube": _fields("kubernetes"),
     "kube": _fields("kubernetes"),
     "chart": _fields("chart"),
+    "swarm": _fields("swarm"),
 }
-"""Backend, or the chart -> how its renderer supports every field, imported on demand."""
+"""Backend, or what is only rendered -> how its renderer supports every field, imported on demand."""

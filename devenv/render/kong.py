@@ -6,21 +6,35 @@ always explicit: native Kong and its ingress controller have opposite defaults.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from devenv.render.bundle import to_yaml
+from devenv.render.bundle import Quoted, to_yaml
 from devenv.stack import text
 from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
+from devenv.stack.text import Secret
 
 _KEYS = ("name", "username", "id")  # fields that identify Kong's entities
 
 
 def kong_yml(stack: Stack, secrets: Mapping[str, str]) -> str:
     """The gateway's configuration as text, with the values of its secrets."""
+    return _written(stack, lambda document: _revealed(document, secrets))
+
+
+def kong_template(stack: Stack, put: Callable[[Secret], str], plain: Callable[[str], str] = str) -> str:
+    """The gateway's configuration as text that something else completes.
+
+    `put` is what stands there for a secret, in double quotes; `plain` converts each other text.
+    """
+    return _written(stack, lambda document: _marked(document, put, plain))
+
+
+def _written(stack: Stack, completed: Callable[[Any], Any]) -> str:
     assert stack.gateway is not None
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml; change the routes there.\n"
-    return head + to_yaml(_revealed(declarative(stack.gateway, stack.domain), secrets))
+    return head + to_yaml(completed(declarative(stack.gateway, stack.domain)))
 
 
 def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
@@ -132,4 +146,17 @@ def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:
             return {key: _revealed(item, secrets) for key, item in value.items()}
         case list():
             return [_revealed(item, secrets) for item in value]
+    return value
+
+
+def _marked(value: Any, put: Callable[[Secret], str], plain: Callable[[str], str]) -> Any:
+    match value:
+        case text.Sealed():
+            return Quoted(text.rewrite(value, lambda secret: put(replace(secret, place="json")), plain))
+        case str():
+            return plain(value)
+        case dict():
+            return {name: _marked(item, put, plain) for name, item in value.items()}
+        case list():
+            return [_marked(item, put, plain) for item in value]
     return value

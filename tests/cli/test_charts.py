@@ -54,3 +54,32 @@ def test_a_chart_stays_out_of_the_images_that_it_names(devenv: Devenv, project: 
     assert "echo chart >> .dockerignore" in ended.stderr
     (project / ".dockerignore").write_text("chart\n", encoding="utf-8")
     assert devenv("render", "--chart", "chart").exit_code == 0
+
+
+def test_files_for_a_swarm_are_written_into_a_folder(devenv: Devenv, project: Path) -> None:
+    ended = devenv("render", "--swarm", "out")
+    assert (ended.exit_code, ended.stdout) == (0, "out\n")
+    text = (project / "out" / "stack.yaml").read_text(encoding="utf-8")
+    assert "sesame-open" not in text
+    assert not (project / "out" / ".gitignore").exists()
+    refused = devenv("render", "--swarm", "out", "--chart", "chart")
+    assert (refused.exit_code, "one command for each" in refused.stderr) == (2, True)
+
+
+def test_what_a_swarm_cannot_do_is_refused_with_its_place(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_text(
+        "name: shop\nservices:\n  web: {image: x, compose: {privileged: true, ipc: host}}\n", encoding="utf-8"
+    )
+    ended = devenv("render", "--swarm", "out")
+    assert ended.exit_code == 2
+    assert "devenv.yaml:3:29: services.web.compose.privileged: a swarm does not take it" in ended.stderr
+    assert "services.web.compose.ipc" in ended.stderr
+    assert not (project / "out").exists()
+
+
+def test_the_parity_report_has_a_column_for_a_swarm_and_says_what_promotion_means(devenv: Devenv) -> None:
+    printed = devenv("plan", "--parity").stdout
+    assert {"chart", "swarm"} <= set(printed.splitlines()[0].split())
+    assert printed.endswith(
+        "promotion means Kubernetes, with the chart; to a swarm one deploys by hand: render --swarm\n"
+    )

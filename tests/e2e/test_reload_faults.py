@@ -11,7 +11,6 @@ import mmap
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from devenv.watching import PULSE, since_boot
 
 from .checkout import Checkout, Ended, Going, eventually
 from .conftest import MakeCheckout
+from .ownengine import OwnEngine, needs_own_engine
 
 pytestmark = pytest.mark.engine
 
@@ -599,57 +599,7 @@ def test_a_git_worktree_and_a_switch_of_its_branch(checkouts: MakeCheckout) -> N
     assert {event["action"] for event in events(watch)} == {"sync"}
 
 
-class OwnEngine:
-    """An engine beside the machine's, which may be restarted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.address = folder, f"unix://{folder}/docker.sock"
-        self.client = docker.DockerClient(base_url=self.address, version="1.44", timeout=60)
-
-    def __enter__(self) -> OwnEngine:
-        self.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
-        self.client.close()
-
-    def start(self) -> None:
-        folders = ("--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec")
-        network = ("--bridge=none", "--iptables=false", "--ip6tables=false")
-        pidfile = f"{self.folder}/pid"
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                # In a network of its own: an engine without a bridge removes the bridge of the one beside it.
-                [
-                    "unshare",
-                    "--net",
-                    "dockerd",
-                    "--host",
-                    self.address,
-                    "--pidfile",
-                    pidfile,
-                    *folders,
-                    *network,
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        eventually(self._answers, "an engine", within=60)
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with socket.socket(socket.AF_UNIX) as probe:  # the SDK leaves one open that does not connect
-            if probe.connect_ex(f"{self.folder}/docker.sock"):
-                return False
-        return bool(self.client.ping())
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
-
-
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("dockerd"), reason="needs root, to start an engine")
+@needs_own_engine
 def test_an_engine_that_restarts_is_waited_for(
     engine: docker.DockerClient, environment: Mapping[str, str], tmp_path: Path
 ) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from devenv.render.bundle import Quoted, to_yaml
 from devenv.render.chart.page import Page
 from devenv.render.chart.promoted import Promoted
 from devenv.render.chart.variables import in_file, reference
-from devenv.render.kong import declarative
+from devenv.render.kong import kong_template
 from devenv.render.kubernetes.content import content, key
 from devenv.render.kubernetes.pod import literal
 from devenv.stack import text
@@ -68,27 +67,11 @@ def config_map(promoted: Promoted, unit: Unit) -> dict[str, Any]:
 
 
 def _template(promoted: Promoted, file: File) -> str:
-    if not file.rendered:
-        return text.rewrite(file.content, _mark)
-    assert promoted.stack.gateway is not None
-    head = f"# Rendered by devenv from {promoted.stack.name}'s devenv.yaml; change the routes there.\n"
-    return head + to_yaml(_marked(declarative(promoted.stack.gateway, promoted.stack.domain)))
+    return kong_template(promoted.stack, _mark) if file.rendered else text.rewrite(file.content, _mark)
 
 
 def _mark(secret: Secret) -> str:
     return f"${{{secret.variable}}}"
-
-
-def _marked(value: Any) -> Any:
-    """A configuration with its secrets as marks, in quotes."""
-    match value:
-        case text.Sealed():
-            return Quoted(text.rewrite(value, lambda secret: _mark(Secret(secret.name, "json"))))
-        case dict():
-            return {name: _marked(item) for name, item in value.items()}
-        case list():
-            return [_marked(item) for item in value]
-    return value
 
 
 def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], page: Page) -> Mounted:

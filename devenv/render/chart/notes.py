@@ -14,7 +14,7 @@ DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
 def notes(promoted: Promoted) -> list[str]:
     """Lines about addresses of a developer's machine, and images that are for development."""
     units = [unit for unit in promoted.stack.units if unit.role in ("service", "job")]
-    return [line for unit in units for line in (*_addresses(unit), *_targets(unit))]
+    return [line for unit in units for line in (*_addresses(unit), *targets(unit))]
 
 
 def _addresses(unit: Unit) -> Iterator[str]:
@@ -26,7 +26,8 @@ def _addresses(unit: Unit) -> Iterator[str]:
             )
 
 
-def _targets(unit: Unit) -> Iterator[str]:
+def targets(unit: Unit) -> Iterator[str]:
+    """A line about an image that is built to a stage for development."""
     if unit.build and (unit.build.target or "").lower() in DEVELOPMENT:
         yield (
             f"{unit.name}: the image is built to its stage {unit.build.target}: "

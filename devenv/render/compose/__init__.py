@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from devenv.manifest.fragments import named_volumes
@@ -18,7 +18,7 @@ from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
 from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import File, Probe, Stack, Unit
-from devenv.stack.text import Text
+from devenv.stack.text import Secret, Text
 
 STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
 STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
@@ -43,7 +43,12 @@ def render(stack: Stack, source: Source) -> Bundle:
     secrets = source.secrets
     document: dict[str, Any] = {
         "name": stack.id,
-        "services": {unit.name: _service(stack, unit, source) for unit in stack.units},
+        "services": {
+            unit.name: laid_over(
+                escaped({**described(stack, unit, source), **unit.extra}), unit.compose, source.root
+            )
+            for unit in stack.units
+        },
         "networks": {"default": {"name": stack.id, "labels": labels.owner(stack)}},
     }
     volumes = {volume.name for unit in stack.units for volume in unit.volumes}
@@ -52,25 +57,33 @@ def render(stack: Stack, source: Source) -> Bundle:
         document["volumes"] = {
             name: {"name": f"{stack.id}_{name}", "labels": labels.owner(stack)} for name in sorted(volumes)
         }
-    if build_secrets := _build_secrets(stack, source.root):
-        document["secrets"] = build_secrets
+    if secrets_of_builds := build_secrets(stack, source.root):
+        document["secrets"] = secrets_of_builds
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml: change that, not this. Works on its own:\n"
     head += "# docker compose up\n"
     files = {"compose.yaml": head + to_yaml(document), ".env": _env(stack, secrets)}
     for unit in stack.units:
         for file in unit.files:
             if not file.source:
-                files[_beside(unit, file)] = _content(stack, file, secrets)
+                files[beside(unit, file)] = _content(stack, file, secrets)
+    return Bundle({**files, **recipes(stack, source)}, private=frozenset({"compose.yaml", ".env"}))
+
+
+def recipes(stack: Stack, source: Source) -> dict[str, str]:
+    """The Dockerfiles of a bundle, each with its ignore file: path -> text."""
+    files = {}
+    for unit in stack.units:
         if unit.build is not None and (recipe := source.recipes.get(unit.build.key)) is not None:
             files[_dockerfile(unit)] = recipe.dockerfile
             files[_dockerfile(unit) + ".dockerignore"] = recipe.ignore
-    return Bundle(files, private=frozenset({"compose.yaml", ".env"}))
+    return files
 
 
-def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
+def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
+    """A unit in Compose's words, its texts still sealed, without `extra` and the user's fragment."""
     spec: dict[str, Any] = {"image": unit.image}
     if unit.build is not None:
-        spec["build"] = _build(unit, source)
+        spec["build"] = build(unit, source)
     if unit.entrypoint is not None:
         spec["entrypoint"] = list(unit.entrypoint)
     if unit.command is not None:
@@ -101,25 +114,26 @@ def _service(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     spec["labels"] = labels.identity(stack, unit) | labels.description(
         stack, unit, source.fingerprints.get(unit.name, "")
     )
-    return laid_over(_escaped({**spec, **unit.extra}), unit.compose, source.root)
+    return spec
 
 
-def _build(unit: Unit, source: Source) -> dict[str, Any]:
+def build(unit: Unit, source: Source) -> dict[str, Any]:
+    """How Compose builds a unit's image from the bundle's Dockerfile."""
     assert unit.build is not None
-    build = unit.build
-    upwards = posixpath.relpath("/", posixpath.join("/", build.context))
+    own = unit.build
+    upwards = posixpath.relpath("/", posixpath.join("/", own.context))
     spec: dict[str, Any] = {
-        "context": _from_bundle(source.root, build.context),
+        "context": from_bundle(source.root, own.context),
         "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
     }
-    if build.target:
-        spec["target"] = build.target
-    if build.args:
-        spec["args"] = dict(build.args)
-    if build.secrets:
-        spec["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in build.secrets]
-    if build.ssh:
-        spec["ssh"] = [build.ssh]
+    if own.target:
+        spec["target"] = own.target
+    if own.args:
+        spec["args"] = dict(own.args)
+    if own.secrets:
+        spec["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in own.secrets]
+    if own.ssh:
+        spec["ssh"] = [own.ssh]
     return spec
 
 
@@ -127,10 +141,10 @@ def _build_secret(unit: Unit, key: str) -> str:
     return f"{unit.name}.{key}"
 
 
-def _build_secrets(stack: Stack, root: str) -> dict[str, Any]:
+def build_secrets(stack: Stack, root: str) -> dict[str, Any]:
     """Build secrets in Compose's form: each is a file, or a variable of `.env`."""
     return {
-        _build_secret(unit, key): {"file": _from_bundle(root, source)}
+        _build_secret(unit, key): {"file": from_bundle(root, source)}
         if isinstance(source, str)
         else {"environment": next(iter(text.secrets([source]))).variable}
         for unit in stack.units
@@ -145,7 +159,8 @@ def _dockerfile(unit: Unit) -> str:
     return f"build/{unit.name}/{posixpath.basename(unit.build.dockerfile)}"
 
 
-def _from_bundle(root: str, path: str) -> str:
+def from_bundle(root: str, path: str) -> str:
+    """A path in the project as the bundle reaches it."""
     return posixpath.normpath(posixpath.join(root, path))
 
 
@@ -157,7 +172,7 @@ def _files(unit: Unit, root: str) -> list[Any]:
     return [
         {
             "type": "bind",
-            "source": _from_bundle(root, file.source) if file.source else f"./{_beside(unit, file)}",
+            "source": from_bundle(root, file.source) if file.source else f"./{beside(unit, file)}",
             "target": file.target,
             "read_only": True,
             "bind": {"create_host_path": False},
@@ -166,7 +181,8 @@ def _files(unit: Unit, root: str) -> list[Any]:
     ]
 
 
-def _beside(unit: Unit, file: File) -> str:
+def beside(unit: Unit, file: File) -> str:
+    """The path in the bundle of a file that is none of the project's."""
     path = file.target.strip("/")
     plain = path.replace("/", "_")
     if "_" in path or plain != plain.lower() or len(plain) > LONGEST:  # another path may get the same name
@@ -267,17 +283,19 @@ def _duration(value: float) -> str:
     return f"{value:g}s" if value >= 1 else f"{value * 1000:g}ms"
 
 
-def _escaped(value: Any) -> Any:
+def _variable(secret: Secret) -> str:
+    return f"${{{secret.variable}}}"
+
+
+def escaped(value: Any, variable: Callable[[Secret], str] = _variable) -> Any:
     """Escape for Compose's interpolation: double each dollar, and turn each secret into its variable."""
     match value:
         case str() | text.Sealed():
-            return text.rewrite(
-                value, lambda secret: f"${{{secret.variable}}}", lambda plain: plain.replace("$", "$$")
-            )
+            return text.rewrite(value, variable, lambda plain: plain.replace("$", "$$"))
         case dict():
-            return {key: _escaped(item) for key, item in value.items()}
+            return {key: escaped(item, variable) for key, item in value.items()}
         case list():
-            return [_escaped(item) for item in value]
+            return [escaped(item, variable) for item in value]
     return value
 
 

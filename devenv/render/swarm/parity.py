@@ -1,0 +1,49 @@
+"""What a swarm does with every field of the manifest, as data for the parity report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devenv.plan.parity import Fields, Support, emulated
+from devenv.render.compose.parity import FIELDS as COMPOSE
+
+_FOR_ONE_MACHINE = "for development: the gateway's port is published, on every node"
+_DIFFERENT: Fields = {
+    "Manifest": {
+        "backend": emulated("for development"),
+        "registry": emulated("the environment's"),
+        "profiles": emulated("for development: the stack has every service"),
+    },
+    "Service": {
+        "publish": emulated(_FOR_ONE_MACHINE),
+        "reload": emulated("for development: the image has the files"),
+        "replicas": Support(),
+    },
+    "Job": {
+        "manual": emulated("docker service scale STACK_JOB=1"),
+        "within": emulated("a swarm sets a job no end"),
+    },
+    "Infra": {
+        "publish": emulated(_FOR_ONE_MACHINE),
+        "seed": emulated("a config for each file, of at most 1 MB"),
+        "compose": emulated("what a swarm does not take is refused, by name"),
+    },
+    "Health": {
+        "http": emulated("asked in the container, with a program of the image, if it has one"),
+        "tcp": emulated("asked in the container, with a program of the image, if it has one"),
+    },
+}
+_WORKLOAD: Mapping[str, Support] = {
+    "build": emulated("docker compose -f images.yaml build --push, before"),
+    "uses": emulated("all start together; what comes too early is started again"),
+    "secrets": emulated("given by whoever deploys; in files, from secrets of the swarm"),
+    "volumes": emulated("on the node that is labelled devenv.data=true"),
+    "files": emulated("a config for each, of at most 1 MB"),
+    "compose": emulated("what a swarm does not take is refused, by name"),
+}
+
+FIELDS: Fields = {
+    model: {**fields, **(_WORKLOAD if model in ("Service", "Job") else {}), **_DIFFERENT.get(model, {})}
+    for model, fields in COMPOSE.items()
+}
+"""Model -> field -> support: as on Compose, but for these."""
