@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import socket
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +98,8 @@ def cleared(
     kind: type[K], folder: Path, engine: docker.DockerClient, environment: Mapping[str, str]
 ) -> Iterator[K]:
     """A checkout of this kind below a folder, cleared in the end."""
-    name = "k" + hashlib.sha256(str(folder).encode()).hexdigest()[:7]
+    # By chance: the folder's name comes again once its test has passed, while its namespace still goes away.
+    name = f"k{uuid.uuid4().hex[:7]}"
     checkout = kind(folder / "project", name, engine, environment)
     try:
         yield checkout
