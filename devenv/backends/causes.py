@@ -73,7 +73,3 @@ def likely(lines: Iterable[str], causes: Mapping[str, str] = CAUSES) -> str:
     """What helps against the first known message among the lines; nothing when none is known."""
     text = "\n".join(lines)
     return next((hint for pattern, hint in causes.items() if re.search(pattern, text, re.M)), "")
-
-
-NO_LOGIN = r"no basic auth credentials|unauthorized|denied|authentication required"
-"""Answers of a registry to a push without a login, or without the right to push."""

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import posixpath
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from devenv import STATE, sources
 from devenv.backends import containers
 from devenv.backends.base import Say
-from devenv.backends.causes import NO_LOGIN, likely
+from devenv.backends.causes import likely
+from devenv.backends.registries import refused
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import BUILT_AS, LABEL
@@ -114,14 +114,14 @@ class Images:
     def digest_in_registry(self, image: str) -> str:
         """The digest that the image's registry has it under; empty where it has none.
 
-        Raises `DevenvError` with what the registry said instead.
+        Raises `RegistryRefused` with what the registry said instead.
         """
         from devenv.backends.docker import Refused
 
         try:
             return self._engine().digest_in_registry(image)
         except Refused as error:
-            raise _refused(image, "looked up", error.what) from error
+            raise refused(image, "looked up", error.what) from error
 
     def _built(
         self,
@@ -226,16 +226,9 @@ def _pull_failed(image: str) -> Any:
 
 def _push_failed(image: str) -> Any:
     def failed(stderr: str, error: Exception) -> DevenvError:
-        return _refused(image, "pushed", stderr.splitlines()[-1] if stderr else "")
+        return refused(image, "pushed", stderr.splitlines()[-1] if stderr else "")
 
     return failed
-
-
-def _refused(image: str, done: str, why: str) -> DevenvError:
-    """What a registry said no to, and what helps. `done`: what was to be done with the image."""
-    host = image.partition("/")[0]
-    hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"promote again once {host} takes it"
-    return DevenvError(f"{image} cannot be {done}", why=why, hint=hint)
 
 
 def _build_failed(unit: Unit, output: list[str]) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.backends.registries import RegistryRefused
 from devenv.errors import DevenvError, UsageError
 from devenv.stack import text
 
@@ -52,10 +53,15 @@ class Shipping:
         }
 
     def _digest(self, image: str) -> str:
-        """Nothing also where the registry does not say: some only let those look who may push, or nobody."""
+        """Nothing also where the registry does not say: some tell nobody of what was never pushed.
+
+        Raises `RegistryRefused` where a push cannot work either.
+        """
         try:
             return self.images.digest_in_registry(image)
-        except DevenvError:
+        except RegistryRefused as error:
+            if error.lasting:
+                raise
             return ""
 
     def tagged(self, tag: str) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -17,11 +16,11 @@ from urllib.parse import urlsplit
 from devenv import proc
 from devenv.backends import containers
 from devenv.backends.base import Say
-from devenv.backends.causes import NO_LOGIN
 from devenv.backends.kube import layers
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE
 from devenv.backends.kube.refusals import Refused
+from devenv.backends.registries import refused
 from devenv.errors import DevenvError, ToolMissing
 from devenv.memory import user_cache
 
@@ -201,10 +200,8 @@ class Registry:
         try:
             layers.push(image, target, keep=_is_here(target))
         except layers.Failed as error:
-            host, why = qualified(target).partition("/")[0], str(error).rpartition("\n")[2]
-            hint = f"docker login {host}" if re.search(NO_LOGIN, why) else f"devenv up   once {host} takes it"
-            where = f"registry: {self.registry}   in devenv.yaml"
-            raise DevenvError(f"{target} cannot be pushed", where=where, why=why, hint=hint) from error
+            why, where = str(error).rpartition("\n")[2], f"registry: {self.registry}   in devenv.yaml"
+            raise refused(target, "pushed", why, where=where) from error
 
 
 def _is_here(image: str) -> bool:

@@ -8,15 +8,23 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from docker.models.containers import Container
 
 from tests.e2e.checkout import Ended, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.helm import Helm
+from tests.wires import wire
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
@@ -28,6 +36,7 @@ STACK = """
         grace: 1s
         kubernetes: {Deployment: {spec: {template: {spec: {imagePullSecrets: [{name: team}]}}}}}
 """
+DAY = timedelta(days=1)
 KEEPER, WORD = "team:$2y$05$abcdefghijklmnopqrstuuwtMaLA9GLGz6nDC5r2Uc4EDl7gXV.Su\n", "team"
 
 
@@ -43,11 +52,16 @@ class Shelf:
     def stack(self) -> str:
         return f"    registry: {self.host}/team/\n{STACK}"
 
+    @property
+    def inside(self) -> str:
+        """Where it is for this machine's engine, which takes plain HTTP and any certificate from 127.0.0.1 only."""
+        (network,) = self.container.attrs["NetworkSettings"]["Networks"].values()
+        return f"{network['IPAddress']}:5000"
+
     def reach(self) -> None:
         """Tell the node where it is, and wait until it answers."""
         self.container.reload()
-        (network,) = self.container.attrs["NetworkSettings"]["Networks"].values()
-        hosts = f'[host."http://{network["IPAddress"]}:5000"]\n'
+        hosts = f'[host."http://{self.inside}"]\n'
         folder = f"/etc/containerd/certs.d/{self.host}"
         self.lab.node("sh", "-c", f"mkdir -p {folder} && cat > {folder}/hosts.toml", says=hosts)
         eventually(self.answers, "the registry")
@@ -66,6 +80,19 @@ class Shelf:
     def taken(self) -> int:
         """How much has been written to it."""
         return int(self.container.logs().count(b'"PUT /v2/'))
+
+
+def self_signed(subnet: str) -> tuple[str, str]:
+    """A certificate for the first addresses of a network that no authority vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry")]), datetime.now(UTC)
+    addresses = [x509.IPAddress(address) for address in islice(ip_network(subnet).hosts(), 200)]
+    draft = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY
+    ).add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    return draft.sign(key, hashes.SHA256()).public_bytes(pem).decode(), private.decode()
 
 
 @contextmanager
@@ -149,7 +176,7 @@ def test_a_registry_that_both_sides_reach(alone: OnCluster, lab: Lab, port: int)
         assert error["error"].startswith(f"{shelf.host}/team/{image}:")
         assert error["where"] == f"registry: {shelf.host}/team   in devenv.yaml"
         assert "connection refused" in error["why"]
-        assert error["try"] == f"devenv up   once {shelf.host} takes it"
+        assert error["try"] == f"again, once {shelf.host} takes it"
 
 
 def test_a_registry_that_wants_a_login(alone: OnCluster, lab: Lab, port: int) -> None:
@@ -216,10 +243,68 @@ def test_images_are_promoted_once_and_by_digest(alone: OnCluster, lab: Lab, helm
         shelf.container.stop(timeout=1)
         alone.write("web/page.txt", "another")
         error = fields(alone.devenv("promote", "live", "--yes", "--allow-dirty", exits=1))
-        assert "cannot be pushed" in error["error"]
-        assert error["try"] == f"promote again once {shelf.host} takes it"
+        assert "cannot be looked up" in error["error"]  # and nothing was built
+        assert error["try"] == f"again, once {shelf.host} takes it"
     alone.devenv("retire", "live", "--yes")
     alone.host("kubectl", "delete", "namespace", namespace, "--wait=false")
+
+
+PROMOTED = """
+    services:
+      web: {{build: ./web, command: sleep 900}}
+    environments:
+      live: {{context: nowhere, registry: {registry}/team}}
+"""
+
+
+def test_what_a_registry_refuses_is_said_before_anything_is_built(
+    alone: OnCluster, lab: Lab, port: int
+) -> None:
+    def refused(registry: str) -> Mapping[str, str]:
+        alone.manifest(PROMOTED.format(registry=registry))
+        ended = alone.devenv("promote", "live", "--write", "out", exits=1)
+        assert "building" not in ended.stderr
+        assert not (alone.root / "out").exists()
+        return fields(ended)
+
+    alone.environment = {**alone.environment, "DOCKER_CONFIG": str(alone.root / "docker")}
+    alone.sources("web")
+    keeper = {"htpasswd": {"realm": "team", "path": "/etc/registry/keepers"}}
+    with serving(alone, lab, port, auth=keeper) as shelf:
+        error = refused(shelf.host)
+        assert "no basic auth credentials" in error["why"]
+        assert error["try"] == f"docker login {shelf.host}"
+        error = refused(shelf.inside)
+        assert "server gave HTTP response to HTTPS client" in error["why"]
+        assert error["try"].startswith(f'"insecure-registries": ["{shelf.inside}"]')
+        assert shelf.taken() == 0
+    certificate, key = self_signed(alone.engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"])
+    alone.write("registry/certificate", certificate)
+    alone.write("registry/key", key)
+    tls = {"certificate": "/etc/registry/certificate", "key": "/etc/registry/key"}
+    with serving(alone, lab, port, http={"addr": ":5000", "tls": tls}) as shelf:
+        error = refused(shelf.inside)
+        assert "certificate signed by unknown authority" in error["why"]
+        assert f"/etc/docker/certs.d/{shelf.inside}/ca.crt" in error["try"]
+
+
+def test_a_push_that_is_refused_or_loses_its_connection(alone: OnCluster, lab: Lab, port: int) -> None:
+    alone.sources("web")
+    with serving(alone, lab, port) as shelf, wire(port) as way:
+        alone.manifest(PROMOTED.format(registry=f"127.0.0.1:{way.port}"))
+        way.refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        error = fields(alone.devenv("promote", "live", "--write", "out", exits=1))
+        assert error["try"].startswith(f"docker login 127.0.0.1:{way.port}   with an account that may push")
+
+        way.refusal, way.cuts = b"", 1
+        ended = alone.devenv("promote", "live", "--write", "out")
+        assert way.cuts < 1
+        assert ended.stdout == "out/values-live.yaml\n"
+        (tag,) = shelf.tags(f"{alone.name}-web")
+        values = (alone.root / "out/values-live.yaml").read_bytes()
+        assert b"digest: sha256:" in values
+        alone.devenv("promote", "live", "--image-tag", tag, "--write", "out")
+        assert (alone.root / "out/values-live.yaml").read_bytes() == values
 
 
 def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -> None:
