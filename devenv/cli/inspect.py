@@ -15,13 +15,13 @@ import typer
 
 from devenv.cli import habits
 from devenv.cli.arguments import Json, Known, Up, Yes, names_known, names_up, words
-from devenv.cli.environments import At, confirm_production
+from devenv.cli.environments import At, confirm_production, environments
 from devenv.cli.printing import keep_out_of_images, print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.plan.model import Observed, Step
+    from devenv.plan.model import Observed, Plan, Step
 
 
 def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
@@ -218,6 +218,16 @@ def plan(
         str | None,
         typer.Option("--fail-on", help="With --parity: exit 1 on `emulated` or on `lost`.", metavar="LEVEL"),
     ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "-e",
+            "--environment",
+            help="Show instead what `devenv promote` would do.",
+            metavar="ENV",
+            autocompletion=environments,
+        ),
+    ] = None,
 ) -> None:
     """Show what `devenv up` would do, each step with its cause; nothing when there is nothing to do.
 
@@ -230,14 +240,25 @@ def plan(
     if reload:
         _reload(context, names or [], as_json=json_)
         return
+    if environment is not None:
+        from devenv.cli.promotion import planned
+
+        if names:
+            raise UsageError("a stack is promoted as a whole", hint=f"devenv plan -e {environment}")
+        _print_plan(context, context.project.outline.name, planned(context, environment), as_json=json_)
+        return
     from devenv.plan.planner import Intent
 
     loaded = context.load(tolerate=(ToolMissing,))
     steps = context.project.plan(loaded, context.place.backend, Intent(tuple(names or ())))
     for note in loaded.notes:
         context.console.note(note)
-    if json_:
-        context.console.json({"stack": loaded.stack.id, "steps": [_step_json(step) for step in steps]})
+    _print_plan(context, loaded.stack.id, steps, as_json=json_)
+
+
+def _print_plan(context: Context, stack: str, steps: Plan, *, as_json: bool) -> None:
+    if as_json:
+        context.console.json({"stack": stack, "steps": [_step_json(step) for step in steps]})
     elif steps:
         context.console.print(str(steps))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.engine.promote import Release
     from devenv.engine.shipping import Shipping
+    from devenv.plan.model import Plan
     from devenv.plan.promotion import Origin
 
 DIFFERS = 4
@@ -68,8 +69,10 @@ def promote(
     timeout: Timeout = 300,
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
-    from devenv.console.changes import change_lines, count
+    from devenv.console.changes import change_lines
     from devenv.engine.promote import parcel
+    from devenv.plan.promoting import plan_promotion, summary
+    from devenv.plan.promotion import count
 
     context: Context = ctx.obj
     console, began = context.console, time.monotonic()
@@ -92,7 +95,13 @@ def promote(
         there = shipping.images_there(image_tag)
         sent = parcel(context.project, environment, there, origin)
         objects = release.objects(sent)
-        secrets = _checked_secrets(context, release, objects, create=create_secrets)
+        missing, changes = release.secrets.missing(objects), release.changes(objects)
+        secrets = _checked_secrets(context, release, missing, create=create_secrets)
+        plan = plan_promotion(
+            sent.stack, release.target.release, there=there, secrets=missing, changes=changes
+        )
+        if plan:
+            say("plan", summary(plan))
         if images := shipping.ship(there, say):
             sent = parcel(context.project, environment, there | images, origin)
             objects = release.objects(sent)
@@ -156,10 +165,31 @@ def _write(
     )
 
 
+def planned(context: Context, environment: str) -> Plan:
+    """What `promote` would do, without a change anywhere."""
+    from devenv.engine.promote import parcel
+    from devenv.plan.promoting import plan_promotion
+
+    release = release_of(context, environment)
+    release.guard(context.project.outline.name)
+    shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
+    there = shipping.images_there(None)
+    sent = parcel(context.project, environment, there, origin)
+    objects = release.objects(sent)
+    return plan_promotion(
+        sent.stack,
+        release.target.release,
+        there=there,
+        secrets=release.secrets.missing(objects),
+        changes=release.changes(objects),
+    )
+
+
 def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
-    from devenv.console.changes import change_lines, count
+    from devenv.console.changes import change_lines
     from devenv.engine.promote import parcel
+    from devenv.plan.promotion import count
 
     context: Context = ctx.obj
     release = release_of(context, environment)
@@ -307,13 +337,12 @@ def _who(context: Context) -> str:
 
 
 def _checked_secrets(
-    context: Context, release: Release, objects: Sequence[Mapping[str, Any]], *, create: bool
+    context: Context, release: Release, missing: Mapping[str, set[str]], *, create: bool
 ) -> dict[str, str]:
-    """Values for the Secrets that pods need and that are not there; none where all are.
+    """Values for the Secrets that pods need and that are not there: name -> keys; none where all are.
 
     Raises `UsageError` for those that are missing, unless they can be made.
     """
-    missing = release.secrets.missing(objects)
     if not missing:
         return {}
     if create:

@@ -24,17 +24,6 @@ def change_lines(console: Console, changes: Iterable[Change]) -> list[str]:
     return lines
 
 
-def count(changes: Sequence[Change]) -> str:
-    """How many objects are added, changed and removed."""
-    words = {Verb.ADD: "to add", Verb.CHANGE: "to change", Verb.REMOVE: "to remove"}
-    parts = [
-        f"{number} {words[verb]}"
-        for verb in Verb
-        if (number := sum(change.verb is verb for change in changes))
-    ]
-    return ", ".join(parts) or "nothing to change"
-
-
 def history_lines(console: Console, history: Sequence[Revision], *, now: datetime) -> list[str]:
     """The revisions, the latest first."""
     sources = origins(history)

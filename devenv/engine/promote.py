@@ -176,9 +176,13 @@ class Release:
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now."""
+        return changes(self._serving, objects)
+
+    @cached_property
+    def _serving(self) -> list[dict[str, Any]]:
+        """The objects of the revision that serves; asked for once."""
         now = deployed(self.history)
-        before = _parsed(self.helm.manifest(self.target.release, now.number)) if now else []
-        return changes(before, objects)
+        return _parsed(self.helm.manifest(self.target.release, now.number)) if now else []
 
     def require_admitted(self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> None:
         """Have the cluster judge what is to change without keeping it. Raises `DevenvError`."""

@@ -28,6 +28,10 @@ class Op(StrEnum):
     RESTART = "restart"
     REMOVE = "remove"
     CLEAR = "clear"
+    PUSH = "push"
+    CREATE = "create"
+    UPGRADE = "upgrade"
+    SMOKE = "smoke"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,17 @@ class Change:
     lines: tuple[str, ...] = ()
 
 
+def count(changes: Sequence[Change]) -> str:
+    """How many objects are added, changed and removed."""
+    words = {Verb.ADD: "to add", Verb.CHANGE: "to change", Verb.REMOVE: "to remove"}
+    parts = [
+        f"{number} {words[verb]}"
+        for verb in Verb
+        if (number := sum(change.verb is verb for change in changes))
+    ]
+    return ", ".join(parts) or "nothing to change"
+
+
 def changes(before: Iterable[Object], after: Iterable[Object]) -> list[Change]:
     """What differs between two sets of objects, by object. The values of Secrets are masked."""
     old, new = _by_name(before), _by_name(after)

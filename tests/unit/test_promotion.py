@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devenv.console import Console
-from devenv.console.changes import age, change_lines, count, history_lines
+from devenv.console.changes import age, change_lines, history_lines
 from devenv.engine.promote import Release
 from devenv.errors import UsageError
 from devenv.plan.promotion import (
@@ -18,6 +18,7 @@ from devenv.plan.promotion import (
     Target,
     Verb,
     changes,
+    count,
     deployed,
     earlier,
     origins,

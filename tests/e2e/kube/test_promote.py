@@ -71,22 +71,28 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
     assert promoting.devenv("diff", "staging", exits=4).stdout.count("+ ") >= 3
 
+    steps = promoting.devenv("plan", "-e", "staging", "--json").json["steps"]
+    assert [(step["op"], step["cause"]) for step in steps] == [
+        ("create", "STRIPE_KEY"),
+        ("upgrade", "4 to add"),
+    ]
     first = promoting.devenv("promote", "staging", "--yes", "--create-secrets", within=120)
     assert "web  2 of 2 ready" in first.stderr
     assert "sk-sesame" not in first.stdout + first.stderr
-    assert promoting.pages() == {"first"}
+    eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
     assert promoting.devenv("status", "-e", "staging").stdout.split() == ["web", "service", "healthy"]
     page = promoting.devenv("exec", "-e", "staging", "web", "--", "cat", "/w/index.html").stdout
     assert page == "first\n"
     assert promoting.devenv("logs", "-e", "staging", "web").stdout == ""
     assert promoting.devenv("diff", "staging").stdout == ""
+    assert promoting.devenv("plan", "-e", "staging").stdout == ""
     assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
     assert promoting.revisions() == [(1, "deployed")]
 
     promoting.says(PAGE.format(page="second"))
     assert "echo second" in promoting.devenv("diff", "staging", exits=4).stdout
     promoting.devenv("promote", "staging", "--yes", within=120)
-    assert promoting.pages() == {"second"}
+    eventually(lambda: promoting.pages() == {"second"}, "the page second", within=30)
 
     promoting.says("echo no module named x; exit 3")
     broken = promoting.devenv("promote", "staging", "--yes", "--timeout", "8", exits=1, within=120)
@@ -96,7 +102,7 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     eventually(lambda: promoting.pages() == {"second"}, "the old version", within=30)
 
     promoting.devenv("rollback", "staging", "--yes", within=120)
-    assert promoting.pages() == {"first"}
+    eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
     assert promoting.revisions() == [
         (1, "superseded"), (2, "superseded"), (3, "failed"), (4, "superseded"), (5, "deployed"),
     ]  # fmt: skip
@@ -129,7 +135,7 @@ def test_a_promotion_that_was_killed_is_explained_and_healed(promoting: Promotin
     assert "devenv rollback staging" in refused.stderr
     promoting.devenv("rollback", "staging", "--yes", within=120)
     assert promoting.revisions()[-1] == (3, "deployed")
-    assert promoting.pages() == {"first"}
+    eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
 
 
 def kill_helm(promoting: Promoting) -> None:
