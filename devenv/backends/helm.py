@@ -113,6 +113,24 @@ class Helm:
         if ended.code:
             raise self._refused(release, ended)
 
+    def install(
+        self,
+        release: str,
+        chart: Path,
+        values: Sequence[Path],
+        *,
+        within: int,
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        """Install and wait until all is ready; what is not, stays. Raises `HelmFailed`."""
+        argv = [
+            "install", release, str(chart), "--wait", "--wait-for-jobs", "--timeout", f"{within}s",
+            *_files(values),
+        ]  # fmt: skip
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        if ended.code:
+            raise self._refused(release, ended)
+
     def rollback(self, release: str, revision: int, *, within: int, on_interrupt: Callable[[], None]) -> None:
         """Go back to a revision and wait until it is ready. Raises `HelmFailed`."""
         argv = ["rollback", release, str(revision), "--wait", "--wait-for-jobs", "--timeout", f"{within}s"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli import rehearsing
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm_by_name
 from devenv.cli.environments import Environment, confirm_at, release_of
@@ -67,6 +68,10 @@ def promote(
         ),
     ] = None,
     timeout: Timeout = 300,
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="On Minikube or --context NAME instead, and remove it again."),
+    ] = False,
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
     from devenv.console.changes import change_lines
@@ -77,6 +82,9 @@ def promote(
     context: Context = ctx.obj
     console, began = context.console, time.monotonic()
     say = _sayer(context)
+    if rehearse:
+        rehearsing.rehearse(context, environment, yes=yes, timeout=timeout, say=say)
+        return
     release = release_of(context, environment)
     if platform and not PLATFORM.fullmatch(platform):
         raise UsageError(f'"{platform}" is no platform', hint="--platform linux/amd64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv import assets
 from devenv.errors import ManifestInvalid
@@ -79,3 +79,8 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
     values = charts.values(own, promoted(project, name), place, images)
     head = f"# The environment {name}: what differs from values.yaml. Rendered by devenv from devenv.yaml.\n"
     return head + to_yaml(values)
+
+
+def defaults(project: Project) -> dict[str, Any]:
+    """The chart's own values."""
+    return charts.defaults(promoted(project))

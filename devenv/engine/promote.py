@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ import yaml
 
 from devenv.backends.helm import Helm, HelmFailed
 from devenv.engine.admission import Admission
-from devenv.engine.rollout import Rollout
+from devenv.engine.rollout import Rollout, explained
 from devenv.engine.secrets import ClusterSecrets
 from devenv.engine.smoke import Smoke
-from devenv.errors import Card, DevenvError, UnitFailed, UsageError
+from devenv.errors import Card, DevenvError, UsageError
 from devenv.plan.promotion import (
     OWNER,
     SERVED,
@@ -101,9 +101,10 @@ class Release:
     @cached_property
     def client(self) -> Client:
         """The cluster's API."""
-        return self._connect()
+        return self.connect()
 
-    def _connect(self) -> Client:
+    def connect(self) -> Client:
+        """A connection of one's own to it."""
         from devenv.backends.kube.client import Client
 
         return Client(self.place)
@@ -196,7 +197,7 @@ class Release:
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
-        rolling = Rollout(self._connect, self.target.namespace, parcel.stack, say)
+        rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say)
         with packed(parcel) as files, rolling as rollout:
             try:
                 with self._interruptible("upgrade", "Helm goes back to what served before", say) as told:
@@ -240,11 +241,7 @@ class Release:
         """Why a rollout failed: the unit that was in the way, and where the release stands now."""
         now = deployed(self.helm.history(self.target.release))
         stands = f"revision {now.number} serves" if now else "nothing serves"
-        error.hint = f"{stands}; fix it, then devenv promote {self.target.environment}"
-        if cause is None:
-            return error
-        hint = error.hint if cause.hint.startswith("devenv logs") else f"{cause.hint}\n{error.hint}"
-        return UnitFailed(replace(cause, hint=hint))
+        return explained(error, cause, f"{stands}; fix it, then devenv promote {self.target.environment}")
 
     def rollback(self, revision: int, say: Say, *, within: int = WITHIN) -> None:
         """Go back to a revision and wait until all is ready.

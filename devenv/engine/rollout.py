@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from devenv.errors import Card, DevenvError
+from devenv.errors import Card, DevenvError, UnitFailed
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client, Object
@@ -137,3 +138,12 @@ class Rollout:
 def _occurrence(event: Object) -> tuple[str, int]:
     """One time that something happened: an event is counted up when it happens again."""
     return str(event["metadata"]["uid"]), int(event.get("count") or 1)
+
+
+def explained(error: DevenvError, cause: Card | None, again: str) -> DevenvError:
+    """Why a rollout failed: the unit that was in the way, if one was. `again`: what to do about it."""
+    if cause is None:
+        error.hint = again
+        return error
+    hint = again if cause.hint.startswith("devenv logs") else f"{cause.hint}\n{again}"
+    return UnitFailed(replace(cause, hint=hint))

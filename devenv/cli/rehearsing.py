@@ -1,0 +1,102 @@
+"""`promote --rehearse`: what a promotion would do, done on a cluster of this machine and removed again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from devenv.cli.asking import confirm_by_name
+from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.backend import KubeBackend
+    from devenv.cli.context import Context
+    from devenv.engine.rehearse import Rehearsal
+
+Say = Callable[[str, str], None]
+
+
+def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say: Say) -> None:
+    """Rehearse the promotion of an environment.
+
+    Raises `UsageError` for its own cluster, `UnitFailed` for a unit that does not get ready.
+    """
+    from devenv.engine.promote import Release
+    from devenv.engine.rehearse import Rehearsal, require_elsewhere, target
+    from devenv.stack.environments import environment as environment_of
+
+    console, project, began = context.console, context.project, time.monotonic()
+    own = environment_of(project.parsed[0], environment)
+    with context.workspace.only_one("rehearsal") as other, closing(_backend(context)) as backend:
+        if other:
+            raise UsageError(
+                "this stack is being rehearsed already", why=other, hint="wait for that, then again"
+            )
+        if not context.options.context:
+            backend.start(project.parsed[0].name, lambda line: say("cluster", line))
+        place = backend.cluster.place
+        require_elsewhere(place, own.context, environment)
+        release = Release(target(place, environment, project.parsed[0].name))
+        console.say(
+            f"{console.style(release.target.release, 'bold')} to {environment}, rehearsed "
+            f"{console.style(f'({release.target.where})', 'dim')}"
+        )
+        if place.looks_like_production and not yes:
+            confirm_by_name(f"{place.context} looks like production.", place.context)
+        rehearsal = Rehearsal(project, release)
+        with context.lock("devenv promote --rehearse"):
+            images = _delivered(context, backend, rehearsal, say)
+        parcel, stand_ins = rehearsal.parcel(images)
+        for each in stand_ins:
+            say("replaced", f"{each.about}  {each.line}")
+        with rehearsal.namespace(say):
+            objects = release.objects(parcel)
+            for name in rehearsal.make_secrets(objects):
+                say("replaced", f"Secret {name}  made here, of values that nothing else takes")
+            release.require_admitted(objects, release.changes(objects))
+            say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+            rehearsal.install(parcel, say, within=timeout)
+            rehearsal.smoke(say)
+            say("proved", _proved(rehearsal, objects))
+    seconds = console.style(f"rehearsed in {time.monotonic() - began:.1f} s", "green", "bold")
+    console.say(f"{seconds}    now: {console.style(f'devenv promote {environment}', 'bold')}")
+
+
+def _backend(context: Context) -> KubeBackend:
+    """The cluster that was named, else the project's Minikube."""
+    from devenv.backends.base import Site
+    from devenv.backends.kube.backend import KubeBackend
+    from devenv.backends.minikube import MinikubeBackend
+
+    named = context.options.context or ""
+    site = Site(context.workspace.root, context.workspace.state, named)
+    return KubeBackend(site) if named else MinikubeBackend(site)
+
+
+def _delivered(context: Context, backend: KubeBackend, rehearsal: Rehearsal, say: Say) -> Mapping[str, str]:
+    """The images of the stack, on the cluster's nodes."""
+    from devenv.backends import containers
+    from devenv.backends.images import Images
+    from devenv.engine.shipping import build_secrets
+
+    secrets = context.workspace.secret_values(
+        wanted=build_secrets(rehearsal.stack), generated=(), environment=context.environment, strict=True
+    )
+    context.console.hide(secrets.values())
+    images = Images(containers.address(), lambda: backend.cluster.engine)
+    return rehearsal.deliver(images, backend.cluster.delivery(rehearsal.stack), secrets, say)
+
+
+def _proved(rehearsal: Rehearsal, objects: Sequence[Mapping[str, Any]]) -> str:
+    units = rehearsal.stack.units
+    counts = {
+        ("object", "made"): len(objects),
+        ("unit", "ready"): sum(not unit.one_shot for unit in units),
+        ("job", "done"): sum(unit.one_shot and not unit.manual for unit in units),
+        ("route", "tried"): sum(len(unit.routes) for unit in units),
+    }
+    return ", ".join(
+        f"{count} {noun}{'s' if count > 1 else ''} {verb}" for (noun, verb), count in counts.items() if count
+    )

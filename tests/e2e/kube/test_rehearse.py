@@ -1,0 +1,114 @@
+"""The promotion to a cluster that nobody here can reach, rehearsed on the one that is here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from devenv.engine.rehearse import REHEARSAL
+from tests.e2e.kube.conftest import OnCluster
+from tests.helm import Helm
+
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+
+STACK = """
+    services:
+      web:
+        build: ./web
+        port: 8000
+        command: "{command}"
+        uses: [cache]
+        route: /web
+        health: /page.txt
+        secrets: [STRIPE_KEY]
+        grace: 1s
+    infra:
+      cache: {{kind: valkey}}
+    environments:
+      staging:
+        context: of-somebody-else
+        registry: registry.invalid/team
+        host: shop.example
+        ingress: {{class: kong, tls: shop-tls}}
+        services: {{web: {{replicas: 3}}}}
+        infra: {{cache: {{external: {{secret: shop-cache}}}}}}
+"""
+SERVES = "until nc -w 1 cache 6379 </dev/null; do sleep 0.1; done; exec httpd -f -p 8000 -h /srv"
+
+
+class Rehearsing(OnCluster):
+    """A checkout of which rehearsals are the only trace on the cluster."""
+
+    @property
+    def context(self) -> str:
+        return self.host("kubectl", "config", "current-context").strip()
+
+    def says(self, command: str) -> None:
+        self.sources("web")
+        self.manifest(STACK.format(command=command))
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return ("promote", "staging", "--rehearse", "--context", self.context)
+
+    def left(self) -> list[str]:
+        """Its namespaces that are not on their way out."""
+        selector = f"{REHEARSAL},devenv.dev/stack={self.name}"
+        items = json.loads(self.host("kubectl", "get", "namespaces", "-l", selector, "-o", "json"))["items"]
+        return [item["metadata"]["name"] for item in items if item["status"]["phase"] == "Active"]
+
+    def clear(self) -> None:
+        selector = f"{REHEARSAL},devenv.dev/stack={self.name}"
+        self.host("kubectl", "delete", "namespace", "-l", selector, "--wait=false")
+
+
+@pytest.fixture
+def rehearsing(cluster: OnCluster, helm: Helm) -> Iterator[Rehearsing]:
+    path = f"{helm.program.parent}:{cluster.environment['PATH']}"
+    environment = {**cluster.environment, **helm.homes, "PATH": path}
+    made = Rehearsing(cluster.root, cluster.name, cluster.engine, environment)
+    yield made
+    made.clear()
+
+
+@pytest.mark.parametrize("helm", [3], indirect=True)
+def test_an_environment_is_rehearsed_with_local_stores_and_nothing_is_left(rehearsing: Rehearsing) -> None:
+    rehearsing.says(SERVES)
+    ended = rehearsing.devenv(*rehearsing.argv, within=120)
+    for line in (
+        "cache  runs here, with a password of its own, not what shop-cache leads to",
+        "web  1 of 3 replicas, as many as there are nodes",
+        f"Secret {rehearsing.name}-secrets  made here",
+        "web  1 of 1 ready",
+        "web  /web  answers",
+        "3 units ready, 1 route tried",
+        "removed",
+    ):
+        assert line in ended.stderr
+    assert rehearsing.left() == []
+    assert not rehearsing.engine.images.list("registry.invalid/team/web")
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_a_killed_rehearsal_is_removed_by_the_next_which_fails_with_a_card(rehearsing: Rehearsing) -> None:
+    rehearsing.says("sleep 900")  # which never listens
+    begun = rehearsing.begin(*rehearsing.argv, "--timeout", "20")  # Helm goes on by itself
+    begun.wait_for("judged by the cluster", within=60)
+    begun.kill()
+    (killed,) = rehearsing.left()
+
+    rehearsing.says("echo no module named x; exit 3")
+    failed = rehearsing.devenv(*rehearsing.argv, "--timeout", "6", exits=1, within=120)
+    assert f"the namespace {killed}, left by an earlier rehearsal" in failed.stderr
+    assert "x web ended with exit 3" in failed.stderr
+    assert "no module named x" in failed.stderr
+    assert "nothing was promoted" in failed.stderr
+    assert rehearsing.left() == []
+
+    (rehearsing.root / "devenv.yaml").write_text(
+        (rehearsing.root / "devenv.yaml").read_text().replace("of-somebody-else", rehearsing.context)
+    )
+    refused = rehearsing.devenv(*rehearsing.argv, exits=2)
+    assert "staging cannot be rehearsed on its own cluster" in refused.stderr
