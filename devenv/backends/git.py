@@ -38,6 +38,14 @@ def commit(root: Path) -> Commit | None:
     return Commit(head.stdout.strip(), changed, _without_login(remote.stdout.strip()))
 
 
+def tags(root: Path) -> list[str]:
+    """The tags of the commit that a folder is at."""
+    try:
+        return proc.run_captured(["git", "-C", str(root), "tag", "--points-at", "HEAD"]).stdout.split()
+    except ToolMissing:
+        return []
+
+
 def _without_login(address: str) -> str:
     """A remote's address without the token that CI servers write into it."""
     parts = urlsplit(address)

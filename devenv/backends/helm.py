@@ -22,6 +22,21 @@ class HelmFailed(DevenvError):
     """Helm refused, or what it rolled out did not become ready in time."""
 
 
+def major() -> int:
+    """The major version of the user's Helm. Raises `ToolMissing` where it is missing or too old."""
+    try:
+        printed = proc.run_captured(["helm", "version", "--template", "{{.Version}}"]).stdout.strip()
+    except ToolMissing as error:
+        error.why, error.hint = "releases are made with it", GET
+        raise
+    number = re.match(r"v?(\d+)\.(\d+)", printed)
+    version = (int(number[1]), int(number[2])) if number else (0, 0)
+    if version < OLDEST:
+        what = f"Helm {printed or 'of an unknown version'} is too old"
+        raise ToolMissing(what, why=f"it takes {'.'.join(map(str, OLDEST))} or later, or 4", hint=GET)
+    return version[0]
+
+
 @dataclass(frozen=True)
 class Helm:
     """One namespace of a context, as Helm reaches it."""
@@ -33,17 +48,7 @@ class Helm:
     @classmethod
     def find(cls, context: str, namespace: str) -> Helm:
         """Raises `ToolMissing` where Helm is missing or too old."""
-        try:
-            printed = proc.run_captured(["helm", "version", "--template", "{{.Version}}"]).stdout.strip()
-        except ToolMissing as error:
-            error.why, error.hint = "releases are made with it", GET
-            raise
-        number = re.match(r"v?(\d+)\.(\d+)", printed)
-        version = (int(number[1]), int(number[2])) if number else (0, 0)
-        if version < OLDEST:
-            what = f"Helm {printed or 'of an unknown version'} is too old"
-            raise ToolMissing(what, why=f"it takes {'.'.join(map(str, OLDEST))} or later, or 4", hint=GET)
-        return cls(context, namespace, version[0])
+        return cls(context, namespace, major())
 
     def history(self, release: str) -> list[Revision]:
         """All revisions that Helm keeps, the oldest first; none where there is no release."""
@@ -167,7 +172,7 @@ class Helm:
         return failed
 
     def _failed(self, what: str, ended: proc.Output) -> DevenvError:
-        where, why = f"context {self.context}, namespace {self.namespace}", _reason(ended)
+        where, why = f"context {self.context}, namespace {self.namespace}", reason(ended)
         if "cluster unreachable" in why.lower():
             hint = f"kubectl --context {self.context} get namespaces   must answer"
             return ToolMissing("the Kubernetes cluster does not answer", where=where, why=why, hint=hint)
@@ -178,6 +183,7 @@ def _files(values: Sequence[Path]) -> list[str]:
     return [word for file in values for word in ("--values", str(file))]
 
 
-def _reason(ended: proc.Output) -> str:
+def reason(ended: proc.Output) -> str:
+    """Why Helm failed, in its own last lines."""
     lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
     return "\n".join(line.removeprefix("Error: ") for line in lines[-5:])

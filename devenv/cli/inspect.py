@@ -344,6 +344,13 @@ def render(
             metavar="ENV",
         ),
     ] = None,
+    package: Annotated[
+        bool, typer.Option("--package", help="With --chart: NAME-VERSION.tgz instead of its files.")
+    ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option("--push", help="With --chart: package it, and push it there.", metavar="oci://..."),
+    ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     from devenv.workspace import export
@@ -352,8 +359,12 @@ def render(
     if (chart, swarm, output).count(None) < 2:
         raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
     if chart is not None:
-        _chart(context, chart, environment)
+        _chart(context, chart, environment, package=package or push is not None, push=push)
         return
+    for option, value in {"--package": package, "--push": push}.items():
+        if value:
+            shown = option if value is True else f"{option} {value}"
+            raise UsageError(f"{option} is for --chart", hint=f"devenv render --chart chart {shown}")
     if swarm is not None:
         _swarm(context, swarm, environment)
         return
@@ -380,20 +391,37 @@ def render(
     context.console.print(str(output or folder))
 
 
-def _chart(context: Context, output: Path, environment: str | None) -> None:
+def _chart(
+    context: Context, output: Path, environment: str | None, *, package: bool, push: str | None
+) -> None:
+    from devenv.backends import helmcharts
     from devenv.engine import charts
     from devenv.render.chart.notes import notes
-    from devenv.workspace import export_chart
+    from devenv.workspace import export_chart, write_whole
 
-    promoted, files = charts.promoted(context.project, environment or ""), charts.chart(context.project)
+    if push is not None:
+        helmcharts.require_address(push, "--push")
+    project, folder = context.project, output.resolve()
+    promoted = charts.promoted(project, environment or "")
+    values = {}
     if environment is not None:
-        files[f"values-{environment}.yaml"] = charts.values_file(context.project, environment)
-    root, why = context.workspace.root, "every rendering would change the image that the chart names"
-    keep_out_of_images(promoted.stack, root, output.resolve(), files, why)
+        values[f"values-{environment}.yaml"] = charts.values_file(project, environment)
+    files = (f"{promoted.stack.name}-0.tgz",) if package else charts.chart(project)
+    why = "every rendering would change the image that the chart names"
+    keep_out_of_images(promoted.stack, context.workspace.root, folder, {*files, *values}, why)
     for note in notes(promoted):
         context.console.note(note)
-    export_chart(files, output.resolve())
-    context.console.print(str(output))
+    if not package:
+        export_chart({**charts.chart(project), **values}, folder)
+        context.console.print(str(output))
+        return
+    packaged = charts.package(project, output, push=push or "")
+    for name, text in values.items():
+        write_whole(folder / name, text, mode=0o644)
+    if push:
+        address = f"{push.rstrip('/')}/{promoted.stack.name}"
+        context.console.say(f"pushed {address} --version {packaged.version}   {packaged.digest}".rstrip())
+    context.console.print(str(packaged.file))
 
 
 def _swarm(context: Context, output: Path, environment: str | None) -> None:

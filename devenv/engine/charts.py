@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv import assets
-from devenv.errors import ManifestInvalid
+from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.rules.scope import Scope
 from devenv.render import chart as charts
 from devenv.render.bundle import Source, to_yaml
+from devenv.render.chart.version import chart_version
 from devenv.render.kubernetes import override_names, project_files
 from devenv.render.kubernetes.overlay import overlay
 from devenv.stack.builds import with_sources
@@ -24,6 +29,16 @@ if TYPE_CHECKING:
     from devenv.engine.project import Project
 
 NOTHING: Mapping[str, str] = {}
+MOMENT = 315532800  # 1980: Helm 4 keeps the files' times, so the same chart is the same package
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """A packaged chart; its digest where it was pushed."""
+
+    file: Path
+    version: str
+    digest: str = ""
 
 
 @lru_cache(maxsize=8)
@@ -84,3 +99,42 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
 def defaults(project: Project) -> dict[str, Any]:
     """The chart's own values."""
     return charts.defaults(promoted(project))
+
+
+def package(project: Project, folder: Path, *, push: str = "") -> Packaged:
+    """Pack the chart into a folder, and push it below the address `push`, if there is one.
+
+    Raises `UsageError` for files that differ from the commit and are to be pushed, `DevenvError` for a
+    registry that refuses.
+    """
+    from devenv.backends import git, helm, helmcharts
+
+    helm.major()
+    root = project.workspace.root
+    commit = git.commit(root)
+    changed = commit.changed if commit else ()
+    if push and changed:
+        raise UsageError(
+            "files differ from the commit",
+            where=", ".join(changed[:5]),
+            why="a chart that is pushed has to be found again by its commit",
+            hint="commit them, or leave out --push",
+        )
+    version = chart_version(
+        charts.VERSION,
+        tags=git.tags(root),
+        commit=commit.id if commit else "",
+        manifest=project.digest,
+        changed=bool(changed),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="devenv-") as temporary:
+        for name, text in chart(project).items():
+            file = Path(temporary, name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            os.utime(file, (MOMENT, MOMENT))
+        app = commit.name if commit else ""
+        package = helmcharts.package(Path(temporary), folder, version=version, app_version=app)
+    digest = helmcharts.push(package, push) if push else ""
+    return Packaged(package, version, digest)
