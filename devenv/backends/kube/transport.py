@@ -206,7 +206,8 @@ class Official:
         except ApiException as error:
             if not error.status:  # no answer: the certificate is wrong
                 raise SSLError(error.reason) from error
-            return urllib3.HTTPResponse(error.body, headers=error.headers, status=error.status)
+            body = error.body.encode() if isinstance(error.body, str) else error.body  # a text, if it is one
+            return urllib3.HTTPResponse(body, headers=error.headers, status=error.status)
         return response
 
     def close(self) -> None:

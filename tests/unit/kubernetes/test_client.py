@@ -105,6 +105,18 @@ def test_a_server_that_is_away_is_waited_for_while_doing_and_not_while_looking()
         assert client.get(PODS) == {"ok": True}
 
 
+def test_an_answer_that_is_no_json_is_why() -> None:
+    def says(handler: Any) -> None:
+        handler.send_response(503)
+        handler.send_header("Content-Length", "4")
+        handler.end_headers()
+        handler.wfile.write(b"down")
+
+    with server(says) as (client, _), pytest.raises(Refused, match="503") as error:
+        client.text(f"{PODS}/web/proxy/")
+    assert error.value.why == "down"
+
+
 def test_a_connection_that_is_lost_is_made_again() -> None:
     def hang_up(handler: Any) -> None:
         handler.connection.close()
