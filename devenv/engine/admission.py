@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Object = Mapping[str, Any]
 
+FIXED = ("field is immutable", "may not change once set", "Forbidden: updates to")
+"""What is said of a field that only a new object can have otherwise."""
 QUERY = {"fieldManager": "helm", "dryRun": "All"}
 
 
@@ -99,19 +101,26 @@ class Admission:
         from devenv.backends.kube.cards import CAUSES
 
         message = error.why or error.what
-        fixed = "immutable" in message or "Forbidden: updates to" in message
+        fixed = any(words in message for words in FIXED)
+        precise = error.hint if error.status == 403 else ""  # it names the cluster and the namespace
         return DevenvError(
             f"the cluster refuses {name}; nothing was changed",
             where=error.where,
             why=message,
-            hint=self._remaking(name) if fixed else likely([message], CAUSES) or error.hint,
+            hint=self._remaking(name) if fixed else precise or likely([message], CAUSES) or error.hint,
         )
 
     def _remaking(self, name: str) -> str:
-        object = name.lower().replace(" ", "/", 1)
+        object, kubectl = name.lower().replace(" ", "/", 1), self.target.kubectl
+        if name.startswith("StatefulSet "):
+            return (
+                "that is set when it is made: delete it (its pods and volumes stay), then promote again"
+                f"\n{kubectl} delete {object} --cascade=orphan"
+                f"\na volume keeps its size; where its class lets it grow: {kubectl} edit pvc"
+            )
         return (
             "that field can only be set when the object is made: delete it, then promote again"
-            f"\n{self.target.kubectl} delete {object} --cascade=orphan"
+            f"\n{kubectl} delete {object}"
         )
 
     def _require_of_release(self, item: Object | None) -> None:

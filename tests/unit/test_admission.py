@@ -79,11 +79,42 @@ def test_an_object_of_somebody_else_is_refused_before_anything_is_changed() -> N
     assert error.value.why == "it is of the release old"
 
 
-def test_a_field_that_cannot_change_is_said_with_the_way_out() -> None:
-    cluster = Cluster(refusing={"/services/web": (422, "spec.clusterIP: Invalid value: field is immutable")})
+@pytest.mark.parametrize(
+    "message", ["spec.clusterIPs[0]: Invalid value: may not change once set", "spec.x: field is immutable"]
+)
+def test_a_field_that_cannot_change_is_said_with_the_way_out(message: str) -> None:
+    cluster = Cluster(refusing={"/services/web": (422, message)})
     with pytest.raises(DevenvError, match="the cluster refuses Service web; nothing was changed") as error:
         judge(cluster, SERVICE)
-    assert "kubectl --context gke -n shop delete service/web" in error.value.hint
+    assert error.value.hint.endswith("kubectl --context gke -n shop delete service/web")
+
+
+def test_a_store_that_is_to_be_made_anew_keeps_its_pods_and_volumes() -> None:
+    message = (
+        'StatefulSet.apps "web" is invalid: spec: Forbidden: updates to statefulset spec for fields other'
+    )
+    with pytest.raises(DevenvError) as error:
+        judge(Cluster(refusing={"/statefulsets/web": (422, message)}), workload("StatefulSet"), Verb.CHANGE)
+    assert "kubectl --context gke -n shop delete statefulset/web --cascade=orphan" in error.value.hint
+    assert "a volume keeps its size" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "help"),
+    [
+        (
+            403,
+            "claim is forbidden: the storageclass that provisions the pvc must support resize",
+            "no volume grow",
+        ),
+        (422, "storage: Forbidden: field can not be less than status.capacity", "cannot shrink"),
+    ],
+)
+def test_a_volume_that_cannot_change_its_size(status: int, message: str, help: str) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "web"}}
+    with pytest.raises(DevenvError) as error:
+        judge(Cluster(refusing={"/web": (status, message)}), claim, Verb.CHANGE)
+    assert help in error.value.hint
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "Job"])
@@ -141,7 +172,7 @@ def test_a_quota_needs_room_only_for_a_pod_that_comes_before_another_goes(
         return
     with pytest.raises(DevenvError, match="refuses pods of") as error:
         judge(cluster, item, verb)
-    assert "quota" in error.value.hint
+    assert error.value.hint == "kubectl --context lab -n shop describe quota"
 
 
 def test_who_may_not_make_pods_may_promote() -> None:

@@ -25,6 +25,10 @@ CAUSES: Mapping[str, str] = {
         "is the name right, and can the nodes reach the registry?"
     ),
     r"Insufficient (memory|cpu)": "the nodes have no room left: lower resources:, or use a larger cluster",
+    r"must support resize": (
+        "the storage class lets no volume grow: leave size: as it is, or copy the data into a new volume"
+    ),
+    r"can not be less than status.capacity": "a volume cannot shrink: leave size: as it is",
     r"storageclass\S* \"[^\"]*\" not found": (
         "the storage class does not exist: kubectl get storageclass   lists those that do"
     ),

@@ -13,7 +13,7 @@ from devenv.render.chart.knobs import KNOBS
 from devenv.render.chart.page import Page
 from devenv.render.chart.promoted import Promoted, value_of
 from devenv.render.chart.variables import variables
-from devenv.render.kubernetes.objects import Object, of_unit
+from devenv.render.kubernetes.objects import RETRIES, Object, of_unit
 from devenv.stack import text
 from devenv.stack.model import Unit
 
@@ -133,6 +133,8 @@ class _Unit:
         if item["kind"] == "Job":
             metadata = {**item["metadata"], "name": self.page.inline("$name")}
             spec["activeDeadlineSeconds"] = math.ceil(self.unit.within)
+            if self.hooks and spec["backoffLimit"] == RETRIES:  # a hook has all that it needs
+                spec["backoffLimit"] = self.page.inline(f"ternary {RETRIES} 0 (empty $hook)")
             return self._by_hand({**item, "metadata": metadata, "spec": spec})
         replicas, template = spec.pop("replicas"), spec.pop("template")
         spec.pop("selector")

@@ -209,11 +209,13 @@ def test_a_migration_runs_before_a_release_where_its_stores_are_there(helm: Helm
         assert job["metadata"]["annotations"][HOOK] == "pre-install,pre-upgrade"
         assert job["metadata"]["annotations"][f"{HOOK}-delete-policy"] == "before-hook-creation"
         assert pod(job)["serviceAccountName"] == "default"
+        assert job["spec"]["backoffLimit"] == 0
 
 
 def test_a_migration_runs_along_with_the_stores_that_a_release_brings(helm: Helm, made: Path) -> None:
     first = rendered(helm, made)["Job", "migrate"]["metadata"]
     assert "annotations" not in first
+    assert rendered(helm, made)["Job", "migrate"]["spec"]["backoffLimit"] == 6  # until its stores are there
     assert re.fullmatch("migrate-[0-9a-f]{8}", first["name"])
     assert rendered(helm, made)["Job", "migrate"]["metadata"]["name"] == first["name"]
     image = ("--set", "jobs.migrate.image.tag=other")
