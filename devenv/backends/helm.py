@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from typing import Any
 from devenv import proc
 from devenv.errors import DevenvError, ToolMissing
 from devenv.plan.promotion import Revision
+from devenv.stack.labels import LABEL
 
 OLDEST = (3, 14)  # the first with --dry-run=server and labels that devenv needs
 GET = "https://helm.sh/docs/intro/install   then again"
+NONE: Mapping[str, str] = {}
 BUSY = "another operation (install/upgrade/rollback) is in progress"
 
 
@@ -68,6 +70,16 @@ class Helm:
             for row in json.loads(ended.stdout or "[]")
         ]
 
+    def releases(self, **labels: str) -> dict[str, Revision]:
+        """The latest revision of each release of the namespace that has these of our labels, by name."""
+        selector = ",".join(f"{LABEL}{key}={value}" for key, value in labels.items())
+        everything = [] if self.major >= 4 else ["--all"]  # Helm 4 leaves none out
+        rows = json.loads(self._out("list", "-o", "json", "--selector", selector, *everything) or "[]")
+        return {
+            row["name"]: Revision(int(row["revision"]), row["status"], row["updated"], row["chart"])
+            for row in rows
+        }
+
     def annotations(self, release: str) -> dict[str, str]:
         """What the chart of the latest revision says of itself in its annotations."""
         metadata = self._json("get", "metadata", release)
@@ -87,32 +99,45 @@ class Helm:
             faults = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
             raise HelmFailed("helm lint refuses the chart", where=str(chart), why="\n".join(faults))
 
-    def rendered(self, release: str, chart: Path, values: Sequence[Path], *, kubernetes: str) -> str:
+    def rendered(
+        self,
+        release: str,
+        chart: Path | str,
+        values: Sequence[Path],
+        *,
+        kubernetes: str,
+        source: Sequence[str] = (),
+    ) -> str:
         """The objects that an upgrade would apply, as YAML, its hooks as well.
 
-        `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for.
+        `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for. `source`:
+        flags that say where a chart comes from that is no folder.
         """
-        return self._out("template", release, str(chart), "--kube-version", kubernetes, *_files(values))
+        version = ("--kube-version", kubernetes)
+        return self._out("template", release, str(chart), *source, *version, *_files(values))
 
     def upgrade(
         self,
         release: str,
-        chart: Path,
+        chart: Path | str,
         values: Sequence[Path],
         *,
         within: int,
         description: str,
         on_interrupt: Callable[[], None],
+        source: Sequence[str] = (),
+        labels: Mapping[str, str] = NONE,
     ) -> None:
         """Install or upgrade, wait until all is ready, and go back if it is not in so many seconds.
 
-        Raises `HelmFailed`.
+        `source` as for `rendered`; `labels` are ours of the release. Raises `HelmFailed`.
         """
+        marks = [f"{LABEL}{key}={value}" for key, value in labels.items()]
         atomic = "--rollback-on-failure" if self.major >= 4 else "--atomic"
         argv = [
-            "upgrade", release, str(chart), "--install", "--create-namespace", atomic,
+            "upgrade", release, str(chart), "--install", "--create-namespace", "--reset-values", atomic,
             "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description,
-            *_files(values),
+            *source, *(["--labels", ",".join(marks)] if marks else []), *_files(values),
         ]  # fmt: skip
         ended = proc.run_unbroken(self._argv(argv), on_interrupt)
         if ended.code:

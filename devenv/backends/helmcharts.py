@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 from devenv import proc
 from devenv.backends.helm import HelmFailed, reason
 from devenv.errors import DevenvError, UsageError
+from devenv.plan.companions import Companion
 
 SCHEME = "oci://"
 LOGIN = r"unauthorized|denied|authentication required|credential not found|(?:code |\b)40[13]: "
+AWAY = r"dial tcp|connection re(?:fused|set)|no such host|i/o timeout|HTTP response to HTTPS|x509:|EOF"
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
@@ -58,3 +60,17 @@ def require_address(address: str, option: str) -> None:
             f'{option} takes an address in a registry, not "{address}"',
             hint=f"{option} {SCHEME}{bare.strip('/') or 'ghcr.io/you/charts'}",
         )
+
+
+def unread(companion: Companion, why: str) -> DevenvError:
+    """The error for a chart that Helm does not get, or does not read with its values."""
+    what = f"the chart of {companion.name} cannot be read"
+    where = f"{companion.address} {companion.version}"
+    if re.search(f"{LOGIN}|{AWAY}", why, re.IGNORECASE):
+        hint = refused(what, companion.address, why).hint
+    elif re.search(r"not found|no chart|improper constraint", why, re.IGNORECASE):
+        repo = f" --repo {companion.repo}" if companion.repo else ""
+        hint = f"helm show chart {companion.chart}{repo} --version {companion.version}   must find it"
+    else:
+        hint = f"look at {companion.values}" if companion.values else "give it values:"
+    return DevenvError(what, where=where, why=why, hint=hint)

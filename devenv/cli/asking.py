@@ -23,7 +23,12 @@ def confirm_by_name(question: str, name: str) -> None:
         raise typer.Exit(FAILED)
 
 
+def answers() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
+
+
 def _require_terminal(question: str) -> None:
-    if not sys.stdin.isatty():
+    if not answers():
         why = f"there is no terminal to ask on: {question}"
         raise UsageError("this needs a confirmation", why=why, hint="add --yes")

@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv.cli import rehearsing
+from devenv.cli.adopting import (
+    Adopt,
+    companions_of,
+    confirm_adoption,
+    foreign_of,
+    require_adoptable,
+    show_due,
+)
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm_by_name
 from devenv.cli.environments import Environment, confirm_at, release_of
@@ -72,6 +80,7 @@ def promote(
         bool,
         typer.Option("--rehearse", help="On Minikube or --context NAME instead, and remove it again."),
     ] = False,
+    adopt: Adopt = None,
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
     from devenv.console.changes import change_lines
@@ -96,6 +105,10 @@ def promote(
     where = console.style(f"({release.target.where})", "dim")
     console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
     release.guard(context.project.outline.name)
+    companions = companions_of(context, release)
+    due = companions.due()
+    foreign = foreign_of(context, release, due)
+    require_adoptable(release.target, foreign, adopt or ())
     with context.lock("devenv promote"):
         shipping, origin = _shipping(
             context, release, strict=image_tag is None, allow_dirty=allow_dirty, platform=platform
@@ -114,19 +127,28 @@ def promote(
             sent = parcel(context.project, environment, there | images, origin)
             objects = release.objects(sent)
     changes = release.changes(objects)
-    if not changes and not secrets:
+    ours = bool(changes or secrets or foreign)
+    if not ours and not due:
         say("chart", f"read by Helm {release.helm.major}")
         console.say(f"{environment} has all of it; nothing to promote")
         return
-    release.require_admitted(objects, changes)
-    say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+    if not due:  # else what judges them may come with a companion
+        release.require_admitted(objects, changes)
+        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+    show_due(console, due, companions.left())
     console.print("\n".join(change_lines(console, changes)))
-    say("diff", count(changes))
+    say("diff", count([*changes, *(change for each in due for change in each.changes)]))
+    confirm_adoption(foreign, adopt or ())
     if not yes:
         confirm_at(release.target, f"Promote to {environment}?")
+    for each in due:
+        companions.promote(each, _who(context), say, within=timeout)
+    if due:
+        release.require_admitted(objects, changes)
     if missing := release.secrets.missing(objects):
         release.secrets.create(missing, secrets)
-    release.promote(sent, say, within=timeout)
+    if ours:
+        release.promote(sent, say, within=timeout)
     release.verify(sent.stack, say, within=timeout)
     seconds = time.monotonic() - began
     ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
@@ -204,12 +226,20 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     release.guard(context.project.outline.name)
     shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
     images = shipping.images_there(image_tag)
+    companions = companions_of(context, release)
+    due = companions.due()
     objects = release.objects(parcel(context.project, environment, images, origin))
     changes = release.changes(objects)
+    for name, chart in foreign_of(context, release, due).items():
+        context.console.note(
+            f"another hand installed {name}, from the chart {chart}: promotion asks whether to take it over"
+        )
+    show_due(context.console, due, companions.left())
     if changes:
         context.console.print("\n".join(change_lines(context.console, changes)))
-    context.console.say(count(changes))
-    if changes:
+    every = [*changes, *(change for each in due for change in each.changes)]
+    context.console.say(count(every))
+    if every or due:
         raise typer.Exit(DIFFERS)
 
 
@@ -217,16 +247,19 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
     """Show what was promoted to an environment: when, who, which commit."""
     from datetime import UTC, datetime
 
-    from devenv.console.changes import history_lines
+    from devenv.console.changes import companion_lines, history_lines
     from devenv.plan.promotion import origins
 
     context: Context = ctx.obj
-    console, rows = context.console, release_of(context, environment).history
+    release = release_of(context, environment)
+    console, rows = context.console, release.history
+    others = companions_of(context, release).installed
     if json_:
         sources = origins(rows)
         console.json(
             [
                 {
+                    "release": release.target.release,
                     "revision": row.number,
                     "status": row.status,
                     "when": row.moment,
@@ -237,11 +270,23 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
                 }
                 for row in rows
             ]
+            + [
+                {
+                    "release": name,
+                    "revision": row.number,
+                    "status": row.status,
+                    "when": row.moment,
+                    "chart": row.chart,
+                }
+                for name, row in others.items()
+            ]
         )
     elif not rows:
         console.say(f"nothing was promoted to {environment} yet; devenv promote {environment}")
     else:
         console.print("\n".join(history_lines(console, rows, now=datetime.now(UTC))))
+    if others and not json_:
+        console.print("\n".join(["", *companion_lines(console, others, now=datetime.now(UTC))]))
 
 
 def rollback(
@@ -268,14 +313,19 @@ def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> No
     """Remove what was promoted to an environment; volumes and Secrets of yours stay."""
     context: Context = ctx.obj
     release = release_of(context, environment)
-    if not release.history:
+    companions = companions_of(context, release)
+    others = companions.installed
+    if not release.history and not others:
         context.console.say(f"nothing was promoted to {environment}")
         return
     release.require_ours(context.project.outline.name)
     if not yes:
-        what = f"{release.target.release} goes away from {release.target.where}."
-        confirm_by_name(what, environment)
-    release.helm.uninstall(release.target.release)
+        names = ", ".join([release.target.release, *others])
+        confirm_by_name(f"{names} go{'' if others else 'es'} away from {release.target.where}.", environment)
+    if release.history:
+        release.helm.uninstall(release.target.release)
+    for name in companions.retire():
+        _sayer(context)("removed", f"{name}, and what its chart brought")
     context.console.say(f"{environment} is retired; its volumes are kept")
 
 

@@ -51,6 +51,8 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
         parcel, stand_ins = rehearsal.parcel(images)
         for each in stand_ins:
             say("replaced", f"{each.about}  {each.line}")
+        for name in own.charts:  # what they bring may be the whole cluster's, and outlive a namespace
+            say("replaced", f"{name}  left out, with all that its chart brings")
         with rehearsal.namespace(say):
             objects = release.objects(parcel)
             for name in rehearsal.make_secrets(objects):

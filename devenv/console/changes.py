@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from devenv.console import Console
@@ -40,6 +40,21 @@ def history_lines(console: Console, history: Sequence[Revision], *, now: datetim
         for row in reversed(history)
     ]
     heads = ("REVISION", "STATUS", "WHEN", "COMMIT", "MANIFEST", "WHO", "")
+    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+
+
+def companion_lines(console: Console, releases: Mapping[str, Revision], *, now: datetime) -> list[str]:
+    """The releases of other people's charts that came along."""
+    rows = [
+        [
+            console.style(name, "bold"),
+            console.style(row.status, STATUS.get(row.status, "dim")),
+            age(row.moment, now=now),
+            row.chart,
+        ]
+        for name, row in releases.items()
+    ]
+    heads = ("RELEASE", "STATUS", "WHEN", "CHART")
     return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
 
 

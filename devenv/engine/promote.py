@@ -139,9 +139,9 @@ class Release:
     # -- what must hold before anything is changed
 
     def guard(self, stack: str) -> None:
-        """Raises `DevenvError` for a cluster that is away, and a release that is not ours or not settled."""
+        """Raises `DevenvError` for a cluster that is away, and a release of another stack or not settled."""
         self.client.get("/version")
-        self.require_ours(stack)
+        self.foreign_chart(stack)
         target = self.target
         if begun := pending(self.history):
             raise DevenvError(
@@ -155,15 +155,29 @@ class Release:
 
     def require_ours(self, stack: str) -> None:
         """Raises `UsageError` for a release that something else than this stack was installed as."""
+        if chart := self.foreign_chart(stack):
+            raise self._not_ours(chart, "its chart was not made by devenv")
+
+    def foreign_chart(self, stack: str) -> str:
+        """The chart that somebody installed as this release without devenv; empty where that is ours.
+
+        Raises `UsageError` for a release of another stack.
+        """
+        if not self.history:
+            return ""
+        owner, chart = self.helm.annotations(self.target.release).get(OWNER, ""), self.history[-1].chart
+        if owner and owner != stack:
+            raise self._not_ours(chart, f"it is of the stack {owner}")
+        return "" if owner else chart
+
+    def _not_ours(self, chart: str, why: str) -> UsageError:
         target = self.target
-        owner = self.helm.annotations(target.release).get(OWNER, "") if self.history else stack
-        if owner != stack:
-            raise UsageError(
-                f"the release {target.release} is not this stack's",
-                where=f"{target.where}, chart {self.history[-1].chart}",
-                why=f"it is of the stack {owner}" if owner else "its chart was not made by devenv",
-                hint=f"name another namespace: under environments.{target.environment}",
-            )
+        return UsageError(
+            f"the release {target.release} is not this stack's",
+            where=f"{target.where}, chart {chart}",
+            why=why,
+            hint=f"name another namespace: under environments.{target.environment}",
+        )
 
     # -- what would change
 
@@ -173,7 +187,7 @@ class Release:
         with packed(parcel) as files:
             self.helm.lint(files.chart, [files.values], kubernetes=version)
             text = self.helm.rendered(self.target.release, files.chart, [files.values], kubernetes=version)
-        return _parsed(text)
+        return parsed(text)
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now."""
@@ -183,7 +197,7 @@ class Release:
     def _serving(self) -> list[dict[str, Any]]:
         """The objects of the revision that serves; asked for once."""
         now = deployed(self.history)
-        return _parsed(self.helm.manifest(self.target.release, now.number)) if now else []
+        return parsed(self.helm.manifest(self.target.release, now.number)) if now else []
 
     def require_admitted(self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> None:
         """Have the cluster judge what is to change without keeping it. Raises `DevenvError`."""
@@ -200,7 +214,7 @@ class Release:
         rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say)
         with packed(parcel) as files, rolling as rollout:
             try:
-                with self._interruptible("upgrade", "Helm goes back to what served before", say) as told:
+                with self.interruptible("upgrade", "Helm goes back to what served before", say) as told:
                     self.helm.upgrade(
                         self.target.release,
                         files.chart,
@@ -213,7 +227,7 @@ class Release:
                 raise self._explained(error, rollout.cause) from error
 
     @contextmanager
-    def _interruptible(self, step: str, meanwhile: str, say: Say) -> Iterator[Callable[[], None]]:
+    def interruptible(self, step: str, meanwhile: str, say: Say) -> Iterator[Callable[[], None]]:
         """What to call at the first Ctrl-C. Says what Helm does then, and in the end what serves.
 
         Raises `KeyboardInterrupt` where Helm was stopped, or left alone by a second one.
@@ -248,7 +262,7 @@ class Release:
 
         Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
         """
-        with self._interruptible("rollback", "Helm stops going back", say) as told:
+        with self.interruptible("rollback", "Helm stops going back", say) as told:
             self.helm.rollback(self.target.release, revision, within=within, on_interrupt=told)
 
     def verify(self, stack: Stack, say: Say, *, within: int = WITHIN) -> None:
@@ -285,6 +299,7 @@ class Release:
         return row.number
 
 
-def _parsed(text: str) -> list[dict[str, Any]]:
+def parsed(text: str) -> list[dict[str, Any]]:
+    """The objects of a text of Helm's."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return [item for item in yaml.load_all(text, Loader=loader) if item]

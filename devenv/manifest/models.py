@@ -312,6 +312,15 @@ class Ingress(Model):
     annotations: dict[str, Text] = Field({}, description="Annotations of the Ingress.")
 
 
+class Chart(Model):
+    """A chart of other people, released before ours."""
+
+    chart: str = Field(description="Its address: oci://HOST/PATH. With repo: only its name there.")
+    repo: str | None = Field(None, description="The address of a chart repository: https://...")
+    version: str = Field(description="Its exact version.")
+    values: str | None = Field(None, description="A values file, beside or below devenv.yaml.")
+
+
 class Environment(Model):
     """A place that `devenv promote` goes to."""
 
@@ -329,6 +338,9 @@ class Environment(Model):
         {}, description="For each store: `deploy`, {deploy: {size: 20Gi}}, or {external: {secret: NAME}}."
     )
     values: PlainFragment = Field({}, description="More values for the chart, merged last.")
+    charts: dict[str, Chart] = Field(
+        {}, description="Charts of other people by release name, in the order in which they are released."
+    )
 
 
 class Manifest(Model):

@@ -79,6 +79,10 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
             yield Want("pattern", pattern, ("infra", name, "seed", index))
     if manifest.gateway.extra:
         yield Want("text", manifest.gateway.extra, ("gateway", "extra"))
+    for key, environment in manifest.environments.items():
+        for name, chart in environment.charts.items():
+            if chart.values is not None:
+                yield Want("file", chart.values, ("environments", key, "charts", name, "values"))
 
 
 def _only_synced(workload: Service | Job) -> Iterator[str]:

@@ -463,6 +463,28 @@ BROKEN = {
             "6:10: environments.test.context: leads to the namespace a of c, which is prod's - name another namespace:"
         ],
     ),
+    "charts of other people that are not locked": (
+        "name: a\nservices:\n  a: {image: x}\nenvironments:\n  prod:\n    context: c\n    charts:\n"
+        "      a: {chart: 'oci://x/y', version: 1.2.3}\n"
+        "      kong: {chart: 'oci://x/kong', version: ^3.0.0}\n"
+        "      pg: {chart: cloudnative-pg, version: '1.2'}\n"
+        "      nats: {chart: x/nats, repo: nats.io, version: 1.2.3-rc.1, values: ../n.yaml}\n",
+        [
+            "8:7: environments.prod.charts.a: a is the release of the stack itself - give this one another name",
+            '9:37: environments.prod.charts.kong.version: "^3.0.0" is not one version: what is promoted must be the same each time - write it in full: 3.0.0',
+            '10:12: environments.prod.charts.pg.chart: "cloudnative-pg" is no address of a chart - write oci://HOST/PATH, or repo: https://... beside it',
+            '10:35: environments.prod.charts.pg.version: "1.2" is not one version: what is promoted must be the same each time - write it in full: 3.0.0',
+            "11:14: environments.prod.charts.nats.chart: with repo: it is a name there, without a slash",
+            '11:29: environments.prod.charts.nats.repo: "nats.io" is no address of a repository - write https://...',
+            '11:65: environments.prod.charts.nats.values: "../n.yaml" is outside the project - write a path beside or below devenv.yaml',
+        ],
+    ),
+    "a chart without a version": (
+        "name: a\nservices:\n  a: {image: x}\nenvironments:\n  prod: {context: c, charts: {b: {chart: 'oci://x/y'}}}\n",
+        [
+            "5:31: environments.prod.charts.b.version: is missing",
+        ],
+    ),
     "overrides of an environment that change nothing": (
         "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
         "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y, autoscale: {max: 2}, resources: {cpu: 1}}}}\n",

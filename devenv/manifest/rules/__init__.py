@@ -54,6 +54,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     environments.stores_have_a_place,
     environments.overrides_have_an_effect,
     environments.environments_do_not_share_a_release,
+    environments.charts_are_locked,
     references.references_resolve,
 )
 

@@ -29,6 +29,10 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         paths += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
     if scope.manifest.gateway.extra is not None:
         paths.append((("gateway", "extra"), scope.manifest.gateway.extra))
+    for key, environment in scope.manifest.environments.items():
+        for name, chart in environment.charts.items():
+            if chart.values is not None:
+                paths.append((("environments", key, "charts", name, "values"), chart.values))
     paths.append((("kinds",), scope.manifest.kinds))
     for at, text in paths:
         if not text.strip():

@@ -158,7 +158,7 @@ def test_a_release_that_somebody_else_installed_is_left_alone(promoting: Promoti
     )
     kubeconfig = ("--kubeconfig", promoting.environment["KUBECONFIG"])
     helm("install", promoting.name, chart, "-n", promoting.staging, "--create-namespace", *kubeconfig)
-    for command in (("promote", "--yes"), ("diff",), ("rollback", "--yes"), ("retire", "--yes")):
+    for command in (("promote", "--yes"), ("rollback", "--yes"), ("retire", "--yes")):
         refused = promoting.devenv(command[0], "staging", *command[1:], exits=2)
         assert f"the release {promoting.name} is not this stack's" in refused.stderr
     assert promoting.inside("get", "configmap", "theirs", "-o", "jsonpath={.data.a}") == "b"

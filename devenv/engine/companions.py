@@ -1,0 +1,157 @@
+"""Charts of other people, as releases of their own before the stack's, in its namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.backends import helmcharts
+from devenv.backends.helm import HelmFailed
+from devenv.engine.promote import parsed
+from devenv.errors import DevenvError
+from devenv.plan.companions import Companion, Due
+from devenv.plan.promotion import Revision, changes, deployed, pending
+from devenv.stack import text
+from devenv.stack.environments import environment
+
+if TYPE_CHECKING:
+    from devenv.backends.helm import Helm
+    from devenv.engine.project import Project
+    from devenv.engine.promote import Release
+
+Say = Callable[[str, str], None]
+
+
+def companions(project: Project, name: str) -> list[Companion]:
+    """Those of an environment, in order. The files with their values are there."""
+    root = project.workspace.root
+    charts = environment(project.parsed[0], name).charts
+    return [
+        Companion(
+            release,
+            chart.chart,
+            chart.version,
+            chart.repo or "",
+            chart.values or "",
+            text.digest((root / chart.values).read_text(encoding="utf-8"))[:8] if chart.values else "",
+        )
+        for release, chart in charts.items()
+    ]
+
+
+@dataclass
+class Companions:
+    """The companions of a stack in one environment's namespace."""
+
+    release: Release
+    stack: str
+    root: Path
+    wanted: list[Companion]
+
+    @property
+    def _helm(self) -> Helm:
+        return self.release.helm
+
+    @cached_property
+    def installed(self) -> dict[str, Revision]:
+        """Release -> its latest revision, of those that were installed for this stack; asked for once."""
+        return self._helm.releases(companion=self.stack)
+
+    def due(self) -> list[Due]:
+        """Those that are not as they should be.
+
+        Raises `DevenvError` for a chart that cannot be had, and for a release that is not settled.
+        """
+        return list(self._due()) if self.wanted else []
+
+    def _due(self) -> Iterator[Due]:
+        for companion in self.wanted:
+            history = self._helm.history(companion.name)
+            self._require_settled(companion, history)
+            if companion.name in self.installed and companion.serves(history):
+                continue
+            now = deployed(history)
+            before = parsed(self._helm.manifest(companion.name, now.number)) if now else []
+            differing = tuple(changes(before, parsed(self._rendered(companion))))
+            foreign = history[-1].chart if history and companion.name not in self.installed else ""
+            yield Due(companion, differing, foreign)
+
+    def _require_settled(self, companion: Companion, history: list[Revision]) -> None:
+        target = self.release.target
+        if begun := pending(history):
+            serving = deployed(history)
+            heal = f"rollback {companion.name} {serving.number}" if serving else f"uninstall {companion.name}"
+            raise DevenvError(
+                f"revision {begun.number} of {companion.name} was begun and not ended ({begun.status})",
+                where=f"{target.where}, since {begun.moment[:19]}",
+                why="another promotion is under way, or one was killed",
+                hint=f"wait if somebody promotes; else: helm --kube-context {target.context}"
+                f" -n {target.namespace} {heal}",
+            )
+
+    def _rendered(self, companion: Companion) -> str:
+        version = str(self.release.client.get("/version")["gitVersion"])
+        try:
+            return self._helm.rendered(
+                companion.name,
+                companion.chart,
+                self._values(companion),
+                kubernetes=version,
+                source=self._source(companion),
+            )
+        except HelmFailed as error:
+            raise helmcharts.unread(companion, error.why) from error
+
+    def _values(self, companion: Companion) -> list[Path]:
+        return [self.root / companion.values] if companion.values else []
+
+    @staticmethod
+    def _source(companion: Companion) -> list[str]:
+        repo = ["--repo", companion.repo] if companion.repo else []
+        return ["--version", companion.version, *repo, *helmcharts.plain(companion.chart)]
+
+    def promote(self, due: Due, who: str, say: Say, *, within: int) -> None:
+        """Release one and wait until it is ready; Helm goes back by itself if it is not.
+
+        Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
+        """
+        companion = due.companion
+        say("chart", f"{companion.name}  {companion.address} {companion.version}")
+        with self.release.interruptible("chart", f"Helm goes back with {companion.name}", say) as stopped:
+            try:
+                self._helm.upgrade(
+                    companion.name,
+                    companion.chart,
+                    self._values(companion),
+                    within=within,
+                    description=f"{companion.mark}, by {who}",
+                    on_interrupt=stopped,
+                    source=self._source(companion),
+                    labels={"companion": self.stack},
+                )
+            except HelmFailed as error:
+                error.hint = (
+                    f"the stack itself was not touched; fix it, then devenv promote {self._environment}"
+                )
+                raise
+
+    @property
+    def _environment(self) -> str:
+        return self.release.target.environment
+
+    def left(self) -> list[str]:
+        """Releases that were installed for this stack, and that its manifest names no more."""
+        return sorted(self.installed.keys() - {companion.name for companion in self.wanted})
+
+    def retire(self) -> list[str]:
+        """Remove all that were installed for this stack, the last first. Raises `HelmFailed`."""
+        order = [companion.name for companion in self.wanted]
+        names = sorted(
+            self.installed, key=lambda name: order.index(name) if name in order else -1, reverse=True
+        )
+        for name in names:
+            self._helm.uninstall(name)
+        return names
