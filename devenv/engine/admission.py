@@ -37,7 +37,9 @@ class Admission:
         return Resources(self.client)
 
     def judge(self, objects: Sequence[Object], changes: Sequence[Change]) -> None:
-        """Raises `DevenvError` for what the cluster refuses, `UsageError` for what is of somebody else."""
+        """Raises `DevenvError` for what is refused, `UsageError` for what is unknown or of somebody else."""
+        for item in objects:
+            self._resources.of(item)  # whose operator may not be installed
         if self.client.find(f"/api/v1/namespaces/{self.target.namespace}") is None:
             return  # Helm makes it; until then nothing in it can be judged
         changed = {(change.kind, change.name): change.verb for change in changes}

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from devenv import assets
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.rules.scope import Scope
 from devenv.render import chart as charts
 from devenv.render.bundle import Source, to_yaml
+from devenv.render.chart import sealed
+from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.version import chart_version
 from devenv.render.kubernetes import override_names, project_files
 from devenv.render.kubernetes.overlay import overlay
 from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Facts
-from devenv.stack.environments import environment, with_environment
+from devenv.stack.environments import environment, external, with_environment
 from devenv.stack.model import Stack
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World
@@ -91,7 +95,8 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
     if findings := [*charts.unknown(own, place.values)]:
         at = ("environments", name, "values")
         raise ManifestInvalid([source.problem((*at, *path), why, hint) for path, why, hint in findings])
-    values = charts.values(own, promoted(project, name), place, images)
+    target = promoted(project, name)
+    values = charts.values(own, target, place, images, _sealed(project, name, target))
     head = f"# The environment {name}: what differs from values.yaml. Rendered by devenv from devenv.yaml.\n"
     return head + to_yaml(values)
 
@@ -138,3 +143,29 @@ def package(project: Project, folder: Path, *, push: str = "") -> Packaged:
         package = helmcharts.package(Path(temporary), folder, version=version, app_version=app)
     digest = helmcharts.push(package, push) if push else ""
     return Packaged(package, version, digest)
+
+
+def _sealed(project: Project, name: str, target: charts.Promoted) -> Sealed:
+    """What an environment's file of sealed secrets says. Raises `ManifestInvalid` if it would not do."""
+    manifest, source, _ = project.parsed
+    place = environment(manifest, name)
+    file = place.secrets.sealed if place.secrets else None
+    if file is None:
+        return NOT_SEALED
+    faults: Iterable[sealed.Fault]
+    try:
+        item = yaml.safe_load((project.workspace.root / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no YAML"
+        faults = [(f"{file} cannot be read: {why}", "kubeseal -o yaml writes it")]
+    else:
+        faults = sealed.faults(
+            item,
+            file=file,
+            secret=place.secret or charts.defaults(target)["secret"],
+            namespace=place.namespace or manifest.namespace or manifest.name,
+            names=charts.keys(target, external(place)),
+        )
+    if problems := [source.problem(("environments", name, "secrets", "sealed"), *fault) for fault in faults]:
+        raise ManifestInvalid(problems)
+    return sealed.read(item)

@@ -321,6 +321,24 @@ class Chart(Model):
     values: str | None = Field(None, description="A values file, beside or below devenv.yaml.")
 
 
+class ExternalSecrets(Model):
+    """A store from which the External Secrets operator makes the stack's Secret."""
+
+    store: str = Field(min_length=1, description="Name of the SecretStore or ClusterSecretStore.")
+    kind: Literal["SecretStore", "ClusterSecretStore"] = Field("SecretStore", description="Which of the two.")
+    prefix: str = Field("", description="What stands before a secret's name in the store: shop/staging/.")
+    entry: str = Field(
+        "", description="Instead of prefix: the one entry of the store whose properties are the secrets."
+    )
+
+
+class SecretsFrom(Model):
+    """What makes the stack's Secret in one environment: an operator of its cluster."""
+
+    external: ExternalSecrets | None = Field(None, description="External Secrets, from this store.")
+    sealed: str | None = Field(None, description="Sealed Secrets, from this file of kubeseal's.")
+
+
 class Environment(Model):
     """A place that `devenv promote` goes to."""
 
@@ -331,6 +349,9 @@ class Environment(Model):
     ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
     secret: str | None = Field(
         None, description="Kubernetes Secret with the stack's secrets. Default: NAME-secrets."
+    )
+    secrets: SecretsFrom | None = Field(
+        None, description="An operator that makes that Secret: {external: {store: NAME}} or {sealed: FILE}."
     )
     services: dict[str, ServiceOverride] = Field({}, description="What differs, by service.")
     jobs: dict[str, Override] = Field({}, description="What differs, by job.")

@@ -190,16 +190,36 @@ def _scalar(value: Any) -> str:
 
 
 def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
-    """Secret -> keys that pods read from it, without those that are among the objects; no key: all of it."""
+    """Secret -> keys that pods read from it, without what is among the objects or made of one of them.
+
+    No key: all of it.
+    """
     items = list(objects)
-    own = {item["metadata"]["name"] for item in items if item["kind"] == "Secret"}
+    made = {name: keys for item in items for name, keys in _makes(item)}
     needed: dict[str, set[str]] = {}
     for item in items:
         for name, key in _references(item):
-            if name not in own:
-                keys = needed.setdefault(name, set())
-                keys.update([key] if key else [])
+            keys = made.get(name, set())
+            if keys is not None and (name not in made or (key and key not in keys)):
+                needed.setdefault(name, set()).update([key] if key else [])
     return needed
+
+
+def _makes(item: Object) -> Iterator[tuple[str, set[str] | None]]:
+    """The Secret that an object is, or has an operator make, and its keys; None where they are not known."""
+    spec = item.get("spec") or {}
+    match item["kind"]:
+        case "Secret":
+            yield item["metadata"]["name"], None
+        case "ExternalSecret":
+            target = spec.get("target") or {}
+            data = (target.get("template") or {}).get("data")
+            keys = {*data} if data else {entry["secretKey"] for entry in spec.get("data") or ()}
+            yield target.get("name", item["metadata"]["name"]), None if spec.get("dataFrom") else keys
+        case "SealedSecret":
+            template = spec.get("template") or {}
+            keys = {*(spec.get("encryptedData") or ()), *(template.get("data") or ())}
+            yield (template.get("metadata") or {}).get("name", item["metadata"]["name"]), keys
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:

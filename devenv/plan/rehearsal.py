@@ -72,6 +72,12 @@ def _common(values: Values, ground: Ground, namespace: str) -> Iterator[Replacem
             yield Replacement(("ingress", "tls"), "", "ingress", f"without the certificate {tls}")
         if (name := ingress.get("class")) and name not in ground.ingress_classes:
             yield Replacement(("ingress", "class"), "", "ingress", f"the class {name} is not here")
+    if store := (values.get("externalSecret") or {}).get("store"):
+        line = f"made here, not from the store {store}"
+        yield Replacement(("externalSecret", "store"), "", "secrets", line)
+    if (values.get("sealedSecret") or {}).get("encryptedData"):
+        line = "made here, as only the environment's cluster opens what is sealed"
+        yield Replacement(("sealedSecret", "encryptedData"), None, "secrets", line)
     if not values["serviceAccount"]["create"]:
         name = values["serviceAccount"]["name"]
         yield Replacement(("serviceAccount", "create"), True, "account", f"{name} is made here")

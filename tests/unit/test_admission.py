@@ -38,6 +38,9 @@ class Cluster(Answering):
     def find(self, path: str) -> dict[str, Any] | None:
         return {} if path.endswith("/namespaces/shop") else self._objects.get(path.rpartition("/")[2])
 
+    def look(self, path: str, **query: Any) -> dict[str, Any]:
+        raise refused(self.place, "GET", path, 404, b"{}")
+
     def request(self, verb: str, path: str, **more: Any) -> dict[str, Any]:
         assert more["query"]["dryRun"] == "All"
         self.sent.append((path, more["body"]))
@@ -177,3 +180,15 @@ def test_a_quota_needs_room_only_for_a_pod_that_comes_before_another_goes(
 
 def test_who_may_not_make_pods_may_promote() -> None:
     judge(Cluster(refusing={"/pods": (403, NO_RIGHT)}), workload(), Verb.CHANGE)
+
+
+def test_an_object_whose_operator_is_not_installed_is_named_before_anything_is_changed() -> None:
+    maker = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ExternalSecret",
+        "metadata": {"name": "shop", "annotations": {"helm.sh/hook": "pre-install,pre-upgrade"}},
+    }
+    cluster = Cluster()
+    with pytest.raises(UsageError, match="the cluster knows no ExternalSecret of external-secrets.io/v1"):
+        judge(cluster, maker)
+    assert cluster.sent == []

@@ -94,6 +94,30 @@ def test_secrets_that_pods_need_are_those_that_the_chart_does_not_make() -> None
     assert secrets_needed([pod, secret(A="x")]) == {"shop": {"STRIPE"}, "all": set(), "files": {"tls"}}
 
 
+def test_a_secret_that_an_operator_makes_is_not_needed_but_for_keys_that_it_lacks() -> None:
+    env = [
+        {"name": key, "valueFrom": {"secretKeyRef": {"name": "shop", "key": key}}}
+        for key in ("A", "B", "C.url")
+    ]
+    pod, metadata = deployment(env=env), {"name": "shop"}
+    spec: dict[str, object] = {"data": [{"secretKey": "A"}, {"secretKey": "B"}]}
+    external = {"kind": "ExternalSecret", "metadata": metadata, "spec": spec}
+    assert secrets_needed([pod, external]) == {"shop": {"C.url"}}
+    external["spec"] = {**spec, "target": {"template": {"data": dict.fromkeys(("A", "B", "C.url"), "x")}}}
+    assert secrets_needed([pod, external]) == {}
+    assert secrets_needed([pod, {**external, "spec": {"dataFrom": [{"find": {}}]}}]) == {}
+    assert secrets_needed([pod, {**external, "spec": {"target": {"name": "other"}}}]) == {
+        "shop": {"A", "B", "C.url"}
+    }
+    template = {"data": {"C.url": "x"}}
+    sealed = {
+        "kind": "SealedSecret",
+        "metadata": metadata,
+        "spec": {"encryptedData": {"A": "x"}, "template": template},
+    }
+    assert secrets_needed([pod, sealed]) == {"shop": {"B"}}
+
+
 def test_an_origin_survives_in_a_revisions_description() -> None:
     assert str(ORIGIN) == "devenv: commit 3f805a8c0ffee, manifest ab12cd34, by ann"
     assert Origin.read(str(ORIGIN)) == ORIGIN

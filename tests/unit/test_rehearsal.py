@@ -13,6 +13,7 @@ from devenv.backends.helm import Helm as Program
 from devenv.backends.helm import HelmFailed
 from devenv.backends.kube import config
 from devenv.backends.kube.config import Place
+from devenv.engine.charts import defaults
 from devenv.engine.promote import Parcel, Release
 from devenv.engine.rehearse import REHEARSAL, Rehearsal, _free, require_elsewhere, target
 from devenv.errors import Card, DevenvError, UnitFailed, UsageError
@@ -41,6 +42,7 @@ SHOP = """\
         context: staging-cluster
         host: shop.example
         ingress: {class: kong, tls: shop-tls}
+        secrets: {external: {store: vault}}
         services: {orders: {replicas: 3, resources: {cpu: 16, memory: 64Mi}}}
         infra: {cache: {external: {secret: staging-cache}}}
         values:
@@ -108,6 +110,7 @@ def test_what_a_laptop_cannot_have_is_replaced_and_said(tmp_path: Path, helm: He
         "orders  asks for no cpu: all together ask for more than is free",
         "orders  on any node: none has disk=ssd",
         "orders  wherever there is room: its affinity is left out",
+        "secrets  made here, not from the store vault",
     ]
     assert parcel.stack.unit("orders").replicas == 1
     chart = written(tmp_path / "chart", made.project)
@@ -125,6 +128,15 @@ def test_what_a_laptop_cannot_have_is_replaced_and_said(tmp_path: Path, helm: He
     assert objects["ServiceAccount", "theirs"]
     spec = objects["Ingress", "shop"]["spec"]
     assert (spec["rules"][0]["host"], spec.keys()) == ("shop-staging-rehearsal-1.invalid", {"rules"})
+    assert not [kind for kind, _ in objects if kind == "ExternalSecret"]
+    parsed = yaml.safe_load(parcel.values) | {"sealedSecret": {"encryptedData": {"STRIPE_KEY": "AgA"}}}
+    (sealed,) = [
+        each
+        for each in replacements(defaults(made.project) | parsed, LAPTOP, "there")
+        if each.path == ("sealedSecret", "encryptedData")
+    ]
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(replaced(parsed, [sealed])))
+    assert rendered(helm, chart, "-f", tmp_path / "values.yaml").keys() == objects.keys()
 
 
 def test_what_the_cluster_has_stays() -> None:

@@ -55,6 +55,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     environments.overrides_have_an_effect,
     environments.environments_do_not_share_a_release,
     environments.charts_are_locked,
+    environments.secrets_have_one_maker,
     references.references_resolve,
 )
 

@@ -112,3 +112,15 @@ def _locked(path: Path, chart: Chart) -> Iterator[Finding]:
         yield (*path, "repo"), f'"{chart.repo}" is no address of a repository', "write https://..."
     if chart.repo is not None and "/" in chart.chart:
         yield (*path, "chart"), "with repo: it is a name there, without a slash", ""
+
+
+def secrets_have_one_maker(scope: Scope) -> Iterator[Finding]:
+    """One operator makes the stack's Secret, and looks for a secret in one way."""
+    for key, environment in scope.manifest.environments.items():
+        made, path = environment.secrets, ("environments", key, "secrets")
+        if made is None:
+            continue
+        if (made.external is None) == (made.sealed is None):
+            yield path, "is either external or sealed", "write {external: {store: NAME}} or {sealed: FILE}"
+        elif made.external and made.external.entry and made.external.prefix:
+            yield (*path, "external"), "names an entry and a prefix", "remove prefix: an entry has properties"

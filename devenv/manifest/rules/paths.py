@@ -33,6 +33,8 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         for name, chart in environment.charts.items():
             if chart.values is not None:
                 paths.append((("environments", key, "charts", name, "values"), chart.values))
+        if environment.secrets and environment.secrets.sealed is not None:
+            paths.append((("environments", key, "secrets", "sealed"), environment.secrets.sealed))
     paths.append((("kinds",), scope.manifest.kinds))
     for at, text in paths:
         if not text.strip():

@@ -18,8 +18,10 @@ from devenv.render.bundle import to_yaml
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
+from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.unit import SECTIONS, Template, image_values, template
-from devenv.render.chart.variables import key_of, keys
+from devenv.render.chart.variables import encoded, key_of, keys
+from devenv.stack.environments import external
 from devenv.stack.graph import ordered
 from devenv.stack.model import Unit
 from devenv.stack.text import Secret
@@ -43,8 +45,8 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
         del files["templates/ingress.yaml"]
     return {
         "Chart.yaml": _chart_yaml(name, version),
-        "values.yaml": _values_yaml(name, _defaults(name, templates)),
-        "values.schema.json": json.dumps(_schema(name, templates), indent=2) + "\n",
+        "values.yaml": _values_yaml(name, _defaults(promoted, templates)),
+        "values.schema.json": json.dumps(_schema(promoted, templates), indent=2) + "\n",
         **files,
         **{f"templates/{unit}.yaml": each.text for unit, (_, each) in templates.items()},
     }
@@ -52,16 +54,20 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
 
 def defaults(promoted: Promoted) -> dict[str, Any]:
     """What values.yaml says."""
-    return _defaults(promoted.stack.name, _templates(promoted))
+    return _defaults(promoted, _templates(promoted))
 
 
 def values(
-    promoted: Promoted, target: Promoted, environment: Environment, images: Mapping[str, str]
+    promoted: Promoted,
+    target: Promoted,
+    environment: Environment,
+    images: Mapping[str, str],
+    sealed: Sealed = NOT_SEALED,
 ) -> dict[str, Any]:
     """What an environment's values file says: only what differs from the chart's defaults.
 
     `target` is the stack as that environment has it, `images` are references by unit: `repo@sha256:...` or
-    `repo:tag`. Raises `UsageError` for what is no value.
+    `repo:tag`, `sealed` what its file of sealed secrets says. Raises `UsageError` for what is no value.
     """
     wanted = defaults(target)
     for unit in target.stack.units:
@@ -86,7 +92,10 @@ def values(
     if "ingress" in wanted:
         wanted["ingress"] |= {key: value for key, value in settings.items() if value}
     wanted["secret"] = environment.secret or wanted["secret"]
-    return dict(merge(_difference(defaults(promoted), wanted), environment.values))
+    base = defaults(promoted)
+    wanted |= {name: base[name] for name in ("externalSecret", "sealedSecret")}
+    wanted |= _maker(base, [*keys(target, external(environment))], environment, sealed)
+    return dict(merge(_difference(base, wanted), environment.values))
 
 
 def unknown(promoted: Promoted, values: Mapping[str, Any]) -> Iterator[Finding]:
@@ -133,6 +142,19 @@ def _places(wanted: dict[str, Any], environment: Environment) -> None:
                     volume["class"] = place.deploy.class_ or volume["class"]
                     if place.deploy.size is not None:
                         volume["size"] = _quantity(place.deploy.size)
+
+
+def _maker(
+    base: Mapping[str, Any], names: list[str], environment: Environment, sealed: Sealed
+) -> dict[str, Any]:
+    """The values of what makes the environment's Secret, with these keys."""
+    made = environment.secrets
+    if made is None or not names:
+        return {}
+    if made.external:
+        return {"externalSecret": {**base["externalSecret"], **made.external.model_dump(), "keys": names}}
+    own = {"encryptedData": dict(sealed.data), "annotations": dict(sealed.annotations)}
+    return {"sealedSecret": {**own, "keys": encoded(names)}}
 
 
 def _quantity(size: int) -> str:
@@ -194,10 +216,15 @@ def _listed_keys(promoted: Promoted) -> str:
     return "\n".join(f"  {name}" for name in keys(promoted)) or "  (none)"
 
 
-def _defaults(name: str, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
+def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
+    name, names = promoted.stack.name, [*keys(promoted)]
+    store = {"store": "", "kind": "SecretStore", "prefix": "", "entry": "", "refresh": "1h", "keys": names}
+    sealed = {"encryptedData": {}, "annotations": {}, "keys": encoded(names)}
     gateway = any(unit.gateway for unit, _ in templates.values())
     document: dict[str, Any] = {
         "secret": f"{name}-secrets",
+        "externalSecret": store,
+        "sealedSecret": sealed,
         "imagePullSecrets": [],
         "serviceAccount": {"create": True, "name": name, "annotations": {}},
         **({"ingress": {"host": "", "class": "", "tls": "", "annotations": {}}} if gateway else {}),
@@ -232,10 +259,10 @@ def _values_yaml(name: str, document: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _schema(name: str, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
+def _schema(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]) -> dict[str, Any]:
     """The schema of the values: whatever the templates do not read is refused."""
     properties: dict[str, Any] = {}
-    for key, value in _defaults(name, templates).items():
+    for key, value in _defaults(promoted, templates).items():
         if key in COMMON:
             properties[key] = _described(COMMON[key].about, COMMON[key].schema)
         else:
@@ -246,7 +273,7 @@ def _schema(name: str, templates: Mapping[str, tuple[Unit, Template]]) -> dict[s
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": f"Values of {name}",
+        "title": f"Values of {promoted.stack.name}",
         **closed(properties),
     }
 

@@ -95,6 +95,23 @@ COMMON: Mapping[str, Knob] = {
     "secret": Knob(
         "The Secret with the stack's secrets; NOTES.txt lists its keys.", {"type": "string", "minLength": 1}
     ),
+    "externalSecret": Knob(
+        "With a store, External Secrets makes that Secret: of entries with a prefix, or of one's properties.",
+        closed(
+            {
+                "store": TEXT,
+                "kind": {"enum": ["SecretStore", "ClusterSecretStore"]},
+                "prefix": TEXT,
+                "entry": TEXT,
+                "refresh": TEXT,
+                "keys": {"type": "array", "items": TEXT},
+            }
+        ),
+    ),
+    "sealedSecret": Knob(
+        "With data of kubeseal's, Sealed Secrets makes it; keys are those that it encodes.",
+        closed({"encryptedData": TEXTS, "annotations": TEXTS, "keys": {"type": "array", "items": TEXT}}),
+    ),
     "imagePullSecrets": Knob(
         "Secrets with logins of private registries: [{name: ...}].", {"type": "array", "items": FREE}
     ),

@@ -140,6 +140,16 @@ def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret
     return {key_of(secret): secret for secret in sorted(wanted, key=key_of)}
 
 
+def encoded(names: Collection[str]) -> list[str]:
+    """Those of the keys that hold a secret once more, encoded for its place."""
+    return [name for name in names if name.endswith((".url", ".json"))]
+
+
+def plain(names: Collection[str]) -> list[str]:
+    """The keys that others are encoded from, and those that are not encoded."""
+    return sorted({name.removesuffix(".url").removesuffix(".json") for name in names})
+
+
 def in_file(file: File) -> set[Secret]:
     """The secrets that a file holds; those of a rendered file stand in quotes."""
     if file.rendered:
