@@ -56,7 +56,7 @@ class Helm:
         """All revisions that Helm keeps, the oldest first; none where there is no release."""
         ended = self._run("history", release, "--max", "256", "-o", "json")
         if ended.code:
-            if "not found" in ended.stderr:
+            if "release: not found" in ended.stderr:
                 return []
             raise self._failed(f"the history of {release} cannot be read", ended)
         return [
@@ -200,7 +200,10 @@ class Helm:
         where, why = f"context {self.context}, namespace {self.namespace}", reason(ended)
         if "cluster unreachable" in why.lower():
             hint = f"kubectl --context {self.context} get namespaces   must answer"
-            return ToolMissing("the Kubernetes cluster does not answer", where=where, why=why, hint=hint)
+            what = "the Kubernetes cluster does not answer"
+            if "getting credentials" in why:  # by the program that the kubeconfig names
+                what = f'signing in to "{self.context}" did not work'
+            return ToolMissing(what, where=where, why=why, hint=hint)
         return HelmFailed(what, where=where, why=why)
 
 

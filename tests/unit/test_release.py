@@ -100,6 +100,12 @@ def test_a_cluster_that_does_not_answer_helm_is_a_tool_that_is_missing(helm: Pat
     with pytest.raises(ToolMissing, match="does not answer") as error:
         Helm("gke", "shop", 3).history("shop")
     assert error.value.exit_code == 3
+    (helm / "refusal").write_text(
+        'Error: Kubernetes cluster unreachable: Get "https://gke/version": getting credentials: exec: executable'
+        " gke-gcloud-auth-plugin not found\n"
+    )
+    with pytest.raises(ToolMissing, match='signing in to "gke" did not work'):
+        Helm("gke", "shop", 3).history("shop")
     (helm / "refusal").write_text("Error: something else\n")
     with pytest.raises(HelmFailed, match="history of shop cannot be read"):
         Helm("gke", "shop", 3).history("shop")

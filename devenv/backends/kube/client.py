@@ -17,7 +17,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from devenv.backends.kube.config import Place
-from devenv.backends.kube.refusals import Refused, Untrusted, refused, unreachable
+from devenv.backends.kube.refusals import Refused, Untrusted, refused, stranger, unreachable
 from devenv.backends.kube.transport import JSON, Official, Plain, Query, Request, Transport
 from devenv.errors import DevenvError, ToolMissing
 
@@ -134,7 +134,12 @@ class Client:
         """One request, tried again after 409 (a few times), 429, 5xx and a lost connection (patiently)."""
         patience = self.patience if patience is None else patience
         response = self._tried(Request(verb, path, query or {}, body, content), patience)
-        answer: Object = json.loads(response.data or b"{}")
+        try:
+            answer: Object = json.loads(response.data or b"{}")
+        except ValueError as error:
+            raise stranger(self.place, response.data) from error
+        if response.status >= 300:  # to a page for logging in
+            raise stranger(self.place, response.data)
         return answer
 
     def _tried(self, request: Request, patience: float) -> urllib3.BaseHTTPResponse:
@@ -144,7 +149,7 @@ class Client:
             wait = 0.0
             try:
                 response = self.transport.send(request, quiet=LONGEST)
-                data = response.data
+                data = response.data or b""  # None where the other client's error had no body
             except (HTTPError, OSError) as lost:
                 error = self._lost(lost)
                 if isinstance(error, Untrusted):
@@ -187,7 +192,7 @@ class Client:
         self._open.add(response)
         try:
             if response.status >= 400:
-                raise refused(self.place, "GET", path, response.status, response.data)
+                raise refused(self.place, "GET", path, response.status, response.data or b"")
             rest = b""
             for chunk in response.stream(1 << 16):
                 *whole, rest = (rest + chunk).split(b"\n")

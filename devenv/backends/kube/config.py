@@ -35,7 +35,10 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """One context of the kubeconfig, looked up. Relative paths have been made absolute."""
+    """One context of the kubeconfig, looked up. Relative paths have been made absolute.
+
+    `files`: those that say something; Kubernetes' own client stumbles over an empty one.
+    """
 
     context: str
     cluster: Entry
@@ -163,7 +166,7 @@ def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> P
         user=merged["users"].get(entry.get("user"), {}),
         namespace=entry.get("namespace", ""),
         provider=_provider(entry) or _provider(cluster),
-        files=tuple(map(str, paths)),
+        files=tuple(merged["files"]),
     )
 
 
@@ -198,7 +201,7 @@ def _provider(entry: Entry) -> str:
 
 def _merged(paths: list[Path]) -> dict[str, Any]:
     """All files as one, the first to name something wins, as kubectl does it."""
-    merged: dict[str, Any] = {"current-context": "", "contexts": {}, "clusters": {}, "users": {}}
+    merged: dict[str, Any] = {"current-context": "", "contexts": {}, "clusters": {}, "users": {}, "files": []}
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in paths:
         try:
@@ -207,6 +210,7 @@ def _merged(paths: list[Path]) -> dict[str, Any]:
             raise UsageError(f"cannot read {path}", why=str(error)) from error
         if not isinstance(document, dict):
             raise UsageError(f"{path} is no kubeconfig", why="it has to be a mapping")
+        merged["files"] += [str(path)] if document else []
         merged["current-context"] = merged["current-context"] or document.get("current-context") or ""
         for section, key in (("contexts", "context"), ("clusters", "cluster"), ("users", "user")):
             for entry in document.get(section) or ():

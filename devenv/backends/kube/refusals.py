@@ -23,13 +23,31 @@ class Refused(DevenvError):
             self.exit_code = MISSING_TOOL
 
 
-def refused(place: Place, verb: str, path: str, status: int, body: bytes) -> Refused:
-    """The error for an answer of 400 and more."""
+def refused(place: Place, verb: str, path: str, status: int, body: bytes) -> DevenvError:
+    """The error for an answer of 400 and more: `Refused`, unless no API server gives such an answer."""
     answer = _status(body)
+    if status == 404 and _always_there(path) and answer.get("kind") != "Status":
+        return stranger(place, body)
     message, reason = str(answer.get("message", "")), str(answer.get("reason", ""))
     what, hint = _explained(place, verb, path, status, message)
     why = message if message != what else ""
     return Refused(what, status=status, reason=reason, where=f"context {place.context}", why=why, hint=hint)
+
+
+def stranger(place: Place, body: bytes) -> ToolMissing:
+    """The error for what no API server answers: a proxy's page, or a path that leads to no cluster."""
+    answer = _status(body)
+    return ToolMissing(
+        f"what answers at {place.server} is no Kubernetes API",
+        where=f"context {place.context}",
+        why=str(answer.get("message", "")) or "it sends elsewhere",
+        hint=f"kubectl --context {place.context} version   must answer: its server: is wrong, or the login",
+    )
+
+
+def _always_there(path: str) -> bool:
+    """Whether every API server knows this part of the API, and answers for itself."""
+    return not path.startswith("/apis/") and "/proxy" not in path
 
 
 def _status(body: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ long for the import as for the answer, and goes without it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import ssl
@@ -161,6 +162,7 @@ class Official:
         configuration.retries, configuration.socket_options = False, OPTIONS
         configuration.connection_pool_maxsize = CONNECTIONS
         configuration.proxy = self._place.cluster.get("proxy-url") or configuration.proxy
+        complaints = _complaints()
         try:
             load_kube_config(
                 config_file=os.pathsep.join(self._place.files),
@@ -168,14 +170,23 @@ class Official:
                 client_configuration=configuration,
             )
         except (ConfigException, OSError) as error:
-            raise ToolMissing(
-                f'signing in to "{self._place.context}" did not work',
-                where=", ".join(self._place.files),
-                why=str(error),
-            ) from error
+            raise self._not_signed_in(str(error)) from error
+        if "exec" in self._place.user and not (configuration.api_key or configuration.cert_file):
+            why = complaints[-1] if complaints else "it gave neither a token nor a certificate"
+            raise self._not_signed_in(why.removeprefix("exec: "))
         client = ApiClient(configuration)
         client.user_agent = AGENT
         return DynamicClient(client, discoverer=lambda client, cache_file: None)
+
+    def _not_signed_in(self, why: str) -> ToolMissing:
+        install = str((self._place.user.get("exec") or {}).get("installHint") or "").strip()
+        kubectl = f"kubectl --context {self._place.context} get namespaces   must answer"
+        return ToolMissing(
+            f'signing in to "{self._place.context}" did not work',
+            where=", ".join(self._place.files),
+            why=why,
+            hint=f"{install}\n{kubectl}".lstrip(),
+        )
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -213,3 +224,21 @@ class Official:
     def close(self) -> None:
         if "_client" in vars(self):
             self._client.client.rest_client.pool_manager.clear()
+
+
+class _Complaints(logging.Handler):
+    """Keeps what is logged: the client prints why a plugin failed, and goes on without a login."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def _complaints() -> list[str]:
+    """What the client logs from now on, instead of printing it."""
+    handler = _Complaints()
+    logging.getLogger().addHandler(handler)
+    return handler.messages

@@ -8,19 +8,15 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from docker.models.containers import Container
 
+from tests.certificates import self_signed
 from tests.e2e.checkout import Ended, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.helm import Helm
@@ -36,7 +32,6 @@ STACK = """
         grace: 1s
         kubernetes: {Deployment: {spec: {template: {spec: {imagePullSecrets: [{name: team}]}}}}}
 """
-DAY = timedelta(days=1)
 KEEPER, WORD = "team:$2y$05$abcdefghijklmnopqrstuuwtMaLA9GLGz6nDC5r2Uc4EDl7gXV.Su\n", "team"
 
 
@@ -80,19 +75,6 @@ class Shelf:
     def taken(self) -> int:
         """How much has been written to it."""
         return int(self.container.logs().count(b'"PUT /v2/'))
-
-
-def self_signed(subnet: str) -> tuple[str, str]:
-    """A certificate for the first addresses of a network that no authority vouches for, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry")]), datetime.now(UTC)
-    addresses = [x509.IPAddress(address) for address in islice(ip_network(subnet).hosts(), 200)]
-    draft = x509.CertificateBuilder(
-        name, name, key.public_key(), x509.random_serial_number(), now - DAY, now + DAY
-    ).add_extension(x509.SubjectAlternativeName(addresses), critical=False)
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    return draft.sign(key, hashes.SHA256()).public_bytes(pem).decode(), private.decode()
 
 
 @contextmanager
@@ -278,7 +260,8 @@ def test_what_a_registry_refuses_is_said_before_anything_is_built(
         assert "server gave HTTP response to HTTPS client" in error["why"]
         assert error["try"].startswith(f'"insecure-registries": ["{shelf.inside}"]')
         assert shelf.taken() == 0
-    certificate, key = self_signed(alone.engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"])
+    subnet = alone.engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"]
+    certificate, key = self_signed(map(str, islice(ip_network(subnet).hosts(), 200)))
     alone.write("registry/certificate", certificate)
     alone.write("registry/key", key)
     tls = {"certificate": "/etc/registry/certificate", "key": "/etc/registry/key"}

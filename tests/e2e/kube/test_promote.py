@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from devenv.backends.kube.config import find
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import OnCluster
+from tests.e2e.kube.proxied import TOKEN, Proxy, proxied
 from tests.helm import Helm
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
@@ -169,3 +173,62 @@ def test_a_release_that_somebody_else_installed_is_left_alone(promoting: Promoti
     refused = promoting.devenv("promote", "staging", "--yes", "--create-secrets", exits=2)
     assert "Service web is there already and not of this release" in refused.stderr
     assert promoting.inside("get", "secrets", "-o", "name") == ""
+
+
+def login(promoting: Promoting, script: str) -> None:
+    """The program that a kubeconfig names for signing in."""
+    promoting.write("login/plugin", f"#!/bin/sh\n{script}\n").chmod(0o755)
+
+
+def credential(**status: str) -> str:
+    """A script of it that prints this."""
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+    return f"echo '{json.dumps(answer)}'"
+
+
+def in_several_files(promoting: Promoting, proxy: Proxy) -> Promoting:
+    """The checkout with a kubeconfig of three files, of which none has all of the context that leads to a proxy."""
+    data = base64.b64encode(proxy.certificate.encode()).decode()
+    cluster = {"server": proxy.server, "certificate-authority-data": data}
+    user = {"apiVersion": "client.authentication.k8s.io/v1", "command": "../login/plugin"}
+    first = {
+        "current-context": "elsewhere",
+        "contexts": [{"name": "rancher", "context": {"cluster": "rancher", "user": "ann"}}],
+        "clusters": [{"name": "rancher", "cluster": cluster}],
+    }
+    second = {"users": [{"name": "ann", "user": {"exec": {**user, "interactiveMode": "Never"}}}]}
+    texts = {"empty": "", "first": json.dumps(first), "second": json.dumps(second)}
+    files = [str(promoting.write(f"kube/{name}", text)) for name, text in texts.items()]
+    environment = {**promoting.environment, "KUBECONFIG": os.pathsep.join(files)}
+    return Promoting(promoting.root, promoting.name, promoting.engine, environment)
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_a_cluster_below_a_path_of_a_proxy_that_a_program_signs_in_to(
+    promoting: Promoting, tmp_path: Path
+) -> None:
+    page, namespace = PAGE.format(page="first"), promoting.staging
+    promoting.manifest(STACK.format(command=page, context="rancher", namespace=namespace))
+    promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
+    with proxied(find(environment=promoting.environment), tmp_path) as proxy:
+        behind = in_several_files(promoting, proxy)
+        login(promoting, "echo your session has ended >&2; exit 1")
+        for command in (
+            ("promote", "staging", "--yes"),
+            ("history", "staging"),
+        ):  # by our client, and by Helm
+            refused = behind.devenv(*command, exits=3).stderr
+            assert 'signing in to "rancher" did not work' in refused
+            assert "your session has ended" in refused
+            assert "ERROR:" not in refused
+
+        login(promoting, credential(token="of somebody else"))
+        refused = behind.devenv("promote", "staging", "--yes", exits=3).stderr
+        assert "does not accept the credentials" in refused
+
+        login(promoting, credential(token=TOKEN))
+        behind.devenv("promote", "staging", "--yes", "--create-secrets", within=120)
+        assert "healthy" in behind.devenv("status", "-e", "staging").stdout
+        printed = behind.devenv("exec", "-e", "staging", "web", "--", "cat", "/w/index.html").stdout
+        assert printed == "first\n"
+        assert behind.revisions() == [(1, "deployed")]

@@ -235,6 +235,61 @@ def test_a_refusal_says_what_was_refused(answer: Answer, verb: str, what: str) -
     assert raised.value.where == "context lab"
 
 
+def test_a_refusal_may_have_no_body() -> None:
+    def answer(handler: Any) -> None:
+        handler.send_response(401)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(answer) as (client, _), pytest.raises(Refused) as raised:
+        client.get(PODS)
+    assert (raised.value.status, raised.value.why) == (401, "")
+
+
+def login_page(code: int) -> Callable[[Any], None]:
+    """What a proxy before a cluster shows to whoever has no session."""
+
+    def answer(handler: Any) -> None:
+        body = b"<html><body>Log in</body></html>"
+        handler.send_response(code)
+        handler.send_header("Location", "https://login.example/")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+@pytest.mark.parametrize("code", [200, 302, 404])
+def test_what_is_no_api_server_is_said(code: int) -> None:
+    with server(login_page(code)) as (client, _), pytest.raises(ToolMissing) as raised:
+        client.get("/version")
+    assert raised.value.what == f"what answers at {client.place.server} is no Kubernetes API"
+    assert raised.value.where == "context lab"
+    assert "Log in" in raised.value.why
+    assert "kubectl --context lab" in raised.value.hint
+
+
+def test_a_page_of_a_service_is_not_the_api_servers() -> None:
+    with server(login_page(302)) as (client, _):
+        assert "Log in" in client.text(f"{PODS}/web/proxy/")
+    with server(login_page(404)) as (client, _), pytest.raises(Refused) as raised:
+        client.text(f"{PODS}/web/proxy/")
+    assert raised.value.status == 404
+
+
+def test_a_cluster_behind_a_prefix_is_asked_there() -> None:
+    with server(OK) as (client, requests):
+        behind = Client(place_of(f"{client.place.server}/k8s/clusters/c-abc12/"), clock=Clock())
+        assert behind.get("/version", verbose=True) == {"ok": True}
+        behind.close()
+    assert requests == ["GET /k8s/clusters/c-abc12/version?verbose=true"]
+    answer = {"type": "error", "status": "404", "message": 'clusters "c-abc12" not found'}
+    with server((404, {}, answer)) as (client, _), pytest.raises(ToolMissing) as raised:
+        client.get("/version")
+    assert "c-abc12" in raised.value.why
+
+
 def test_bad_credentials_are_a_missing_tool_and_any_other_refusal_a_failure() -> None:
     with server(status(401, "Unauthorized")) as (client, _), pytest.raises(Refused) as raised:
         client.get(PODS)

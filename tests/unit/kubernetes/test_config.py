@@ -128,6 +128,46 @@ def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> Non
     assert client.transport.headers() == {"Authorization": "Bearer abc"}
 
 
+def test_a_plugin_that_does_not_sign_in_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(script: str, **more: str) -> ToolMissing:
+        plugin = tmp_path / "plugin"
+        plugin.write_text(f"#!/bin/sh\n{script}\n")
+        plugin.chmod(0o755)
+        command = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), **more}
+        file = write(tmp_path / "one", "a", user={"exec": command})
+        with pytest.raises(ToolMissing, match='signing in to "a" did not work') as error:
+            Client(find("a", environment=environment(file))).get("/version")
+        return error.value
+
+    (tmp_path / "ca.crt").write_text("")
+    failed = refused("echo the session has expired, run: acme login >&2; exit 3")
+    assert "the session has expired, run: acme login" in failed.why
+    assert failed.hint.startswith("kubectl --context a get namespaces")
+    absent = refused("", command="acme-login", installHint="brew install acme")
+    assert "acme-login" in absent.why
+    assert absent.hint.startswith("brew install acme")
+    assert "missing key" in refused("echo '{}'").why
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {}}
+    assert "missing token" in refused(f"echo '{json.dumps(credential)}'").why
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_is_empty_does_not_keep_a_plugin_from_signing_in(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("")
+    (tmp_path / "empty").write_text("# nothing yet\n")
+    credential = {
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"},
+    }  # fmt: skip
+    (tmp_path / "plugin").write_text(f"#!/bin/sh\necho '{json.dumps(credential)}'\n")
+    (tmp_path / "plugin").chmod(0o755)
+    user = {"exec": {"apiVersion": credential["apiVersion"], "command": "./plugin"}}
+    file = write(tmp_path / "one", "a", user=user)
+    place = find("a", environment=environment(tmp_path / "empty", file))
+    assert Client(place).transport.headers() == {"Authorization": "Bearer t"}
+
+
 @pytest.mark.parametrize(
     ("year", "expired"),
     [(2024, "2024-02-29"), (2044, ""), (2052, "")],
