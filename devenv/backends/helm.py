@@ -20,6 +20,9 @@ NONE: Mapping[str, str] = {}
 BUSY = "another operation (install/upgrade/rollback) is in progress"
 
 
+OBJECTS = "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
+
+
 class HelmFailed(DevenvError):
     """Helm refused, or what it rolled out did not become ready in time."""
 
@@ -87,8 +90,7 @@ class Helm:
 
     def manifest(self, release: str, revision: int) -> str:
         """The objects of a revision, as YAML, its hooks as well."""
-        which = ("--revision", str(revision))
-        return "\n---\n".join(self._out("get", kind, release, *which) for kind in ("manifest", "hooks"))
+        return self._out("get", "all", release, "--revision", str(revision), "--template", OBJECTS)
 
     def lint(self, chart: Path, values: Sequence[Path], *, kubernetes: str) -> None:
         """Raises `HelmFailed` for a chart or values that Helm finds fault with on a version of Kubernetes."""

@@ -217,19 +217,22 @@ def planned(context: Context, environment: str) -> Plan:
 
 def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from devenv.console.changes import change_lines
     from devenv.engine.promote import parcel
     from devenv.plan.promotion import count
 
     context: Context = ctx.obj
     release = release_of(context, environment)
-    release.guard(context.project.outline.name)
-    shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
-    images = shipping.images_there(image_tag)
+    with ThreadPoolExecutor() as pool:  # Helm reads what serves while we render
+        looked = pool.submit(release.look, context.project.outline.name)
+        shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
+        sent = parcel(context.project, environment, shipping.images_there(image_tag), origin)
+        looked.result()
     companions = companions_of(context, release)
     due = companions.due()
-    objects = release.objects(parcel(context.project, environment, images, origin))
-    changes = release.changes(objects)
+    changes = release.changes(release.objects(sent))
     for name, chart in foreign_of(context, release, due).items():
         context.console.note(
             f"another hand installed {name}, from the chart {chart}: promotion asks whether to take it over"

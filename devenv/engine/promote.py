@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,6 +154,11 @@ class Release:
                 else f"wait if somebody promotes; else: devenv retire {target.environment}",
             )
 
+    def look(self, stack: str) -> None:
+        """Guard, and read what serves, for `changes`. Raises `DevenvError`."""
+        self.guard(stack)
+        _ = self._serving
+
     def require_ours(self, stack: str) -> None:
         """Raises `UsageError` for a release that something else than this stack was installed as."""
         if chart := self.foreign_chart(stack):
@@ -165,10 +171,15 @@ class Release:
         """
         if not self.history:
             return ""
-        owner, chart = self.helm.annotations(self.target.release).get(OWNER, ""), self.history[-1].chart
+        owner, chart = self._annotations.get(OWNER, ""), self.history[-1].chart
         if owner and owner != stack:
             raise self._not_ours(chart, f"it is of the stack {owner}")
         return "" if owner else chart
+
+    @cached_property
+    def _annotations(self) -> dict[str, str]:
+        """What the chart of the latest revision says of itself; asked for once."""
+        return self.helm.annotations(self.target.release)
 
     def _not_ours(self, chart: str, why: str) -> UsageError:
         target = self.target
@@ -184,10 +195,12 @@ class Release:
     def objects(self, parcel: Parcel) -> list[dict[str, Any]]:
         """What the chart makes of the values, hooks as well, once Helm has read both. Raises `HelmFailed`."""
         version = str(self.client.get("/version")["gitVersion"])
-        with packed(parcel) as files:
-            self.helm.lint(files.chart, [files.values], kubernetes=version)
-            text = self.helm.rendered(self.target.release, files.chart, [files.values], kubernetes=version)
-        return parsed(text)
+        with packed(parcel) as files, ThreadPoolExecutor() as pool:
+            read = files.chart, [files.values]
+            linted = pool.submit(self.helm.lint, *read, kubernetes=version)
+            text = pool.submit(self.helm.rendered, self.target.release, *read, kubernetes=version)
+            linted.result()
+            return parsed(text.result())
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,10 +47,12 @@ class Shipping:
 
     def present(self) -> dict[str, str]:
         """Unit -> its image by digest, of those that are built and that the registry has."""
+        units = list(self._built())
+        digests = _of_each(self._digest, map(self.name, units))
         return {
             unit.name: f"{self._repository(unit)}@{digest}"
-            for unit in self._built()
-            if (digest := self._digest(self.name(unit)))
+            for unit, digest in zip(units, digests, strict=True)
+            if digest
         }
 
     def _digest(self, image: str) -> str:
@@ -72,7 +75,9 @@ class Shipping:
         if not TAG.fullmatch(tag):
             raise UsageError(f'"{tag}" is no tag of an image', hint="--image-tag 1.4.2")
         names = {unit.name: f"{self._repository(unit)}:{tag}" for unit in self._built()}
-        digests = {image: self.images.digest_in_registry(image) for image in names.values()}
+        digests = dict(
+            zip(names.values(), _of_each(self.images.digest_in_registry, names.values()), strict=True)
+        )
         if missing := [image for image, digest in digests.items() if not digest]:
             raise DevenvError(
                 f"{self.registry} lacks images with the tag {tag}",
@@ -140,6 +145,12 @@ class Shipping:
         if self.commit:
             labels |= {f"{OCI}revision": self.commit.name, f"{OCI}source": self.commit.source}
         return {key: value for key, value in labels.items() if value}
+
+
+def _of_each(digest: Callable[[str], str], images: Iterable[str]) -> list[str]:
+    """The digests of images, asked for all at once: each answer of a registry may take a while."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(digest, images))
 
 
 def build_secrets(stack: Stack) -> set[str]:

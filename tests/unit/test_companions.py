@@ -82,8 +82,7 @@ def answers(
     listed = [{**row(1, "deployed"), "name": name, "namespace": "shop"} for name in installed]
     table = [
         (["list"], json.dumps(listed)),
-        (["get", "manifest"], OBJECT),
-        (["get", "hooks"], ""),
+        (["get", "all"], OBJECT),
         *([(["history"], json.dumps(history))] if history else []),
         *([(["template"], template)] if template else []),
     ]

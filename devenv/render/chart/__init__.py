@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from devenv.errors import UsageError, did_you_mean
@@ -179,6 +181,7 @@ def _difference(base: Any, wanted: Any) -> dict[str, Any]:
 # -- files
 
 
+@lru_cache(maxsize=4)
 def _templates(promoted: Promoted) -> dict[str, tuple[Unit, Template]]:
     return {unit.name: (unit, template(promoted, unit)) for unit in ordered(promoted.stack)}
 
@@ -233,7 +236,9 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
     }
     for section in dict.fromkeys(SECTIONS.values()):
         own = {
-            unit: dict(each.values) for unit, (of, each) in templates.items() if SECTIONS[of.role] == section
+            unit: deepcopy(dict(each.values))
+            for unit, (of, each) in templates.items()
+            if SECTIONS[of.role] == section
         }
         if own:
             document[section] = own

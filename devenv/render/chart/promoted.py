@@ -12,7 +12,7 @@ from devenv.stack.model import Stack, Unit
 from devenv.stack.text import Text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Promoted:
     """A stack whose namespace is `page.NAMESPACE`, with all of its stores, and without each of them.
 
