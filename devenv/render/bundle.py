@@ -57,33 +57,53 @@ def _style(value: str) -> str | None:
     return "'" if '"' in value and value.isprintable() else '"'
 
 
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_TAG = "tag:yaml.org,2002:"
+_EMITTER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_START = (yaml.StreamStartEvent(), yaml.DocumentStartEvent(explicit=False))
+_END = (yaml.DocumentEndEvent(explicit=False), yaml.StreamEndEvent())
 _SCALARS = yaml.representer.SafeRepresenter()
 
 
-def _node(value: Any) -> yaml.Node:
-    """The node of a value. Numbers and truth values that keep their text become plain ones."""
+def _put(value: Any, events: list[yaml.Event]) -> None:
+    """Append what stands for a value.
+
+    Nodes would be simpler, but PyYAML asks Python code for the type of each, and these types are certain.
+    """
+    match value:
+        case dict():
+            events.append(yaml.MappingStartEvent(None, None, True, flow_style=False))
+            for key, item in value.items():
+                _put(key, events)
+                _put(item, events)
+            events.append(yaml.MappingEndEvent())
+        case list() | tuple():
+            events.append(yaml.SequenceStartEvent(None, None, True, flow_style=False))
+            for item in value:
+                _put(item, events)
+            events.append(yaml.SequenceEndEvent())
+        case _:
+            events.append(_scalar(value))
+
+
+def _scalar(value: Any) -> yaml.ScalarEvent:
+    """Numbers and truth values that keep their text become plain ones."""
     match value:
         case WrittenTruth():
             value = value.truth
         case Quoted():
-            return yaml.ScalarNode(f"{_TAG}str", str(value), style='"')
+            return yaml.ScalarEvent(None, None, (False, True), str(value), style='"')
         case str():
-            return yaml.ScalarNode(f"{_TAG}str", value, style=_style(value))
-        case dict():
-            pairs = [(_node(key), _node(item)) for key, item in value.items()]
-            return yaml.MappingNode(f"{_TAG}map", pairs, flow_style=False)
-        case list() | tuple():
-            return yaml.SequenceNode(f"{_TAG}seq", [*map(_node, value)], flow_style=False)
+            style = _style(value)
+            return yaml.ScalarEvent(None, None, (style is None, True), value, style=style)
         case int() if not isinstance(value, bool):
             value = int(value)
         case float():
             value = float(value)
-    scalar: yaml.Node = _SCALARS.represent_data(value)
-    return scalar
+    node: Any = _SCALARS.represent_data(value)
+    return yaml.ScalarEvent(None, node.tag, (node.style is None, False), node.value, style=node.style)
 
 
 def to_yaml(value: Any) -> str:
     """YAML for people: keys in the order given, block text for lines, no aliases, lines not folded."""
-    return str(yaml.serialize(_node(value), Dumper=_DUMPER, width=1000, allow_unicode=True))
+    events: list[yaml.Event] = [*_START]
+    _put(value, events)
+    return str(yaml.emit([*events, *_END], Dumper=_EMITTER, width=1000, allow_unicode=True))
