@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from typer import testing
 from typer.testing import CliRunner, Result
 
 from devenv import hostports
@@ -14,6 +16,8 @@ from devenv.backends import BACKENDS
 from devenv.cli import app
 from devenv.render import DECLARED
 from tests.fakes import ElsewhereBackend, FakeBackend, Machine
+
+testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]  # a third of what a command takes
 
 Devenv = Callable[..., Result]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import yaml
+from tests import documents
 
 
 def ask(verb: str, resource: str, body: Any = None) -> Any:
@@ -34,12 +34,12 @@ def main(argv: Sequence[str]) -> None:
     match argv:
         case ["compose", "-f", file, "up", *rest]:
             names = [word for word in rest if not word.startswith("--") and word != "never"]
-            project = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+            project = documents.load(Path(file).read_text(encoding="utf-8"))
             create(project, names, anew="--force-recreate" in rest)
         case ["compose", "-f", file, "run", *rest]:
             rest = [word for word in rest if word not in ("--rm", "--no-deps", "-T")]
             name, *command = rest[rest.index("--name") + 2 :]
-            service = yaml.safe_load(Path(file).read_text(encoding="utf-8"))["services"][name]
+            service = documents.load(Path(file).read_text(encoding="utf-8"))["services"][name]
             execute(command or made_of(service)["Cmd"], made_of(service)["Env"])
         case ["exec", *rest]:
             name, *command = [word for word in rest if word not in ("-i", "-t")]

@@ -9,9 +9,8 @@ import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests import schemas
+from tests import documents, schemas
 import pytest
-import yaml
 
 from devenv import assets, sources
 from devenv.gateway import config as gateway_config
@@ -130,8 +129,8 @@ def test_compose_itself_takes_the_bundle(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_kubernetes_own_schemas_take_every_object(name: str) -> None:
-    documents = yaml.safe_load_all((EXPECTED / name / "kubernetes.yaml").read_text())
-    for item in filter(None, documents):  # a file without secrets has a comment only
+    objects = documents.load_all((EXPECTED / name / "kubernetes.yaml").read_text())
+    for item in filter(None, objects):  # a file without secrets has a comment only
         schemas.validate(item, "1.33")
 
 

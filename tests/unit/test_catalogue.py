@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devenv import assets
 from devenv.errors import ManifestInvalid
@@ -17,6 +16,7 @@ from devenv.render.bundle import Source
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
+from tests import documents
 
 from .stacks import CATALOGUE, stack
 
@@ -51,7 +51,7 @@ def test_whoever_uses_a_kind_gets_its_address(kind: str) -> None:
 def test_every_kind_is_shown_by_an_example(kind: str) -> None:
     used = set()
     for file in EXAMPLES.glob("*/devenv.yaml"):
-        document = yaml.safe_load(file.read_text())
+        document = documents.load(file.read_text())
         used |= {infra.get("kind", name) for name, infra in document.get("infra", {}).items()}
         used |= {use for service in document["services"].values() for use in service.get("uses", ())}
     assert kind in used
@@ -82,7 +82,7 @@ def test_a_new_kind_is_one_file_in_the_folder_of_kinds(tmp_path: Path) -> None:
     parsed, _ = parse(text, file="devenv.yaml", kinds=Facts(catalogue))
     app = resolve(parsed, catalogue, World("c0ffee", {("bus", 4222): 4222, ("bus", 8222): 9999}))
     files = compose.render(app, Source(secrets={"BUS_TOKEN": "t"})).files
-    services = yaml.safe_load(files["compose.yaml"])["services"]
+    services = documents.load(files["compose.yaml"])["services"]
     assert services["api"]["environment"] == {"BUS_URL": "nats://${DEVENV_URL_BUS_TOKEN}@bus:4222"}
     assert services["api"]["depends_on"] == {"bus": {"condition": "service_healthy"}}
     bus = services["bus"]

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devenv.backends.probe import answers
 from devenv.render.bundle import Source
@@ -17,7 +16,7 @@ from devenv.render.compose import in_container, render
 from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import Probe
 from devenv.stack.world import Recipe
-from tests import serving
+from tests import documents, serving
 
 from .kubernetes.stacks import objects
 from .stacks import stack
@@ -172,7 +171,7 @@ SHELL_LESS = "FROM golang AS build\nRUN go build\nFROM scratch\nCOPY --from=buil
 def test_without_a_shell_there_is_no_check_and_nobody_waits_for_it(fields: str, checked: bool) -> None:
     of = stack(f"name: a\nservices:\n  api: {{{fields}}}\n  web: {{image: x, uses: api}}\n")
     recipes = {(".", "Dockerfile"): Recipe(SHELL_LESS, "")}
-    services = yaml.safe_load(render(of, Source(recipes=recipes)).files["compose.yaml"])["services"]
+    services = documents.load(render(of, Source(recipes=recipes)).files["compose.yaml"])["services"]
     assert ("healthcheck" in services["api"]) is checked
     condition = "service_healthy" if checked else "service_started"
     assert services["web"]["depends_on"] == {"api": {"condition": condition}}

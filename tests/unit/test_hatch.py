@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from devenv.render.bundle import Source
 from devenv.render.compose import render
+from tests import documents
 
 from .stacks import problems, stack
 
@@ -22,7 +22,7 @@ def document(fragment: str, *, root: str = "../..", section: str = "services") -
     text = f"name: a\n{section}:\n  api: {{{API}, compose: {fragment}}}\n"
     of = stack(text)
     files = render(of, Source(root=root)).files
-    return dict(yaml.safe_load(files["compose.yaml"]))
+    return dict(documents.load(files["compose.yaml"]))
 
 
 def service(fragment: str, *, root: str = "../..") -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-import yaml
 
 from devenv import assets
 from devenv.errors import ManifestInvalid, UsageError
@@ -21,6 +20,7 @@ from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.text import masked, secrets_in
 from devenv.stack.world import World
+from tests import documents
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "kinds" / "infra"
 OWN = {file.stem: file.read_text() for file in FOLDER.iterdir()}
@@ -128,13 +128,13 @@ def test_a_configuration_file_names_services_options_and_secrets(backend: str) -
     else:
         rendered = kubernetes.render(app, Source(secrets=SECRETS))
         assert "bill" not in rendered.files["stack.yaml"].replace("billing", "")
-        objects = yaml.safe_load_all(rendered.files["secrets.yaml"])
+        objects = documents.load_all(rendered.files["secrets.yaml"])
         secret = next(resource for resource in objects if resource["metadata"]["name"] == "prometheus")
         ((_, raw),) = secret["data"].items()
 
         text = base64.b64decode(raw).decode()
     assert text.startswith("# $1 and ${x} are Prometheus's own.\n")
-    scrape = yaml.safe_load(text)["scrape_configs"]
+    scrape = documents.load(text)["scrape_configs"]
     assert [job["static_configs"][0]["targets"] for job in scrape] == [
         ["api:80", 'a"b'],
         ["prometheus-postgres:9187"],

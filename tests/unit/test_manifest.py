@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -21,6 +20,7 @@ from devenv.manifest.rules import RULES
 from devenv.manifest.rules.scope import KindFacts, Scope
 from devenv.manifest.source import Finding
 from devenv.stack.catalogue import Facts
+from tests import documents
 
 from .stacks import CATALOGUE, manifest, problems
 
@@ -894,7 +894,7 @@ def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
     ],
 )
 def test_editors_find_what_devenv_would_refuse(text: str) -> None:
-    document = yaml.safe_load(text)
+    document = documents.load(text)
     assert list(Draft202012Validator(SCHEMA).iter_errors(document))
 
 

@@ -18,10 +18,11 @@ from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, outline, resolve
 from devenv.stack.world import World
+from tests import documents
 
 from .kubernetes.stacks import overrides, source
 
-EVERYTHING = yaml.safe_load("""
+EVERYTHING = documents.load("""
 name: shop
 namespace: shop
 backend: compose

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
 from devenv.gateway import config as gateway_config
 from devenv.manifest.used import used
@@ -17,6 +16,7 @@ from devenv.render.compose.parity import FIELDS
 from devenv.render.kong import kong_yml
 from devenv.render.kubernetes.parity import FIELDS as KUBERNETES
 from devenv.stack.model import Stack
+from tests import documents
 
 from .stacks import fingerprints, manifest, stack
 
@@ -28,7 +28,7 @@ def bundle(app: Stack) -> dict[str, str]:
 
 
 def compose(text: str) -> dict[str, Any]:
-    return dict(yaml.safe_load(bundle(stack(text))["compose.yaml"]))
+    return dict(documents.load(bundle(stack(text))["compose.yaml"]))
 
 
 def service(text: str, name: str = "api") -> dict[str, Any]:
@@ -88,7 +88,7 @@ def test_the_users_own_keys_come_last_and_verbatim() -> None:
 
 def test_paths_lead_from_the_bundle_to_the_project() -> None:
     app = stack("name: a\nservices:\n  api: {build: ./api, files: {/etc/a.ini: ./a.ini}}\n")
-    document = yaml.safe_load(render(app, Source(root="../../..")).files["compose.yaml"])
+    document = documents.load(render(app, Source(root="../../..")).files["compose.yaml"])
     assert document["services"]["api"]["build"]["context"] == "../../../api"
     assert document["services"]["api"]["volumes"][0]["source"] == "../../../a.ini"
     assert document["services"]["api"]["volumes"][0]["read_only"] is True
@@ -129,7 +129,7 @@ ROUTES = """
 
 
 def kong(text: str = ROUTES, **world: object) -> dict[str, Any]:
-    return dict(yaml.safe_load(kong_yml(stack(text, **world), SECRETS)))
+    return dict(documents.load(kong_yml(stack(text, **world), SECRETS)))
 
 
 def test_routes_say_in_so_many_words_what_kong_and_its_controller_default_differently() -> None:

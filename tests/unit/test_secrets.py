@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
 
 from devenv.errors import UsageError
 from devenv.plan.model import Observed
@@ -22,6 +21,7 @@ from devenv.render.bundle import Bundle, Source
 from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
 from devenv.stack.model import Stack, fingerprint
+from tests import documents
 
 from .kubernetes.stacks import source
 from .stacks import problems, stack
@@ -156,7 +156,7 @@ def test_on_compose_all_of_it_arrives(app: Stack) -> None:
     bundle = compose_bundle(app)
     variables = dict(re.findall(r'^(\w+)="(.*)"$', bundle.files[".env"], re.M))
     values = {name: re.sub(r"\\(.)", r"\1", value) for name, value in variables.items()}
-    document = interpolated(yaml.safe_load(bundle.files["compose.yaml"]), values)
+    document = interpolated(documents.load(bundle.files["compose.yaml"]), values)
     services = document["services"]
     assert services["api"]["command"] == SERVED
     assert services["api"]["healthcheck"]["test"] == ["CMD", *CHECKED]
@@ -184,7 +184,7 @@ def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
 def test_on_kubernetes_all_of_it_arrives(app: Stack) -> None:
     files = kubernetes_bundle(app).files.values()
     objects = {
-        (item["kind"], item["metadata"]["name"]): item for file in files for item in yaml.safe_load_all(file)
+        (item["kind"], item["metadata"]["name"]): item for file in files for item in documents.load_all(file)
     }
     containers = {
         name: item["spec"]["template"]["spec"]["containers"][0]

@@ -9,14 +9,13 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import yaml
-
 from devenv import assets
 from devenv.engine import charts
 from devenv.engine.project import Project
 from devenv.memory import Memory
 from devenv.render.chart import Promoted
 from devenv.workspace import Workspace, export_chart
+from tests import documents
 from tests.helm import Helm
 
 Object = dict[str, Any]
@@ -53,7 +52,7 @@ def objects(text: str) -> Objects:
         (item["kind"], item["metadata"].get("labels", {}).get("devenv.dev/unit", item["metadata"]["name"]))
         if item["kind"] == "Job"
         else (item["kind"], item["metadata"]["name"]): item
-        for item in filter(None, yaml.safe_load_all(text))
+        for item in filter(None, documents.load_all(text))
     }
 
 

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devenv.engine import charts
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.chart import keys
 from devenv.workspace import export_chart
+from tests import documents
 from tests.helm import Helm
 
 from .charts import environment, pod, project, rendered, written
@@ -144,7 +144,7 @@ def test_nothing_of_an_environment_is_in_the_chart(made: Path) -> None:
 
 
 def test_values_say_only_what_differs(made: Path) -> None:
-    values = yaml.safe_load((made / "values-staging.yaml").read_text(encoding="utf-8"))
+    values = documents.load((made / "values-staging.yaml").read_text(encoding="utf-8"))
     assert values.keys() == {"ingress", "services", "jobs", "infra"}
     assert values["infra"] == {"postgres": {"external": {"secret": "staging-postgres"}}}
     assert values["services"]["orders"].keys() == {"image", "replicas", "env", "resources"}

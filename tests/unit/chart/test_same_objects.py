@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from devenv import assets
 from devenv.engine import charts
 from devenv.render.kubernetes import render
 from devenv.stack.model import Stack
-from tests import schemas
+from tests import documents, schemas
 from tests.conftest import ROOT
 from tests.helm import Helm
 from tests.unit.kubernetes.stacks import EVERYTHING
@@ -181,7 +180,7 @@ def test_files_have_the_same_contents(both: Both, tmp_path: Path) -> None:
 
 
 def parsed(text: str) -> Any:
-    return yaml.safe_load(text) if text.startswith("# Rendered") else text
+    return documents.load(text) if text.startswith("# Rendered") else text
 
 
 def fill_in(spec: Object, config: Object, secrets: Secrets, folder: Path) -> dict[str, str]:

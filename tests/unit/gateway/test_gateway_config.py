@@ -11,6 +11,7 @@ import yaml
 
 from devenv.gateway.config import Refused, load
 from devenv.gateway.plugins import available
+from tests import documents
 
 HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, rate-limiting, request-size-limiting"
 
@@ -276,7 +277,7 @@ plugins: [{name: rate-limiting, service: s, consumer: c, config: {minute: 1}}]
 """
 
 
-FULL_DOCUMENT = yaml.safe_load(FULL)
+FULL_DOCUMENT = documents.load(FULL)
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

@@ -14,6 +14,7 @@ from devenv.manifest.kong.document import faults
 from devenv.render.kong import declarative
 from devenv.sources import Digests, read
 from devenv.stack.world import Want
+from tests import documents
 from tests.unit.stacks import problems, stack
 
 DATA = Path(__file__).parent / "data"
@@ -61,7 +62,7 @@ def test_a_host_is_rendered_as_browsers_send_it() -> None:
 @pytest.mark.parametrize("name", [name for name in SNIPPETS if name not in UNSAID])
 def test_a_snippet_said_in_a_manifest_is_refused_when_kong_refuses_it(name: str) -> None:
     row = SNIPPETS[name]
-    text = as_manifest(yaml.safe_load(row["config"]))
+    text = as_manifest(documents.load(row["config"]))
     refusals = problems(text)
     assert (not refusals) is row["accepts"], (text, refusals, row["reason"])
 
@@ -69,7 +70,7 @@ def test_a_snippet_said_in_a_manifest_is_refused_when_kong_refuses_it(name: str)
 @pytest.mark.parametrize("name", UNSAID)
 def test_the_other_snippets_cannot_be_said_in_a_manifest(name: str) -> None:
     with pytest.raises((Unsaid, yaml.YAMLError)):
-        as_manifest(yaml.safe_load(SNIPPETS[name]["config"]))
+        as_manifest(documents.load(SNIPPETS[name]["config"]))
 
 
 class Unsaid(Exception):
@@ -320,5 +321,5 @@ def test_the_verdicts_on_snippets_hold_for_a_configuration_to_merge_in() -> None
     of_credentials = ("acl no group",)
     checked = [r for name, r in SNIPPETS.items() if name.startswith(kinds) and name not in of_credentials]
     assert len(checked) > 100
-    wrong = [row["name"] for row in checked if row["accepts"] is any(faults(yaml.safe_load(row["config"])))]
+    wrong = [row["name"] for row in checked if row["accepts"] is any(faults(documents.load(row["config"])))]
     assert wrong == []

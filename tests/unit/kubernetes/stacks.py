@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from devenv import assets
 from devenv.manifest.parse import parse
 from devenv.render.kubernetes import Source, render
@@ -18,6 +16,7 @@ from devenv.stack.model import Stack, fingerprint
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World
+from tests import documents
 
 CATALOGUE = Catalogue(assets.catalogue())
 
@@ -89,13 +88,11 @@ def source(of: Stack, *, files: dict[str, bytes] | None = None, **more: Any) -> 
 def overrides() -> dict[str, Any]:
     """The fragments that ship with devenv."""
     folder = assets.root() / "minikube"
-    return {file.stem: yaml.safe_load(file.read_text()) for file in Path(folder).glob("*.yaml")}
+    return {file.stem: documents.load(file.read_text()) for file in Path(folder).glob("*.yaml")}
 
 
 def objects(of: Stack, **more: Any) -> dict[tuple[str, str], Object]:
     """Every object of the rendered bundle by kind and name."""
     bundle = render(of, source(of, **more))
-    documents = [
-        document for text in bundle.files.values() for document in yaml.safe_load_all(text) if document
-    ]
-    return {(document["kind"], document["metadata"]["name"]): document for document in documents}
+    every = [item for text in bundle.files.values() for item in documents.load_all(text) if item]
+    return {(item["kind"], item["metadata"]["name"]): item for item in every}

@@ -20,6 +20,7 @@ from devenv.backends.minikube import (
 )
 from devenv.errors import DevenvError, UsageError
 from devenv.stack.model import Stack
+from tests import documents
 from tests.conftest import ROOT
 
 RECORDED = ROOT / "tests/machine/cluster/recorded"
@@ -65,7 +66,7 @@ def test_a_start_that_fails_says_why_and_not_all_that_minikube_calls_an_error() 
 
 
 def test_the_profile_asks_for_no_more_than_the_machine_has() -> None:
-    profile = yaml.safe_load((ROOT / "minikube/profile.yaml").read_text())
+    profile = documents.load((ROOT / "minikube/profile.yaml").read_text())
     assert start_flags(profile, cpus=8, memory=16000) == [
         "--driver=docker",
         "--container-runtime=containerd",
