@@ -149,7 +149,7 @@ def read(text: str, *, file: str) -> Source:
         raise _refused(file, "a NUL byte", "this is not a text file", line)
     try:
         node = yaml.compose(text, Loader=_Loader)
-        bomb = _bomb(node) if node is not None else None
+        bomb = _bomb(node) if node is not None and "*" in text else None  # only aliases expand
     except yaml.MarkedYAMLError as error:
         raise _refused(file, *_syntax(error, text)) from None
     except yaml.reader.ReaderError as error:

@@ -102,9 +102,10 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 def with_odd(path: tuple[str | int, ...], odd: Any, *, as_key: bool = False) -> str:
-    document = copy.deepcopy(EVERYTHING)
+    document = copy.copy(EVERYTHING)
     inner = document
     for part in path[:-1]:
+        inner[part] = copy.copy(inner[part])
         inner = inner[part]
     if as_key:
         inner[odd] = inner.pop(path[-1])

@@ -7,12 +7,11 @@ checked against the sections and their places that Jenkins documents for declara
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from devenv import assets
 from devenv.manifest.models import Environment, Job, Manifest
@@ -88,9 +87,11 @@ def test_the_workflow_of_this_project_is_valid_and_a_wrong_one_is_not(tmp_path: 
 
 
 def check(system: str, file: Path) -> str:
-    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", *SCHEMAS[system], str(file)]
-    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return "" if ended.returncode == 0 else ended.stdout + ended.stderr
+    """What `check-jsonschema` has against a file; empty for nothing."""
+    from check_jsonschema import main
+
+    ended = CliRunner().invoke(main, ["--builtin-schema", *SCHEMAS[system], str(file)])
+    return "" if ended.exit_code == 0 else ended.output
 
 
 @pytest.mark.parametrize("case", MANIFESTS)
