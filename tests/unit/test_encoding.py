@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ROOT
+from tests.syntax import parsed
 
 MODE = {"open": 1, "fdopen": 1, "NamedTemporaryFile": 0, "TemporaryFile": 0, "SpooledTemporaryFile": 1}
 """Function -> the place of its mode among the arguments."""
@@ -19,7 +20,7 @@ OTHERS = {"os", "webbrowser", "tarfile", "backend", "self"}
 
 def left_to_the_locale(source: str) -> Iterator[int]:
     """The lines of calls that open text without saying how it is encoded."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Call):
             keywords = {keyword.arg: keyword.value for keyword in node.keywords}
             if "encoding" not in keywords and opens_text(node, keywords):
@@ -28,13 +29,17 @@ def left_to_the_locale(source: str) -> Iterator[int]:
 
 def opens_text(call: ast.Call, keywords: dict[str | None, ast.expr]) -> bool:
     """Whether a call reads or writes text, a program's output included."""
-    owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    match call.func:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            method = isinstance(call.func, ast.Attribute)
+        case _:
+            name, method = "", False
     if name in ("read_text", "write_text"):
-        return bool(owner)
-    if name == "open" and owner in OTHERS:
-        return False
+        return method
     if name in MODE:
+        owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+        if name == "open" and owner in OTHERS:
+            return False
         place = 0 if name == "open" and owner not in ("", "io") else MODE[name]
         mode = keywords.get("mode") or (call.args[place] if len(call.args) > place else None)
         return name not in BYTES if mode is None else "b" not in ast.unparse(mode)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.syntax import parsed
 
 PURE = ("devenv.manifest", "devenv.stack", "devenv.plan", "devenv.render", "devenv.masking", "devenv.errors")
 
@@ -79,7 +80,7 @@ def imports(files: Mapping[str, Path]) -> Imports:
     return {
         name: {
             target: node.lineno
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in ast.walk(parsed(path.read_text(encoding="utf-8")))
             if isinstance(node, ast.Import | ast.ImportFrom)
             for target in targets(node, name if path.stem == "__init__" else name.rpartition(".")[0])
         }
@@ -109,7 +110,7 @@ def loaded(files: Mapping[str, Path], begin: Sequence[str]) -> set[str]:
         if name not in files:
             continue
         package = name if files[name].stem == "__init__" else name.rpartition(".")[0]
-        for node in at_once(ast.parse(files[name].read_text(encoding="utf-8")).body):
+        for node in at_once(parsed(files[name].read_text(encoding="utf-8")).body):
             for target in targets(node, package):
                 module = (
                     target if target in files or not within(target, ["devenv"]) else target.rpartition(".")[0]
