@@ -443,31 +443,42 @@ def test_a_stream_that_ends_in_the_middle_changes_nothing(container: Container) 
     assert (container.app / "file").read_text() == "old"
 
 
+READER = """
+import os, sys
+file, end = sys.argv[1:]
+contents = {letter * 20_000 for letter in (b"A", b"B")}
+reads, faults = 0, []
+while not os.path.exists(end):
+    try:
+        with open(file, "rb") as opened:
+            content = opened.read()
+    except OSError as error:
+        faults.append(str(error))
+    else:
+        if content not in contents:
+            faults.append(f"{len(content)} bytes")
+    if not reads:
+        print("reads", flush=True)
+    reads += 1
+print(reads, faults)
+"""
+
+
 def test_a_reader_never_sees_less_than_a_whole_file(container: Container) -> None:
-    stop, faults, reads = threading.Event(), [], 0
-    contents = {bytes([65 + number]) * 20_000 for number in range(2)}
-    container.put("file", min(contents))
-
-    def read() -> None:
-        nonlocal reads
-        while not stop.is_set():
-            try:
-                content = (container.app / "file").read_bytes()
-            except OSError as error:
-                faults.append(str(error))
-            else:
-                if content not in contents:
-                    faults.append(f"{len(content)} bytes")
-            reads += 1
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for number in range(100):
-        container.put("file", sorted(contents)[number % 2])
-    stop.set()
-    reader.join()
-    assert faults == []
-    assert reads > 100
+    end = container.root / "end"
+    container.put("file", b"A" * 20_000)
+    argv = [sys.executable, "-I", "-S", "-c", READER, str(container.app / "file"), str(end)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "reads\n"
+            for number in range(100):
+                container.put("file", (b"B" if number % 2 == 0 else b"A") * 20_000)
+        finally:
+            end.touch()
+        reads, _, faults = reader.stdout.read().strip().partition(" ")
+    assert faults == "[]"
+    assert int(reads) > 100
 
 
 def batches_of_files(container: Container, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Sending]:
