@@ -339,6 +339,20 @@ class SecretsFrom(Model):
     sealed: str | None = Field(None, description="Sealed Secrets, from this file of kubeseal's.")
 
 
+class ParentGateway(Model):
+    """The Gateway of a cluster that serves an environment's routes."""
+
+    gateway: str = Field(description="Its name.")
+    namespace: str | None = Field(None, description="Its namespace. Default: the environment's.")
+    listener: str | None = Field(None, description="One of its listeners. Default: all that allow it.")
+
+
+class HttpRoutes(Model):
+    """Routes as HTTPRoutes of the Gateway API."""
+
+    httproute: Annotated[ParentGateway, Short("gateway")] = Field(description="The Gateway that serves them.")
+
+
 class Environment(Model):
     """A place that `devenv promote` goes to."""
 
@@ -347,6 +361,10 @@ class Environment(Model):
     registry: str | None = Field(None, description="Where images are pushed.")
     host: str | None = Field(None, description="Public host name.")
     ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
+    gateway: Literal["deploy", "ingress"] | HttpRoutes = Field(
+        "deploy",
+        description="What serves the routes: the stack's own gateway, an Ingress, or {httproute: NAME}.",
+    )
     secret: str | None = Field(
         None, description="Kubernetes Secret with the stack's secrets. Default: NAME-secrets."
     )

@@ -72,6 +72,10 @@ def _common(values: Values, ground: Ground, namespace: str) -> Iterator[Replacem
             yield Replacement(("ingress", "tls"), "", "ingress", f"without the certificate {tls}")
         if (name := ingress.get("class")) and name not in ground.ingress_classes:
             yield Replacement(("ingress", "class"), "", "ingress", f"the class {name} is not here")
+    way = (values.get("gateway") or {}).get("kind", "deploy")
+    if way != "deploy":
+        line = f"the stack's own gateway serves the routes here, not the cluster's ({way})"
+        yield Replacement(("gateway", "kind"), "deploy", "gateway", line)
     if store := (values.get("externalSecret") or {}).get("store"):
         line = f"made here, not from the store {store}"
         yield Replacement(("externalSecret", "store"), "", "secrets", line)

@@ -485,6 +485,14 @@ BROKEN = {
             "5:31: environments.prod.charts.b.version: is missing",
         ],
     ),
+    "a route that an Ingress cannot express": (
+        "name: a\nservices:\n  a: {image: x, port: 1, route: {path: /a, strip: true}}\n"
+        "environments:\n  prod: {context: c, gateway: ingress}\n",
+        [
+            "5:22: environments.prod.gateway: an Ingress cannot express strip (of /a) of services.a.route"
+            " - gateway: deploy can, {httproute: NAME} more"
+        ],
+    ),
     "overrides of an environment that change nothing": (
         "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
         "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y, autoscale: {max: 2}, resources: {cpu: 1}}}}\n",

@@ -41,6 +41,7 @@ SHOP = """\
       staging:
         context: staging-cluster
         host: shop.example
+        gateway: ingress
         ingress: {class: kong, tls: shop-tls}
         secrets: {external: {store: vault}}
         services: {orders: {replicas: 3, resources: {cpu: 16, memory: 64Mi}}}
@@ -102,6 +103,7 @@ def test_what_a_laptop_cannot_have_is_replaced_and_said(tmp_path: Path, helm: He
         "account  theirs is made here",
         "cache  runs here, with a password of its own, not what staging-cache leads to",
         "cache  the storage class fast is not here, so data has the default one",
+        "gateway  the stack's own gateway serves the routes here, not the cluster's (ingress)",
         "images  brought to the nodes, not pulled with a login",
         "ingress  a host that nobody asks for, not shop.example",
         "ingress  the class kong is not here",

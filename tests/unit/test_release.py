@@ -218,13 +218,23 @@ def test_after_ctrl_c_people_are_told_what_helm_does(helm: Path, stops: bool, la
 
 
 def test_a_route_that_the_gateway_does_not_know_is_asked_again_and_then_refused() -> None:
-    api = Api()
+    api = Api(objects={"kong": {}})
     api.refusing = {"/proxy/web": 503}
     target = Target("staging", "gke", "shop", "shop")
     with pytest.raises(DevenvError, match="/web does not answer through the gateway"):
         Smoke(api, target, tries=1).test(shop(), lambda step, line: None)
     api.refusing = {"/proxy/web": 401}  # the service itself wants a login: it answers
     Smoke(api, target, tries=1).test(shop(), lambda step, line: None)
+
+
+def test_a_route_that_the_clusters_own_gateway_serves_is_not_asked_and_the_service_is() -> None:
+    api, lines = Api(), list[str]()
+    smoke = Smoke(api, Target("staging", "gke", "shop", "shop"), tries=1)
+    smoke.test(shop(), lambda step, line: lines.append(line))
+    assert lines == ["web  /web  not asked: the cluster's own gateway serves it"]
+    api.refusing = {"/proxy/healthz": 503}
+    with pytest.raises(DevenvError, match="web is not healthy"):
+        smoke.test(shop(), lambda step, line: None)
 
 
 def test_what_people_are_to_type_names_the_cluster() -> None:

@@ -53,6 +53,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names.other_names_exist,
     environments.stores_have_a_place,
     environments.overrides_have_an_effect,
+    environments.routes_can_be_served,
     environments.environments_do_not_share_a_release,
     environments.charts_are_locked,
     environments.secrets_have_one_maker,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.manifest.models import Chart, Environment, ExternalInfra
+from devenv.manifest.routing import OWN, inexpressible
 from devenv.manifest.rules.names import LABEL
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
@@ -67,6 +68,35 @@ def overrides_have_an_effect(scope: Scope) -> Iterator[Finding]:
                     yield (*path, "autoscale"), why, "write resources: {cpu: 500m}"
                 if scaling and scaling.min > scaling.max:
                     yield (*path, "autoscale"), f"min {scaling.min} is more than max {scaling.max}", ""
+
+
+def routes_can_be_served(scope: Scope) -> Iterator[Finding]:
+    """An environment whose routes the cluster's own gateway serves has none that need Kong."""
+    section = scope.manifest.gateway
+    for key, environment in scope.manifest.environments.items():
+        way = environment.gateway if isinstance(environment.gateway, str) else "httproute"
+        if way not in OWN:
+            continue
+        lost = [f"the plugin {plugin.name} of gateway.plugins" for plugin in section.plugins]
+        lost += ["gateway.consumers"] if section.consumers else []
+        lost += ["gateway.extra"] if section.extra else []
+        for name, service in scope.manifest.services.items():
+            for route in service.route:
+                plugins = [plugin.name for plugin in route.plugins]
+                lost += [
+                    f"{what} of services.{name}.route"
+                    for what in inexpressible(
+                        way, path=route.path, methods=route.methods, strip=route.strip, plugins=plugins
+                    )
+                ]
+        if lost:
+            yield (
+                ("environments", key, "gateway"),
+                f"{OWN[way]} cannot express {_and(lost)}",
+                "gateway: deploy can"
+                if way == "httproute"
+                else "gateway: deploy can, {httproute: NAME} more",
+            )
 
 
 def environments_do_not_share_a_release(scope: Scope) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from devenv.render.bundle import to_yaml
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
+from devenv.render.chart.routes import routes
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.unit import SECTIONS, Template, image_values, template
 from devenv.render.chart.variables import encoded, key_of, keys
@@ -45,6 +46,8 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
     files = {path: _with_words(text, words) for path, text in skeleton.items()}
     if promoted.stack.gateway is None:
         del files["templates/ingress.yaml"]
+    else:
+        files["templates/routes.yaml"] = routes(promoted.stack)
     return {
         "Chart.yaml": _chart_yaml(name, version),
         "values.yaml": _values_yaml(name, _defaults(promoted, templates)),
@@ -93,6 +96,7 @@ def values(
     }
     if "ingress" in wanted:
         wanted["ingress"] |= {key: value for key, value in settings.items() if value}
+        wanted["gateway"] = _serving(environment)
     wanted["secret"] = environment.secret or wanted["secret"]
     base = defaults(promoted)
     wanted |= {name: base[name] for name in ("externalSecret", "sealedSecret")}
@@ -130,6 +134,15 @@ def _from_secret(default: Unit, unit: Unit) -> dict[str, Any]:
                     hint=f"write {name} in services.{unit.name}.env, or all of it into one secret",
                 )
     return changed
+
+
+def _serving(environment: Environment) -> dict[str, Any]:
+    """What serves the routes."""
+    if isinstance(environment.gateway, str):
+        return {"kind": environment.gateway}
+    parent = environment.gateway.httproute
+    names = {"name": parent.gateway, "namespace": parent.namespace, "listener": parent.listener}
+    return {"kind": "httproute", "parent": {key: value for key, value in names.items() if value}}
 
 
 def _places(wanted: dict[str, Any], environment: Environment) -> None:
@@ -230,7 +243,7 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
         "sealedSecret": sealed,
         "imagePullSecrets": [],
         "serviceAccount": {"create": True, "name": name, "annotations": {}},
-        **({"ingress": {"host": "", "class": "", "tls": "", "annotations": {}}} if gateway else {}),
+        **(_way_in() if gateway else {}),
         "labels": {},
         "annotations": {},
     }
@@ -243,6 +256,13 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
         if own:
             document[section] = own
     return document
+
+
+def _way_in() -> dict[str, Any]:
+    return {
+        "ingress": {"host": "", "class": "", "tls": "", "annotations": {}},
+        "gateway": {"kind": "deploy", "parent": {"name": "", "namespace": "", "listener": ""}},
+    }
 
 
 def _values_yaml(name: str, document: Mapping[str, Any]) -> str:

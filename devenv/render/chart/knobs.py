@@ -123,6 +123,15 @@ COMMON: Mapping[str, Knob] = {
         "How the gateway is reached from outside: nothing without a host.",
         closed({"host": TEXT, "class": TEXT, "tls": TEXT, "annotations": TEXTS}),
     ),
+    "gateway": Knob(
+        "What serves the routes: deploy brings a gateway along; ingress, httproute: the cluster has one.",
+        closed(
+            {
+                "kind": {"enum": ["deploy", "ingress", "httproute"]},
+                "parent": closed({"name": TEXT, "namespace": TEXT, "listener": TEXT}),
+            }
+        ),
+    ),
     "labels": Knob("More labels of every object.", TEXTS),
     "annotations": Knob("More annotations of every object.", TEXTS),
 }

@@ -65,6 +65,8 @@ class _Unit:
             head += f'{{{{- define "{self.chart}.{self.unit.name}.{name}" -}}}}\n{body}{{{{- end }}}}\n'
         if self.store:
             return head + self._if_deployed(bodies)
+        if self.unit.gateway and self.promoted.stack.gateway:
+            return f'{head}{{{{- if eq $.Values.gateway.kind "deploy" }}}}\n{bodies}{{{{- end }}}}\n'
         return head + bodies
 
     def _if_deployed(self, bodies: str) -> str:

@@ -1,0 +1,151 @@
+"""The routes of a stack as objects of the cluster's own gateway: an Ingress, or HTTPRoutes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+from devenv.manifest.routing import OWN, inexpressible
+from devenv.render.chart.page import Page
+from devenv.stack.model import Gateway, Route, Stack
+
+Object = dict[str, Any]
+
+
+def routes(stack: Stack) -> str:
+    """The template of a stack's routes, for each way that an environment may choose."""
+    assert stack.gateway is not None
+    text = (
+        "{{- /* devenv: routes of the cluster's own gateway, whose values are in gateway and ingress */}}\n"
+    )
+    for way, objects in (("ingress", _ingress), ("httproute", _http_routes)):
+        text += f'{{{{- if eq .Values.gateway.kind "{way}" }}}}\n'
+        if lost := list(_lost(stack, stack.gateway, way)):
+            why = f"gateway.kind: {way}: {OWN[way]} cannot express {'; '.join(lost)}: deploy can"
+            text += f"{{{{- fail {json.dumps(why)} }}}}\n"
+        else:
+            text += "---\n".join(objects(stack, stack.gateway))
+        text += "{{- end }}\n"
+    return text
+
+
+def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
+    yield from (f"the plugin {plugin.name} of all routes" for plugin in gateway.plugins)
+    if gateway.consumers:
+        yield "consumers"
+    if gateway.extra:
+        yield "gateway.extra"
+    for unit in stack.units:
+        if any(need.unit == gateway.unit for need in unit.needs):
+            yield f"that {unit.name} uses {gateway.unit}"
+    for route in gateway.routes:
+        names = [plugin.name for plugin in route.plugins]
+        for what in inexpressible(
+            way, path=route.path, methods=route.methods, strip=route.strip, plugins=names
+        ):
+            yield f"{what} of {route.service}"
+
+
+def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
+    page = Page()
+    by_hosts = _by_hosts(gateway.routes)
+    rules: list[Object] = []
+    for hosts, same in by_hosts.items():
+        paths: Object = {"http": {"paths": [_path(route) for route in same]}}
+        if hosts:
+            rules += [{"host": host, **paths} for host in hosts]
+        else:
+            host = {"host": page.inline("$.Values.ingress.host | quote")}
+            rules.append({**paths, page.when("if $.Values.ingress.host", host): None})
+    tls = [
+        {
+            "hosts": [page.inline("$.Values.ingress.host | quote")],
+            "secretName": page.inline("$.Values.ingress.tls"),
+        }
+    ]
+    yield page.text(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": _metadata(
+                page, stack, gateway, page.inline("$.Chart.Name"), "$.Values.ingress.annotations"
+            ),
+            "spec": {
+                page.when(
+                    "with $.Values.ingress.class", {"ingressClassName": page.inline(". | quote")}
+                ): None,
+                page.when("if $.Values.ingress.tls", {"tls": tls}): None,
+                "rules": rules,
+            },
+        }
+    )
+
+
+def _path(route: Route) -> Object:
+    backend = {"service": {"name": route.service, "port": {"number": route.port}}}
+    return {"path": route.path, "pathType": "Prefix", "backend": backend}
+
+
+def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:
+    """One for each service and its host names."""
+    for service, own in groupby(
+        sorted(gateway.routes, key=lambda route: route.service), lambda route: route.service
+    ):
+        for number, (hosts, same) in enumerate(_by_hosts(own).items()):
+            page = Page()
+            name = service if not number else f"{service}-{number + 1}"
+            named: Object = {"hostnames": list(hosts)} if hosts else {}
+            host = {"hostnames": [page.inline("$.Values.ingress.host | quote")]}
+            yield page.text(
+                {
+                    "apiVersion": "gateway.networking.k8s.io/v1",
+                    "kind": "HTTPRoute",
+                    "metadata": _metadata(page, stack, gateway, name),
+                    "spec": {
+                        "parentRefs": [_parent(page)],
+                        **(named or {page.when("if $.Values.ingress.host", host): None}),
+                        "rules": [_rule(route) for route in same],
+                    },
+                }
+            )
+
+
+def _parent(page: Page) -> Object:
+    at = "$.Values.gateway.parent"
+    return {
+        "name": page.inline(f'required "gateway.parent.name: which Gateway serves the routes" {at}.name'),
+        page.when(f"with {at}.namespace", {"namespace": page.inline(".")}): None,
+        page.when(f"with {at}.listener", {"sectionName": page.inline(".")}): None,
+    }
+
+
+def _rule(route: Route) -> Object:
+    path: Object = {"path": {"type": "PathPrefix", "value": route.path}}
+    matches = [{**path, "method": method} for method in route.methods] or [path]
+    whole = {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+    rewrite = [{"type": "URLRewrite", "urlRewrite": {"path": whole}}] if route.strip else []
+    return {
+        "matches": matches,
+        **({"filters": rewrite} if rewrite else {}),
+        "backendRefs": [{"name": route.service, "port": route.port}],
+    }
+
+
+def _by_hosts(routes: Any) -> Mapping[tuple[str, ...], list[Route]]:
+    by_hosts: dict[tuple[str, ...], list[Route]] = {}
+    for route in routes:
+        by_hosts.setdefault(route.hosts, []).append(route)
+    return by_hosts
+
+
+def _metadata(page: Page, stack: Stack, gateway: Gateway, name: str, more: str = "dict") -> Object:
+    labels = f'include "{stack.name}.labels" (list $ {json.dumps(gateway.unit)} "infra")'
+    annotations = {"annotations": page.nested("toYaml .")}
+    return {
+        "name": name,
+        "namespace": page.inline("$.Release.Namespace"),
+        "labels": page.nested(labels),
+        page.when(f"with merge (dict) ({more}) $.Values.annotations", annotations): None,
+    }

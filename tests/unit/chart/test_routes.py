@@ -1,0 +1,129 @@
+"""Routes as objects of a cluster's own gateway. No controller is there to serve them: their schemas judge them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from devenv.errors import ManifestInvalid
+from tests.helm import Helm
+from tests.schemas import validate
+
+from .charts import Objects, project, rendered, written
+
+PLAIN = """\
+    name: shop
+    services:
+      orders: {image: "orders:1", port: 8000, route: /api/orders}
+      web: {image: "web:1", port: 80, route: [{path: /}, {path: /shop, host: [shop.example, www.shop.example]}]}
+    environments:
+      own: {context: a, host: a.example}
+      ingress: {context: b, gateway: ingress, host: b.example, ingress: {class: nginx, tls: b-tls}}
+      routes: {context: c, gateway: {httproute: {gateway: public, namespace: infra, listener: https}}}
+"""
+NEEDY = """\
+    name: shop
+    services:
+      orders:
+        image: "orders:1"
+        port: 8000
+        route: {path: /api, strip: true, methods: [GET], plugins: [{rate-limiting: {minute: 5}}]}
+    environments:
+      cluster: {context: b, gateway: GATEWAY}
+"""
+HTTPROUTE = Draft7Validator(json.loads((Path(__file__).parent / "httproute.json").read_text("utf-8")))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart, with the values of all environments beside it."""
+    folder = tmp_path_factory.mktemp("shop")
+    return written(folder / "chart", project(folder, PLAIN), "own", "ingress", "routes")
+
+
+def of(helm: Helm, made: Path, environment: str) -> Objects:
+    return rendered(helm, made, "-f", made / f"values-{environment}.yaml")
+
+
+def test_by_itself_the_gateway_comes_along(helm: Helm, made: Path) -> None:
+    objects = of(helm, made, "own")
+    assert ("Deployment", "kong") in objects
+    (rule,) = objects["Ingress", "shop"]["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"]["name"] == "kong"
+    assert not [key for key in objects if key[0] == "HTTPRoute"]
+
+
+def test_an_ingress_leads_to_each_service(helm: Helm, made: Path) -> None:
+    objects = of(helm, made, "ingress")
+    assert not [key for key in objects if key[1] == "kong"]
+    ingress = objects["Ingress", "shop"]
+    validate(ingress, "1.33.0")
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    assert ingress["spec"]["tls"] == [{"hosts": ["b.example"], "secretName": "b-tls"}]
+    leads = {
+        rule["host"]: {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
+        for rule in ingress["spec"]["rules"]
+    }
+    assert leads == {
+        "b.example": {"/api/orders": "orders", "/": "web"},
+        "shop.example": {"/shop": "web"},
+        "www.shop.example": {"/shop": "web"},
+    }
+
+
+def test_http_routes_attach_to_the_gateway_that_the_environment_names(helm: Helm, made: Path) -> None:
+    objects = of(helm, made, "routes")
+    routes = {name: item for (kind, name), item in objects.items() if kind == "HTTPRoute"}
+    assert sorted(routes) == ["orders", "web", "web-2"]
+    for item in routes.values():
+        assert [error.message for error in HTTPROUTE.iter_errors(item)] == []
+        (parent,) = item["spec"]["parentRefs"]
+        assert parent == {"name": "public", "namespace": "infra", "sectionName": "https"}
+    assert routes["orders"]["spec"]["rules"] == [
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": "/api/orders"}}],
+            "backendRefs": [{"name": "orders", "port": 8000}],
+        }
+    ]
+    assert "hostnames" not in routes["web"]["spec"]
+    assert routes["web-2"]["spec"]["hostnames"] == ["shop.example", "www.shop.example"]
+
+
+def test_methods_and_strip_are_kept_where_an_http_route_can(helm: Helm, tmp_path: Path) -> None:
+    manifest = NEEDY.replace(", plugins: [{rate-limiting: {minute: 5}}]", "").replace(
+        "GATEWAY", "{httproute: public}"
+    )
+    chart = written(tmp_path / "chart", project(tmp_path, manifest), "cluster")
+    route = of(helm, chart, "cluster")["HTTPRoute", "orders"]
+    assert [error.message for error in HTTPROUTE.iter_errors(route)] == []
+    (rule,) = route["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/api"}, "method": "GET"}]
+    assert rule["filters"][0]["urlRewrite"]["path"]["replacePrefixMatch"] == "/"
+
+
+LOST = {
+    "ingress": "an Ingress cannot express the plugin rate-limiting of services.orders.route, methods (GET) of "
+    "services.orders.route and strip (of /api) of services.orders.route - gateway: deploy can, {httproute: NAME} more",
+    "{httproute: public}": "an HTTPRoute cannot express the plugin rate-limiting of services.orders.route - "
+    "gateway: deploy can",
+}
+
+
+@pytest.mark.parametrize(("way", "why"), LOST.items(), ids=LOST)
+def test_what_a_way_cannot_express_is_refused_by_name(tmp_path: Path, way: str, why: str) -> None:
+    with pytest.raises(ManifestInvalid) as raised:
+        _: Any = project(tmp_path, NEEDY.replace("GATEWAY", way)).parsed
+    (problem,) = raised.value.problems
+    assert str(problem).endswith(why)
+    assert (problem.path, problem.line) == ("environments.cluster.gateway", 8)
+
+
+def test_an_operator_who_turns_the_value_is_refused_as_well(helm: Helm, tmp_path: Path) -> None:
+    chart = written(tmp_path / "chart", project(tmp_path, NEEDY.replace("GATEWAY", "deploy")), "cluster")
+    answer = helm("template", "shop", chart, "--set", "gateway.kind=ingress", code=1)
+    assert "an Ingress cannot express the plugin rate-limiting of orders" in answer
+    assert "kind: Ingress" not in helm("template", "shop", chart)
