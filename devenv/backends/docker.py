@@ -100,8 +100,8 @@ class Engine:
             return False
 
     @speaks
-    def digest_in_registry(self, image: str) -> str:
-        """The digest that the image's registry has it under; empty where it has none.
+    def digest_in_registry(self, image: str, platform: str = "") -> str:
+        """The digest that the image's registry has it under; empty where it has none that runs on a platform.
 
         Raises `Refused` with what the registry said, or with why it said nothing.
         """
@@ -113,7 +113,7 @@ class Engine:
             raise
         except docker.errors.DockerException as error:  # of a program that keeps logins
             raise Refused(str(error)) from error
-        return str(answer["Descriptor"]["digest"])
+        return str(answer["Descriptor"]["digest"]) if _runs_on(platform, answer) else ""
 
     @speaks
     def log_tail(self, container: str, lines: int, *, began: int = 0) -> list[str]:
@@ -394,6 +394,13 @@ class Engine:
 def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:
     """The filter for our labels `devenv.dev/KEY=VALUE`, all of them."""
     return {"label": [f"{LABEL}{key}={value}" for key, value in tags.items()]}
+
+
+def _runs_on(platform: str, answer: Mapping[str, Any]) -> bool:
+    """Whether what a registry has is for `OS/ARCH`, as far as it says; variants of a processor are alike."""
+    rows = answer.get("Platforms") or ()
+    wanted = platform.split("/")[:2]
+    return not platform or not rows or any([row["os"], row["architecture"]] == wanted for row in rows)
 
 
 def _close_on(stop: threading.Event, stream: Any) -> None:

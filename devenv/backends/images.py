@@ -111,15 +111,15 @@ class Images:
             for tag in set(tags) - before:
                 self._whale.image.remove(tag)
 
-    def digest_in_registry(self, image: str) -> str:
-        """The digest that the image's registry has it under; empty where it has none.
+    def digest_in_registry(self, image: str, platform: str = "") -> str:
+        """The digest that the image's registry has it under; empty where it has none that runs on a platform.
 
         Raises `RegistryRefused` with what the registry said instead.
         """
         from devenv.backends.docker import Refused
 
         try:
-            return self._engine().digest_in_registry(image)
+            return self._engine().digest_in_registry(image, platform)
         except Refused as error:
             raise refused(image, "looked up", error.what) from error
 

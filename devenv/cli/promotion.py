@@ -92,6 +92,9 @@ def promote(
     console, began = context.console, time.monotonic()
     say = _sayer(context)
     if rehearse:
+        apart = {"--write": write, "--image-tag": image_tag, "--platform": platform or None}
+        for option in (name for name, value in apart.items() if value is not None):
+            raise UsageError(f"{option} is not for a rehearsal", why="it takes this machine's images")
         rehearsing.rehearse(context, environment, yes=yes, timeout=timeout, say=say)
         return
     release = release_of(context, environment)

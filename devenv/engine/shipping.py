@@ -46,7 +46,7 @@ class Shipping:
         return self.present() if tag is None else self.tagged(tag)
 
     def present(self) -> dict[str, str]:
-        """Unit -> its image by digest, of those that are built and that the registry has."""
+        """Unit -> its image by digest, of those that are built and that the registry has for the platform."""
         units = list(self._built())
         digests = _of_each(self._digest, map(self.name, units))
         return {
@@ -61,11 +61,14 @@ class Shipping:
         Raises `RegistryRefused` where a push cannot work either.
         """
         try:
-            return self.images.digest_in_registry(image)
+            return self._asked(image)
         except RegistryRefused as error:
             if error.lasting:
                 raise
             return ""
+
+    def _asked(self, image: str) -> str:
+        return self.images.digest_in_registry(image, self.platform)
 
     def tagged(self, tag: str) -> dict[str, str]:
         """Unit -> image by digest, of all that are built, as something else pushed them under a tag.
@@ -75,12 +78,10 @@ class Shipping:
         if not TAG.fullmatch(tag):
             raise UsageError(f'"{tag}" is no tag of an image', hint="--image-tag 1.4.2")
         names = {unit.name: f"{self._repository(unit)}:{tag}" for unit in self._built()}
-        digests = dict(
-            zip(names.values(), _of_each(self.images.digest_in_registry, names.values()), strict=True)
-        )
+        digests = dict(zip(names.values(), _of_each(self._asked, names.values()), strict=True))
         if missing := [image for image, digest in digests.items() if not digest]:
             raise DevenvError(
-                f"{self.registry} lacks images with the tag {tag}",
+                f"{self.registry} lacks images with the tag {tag}{self.platform and f' for {self.platform}'}",
                 why="\n".join(missing),
                 hint=f"docker push {missing[0]}   where they are built; --image-tag builds nothing",
             )

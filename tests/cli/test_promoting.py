@@ -48,7 +48,7 @@ class Registry:
         self.images |= dict.fromkeys(tags, DIGEST)
         return DIGEST
 
-    def digest(self, _: Images, image: str) -> str:
+    def digest(self, image: str, platform: str = "") -> str:
         return self.images.get(image, "")
 
 
@@ -56,7 +56,9 @@ class Registry:
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     made = Registry()
     monkeypatch.setattr(Images, "publish", lambda images, *args, **more: made.publish(images, *args, **more))
-    monkeypatch.setattr(Images, "digest_in_registry", lambda images, image: made.digest(images, image))
+    monkeypatch.setattr(
+        Images, "digest_in_registry", lambda _, image, platform="": made.digest(image, platform)
+    )
     return made
 
 
@@ -122,7 +124,7 @@ def test_images_that_were_built_elsewhere_are_taken_by_their_tag(
 ) -> None:
     ended = devenv("promote", "staging", "--yes", "--image-tag", "v7")
     assert (ended.exit_code, registry.pushed) == (1, [])
-    assert "registry.example/shop lacks images with the tag v7" in ended.stderr
+    assert "registry.example/shop lacks images with the tag v7 for linux/amd64" in ended.stderr
     assert "docker push registry.example/shop/shop-web:v7" in ended.stderr
 
     registry.images["registry.example/shop/shop-web:v7"] = DIGEST
@@ -169,3 +171,9 @@ def test_images_are_built_for_the_platform_that_was_named_or_the_nodes_run(
     devenv("promote", "staging", "--write", "deploy", "--platform", "linux/arm64")
     assert registry.platforms[1:] == ["linux/arm64"]
     assert "is no platform" in devenv("promote", "staging", "--platform", "arm").stderr
+
+
+def test_a_rehearsal_takes_none_of_the_options_about_images(devenv: Devenv, helm: Path) -> None:
+    for option in (("--write", "deploy"), ("--image-tag", "v7"), ("--platform", "linux/arm64")):
+        ended = devenv("promote", "staging", "--rehearse", *option)
+        assert (ended.exit_code, f"{option[0]} is not for a rehearsal" in ended.stderr) == (2, True)

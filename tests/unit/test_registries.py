@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from devenv.backends import containers
+from devenv.backends.docker import Engine
 from devenv.backends.registries import host_of, refused
+from tests.engine import fake_engine
 
 IMAGE = "reg.example:5000/team/shop-web:v7"
 
@@ -111,3 +114,29 @@ def test_an_answer_has_a_hint_and_lasts_or_not(answer: str, hint: str, lasting: 
 def test_the_login_is_to_the_registry_of_the_image(image: str, host: str, login: str) -> None:
     assert host_of(image) == host
     assert refused(image, "pushed", "no basic auth credentials").hint == login
+
+
+@pytest.mark.parametrize(
+    ("platforms", "platform", "digest"),
+    [
+        ([("linux", "amd64")], "linux/amd64", "sha256:37b5"),
+        ([("linux", "amd64")], "linux/arm64", ""),
+        ([("linux", "amd64"), ("linux", "arm64")], "linux/arm64/v8", "sha256:37b5"),
+        ([("linux", "amd64")], "", "sha256:37b5"),
+        ([], "linux/arm64", "sha256:37b5"),  # it does not say
+    ],
+)
+def test_an_image_for_another_platform_is_none(
+    platforms: list[tuple[str, str]], platform: str, digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"os": system, "architecture": processor} for system, processor in platforms]
+    descriptor = {
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "digest": "sha256:37b5",
+    }
+    answer = {"Descriptor": {**descriptor, "size": 527}, "Platforms": rows}
+    with fake_engine():
+        engine = Engine(containers.address())
+        monkeypatch.setattr(engine.api, "inspect_distribution", lambda image: answer)
+        assert engine.digest_in_registry("reg.example/web:1", platform) == digest
+        engine.close()
