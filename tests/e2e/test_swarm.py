@@ -38,6 +38,7 @@ STACK = """
         compose: &direct {deploy: {endpoint_mode: dnsrr}}
     jobs:
       warm: {image: "busybox:1.37", uses: [web], command: wget -qO /dev/null http://web:8000/page}
+      seed: {image: "busybox:1.37", manual: true, command: "true", volumes: {kept: /kept}}
     infra:
       kong: {compose: {<<: *direct, ports: !override [{target: 8000, published: 8000, mode: host}]}}
     gateway:
@@ -77,5 +78,14 @@ def test_a_swarm_serves_the_routes(swarm: OwnEngine, environment: Mapping[str, s
     assert page("word") == "sesame\n"
     refused = swarm.inside("curl", "-s", "-w", "%{http_code}", f"http://{NODE}:8000/web/page").stdout
     assert refused.endswith("401")
-    (job,) = swarm.client.services.list(filters={"name": "swarmed_warm"})
-    eventually(lambda: "complete" in {task["Status"]["State"] for task in job.tasks()}, "the job", within=30)
+
+    def states(name: str) -> set[str]:
+        (job,) = swarm.client.services.list(filters={"name": f"swarmed_{name}"})
+        return {task["Status"]["State"] for task in job.tasks()}
+
+    eventually(lambda: "complete" in states("warm"), "the job", within=30)
+    assert states("seed") == set()
+    (node,) = swarm.client.nodes.list()
+    node.update({**node.attrs["Spec"], "Labels": {"devenv.data": "true"}})
+    app.host("docker", "service", "scale", "-d", "swarmed_seed=1")
+    eventually(lambda: "complete" in states("seed"), "the job by hand", within=30)

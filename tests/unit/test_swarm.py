@@ -37,7 +37,7 @@ SHOP = """\
       worker: {image: "worker:1", uses: [orders], volumes: {data: /data}}
     jobs:
       migrate: {like: orders, command: migrate, uses: [postgres]}
-      seed: {image: "seed:3", manual: true}
+      seed: {image: "seed:3", manual: true, volumes: {seeds: /seeds}}
     gateway:
       consumers: {web: {key: "${secret.SHOP_KEY}", custom_id: "{{web}}"}}
     environments:
@@ -133,11 +133,11 @@ def test_nothing_of_this_machine_goes_along(folder: Path) -> None:
 
 def test_what_has_a_volume_stays_on_its_node_and_alone(folder: Path) -> None:
     stack = document(made(folder))
-    for name in ("postgres", "worker"):
-        deploy = stack["services"][name]["deploy"]
-        assert deploy["placement"] == {"constraints": ["node.labels.devenv.data == true"]}
-        assert deploy["update_config"]["order"] == "stop-first"
-    assert stack["volumes"] == {"postgres-data": {}, "worker-data": {}}
+    deploy = {name: stack["services"][name]["deploy"] for name in ("postgres", "worker", "seed")}
+    for each in deploy.values():
+        assert each["placement"] == {"constraints": ["node.labels.devenv.data == true"]}
+    assert {deploy[name]["update_config"]["order"] for name in ("postgres", "worker")} == {"stop-first"}
+    assert stack["volumes"] == {"postgres-data": {}, "seed-seeds": {}, "worker-data": {}}
 
 
 def test_a_job_ends_and_a_manual_one_waits(folder: Path) -> None:
@@ -145,7 +145,12 @@ def test_a_job_ends_and_a_manual_one_waits(folder: Path) -> None:
     deploy = services["migrate"]["deploy"]
     assert (deploy["mode"], deploy["replicas"]) == ("replicated-job", 1)
     assert deploy["restart_policy"] == {"condition": "on-failure"}
-    assert services["seed"]["deploy"]["replicas"] == 0
+    manual = services["seed"]["deploy"]
+    assert (manual["replicas"], manual["restart_policy"], "mode" in manual) == (
+        0,
+        {"condition": "none"},
+        False,
+    )
 
 
 def test_images_are_built_and_pushed_by_a_file_of_their_own(folder: Path) -> None:

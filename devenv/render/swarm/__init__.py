@@ -65,7 +65,8 @@ def render(stack: Stack, source: Source) -> Swarm:
 def _service(stack: Stack, unit: Unit, source: Source, mounted: _Mounted) -> Deployed:
     words = described(stack, unit, source)
     spec = {key: value for key, value in words.items() if key not in OF_THIS_MACHINE}
-    spec |= {"image": image(unit, source.registry), "restart": "on-failure" if unit.one_shot else "always"}
+    restart = "no" if unit.manual else "on-failure" if unit.one_shot else "always"
+    spec |= {"image": image(unit, source.registry), "restart": restart}
     spec |= unit.extra
     if unit.role == "infra":  # a name leads to a task once it is healthy, and some stores ask for themselves
         spec.setdefault("hostname", unit.name)
@@ -80,17 +81,18 @@ def _service(stack: Stack, unit: Unit, source: Source, mounted: _Mounted) -> Dep
 
 
 def _deploy(stack: Stack, unit: Unit) -> dict[str, Any]:
-    """How a unit runs on the nodes. A job that is manual waits for somebody to scale it."""
-    labels = {f"{LABEL}stack": stack.name, f"{LABEL}unit": unit.name}
-    if unit.one_shot:
-        return {"mode": "replicated-job", "replicas": 0 if unit.manual else 1, "labels": labels}
+    """How a unit runs on the nodes."""
+    deploy: dict[str, Any] = {"labels": {f"{LABEL}stack": stack.name, f"{LABEL}unit": unit.name}}
     volumes = list(_volumes(unit))
-    # Two at once on one volume would damage it.
-    update = {"order": "stop-first" if volumes else "start-first", "failure_action": "rollback"}
-    deploy: dict[str, Any] = {"replicas": unit.replicas, "labels": labels, "update_config": update}
     if volumes:
         deploy["placement"] = {"constraints": [f"node.labels.{KEEPER} == true"]}
-    return deploy
+    if unit.manual:  # a service: of a swarm's job that begins with no task, none ever runs
+        return {**deploy, "replicas": 0}
+    if unit.one_shot:
+        return {**deploy, "mode": "replicated-job", "replicas": 1}
+    # Two at once on one volume would damage it.
+    update = {"order": "stop-first" if volumes else "start-first", "failure_action": "rollback"}
+    return {**deploy, "replicas": unit.replicas, "update_config": update}
 
 
 def _volumes(unit: Unit) -> list[str]:

@@ -20,7 +20,7 @@ _DIFFERENT: Fields = {
         "replicas": Support(),
     },
     "Job": {
-        "manual": emulated("docker service scale STACK_JOB=1"),
+        "manual": emulated("docker service scale -d STACK_JOB=1"),
         "within": emulated("a swarm sets a job no end"),
     },
     "Infra": {
