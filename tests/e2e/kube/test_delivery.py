@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from docker.models.containers import Container
 
+from tests import promotepage
 from tests.certificates import self_signed
-from tests.e2e.checkout import Ended, eventually
+from tests.e2e.checkout import Ended, Going, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.helm import Helm
 from tests.wires import wire
@@ -32,6 +34,7 @@ STACK = """
         grace: 1s
         kubernetes: {Deployment: {spec: {template: {spec: {imagePullSecrets: [{name: team}]}}}}}
 """
+CONTEXT = "gke_acme_staging"
 KEEPER, WORD = "team:$2y$05$abcdefghijklmnopqrstuuwtMaLA9GLGz6nDC5r2Uc4EDl7gXV.Su\n", "team"
 
 
@@ -312,3 +315,125 @@ def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -
         assert page(alone) == word
         assert f"docker.io/library/{runs(alone)}" in in_node(lab, alone.name)
     assert "nothing to do" in alone.on("up", "-d").stderr
+
+
+class Shop(OnCluster):
+    """A checkout of a shop with the environment of docs/promote.md, in which the page's commands are typed."""
+
+    def types(self, command: str, typed: str = "", *, more: str = "", exits: int = 0, at: str = ".") -> Ended:
+        """Type a command of the page; `typed` is what stands there once its placeholders are filled in."""
+        argv = ["sh", "-c", f"cd {at} && {typed or command} {more}"]
+        going = Going(argv, cwd=self.root, env=self.environment)
+        self._going.append(going)
+        ended = going.end(within=120)
+        assert ended.code == exits, f"{argv} ended with {ended.code}:\n{ended.output}"
+        return ended
+
+    def says(self, page: str) -> None:
+        """Have the shop say something else, in a commit."""
+        self.write("orders/page.txt", page)
+        git = ("git", "-c", "user.name=ann", "-c", "user.email=ann@example.com")
+        self.host("git", "add", "-A")
+        self.host(*git, "commit", "-q", "-m", page)
+
+    def page(self) -> str:
+        """What a ready pod of it serves."""
+        newest = ("--sort-by=.metadata.creationTimestamp", "-o", "name")
+        pod = self.host("kubectl", "get", "pods", "-l", "devenv.dev/unit=orders", *newest).split()[-1]
+        return self.host("kubectl", "exec", pod, "--", "cat", "/srv/page.txt")
+
+
+SHOP = """\
+services:
+  orders:
+    build: ./orders
+    port: 8000
+    command: httpd -f -p 8000 -h /srv
+    uses: [postgres]
+    secrets: [STRIPE_KEY]
+    grace: 1s
+jobs:
+  seed: {like: orders, command: "true", manual: true}
+"""
+
+
+@pytest.fixture
+def shop(alone: OnCluster, lab: Lab, helm: Helm, port: int) -> Iterator[Shop]:
+    """The shop, on a cluster that is called as on the page."""
+    path = f"{helm.program.parent}:{alone.environment['PATH']}"
+    made = Shop(alone.root / "shop", "shop", alone.engine, {**alone.environment, **helm.homes, "PATH": path})
+    made.environment["KUBECONFIG"] = str(made.write("../kubeconfig", lab.kubeconfig.read_text()))
+    made.host("kubectl", "config", "rename-context", lab.name, CONTEXT)
+    made.host("kubectl", "config", "set-context", CONTEXT, "--namespace=shop")
+    with serving(alone, lab, port) as shelf:
+        place = yaml.safe_load(promotepage.environments())["environments"]
+        place["staging"]["registry"] = f"{shelf.host}/acme/shop"
+        del place["staging"]["infra"]["cache"]
+        place["staging"]["services"]["orders"]["replicas"] = 1  # three take their time
+        made.sources("orders", page="first")
+        made.manifest(SHOP + yaml.safe_dump({"environments": place}))
+        made.write(".gitignore", ".env\n.devenv\nchart\ndist\nswarm\n")
+        made.write(".env", "STRIPE_KEY=sk-sesame\n")
+        made.host("git", "init", "-q")
+        made.host("git", "init", "-q", "../deploy")
+        made.host("kubectl", "create", "namespace", "shop")
+        yield made
+        made.host("kubectl", "delete", "namespace", "shop", "--wait=false")
+    for image in made.engine.images.list(f"{shelf.host}/acme/shop/shop-orders"):
+        made.engine.images.remove(image.id, force=True)
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_the_page_about_promotion_is_true_from_its_first_command_to_its_last(shop: Shop) -> None:
+    shop.says("first")
+    keys = ("POSTGRES_URL", "DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE")
+    literals = [f"--from-literal={key}=x" for key in keys]
+    shop.host("kubectl", "create", "secret", "generic", "shop-postgres", *literals)
+    first = shop.types("devenv promote staging", more="--yes --create-secrets")
+    assert "1 of 1 ready" in first.stderr
+    assert shop.page() == "first"
+
+    shop.says("second")
+    planned = shop.types("devenv plan -e staging")
+    assert "orders" in planned.stdout
+    assert "to change" in shop.types("devenv diff staging", exits=4).stderr
+    assert len(shop.types("devenv history staging").stdout.splitlines()) >= 1
+    assert "healthy" in shop.types("devenv status -e staging").stdout
+    shop.types("devenv logs -e staging [NAME...]", "devenv logs -e staging orders")
+    said = shop.types(
+        "devenv exec -e staging NAME [COMMAND]", "devenv exec -e staging orders cat /srv/page.txt"
+    )
+    assert said.stdout == "first"
+    shop.devenv("promote", "staging", "--yes", within=120)
+    assert shop.page() == "second"
+    shop.types("devenv rollback staging [REVISION]", "devenv rollback staging 1", more="--yes")
+    assert shop.page() == "first"
+    shop.types("devenv retire staging", more="--yes")
+
+    shop.types("devenv render --chart chart --environment staging")
+    shop.types("helm upgrade --install shop chart -f chart/values-staging.yaml", more="--wait")
+    assert shop.page() == "second"
+    shop.host("git", "tag", "v1.4.0")
+    registry = yaml.safe_load((shop.root / "devenv.yaml").read_text())["environments"]["staging"]["registry"]
+    host = registry.partition("/")[0]
+    charts = f"oci://{host}/acme/charts"
+    packed = shop.types("devenv render --chart dist --package", more=f"--push {charts}")
+    assert packed.stdout.startswith("dist/shop-1.4.0.tgz\n")
+    login = f"helm registry login {host} -u team -p team --plain-http"
+    shop.types("helm registry login ghcr.io", login)
+    shop.types(
+        "helm upgrade --install shop oci://ghcr.io/acme/charts/shop --version 1.4.0 -f values-staging.yaml",
+        f"helm upgrade --install shop {charts}/shop --version 1.4.0 -f chart/values-staging.yaml",
+        more="--plain-http",
+    )
+    shop.types("kubectl create job now --from=cronjob/seed")
+    shop.host("kubectl", "wait", "--for=condition=complete", "job/now", "--timeout=60s")
+
+    shop.types("devenv render --swarm swarm", more="--environment staging")
+    shop.types("docker compose -f images.yaml build --push", at="swarm")
+    shop.types("devenv render --chart ../deploy/shop")
+    written = shop.types("devenv promote staging --write ../deploy/shop")
+    add, commit = [line for line in written.output.splitlines() if line.startswith("git ")]
+    shop.host("sh", "-ec", f"{add}; {commit.replace('git ', 'git -c user.name=ann -c user.email=a@b ', 1)}")
+    shop.types("devenv init --ci github")
+    assert (shop.root / ".github/workflows").is_dir()

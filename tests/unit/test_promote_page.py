@@ -1,0 +1,27 @@
+"""Every command of docs/promote.md and of the README's part about promotion is run by a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.promotepage import ELSEWHERE, NOWHERE, WALK, commands, walked
+
+
+def test_no_command_of_the_page_is_left_out() -> None:
+    run = {*walked(), *ELSEWHERE, *NOWHERE}
+    assert [
+        command for command in commands() if command not in run
+    ] == []  # say in ELSEWHERE which test runs it
+    assert [command for command in run if command not in commands()] == []  # it is no longer on the page
+
+
+def test_the_walk_goes_through_the_page_in_order() -> None:
+    typed = walked()
+    assert typed == [command for command in commands() if command in typed]
+
+
+@pytest.mark.parametrize("test", sorted({WALK, *ELSEWHERE.values()}))
+def test_what_runs_a_command_is_there(test: str) -> None:
+    file, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
