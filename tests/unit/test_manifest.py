@@ -485,6 +485,14 @@ BROKEN = {
             "5:31: environments.prod.charts.b.version: is missing",
         ],
     ),
+    "a Secret that two operators make": (
+        "name: a\nservices:\n  a: {image: x}\nenvironments:\n"
+        "  prod: {context: c, secrets: {external: {store: vault}, sealed: sealed.yaml}}\n  test: {context: d, secrets: {}}\n",
+        [
+            "5:22: environments.prod.secrets: is either external or sealed - write {external: {store: NAME}} or {sealed: FILE}",
+            "6:22: environments.test.secrets: is either external or sealed - write {external: {store: NAME}} or {sealed: FILE}",
+        ],
+    ),
     "a route that an Ingress cannot express": (
         "name: a\nservices:\n  a: {image: x, port: 1, route: {path: /a, strip: true}}\n"
         "environments:\n  prod: {context: c, gateway: ingress}\n",
