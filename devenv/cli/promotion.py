@@ -122,7 +122,7 @@ def promote(
         missing, changes = release.secrets.missing(objects), release.changes(objects)
         secrets = _checked_secrets(context, release, missing, create=create_secrets)
         plan = plan_promotion(
-            sent.stack, release.target.release, there=there, secrets=missing, changes=changes
+            sent.stack, release.target.release, there=there, secrets=missing, changes=changes, due=due
         )
         if plan:
             say("plan", summary(plan))
@@ -215,6 +215,7 @@ def planned(context: Context, environment: str) -> Plan:
         there=there,
         secrets=release.secrets.missing(objects),
         changes=release.changes(objects),
+        due=companions_of(context, release).due(),
     )
 
 

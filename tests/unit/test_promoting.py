@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+from devenv.plan.companions import Companion, Due
 from devenv.plan.promoting import plan_promotion, summary
 from devenv.plan.promotion import Change, Verb
 
@@ -39,6 +40,18 @@ def test_each_step_has_its_cause_and_what_it_comes_after() -> None:
 def test_an_image_that_two_units_share_is_pushed_once() -> None:
     plan = plan_promotion(SHOP, "shop", there=(), secrets={}, changes=CHANGES)
     assert [step.op for step in plan].count("push") == 1
+
+
+def test_charts_of_other_people_come_before_ours() -> None:
+    kong = Companion("kong", "oci://ghcr.io/acme/kong", "3.0.0")
+    due = [Due(kong, (CHANGES[0],)), Due(Companion("pg", "pg", "1.2.3", "https://pg"), (), "pg-1.0.0")]
+    plan = plan_promotion(SHOP, "shop", there=("orders", "worker"), secrets={}, changes=CHANGES[1:], due=due)
+    assert str(plan).splitlines()[:3] == [
+        "[] -> #1 upgrade kong (3.0.0, 1 to add)",
+        "[] -> #2 upgrade pg (takes over pg-1.0.0, 1.2.3, nothing to change)",
+        "[1,2] -> #3 upgrade shop (1 to change)",
+    ]
+    assert summary(plan) == "2 charts of others, 1 to change"
 
 
 def test_what_is_in_the_registry_is_not_pushed() -> None:
