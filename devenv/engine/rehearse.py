@@ -142,7 +142,7 @@ class Rehearsal:
         stand_ins = replacements(whole, self.ground(), self.release.target.namespace)
         origin = Origin(manifest=self.project.digest)
         text = to_yaml(replaced(values, stand_ins))
-        fewer = {each.path[1]: each.value for each in stand_ins if each.path[2:] == ("replicas",)}
+        fewer = {each.path[1]: each.value for each in stand_ins if each.path[-1] in ("replicas", "min")}
         units = tuple(
             replace(unit, replicas=fewer.get(unit.name, unit.replicas)) for unit in self.stack.units
         )

@@ -35,6 +35,7 @@ SHOP = """\
         route: /api/orders
         secrets: [STRIPE_KEY]
         kubernetes: {Deployment: {spec: {template: {spec: {nodeSelector: {disk: ssd}}}}}}
+      stock: {image: "stock:1"}
     infra:
       cache: {kind: valkey}
     environments:
@@ -44,7 +45,9 @@ SHOP = """\
         gateway: ingress
         ingress: {class: kong, tls: shop-tls}
         secrets: {external: {store: vault}}
-        services: {orders: {replicas: 3, resources: {cpu: 16, memory: 64Mi}}}
+        services:
+          orders: {replicas: 3, resources: {cpu: 16, memory: 64Mi}}
+          stock: {replicas: 4, resources: {cpu: 100m}, autoscale: {max: 9}}
         infra: {cache: {external: {secret: staging-cache}}}
         values:
           imagePullSecrets: [{name: team}]
@@ -113,8 +116,10 @@ def test_what_a_laptop_cannot_have_is_replaced_and_said(tmp_path: Path, helm: He
         "orders  on any node: none has disk=ssd",
         "orders  wherever there is room: its affinity is left out",
         "secrets  made here, not from the store vault",
+        "stock  1 of 4 replicas, as many as there are nodes",
+        "stock  asks for no cpu: all together ask for more than is free",
     ]
-    assert parcel.stack.unit("orders").replicas == 1
+    assert parcel.stack.unit("orders").replicas == parcel.stack.unit("stock").replicas == 1
     chart = written(tmp_path / "chart", made.project)
     (tmp_path / "values.yaml").write_text(parcel.values)
     helm("lint", "--strict", chart, "-f", tmp_path / "values.yaml")

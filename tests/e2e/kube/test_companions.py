@@ -50,6 +50,11 @@ class Bringing(OnCluster):
         context = self.host("kubectl", "config", "current-context").strip()
         self.manifest(STACK.format(context=context, namespace=self.staging, charts=charts))
 
+    @property
+    def charts(self) -> str:
+        """Where charts are in its registry."""
+        return f"oci://{self.registry}/charts"
+
     def inside(self, *argv: str) -> str:
         return self.host("kubectl", "-n", self.staging, *argv)
 
@@ -67,7 +72,7 @@ class Bringing(OnCluster):
         self.write("theirs/templates/c.yaml", THEIRS)
         self.helm("package", self.root / "theirs", "-d", self.root)
         package = self.root / f"theirs-{version}.tgz"
-        self.helm("push", package, f"oci://{self.registry}/charts", "--plain-http")
+        self.helm("push", package, self.charts, "--plain-http")
 
     def releases(self) -> dict[str, int]:
         """Release -> the number of its revision."""
@@ -109,30 +114,23 @@ def bringing(cluster: OnCluster, helm: Helm, port: int) -> Iterator[Bringing]:
             registry.kill()
 
 
-@pytest.mark.parametrize("helm", [4], indirect=True)
-def test_the_chart_is_pushed_as_one_file_once_helm_is_logged_in(bringing: Bringing) -> None:
-    bringing.says()
-    address = f"oci://{bringing.registry}/charts"
-    refused = bringing.devenv("render", "--chart", "dist", "--push", address, exits=1)
-    assert f"helm registry login {bringing.registry}" in refused.stderr
-    bringing.log_in()
-    pushed = bringing.devenv("render", "--chart", "dist", "--push", address)
-    version = pushed.stdout.strip().removeprefix(f"dist/{bringing.name}-").removesuffix(".tgz")
-    where = f"{address}/{bringing.name}"
-    assert f"pushed {where} --version {version}   sha256:" in pushed.stderr
-    about = bringing.helm("show", "chart", where, "--version", version, "--plain-http")
-    assert f"devenv.dev/stack: {bringing.name}" in about
-
-
 @pytest.mark.parametrize("helm", [3], indirect=True)
-def test_other_peoples_charts_come_before_ours_and_go_with_it(bringing: Bringing) -> None:
-    chart = f"oci://{bringing.registry}/charts/theirs"
+def test_our_chart_is_pushed_and_other_peoples_come_before_it_and_go_with_it(bringing: Bringing) -> None:
+    chart = f"{bringing.charts}/theirs"
     wanted = f"{{theirs: {{chart: '{chart}', version: 1.0.0, values: ./theirs.yaml}}}}"
     bringing.says(wanted)
     bringing.write("theirs.yaml", "colour: red\n")
-    refused = bringing.devenv("diff", "staging", exits=1)
-    assert f"helm registry login {bringing.registry}" in refused.stderr
+    for command in (("diff", "staging"), ("render", "--chart", "dist", "--push", bringing.charts)):
+        refused = bringing.devenv(*command, exits=1)
+        assert f"helm registry login {bringing.registry}" in refused.stderr
     bringing.log_in()
+    pushed = bringing.devenv("render", "--chart", "dist", "--push", bringing.charts)
+    version = pushed.stdout.strip().removeprefix(f"dist/{bringing.name}-").removesuffix(".tgz")
+    assert f"pushed {bringing.charts}/{bringing.name} --version {version}   sha256:" in pushed.stderr
+    about = bringing.helm(
+        "show", "chart", f"{bringing.charts}/{bringing.name}", "--version", version, "--plain-http"
+    )
+    assert f"devenv.dev/stack: {bringing.name}" in about
     bringing.push_theirs("1.0.0")
     assert "+ ConfigMap theirs" in bringing.devenv("diff", "staging", exits=4).stdout
     bringing.devenv("promote", "staging", "--yes", within=120)
@@ -156,7 +154,7 @@ def test_releases_of_another_hand_are_taken_over_by_who_saw_the_diff_and_types_t
 ) -> None:
     bringing.log_in()
     bringing.push_theirs("1.0.0")
-    chart = f"oci://{bringing.registry}/charts/theirs"
+    chart = f"{bringing.charts}/theirs"
     bringing.says(f"{{theirs: {{chart: '{chart}', version: 1.0.0}}}}")
     for name in (bringing.name, "theirs"):
         bringing.helms("install", name, bringing.root / "theirs", "--create-namespace", "--set", "colour=old")
