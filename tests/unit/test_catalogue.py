@@ -17,6 +17,7 @@ from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents
+from tests.table import each_row
 
 from .stacks import CATALOGUE, stack
 
@@ -352,8 +353,8 @@ def malformed(row: tuple[str, str, str]) -> tuple[str, str]:
     return (WHOLE.replace(old, new).replace("  links:", f"{uses}  links:") if old else new), problem
 
 
-@pytest.mark.parametrize("row", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_kind_says_where_and_what(row: tuple[str, str, str]) -> None:
+@each_row(MALFORMED)
+def test_a_malformed_kind_says_where_and_what(*row: str) -> None:
     text, problem = malformed(row)
     assert text != WHOLE
     with pytest.raises(ManifestInvalid) as refused:

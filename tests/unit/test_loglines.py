@@ -10,6 +10,7 @@ import pytest
 
 from devenv.backends import frames, loglines
 from devenv.backends.base import LogLine
+from tests.table import each_row
 
 SECOND = "2026-01-01T00:00:{:012.9f}Z"
 
@@ -72,7 +73,7 @@ class Source:
             yield batch
 
 
-@pytest.mark.parametrize("seed", range(50))
+@each_row(range(50))
 def test_sorted_sources_become_one_sorted_stream(seed: int) -> None:
     chance = random.Random(seed)
     sources = [

@@ -21,6 +21,7 @@ from devenv.manifest.rules.scope import KindFacts, Scope
 from devenv.manifest.source import Finding
 from devenv.stack.catalogue import Facts
 from tests import documents
+from tests.table import each_row
 
 from .stacks import CATALOGUE, manifest, problems
 
@@ -688,6 +689,13 @@ BROKEN = {
             " - use secrets in env, files, commands and gateway plugins"
         ],
     ),
+    "two makers of an environment's secret": (
+        "name: a\nenvironments: {p: {context: c, secrets: {external: {store: s}, sealed: f.yaml}}}\n",
+        [
+            "2:32: environments.p.secrets: is either external or sealed"
+            " - write {external: {store: NAME}} or {sealed: FILE}"
+        ],
+    ),
     "a secret without a name, anywhere": (
         'name: a\ngateway: {consumers: {me: {key: "${secret.}"}}}\n',
         ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - use letters, digits and _'],
@@ -695,12 +703,12 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize(("text", "messages"), BROKEN.values(), ids=BROKEN)
+@each_row(BROKEN)
 def test_a_broken_manifest_says_where_what_and_how_to_mend_it(text: str, messages: list[str]) -> None:
     assert problems(text) == messages
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@each_row({rule.__name__: rule for rule in RULES})
 def test_every_rule_is_broken_by_some_row(rule: Callable[[Scope], Iterator[Finding]]) -> None:
     assert any((scope := shape(text)) and any(rule(scope)) for text, _ in BROKEN.values())
 

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import yaml
 
 from devenv import assets
@@ -19,6 +18,7 @@ from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, outline, resolve
 from devenv.stack.world import World
 from tests import documents
+from tests.table import each_row
 
 from .kubernetes.stacks import overrides, source
 
@@ -140,11 +140,7 @@ def test_everything_is_taken() -> None:
     carried_through(dumped(EVERYTHING))
 
 
-@pytest.mark.parametrize(
-    ("number", "path"),
-    enumerate(places(EVERYTHING)),
-    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else "",
-)
+@each_row([*enumerate(places(EVERYTHING))])
 def test_an_odd_value_is_taken_or_refused_with_its_place(number: int, path: tuple[str | int, ...]) -> None:
     for odd in ODD[number % SHARE :: SHARE]:
         refused(with_odd(path, odd))

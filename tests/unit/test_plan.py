@@ -13,6 +13,7 @@ from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import data_left, only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
 from devenv.stack.model import Stack, differences, fingerprint
+from tests.table import each_row
 
 from .stacks import fingerprints, stack
 
@@ -556,7 +557,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(200))
+@each_row(range(200))
 def test_nothing_is_applied_before_its_image_is_there_and_the_ground_is_prepared(seed: int) -> None:
     """Whatever was observed: every apply comes after each pull or build of its image, and after prepare."""
     chance = random.Random(seed)

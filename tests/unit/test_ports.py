@@ -7,6 +7,7 @@ import random
 import pytest
 
 from devenv.stack.ports import RANGE, Claim, allot
+from tests.table import each_row
 
 FREE: dict[int, str] = {}
 API = Claim("api", 80, 8080, explicit=True)
@@ -92,7 +93,7 @@ def test_no_port_is_given_twice() -> None:
     assert len(set(allotted.values())) == 300
 
 
-@pytest.mark.parametrize("seed", range(50))
+@each_row(range(50))
 def test_whatever_is_asked_for_nothing_is_given_twice_or_taken_and_all_of_it_stays(seed: int) -> None:
     chance = random.Random(seed)
     claims = [

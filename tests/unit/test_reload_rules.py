@@ -17,6 +17,7 @@ from devenv.stack.reload import Action, Decision, base, decide, landed, synced, 
 from devenv.stack.reloaders import RELOADERS, SERVERS, reloader
 from devenv.stack.rules import IGNORED, Rules, Source, infer, unmatched, with_manifest
 from devenv.stack.ruletable import rows
+from tests.table import each_row
 
 NONE, SYNC, RUN, RESTART, REBUILD = Action
 
@@ -332,7 +333,7 @@ def rules_of(text: str, **more: object) -> Rules:
     return infer(unindented(text), **({"context": "."} | more))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("text", "expected"), STYLES.values(), ids=STYLES)
+@each_row(STYLES)
 def test_what_a_change_causes(text: str, expected: Mapping[str, Expected]) -> None:
     rules = rules_of(text, target="dev" if " AS dev\n" in text else None)
     assert {path: (decide(rules, [path]).action, *targets_of(rules, path)) for path in expected} == expected
@@ -386,7 +387,7 @@ LANDINGS: dict[str, tuple[str, Mapping[str, str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "expected"), LANDINGS.values(), ids=LANDINGS)
+@each_row(LANDINGS)
 def test_where_a_file_lands(text: str, expected: Mapping[str, str]) -> None:
     rules = infer(f"ARG TOP=top\nFROM busybox\n{text}\n", context=".", args={"GIVEN": "lib"})
     assert {path: " ".join(targets_of(rules, path)) for path in expected} == expected
@@ -505,7 +506,7 @@ HARMLESS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("command", "harmless"), HARMLESS.items())
+@each_row(HARMLESS.items())
 def test_which_commands_cannot_depend_on_what_was_copied(command: str, harmless: bool) -> None:
     image = copies.image(f"FROM node\nWORKDIR /app\nCOPY . .\nRUN {command}\n")
     assert (image.copies[0].used == "") is harmless
@@ -546,7 +547,7 @@ COMMANDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("command", "name"), COMMANDS.items())
+@each_row(COMMANDS.items())
 def test_which_programs_reload_by_themselves(command: str, name: str) -> None:
     by = reloader(command.split(" "), {})
     assert (by.name if by else "") == name
@@ -914,7 +915,7 @@ MANIFESTS = (
 )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@each_row(range(40))
 def test_every_file_is_built_or_sent_or_causes_nothing(seed: int) -> None:
     pick = random.Random(seed)
     for reload in MANIFESTS:
@@ -963,7 +964,7 @@ PATHS = tuple(
 )
 
 
-@pytest.mark.parametrize("glob", GLOBS)
+@each_row(GLOBS)
 def test_patterns_are_gits(glob: str) -> None:
     spec = GitIgnoreSpec.from_lines([glob.removeprefix("./")])
     assert [path for path in PATHS if bool(patterns.match([glob], path)) != spec.match_file(path)] == []

@@ -18,6 +18,7 @@ from devenv.manifest import source
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.compose import render
 from devenv.stack.model import Stack
+from tests.table import each_row
 
 from .kubernetes.stacks import objects
 from .stacks import fingerprints, problems, stack
@@ -62,7 +63,7 @@ def stack_with_values() -> Stack:
     return stack(yaml.safe_dump({"name": "a", "services": {"api": api}}, sort_keys=False))
 
 
-@pytest.mark.parametrize("text", UNQUOTED)
+@each_row(UNQUOTED)
 def test_a_value_without_quotes_stays_as_it_was_written(text: str) -> None:
     api = stack(
         f"name: a\nservices:\n  api: {{image: x, env: {{V: {text}}}, command: [{text}], entrypoint: [{text}]}}\n"

@@ -12,6 +12,7 @@ import yaml
 from devenv.gateway.config import Refused, load
 from devenv.gateway.plugins import available
 from tests import documents
+from tests.table import each_row
 
 HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, rate-limiting, request-size-limiting"
 
@@ -70,8 +71,7 @@ services:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@each_row(
     [
         ("[", "not YAML: line 2: "),
         ("a: b: c", "not YAML: line 1: mapping values are not allowed"),
@@ -289,7 +289,7 @@ def places(node: Any) -> list[tuple[Any, Any]]:
     return [place for key in keys for place in [(node, key), *places(node[key])]]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@each_row(range(40))
 def test_nothing_in_a_file_is_ever_more_than_refused(seed: int) -> None:
     """Put values where they do not belong: the file loads or is refused, nothing else."""
     chance = random.Random(seed)

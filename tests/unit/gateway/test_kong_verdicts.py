@@ -15,6 +15,7 @@ from devenv.render.kong import declarative
 from devenv.sources import Digests, read
 from devenv.stack.world import Want
 from tests import documents
+from tests.table import each_row
 from tests.unit.stacks import problems, stack
 
 DATA = Path(__file__).parent / "data"
@@ -35,7 +36,7 @@ VERDICTS = {
 }
 
 
-@pytest.mark.parametrize("name", MANIFESTS)
+@each_row(MANIFESTS.keys())
 def test_a_manifest_is_refused_when_kong_would_not_start_with_it(name: str) -> None:
     row = MANIFESTS[name]
     refusals = problems(row["manifest"])
@@ -59,7 +60,7 @@ def test_a_host_is_rendered_as_browsers_send_it() -> None:
     assert gateway.routes[0].hosts == ("api.localhost",)
 
 
-@pytest.mark.parametrize("name", [name for name in SNIPPETS if name not in UNSAID])
+@each_row([name for name in SNIPPETS if name not in UNSAID])
 def test_a_snippet_said_in_a_manifest_is_refused_when_kong_refuses_it(name: str) -> None:
     row = SNIPPETS[name]
     text = as_manifest(documents.load(row["config"]))
@@ -67,7 +68,7 @@ def test_a_snippet_said_in_a_manifest_is_refused_when_kong_refuses_it(name: str)
     assert (not refusals) is row["accepts"], (text, refusals, row["reason"])
 
 
-@pytest.mark.parametrize("name", UNSAID)
+@each_row(UNSAID.keys())
 def test_the_other_snippets_cannot_be_said_in_a_manifest(name: str) -> None:
     with pytest.raises((Unsaid, yaml.YAMLError)):
         as_manifest(documents.load(SNIPPETS[name]["config"]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from devenv.render.kubernetes import render
 from devenv.render.kubernetes.objects import port_name
 from devenv.render.kubernetes.pod import as_image_user
 from tests import schemas
+from tests.table import each_row
 from tests.unit.kubernetes.stacks import EVERYTHING, objects, source, stack
 
 SHOP = stack(EVERYTHING)
@@ -31,8 +33,7 @@ def env(kind: str, name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("key", OBJECTS, ids="-".join)
+@each_row([*product(OBJECTS, VERSIONS)])
 def test_every_object_is_valid_by_kubernetes_own_schemas(key: tuple[str, str], version: str) -> None:
     schemas.validate(OBJECTS[key], version)
 
