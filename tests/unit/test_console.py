@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stderr
 from textwrap import dedent
 from typing import Any
 
@@ -488,18 +488,18 @@ ENVIRONMENTS = [({}, True), ({"NO_COLOR": "1"}, True), ({"CI": "true"}, False), 
 
 @pytest.mark.parametrize(("environment", "live"), ENVIRONMENTS)
 def test_a_table_is_for_terminals_and_colours_for_those_who_want_them(
-    environment: dict[str, str], live: bool, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], live: bool
 ) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr("sys.stderr", Terminal())
-    console = Console.of(environment, colour=True, quiet=False, verbose=False)
-    assert (console.live, console.colour) == (live, live and "NO_COLOR" not in environment)
-    assert not Console.of(environment, colour=True, quiet=True, verbose=False).live
-    monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert not Console.of(environment, colour=True, quiet=False, verbose=False).live
+    with redirect_stderr(Terminal()):
+        console = Console.of(environment, colour=True, quiet=False, verbose=False)
+        assert (console.live, console.colour) == (live, live and "NO_COLOR" not in environment)
+        assert not Console.of(environment, colour=True, quiet=True, verbose=False).live
+    with redirect_stderr(io.StringIO()):
+        assert not Console.of(environment, colour=True, quiet=False, verbose=False).live
 
 
 def test_a_unit_without_a_check_is_running_and_one_whose_image_brings_one_is_healthy() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,6 +13,7 @@ from devenv.backends.kube import delivery
 from devenv.backends.kube.config import MINIKUBE, Place
 from devenv.backends.kube.sink import listening
 from devenv.errors import DevenvError
+from tests import serving
 from tests.unit.kubernetes.stacks import stack
 
 HERE = "https://127.0.0.1:6443"
@@ -23,11 +25,31 @@ def client(context: str, server: str = HERE, provider: str = "") -> Any:
     return SimpleNamespace(place=Place(context, {"server": server}, {}, provider=provider))
 
 
-@pytest.fixture(autouse=True)
-def _one_node_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "_containers", lambda wanted: ["node"])
+class Engine(serving.Handler):
+    """What the engine says of registries: that they have all images, or none."""
+
+    there: ClassVar[bool]
+    asked: ClassVar[list[str]]
+
+    def do_GET(self) -> None:
+        match self.path.split("/distribution/"):
+            case [_, rest]:
+                self.asked.append(rest.removesuffix("/json"))
+                descriptor = {"Descriptor": {"digest": "sha256:" + "a" * 64}}
+                self.send_json(*((descriptor, 200) if self.there else ({"message": "unknown"}, 404)))
+            case _:
+                self.send_json({"ApiVersion": "1.47"})
 
 
+@pytest.fixture
+def _one_node_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `docker` that lists one container, whatever it looks for."""
+    (tmp_path / "docker").write_text("#!/bin/sh\ntest $1 = ps && echo node\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("_one_node_here")
 @pytest.mark.parametrize(
     ("place", "text", "expected"),
     [
@@ -43,15 +65,16 @@ def test_the_way_that_fits(place: Any, text: str, expected: type) -> None:
     assert type(delivery.choose(place, stack(text))) is expected
 
 
-def test_what_was_not_built_is_the_clusters_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    requests: list[str] = []
-    monkeypatch.setattr(delivery, "_in_registry", lambda names: requests.extend(names) or frozenset())
+@pytest.mark.parametrize("there", [False, True])
+def test_what_was_not_built_is_the_clusters_to_fetch(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    Engine.there, Engine.asked = there, []
     shop = stack(NAMED)
     images = {unit.image for unit in shop.units}
-    assert delivery.choose(client("own"), shop).has(images) == {"valkey/valkey:9"}
-    assert requests == [f"ghcr.io/you/{shop.unit('web').image}"]
-    monkeypatch.setattr(delivery, "_in_registry", frozenset)
-    assert delivery.choose(client("own"), shop).has(images) == images
+    with serving.listening(Engine) as server:
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+        present = delivery.choose(client("own"), shop).has(images)
+    assert present == (images if there else {"valkey/valkey:9"})
+    assert Engine.asked == [f"ghcr.io/you/{shop.unit('web').image}"]
 
 
 def test_nothing_brings_what_was_built_to_a_cluster_elsewhere() -> None:
