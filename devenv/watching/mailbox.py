@@ -26,8 +26,8 @@ class Batch(NamedTuple):
 class Mailbox:
     """Collects changes until somebody takes them; putting never waits for the taker."""
 
-    def __init__(self, quiet: float, longest: float) -> None:
-        self._quiet, self._longest = quiet, longest
+    def __init__(self, quiet: float, longest: float, series: float = SERIES) -> None:
+        self._quiet, self._longest, self._series = quiet, longest, series
         self._arrival = threading.Condition()
         self._paths = set[str]()
         self._rescan = False
@@ -42,7 +42,7 @@ class Mailbox:
             return
         with self._arrival:
             now = time.monotonic()
-            if now - self._last > SERIES:
+            if now - self._last > self._series:
                 self._taken = 0
             self._last = now
             if not self._full:

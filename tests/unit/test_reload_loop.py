@@ -308,20 +308,21 @@ def test_a_full_disk_while_applying_leaves_the_loop_alive() -> None:
     assert "No space left on device" in site.events[0].text
 
 
-def test_one_file_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Locked(Digests):
+    """A cache that cannot read the file `locked`: root may read everything."""
+
+    def of(self, path: str | Path, status: os.stat_result | None = None) -> str:
+        if str(path).endswith("/locked"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return super().of(path, status)
+
+
+def test_one_file_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
     for name in ("locked", "open"):
         (tmp_path / name).write_text("1")
-    cache = Digests({})
     folder = Folder(tmp_path)
-    tree = Tree("app", folder, cache, folder.contents(cache))
+    tree = Tree("app", folder, Locked({}), folder.contents(Digests({})))
     (tmp_path / "open").write_text("22")
-
-    def of(path: str, status: os.stat_result, read: Callable[..., str] = cache.of) -> str:
-        if path.endswith("/locked"):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        return read(path, status)
-
-    monkeypatch.setattr(cache, "of", of)  # root may read everything
     assert tree.look() == ({"app/open"}, {"app/locked": "permission denied"})
     assert set(tree.digests) == {"app/locked", "app/open"}
 

@@ -783,17 +783,18 @@ def test_a_batch_waits_for_quiet_but_not_for_ever() -> None:
     assert box.take(threading.Event()) == Batch(frozenset({"b"}), rescan=True)
 
 
-def test_a_long_series_is_waited_for_longer_than_a_save(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mailbox, "SERIES", 60)
+def test_a_long_series_is_waited_for_longer_than_a_save() -> None:
     stop = threading.Event()
-    box = mailbox.Mailbox(quiet=0.02, longest=60)
+    box = mailbox.Mailbox(quiet=0.02, longest=60, series=60)
     for paths in ({str(number) for number in range(mailbox.BULK * mailbox.CALM)}, {"late"}):
         start = time.monotonic()
         box.put(paths)
         assert box.take(stop)
         assert time.monotonic() - start >= 0.02 * mailbox.CALM
 
-    monkeypatch.setattr(mailbox, "SERIES", 0)
+    box = mailbox.Mailbox(quiet=0.02, longest=60, series=0)
+    box.put({str(number) for number in range(mailbox.BULK * mailbox.CALM)})
+    assert box.take(stop)
     times = []
     for number in range(10):
         start = time.monotonic()
