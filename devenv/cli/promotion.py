@@ -92,9 +92,16 @@ def promote(
     console, began = context.console, time.monotonic()
     say = _sayer(context)
     if rehearse:
-        apart = {"--write": write, "--image-tag": image_tag, "--platform": platform or None}
-        for option in (name for name, value in apart.items() if value is not None):
-            raise UsageError(f"{option} is not for a rehearsal", why="it takes this machine's images")
+        apart = {
+            "--write": write,
+            "--image-tag": image_tag,
+            "--platform": platform,
+            "--create-secrets": create_secrets,
+            "--adopt": adopt,
+        }
+        for option in (name for name, value in apart.items() if value):
+            why = "it takes this machine's images, and makes Secrets and releases of its own"
+            raise UsageError(f"{option} is not for a rehearsal", why=why, hint="leave it out")
         rehearsing.rehearse(context, environment, yes=yes, timeout=timeout, say=say)
         return
     release = release_of(context, environment)

@@ -30,6 +30,16 @@ def test_an_environment_is_for_a_chart_and_has_to_be_there(devenv: Devenv) -> No
     assert (ended.exit_code, 'no environment "x"' in ended.stderr) == (2, True)
 
 
+def test_what_is_for_a_packaged_chart_says_what_to_type(devenv: Devenv) -> None:
+    for options, hint in (
+        (["--package"], "devenv render --chart chart --package"),
+        (["--push", "oci://x/y"], "devenv render --chart chart --push oci://x/y"),
+        (["--chart", "chart", "--push", "https://x/y"], "--push oci://x/y"),
+    ):
+        ended = devenv("render", *options)
+        assert (ended.exit_code, hint in ended.stderr) == (2, True)
+
+
 def test_what_is_for_one_machine_alone_is_named(devenv: Devenv, project: Path) -> None:
     (project / "app").mkdir()
     (project / "app" / "Dockerfile").write_text("FROM scratch AS dev\nCOPY . /app\n", encoding="utf-8")

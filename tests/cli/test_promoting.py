@@ -173,7 +173,8 @@ def test_images_are_built_for_the_platform_that_was_named_or_the_nodes_run(
     assert "is no platform" in devenv("promote", "staging", "--platform", "arm").stderr
 
 
-def test_a_rehearsal_takes_none_of_the_options_about_images(devenv: Devenv, helm: Path) -> None:
-    for option in (("--write", "deploy"), ("--image-tag", "v7"), ("--platform", "linux/arm64")):
+def test_a_rehearsal_takes_none_of_the_options_about_the_real_thing(devenv: Devenv, helm: Path) -> None:
+    images = (("--write", "deploy"), ("--image-tag", "v7"), ("--platform", "linux/arm64"))
+    for option in (*images, ("--create-secrets",), ("--adopt", "shop")):
         ended = devenv("promote", "staging", "--rehearse", *option)
         assert (ended.exit_code, f"{option[0]} is not for a rehearsal" in ended.stderr) == (2, True)
