@@ -10,19 +10,25 @@ from tests.conftest import ROOT
 PROGRAMS = ("ansible-playbook", "devenv", "docker", "git", "helm", "kubectl")
 CODE = re.compile(r"```(?P<kind>\w*)\n(?P<block>.*?)```|`(?P<span>[^`]+)`", re.DOTALL)
 
-WALK = "tests/e2e/kube/test_delivery.py::test_the_page_about_promotion_is_true_from_its_first_command_to_its_last"
+WALK = "tests/e2e/kube/test_delivery.py"
 
 ELSEWHERE = {
-    "devenv promote staging --rehearse": "tests/e2e/kube/test_rehearse.py::test_an_environment_is_rehearsed_with_local_stores_and_nothing_is_left",
-    "kubectl get namespaces -l devenv.dev/rehearsal": "tests/e2e/kube/test_rehearse.py::test_a_killed_rehearsal_is_removed_by_the_next_which_fails_with_a_card",
-    "devenv up -b minikube": "tests/e2e/kube/test_minikube.py::test_a_profile_of_its_own_is_made_used_stopped_and_started_again",
-    "helm lint --strict": "tests/unit/chart/test_chart.py::test_helm_has_nothing_to_say_against_it",
-    "docker stack deploy": "tests/e2e/test_swarm.py::test_a_swarm_serves_the_routes",
-    "docker service scale -d shop_seed=1": "tests/e2e/test_swarm.py::test_a_swarm_serves_the_routes",
-    "devenv logs --save": "tests/cli/test_commands.py::test_logs_are_saved_in_a_file_for_each_unit",
-    "devenv up --junit": "tests/cli/test_commands.py::test_up_reports_each_unit_as_a_test_case_of_junit",
+    "devenv promote staging --rehearse": (
+        "tests/e2e/kube/test_rehearse.py",
+        '"promote", "staging", "--rehearse"',
+    ),
+    "kubectl get namespaces -l devenv.dev/rehearsal": (
+        "tests/e2e/kube/test_rehearse.py",
+        '"kubectl", "get", "namespaces", "-l"',
+    ),
+    "devenv up -b minikube": ("tests/e2e/kube/test_minikube.py", '"up", "-d", "-b", "minikube"'),
+    "helm lint --strict": ("tests/unit/chart/test_chart.py", 'helm("lint", "--strict"'),
+    "docker stack deploy": ("tests/e2e/test_swarm.py", '"docker", "stack", "deploy"'),
+    "docker service scale -d shop_seed=1": ("tests/e2e/test_swarm.py", '"docker", "service", "scale", "-d"'),
+    "devenv logs --save": ("tests/cli/test_commands.py", 'devenv("logs", "--save"'),
+    "devenv up --junit": ("tests/cli/test_commands.py", 'devenv("up", "-d", "--junit"'),
 }
-"""Command -> the test that runs it."""
+"""Command -> the file of the test that runs it, and where in it."""
 
 NOWHERE = {"ansible-playbook -i inventory.yml cluster.yml"}  # it wants machines; the page says so
 
@@ -61,5 +67,5 @@ def commands() -> list[str]:
 
 def walked() -> list[str]:
     """The commands that the walk types, in its order."""
-    source = (ROOT / WALK.partition("::")[0]).read_text(encoding="utf-8")
+    source = (ROOT / WALK).read_text(encoding="utf-8")
     return re.findall(r'\.types\(\s*"([^"]+)"', source)
