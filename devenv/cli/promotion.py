@@ -159,7 +159,8 @@ def promote(
         release.secrets.create(missing, secrets)
     if ours:
         release.promote(sent, say, within=timeout)
-    release.verify(sent.stack, say, within=timeout)
+    place = context.project.parsed[0].environments[environment]
+    release.verify(sent.stack, say, environment=place, within=timeout)
     seconds = time.monotonic() - began
     ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
     console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.backends.kube.config import Place
     from devenv.engine.project import Project
+    from devenv.manifest.models import Environment
     from devenv.stack.model import Stack
 
 WITHIN = 300  # seconds that a rollout may take, as Helm's own default
@@ -278,13 +279,17 @@ class Release:
         with self.interruptible("rollback", "Helm stops going back", say) as told:
             self.helm.rollback(self.target.release, revision, within=within, on_interrupt=told)
 
-    def verify(self, stack: Stack, say: Say, *, within: int = WITHIN) -> None:
+    def verify(
+        self, stack: Stack, say: Say, *, environment: Environment | None = None, within: int = WITHIN
+    ) -> None:
         """Smoke what was rolled out, and go back to what served before if it fails.
+
+        `environment` says what serves the routes, by default the chart's own gateway.
 
         Raises `DevenvError`.
         """
         try:
-            Smoke(self.client, self.target).test(stack, say)
+            Smoke(self.client, self.target, environment=environment).test(stack, say)
         except DevenvError as error:
             before = deployed(self.history)  # from before the upgrade
             if before is None:

@@ -1,9 +1,14 @@
-"""Whether a promoted stack answers: every route through the gateway, every routed service's own check."""
+"""Whether a promoted stack answers: every route through the gateway, every routed service's own check.
+
+Kong of the chart is asked through the API server. Another gateway is asked at the address that it reports;
+without one, or where that cannot be reached from here, the line of the route says that nothing was proved.
+"""
 
 from __future__ import annotations
 
+import http.client
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +16,12 @@ from devenv.errors import DevenvError
 from devenv.plan.promotion import Target
 
 if TYPE_CHECKING:
+    from devenv.backends.entrance import Entrance
     from devenv.backends.kube.client import Client
-    from devenv.stack.model import Stack
+    from devenv.manifest.models import Environment
+    from devenv.stack.model import Route, Stack, Unit
+
+Say = Callable[[str, str], None]
 
 TRIES = 15  # looks at a route that does not answer: a gateway may still be learning its routes
 PAUSE = 1.0  # seconds between two of them
@@ -25,21 +34,18 @@ class Smoke:
     client: Client
     target: Target
     tries: int = TRIES
+    environment: Environment | None = None
 
-    def test(self, stack: Stack, say: Callable[[str, str], None]) -> None:
+    def test(self, stack: Stack, say: Say) -> None:
         """Raises `DevenvError` for the first that does not answer."""
         if stack.gateway is None:
             return
-        gateway = stack.unit(stack.gateway.unit)
-        service = f"/api/v1/namespaces/{self.target.namespace}/services/{gateway.name}"
+        service = f"/api/v1/namespaces/{self.target.namespace}/services/{stack.gateway.unit}"
         elsewhere = self.client.find(service) is None
+        answers = self._at_entrance if elsewhere else self._at_kong
         for unit in stack.units:
-            for route in unit.routes:
-                if elsewhere:
-                    say("smoke", f"{unit.name}  {route}  not asked: the cluster's own gateway serves it")
-                    continue
-                wrong = self._ask(f"{gateway.name}:{gateway.ports[0].container}", route)
-                say("smoke", f"{unit.name}  {route}  {wrong or 'answers'}")
+            for route, line, wrong in answers(stack, unit):
+                say("smoke", f"{unit.name}  {route}  {line or wrong}")
                 if wrong:
                     raise self._failed(f"{route} does not answer through the gateway", wrong)
             probe = unit.probe
@@ -47,6 +53,58 @@ class Smoke:
                 _, wrong = self._get(f"{unit.name}:{probe.port}", probe.path)
                 if wrong:
                     raise self._failed(f"{unit.name} is not healthy: {probe.shown}", wrong)
+
+    # Both yield the route, what is said of it, and what is wrong with it.
+
+    def _at_kong(self, stack: Stack, unit: Unit) -> Iterator[tuple[str, str, str]]:
+        assert stack.gateway is not None
+        gateway = stack.unit(stack.gateway.unit)
+        for route in unit.routes:
+            wrong = self._ask(f"{gateway.name}:{gateway.ports[0].container}", route)
+            yield route, "" if wrong else "answers", wrong
+
+    def _at_entrance(self, stack: Stack, unit: Unit) -> Iterator[tuple[str, str, str]]:
+        assert stack.gateway is not None
+        for route in stack.gateway.routes:
+            if route.service != unit.name:
+                continue
+            if route.methods and "GET" not in map(str.upper, route.methods):
+                yield route.path, f"not asked: it is only for {', '.join(route.methods)}", ""
+            elif route.hosts and all("*" in host for host in route.hosts):
+                yield route.path, f"not asked: it is only for {', '.join(route.hosts)}", ""
+            else:
+                yield route.path, *self._asked(route, self._entrance(stack, route))
+
+    def _entrance(self, stack: Stack, route: Route) -> Entrance | None:
+        from devenv.backends import entrance
+
+        if self.environment is None:
+            return None
+        host = next((host for host in route.hosts if "*" not in host), self.environment.host or "")
+        namespace, gateway = self.target.namespace, self.environment.gateway
+        if not isinstance(gateway, str):
+            return entrance.of_gateway(self.client, namespace, gateway.httproute, host=host)
+        tls = bool(self.environment.ingress.tls)
+        return entrance.of_ingress(self.client, namespace, stack.name, host=host, tls=tls)
+
+    def _asked(self, route: Route, entrance: Entrance | None) -> tuple[str, str]:
+        """What is said of a route, and what is wrong with it."""
+        if entrance is None:
+            return "not asked: the cluster's own gateway serves it, and reports no address", ""
+        wrong = ""
+        for _ in range(self.tries):
+            try:
+                status = entrance.status(route.path)
+            except (OSError, http.client.HTTPException) as error:
+                return f"not proved: {entrance.address}:{entrance.port} does not answer here: {error}", ""
+            if status < 500 and status != 404:
+                return "answers", ""
+            own, _ = self._get(f"{route.service}:{route.port}", "/" if route.strip else route.path)
+            if status == own == 404:
+                return f"not proved: {route.service} itself has no page there", ""
+            wrong = f"{entrance.address}:{entrance.port} answers {status}"
+            time.sleep(PAUSE)
+        return "", wrong
 
     def _ask(self, service: str, route: str) -> str:
         """What is wrong with a route; nothing where a service answers, be it with a refusal."""

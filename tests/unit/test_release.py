@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
+import textwrap
+import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +23,13 @@ from devenv.engine.rollout import Rollout
 from devenv.engine.shipping import build_secrets
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
+from devenv.manifest.models import Environment
 from devenv.plan.promotion import Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
 from tests.unit.kubernetes.answering import Answering, event
 from tests.unit.kubernetes.stacks import stack
+from tests.unit.stacks import manifest
 
 SHOP = """
     name: shop
@@ -231,10 +237,90 @@ def test_a_route_that_the_clusters_own_gateway_serves_is_not_asked_and_the_servi
     api, lines = Api(), list[str]()
     smoke = Smoke(api, Target("staging", "gke", "shop", "shop"), tries=1)
     smoke.test(shop(), lambda step, line: lines.append(line))
-    assert lines == ["web  /web  not asked: the cluster's own gateway serves it"]
+    assert lines == ["web  /web  not asked: the cluster's own gateway serves it, and reports no address"]
     api.refusing = {"/proxy/healthz": 503}
     with pytest.raises(DevenvError, match="web is not healthy"):
         smoke.test(shop(), lambda step, line: None)
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A gateway that answers with the server's status, where the right host is asked for."""
+
+    def do_GET(self) -> None:
+        status = self.server.status if self.headers["Host"] == "shop.example" else 421  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def gateway() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "own", "line"),
+    [
+        (200, 200, "web  /web  answers"),
+        (401, 401, "web  /web  answers"),
+        (404, 404, "web  /web  not proved: web itself has no page there"),
+        (404, 200, "/web does not answer through the gateway"),
+        (503, 200, "/web does not answer through the gateway"),
+    ],
+)
+def test_a_gateway_of_the_cluster_is_asked_at_its_own_address(
+    gateway: ThreadingHTTPServer, status: int, own: int, line: str
+) -> None:
+    gateway.status = status  # type: ignore[attr-defined]
+    listeners = [
+        {"name": "tcp", "protocol": "TCP", "port": 1},
+        {"name": "http", "protocol": "HTTP", "port": gateway.server_port},
+    ]
+    addresses = {"addresses": [{"type": "IPAddress", "value": "127.0.0.1"}]}
+    api = Api(objects={"public": {"spec": {"listeners": listeners}, "status": addresses}})
+    api.refusing = {":8000/proxy/web": own} if own >= 400 else {}
+    place = at_environment("{httproute: public}")
+    lines = list[str]()
+    target = Target("staging", "gke", "shop", "shop")
+    try:
+        Smoke(api, target, 1, place).test(shop(), lambda step, line: lines.append(line))
+    except DevenvError as error:
+        lines.append(error.what)
+    assert lines[-1] == line
+
+
+def test_a_gateway_without_an_address_is_said_not_to_be_proved() -> None:
+    lines = list[str]()
+    target = Target("staging", "gke", "shop", "shop")
+    Smoke(Api(), target, 1, at_environment("ingress")).test(shop(), lambda step, line: lines.append(line))
+    assert lines == ["web  /web  not asked: the cluster's own gateway serves it, and reports no address"]
+
+
+def test_a_gateway_that_cannot_be_reached_from_here_is_said_not_to_be_proved() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    listeners = [{"name": "http", "protocol": "HTTP", "port": port}]
+    spec = {"spec": {"listeners": listeners}, "status": {"addresses": [{"value": "127.0.0.1"}]}}
+    lines = list[str]()
+    place = at_environment("{httproute: public}")
+    target = Target("staging", "gke", "shop", "shop")
+    Smoke(Api(objects={"public": spec}), target, 1, place).test(shop(), lambda step, line: lines.append(line))
+    assert lines[0].startswith(f"web  /web  not proved: 127.0.0.1:{port} does not answer here: ")
+
+
+def at_environment(gateway: str) -> Environment:
+    text = textwrap.dedent(SHOP) + (
+        f"environments:\n  staging: {{context: gke, host: shop.example, gateway: {gateway}}}\n"
+    )
+    return manifest(text).environments["staging"]
 
 
 def test_what_people_are_to_type_names_the_cluster() -> None:

@@ -1,0 +1,66 @@
+"""The address at which a cluster's own gateway serves an Ingress or an HTTPRoute, and what answers there."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from devenv.backends.kube.client import Client
+    from devenv.manifest.models import ParentGateway
+
+TIMEOUT = 5.0  # seconds for an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """An address, and the host name that is asked for there."""
+
+    address: str
+    port: int
+    host: str
+    tls: bool = False
+
+    def status(self, path: str) -> int:
+        """The status of the answer to a GET. Raises `OSError`, and `http.client.HTTPException`."""
+        plain = socket.create_connection((self.address, self.port), timeout=TIMEOUT)
+        name = self.host or self.address
+        connection = http.client.HTTPConnection(name)
+        try:
+            tls = ssl.create_default_context() if self.tls else None
+            connection.sock = tls.wrap_socket(plain, server_hostname=name) if tls else plain
+            connection.request("GET", path, headers={"User-Agent": "devenv"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+            plain.close()
+
+
+def of_ingress(client: Client, namespace: str, name: str, *, host: str, tls: bool) -> Entrance | None:
+    """Where the controller of an Ingress serves it; None while it says nothing of that."""
+    item = client.find(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}") or {}
+    status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+    address = status[0].get("ip") or status[0].get("hostname") or ""
+    return Entrance(address, 443 if tls else 80, host, tls) if address else None
+
+
+def of_gateway(client: Client, namespace: str, parent: ParentGateway, *, host: str) -> Entrance | None:
+    """Where a Gateway listens; None while it says nothing of that, and where nobody may read it."""
+    api = "/apis/gateway.networking.k8s.io/v1"
+    item = client.find(f"{api}/namespaces/{parent.namespace or namespace}/gateways/{parent.gateway}") or {}
+    addresses = item.get("status", {}).get("addresses") or [{}]
+    address = addresses[0].get("value", "")
+    listener = next(
+        (each for each in item.get("spec", {}).get("listeners", ()) if _meant(each, parent)), None
+    )
+    if not address or listener is None:
+        return None
+    return Entrance(address, listener["port"], host, listener["protocol"] == "HTTPS")
+
+
+def _meant(listener: dict[str, Any], parent: ParentGateway) -> bool:
+    """Whether a listener is one that routes of this parent are attached to."""
+    return listener["protocol"] in ("HTTP", "HTTPS") and parent.listener in (None, listener["name"])
