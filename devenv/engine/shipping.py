@@ -105,11 +105,21 @@ class Shipping:
         if self.commit and not self.commit.changed:
             tags.append(f"{self._repository(unit)}:{self.commit.id[:12]}")
         say("push", f"{unit.name}  building for {self.platform or OWN}")
+        retried: list[str] = []
+
+        def heard(line: str) -> None:
+            say("build", f"{unit.name}  {line}")
+            if "Retrying in" in line and not retried:
+                retried.append(line)
+                say(
+                    "push", f"{unit.name}  the registry did not take a layer: Docker tries again for a minute"
+                )
+
         digest = self.images.publish(
             unit,
             self.root,
             self.secrets,
-            lambda line: say("build", f"{unit.name}  {line}"),
+            heard,
             tags=tags,
             platform=self.platform,
             labels=self._labels(),
