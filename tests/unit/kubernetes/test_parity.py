@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, get_args
+
 from pydantic import BaseModel
 
 from devenv import assets
@@ -8,24 +10,25 @@ from devenv.render.chart.parity import FIELDS as CHART
 from devenv.render.kubernetes.parity import EXTRA, FIELDS, of_extra
 from devenv.stack.catalogue import Catalogue
 
-ELSEWHERE = {
-    "Model", "Workload",                       # what others are made of
-    "Reload",                                  # one row: the field that holds it
-    "Environment", "Override", "ServiceOverride", "BuildOverride", "Autoscale", "Ingress",  # the chart alone
-    "External", "ExternalInfra", "Deployed", "DeployedInfra",
-}  # fmt: skip
+ONE_ROW = {"Reload"}  # the field that holds it
+
+
+def inside(annotation: Any) -> set[type[BaseModel]]:
+    """The models that a field of this type holds, and those that they hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        held = {model for field in annotation.model_fields.values() for model in inside(field.annotation)}
+        return {annotation, *held}
+    return {model for argument in get_args(annotation) for model in inside(argument)}
 
 
 def test_every_field_of_the_manifest_says_what_becomes_of_it() -> None:
-    fields_of = {
-        name: set(model.model_fields)
-        for name, model in vars(models).items()
-        if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == models.__name__
-    }
-    fields_of["Manifest"].remove("environments")  # no backend reads it
-    expected = {name: fields for name, fields in fields_of.items() if name not in ELSEWHERE}
+    fields = {name: field.annotation for name, field in models.Manifest.model_fields.items()}
+    del fields["environments"]  # no backend reads it
+    held = {model for annotation in fields.values() for model in inside(annotation)}
+    expected = {model.__name__: set(model.model_fields) for model in held} | {"Manifest": set(fields)}
+    expected = {name: names for name, names in expected.items() if name not in ONE_ROW}
     for declared in (FIELDS, CHART):
-        assert {name: set(fields) for name, fields in declared.items()} == expected
+        assert {name: set(row) for name, row in declared.items()} == expected
 
 
 def test_whatever_is_not_the_same_says_why() -> None:
