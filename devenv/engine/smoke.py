@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError
 from devenv.plan.promotion import Target
+from devenv.render.kong import named_routes
 
 if TYPE_CHECKING:
     from devenv.backends.entrance import Entrance
@@ -84,8 +85,12 @@ class Smoke:
         namespace, gateway = self.target.namespace, self.environment.gateway
         if not isinstance(gateway, str):
             return entrance.of_gateway(self.client, namespace, gateway.httproute, host=host)
+        name = stack.name
+        if gateway == "kong":  # an Ingress for each route
+            assert stack.gateway is not None
+            name = next(name for name, each in named_routes(stack.gateway).items() if each is route)
         tls = bool(self.environment.ingress.tls)
-        return entrance.of_ingress(self.client, namespace, stack.name, host=host, tls=tls)
+        return entrance.of_ingress(self.client, namespace, name, host=host, tls=tls)
 
     def _asked(self, route: Route, entrance: Entrance | None) -> tuple[str, str]:
         """What is said of a route, and what is wrong with it."""

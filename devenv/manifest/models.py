@@ -361,9 +361,10 @@ class Environment(Model):
     registry: str | None = Field(None, description="Where images are pushed.")
     host: str | None = Field(None, description="Public host name.")
     ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
-    gateway: Literal["deploy", "ingress"] | HttpRoutes = Field(
+    gateway: Literal["deploy", "ingress", "kong"] | HttpRoutes = Field(
         "deploy",
-        description="What serves the routes: the stack's own gateway, an Ingress, or {httproute: NAME}.",
+        description="What serves the routes: the stack's own gateway, an Ingress, an Ingress of Kong's "
+        "controller, or {httproute: NAME}.",
     )
     secret: str | None = Field(
         None, description="Kubernetes Secret with the stack's secrets. Default: NAME-secrets."

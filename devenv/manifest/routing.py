@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-INGRESS, HTTPROUTE = "an Ingress", "an HTTPRoute"
-OWN = {"ingress": INGRESS, "httproute": HTTPROUTE}
+INGRESS, HTTPROUTE, KONG = "an Ingress", "an HTTPRoute", "an Ingress of Kong's controller"
+OWN = {"ingress": INGRESS, "httproute": HTTPROUTE, "kong": KONG}
 """How an environment names them -> what they are. `deploy` brings the stack's own gateway."""
 
 
@@ -13,6 +13,8 @@ def inexpressible(
     way: str, *, path: str, methods: Collection[str], strip: bool, plugins: Collection[str]
 ) -> Iterator[str]:
     """What of a route the objects of `way`, as an environment names it, cannot say."""
+    if way == "kong":
+        return
     yield from (f"the plugin {name}" for name in plugins)
     if path.startswith("~"):
         yield f"the regular expression {path}"

@@ -48,7 +48,7 @@ def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
     if gateway.consumers:
         document["consumers"] = [_consumer(consumer) for consumer in gateway.consumers]
     if gateway.plugins:
-        document["plugins"] = _plugins(gateway.plugins)
+        document["plugins"] = plugin_entities(gateway.plugins)
     return _merged(document, gateway.extra)
 
 
@@ -61,10 +61,24 @@ def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
     }
 
 
+def route_name(service: str, index: int) -> str:
+    """The name of a service's route. A service's name has no dot, so no two routes have the same."""
+    return f"{service}.{index + 1}" if index else service
+
+
+def named_routes(gateway: Gateway) -> dict[str, Route]:
+    """The routes by name."""
+    services = dict.fromkeys(route.service for route in gateway.routes)
+    return {
+        route_name(service, index): route
+        for service in services
+        for index, route in enumerate(route for route in gateway.routes if route.service == service)
+    }
+
+
 def _route(route: Route, index: int) -> dict[str, Any]:
     entity: dict[str, Any] = {
-        # A service's name has no dot, so it never equals the name of another service's route.
-        "name": f"{route.service}.{index + 1}" if index else route.service,
+        "name": route_name(route.service, index),
         "protocols": ["http", "https"],
         "paths": [route.path],
         "strip_path": route.strip,
@@ -75,11 +89,12 @@ def _route(route: Route, index: int) -> dict[str, Any]:
     if route.methods:
         entity["methods"] = list(route.methods)
     if route.plugins:
-        entity["plugins"] = _plugins(route.plugins)
+        entity["plugins"] = plugin_entities(route.plugins)
     return entity
 
 
-def _plugins(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
+def plugin_entities(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
+    """Plugins as Kong has them: name, and settings where there are some, with texts still sealed."""
     defaults = {"rate-limiting": {"policy": "local"}}  # the only policy that needs no store
     return [
         {"name": plugin.name}
@@ -103,7 +118,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
     if consumer.groups:
         entity["acls"] = [{"group": group} for group in consumer.groups]
     if consumer.plugins:
-        entity["plugins"] = _plugins(consumer.plugins)
+        entity["plugins"] = plugin_entities(consumer.plugins)
     return entity
 
 

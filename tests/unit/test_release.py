@@ -304,6 +304,20 @@ def test_a_gateway_without_an_address_is_said_not_to_be_proved() -> None:
     assert lines == ["web  /web  not asked: the cluster's own gateway serves it, and reports no address"]
 
 
+def test_kongs_controller_reports_the_address_on_the_ingress_of_the_route() -> None:
+    asked = list[str]()
+
+    class Listing(Api):
+        def find(self, path: str) -> dict[str, Any] | None:
+            asked.append(path.rpartition("/")[2])
+            return None
+
+    target = Target("staging", "gke", "shop", "shop")
+    routes = stack(SHOP.replace("route: /web", 'route: [/web, "/other"]'))
+    Smoke(Listing(), target, 1, at_environment("kong")).test(routes, lambda step, line: None)
+    assert asked == ["kong", "web", "web.2"]
+
+
 def test_a_gateway_that_cannot_be_reached_from_here_is_said_not_to_be_proved() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

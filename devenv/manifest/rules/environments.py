@@ -77,7 +77,9 @@ def routes_can_be_served(scope: Scope) -> Iterator[Finding]:
         way = environment.gateway if isinstance(environment.gateway, str) else "httproute"
         if way not in OWN:
             continue
-        lost = [f"the plugin {plugin.name} of gateway.plugins" for plugin in section.plugins]
+        lost = []
+        if way != "kong":
+            lost += [f"the plugin {plugin.name} of gateway.plugins" for plugin in section.plugins]
         lost += ["gateway.consumers"] if section.consumers else []
         lost += ["gateway.extra"] if section.extra else []
         for name, service in scope.manifest.services.items():
@@ -89,14 +91,22 @@ def routes_can_be_served(scope: Scope) -> Iterator[Finding]:
                         way, path=route.path, methods=route.methods, strip=route.strip, plugins=plugins
                     )
                 ]
+        if way == "kong":
+            lost += [f"the secret in the plugin {name}" for name in _plugins_with_secrets(scope)]
         if lost:
             yield (
                 ("environments", key, "gateway"),
                 f"{OWN[way]} cannot express {_and(lost)}",
                 "gateway: deploy can"
-                if way == "httproute"
+                if way in ("httproute", "kong")
                 else "gateway: deploy can, {httproute: NAME} more",
             )
+
+
+def _plugins_with_secrets(scope: Scope) -> list[str]:
+    routes = (route for service in scope.manifest.services.values() for route in service.route)
+    plugins = [*scope.manifest.gateway.plugins, *(plugin for route in routes for plugin in route.plugins)]
+    return [plugin.name for plugin in plugins if "${secret." in repr(plugin.config)]
 
 
 def environments_do_not_share_a_release(scope: Scope) -> Iterator[Finding]:

@@ -124,10 +124,10 @@ COMMON: Mapping[str, Knob] = {
         closed({"host": TEXT, "class": TEXT, "tls": TEXT, "annotations": TEXTS}),
     ),
     "gateway": Knob(
-        "What serves the routes: deploy brings a gateway along; ingress, httproute: the cluster has one.",
+        "What serves the routes: deploy brings a gateway along; the cluster has one for the others.",
         closed(
             {
-                "kind": {"enum": ["deploy", "ingress", "httproute"]},
+                "kind": {"enum": ["deploy", "ingress", "kong", "httproute"]},
                 "parent": closed({"name": TEXT, "namespace": TEXT, "listener": TEXT}),
             }
         ),

@@ -1,4 +1,4 @@
-"""The routes of a stack as objects of the cluster's own gateway: an Ingress, or HTTPRoutes."""
+"""The routes of a stack as objects of the cluster's own gateway: an Ingress, Kong's, or HTTPRoutes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 from devenv.manifest.routing import OWN, inexpressible
 from devenv.render.chart.page import Page
-from devenv.stack.model import Gateway, Route, Stack
+from devenv.render.kong import named_routes, plugin_entities
+from devenv.stack import text as texts
+from devenv.stack.model import Gateway, Plugin, Route, Stack
 
 Object = dict[str, Any]
 
@@ -20,7 +22,7 @@ def routes(stack: Stack) -> str:
     text = (
         "{{- /* devenv: routes of the cluster's own gateway, whose values are in gateway and ingress */}}\n"
     )
-    for way, objects in (("ingress", _ingress), ("httproute", _http_routes)):
+    for way, objects in (("ingress", _ingress), ("kong", _kong), ("httproute", _http_routes)):
         text += f'{{{{- if eq .Values.gateway.kind "{way}" }}}}\n'
         if lost := list(_lost(stack, stack.gateway, way)):
             why = f"gateway.kind: {way}: {OWN[way]} cannot express {'; '.join(lost)}: deploy can"
@@ -32,7 +34,11 @@ def routes(stack: Stack) -> str:
 
 
 def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
-    yield from (f"the plugin {plugin.name} of all routes" for plugin in gateway.plugins)
+    if way == "kong":
+        plugins = [*gateway.plugins, *(plugin for route in gateway.routes for plugin in route.plugins)]
+        yield from (f"the secret in the plugin {each.name}" for each in plugins if _sealed(each.config))
+    else:
+        yield from (f"the plugin {plugin.name} of all routes" for plugin in gateway.plugins)
     if gateway.consumers:
         yield "consumers"
     if gateway.extra:
@@ -48,6 +54,18 @@ def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
             yield f"{what} of {route.service}"
 
 
+def _sealed(value: Any) -> bool:
+    """Whether a plugin's settings hold a secret, which a KongPlugin would show."""
+    match value:
+        case texts.Sealed():
+            return True
+        case Mapping():
+            return any(map(_sealed, value.values()))
+        case list() | tuple():
+            return any(map(_sealed, value))
+    return False
+
+
 def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
     page = Page()
     by_hosts = _by_hosts(gateway.routes)
@@ -59,12 +77,6 @@ def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
         else:
             host = {"host": page.inline("$.Values.ingress.host | quote")}
             rules.append({**paths, page.when("if $.Values.ingress.host", host): None})
-    tls = [
-        {
-            "hosts": [page.inline("$.Values.ingress.host | quote")],
-            "secretName": page.inline("$.Values.ingress.tls"),
-        }
-    ]
     yield page.text(
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -76,16 +88,82 @@ def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
                 page.when(
                     "with $.Values.ingress.class", {"ingressClassName": page.inline(". | quote")}
                 ): None,
-                page.when("if $.Values.ingress.tls", {"tls": tls}): None,
+                page.when("if $.Values.ingress.tls", {"tls": _tls(page)}): None,
                 "rules": rules,
             },
         }
     )
 
 
+def _tls(page: Page) -> list[Object]:
+    hosts = [page.inline("$.Values.ingress.host | quote")]
+    return [{"hosts": hosts, "secretName": page.inline("$.Values.ingress.tls")}]
+
+
 def _path(route: Route) -> Object:
     backend = {"service": {"name": route.service, "port": {"number": route.port}}}
     return {"path": route.path, "pathType": "Prefix", "backend": backend}
+
+
+def _kong(stack: Stack, gateway: Gateway) -> Iterator[str]:
+    """An Ingress for each route, annotated for Kong's controller, and a KongPlugin for each plugin.
+
+    Plugins of all routes are listed by each of them: a global one would be for all of the cluster.
+    """
+    common = {plugin.name: plugin.name for plugin in gateway.plugins}
+    for plugin in gateway.plugins:
+        yield _kong_plugin(stack, gateway, plugin.name, plugin)
+    for name, route in named_routes(gateway).items():
+        own = {plugin.name: f"{name}.{plugin.name}" for plugin in route.plugins}
+        for plugin in route.plugins:
+            yield _kong_plugin(stack, gateway, own[plugin.name], plugin)
+        yield _kong_ingress(stack, gateway, name, route, [*(common | own).values()])
+
+
+def _kong_plugin(stack: Stack, gateway: Gateway, name: str, plugin: Plugin) -> str:
+    page = Page()
+    (entity,) = plugin_entities([plugin])
+    return page.text(
+        {
+            "apiVersion": "configuration.konghq.com/v1",
+            "kind": "KongPlugin",
+            "metadata": _metadata(page, stack, gateway, name),
+            "plugin": plugin.name,
+            **({"config": entity["config"]} if "config" in entity else {}),
+        }
+    )
+
+
+def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugins: list[str]) -> str:
+    page = Page()
+    annotations = {
+        "konghq.com/strip-path": str(route.strip).lower(),
+        "konghq.com/preserve-host": "true",
+        **({"konghq.com/methods": ",".join(route.methods)} if route.methods else {}),
+        **({"konghq.com/plugins": ",".join(plugins)} if plugins else {}),
+        page.more("merge (dict) $.Values.ingress.annotations $.Values.annotations"): None,
+    }
+    # The controller takes what follows `/~` for a regular expression.
+    path = f"/{route.path}" if route.path.startswith("~") else route.path
+    paths: Object = {
+        "http": {"paths": [{**_path(route), "path": path, "pathType": "ImplementationSpecific"}]}
+    }
+    host = {"host": page.inline("$.Values.ingress.host | quote")}
+    rules = [{"host": host, **paths} for host in route.hosts]
+    metadata = _metadata(page, stack, gateway, name)
+    common = ("name", "namespace", "labels")
+    return page.text(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {**{key: metadata[key] for key in common}, "annotations": annotations},
+            "spec": {
+                "ingressClassName": page.inline('$.Values.ingress.class | default "kong" | quote'),
+                page.when("if $.Values.ingress.tls", {"tls": _tls(page)}): None,
+                "rules": rules or [{**paths, page.when("if $.Values.ingress.host", host): None}],
+            },
+        }
+    )
 
 
 def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:

@@ -127,3 +127,76 @@ def test_an_operator_who_turns_the_value_is_refused_as_well(helm: Helm, tmp_path
     answer = helm("template", "shop", chart, "--set", "gateway.kind=ingress", code=1)
     assert "an Ingress cannot express the plugin rate-limiting of orders" in answer
     assert "kind: Ingress" not in helm("template", "shop", chart)
+
+
+KONG = """\
+    name: shop
+    services:
+      orders:
+        image: "orders:1"
+        port: 8000
+        route:
+          - {path: /api, strip: true, methods: [GET, POST], plugins: [{rate-limiting: {minute: 5}}, key-auth]}
+          - {path: "~/v[0-9]+", host: [shop.example]}
+    gateway: {plugins: [{cors: {origins: ["*"]}}, {rate-limiting: {minute: 600}}]}
+    environments:
+      cluster: {context: b, gateway: kong, host: b.example, ingress: {tls: b-tls, annotations: {cert: "yes"}}}
+"""
+KONGPLUGIN = Draft7Validator(json.loads((Path(__file__).parent / "kongplugin.json").read_text("utf-8")))
+
+
+def test_kongs_controller_gets_an_ingress_for_each_route(helm: Helm, tmp_path: Path) -> None:
+    objects = of(helm, written(tmp_path / "chart", project(tmp_path, KONG), "cluster"), "cluster")
+    assert ("Deployment", "kong") not in objects
+    first, second = objects["Ingress", "orders"], objects["Ingress", "orders.2"]
+    assert first["metadata"]["annotations"] == {
+        "konghq.com/strip-path": "true",
+        "konghq.com/preserve-host": "true",
+        "konghq.com/methods": "GET,POST",
+        "konghq.com/plugins": "cors,orders.rate-limiting,orders.key-auth",
+        "cert": "yes",
+    }
+    assert second["metadata"]["annotations"]["konghq.com/plugins"] == "cors,rate-limiting"
+    assert second["metadata"]["annotations"]["konghq.com/strip-path"] == "false"
+    rules = [item["spec"]["rules"][0] for item in (first, second)]
+    assert [rule["host"] for rule in rules] == ["b.example", "shop.example"]
+    assert [rule["http"]["paths"][0]["path"] for rule in rules] == ["/api", "/~/v[0-9]+"]
+    for item in (first, second):
+        validate(item, "1.33.0")
+        assert item["spec"]["ingressClassName"] == "kong"
+
+
+def test_a_plugin_is_an_object_that_kongs_definition_takes(helm: Helm, tmp_path: Path) -> None:
+    objects = of(helm, written(tmp_path / "chart", project(tmp_path, KONG), "cluster"), "cluster")
+    plugins = {name: item for (kind, name), item in objects.items() if kind == "KongPlugin"}
+    for item in plugins.values():
+        assert [error.message for error in KONGPLUGIN.iter_errors(item)] == []
+    assert {name: (item["plugin"], item.get("config")) for name, item in plugins.items()} == {
+        "cors": ("cors", {"origins": ["*"]}),
+        "rate-limiting": ("rate-limiting", {"policy": "local", "minute": 600}),
+        "orders.rate-limiting": ("rate-limiting", {"policy": "local", "minute": 5}),
+        "orders.key-auth": ("key-auth", None),
+    }
+    assert not KONGPLUGIN.is_valid({**plugins["cors"], "spec": {}})
+
+
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ("{consumers: {web: {key: abc}}}", "gateway.consumers"),
+        (
+            '{plugins: [{jwt: {}}, {http-log: {http_endpoint: "${secret.LOG_URL}"}}]}',
+            "the secret in the plugin http-log",
+        ),
+    ],
+)
+def test_what_would_show_a_secret_is_refused_for_kongs_controller(
+    tmp_path: Path, section: str, why: str
+) -> None:
+    manifest = KONG.replace('{plugins: [{cors: {origins: ["*"]}}, {rate-limiting: {minute: 600}}]}', section)
+    with pytest.raises(ManifestInvalid) as raised:
+        _: Any = project(tmp_path, manifest).parsed
+    (problem,) = raised.value.problems
+    assert str(problem).endswith(
+        f"an Ingress of Kong's controller cannot express {why} - gateway: deploy can"
+    )
