@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import time
 import urllib.error
@@ -305,6 +308,52 @@ def render(runs: int, work: Path) -> Iterator[Result]:
     yield limit("memory of that", ours.peak(), 250 * MIB, mebibytes_of)
 
 
+SHOP = Path(__file__).parents[2] / "examples/shop"
+BY_HAND = ("--install", "--create-namespace", "--atomic", "--wait", "--wait-for-jobs")
+
+
+@contextmanager
+def environment(folder: Path, text: str, *more: str) -> Iterator[Command]:
+    """A manifest whose environment `bench` is this cluster; the command that upgrades its release by hand."""
+    context = lines("kubectl", "config", "current-context")[0]
+    place = f"{{context: {context}, namespace: {folder.name}, {', '.join(more)}}}"
+    (folder / "devenv.yaml").write_text(f"{text}environments: {{bench: {place}}}\n")
+    Command((DEVENV, "render", "--chart", "chart", "--environment", "bench"), folder).run()
+    files = ("chart", "--values", "chart/values-bench.yaml")
+    argv = ("helm", "upgrade", "bench", *files, "--namespace", folder.name, "--kube-context", context)
+    try:
+        yield Command(argv, folder)
+    finally:
+        lines("kubectl", "delete", "namespace", folder.name, "--ignore-not-found", "--wait")
+
+
+def promoted_again(runs: int, work: Path) -> Iterator[Result]:
+    folder = work / "devenv-bench-promote"
+    folder.mkdir(exist_ok=True)
+    with contextmanager(_free_ports)(5) as ports:
+        text = "name: bench\n" + five(ports)
+    with environment(folder, text) as upgrade:
+        ours = Command((DEVENV, "promote", "bench", "--yes"), folder)
+        ours.run()
+        theirs = Command((*upgrade.argv, *BY_HAND), folder)
+        what = "promote with nothing changed / helm upgrade of the same chart by hand"
+        yield race(Race(what, ours, theirs, 1.3, more=2.6), runs)
+
+
+def difference(runs: int, work: Path) -> Iterator[Result]:
+    """The shop as a release, of images that are there: no registry is asked, and nothing has to run."""
+    folder = work / "devenv-bench-shop"
+    shutil.copytree(SHOP, folder)
+    text = (folder / "devenv.yaml").read_text().replace("name: shop", "name: bench", 1)
+    stores = ", ".join(f"{store}: deploy" for store in ("postgres", "mysql", "mongo", "minio", "cache"))
+    text = re.sub(r"build: \S+", "image: 'busybox:1.37'", text[: text.index("environments:")])
+    with environment(folder, text, f"infra: {{{stores}}}") as upgrade:
+        Command((*upgrade.argv, "--install", "--create-namespace"), folder).run()
+        ours = Command((DEVENV, "diff", "bench"), folder)
+        taken = statistics.median(ours.run() for _ in range(runs))
+        yield limit("diff of the shop", taken, 3.0, seconds_of)
+
+
 ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "kube-up": up_again,
     "kube-cold": cold,
@@ -313,4 +362,6 @@ ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "kube-forward": forward,
     "kube-image": image,
     "kube-render": render,
+    "kube-promote": promoted_again,
+    "kube-diff": difference,
 }

@@ -121,7 +121,8 @@ def race(race: Race, runs: int) -> Result:
     met = ours <= theirs * race.bound + race.more
     aimed = race.aim is not None and ours <= theirs * race.aim
     if race.more:
-        value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= +{race.more * 1000:.0f} ms"
+        times = f"{race.bound:g} x " if race.bound != 1 else ""
+        value, bound = f"{(ours - theirs) * 1000:+.0f} ms", f"<= {times}+{race.more * 1000:.0f} ms"
     else:
         value, bound = (
             f"{ours / theirs:.{2 if ours > theirs / 10 else 3}f}",
