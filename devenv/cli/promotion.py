@@ -391,7 +391,7 @@ def _shipping(
         Images(address, lambda: Engine(address)),
         stack,
         project.parsed[0].environments[environment].registry or "",
-        platform or release.platform,
+        [platform] if platform else release.platforms,
         commit,
         project.digest,
         space.root,

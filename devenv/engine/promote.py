@@ -30,6 +30,7 @@ from devenv.plan.promotion import (
     deployed,
     earlier,
     pending,
+    platforms,
 )
 
 if TYPE_CHECKING:
@@ -123,15 +124,12 @@ class Release:
         return self.helm.history(self.target.release)
 
     @property
-    def platform(self) -> str:
-        """What the nodes run, as `linux/amd64`; nothing where we may not ask, or they differ."""
+    def platforms(self) -> list[str]:
+        """What the nodes run, as `linux/amd64`; nothing where we may not ask."""
         try:
-            nodes = self.client.get("/api/v1/nodes")["items"]
+            return platforms(self.client.get("/api/v1/nodes")["items"])
         except DevenvError:
-            return ""
-        systems = {node["status"]["nodeInfo"]["operatingSystem"] for node in nodes}
-        architectures = {node["status"]["nodeInfo"]["architecture"] for node in nodes}
-        return "/".join((*systems, *architectures)) if len(systems) == len(architectures) == 1 else ""
+            return []
 
     @cached_property
     def secrets(self) -> ClusterSecrets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +29,13 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 class Shipping:
     """The way of a stack's images to a registry.
 
-    `platform`: what the nodes run, as `linux/amd64`; nothing builds for this machine's own.
+    `platforms`: what the nodes run, as `linux/amd64`; none builds for this machine's own.
     """
 
     images: Images
     stack: Stack
     registry: str
-    platform: str
+    platforms: Sequence[str]
     commit: Commit | None
     manifest: str
     root: Path
@@ -104,7 +104,8 @@ class Shipping:
         tags = [self.name(unit)]
         if self.commit and not self.commit.changed:
             tags.append(f"{self._repository(unit)}:{self.commit.id[:12]}")
-        say("push", f"{unit.name}  building for {self.platform or OWN}")
+        platform = self._built_for()
+        say("push", f"{unit.name}  building for {platform or OWN}")
         retried: list[str] = []
 
         def heard(line: str) -> None:
@@ -121,7 +122,7 @@ class Shipping:
             self.secrets,
             heard,
             tags=tags,
-            platform=self.platform,
+            platform=platform,
             labels=self._labels(),
         )
         if not digest:
@@ -132,6 +133,23 @@ class Shipping:
             )
         say("push", f"{unit.name}  pushed {tags[0]}")
         return f"{self._repository(unit)}@{digest}"
+
+    @property
+    def platform(self) -> str:
+        """What all nodes run; nothing where they do not say it, or differ."""
+        return self.platforms[0] if len(self.platforms) == 1 else ""
+
+    def _built_for(self) -> str:
+        """What an image is built for. Raises `UsageError` for nodes that differ."""
+        if len(self.platforms) > 1:
+            first = self.platforms[0]
+            raise UsageError(
+                f"the nodes differ, and an image is built for one of {', '.join(self.platforms)}",
+                hint=f"--platform {first}   builds for those; values: under the environment keeps pods there:"
+                f"\nservices: {{{self._built()[0].name}: {{nodeSelector: {{kubernetes.io/arch:"
+                f" {first.partition('/')[2]}}}}}}}",
+            )
+        return self.platform
 
     def name(self, unit: Unit) -> str:
         """A unit's image in the registry, by what went into it."""

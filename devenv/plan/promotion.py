@@ -80,6 +80,20 @@ class Origin:
         return cls(words.get("commit", ""), words.get("manifest", ""), words.get("by", ""))
 
 
+def platforms(nodes: Iterable[Object]) -> list[str]:
+    """What the nodes run that take pods, as `linux/amd64`: an image is built for one of them."""
+    every = list(nodes)
+    usual = [node for node in every if not _is_closed(node.get("spec") or {})]
+    infos = [node["status"]["nodeInfo"] for node in usual or every]
+    return sorted({f"{info['operatingSystem']}/{info['architecture']}" for info in infos})
+
+
+def _is_closed(spec: Object) -> bool:
+    """Whether a node takes only pods that ask for it, as control planes do."""
+    taints = {taint.get("effect") for taint in spec.get("taints") or ()}
+    return bool(spec.get("unschedulable") or taints & {"NoSchedule", "NoExecute"})
+
+
 def deployed(history: Sequence[Revision]) -> Revision | None:
     """The revision that serves now."""
     return next((row for row in reversed(history) if row.status == "deployed"), None)

@@ -23,6 +23,7 @@ from devenv.plan.promotion import (
     earlier,
     origins,
     pending,
+    platforms,
     roots,
     secrets_needed,
 )
@@ -207,3 +208,18 @@ def test_what_people_see_of_changes_and_history() -> None:
 )
 def test_how_long_ago(moment: str, expected: str) -> None:
     assert age(moment, now=datetime(2026, 11, 22, 12, tzinfo=UTC)) == expected
+
+
+def node(architecture: str, **spec: Any) -> dict[str, Any]:
+    info = {"operatingSystem": "linux", "architecture": architecture}
+    return {"spec": spec, "status": {"nodeInfo": info}}
+
+
+def test_images_are_built_for_the_nodes_that_take_pods() -> None:
+    control = node("arm64", taints=[{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}])
+    assert platforms([control, node("amd64"), node("amd64")]) == ["linux/amd64"]
+    assert platforms([node("arm64", unschedulable=True), node("amd64")]) == ["linux/amd64"]
+    assert platforms([control]) == ["linux/arm64"]
+    preferring = node("arm64", taints=[{"key": "spot", "effect": "PreferNoSchedule"}])
+    assert platforms([preferring, node("amd64")]) == ["linux/amd64", "linux/arm64"]
+    assert platforms([]) == []

@@ -20,7 +20,7 @@ from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.promote import Release
 from devenv.engine.rollout import Rollout
-from devenv.engine.shipping import build_secrets
+from devenv.engine.shipping import Shipping, build_secrets
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
 from devenv.manifest.models import Environment
@@ -355,3 +355,18 @@ def test_secrets_of_builds_are_known_by_name() -> None:
         """
     )
     assert build_secrets(made) == {"NPM_TOKEN", "ARG"}
+
+
+def test_nodes_that_differ_are_named_before_anything_is_built() -> None:
+    built = stack(
+        """
+        name: shop
+        services: {web: {build: ./web}}
+        """
+    )
+    images: Any = None  # which nobody asks
+    ship = Shipping(images, built, "ghcr.io/acme", ["linux/amd64", "linux/arm64"], None, "", Path(), {})
+    with pytest.raises(UsageError, match="built for one of linux/amd64, linux/arm64") as error:
+        ship.ship({}, lambda step, line: None)
+    assert "--platform linux/amd64" in error.value.hint
+    assert "services: {web: {nodeSelector: {kubernetes.io/arch: amd64}}}" in error.value.hint
