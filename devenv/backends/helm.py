@@ -20,6 +20,7 @@ NONE: Mapping[str, str] = {}
 BUSY = "another operation (install/upgrade/rollback) is in progress"
 
 
+KEPT = ("--history-max", "30")  # a promotion that fails makes two, and Helm itself would keep ten
 OBJECTS = "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
 
 
@@ -138,7 +139,7 @@ class Helm:
         atomic = "--rollback-on-failure" if self.major >= 4 else "--atomic"
         argv = [
             "upgrade", release, str(chart), "--install", "--create-namespace", "--reset-values", atomic,
-            "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description,
+            "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description, *KEPT,
             *source, *(["--labels", ",".join(marks)] if marks else []), *_files(values),
         ]  # fmt: skip
         ended = proc.run_unbroken(self._argv(argv), on_interrupt)
@@ -165,7 +166,8 @@ class Helm:
 
     def rollback(self, release: str, revision: int, *, within: int, on_interrupt: Callable[[], None]) -> None:
         """Go back to a revision and wait until it is ready. Raises `HelmFailed`."""
-        argv = ["rollback", release, str(revision), "--wait", "--wait-for-jobs", "--timeout", f"{within}s"]
+        waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{within}s")
+        argv = ["rollback", release, str(revision), *waiting, *KEPT]
         ended = proc.run_unbroken(self._argv(argv), on_interrupt)
         if ended.code:
             raise self._refused(release, ended)
