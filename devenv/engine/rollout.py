@@ -103,7 +103,7 @@ class Rollout:
             if not own and lacking is None:
                 continue
             if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in own):
-                self._failed.pop(unit.name, None)  # it was tried again, and went well
+                self._forget(unit)  # it was tried again, and went well
                 yield unit.name, f"{unit.name}  done"
                 continue
             self.note(client, unit, own)
@@ -113,6 +113,10 @@ class Rollout:
             what = f"  {failed.what}" if failed else ""
             yield unit.name, f"{unit.name}  {ready} of {max(len(own), unit.replicas)} ready{what}"
 
+    def _forget(self, unit: Unit) -> None:
+        self._failed.pop(unit.name, None)
+        self._late.pop(unit.name, None)
+
     def note(self, client: Client, unit: Unit, pods: Sequence[Object]) -> None:
         """Keep the card of a pod that fails, or is late; forget it once all are ready."""
         from devenv.backends.kube import cards
@@ -120,8 +124,7 @@ class Rollout:
         from devenv.backends.kube.verdict import Expected, Verdict, failure
 
         if all(map(pod_of.ready, pods)):
-            self._failed.pop(unit.name, None)
-            self._late.pop(unit.name, None)
+            self._forget(unit)
             return
         now = time.monotonic()
         for pod in pods:

@@ -149,6 +149,16 @@ def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     assert rollout.cause is None
 
 
+def test_a_job_that_took_its_time_is_not_what_was_in_the_way() -> None:
+    jobs = stack("{name: shop, jobs: {web: {image: 'web:1', command: migrate}}}")
+    api = Api()
+    rollout = Rollout(lambda: api, "shop", jobs, lambda step, line: None, late=-1.0)
+    assert list(rollout._progress(api, [pod(phase="Running")])) == [("web", "web  0 of 1 ready")]
+    assert rollout.cause is not None
+    assert list(rollout._progress(api, [pod(phase="Succeeded")])) == [("web", "web  done")]
+    assert rollout.cause is None
+
+
 def test_a_unit_whose_pods_are_refused_has_a_card_until_they_are_made() -> None:
     refusal = event("web-5d9f7c8b6f", "exceeded quota: few", at="10:00:00", reason="FailedCreate", count=3)
     refusal["metadata"] = {"uid": "1"}
@@ -181,6 +191,7 @@ def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path) -> None:
         release("superseded", "deployed", api=api).verify(shop(), lambda step, line: lines.append(line))
     assert error.value.hint.startswith("revision 2 serves again")
     assert (helm / "asked").read_text().startswith("rollback shop 2 --wait")
+    assert "--history-max 30" in (helm / "asked").read_text()
     (helm / "asked").unlink()
     with pytest.raises(DevenvError, match="web is not healthy"):
         release(api=api).verify(shop(), lambda step, line: None)
