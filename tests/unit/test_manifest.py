@@ -498,8 +498,8 @@ BROKEN = {
         "name: a\nservices:\n  a: {image: x, port: 1, route: {path: /a, strip: true}}\n"
         "environments:\n  prod: {context: c, gateway: ingress}\n",
         [
-            "5:22: environments.prod.gateway: an Ingress cannot express strip (of /a) of services.a.route"
-            " - gateway: deploy can, {httproute: NAME} more"
+            "3:26: services.a.route[0]: an Ingress, which environments.prod.gateway chooses, cannot express strip"
+            " (of /a) - choose gateway: deploy or kong or {httproute: NAME} there, or remove it"
         ],
     ),
     "overrides of an environment that change nothing": (

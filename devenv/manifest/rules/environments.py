@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from devenv.manifest.models import Chart, Environment, ExternalInfra
+from devenv.manifest.models import Chart, Environment, ExternalInfra, Plugin
 from devenv.manifest.routing import OWN, inexpressible
 from devenv.manifest.rules.names import LABEL
 from devenv.manifest.rules.scope import Scope
@@ -72,41 +72,48 @@ def overrides_have_an_effect(scope: Scope) -> Iterator[Finding]:
 
 def routes_can_be_served(scope: Scope) -> Iterator[Finding]:
     """An environment whose routes the cluster's own gateway serves has none that need Kong."""
-    section = scope.manifest.gateway
     for key, environment in scope.manifest.environments.items():
         way = environment.gateway if isinstance(environment.gateway, str) else "httproute"
-        if way not in OWN:
-            continue
-        lost = []
+        for path, what in _lost(scope, way):
+            able = [NAMES[other] for other in NAMES if not any(_lost(scope, other))]
+            why = f"{OWN[way]}, which environments.{key}.gateway chooses, cannot express {what}"
+            yield path, why, f"choose gateway: {' or '.join(able)} there, or remove it"
+
+
+NAMES = {"deploy": "deploy", "kong": "kong", "ingress": "ingress", "httproute": "{httproute: NAME}"}
+"""The ways to serve routes -> how an environment writes them."""
+
+
+def _lost(scope: Scope, way: str) -> Iterator[tuple[Path, str]]:
+    """What of the gateway a way cannot express: where it stands, and what it is."""
+    if way not in OWN:
+        return
+    section = scope.manifest.gateway
+    yield from _lost_plugins(section.plugins, ("gateway", "plugins"), way)
+    if section.consumers:
+        yield ("gateway", "consumers"), "consumers"
+    if section.extra:
+        yield ("gateway", "extra"), "extra"
+    for name, service in scope.manifest.services.items():
+        for index, route in enumerate(service.route):
+            path: Path = ("services", name, "route", index)
+            yield from _lost_plugins(route.plugins, (*path, "plugins"), way)
+            for what in inexpressible(
+                way, path=route.path, hosts=route.host, methods=route.methods, strip=route.strip
+            ):
+                yield path, what
+    for (place, name), workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
+            if (kind := scope.infra.get(use, "")) in scope.kinds and scope.kinds[kind].gateway:
+                yield (place, name, "uses", index), f"that {name} uses {use}"
+
+
+def _lost_plugins(plugins: list[Plugin], path: Path, way: str) -> Iterator[tuple[Path, str]]:
+    for index, plugin in enumerate(plugins):
         if way != "kong":
-            lost += [f"the plugin {plugin.name} of gateway.plugins" for plugin in section.plugins]
-        lost += ["gateway.consumers"] if section.consumers else []
-        lost += ["gateway.extra"] if section.extra else []
-        for name, service in scope.manifest.services.items():
-            for route in service.route:
-                plugins = [plugin.name for plugin in route.plugins]
-                lost += [
-                    f"{what} of services.{name}.route"
-                    for what in inexpressible(
-                        way, path=route.path, methods=route.methods, strip=route.strip, plugins=plugins
-                    )
-                ]
-        if way == "kong":
-            lost += [f"the secret in the plugin {name}" for name in _plugins_with_secrets(scope)]
-        if lost:
-            yield (
-                ("environments", key, "gateway"),
-                f"{OWN[way]} cannot express {_and(lost)}",
-                "gateway: deploy can"
-                if way in ("httproute", "kong")
-                else "gateway: deploy can, {httproute: NAME} more",
-            )
-
-
-def _plugins_with_secrets(scope: Scope) -> list[str]:
-    routes = (route for service in scope.manifest.services.values() for route in service.route)
-    plugins = [*scope.manifest.gateway.plugins, *(plugin for route in routes for plugin in route.plugins)]
-    return [plugin.name for plugin in plugins if "${secret." in repr(plugin.config)]
+            yield (*path, index), f"the plugin {plugin.name}"
+        elif "${secret." in repr(plugin.config):
+            yield (*path, index), f"the secret in the plugin {plugin.name}"
 
 
 def environments_do_not_share_a_release(scope: Scope) -> Iterator[Finding]:

@@ -47,9 +47,10 @@ def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
         if any(need.unit == gateway.unit for need in unit.needs):
             yield f"that {unit.name} uses {gateway.unit}"
     for route in gateway.routes:
-        names = [plugin.name for plugin in route.plugins]
+        if way != "kong":
+            yield from (f"the plugin {plugin.name} of {route.service}" for plugin in route.plugins)
         for what in inexpressible(
-            way, path=route.path, methods=route.methods, strip=route.strip, plugins=names
+            way, path=route.path, hosts=route.hosts, methods=route.methods, strip=route.strip
         ):
             yield f"{what} of {route.service}"
 

@@ -106,20 +106,26 @@ def test_methods_and_strip_are_kept_where_an_http_route_can(helm: Helm, tmp_path
 
 
 LOST = {
-    "ingress": "an Ingress cannot express the plugin rate-limiting of services.orders.route, methods (GET) of "
-    "services.orders.route and strip (of /api) of services.orders.route - gateway: deploy can, {httproute: NAME} more",
-    "{httproute: public}": "an HTTPRoute cannot express the plugin rate-limiting of services.orders.route - "
-    "gateway: deploy can",
+    "ingress": {"the plugin rate-limiting", "methods (GET)", "strip (of /api)"},
+    "{httproute: public}": {"the plugin rate-limiting"},
 }
 
 
-@pytest.mark.parametrize(("way", "why"), LOST.items(), ids=LOST)
-def test_what_a_way_cannot_express_is_refused_by_name(tmp_path: Path, way: str, why: str) -> None:
+@pytest.mark.parametrize(("way", "what"), LOST.items(), ids=LOST)
+def test_what_a_way_cannot_express_is_refused_by_name(tmp_path: Path, way: str, what: set[str]) -> None:
     with pytest.raises(ManifestInvalid) as raised:
         _: Any = project(tmp_path, NEEDY.replace("GATEWAY", way)).parsed
-    (problem,) = raised.value.problems
-    assert str(problem).endswith(why)
-    assert (problem.path, problem.line) == ("environments.cluster.gateway", 8)
+    assert lost(raised.value) == what
+    for problem in raised.value.problems:
+        assert problem.path.startswith("services.orders.route")
+        assert problem.line == 6
+        assert "which environments.cluster.gateway chooses" in str(problem)
+        assert str(problem).endswith("choose gateway: deploy or kong there, or remove it")
+
+
+def lost(error: ManifestInvalid) -> set[str]:
+    """What the problems of a manifest say that it cannot express."""
+    return {str(problem).partition("cannot express ")[2].rpartition(" - ")[0] for problem in error.problems}
 
 
 def test_an_operator_who_turns_the_value_is_refused_as_well(helm: Helm, tmp_path: Path) -> None:
@@ -183,7 +189,7 @@ def test_a_plugin_is_an_object_that_kongs_definition_takes(helm: Helm, tmp_path:
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ("{consumers: {web: {key: abc}}}", "gateway.consumers"),
+        ("{consumers: {web: {key: abc}}}", "consumers"),
         (
             '{plugins: [{jwt: {}}, {http-log: {http_endpoint: "${secret.LOG_URL}"}}]}',
             "the secret in the plugin http-log",
@@ -196,7 +202,41 @@ def test_what_would_show_a_secret_is_refused_for_kongs_controller(
     manifest = KONG.replace('{plugins: [{cors: {origins: ["*"]}}, {rate-limiting: {minute: 600}}]}', section)
     with pytest.raises(ManifestInvalid) as raised:
         _: Any = project(tmp_path, manifest).parsed
+    assert lost(raised.value) == {why}
     (problem,) = raised.value.problems
-    assert str(problem).endswith(
-        f"an Ingress of Kong's controller cannot express {why} - gateway: deploy can"
-    )
+    assert problem.path.startswith("gateway.")
+    assert str(problem).endswith("choose gateway: deploy there, or remove it")
+
+
+ODD = """\
+    name: shop
+    services:
+      orders:
+        image: "orders:1"
+        port: 8000
+        uses: [kong]
+        route: {path: /api, methods: [purge], host: [shop.*, "a.example:8443", "*.b.example"]}
+    environments:
+      cluster: {context: b, gateway: GATEWAY}
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "methods"),
+    [
+        ("ingress", {"methods (purge)"}),
+        ("kong", set[str]()),
+        ("{httproute: public}", {"the method purge"}),
+    ],
+)
+def test_hosts_and_methods_that_no_object_has_and_uses_of_the_gateway_are_refused(
+    tmp_path: Path, way: str, methods: set[str]
+) -> None:
+    with pytest.raises(ManifestInvalid) as raised:
+        _: Any = project(tmp_path, ODD.replace("GATEWAY", way)).parsed
+    assert lost(raised.value) == {
+        "the host shop.*",
+        "the host a.example:8443",
+        "that orders uses kong",
+        *methods,
+    }
