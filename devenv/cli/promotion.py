@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,23 +13,19 @@ from devenv.cli import rehearsing
 from devenv.cli.adopting import (
     Adopt,
     companions_of,
-    confirm_adoption,
     foreign_of,
-    require_adoptable,
     show_due,
 )
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm_by_name
 from devenv.cli.environments import Environment, confirm_at, release_of
 from devenv.cli.printing import keep_out_of_images
+from devenv.cli.promoting import Order, Promoting, sayer, shipping_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.engine.promote import Release
-    from devenv.engine.shipping import Shipping
-    from devenv.plan.model import Plan
-    from devenv.plan.promotion import Origin
 
 DIFFERS = 4
 """Exit code of `diff` where something would change."""
@@ -83,14 +77,8 @@ def promote(
     adopt: Adopt = None,
 ) -> None:
     """Bring the stack to an environment's cluster with Helm. What does not become ready is rolled back."""
-    from devenv.console.changes import change_lines
-    from devenv.engine.promote import parcel
-    from devenv.plan.promoting import plan_promotion, summary
-    from devenv.plan.promotion import count
-
     context: Context = ctx.obj
-    console, began = context.console, time.monotonic()
-    say = _sayer(context)
+    say = sayer(context)
     if rehearse:
         apart = {
             "--write": write,
@@ -112,58 +100,8 @@ def promote(
             raise UsageError("--write changes nothing in the cluster", hint="leave out --create-secrets")
         _write(context, release, write, image_tag, platform, allow_dirty=allow_dirty)
         return
-    where = console.style(f"({release.target.where})", "dim")
-    console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
-    release.guard(context.project.outline.name)
-    companions = companions_of(context, release)
-    due = companions.due()
-    foreign = foreign_of(context, release, due)
-    require_adoptable(release.target, foreign, adopt or ())
-    with context.lock("devenv promote"):
-        shipping, origin = _shipping(
-            context, release, strict=image_tag is None, allow_dirty=allow_dirty, platform=platform
-        )
-        there = shipping.images_there(image_tag)
-        sent = parcel(context.project, environment, there, origin)
-        objects = release.objects(sent)
-        missing, changes = release.secrets.missing(objects), release.changes(objects)
-        secrets = _checked_secrets(context, release, missing, create=create_secrets)
-        plan = plan_promotion(
-            sent.stack, release.target.release, there=there, secrets=missing, changes=changes, due=due
-        )
-        if plan:
-            say("plan", summary(plan))
-        if images := shipping.ship(there, say):
-            sent = parcel(context.project, environment, there | images, origin)
-            objects = release.objects(sent)
-    changes = release.changes(objects)
-    ours = bool(changes or secrets or foreign)
-    if not ours and not due:
-        say("chart", f"read by Helm {release.helm.major}")
-        console.say(f"{environment} has all of it; nothing to promote")
-        return
-    if not due:  # else what judges them may come with a companion
-        release.require_admitted(objects, changes)
-        say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
-    show_due(console, due, companions.left())
-    console.print("\n".join(change_lines(console, changes)))
-    say("diff", count([*changes, *(change for each in due for change in each.changes)]))
-    confirm_adoption(foreign, adopt or ())
-    if not yes:
-        confirm_at(release.target, f"Promote to {environment}?")
-    for each in due:
-        companions.promote(each, _who(context), say, within=timeout)
-    if due:
-        release.require_admitted(objects, changes)
-    if missing := release.secrets.missing(objects):
-        release.secrets.create(missing, secrets)
-    if ours:
-        release.promote(sent, say, within=timeout)
-    place = context.project.parsed[0].environments[environment]
-    release.verify(sent.stack, say, environment=place, within=timeout)
-    seconds = time.monotonic() - began
-    ready = console.style(f"promoted in {seconds:.1f} s", "green", "bold")
-    console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
+    order = Order(allow_dirty, image_tag, platform, create_secrets, frozenset(adopt or ()), yes, timeout)
+    Promoting(context, release, order, say).run()
 
 
 def _write(
@@ -181,11 +119,11 @@ def _write(
 
     console, project, environment = context.console, context.project, release.target.environment
     console.say(f"{console.style(release.target.release, 'bold')} to {environment}, through {folder}")
-    name, say = f"values-{environment}.yaml", _sayer(context)
+    name, say = f"values-{environment}.yaml", sayer(context)
     stack, why = charts.promoted(project, environment).stack, "every promotion would change the image"
     keep_out_of_images(stack, context.workspace.root, folder.resolve(), [name], why)
     with context.lock("devenv promote"):
-        shipping, origin = _shipping(
+        shipping, origin = shipping_of(
             context, release, strict=image_tag is None, allow_dirty=allow_dirty, platform=platform
         )
         there = shipping.images_there(image_tag)
@@ -206,27 +144,6 @@ def _write(
     )
 
 
-def planned(context: Context, environment: str) -> Plan:
-    """What `promote` would do, without a change anywhere."""
-    from devenv.engine.promote import parcel
-    from devenv.plan.promoting import plan_promotion
-
-    release = release_of(context, environment)
-    release.guard(context.project.outline.name)
-    shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
-    there = shipping.images_there(None)
-    sent = parcel(context.project, environment, there, origin)
-    objects = release.objects(sent)
-    return plan_promotion(
-        sent.stack,
-        release.target.release,
-        there=there,
-        secrets=release.secrets.missing(objects),
-        changes=release.changes(objects),
-        due=companions_of(context, release).due(),
-    )
-
-
 def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
     """Show what `promote` would change. Exits with 0 for nothing and with 4 for something."""
     from concurrent.futures import ThreadPoolExecutor
@@ -239,7 +156,7 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     release = release_of(context, environment)
     with ThreadPoolExecutor() as pool:  # Helm reads what serves while we render
         looked = pool.submit(release.look, context.project.outline.name)
-        shipping, origin = _shipping(context, release, strict=False, allow_dirty=True)
+        shipping, origin = shipping_of(context, release, strict=False, allow_dirty=True)
         sent = parcel(context.project, environment, shipping.images_there(image_tag), origin)
         looked.result()
     companions = companions_of(context, release)
@@ -320,7 +237,7 @@ def rollback(
     number = release.earlier(revision)
     if not yes:
         confirm_at(release.target, f"Go back to revision {number} in {environment}?")
-    release.rollback(number, _sayer(context), within=timeout)
+    release.rollback(number, sayer(context), within=timeout)
     context.console.say(context.console.style(f"{environment} is back at revision {number}", "green", "bold"))
 
 
@@ -340,95 +257,5 @@ def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> No
     if release.history:
         release.helm.uninstall(release.target.release)
     for name in companions.retire():
-        _sayer(context)("removed", f"{name}, and what its chart brought")
+        sayer(context)("removed", f"{name}, and what its chart brought")
     context.console.say(f"{environment} is retired; its volumes are kept")
-
-
-def _sayer(context: Context) -> Callable[[str, str], None]:
-    console = context.console
-
-    def say(step: str, line: str) -> None:
-        if step != "build" or console.verbose:
-            console.say(f"  {console.style(f'{step:<9}', 'dim')} {line}")
-
-    return say
-
-
-def _shipping(
-    context: Context, release: Release, *, strict: bool, allow_dirty: bool, platform: str = ""
-) -> tuple[Shipping, Origin]:
-    """The way of the stack's images to an environment's registry, and where they come from.
-
-    `strict`: raises `UsageError` for a secret of a build that has no value.
-    """
-    from devenv.backends import containers, git
-    from devenv.backends.docker import Engine
-    from devenv.backends.images import Images
-    from devenv.engine import charts
-    from devenv.engine.shipping import Shipping, build_secrets
-    from devenv.plan.promotion import Origin
-
-    project, space = context.project, context.workspace
-    environment, commit = release.target.environment, git.commit(space.root)
-    if commit and commit.changed and not allow_dirty:
-        raise UsageError(
-            "files differ from the commit",
-            where=", ".join(commit.changed[:5]),
-            why="what is promoted has to be found again by its commit",
-            hint=f"commit them, or: devenv promote {environment} --allow-dirty",
-        )
-    stack = charts.promoted(project, environment).stack
-    # What a build needs has to be there: an image made with an empty token looks as if it were one.
-    secrets = space.secret_values(
-        wanted=build_secrets(stack), generated=(), environment=context.environment, strict=strict
-    )
-    values = space.secret_values(
-        wanted=stack.secrets, generated=(), environment=context.environment, strict=False
-    )
-    context.console.hide(values.values())  # which a card's output may hold
-    address = containers.address()
-    shipping = Shipping(
-        Images(address, lambda: Engine(address)),
-        stack,
-        project.parsed[0].environments[environment].registry or "",
-        [platform] if platform else release.platforms,
-        commit,
-        project.digest,
-        space.root,
-        secrets,
-    )
-    return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
-
-
-def _who(context: Context) -> str:
-    """Who promotes, as the CI server or this machine says."""
-    from getpass import getuser
-
-    variables = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
-    people = (context.environment.get(name) for name in variables)
-    return next(filter(None, people), "") or getuser()
-
-
-def _checked_secrets(
-    context: Context, release: Release, missing: Mapping[str, set[str]], *, create: bool
-) -> dict[str, str]:
-    """Values for the Secrets that pods need and that are not there: name -> keys; none where all are.
-
-    Raises `UsageError` for those that are missing, unless they can be made.
-    """
-    if not missing:
-        return {}
-    if create:
-        values = release.secrets.values(context.project, missing, context.environment)
-        context.console.hide(values.values())
-        release.secrets.require_makeable(missing, values)
-        return values
-    target, first = release.target, next(iter(missing))
-    literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
-    raise UsageError(
-        f"the namespace {target.namespace} lacks Secrets that pods need",
-        where=f"context {target.context}",
-        why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
-        hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
-        f"\n{target.kubectl} create secret generic {first} {literals}",
-    )

@@ -1,0 +1,257 @@
+"""One run of `devenv promote`: look, send images, show what changes, ask, roll out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from devenv.cli.adopting import companions_of, confirm_adoption, foreign_of, require_adoptable, show_due
+from devenv.cli.environments import confirm_at, release_of
+from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.engine.companions import Companions
+    from devenv.engine.promote import Parcel, Release
+    from devenv.engine.shipping import Shipping
+    from devenv.plan.companions import Due
+    from devenv.plan.model import Plan
+    from devenv.plan.promotion import Change, Origin
+
+Say = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the command line asks of a promotion. `within`: seconds that a rollout may take."""
+
+    allow_dirty: bool = False
+    image_tag: str | None = None
+    platform: str = ""
+    create_secrets: bool = False
+    adopt: frozenset[str] = frozenset()
+    yes: bool = False
+    within: int = 300
+
+
+@dataclass
+class Promoting:
+    """A promotion under way: what was read, and what is still to be done.
+
+    `due`: charts of other people that are not as they should be. `foreign`: releases that another hand
+    installed, with their charts. `secrets`: values for the Secrets that are missing.
+    """
+
+    context: Context
+    release: Release
+    order: Order
+    say: Say
+    due: list[Due] = field(default_factory=list)
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Promote, unless the environment has all of it. Raises `DevenvError`."""
+        context, release, began = self.context, self.release, time.monotonic()
+        console, environment = context.console, release.target.environment
+        where = console.style(f"({release.target.where})", "dim")
+        console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
+        release.guard(context.project.outline.name)
+        companions = companions_of(context, release)
+        self.due = companions.due()
+        self.foreign = foreign_of(context, release, self.due)
+        require_adoptable(release.target, self.foreign, self.order.adopt)
+        with context.lock("devenv promote"):
+            parcel, objects = self._sent()
+        changes = release.changes(objects)
+        ours = bool(changes or self.secrets or self.foreign)
+        if not ours and not self.due:
+            self.say("chart", f"read by Helm {release.helm.major}")
+            console.say(f"{environment} has all of it; nothing to promote")
+            return
+        if not self.due:  # else what judges them may come with a companion
+            self._judge(objects, changes)
+        self._show(changes, companions)
+        confirm_adoption(self.foreign, self.order.adopt)
+        if not self.order.yes:
+            confirm_at(release.target, f"Promote to {environment}?")
+        self._roll_out(parcel, objects, changes, companions, ours=ours)
+        ready = console.style(f"promoted in {time.monotonic() - began:.1f} s", "green", "bold")
+        console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
+
+    def _sent(self) -> tuple[Parcel, list[dict[str, Any]]]:
+        """Say the plan, and push what the registry lacks. Returns what is promoted, and its objects."""
+        from devenv.engine.promote import parcel
+        from devenv.plan.promoting import plan_promotion, summary
+
+        context, release, order = self.context, self.release, self.order
+        project, environment = context.project, release.target.environment
+        shipping, origin = shipping_of(
+            context,
+            release,
+            strict=order.image_tag is None,
+            allow_dirty=order.allow_dirty,
+            platform=order.platform,
+        )
+        there = shipping.images_there(order.image_tag)
+        sent = parcel(project, environment, there, origin)
+        objects = release.objects(sent)
+        missing, changes = release.secrets.missing(objects), release.changes(objects)
+        self.secrets = _checked_secrets(context, release, missing, create=order.create_secrets)
+        name, stack = release.target.release, sent.stack
+        plan = plan_promotion(stack, name, there=there, secrets=missing, changes=changes, due=self.due)
+        if plan:
+            self.say("plan", summary(plan))
+        if images := shipping.ship(there, self.say):
+            sent = parcel(project, environment, there | images, origin)
+            objects = release.objects(sent)
+        return sent, objects
+
+    def _judge(self, objects: list[dict[str, Any]], changes: list[Change]) -> None:
+        self.release.require_admitted(objects, changes)
+        self.say("chart", f"read by Helm {self.release.helm.major}, judged by the cluster")
+
+    def _show(self, changes: list[Change], companions: Companions) -> None:
+        from devenv.console.changes import change_lines
+        from devenv.plan.promotion import count
+
+        console = self.context.console
+        show_due(console, self.due, companions.left())
+        console.print("\n".join(change_lines(console, changes)))
+        self.say("diff", count([*changes, *(change for each in self.due for change in each.changes)]))
+
+    def _roll_out(
+        self,
+        parcel: Parcel,
+        objects: list[dict[str, Any]],
+        changes: list[Change],
+        companions: Companions,
+        *,
+        ours: bool,
+    ) -> None:
+        """The charts of other people, Secrets, then the stack where anything of it is new; smoke them."""
+        context, release, within = self.context, self.release, self.order.within
+        for each in self.due:
+            companions.promote(each, _who(context), self.say, within=within)
+        if self.due:
+            self._judge(objects, changes)
+        if missing := release.secrets.missing(objects):
+            release.secrets.create(missing, self.secrets)
+        if ours:
+            release.promote(parcel, self.say, within=within)
+        place = context.project.parsed[0].environments[release.target.environment]
+        release.verify(parcel.stack, self.say, environment=place, within=within)
+
+
+def planned(context: Context, environment: str) -> Plan:
+    """What `promote` would do, without a change anywhere."""
+    from devenv.engine.promote import parcel
+    from devenv.plan.promoting import plan_promotion
+
+    release = release_of(context, environment)
+    release.guard(context.project.outline.name)
+    shipping, origin = shipping_of(context, release, strict=False, allow_dirty=True)
+    there = shipping.images_there(None)
+    sent = parcel(context.project, environment, there, origin)
+    objects = release.objects(sent)
+    return plan_promotion(
+        sent.stack,
+        release.target.release,
+        there=there,
+        secrets=release.secrets.missing(objects),
+        changes=release.changes(objects),
+        due=companions_of(context, release).due(),
+    )
+
+
+def sayer(context: Context) -> Say:
+    """Takes a step and a line about it; of builds only where everything is to be said."""
+    console = context.console
+
+    def say(step: str, line: str) -> None:
+        if step != "build" or console.verbose:
+            console.say(f"  {console.style(f'{step:<9}', 'dim')} {line}")
+
+    return say
+
+
+def shipping_of(
+    context: Context, release: Release, *, strict: bool, allow_dirty: bool, platform: str = ""
+) -> tuple[Shipping, Origin]:
+    """The way of the stack's images to an environment's registry, and where they come from.
+
+    `strict`: raises `UsageError` for a secret of a build that has no value.
+    """
+    from devenv.backends import containers, git
+    from devenv.backends.docker import Engine
+    from devenv.backends.images import Images
+    from devenv.engine import charts
+    from devenv.engine.shipping import Shipping, build_secrets
+    from devenv.plan.promotion import Origin
+
+    project, space = context.project, context.workspace
+    environment, commit = release.target.environment, git.commit(space.root)
+    if commit and commit.changed and not allow_dirty:
+        raise UsageError(
+            "files differ from the commit",
+            where=", ".join(commit.changed[:5]),
+            why="what is promoted has to be found again by its commit",
+            hint=f"commit them, or: devenv promote {environment} --allow-dirty",
+        )
+    stack = charts.promoted(project, environment).stack
+    # What a build needs has to be there: an image made with an empty token looks as if it were one.
+    secrets = space.secret_values(
+        wanted=build_secrets(stack), generated=(), environment=context.environment, strict=strict
+    )
+    values = space.secret_values(
+        wanted=stack.secrets, generated=(), environment=context.environment, strict=False
+    )
+    context.console.hide(values.values())  # which a card's output may hold
+    address = containers.address()
+    shipping = Shipping(
+        Images(address, lambda: Engine(address)),
+        stack,
+        project.parsed[0].environments[environment].registry or "",
+        [platform] if platform else release.platforms,
+        commit,
+        project.digest,
+        space.root,
+        secrets,
+    )
+    return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
+
+
+def _who(context: Context) -> str:
+    """Who promotes, as the CI server or this machine says."""
+    from getpass import getuser
+
+    variables = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
+    people = (context.environment.get(name) for name in variables)
+    return next(filter(None, people), "") or getuser()
+
+
+def _checked_secrets(
+    context: Context, release: Release, missing: Mapping[str, set[str]], *, create: bool
+) -> dict[str, str]:
+    """Values for the Secrets that pods need and that are not there: name -> keys; none where all are.
+
+    Raises `UsageError` for those that are missing, unless they can be made.
+    """
+    if not missing:
+        return {}
+    if create:
+        values = release.secrets.values(context.project, missing, context.environment)
+        context.console.hide(values.values())
+        release.secrets.require_makeable(missing, values)
+        return values
+    target, first = release.target, next(iter(missing))
+    literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
+    raise UsageError(
+        f"the namespace {target.namespace} lacks Secrets that pods need",
+        where=f"context {target.context}",
+        why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
+        hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
+        f"\n{target.kubectl} create secret generic {first} {literals}",
+    )
