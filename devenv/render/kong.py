@@ -15,6 +15,9 @@ from devenv.stack import text
 from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
 from devenv.stack.text import Secret
 
+Settings = Callable[[str, Plugin], dict[str, Any]]
+"""Key of a plugin, and the plugin -> what stands beside its name."""
+
 _KEYS = ("name", "username", "id")  # fields that identify Kong's entities
 
 
@@ -23,41 +26,53 @@ def kong_yml(stack: Stack, secrets: Mapping[str, str]) -> str:
     return _written(stack, lambda document: _revealed(document, secrets))
 
 
-def kong_template(stack: Stack, put: Callable[[Secret], str], plain: Callable[[str], str] = str) -> str:
+def kong_template(
+    stack: Stack,
+    put: Callable[[Secret], str],
+    plain: Callable[[str], str] = str,
+    settings: Settings = lambda _, plugin: configured(plugin),
+) -> str:
     """The gateway's configuration as text that something else completes.
 
-    `put` is what stands there for a secret, in double quotes; `plain` converts each other text.
+    `put` is what stands there for a secret, in double quotes; `plain` converts each other text; `settings`
+    gives what stands beside a plugin's name.
     """
-    return _written(stack, lambda document: _marked(document, put, plain))
+    return _written(stack, lambda document: _marked(document, put, plain), settings)
 
 
-def _written(stack: Stack, completed: Callable[[Any], Any]) -> str:
+def _written(
+    stack: Stack,
+    completed: Callable[[Any], Any],
+    settings: Settings = lambda _, plugin: configured(plugin),
+) -> str:
     assert stack.gateway is not None
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml; change the routes there.\n"
-    return head + to_yaml(completed(declarative(stack.gateway, stack.domain)))
+    return head + to_yaml(completed(declarative(stack.gateway, stack.domain, settings)))
 
 
-def declarative(gateway: Gateway, domain: str) -> dict[str, Any]:
+def declarative(
+    gateway: Gateway, domain: str, settings: Settings = lambda _, plugin: configured(plugin)
+) -> dict[str, Any]:
     """The gateway's configuration, with texts still sealed."""
     services = dict.fromkeys(route.service for route in gateway.routes)
     document: dict[str, Any] = {
         "_format_version": "3.0",
         "_transform": True,
-        "services": [_service(name, gateway.routes, domain) for name in services],
+        "services": [_service(name, gateway.routes, domain, settings) for name in services],
     }
     if gateway.consumers:
         document["consumers"] = [_consumer(consumer) for consumer in gateway.consumers]
     if gateway.plugins:
-        document["plugins"] = plugin_entities(gateway.plugins)
+        document["plugins"] = plugin_entities(gateway.plugins, settings)
     return _merged(document, gateway.extra)
 
 
-def _service(name: str, routes: Sequence[Route], domain: str) -> dict[str, Any]:
+def _service(name: str, routes: Sequence[Route], domain: str, settings: Settings) -> dict[str, Any]:
     own = [route for route in routes if route.service == name]
     return {
         "name": name,
         "url": f"http://{own[0].host or f'{name}.{domain}'}:{own[0].port}",
-        "routes": [_route(route, index) for index, route in enumerate(own)],
+        "routes": [_route(route, index, settings) for index, route in enumerate(own)],
     }
 
 
@@ -76,7 +91,7 @@ def named_routes(gateway: Gateway) -> dict[str, Route]:
     }
 
 
-def _route(route: Route, index: int) -> dict[str, Any]:
+def _route(route: Route, index: int, settings: Settings) -> dict[str, Any]:
     entity: dict[str, Any] = {
         "name": route_name(route.service, index),
         "protocols": ["http", "https"],
@@ -89,18 +104,20 @@ def _route(route: Route, index: int) -> dict[str, Any]:
     if route.methods:
         entity["methods"] = list(route.methods)
     if route.plugins:
-        entity["plugins"] = plugin_entities(route.plugins)
+        entity["plugins"] = plugin_entities(route.plugins, settings, f"{entity['name']}.")
     return entity
 
 
-def plugin_entities(plugins: Sequence[Plugin]) -> list[dict[str, Any]]:
-    """Plugins as Kong has them: name, and settings where there are some, with texts still sealed."""
+def configured(plugin: Plugin) -> dict[str, Any]:
+    """What stands beside a plugin's name: its settings where there are some, with texts still sealed."""
     defaults = {"rate-limiting": {"policy": "local"}}  # the only policy that needs no store
-    return [
-        {"name": plugin.name}
-        | ({"config": config} if (config := defaults.get(plugin.name, {}) | {**plugin.config}) else {})
-        for plugin in plugins
-    ]
+    config = defaults.get(plugin.name, {}) | {**plugin.config}
+    return {"config": config} if config else {}
+
+
+def plugin_entities(plugins: Sequence[Plugin], settings: Settings, of: str = "") -> list[dict[str, Any]]:
+    """Plugins as Kong has them. Their keys are `cors`, `orders.cors`, by what they are `of`."""
+    return [{"name": plugin.name} | settings(f"{of}{plugin.name}", plugin) for plugin in plugins]
 
 
 def _consumer(consumer: Consumer) -> dict[str, Any]:
@@ -118,7 +135,7 @@ def _consumer(consumer: Consumer) -> dict[str, Any]:
     if consumer.groups:
         entity["acls"] = [{"group": group} for group in consumer.groups]
     if consumer.plugins:
-        entity["plugins"] = plugin_entities(consumer.plugins)
+        entity["plugins"] = [{"name": plugin.name} | configured(plugin) for plugin in consumer.plugins]
     return entity
 
 

@@ -17,6 +17,7 @@ from devenv.errors import UsageError, did_you_mean
 from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
 from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
+from devenv.render.chart import plugins
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
@@ -26,7 +27,7 @@ from devenv.render.chart.unit import SECTIONS, Template, image_values, template
 from devenv.render.chart.variables import encoded, key_of, keys
 from devenv.stack.environments import external
 from devenv.stack.graph import ordered
-from devenv.stack.model import Unit
+from devenv.stack.model import Gateway, Unit
 from devenv.stack.text import Secret
 from devenv.stack.world import Finding, merge
 
@@ -243,7 +244,7 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
         "sealedSecret": sealed,
         "imagePullSecrets": [],
         "serviceAccount": {"create": True, "name": name, "annotations": {}},
-        **(_way_in() if gateway else {}),
+        **(_way_in(promoted.stack.gateway) if gateway else {}),
         "labels": {},
         "annotations": {},
     }
@@ -258,10 +259,14 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
     return document
 
 
-def _way_in() -> dict[str, Any]:
+def _way_in(gateway: Gateway | None) -> dict[str, Any]:
     return {
         "ingress": {"host": "", "class": "", "tls": "", "annotations": {}},
-        "gateway": {"kind": "deploy", "parent": {"name": "", "namespace": "", "listener": ""}},
+        "gateway": {
+            "kind": "deploy",
+            "parent": {"name": "", "namespace": "", "listener": ""},
+            "plugins": plugins.values(gateway) if gateway else {},
+        },
     }
 
 

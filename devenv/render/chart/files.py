@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devenv.render.chart.page import Page
+from devenv.render.chart.plugins import on_page
 from devenv.render.chart.promoted import Promoted
 from devenv.render.chart.variables import in_file, reference
 from devenv.render.kong import kong_template
@@ -53,12 +54,16 @@ def filled(unit: Unit) -> list[File]:
     return [file for file in unit.files if file.holds and not file.secret]
 
 
-def config_map(promoted: Promoted, unit: Unit) -> dict[str, Any]:
-    """Data of the unit's ConfigMap; secrets in it are `${VARIABLE}`. Empty where it needs none."""
+def config_map(promoted: Promoted, unit: Unit, page: Page | None = None) -> dict[str, Any]:
+    """Data of the unit's ConfigMap; secrets in it are `${VARIABLE}`. Empty where it needs none.
+
+    On a page, settings of the gateway's plugins are values.
+    """
     source = promoted.source
     secrets = dict.fromkeys(promoted.stack.secrets | promoted.stack.generated, "")
     contents = content(promoted.stack, unit, secrets, source.files)
-    data = {**contents.text, **{key(file.target): _template(promoted, file) for file in filled(unit)}}
+    templates = [*filled(unit), *(file for file in unit.files if file.rendered)]
+    data = {**contents.text, **{key(file.target): _template(promoted, file, page) for file in templates}}
     return {
         name: dict(sorted(values.items()))
         for name, values in (("data", data), ("binaryData", dict(contents.binary)))
@@ -66,8 +71,13 @@ def config_map(promoted: Promoted, unit: Unit) -> dict[str, Any]:
     }
 
 
-def _template(promoted: Promoted, file: File) -> str:
-    return kong_template(promoted.stack, _mark) if file.rendered else text.rewrite(file.content, _mark)
+def _template(promoted: Promoted, file: File, page: Page | None) -> str:
+    if not file.rendered:
+        return text.rewrite(file.content, _mark)
+    gateway = promoted.stack.gateway
+    if page is None or (gateway and gateway.extra):
+        return kong_template(promoted.stack, _mark)
+    return kong_template(promoted.stack, _mark, settings=lambda key, plugin: on_page(page, key, plugin))
 
 
 def _mark(secret: Secret) -> str:

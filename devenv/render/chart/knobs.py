@@ -124,11 +124,13 @@ COMMON: Mapping[str, Knob] = {
         closed({"host": TEXT, "class": TEXT, "tls": TEXT, "annotations": TEXTS}),
     ),
     "gateway": Knob(
-        "What serves the routes: deploy brings a gateway along; the cluster has one for the others.",
+        "What serves the routes: deploy brings a gateway along; the cluster has one for the others. "
+        "plugins: the settings of each.",
         closed(
             {
                 "kind": {"enum": ["deploy", "ingress", "kong", "httproute"]},
                 "parent": closed({"name": TEXT, "namespace": TEXT, "listener": TEXT}),
+                "plugins": {"type": "object", "additionalProperties": FREE},
             }
         ),
     ),

@@ -9,8 +9,8 @@ from typing import Any
 
 from devenv.manifest.routing import OWN, inexpressible
 from devenv.render.chart.page import Page
-from devenv.render.kong import named_routes, plugin_entities
-from devenv.stack import text as texts
+from devenv.render.chart.plugins import on_page, sealed
+from devenv.render.kong import named_routes
 from devenv.stack.model import Gateway, Plugin, Route, Stack
 
 Object = dict[str, Any]
@@ -36,7 +36,7 @@ def routes(stack: Stack) -> str:
 def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
     if way == "kong":
         plugins = [*gateway.plugins, *(plugin for route in gateway.routes for plugin in route.plugins)]
-        yield from (f"the secret in the plugin {each.name}" for each in plugins if _sealed(each.config))
+        yield from (f"the secret in the plugin {each.name}" for each in plugins if sealed(each.config))
     else:
         yield from (f"the plugin {plugin.name} of all routes" for plugin in gateway.plugins)
     if gateway.consumers:
@@ -53,18 +53,6 @@ def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
             way, path=route.path, hosts=route.hosts, methods=route.methods, strip=route.strip
         ):
             yield f"{what} of {route.service}"
-
-
-def _sealed(value: Any) -> bool:
-    """Whether a plugin's settings hold a secret, which a KongPlugin would show."""
-    match value:
-        case texts.Sealed():
-            return True
-        case Mapping():
-            return any(map(_sealed, value.values()))
-        case list() | tuple():
-            return any(map(_sealed, value))
-    return False
 
 
 def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
@@ -123,14 +111,13 @@ def _kong(stack: Stack, gateway: Gateway) -> Iterator[str]:
 
 def _kong_plugin(stack: Stack, gateway: Gateway, name: str, plugin: Plugin) -> str:
     page = Page()
-    (entity,) = plugin_entities([plugin])
     return page.text(
         {
             "apiVersion": "configuration.konghq.com/v1",
             "kind": "KongPlugin",
             "metadata": _metadata(page, stack, gateway, name),
             "plugin": plugin.name,
-            **({"config": entity["config"]} if "config" in entity else {}),
+            **on_page(page, name, plugin, nested=True),
         }
     )
 

@@ -49,7 +49,7 @@ class _Unit:
         secrets = dict.fromkeys(stack.secrets | stack.generated, "secret")
         objects = of_unit(stack, unit, replace(self.promoted.source, secrets=secrets, registry=""))
         documents = [self._object(item) for item in objects if item["kind"] not in ("Secret", "ConfigMap")]
-        if data := files.config_map(self.promoted, unit):
+        if data := files.config_map(self.promoted, unit, self.page):
             documents.insert(0, {**self._new("v1", "ConfigMap"), **data})
         return Template(self._text(documents), self._complete())
 
@@ -222,7 +222,12 @@ class _Unit:
         if data := files.config_map(self.promoted, self.unit):
             digest = text.digest(repr(data))
             more = self.page.more("$unit.podAnnotations")
-            return {**labels, "annotations": {"devenv.dev/content": digest, more: None}}
+            read = {"devenv.dev/content": digest}
+            if self.unit.gateway and self.promoted.stack.gateway:
+                read["devenv.dev/plugins"] = self.page.inline(
+                    "toJson $.Values.gateway.plugins | sha256sum | quote"
+                )
+            return {**labels, "annotations": {**read, more: None}}
         annotations = self.page.nested("toYaml .")
         return {**labels, self.page.when("with $unit.podAnnotations", {"annotations": annotations}): None}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from jsonschema import Draft7Validator
 
 from devenv.errors import ManifestInvalid
@@ -240,3 +241,27 @@ def test_hosts_and_methods_that_no_object_has_and_uses_of_the_gateway_are_refuse
         "that orders uses kong",
         *methods,
     }
+
+
+def test_settings_of_plugins_are_values_of_either_kong(helm: Helm, tmp_path: Path) -> None:
+    chart = written(tmp_path / "chart", project(tmp_path, KONG), "cluster")
+    turned = (
+        "--set",
+        r"gateway.plugins.orders\.rate-limiting.minute=7",
+        "--set",
+        "gateway.plugins.cors=null",
+    )
+    before, after = (rendered(helm, chart, *more) for more in ((), turned))
+    digests = [
+        item["Deployment", "kong"]["spec"]["template"]["metadata"]["annotations"] for item in (before, after)
+    ]
+    assert digests[0] != digests[1]
+    kong = yaml.safe_load(*after["ConfigMap", "kong"]["data"].values())
+    assert kong["services"][0]["routes"][0]["plugins"] == [
+        {"name": "rate-limiting", "config": {"policy": "local", "minute": 7}},
+        {"name": "key-auth"},
+    ]
+    assert kong["plugins"][0] == {"name": "cors"}
+    objects = rendered(helm, chart, "-f", chart / "values-cluster.yaml", *turned)
+    assert objects["KongPlugin", "orders.rate-limiting"]["config"] == {"policy": "local", "minute": 7}
+    assert "config" not in objects["KongPlugin", "cors"]
