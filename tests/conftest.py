@@ -85,6 +85,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -slowness[item.path])
 
 
+def pytest_collection_finish() -> None:
+    """Modules and tests live to the end: nobody looks for garbage among them."""
+    gc.freeze()
+
+
 LAB = ("tests/e2e/kube/test_delivery.py", "tests/e2e/kube/test_faults.py")
 """They break a cluster of their own, which each worker that runs one of them has to set up."""
 
