@@ -11,7 +11,6 @@ import socket
 
 import pytest
 
-from devenv.backends.kube.delivery import Nodes
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.test_promote import Promoting, promoting
 from tests.load import loaded
@@ -91,9 +90,8 @@ def answers_at(host: str, port: int) -> bool:
 
 @pytest.mark.parametrize("helm", [4], indirect=True)
 def test_no_request_is_lost_while_a_stack_is_promoted_rolled_back_and_broken(promoting: Promoting) -> None:
-    nodes = Nodes(promoting.host("kubectl", "get", "nodes", "-o", "name").replace("node/", "").split())
     for image in IMAGES:
-        nodes.bring(image, print)
+        promoting.bring(image)
     promoting.write("main.py", PROGRAM)
     says(promoting, "first")
     promoting.devenv("promote", "staging", "--yes", within=120)
