@@ -11,6 +11,7 @@ import argparse
 import compileall
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def main() -> int:
     if unknown := set(options.rows) - set(ROWS):
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     runs = 5 if options.quick else 20
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no stack is left running
     compileall.compile_dir(PACKAGE, quiet=2)  # as pip does: what is measured is not Python's compiler
     try:
         print(versions())
