@@ -66,7 +66,7 @@ def foreign_of(context: Context, release: Release, due: Sequence[Due]) -> dict[s
     return {name: chart for name, chart in charts.items() if chart}
 
 
-def show_due(console: Console, due: Sequence[Due], left: Sequence[str]) -> None:
+def show_due(console: Console, target: Target, due: Sequence[Due], left: Sequence[str]) -> None:
     """What becomes of the companions, and those that nothing names any more."""
     from devenv.console.changes import change_lines
 
@@ -76,4 +76,4 @@ def show_due(console: Console, due: Sequence[Due], left: Sequence[str]) -> None:
         if each.changes:
             console.print("\n".join(change_lines(console, each.changes)))
     for name in left:
-        console.note(f"{name} is in charts: no more and stays; to remove it: helm uninstall {name}")
+        console.note(f"{name} is in charts: no more and stays; to remove it: {target.helm} uninstall {name}")

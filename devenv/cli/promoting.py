@@ -118,7 +118,7 @@ class Promoting:
         from devenv.plan.promotion import count
 
         console = self.context.console
-        show_due(console, self.due, companions.left())
+        show_due(console, self.release.target, self.due, companions.left())
         console.print("\n".join(change_lines(console, changes)))
         self.say("diff", count([*changes, *(change for each in self.due for change in each.changes)]))
 

@@ -166,7 +166,7 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
         context.console.note(
             f"another hand installed {name}, from the chart {chart}: promotion asks whether to take it over"
         )
-    show_due(context.console, due, companions.left())
+    show_due(context.console, release.target, due, companions.left())
     if changes:
         context.console.print("\n".join(change_lines(context.console, changes)))
     every = [*changes, *(change for each in due for change in each.changes)]

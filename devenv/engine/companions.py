@@ -88,8 +88,7 @@ class Companions:
                 f"revision {begun.number} of {companion.name} was begun and not ended ({begun.status})",
                 where=f"{target.where}, since {begun.moment[:19]}",
                 why="another promotion is under way, or one was killed",
-                hint=f"wait if somebody promotes; else: helm --kube-context {target.context}"
-                f" -n {target.namespace} {heal}",
+                hint=f"wait if somebody promotes; else: {target.helm} {heal}",
             )
 
     def _rendered(self, companion: Companion) -> str:

@@ -41,6 +41,11 @@ class Target:
         """How a command begins that people type about it: never about another cluster's namespace."""
         return f"kubectl --context {self.context} -n {self.namespace}"
 
+    @property
+    def helm(self) -> str:
+        """The same for Helm."""
+        return f"helm --kube-context {self.context} -n {self.namespace}"
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:

@@ -223,3 +223,9 @@ def test_images_are_built_for_the_nodes_that_take_pods() -> None:
     preferring = node("arm64", taints=[{"key": "spot", "effect": "PreferNoSchedule"}])
     assert platforms([preferring, node("amd64")]) == ["linux/amd64", "linux/arm64"]
     assert platforms([]) == []
+
+
+def test_what_people_type_about_a_target_names_its_cluster_and_namespace() -> None:
+    target = Target("staging", "gke", "shop-staging", "shop")
+    assert target.kubectl == "kubectl --context gke -n shop-staging"
+    assert target.helm == "helm --kube-context gke -n shop-staging"
