@@ -40,6 +40,7 @@ class Reloading:
         self._trees: dict[BuildKey, Tree] = {}
         self._readers: dict[BuildKey, list[Feed]] = {}
         self._moved, self._asked = threading.Event(), threading.Event()
+        self._taken = threading.Event()  # set once it is known which units there are
         self._reading = threading.Lock()  # held while trees and feeds come to know the same files
 
     def run(self, loaded: Loaded) -> None:
@@ -59,11 +60,13 @@ class Reloading:
         self._site.stop.set()
         self._moved.set()
         self._asked.set()
+        self._taken.set()
         for feed in self._feeds.values():
             feed.close()
 
     def restart(self, name: str) -> None:
-        """Restart a unit's program, soon."""
+        """Restart a unit's program, soon; a key may be pressed before all files are read."""
+        self._taken.wait()
         if feed := self._feeds.get(name):
             feed.restart()
         else:
@@ -97,6 +100,7 @@ class Reloading:
                     self._readers[key].append(feed)
                     digests |= changed[key]
                 feed.take(unit, loaded, digests, since)
+        self._taken.set()
 
     def _watcher(self) -> Watcher:
         root = str(self._site.root)

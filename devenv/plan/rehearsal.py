@@ -44,11 +44,11 @@ class Replacement:
 
 def replacements(values: Values, ground: Ground, namespace: str) -> list[Replacement]:
     """What has to stand in, given all of a chart's values, defaults included."""
-    found = [*_common(values, ground, namespace)]
+    stand_ins = [*_common(values, ground, namespace)]
     for section in SECTIONS:
         for name, unit in (values.get(section) or {}).items():
-            found += _of_unit((section, name), unit, ground)
-    return [*found, *_requests(replaced(values, found), ground)]
+            stand_ins += _of_unit((section, name), unit, ground)
+    return [*stand_ins, *_requests(replaced(values, stand_ins), ground)]
 
 
 def replaced(values: Values, stand_ins: Iterable[Replacement]) -> dict[str, Any]:

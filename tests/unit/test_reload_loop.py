@@ -340,6 +340,18 @@ def test_an_image_without_a_shell_is_remembered_when_the_manifest_is_read_again(
     assert unit._mute == "no shell"
 
 
+def test_a_restart_that_is_asked_for_before_all_files_are_read_is_the_loops_own(site: Site) -> None:
+    loop = Reloading(site, lambda: None, lambda loaded: set())  # type: ignore[arg-type]
+    site.restart, asked = site.restarts.append, SimpleQueue[str]()
+    early = threading.Thread(target=loop.restart, args=("web",), daemon=True)
+    early.start()
+    early.join(0.1)
+    loop._feeds = {"web": SimpleNamespace(restart=lambda: asked.put("web"))}  # type: ignore[dict-item]
+    loop._taken.set()
+    assert asked.get(timeout=10) == "web"
+    assert site.restarts == []
+
+
 def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
     site: Site, container: Container, tmp_path: Path
 ) -> None:
