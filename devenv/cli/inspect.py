@@ -1,4 +1,4 @@
-"""Commands that only look: status, logs, exec, open, env, plan, render, schema, completion."""
+"""Commands that only look: status, logs, exec, open, env, schema, completion."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import shlex
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from devenv.cli import habits
-from devenv.cli.arguments import Json, Known, Up, Yes, names_known, names_up, words
-from devenv.cli.environments import At, confirm_production, environments
-from devenv.cli.printing import keep_out_of_images, print_logs, save_logs
-from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
+from devenv.cli.arguments import Json, Up, Yes, names_known, names_up, words
+from devenv.cli.environments import At, confirm_production
+from devenv.cli.printing import print_logs, save_logs
+from devenv.errors import FAILED, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.plan.model import Observed, Plan, Step
+    from devenv.plan.model import Observed
 
 
 def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
@@ -202,239 +201,6 @@ def env(
         context.console.print("\n".join(f"export {key}={shlex.quote(shown[key])}" for key in names))
     elif shown:
         context.console.print("\n".join(f"{key}={value}" for key, value in shown.items()))
-
-
-def plan(
-    ctx: typer.Context,
-    names: Known = None,
-    json_: Json = False,
-    reload: Annotated[
-        bool, typer.Option("--reload", help="Show instead what a changed file of each service causes.")
-    ] = False,
-    parity: Annotated[
-        bool, typer.Option("--parity", help="Show instead what each backend does with every field.")
-    ] = False,
-    fail_on: Annotated[
-        str | None,
-        typer.Option("--fail-on", help="With --parity: exit 1 on `emulated` or on `lost`.", metavar="LEVEL"),
-    ] = None,
-    environment: Annotated[
-        str | None,
-        typer.Option(
-            "-e",
-            "--environment",
-            help="Show instead what `devenv promote` would do.",
-            metavar="ENV",
-            autocompletion=environments,
-        ),
-    ] = None,
-) -> None:
-    """Show what `devenv up` would do, each step with its cause; nothing when there is nothing to do.
-
-    Without an engine it plans as if nothing runs.
-    """
-    context: Context = ctx.obj
-    if parity:
-        _parity(context, json_=json_, fail_on=fail_on)
-        return
-    if reload:
-        _reload(context, names or [], as_json=json_)
-        return
-    if environment is not None:
-        from devenv.cli.promoting import planned
-
-        if names:
-            raise UsageError("a stack is promoted as a whole", hint=f"devenv plan -e {environment}")
-        _print_plan(context, context.project.outline.name, planned(context, environment), as_json=json_)
-        return
-    from devenv.plan.planner import Intent
-
-    loaded = context.load(tolerate=(ToolMissing,))
-    steps = context.project.plan(loaded, context.place.backend, Intent(tuple(names or ())))
-    for note in loaded.notes:
-        context.console.note(note)
-    _print_plan(context, loaded.stack.id, steps, as_json=json_)
-
-
-def _print_plan(context: Context, stack: str, steps: Plan, *, as_json: bool) -> None:
-    if as_json:
-        context.console.json({"stack": stack, "steps": [_step_json(step) for step in steps]})
-    elif steps:
-        context.console.print(str(steps))
-
-
-def _step_json(step: Step) -> dict[str, Any]:
-    """A step for programs."""
-    return {
-        "step": step.number,
-        "op": step.op,
-        "target": step.target,
-        "cause": step.cause,
-        "recreate": step.recreate,
-        "after": step.after,
-    }
-
-
-def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
-    from devenv.console.reload import rules_json, rules_table
-
-    loaded = context.load(tolerate=(ToolMissing,))
-    synced = loaded.synced
-    services = [*synced.rules, *synced.unruled]
-    chosen = names or services
-    for name in names:
-        if name not in services:
-            raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
-    rules = {name: rules for name, rules in synced.followed.items() if name in chosen}
-    unruled = {
-        name: f"{why}; a change builds it" if name in synced.builds else why
-        for name, why in synced.unruled.items()
-        if name in chosen
-    }
-    unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules if name in synced.rules}
-    if as_json:
-        context.console.json(rules_json(rules, unruled, unmatched))
-    elif services:
-        context.console.print("\n".join(rules_table(context.console, rules, unruled, unmatched)))
-
-
-def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
-    from devenv.console.tables import parity_table
-    from devenv.plan.parity import LEVELS
-
-    if fail_on is not None and fail_on not in LEVELS[1:]:
-        raise UsageError(f'no level "{fail_on}"', hint="--fail-on emulated, or --fail-on lost")
-    rows = context.project.parity()
-    if json_:
-        context.console.json(
-            [
-                {"field": row.path, **{name: asdict(support) for name, support in row.support.items()}}
-                for row in rows
-            ]
-        )
-    else:
-        context.console.print("\n".join(parity_table(context.console, rows)))
-    if fail_on is not None and any(LEVELS.index(row.worst) >= LEVELS.index(fail_on) for row in rows):
-        raise typer.Exit(FAILED)
-
-
-def render(
-    ctx: typer.Context,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
-        ),
-    ] = None,
-    chart: Annotated[
-        Path | None,
-        typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
-    ] = None,
-    swarm: Annotated[
-        Path | None,
-        typer.Option(
-            "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
-        ),
-    ] = None,
-    environment: Annotated[
-        str | None,
-        typer.Option(
-            "--environment",
-            help="With --chart: values-ENV.yaml as well; with --swarm: as in ENV.",
-            metavar="ENV",
-        ),
-    ] = None,
-    package: Annotated[
-        bool, typer.Option("--package", help="With --chart: NAME-VERSION.tgz instead of its files.")
-    ] = False,
-    push: Annotated[
-        str | None,
-        typer.Option("--push", help="With --chart: package it, and push it there.", metavar="oci://..."),
-    ] = None,
-) -> None:
-    """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
-    from devenv.workspace import export
-
-    context: Context = ctx.obj
-    if (chart, swarm, output).count(None) < 2:
-        raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
-    if chart is not None:
-        _chart(context, chart, environment, package=package or push is not None, push=push)
-        return
-    for option, value in {"--package": package, "--push": push}.items():
-        if value:
-            shown = option if value is True else f"{option} {value}"
-            raise UsageError(f"{option} is for --chart", hint=f"devenv render --chart chart {shown}")
-    if swarm is not None:
-        _swarm(context, swarm, environment)
-        return
-    if environment is not None:
-        raise UsageError(
-            "--environment is for --chart and --swarm",
-            hint=f"devenv render --chart chart --environment {environment}",
-        )
-    loaded = context.load(strict=True, tolerate=(DevenvError,))
-    space, backend = context.workspace, context.place.backend
-    folder = output.resolve() if output else space.state / backend.name
-    bundle = context.project.bundle(loaded, backend, folder)
-    if output is None:
-        space.write_bundle(bundle, backend.name, loaded.secrets)
-    else:
-        why = "the image would contain the rendered files, including secrets"
-        keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)
-        export(bundle, folder)
-        if bundle.private and not (folder / ".gitignore").exists():
-            console = context.console
-            console.note(
-                f"{output} holds secrets in {', '.join(sorted(bundle.private))}: keep them out of Git"
-            )
-    context.console.print(str(output or folder))
-
-
-def _chart(
-    context: Context, output: Path, environment: str | None, *, package: bool, push: str | None
-) -> None:
-    from devenv.backends import helmcharts
-    from devenv.engine import charts
-    from devenv.render.chart.notes import notes
-    from devenv.workspace import export_chart, write_whole
-
-    if push is not None:
-        helmcharts.require_address(push, "--push")
-    project, folder = context.project, output.resolve()
-    promoted = charts.promoted(project, environment or "")
-    values = {}
-    if environment is not None:
-        values[f"values-{environment}.yaml"] = charts.values_file(project, environment)
-    files = (f"{promoted.stack.name}-0.tgz",) if package else charts.chart(project)
-    why = "every rendering would change the image that the chart names"
-    keep_out_of_images(promoted.stack, context.workspace.root, folder, {*files, *values}, why)
-    for note in notes(promoted):
-        context.console.note(note)
-    if not package:
-        export_chart({**charts.chart(project), **values}, folder)
-        context.console.print(str(output))
-        return
-    packaged = charts.package(project, output, push=push or "")
-    for name, text in values.items():
-        write_whole(folder / name, text, mode=0o644)
-    if push:
-        address = f"{push.rstrip('/')}/{promoted.stack.name}"
-        context.console.say(f"pushed {address} --version {packaged.version}   {packaged.digest}".rstrip())
-    context.console.print(str(packaged.file))
-
-
-def _swarm(context: Context, output: Path, environment: str | None) -> None:
-    from devenv.engine.swarms import swarm
-    from devenv.workspace import export_chart
-
-    rendered = swarm(context.project, output.resolve(), environment or "")
-    root, why = context.workspace.root, "every rendering would change the image that the stack file names"
-    keep_out_of_images(rendered.stack, root, output.resolve(), rendered.files, why)
-    for note in rendered.notes:
-        context.console.note(note)
-    export_chart(rendered.files, output.resolve())
-    context.console.print(str(output))
 
 
 def schema(ctx: typer.Context) -> None:

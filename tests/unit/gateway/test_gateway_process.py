@@ -259,7 +259,9 @@ def test_a_client_that_keeps_its_connection_is_told_to_leave_at_the_end(
     client = http.client.HTTPConnection("127.0.0.1", loop.run(context.__aenter__())["proxy"], timeout=10)
     assert last_of(client, "/a") is False
     ending = asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop.loop)
+    deadline = time.monotonic() + 10
     while not gateway.leaving:
+        assert time.monotonic() < deadline, "the gateway does not begin to end"
         time.sleep(0.01)
     assert last_of(client, "/a") is True
     ending.result(10)  # it waits no longer than for that

@@ -1,0 +1,130 @@
+"""What would be done, and why. Command: plan."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from devenv.cli.arguments import Json, Known
+from devenv.cli.environments import environments
+from devenv.errors import FAILED, ToolMissing, UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.plan.model import Plan, Step
+
+
+def plan(
+    ctx: typer.Context,
+    names: Known = None,
+    json_: Json = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Show instead what a changed file of each service causes.")
+    ] = False,
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Show instead what each backend does with every field.")
+    ] = False,
+    fail_on: Annotated[
+        str | None,
+        typer.Option("--fail-on", help="With --parity: exit 1 on `emulated` or on `lost`.", metavar="LEVEL"),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "-e",
+            "--environment",
+            help="Show instead what `devenv promote` would do.",
+            metavar="ENV",
+            autocompletion=environments,
+        ),
+    ] = None,
+) -> None:
+    """Show what `devenv up` would do, each step with its cause; nothing when there is nothing to do.
+
+    Without an engine it plans as if nothing runs.
+    """
+    context: Context = ctx.obj
+    if parity:
+        _parity(context, json_=json_, fail_on=fail_on)
+        return
+    if reload:
+        _reload(context, names or [], as_json=json_)
+        return
+    if environment is not None:
+        from devenv.cli.promoting import planned
+
+        if names:
+            raise UsageError("a stack is promoted as a whole", hint=f"devenv plan -e {environment}")
+        _print_plan(context, context.project.outline.name, planned(context, environment), as_json=json_)
+        return
+    from devenv.plan.planner import Intent
+
+    loaded = context.load(tolerate=(ToolMissing,))
+    steps = context.project.plan(loaded, context.place.backend, Intent(tuple(names or ())))
+    for note in loaded.notes:
+        context.console.note(note)
+    _print_plan(context, loaded.stack.id, steps, as_json=json_)
+
+
+def _print_plan(context: Context, stack: str, steps: Plan, *, as_json: bool) -> None:
+    if as_json:
+        context.console.json({"stack": stack, "steps": [_step_json(step) for step in steps]})
+    elif steps:
+        context.console.print(str(steps))
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    """A step for programs."""
+    return {
+        "step": step.number,
+        "op": step.op,
+        "target": step.target,
+        "cause": step.cause,
+        "recreate": step.recreate,
+        "after": step.after,
+    }
+
+
+def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
+    from devenv.console.reload import rules_json, rules_table
+
+    loaded = context.load(tolerate=(ToolMissing,))
+    synced = loaded.synced
+    services = [*synced.rules, *synced.unruled]
+    chosen = names or services
+    for name in names:
+        if name not in services:
+            raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
+    rules = {name: rules for name, rules in synced.followed.items() if name in chosen}
+    unruled = {
+        name: f"{why}; a change builds it" if name in synced.builds else why
+        for name, why in synced.unruled.items()
+        if name in chosen
+    }
+    unmatched = {name: synced.unmatched(loaded.stack.unit(name)) for name in rules if name in synced.rules}
+    if as_json:
+        context.console.json(rules_json(rules, unruled, unmatched))
+    elif services:
+        context.console.print("\n".join(rules_table(context.console, rules, unruled, unmatched)))
+
+
+def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
+    from devenv.console.tables import parity_table
+    from devenv.plan.parity import LEVELS
+
+    if fail_on is not None and fail_on not in LEVELS[1:]:
+        raise UsageError(f'no level "{fail_on}"', hint="--fail-on emulated, or --fail-on lost")
+    rows = context.project.parity()
+    if json_:
+        context.console.json(
+            [
+                {"field": row.path, **{name: asdict(support) for name, support in row.support.items()}}
+                for row in rows
+            ]
+        )
+    else:
+        context.console.print("\n".join(parity_table(context.console, rows)))
+    if fail_on is not None and any(LEVELS.index(row.worst) >= LEVELS.index(fail_on) for row in rows):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,133 @@
+"""The generated files, to be read, or run by other tools. Command: render."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli.printing import keep_out_of_images
+from devenv.errors import DevenvError, UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+
+
+def render(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
+    ] = None,
+    swarm: Annotated[
+        Path | None,
+        typer.Option(
+            "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
+        ),
+    ] = None,
+    environment: Annotated[
+        str | None,
+        typer.Option(
+            "--environment",
+            help="With --chart: values-ENV.yaml as well; with --swarm: as in ENV.",
+            metavar="ENV",
+        ),
+    ] = None,
+    package: Annotated[
+        bool, typer.Option("--package", help="With --chart: NAME-VERSION.tgz instead of its files.")
+    ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option("--push", help="With --chart: package it, and push it there.", metavar="oci://..."),
+    ] = None,
+) -> None:
+    """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
+    from devenv.workspace import export
+
+    context: Context = ctx.obj
+    if (chart, swarm, output).count(None) < 2:
+        raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
+    if chart is not None:
+        _chart(context, chart, environment, package=package or push is not None, push=push)
+        return
+    for option, value in {"--package": package, "--push": push}.items():
+        if value:
+            shown = option if value is True else f"{option} {value}"
+            raise UsageError(f"{option} is for --chart", hint=f"devenv render --chart chart {shown}")
+    if swarm is not None:
+        _swarm(context, swarm, environment)
+        return
+    if environment is not None:
+        raise UsageError(
+            "--environment is for --chart and --swarm",
+            hint=f"devenv render --chart chart --environment {environment}",
+        )
+    loaded = context.load(strict=True, tolerate=(DevenvError,))
+    space, backend = context.workspace, context.place.backend
+    folder = output.resolve() if output else space.state / backend.name
+    bundle = context.project.bundle(loaded, backend, folder)
+    if output is None:
+        space.write_bundle(bundle, backend.name, loaded.secrets)
+    else:
+        why = "the image would contain the rendered files, including secrets"
+        keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)
+        export(bundle, folder)
+        if bundle.private and not (folder / ".gitignore").exists():
+            console = context.console
+            console.note(
+                f"{output} holds secrets in {', '.join(sorted(bundle.private))}: keep them out of Git"
+            )
+    context.console.print(str(output or folder))
+
+
+def _chart(
+    context: Context, output: Path, environment: str | None, *, package: bool, push: str | None
+) -> None:
+    from devenv.backends import helmcharts
+    from devenv.engine import charts
+    from devenv.render.chart.notes import notes
+    from devenv.workspace import export_chart, write_whole
+
+    if push is not None:
+        helmcharts.require_address(push, "--push")
+    project, folder = context.project, output.resolve()
+    promoted = charts.promoted(project, environment or "")
+    values = {}
+    if environment is not None:
+        values[f"values-{environment}.yaml"] = charts.values_file(project, environment)
+    files = (f"{promoted.stack.name}-0.tgz",) if package else charts.chart(project)
+    why = "every rendering would change the image that the chart names"
+    keep_out_of_images(promoted.stack, context.workspace.root, folder, {*files, *values}, why)
+    for note in notes(promoted):
+        context.console.note(note)
+    if not package:
+        export_chart({**charts.chart(project), **values}, folder)
+        context.console.print(str(output))
+        return
+    packaged = charts.package(project, output, push=push or "")
+    for name, text in values.items():
+        write_whole(folder / name, text, mode=0o644)
+    if push:
+        address = f"{push.rstrip('/')}/{promoted.stack.name}"
+        context.console.say(f"pushed {address} --version {packaged.version}   {packaged.digest}".rstrip())
+    context.console.print(str(packaged.file))
+
+
+def _swarm(context: Context, output: Path, environment: str | None) -> None:
+    from devenv.engine.swarms import swarm
+    from devenv.workspace import export_chart
+
+    rendered = swarm(context.project, output.resolve(), environment or "")
+    root, why = context.workspace.root, "every rendering would change the image that the stack file names"
+    keep_out_of_images(rendered.stack, root, output.resolve(), rendered.files, why)
+    for note in rendered.notes:
+        context.console.note(note)
+    export_chart(rendered.files, output.resolve())
+    context.console.print(str(output))
