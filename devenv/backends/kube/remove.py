@@ -12,7 +12,8 @@ from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resourc
 from devenv.errors import DevenvError
 from devenv.stack.model import Unit
 
-SPARE = 15.0  # seconds beyond a pod's own grace until it counts as stuck
+SPARE = 15.0  # seconds until what should go at once counts as stuck
+RETURN = 45.0  # beyond a pod's own grace: controllers and nodes that lost the API server ask again after 30
 LOOK = 0.1
 
 
@@ -149,7 +150,7 @@ def _await_end(client: Client, pods: Iterable[Object], resources: Resources) -> 
         return []
     grace = max(int(pod["spec"].get("terminationGracePeriodSeconds") or 30) for pod in waiting)
     started = client.clock.monotonic()
-    while waiting and client.clock.monotonic() - started < grace + SPARE:
+    while waiting and client.clock.monotonic() - started < grace + RETURN:
         namespaces = {pod["metadata"]["namespace"] for pod in waiting}
         alive = {
             str(pod["metadata"]["uid"])

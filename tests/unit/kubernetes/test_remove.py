@@ -43,10 +43,23 @@ def test_pods_that_stay_are_no_success() -> None:
     with pytest.raises(DevenvError) as raised:
         remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None)
     assert client.deleted == [("/apis/apps/v1/namespaces/shop/deployments/web", "Deployment")]
-    assert client.clock.monotonic() > remove.SPARE
+    assert client.clock.monotonic() > remove.RETURN
     assert raised.value.what == "web did not stop"
     assert "kubectl --context lab -n shop get pods" in raised.value.hint
     lists["/pods"] = []
+    assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
+
+
+def test_a_node_that_comes_back_to_the_api_server_after_half_a_minute_is_waited_for() -> None:
+    lists = {"/pods": [item("Pod", "v1")], "/deployments": [item("Deployment", "apps/v1")]}
+    lists["/pods"][0]["spec"] = {"terminationGracePeriodSeconds": 1}
+
+    def get(path: str, **query: Any) -> dict[str, Any]:
+        if client.clock.monotonic() > 35:
+            lists["/pods"] = []
+        return {"items": next((items for end, items in lists.items() if path.endswith(end)), [])}
+
+    client = Responding(get)
     assert remove.remove(client, "c0ffee", "shop", (), volumes=False, say=lambda line: None).units == ("web",)
 
 
