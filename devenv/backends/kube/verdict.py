@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from devenv.backends.kube import pods as pod_of
@@ -16,6 +17,10 @@ UNBOUND = 120.0  # seconds a volume may take to be made: a disk in a cloud takes
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
 
+
+STOPPED = (0, 137, 143)
+"""Exit codes of a container that the kubelet stops, as when its startup probe never passed."""
+ROUNDED = 1.0  # seconds by which the moments that a cluster tells are rounded
 
 PASSING = (
     "failed to sync",
@@ -86,7 +91,7 @@ def failure(unit: Unit, pod: Pod, expected: Expected, *, passed: float) -> Verdi
         for end in pod_of.ends(container):
             expected_end = pod_of.end_id(pod, end) in expected.ended
             if not expected_end and not (unit.one_shot and end.get("exitCode") == 0):
-                return _ended(pod, container, end)
+                return _ended(unit, pod, end)
         waiting = container.get("state", {}).get("waiting") or {}
         passing = any(word in waiting.get("message", "") for word in PASSING)
         if waiting.get("reason") in HOPELESS and not passing:
@@ -104,7 +109,7 @@ def failure(unit: Unit, pod: Pod, expected: Expected, *, passed: float) -> Verdi
     return None
 
 
-def _ended(pod: Pod, container: Mapping[str, Any], ended: Mapping[str, Any]) -> Verdict:
+def _ended(unit: Unit, pod: Pod, ended: Mapping[str, Any]) -> Verdict:
     reason, code = ended.get("reason", ""), ended.get("exitCode", 1)
     if reason == "OOMKilled":
         facts = (("limit", limit),) if (limit := _limit(pod)) else ()
@@ -112,7 +117,19 @@ def _ended(pod: Pod, container: Mapping[str, Any], ended: Mapping[str, Any]) -> 
     if reason in ("StartError", "ContainerCannotRun"):
         message = str(ended.get("message", "")).strip()
         return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("message", message),))
+    if unit.probe and code in STOPPED and _ran(ended) >= unit.probe.within - ROUNDED:
+        late = f"was not ready within {unit.probe.within:g} s"
+        return Verdict(failed=late, pod=pod_of.name(pod), ended=True)
     return Verdict(failed=f"ended with exit {code}", pod=pod_of.name(pod), ended=True)
+
+
+def _ran(ended: Mapping[str, Any]) -> float:
+    """Seconds that a container ran; none where the cluster does not say."""
+    moments = [ended.get(name) for name in ("startedAt", "finishedAt")]
+    if not all(moments):
+        return 0.0
+    started, finished = (datetime.fromisoformat(str(moment)) for moment in moments)
+    return (finished - started).total_seconds()
 
 
 def _limit(pod: Pod) -> str:

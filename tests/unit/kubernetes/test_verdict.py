@@ -238,6 +238,17 @@ def test_a_pod_that_the_cluster_took_away_to_replace_it_is_no_failure(reason: st
     assert judge(WEB, [pod(phase="Failed", reason=reason)], NOW, passed=60) == NOT_YET
 
 
+@pytest.mark.parametrize("code", [0, 137, 143])
+def test_a_program_that_the_kubelet_stopped_was_not_ready_in_time(code: int) -> None:
+    slow = Unit("web", "service", "web:1", probe=Probe("http", 80, "/", within=3))
+    stopped = ended(code)
+    stopped["terminated"] |= {"startedAt": "2026-01-01T10:00:00Z", "finishedAt": "2026-01-01T10:00:03Z"}
+    verdict = judge(slow, [pod(last=stopped)], NOW, passed=4)
+    assert (verdict.failed, verdict.ended) == ("was not ready within 3 s", True)
+    stopped["terminated"]["finishedAt"] = "2026-01-01T10:00:01Z"
+    assert judge(slow, [pod(last=stopped)], NOW, passed=4).failed == f"ended with exit {code}"
+
+
 def test_a_service_that_ends_well_has_failed_as_well() -> None:
     verdict = judge(WEB, [pod(state=ended(0, "Completed"))], NOW, passed=0)
     assert (verdict.failed, verdict.ended) == ("ended with exit 0", True)
