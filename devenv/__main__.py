@@ -17,11 +17,21 @@ def _interrupt_again(ignored: sys.UnraisableHookArgs) -> None:
     if not issubclass(ignored.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)
         return
-    import signal
     import threading
 
-    main = threading.main_thread().ident or 0
-    threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+    threading.Thread(target=_repeat, args=(threading.main_thread().ident or 0,), daemon=True).start()
+
+
+def _repeat(main: int) -> None:
+    """Send Ctrl-C to the main thread once it has left the hook: what is raised in there is lost as well."""
+    import signal
+    import time
+    from traceback import walk_stack
+
+    hook = _interrupt_again.__code__
+    while any(frame.f_code is hook for frame, _ in walk_stack(sys._current_frames().get(main))):
+        time.sleep(0.001)
+    signal.pthread_kill(main, signal.SIGINT)
 
 
 def main() -> None:

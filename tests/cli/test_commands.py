@@ -366,7 +366,20 @@ def test_a_command_needs_a_unit_that_runs(devenv: Devenv, machine: Machine) -> N
     assert (ended.exit_code, lines(ended.stderr)) == (2, ["error  web is paused", "  try   devenv up web"])
 
 
-def test_ctrl_c_is_heard_where_python_can_raise_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_ctrl_c_is_heard_where_python_can_raise_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, busy: bool
+) -> None:
+    start = threading.Thread.start
+
+    def start_late(thread: threading.Thread) -> None:
+        """As on a busy machine: the thread has run for a while when whoever started it goes on."""
+        start(thread)
+        thread.join(0.1)
+
+    if busy:
+        monkeypatch.setattr(threading.Thread, "start", start_late)
+
     class Freed:
         def __del__(self) -> None:
             signal.raise_signal(signal.SIGINT)
