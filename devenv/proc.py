@@ -108,17 +108,35 @@ def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
     return process.returncode
 
 
-def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None]) -> Output:
+class Stop:
+    """Asks a program for its end as Ctrl-C does, from another thread than the one that waits for it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def of(self, process: subprocess.Popen[bytes]) -> None:
+        """This program is meant from now on."""
+        self._process = process
+
+    def __call__(self) -> None:
+        """Nothing happens where none runs."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+
+
+def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None], stop: Stop | None = None) -> Output:
     """Run a command that cleans up after Ctrl-C to its very end.
 
     The first Ctrl-C is passed on, after `on_interrupt`. A second one leaves the command running on its own
-    and raises `KeyboardInterrupt`.
+    and raises `KeyboardInterrupt`. `stop` passes one on without any of this.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         with _startable(argv):
             process = subprocess.Popen(
                 list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
             )
+        if stop is not None:
+            stop.of(process)
         try:
             process.wait()
         except KeyboardInterrupt:

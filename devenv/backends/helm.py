@@ -17,8 +17,11 @@ from devenv.stack.labels import LABEL
 OLDEST = (3, 14)  # the first with --dry-run=server and labels that devenv needs
 GET = "https://helm.sh/docs/intro/install   then again"
 NONE: Mapping[str, str] = {}
-BUSY = "another operation (install/upgrade/rollback) is in progress"
-
+BUSY = re.compile(
+    r"another operation \(install/upgrade/rollback\) is in progress"
+    r"|cannot re-?use a name that is still in use"
+    r'|secrets "sh\.helm\.release\.\S+" already exists'  # two that began at the same moment
+)
 
 KEPT = ("--history-max", "30")  # a promotion that fails makes two, and Helm itself would keep ten
 OBJECTS = "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
@@ -128,12 +131,15 @@ class Helm:
         within: int,
         description: str,
         on_interrupt: Callable[[], None],
+        stop: proc.Stop | None = None,
         source: Sequence[str] = (),
         labels: Mapping[str, str] = NONE,
     ) -> None:
         """Install or upgrade, wait until all is ready, and go back if it is not in so many seconds.
 
-        `source` as for `rendered`; `labels` are ours of the release. Raises `HelmFailed`.
+        `stop` has it go back at once. `source` as for `rendered`; `labels` are ours of the release.
+
+        Raises `HelmFailed`.
         """
         marks = [f"{LABEL}{key}={value}" for key, value in labels.items()]
         atomic = "--rollback-on-failure" if self.major >= 4 else "--atomic"
@@ -142,7 +148,7 @@ class Helm:
             "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description, *KEPT,
             *source, *(["--labels", ",".join(marks)] if marks else []), *_files(values),
         ]  # fmt: skip
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
         if ended.code:
             raise self._refused(release, ended)
 
@@ -154,13 +160,14 @@ class Helm:
         *,
         within: int,
         on_interrupt: Callable[[], None],
+        stop: proc.Stop | None = None,
     ) -> None:
         """Install and wait until all is ready; what is not, stays. Raises `HelmFailed`."""
         argv = [
             "install", release, str(chart), "--wait", "--wait-for-jobs", "--timeout", f"{within}s",
             *_files(values),
         ]  # fmt: skip
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
         if ended.code:
             raise self._refused(release, ended)
 
@@ -193,7 +200,7 @@ class Helm:
 
     def _refused(self, release: str, ended: proc.Output) -> DevenvError:
         failed = self._failed(f"{release} was not rolled out", ended)
-        if BUSY in failed.why:
+        if BUSY.search(failed.why):
             failed.what, failed.hint = (
                 f"{release} is being changed by somebody else",
                 "wait for that, then again",
@@ -217,5 +224,7 @@ def _files(values: Sequence[Path]) -> list[str]:
 
 def reason(ended: proc.Output) -> str:
     """Why Helm failed, in its own last lines."""
+    if ended.code < 0:
+        return f"helm was ended by signal {-ended.code}"
     lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
     return "\n".join(line.removeprefix("Error: ") for line in lines[-5:])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from devenv import proc
 from devenv.backends.helm import Helm, HelmFailed
 from devenv.engine.admission import Admission
 from devenv.engine.rollout import Rollout, explained
@@ -223,7 +224,8 @@ class Release:
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
-        rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say)
+        stop = proc.Stop()
+        rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say, stop)
         with packed(parcel) as files, rolling as rollout:
             try:
                 with self.interruptible("upgrade", "Helm goes back to what served before", say) as told:
@@ -234,6 +236,7 @@ class Release:
                         within=within,
                         description=str(parcel.origin),
                         on_interrupt=told,
+                        stop=stop,
                     )
             except HelmFailed as error:
                 raise self._explained(error, rollout.cause) from error

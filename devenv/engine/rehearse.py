@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from devenv import proc
 from devenv.backends.helm import HelmFailed
 from devenv.engine import charts
 from devenv.engine.promote import Parcel, Release, packed
@@ -216,11 +217,17 @@ class Rehearsal:
             interrupted.append("install")
             say("install", "interrupted: what was made is removed")
 
-        rolling = Rollout(self.release.connect, self.release.target.namespace, parcel.stack, say)
+        halt = proc.Stop()
+        rolling = Rollout(self.release.connect, self.release.target.namespace, parcel.stack, say, halt)
         with packed(parcel) as files, rolling as rollout:
             try:
                 self.release.helm.install(
-                    self.release.target.release, files.chart, [files.values], within=within, on_interrupt=stop
+                    self.release.target.release,
+                    files.chart,
+                    [files.values],
+                    within=within,
+                    on_interrupt=stop,
+                    stop=halt,
                 )
             except HelmFailed as error:
                 if interrupted:

@@ -21,7 +21,10 @@ LATE = 4.0  # seconds a pod may take to be ready until its card is made, and mad
 
 
 class Rollout:
-    """Looks at the pods while it is entered, and keeps the cards of those that fail: Helm removes them."""
+    """Looks at the pods while it is entered, and keeps the cards of those that fail: Helm removes them.
+
+    `give_up` is called once waiting for one of them makes no sense any more.
+    """
 
     def __init__(
         self,
@@ -29,11 +32,13 @@ class Rollout:
         namespace: str,
         stack: Stack,
         say: Callable[[str, str], None],
+        give_up: Callable[[], None],
         *,
         late: float = LATE,
     ) -> None:
         self._connect, self._namespace, self._stack, self._say = connect, namespace, stack, say
-        self._late_after = late
+        self._give_up, self._late_after = give_up, late
+        self._hopeless: Card | None = None
         self._failed: dict[str, Card] = {}
         self._late: dict[str, tuple[float, Card]] = {}  # with the moment at which it was made
         self._first_seen: dict[str, float] = {}
@@ -54,7 +59,7 @@ class Rollout:
     def cause(self) -> Card | None:
         """The card of the first unit that was in the way."""
         late = [card for _, card in self._late.values()]
-        return next(iter((*self._failed.values(), *late)), None)
+        return self._hopeless or next(iter((*self._failed.values(), *late)), None)
 
     def _look(self) -> None:
         with closing(self._connect()) as client:
@@ -119,7 +124,7 @@ class Rollout:
 
     def note(self, client: Client, unit: Unit, pods: Sequence[Object]) -> None:
         """Keep the card of a pod that fails, or is late; forget it once all are ready."""
-        from devenv.backends.kube import cards
+        from devenv.backends.kube import cards, pulls
         from devenv.backends.kube import pods as pod_of
         from devenv.backends.kube.verdict import Expected, Verdict, failure
 
@@ -133,6 +138,10 @@ class Rollout:
             made, _ = self._late.get(unit.name, (0.0, None))
             if verdict is not None:
                 self._failed[unit.name] = cards.card(client, unit, self._namespace, verdict)
+                if self._hopeless is None and pulls.are_hopeless(client, pod):
+                    self._hopeless = self._failed[unit.name]
+                    self._say("upgrade", f"{unit.name}  {verdict.failed}: not waited for any longer")
+                    self._give_up()
             elif passed > self._late_after and now - made > self._late_after:
                 late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
                 self._late[unit.name] = now, cards.card(client, unit, self._namespace, late)

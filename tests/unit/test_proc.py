@@ -14,7 +14,7 @@ import pytest
 
 from devenv import proc
 from devenv.errors import ToolMissing
-from tests.interrupting import interrupt_once
+from tests.interrupting import act_once, interrupt_once
 
 ENDINGS = {
     "well": ("pass", 0),
@@ -56,6 +56,15 @@ def test_a_program_that_cleans_up_after_ctrl_c_is_awaited(tmp_path: Path) -> Non
         [sys.executable, "-c", CLEANING, str(tmp_path / "ready")], lambda: told.append("interrupted")
     )
     assert (ended, told) == (proc.Output(5, "cleaned up\n"), ["interrupted"])
+
+
+def test_a_program_is_stopped_from_another_thread_as_by_ctrl_c(tmp_path: Path) -> None:
+    stop = proc.Stop()
+    stop()  # nothing runs yet
+    ready = tmp_path / "ready"
+    act_once(ready, stop)
+    ended = proc.run_unbroken([sys.executable, "-c", CLEANING, str(ready)], lambda: None, stop)
+    assert ended == proc.Output(5, "cleaned up\n")
 
 
 def test_a_second_ctrl_c_leaves_the_program_running(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
 
 def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     api, unit = Api(logs={("web-1", False): "still warming up"}), shop().unit("web")
-    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None, late=-1.0)
+    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None, lambda: None, late=-1.0)
     rollout.note(api, unit, [pod(phase="Running")])
     assert rollout.cause is not None
     assert rollout.cause.what == "was not ready in time"
@@ -152,7 +152,7 @@ def test_a_pod_that_never_gets_ready_has_a_card() -> None:
 def test_a_job_that_took_its_time_is_not_what_was_in_the_way() -> None:
     jobs = stack("{name: shop, jobs: {web: {image: 'web:1', command: migrate}}}")
     api = Api()
-    rollout = Rollout(lambda: api, "shop", jobs, lambda step, line: None, late=-1.0)
+    rollout = Rollout(lambda: api, "shop", jobs, lambda step, line: None, lambda: None, late=-1.0)
     assert list(rollout._progress(api, [pod(phase="Running")])) == [("web", "web  0 of 1 ready")]
     assert rollout.cause is not None
     assert list(rollout._progress(api, [pod(phase="Succeeded")])) == [("web", "web  done")]
@@ -163,7 +163,7 @@ def test_a_unit_whose_pods_are_refused_has_a_card_until_they_are_made() -> None:
     refusal = event("web-5d9f7c8b6f", "exceeded quota: few", at="10:00:00", reason="FailedCreate", count=3)
     refusal["metadata"] = {"uid": "1"}
     api = Api(refusal)
-    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None)
+    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None, lambda: None)
     assert list(rollout._progress(api, [], [refusal])) == [("web", "web  0 of 1 ready  gets no pod")]
     assert rollout.cause is not None
     assert rollout.cause.what == "gets no pod"
@@ -172,6 +172,82 @@ def test_a_unit_whose_pods_are_refused_has_a_card_until_they_are_made() -> None:
     ready = pod(conditions=[{"type": "Ready", "status": "True"}])
     assert list(rollout._progress(api, [ready], [refusal])) == [("web", "web  1 of 1 ready")]
     assert rollout.cause is None
+
+
+def waiting(reason: str) -> dict[str, Any]:
+    """A pod whose container waits for its image."""
+    return pod(phase="Pending", containerStatuses=[{"name": "web", "state": {"waiting": {"reason": reason}}}])
+
+
+def tries(message: str, count: int) -> dict[str, Any]:
+    """What a node said of its tries to pull the image of pod 1."""
+    said = event("web-1", f'Failed to pull image "web:1": {message}', reason="Failed", count=count)
+    said["involvedObject"]["uid"] = "1"
+    return said
+
+
+ABSENT, AWAY = "web:1: not found", "dial tcp 10.0.0.9:443: connect: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "count", "hopeless"),
+    [
+        ("ImagePullBackOff", ABSENT, 1, False),
+        ("ImagePullBackOff", ABSENT, 2, True),
+        ("ImagePullBackOff", "denied: requested access to the resource is denied", 2, True),
+        ("ImagePullBackOff", AWAY, 3, False),
+        ("ImagePullBackOff", AWAY, 4, True),
+        ("InvalidImageName", ABSENT, 0, True),
+        ("ContainerCreating", ABSENT, 5, False),
+    ],
+)
+def test_helm_is_stopped_once_an_image_will_not_be_pulled(
+    reason: str, message: str, count: int, hopeless: bool
+) -> None:
+    api, stopped, lines = Api(tries(message, count)), list[str](), list[str]()
+    rollout = Rollout(
+        lambda: api, "shop", shop(), lambda step, line: lines.append(line), lambda: stopped.append("once")
+    )
+    for _ in range(2):
+        rollout.note(api, shop().unit("web"), [waiting(reason)])
+    assert stopped == ["once"] * hopeless
+    told = "web  has an image that cannot be pulled: not waited for any longer"
+    assert lines == [told] * hopeless
+    if hopeless:
+        assert rollout.cause is not None
+        assert rollout.cause.what == "has an image that cannot be pulled"
+
+
+def test_what_ends_the_wait_is_the_cause() -> None:
+    api = Api(tries(ABSENT, 2))
+    rollout = Rollout(lambda: api, "shop", shop(), lambda step, line: None, lambda: None)
+    rollout._failed["other"] = Card("other", "ended with exit 1")
+    rollout.note(api, shop().unit("web"), [waiting("ImagePullBackOff")])
+    assert rollout.cause is not None
+    assert rollout.cause.unit == "web"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "another operation (install/upgrade/rollback) is in progress",
+        'UPGRADE FAILED: create: failed to create: secrets "sh.helm.release.v1.shop.v3" already exists',
+        "INSTALLATION FAILED: cannot re-use a name that is still in use",
+    ],
+)
+def test_whoever_comes_second_is_told_that_somebody_else_changes_it(helm: Path, refusal: str) -> None:
+    (helm / "refusal").write_text(f"Error: {refusal}\n")
+    with pytest.raises(HelmFailed) as error:
+        Helm("gke", "shop", 3).rollback("shop", 1, within=1, on_interrupt=lambda: None)
+    assert error.value.what == "shop is being changed by somebody else"
+    assert error.value.hint == "wait for that, then again"
+
+
+def test_a_helm_that_was_killed_says_so(helm: Path) -> None:
+    (helm / "bin" / "helm").write_text("#!/bin/sh\nkill -9 $$\n")
+    with pytest.raises(HelmFailed, match="shop was not rolled out") as error:
+        Helm("gke", "shop", 3).rollback("shop", 1, within=1, on_interrupt=lambda: None)
+    assert error.value.why == "helm was ended by signal 9"
 
 
 def test_a_failed_rollout_says_what_was_in_the_way_and_what_serves(helm: Path) -> None:

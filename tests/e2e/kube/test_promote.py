@@ -25,7 +25,11 @@ STACK = """
     services:
       web: {{image: "busybox:1.37", port: 8000, command: "{command}", secrets: [STRIPE_KEY], grace: 1s}}
     environments:
-      staging: {{context: {context}, namespace: {namespace}, services: {{web: {{replicas: 2}}}}}}
+      staging:
+        context: {context}
+        namespace: {namespace}
+        services: {{web: {{replicas: 2}}}}
+        values: {values}
 """
 
 
@@ -36,9 +40,10 @@ class Promoting(OnCluster):
     def staging(self) -> str:
         return f"{self.name}-staging"
 
-    def says(self, command: str) -> None:
-        context = self.host("kubectl", "config", "current-context").strip()
-        self.manifest(STACK.format(command=command, context=context, namespace=self.staging))
+    def says(self, command: str, *, context: str = "", values: str = "{}") -> None:
+        context = context or self.host("kubectl", "config", "current-context").strip()
+        text = STACK.format(command=command, context=context, namespace=self.staging, values=values)
+        self.manifest(text)
 
     def inside(self, *argv: str) -> str:
         return self.host("kubectl", "-n", self.staging, *argv)
@@ -121,25 +126,55 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     )  # which Helm did not make
 
 
+@pytest.fixture
+def late(promoting: Promoting, helm: Helm, tmp_path: Path) -> Promoting:
+    """Another checkout of the repository. Its Helm waits with an upgrade until somebody writes to `go`."""
+    gate, go = tmp_path / "late" / "bin" / "helm", tmp_path / "late" / "go"
+    gate.parent.mkdir(parents=True)
+    os.mkfifo(go)
+    gate.write_text(f'#!/bin/sh\n[ "$1" != upgrade ] || read word < {go}\nexec {helm.program} "$@"\n')
+    gate.chmod(0o755)
+    path = f"{gate.parent}:{promoting.environment['PATH']}"
+    return Promoting(
+        tmp_path / "late" / "project",
+        promoting.name,
+        promoting.engine,
+        {**promoting.environment, "PATH": path},
+    )
+
+
 @pytest.mark.parametrize("helm", [3], indirect=True)
-def test_a_promotion_that_was_killed_is_explained_and_healed(promoting: Promoting) -> None:
+def test_a_promotion_among_others_and_one_that_was_killed(promoting: Promoting, late: Promoting) -> None:
     promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
     promoting.says(PAGE.format(page="first"))
     promoting.devenv("promote", "staging", "--yes", "--create-secrets", within=120)
-    promoting.says("sleep 900")  # which never listens
-    begun = promoting.begin("promote", "staging", "--yes")
-    begun.wait_for("upgrade")
-    eventually(lambda: promoting.revisions()[-1] == (2, "pending-upgrade"), "the upgrade", within=20)
-    kill_helm(promoting)
-    assert begun.end(within=30).code == 1
+    late.says(PAGE.format(page="first"))
+    assert late.devenv("diff", "staging").stdout == ""  # one release, whichever the folder
+    late.says(PAGE.format(page="late"))
+    waiting = late.begin("promote", "staging", "--yes")
+    with (late.root.parent / "go").open("w") as go:  # once its Helm is there
+        promoting.says("sleep 900")  # which never listens
+        begun = promoting.begin("promote", "staging", "--yes")
+        eventually(lambda: promoting.revisions()[-1] == (2, "pending-upgrade"), "the upgrade", within=20)
+        go.write("go\n")
+    refused = waiting.end()
+    assert refused.code == 1
+    assert f"{promoting.name} is being changed by somebody else" in refused.stderr
 
-    refused = promoting.devenv("promote", "staging", "--yes", exits=1)
+    begun.kill()
+    refused = late.devenv("promote", "staging", "--yes", exits=1)
     assert "revision 2" in refused.stderr
     assert "pending-upgrade" in refused.stderr
     assert "devenv rollback staging" in refused.stderr
+    kill_helm(promoting)  # which would go on by itself
     promoting.devenv("rollback", "staging", "--yes", within=120)
     assert promoting.revisions()[-1] == (3, "deployed")
     eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
+
+    promoting.says(PAGE.format(page="second"), values="{services: {web: {image: {repository: NO-NAME}}}}")
+    hopeless = promoting.devenv("promote", "staging", "--yes", exits=1)  # Helm would wait for five minutes
+    assert "x web has an image that cannot be pulled" in hopeless.stderr
+    assert "revision 5 serves" in hopeless.stderr
 
 
 def kill_helm(promoting: Promoting) -> None:
@@ -147,6 +182,7 @@ def kill_helm(promoting: Promoting) -> None:
     listed = subprocess.run(
         ["pgrep", "-f", f"helm upgrade .*{promoting.staging}"], capture_output=True, text=True
     )
+    assert listed.stdout
     for pid in listed.stdout.split():
         os.kill(int(pid), signal.SIGKILL)
 
@@ -207,8 +243,7 @@ def in_several_files(promoting: Promoting, proxy: Proxy) -> Promoting:
 def test_a_cluster_below_a_path_of_a_proxy_that_a_program_signs_in_to(
     promoting: Promoting, tmp_path: Path
 ) -> None:
-    page, namespace = PAGE.format(page="first"), promoting.staging
-    promoting.manifest(STACK.format(command=page, context="rancher", namespace=namespace))
+    promoting.says(PAGE.format(page="first"), context="rancher")
     promoting.write(".env", "STRIPE_KEY=sk-sesame\n")
     with proxied(find(environment=promoting.environment), tmp_path) as proxy:
         behind = in_several_files(promoting, proxy)
