@@ -41,7 +41,8 @@ class Promoting:
     """A promotion under way: what was read, and what is still to be done.
 
     `due`: charts of other people that are not as they should be. `foreign`: releases that another hand
-    installed, with their charts. `secrets`: values for the Secrets that are missing.
+    installed, with their charts. `secrets`: values for the Secrets that are missing. `released`: charts of
+    other people that are there by now.
     """
 
     context: Context
@@ -51,6 +52,7 @@ class Promoting:
     due: list[Due] = field(default_factory=list)
     foreign: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Promote, unless the environment has all of it. Raises `DevenvError`."""
@@ -110,7 +112,8 @@ class Promoting:
         return sent, objects
 
     def _judge(self, objects: list[dict[str, Any]], changes: list[Change]) -> None:
-        self.release.require_admitted(objects, changes)
+        so_far = f"released so far: {', '.join(self.released)}" if self.released else "nothing was changed"
+        self.release.require_admitted(objects, changes, so_far=so_far)
         self.say("chart", f"read by Helm {self.release.helm.major}, judged by the cluster")
 
     def _show(self, changes: list[Change], companions: Companions) -> None:
@@ -135,6 +138,7 @@ class Promoting:
         context, release, within = self.context, self.release, self.order.within
         for each in self.due:
             companions.promote(each, _who(context), self.say, within=within)
+            self.released.append(each.companion.name)
         if self.due:
             self._judge(objects, changes)
         if missing := release.secrets.missing(objects):

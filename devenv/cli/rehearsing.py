@@ -57,7 +57,7 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
             objects = release.objects(parcel)
             for name in rehearsal.make_secrets(objects):
                 say("replaced", f"Secret {name}  made here, of values that nothing else takes")
-            release.require_admitted(objects, release.changes(objects))
+            release.require_admitted(objects, release.changes(objects), so_far="nothing was promoted")
             say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
             rehearsal.install(parcel, say, within=timeout)
             rehearsal.smoke(say)

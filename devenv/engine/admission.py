@@ -25,10 +25,14 @@ QUERY = {"fieldManager": "helm", "dryRun": "All"}
 
 @dataclass(frozen=True)
 class Admission:
-    """Judges objects for one release. Nothing is kept of what is asked."""
+    """Judges objects for one release. Nothing is kept of what is asked.
+
+    `so_far`: what was done before, in the words of whoever asks; it ends what is said of a refusal.
+    """
 
     client: Client
     target: Target
+    so_far: str = "nothing was changed"
 
     @cached_property
     def _resources(self) -> Resources:
@@ -106,7 +110,7 @@ class Admission:
         fixed = any(words in message for words in FIXED)
         precise = error.hint if error.status == 403 else ""  # it names the cluster and the namespace
         return DevenvError(
-            f"the cluster refuses {name}; nothing was changed",
+            f"the cluster refuses {name}; {self.so_far}",
             where=error.where,
             why=message,
             hint=self._remaking(name) if fixed else precise or likely([message], CAUSES) or error.hint,
@@ -134,7 +138,7 @@ class Admission:
         if owner != target.release:
             name = _name(item)
             raise UsageError(
-                f"{name} is there already and not of this release; nothing was changed",
+                f"{name} is there already and not of this release; {self.so_far}",
                 where=target.where,
                 why=f"it is of the release {owner}" if owner else "somebody made it without Helm",
                 hint=f"name another namespace: under environments.{target.environment}, or remove it:"

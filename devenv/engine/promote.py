@@ -212,9 +212,14 @@ class Release:
         now = deployed(self.history)
         return parsed(self.helm.manifest(self.target.release, now.number)) if now else []
 
-    def require_admitted(self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change]) -> None:
-        """Have the cluster judge what is to change without keeping it. Raises `DevenvError`."""
-        Admission(self.client, self.target).judge(objects, changes)
+    def require_admitted(
+        self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change], *, so_far: str
+    ) -> None:
+        """Have the cluster judge what is to change without keeping it; `so_far` says what was done before.
+
+        Raises `DevenvError`.
+        """
+        Admission(self.client, self.target, so_far).judge(objects, changes)
 
     # -- changing it
 

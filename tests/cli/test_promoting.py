@@ -26,7 +26,7 @@ HELM = """#!/bin/sh
 echo "$@" >> {folder}/asked
 case $1 in
 version) echo v4.3.1;;
-history) echo "[]";;
+history|list) echo "[]";;
 template)
     for word in "$@"; do [ "$last" != --values ] || cp "$word" {folder}/values; last=$word; done
     cat {folder}/objects;;
@@ -105,6 +105,24 @@ def test_a_secret_that_is_missing_is_named_before_anything_is_built(
     assert (ended.exit_code, registry.pushed) == (2, [])
     assert "no value for STRIPE_KEY" in ended.stderr
     assert "upgrade" not in (helm / "asked").read_text()
+
+
+def test_what_is_refused_after_charts_of_others_were_released_does_not_say_that_nothing_was_changed(
+    devenv: Devenv, helm: Path, registry: Registry, cluster: Server
+) -> None:
+    manifest, charts = (
+        helm / "devenv.yaml",
+        "charts: {kong: {chart: kong, repo: 'https://x.y', version: 1.0.0}}",
+    )
+    manifest.write_text(manifest.read_text().replace("namespace: live", f"namespace: live, {charts}"))
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}}
+    (helm / "objects").write_text(yaml.safe_dump(service))
+    cluster.cluster.put("/api/v1/namespaces/live", {"metadata": {"name": "live"}})
+    cluster.cluster.put("/api/v1/namespaces/live/services/web", service)
+    ended = devenv("promote", "staging", "--yes")
+    assert "upgrade kong kong --install" in (helm / "asked").read_text()
+    assert "Service web is there already and not of this release" in ended.stderr
+    assert "; released so far: kong" in ended.stderr
 
 
 def test_what_the_registry_has_is_not_pushed_and_helm_reads_the_chart_once(
