@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -80,6 +81,31 @@ def run_captured(argv: Sequence[str]) -> Output:
     with _startable(argv):
         process = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return Output(process.returncode, _text(process.stdout), _text(process.stderr))
+
+
+def run_within(argv: Sequence[str], seconds: float) -> Output:
+    """Run a command that is only asked something, with an empty stdin.
+
+    Raises `ToolMissing` where it takes longer; it is killed then, with all that it started.
+    """
+    with _startable(argv):
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a plugin of it would keep the pipes open
+        )
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise ToolMissing(
+                f"{argv[0]} does not answer", why=f"{shlex.join(argv)} took longer than {seconds:g} s"
+            ) from None
+    return Output(process.returncode, _text(stdout), _text(stderr))
 
 
 def run_merged(argv: Sequence[str]) -> Output:

@@ -70,6 +70,12 @@ def version(address: str) -> str | None:
     return None if answer is None else str(answer["Version"])
 
 
+def info(address: str) -> Mapping[str, Any] | None:
+    """What the engine says of itself and its machine; None and `ToolMissing` as above."""
+    answer = _ask(address, "/info")
+    return None if answer is None else dict(answer)
+
+
 def log(
     address: str, container: str, *, follow: bool, tail: int | None, since: int | None
 ) -> Iterator[list[bytes]] | None:

@@ -66,6 +66,11 @@ class Engine:
         """The engine's version."""
         return str(self.api.version()["Version"])
 
+    @speaks
+    def info(self) -> Mapping[str, Any]:
+        """What the engine says of itself and its machine."""
+        return dict(self.api.info())
+
     # -- looking
 
     @speaks

@@ -107,7 +107,7 @@ class Console:
 
     def noted(self, text: str) -> str:
         """A note as it is printed."""
-        first, *more = _folded(text, self.width - 6)
+        first, *more = folded(text, self.width - 6)
         return "\n".join([f"{self.style('note', 'yellow')}  {first}", *(f"{'':6}{line}" for line in more)])
 
     def error(self, error: DevenvError) -> None:
@@ -155,7 +155,7 @@ class Console:
         """A label and its text in a column of its own; what is to be typed is not folded, as it is copied."""
         texts = value.splitlines() or [""]
         if label != "try":
-            texts = [line for text in texts for line in _folded(text, self.width - indent - 2)]
+            texts = [line for text in texts for line in folded(text, self.width - indent - 2)]
         column = f"\n  {'':{indent}}".join(texts)
         head = f"  {self.style(label, 'dim')}{'':{indent - len(label)}}"
         return [line.rstrip() for line in (head + self.style(column, *styles)).splitlines()]
@@ -228,7 +228,7 @@ def _columns(environment: Mapping[str, str]) -> int:
         return 0
 
 
-def _folded(text: str, width: int) -> list[str]:
+def folded(text: str, width: int) -> list[str]:
     """A line as lines of at most this width, unless a word is longer; no width folds nothing."""
     if width <= 0 or len(text) <= width:
         return [text]

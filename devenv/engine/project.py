@@ -169,17 +169,21 @@ class Project:
         promise: bool = False,
         reload: bool = True,
         tolerate: tuple[type[DevenvError], ...] = (),
+        observed: Observed | None = None,
     ) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
 
-        `other` is the previous backend. `promise` reserves the decided ports against other commands.
+        `observed`: what was observed already. `other` is the previous backend. `promise` reserves the
+        decided ports against other commands.
         A backend that fails with one of the errors in `tolerate` counts as empty.
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
         value, and `DevenvError` for ports that are taken.
         """
         outline = self.outline
         read = self.read(outline)
-        observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
+        trouble: list[str] = []
+        if observed is None:
+            observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
         with promises.deciding() as promised:
             decided = ports.decide(
@@ -256,6 +260,10 @@ class Project:
             environment=self._environment,
             strict=strict,
         )
+
+    def require_secrets(self, stack: Stack) -> None:
+        """Raises `UsageError` for secrets without a value."""
+        self._secret_values(stack, strict=True)
 
     # -- plans and files
 

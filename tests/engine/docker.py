@@ -47,6 +47,10 @@ def main(argv: Sequence[str]) -> None:
             if state != "running":
                 raise SystemExit(f"Error response from daemon: container {name} is not running")
             execute(command, {})
+        case ["compose", "version", "--short"]:
+            print("2.40.3-3")
+        case ["buildx", "version"]:
+            print("github.com/docker/buildx 0.29.1+ds1 0.29.1+ds1-4")
         case _:
             raise SystemExit(f"the fake docker program has no {argv}")
 

@@ -268,6 +268,8 @@ class Handler(serving.Handler):
         match verb, *parts:
             case "GET", "version":
                 self.send_json(RECORDED["version"])
+            case "GET", "info":
+                self.send_json(RECORDED["info"] | {"SystemTime": rfc3339(time.time_ns())})
             case "GET", "containers", "json":
                 with engine.changed:
                     self.send_json([engine.listed(item) for item in engine.chosen(filters)])

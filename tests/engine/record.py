@@ -17,6 +17,11 @@ from docker.api.client import APIClient
 from docker.errors import APIError
 
 FILE = Path(__file__).with_name("recorded.json")
+INFO = (
+    "ServerVersion", "MemTotal", "NCPU", "Architecture", "OSType", "OperatingSystem", "DockerRootDir",
+    "SystemTime", "HttpProxy", "HttpsProxy", "NoProxy", "RegistryConfig",
+)  # fmt: skip
+"""The parts of what an engine says of itself that devenv may read."""
 
 
 def main() -> None:
@@ -37,7 +42,7 @@ def main() -> None:
         },
         host_config=api.create_host_config(binds=[f"{name}:/data"]),
     )["Id"]
-    recorded: dict[str, Any] = {"version": api.version()}
+    recorded: dict[str, Any] = {"version": api.version(), "info": {key: api.info()[key] for key in INFO}}
     try:
         recorded["created"] = inspected(api, container)
         api.start(container)

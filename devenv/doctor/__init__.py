@@ -1,0 +1,1 @@
+"""Checks this machine against what it is to run: facts gathered side by side, verdicts that follow."""

@@ -1,0 +1,112 @@
+"""`devenv doctor`, whole, over an engine that answers as a real one does, or not at all."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from devenv import hostports
+from devenv.cli import app
+from tests.engine import fake_engine
+
+MANIFEST = """
+name: shop
+services:
+  api: {image: "api:1", port: 80, publish: 8080, secrets: [KEY]}
+"""
+Doctor = Callable[..., Result]
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
+    """Runs `devenv doctor` in a folder of its own; its checks take as long as a busy machine needs."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(hostports, "taken", lambda ports: {8080: "nginx (pid 7)"})
+
+    def run(*arguments: str, within: str = "60", **more: object) -> Result:
+        return CliRunner().invoke(app, ["doctor", "--within", within, *arguments], **more)  # type: ignore[arg-type]
+
+    with fake_engine():
+        yield run
+
+
+def checks(ended: Result) -> dict[str, dict[str, object]]:
+    return {row["check"]: row for row in json.loads(ended.stdout)["checks"]}
+
+
+def test_a_stack_is_checked_and_what_would_fail_says_what_to_type(doctor: Doctor) -> None:
+    Path("devenv.yaml").write_text(MANIFEST)
+    ended = doctor()
+    lines = ended.stdout.splitlines()
+    assert ended.exit_code == 1
+    assert "fail  ports     8080, which api publishes, is taken by nginx (pid 7)" in lines
+    assert "                try  devenv up --remap-ports" in lines
+    assert "fail  secrets   no value for the secret KEY" in lines
+    assert lines[-1].endswith("2 fail")
+
+
+def test_json_has_every_check_and_counts(doctor: Doctor) -> None:
+    Path("devenv.yaml").write_text(MANIFEST)
+    ended = doctor("--json")
+    report, found = json.loads(ended.stdout), checks(ended)
+    assert ended.exit_code == 1
+    assert report["fail"] == 2 == sum(row["level"] == "fail" for row in report["checks"])
+    assert found["manifest"] == {
+        "check": "manifest", "level": "pass", "text": "shop on compose, 1 unit", "fix": None, "safe": False,
+    }  # fmt: skip
+    assert found["ports"]["fix"] == "devenv up --remap-ports"
+
+
+def test_without_a_manifest_the_machine_is_checked(doctor: Doctor) -> None:
+    ended = doctor("--json")
+    assert (ended.exit_code, checks(ended)["manifest"]["level"]) == (0, "pass")
+    assert checks(ended)["engine"]["level"] == "pass"
+
+
+def test_a_manifest_that_was_named_and_is_not_there_is_refused(doctor: Doctor) -> None:
+    assert doctor("-f", "none.yaml").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["services: {api: {}", "services: {api: {image: x, uses: [postgers]}}", "\xff"]
+)
+def test_a_broken_manifest_is_a_check_that_fails(doctor: Doctor, text: str) -> None:
+    Path("devenv.yaml").write_bytes(text.encode("latin-1"))
+    ended = doctor("--json")
+    assert (ended.exit_code, checks(ended)["manifest"]["level"]) == (1, "fail")
+    assert checks(ended)["engine"]["level"] == "pass"
+
+
+def test_an_engine_that_hangs_keeps_nobody_waiting(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    Path("devenv.yaml").write_text(MANIFEST)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "hangs.sock"))
+        listener.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/hangs.sock")
+        found = checks(doctor("--json", within="0.3"))
+    assert "did not answer within 0.3 s" in str(found["engine"]["text"])
+    assert found["manifest"]["level"] == "pass"
+    assert "ports" not in found, "this checkout's own containers may hold them"
+
+
+def test_fix_runs_what_is_safe_once_that_is_shown_and_agreed_to(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("devenv.yaml").write_text(MANIFEST)
+    Path(".env.example").write_text("KEY=put yours here\n")
+    ended = doctor("--fix")
+    assert (ended.exit_code, Path(".env").exists()) == (2, False)
+    assert "  install -m 600 .env.example .env" in ended.stderr.splitlines()
+    ended = doctor("--fix", "--yes", "--json")
+    assert Path(".env").read_text() == "KEY=put yours here\n"
+    assert checks(ended)["secrets"]["level"] == "pass"
+    assert "nothing that --fix could run" in doctor("--fix").stderr
