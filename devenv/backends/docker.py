@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 from devenv.backends.base import Change, Running
 from devenv.backends.containers import Container, log_query, reach, unreachable
 from devenv.backends.frames import log_lines
-from devenv.backends.states import State, States, inspected
+from devenv.backends.states import TELLING, State, States, inspected
 from devenv.errors import DevenvError
 from devenv.stack import labels
 from devenv.stack.labels import BUILT_AS, LABEL
@@ -58,6 +58,8 @@ class Engine:
             self.api = APIClient(base_url=self.address, version="auto", timeout=120)
         except docker.errors.DockerException as error:
             raise unreachable(self.address, str(error)) from error
+        # No proxy serves a socket; to look for one in the environment takes as long as the request itself.
+        self.api.trust_env = not address.startswith("unix:")
         self._stream: Any = None
         self._states = States()
 
@@ -298,9 +300,8 @@ class Engine:
     def listen(self, stack: str) -> None:
         """Keep track of a stack's containers from now on, in the background."""
         since = int(time.time()) - 1
-        stream = self.api.events(
-            since=since, filters={"type": "container", **_labelled({"stack": stack})}, decode=True
-        )
+        filters = {"type": "container", "event": list(TELLING), **_labelled({"stack": stack})}
+        stream = self.api.events(since=since, filters=filters, decode=True)
         self._stream = stream
         threading.Thread(target=self._track, args=(stream,), daemon=True, name="events").start()
 

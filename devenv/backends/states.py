@@ -49,6 +49,10 @@ WHOLE = ("start", "die", "destroy")
 """Events that tell a state; all others tell only what changed of one that has to be asked for."""
 
 
+TELLING = (*WHOLE, "pause", "unpause", "oom", "health_status")
+"""All events that tell something of a state; each check of a container's health sends three that do not."""
+
+
 class States:
     """A table of container id -> state, for one thread that writes events and others that wait for them."""
 

@@ -400,7 +400,7 @@ class Handler(serving.Handler):
                 if (
                     event["timeNano"] >= since
                     and labels.items() <= attributes
-                    and (not kinds or event["Action"] in kinds)
+                    and (not kinds or event["Action"].partition(":")[0] in kinds)
                 ):
                     self.send(json.dumps(event).encode() + b"\n")
             if closed:

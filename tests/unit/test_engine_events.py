@@ -158,3 +158,28 @@ def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: E
     Path(engine.address.removeprefix("unix://")).unlink()
     with pytest.raises(ToolMissing):
         list(engine.changes("shop-1", threading.Event()))
+
+
+def test_checks_of_a_container_that_tell_no_state_are_not_sent(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, actions = container(server, *FOREVER), []
+    note = engine._states.note
+    monkeypatch.setattr(engine._states, "note", lambda event: (actions.append(event["Action"]), note(event)))
+    engine.listen("shop-1")
+    engine.start(web.id)
+    server.engine.event(web, "exec_create: sh")
+    server.engine.event(web, "exec_die")
+    server.engine.event(web, "health_status: healthy")
+    eventually(engine, lambda: engine.state(web.id).health == "healthy")
+    assert actions == ["start", "health_status: healthy"]
+
+
+def test_the_environment_is_not_searched_for_a_proxy_with_every_request_over_a_socket(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def searched(*args: object) -> dict[str, str]:
+        raise AssertionError("searched")
+
+    monkeypatch.setattr("requests.sessions.get_environ_proxies", searched)
+    assert engine.labelled(stack="shop-1") == []

@@ -33,6 +33,7 @@ class ComposeSession:
     def __init__(self, connection: Connection, root: Path, work: Work) -> None:
         require_docker()
         self._connection, self._root, self._work = connection, root, work
+        self._started: dict[str, str] = {}  # the container of each unit that was applied
         # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
         self._listening = Thread(target=self._listen, daemon=True)
         self._listening.start()
@@ -71,6 +72,7 @@ class ComposeSession:
                 self._engine.start(container["Id"])
         except Refused as error:
             raise _not_started(unit, error.what) from error
+        self._started[unit.name] = container["Id"]
 
     def _container(self, unit: str) -> containers.Container | None:
         self._listening.join()  # listen before anything starts, so that no event is missed
@@ -113,12 +115,16 @@ class ComposeSession:
         return ["docker", "compose", "-f", str(self._work.folder / "compose.yaml")]
 
     def wait(self, unit: Unit, stop: Event) -> bool:
-        container = self._container(unit.name)
-        if container is None:
-            raise UnitFailed(Card(unit.name, "does not exist any more", hint=f"devenv up {unit.name}"))
-        waiting = Waiting(self._engine, unit, container["Id"])
+        id = self._started.get(unit.name) or self._present(unit.name)
+        waiting = Waiting(self._engine, unit, id)
         waiting.until_ready(stop)
         return waiting.checked
+
+    def _present(self, unit: str) -> str:
+        container = self._container(unit)
+        if container is None:
+            raise UnitFailed(Card(unit, "does not exist any more", hint=f"devenv up {unit}"))
+        return str(container["Id"])
 
     def forward(self) -> None:
         """No-op: the engine publishes ports itself."""
