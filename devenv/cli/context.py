@@ -120,10 +120,16 @@ class Context:
     def look_at(self, environment: str) -> None:
         """Have this command look at what was promoted to an environment, not at this checkout's stack."""
         from devenv.backends.kube.promoted import PromotedBackend
+        from devenv.stack.environments import external
+        from devenv.stack.resolve import secret_variables
 
-        target, (manifest, _, _) = self.target(environment), self.project.parsed
-        secret = manifest.environments[environment].secret or f"{manifest.name}-secrets"
-        self.backend = self.promoted = PromotedBackend(target, secret)
+        target, (manifest, _, catalogue) = self.target(environment), self.project.parsed
+        place = manifest.environments[environment]
+        secrets: dict[str, Collection[str] | None] = {place.secret or f"{manifest.name}-secrets": None}
+        for store, elsewhere in external(place).items():
+            if elsewhere.secret:
+                secrets[elsewhere.secret] = secret_variables(manifest, catalogue, store)
+        self.backend = self.promoted = PromotedBackend(target, secrets)
 
     def bring_up(self, name: str) -> str:
         """What people type to have a unit that is not there."""

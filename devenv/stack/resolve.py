@@ -120,6 +120,15 @@ def host_environment(
     return _Resolver(manifest, catalogue, world).names.on_host(service)
 
 
+def secret_variables(manifest: Manifest, catalogue: Catalogue, store: str) -> frozenset[str]:
+    """Those of the variables about a store that hold a secret, for all of its parts."""
+    world = World("", {})
+    instance, view = _Resolver(manifest, catalogue, world).instances[store], world.view(store)
+    parts = ("", *Scope(manifest, Facts(catalogue)).parts(store))
+    variables = [item for part in parts for item in instance.injected(view=view, part=part).items()]
+    return frozenset(name for name, value in variables if text.secrets([value]))
+
+
 class _Resolver:
     def __init__(self, manifest: Manifest, catalogue: Catalogue, world: World) -> None:
         self.manifest, self.world = manifest, world

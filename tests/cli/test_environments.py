@@ -112,6 +112,22 @@ def test_logs_hide_what_is_in_the_release_s_secret(devenv: Devenv, promoted: Cli
     assert devenv("logs", "-e", "staging").stdout == "web ****** up\n"
 
 
+def test_logs_hide_the_passwords_in_secrets_of_external_stores_and_nothing_else_of_them(
+    devenv: Devenv, promoted: Client, project: Path
+) -> None:
+    stores = "infra: {postgres: {external: {secret: db}}}"
+    text = MANIFEST.replace("infra: {postgres: deploy}", stores, 1)
+    (project / "devenv.yaml").write_text(text)
+    values = {"PGPASSWORD": "of", "POSTGRES_URL": "postgres://app:of%20shop@db.acme/app", "PGHOST": "web"}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"name": "db", "namespace": "live"}
+    promoted.apply(
+        f"{HOME}/secrets/db", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+    )
+    eventually(lambda: devenv("logs", "-e", "staging").stdout, "its first line", within=10)
+    assert devenv("logs", "-e", "staging").stdout == "web ****** is up\n"
+
+
 def test_a_command_runs_in_what_was_promoted(
     devenv: Devenv, promoted: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:

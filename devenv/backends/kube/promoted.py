@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection, Mapping
+from urllib.parse import unquote
 
 from devenv.backends.base import Site
 from devenv.backends.kube import look
@@ -16,10 +18,13 @@ from devenv.plan.promotion import Target
 class PromotedBackend(KubeBackend):
     """The units of one release, in the context and the namespace of its environment and nowhere else."""
 
-    def __init__(self, target: Target, secret: str) -> None:
-        """`secret`: the Secret that the release reads."""
+    def __init__(self, target: Target, secrets: Mapping[str, Collection[str] | None]) -> None:
+        """`secrets`: those that the release reads -> the keys whose values nobody is to see, None for all.
+
+        Of the others, URLs with a password.
+        """
         super().__init__(Site(context=target.context))
-        self.release, self._secret = target, secret
+        self.release, self._secrets = target, secrets
         self.bring_up = f"devenv promote {target.environment}"
         self.looking = f"devenv logs -e {target.environment}"
 
@@ -46,10 +51,26 @@ class PromotedBackend(KubeBackend):
         raise DevenvError(what, where=target.where, why=why, hint=hint)
 
     def hidden(self) -> list[str]:
-        """The values in its Secret, to be masked; none where we may not read it."""
+        """The values in its Secrets that are to be masked; none of a Secret that we may not read."""
+        hidden: list[str] = []
+        for name, keys in self._secrets.items():
+            for key, value in self._values(name).items():
+                passwords = _passwords(value)
+                if keys is None or key in keys or passwords:
+                    hidden += [value, *passwords]
+        return hidden
+
+    def _values(self, name: str) -> dict[str, str]:
+        path = f"/api/v1/namespaces/{self.release.namespace}/secrets/{name}"
         try:
-            path = f"/api/v1/namespaces/{self.release.namespace}/secrets/{self._secret}"
             data = (self.cluster.client.find(path) or {}).get("data") or {}
         except Refused:
-            return []
-        return [base64.b64decode(value).decode(errors="replace") for value in data.values()]
+            return {}
+        return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
+
+
+def _passwords(value: str) -> list[str]:
+    """The password in a URL, as it stands there and as it is meant."""
+    user, at, _ = value.partition("://")[2].rpartition("@")
+    _, _, password = user.partition(":")
+    return [password, unquote(password)] if at and password else []
