@@ -108,6 +108,13 @@ def run_within(argv: Sequence[str], seconds: float) -> Output:
     return Output(process.returncode, _text(stdout), _text(stderr))
 
 
+def run_asked(argv: Sequence[str], question: str) -> Output:
+    """Run a command to its end, with this text as its stdin."""
+    with _startable(argv):
+        process = subprocess.run(list(argv), input=question.encode(), capture_output=True, check=False)
+    return Output(process.returncode, _text(process.stdout), _text(process.stderr))
+
+
 def run_merged(argv: Sequence[str]) -> Output:
     """The same, with stdout and stderr in `stdout`, in the order they were printed."""
     with _startable(argv):

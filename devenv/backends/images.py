@@ -114,13 +114,18 @@ class Images:
     def digest_in_registry(self, image: str, platform: str = "") -> str:
         """The digest that the image's registry has it under; empty where it has none that runs on a platform.
 
+        The engine asks, which may know more of the registry than this machine does; we, where there is none.
         Raises `RegistryRefused` with what the registry said instead.
         """
+        from devenv.backends import registry
         from devenv.backends.docker import Refused
 
         try:
-            return self._engine().digest_in_registry(image, platform)
-        except Refused as error:
+            try:
+                return self._engine().digest_in_registry(image, platform)
+            except ToolMissing:
+                return registry.digest(image, platform)
+        except (Refused, registry.Unanswered) as error:
             raise refused(image, "looked up", error.what) from error
 
     def _built(

@@ -242,6 +242,9 @@ PROMOTED = """
 """
 
 
+WITHOUT_DOCKER = {"DOCKER_HOST": "unix:///nowhere"}
+
+
 def test_what_a_registry_refuses_is_said_before_anything_is_built(
     alone: OnCluster, lab: Lab, port: int
 ) -> None:
@@ -250,6 +253,8 @@ def test_what_a_registry_refuses_is_said_before_anything_is_built(
         ended = alone.devenv("promote", "live", "--write", "out", exits=1)
         assert "building" not in ended.stderr
         assert not (alone.root / "out").exists()
+        alike = alone.devenv("promote", "live", "--write", "out", exits=1, env=WITHOUT_DOCKER)
+        assert fields(alike)["try"] == fields(ended)["try"]
         return fields(ended)
 
     alone.environment = {**alone.environment, "DOCKER_CONFIG": str(alone.root / "docker")}
@@ -289,8 +294,11 @@ def test_a_push_that_is_refused_or_loses_its_connection(alone: OnCluster, lab: L
         (tag,) = shelf.tags(f"{alone.name}-web")
         values = (alone.root / "out/values-live.yaml").read_bytes()
         assert b"digest: sha256:" in values
-        alone.devenv("promote", "live", "--image-tag", tag, "--write", "out")
-        assert (alone.root / "out/values-live.yaml").read_bytes() == values
+        for nothing_is_built in ((), ("--image-tag", tag)):
+            for env in ({}, WITHOUT_DOCKER):
+                (alone.root / "out/values-live.yaml").unlink()
+                alone.devenv("promote", "live", "--write", "out", *nothing_is_built, env=env)
+                assert (alone.root / "out/values-live.yaml").read_bytes() == values
 
 
 def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -> None:
