@@ -175,7 +175,9 @@ def login(host: str) -> Login | None:
     if helper := (config.get("credHelpers") or {}).get(key) or config.get("credsStore"):
         return _kept(helper, key)
     entries = config.get("auths") or {}
-    entry: Mapping[str, str] = next((entries[name] for name in (key, f"https://{key}") if name in entries), {})
+    entry: Mapping[str, str] = next(
+        (entries[name] for name in (key, f"https://{key}") if name in entries), {}
+    )
     if token := entry.get("identitytoken"):
         return TOKEN, token
     user, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from devenv.cli.adopting import companions_of
 from devenv.cli.asking import confirm_by_name
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.backends.kube.backend import KubeBackend
     from devenv.cli.context import Context
+    from devenv.engine.companions import Companions
     from devenv.engine.rehearse import Rehearsal
+    from devenv.plan.companions import Companion
 
 Say = Callable[[str, str], None]
 
@@ -51,19 +54,30 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
         parcel, stand_ins = rehearsal.parcel(images)
         for each in stand_ins:
             say("replaced", f"{each.about}  {each.line}")
-        for name in own.charts:  # what they bring may be the whole cluster's, and outlive a namespace
-            say("replaced", f"{name}  left out, with all that its chart brings")
+        companions = companions_of(context, release)
+        coming = list(_coming(companions, say))
         with rehearsal.namespace(say):
             objects = release.objects(parcel)
             for name in rehearsal.make_secrets(objects):
                 say("replaced", f"Secret {name}  made here, of values that nothing else takes")
             release.require_admitted(objects, release.changes(objects), so_far="nothing was promoted")
             say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
+            for companion in coming:
+                rehearsal.bring(companions, companion, say, within=timeout)
             rehearsal.install(parcel, say, within=timeout)
             rehearsal.smoke(say)
             say("proved", _proved(rehearsal, objects))
     seconds = console.style(f"rehearsed in {time.monotonic() - began:.1f} s", "green", "bold")
     console.say(f"{seconds}    now: {console.style(f'devenv promote {environment}', 'bold')}")
+
+
+def _coming(companions: Companions, say: Say) -> Iterator[Companion]:
+    """Charts of other people of which nothing would outlive the namespace."""
+    for companion in companions.wanted:
+        if beyond := companions.beyond_namespace(companion):
+            say("replaced", f"{companion.name}  left out: {beyond[0]} would not go away with the namespace")
+        else:
+            yield companion
 
 
 def _backend(context: Context) -> KubeBackend:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devenv.backends import helmcharts
 from devenv.backends.helm import HelmFailed
+from devenv.backends.kube.resources import Resources, kind_of
 from devenv.engine.promote import parsed
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, UsageError
 from devenv.plan.companions import Companion, Due
 from devenv.plan.promotion import Revision, changes, deployed, pending
 from devenv.stack import text
@@ -91,7 +92,19 @@ class Companions:
                 hint=f"wait if somebody promotes; else: {target.helm} {heal}",
             )
 
-    def _rendered(self, companion: Companion) -> str:
+    def beyond_namespace(self, companion: Companion) -> list[str]:
+        """Objects of a chart that would not go away with its namespace, or that the cluster cannot have.
+
+        Raises `DevenvError` for a chart that cannot be had.
+        """
+        resources, namespace = Resources(self.release.client), self.release.target.namespace
+        return [
+            f"{item['kind']} {item['metadata']['name']}"
+            for item in parsed(self._rendered(companion, "--include-crds"))
+            if item["metadata"].get("namespace", namespace) != namespace or not _is_placed(resources, item)
+        ]
+
+    def _rendered(self, companion: Companion, *more: str) -> str:
         version = str(self.release.client.get("/version")["gitVersion"])
         try:
             return self._helm.rendered(
@@ -99,7 +112,7 @@ class Companions:
                 companion.chart,
                 self._values(companion),
                 kubernetes=version,
-                source=self._source(companion),
+                source=[*self._source(companion), *more],
             )
         except HelmFailed as error:
             raise helmcharts.unread(companion, error.why) from error
@@ -154,3 +167,10 @@ class Companions:
         for name in names:
             self._helm.uninstall(name)
         return names
+
+
+def _is_placed(resources: Resources, item: Mapping[str, Any]) -> bool:
+    try:
+        return resources.is_placed(kind_of(item))
+    except UsageError:  # what it is an object of may come with a chart
+        return False

@@ -18,6 +18,7 @@ from devenv.engine.promote import Parcel, Release, packed
 from devenv.engine.rollout import Rollout, explained
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
+from devenv.plan.companions import Companion, Due
 from devenv.plan.promotion import Origin, Target, secrets_needed
 from devenv.plan.rehearsal import Ground, Node, Replacement, number, replaced, replacements
 from devenv.render.bundle import to_yaml
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client, Object
     from devenv.backends.kube.config import Place
     from devenv.backends.kube.delivery import Delivery
+    from devenv.engine.companions import Companions
     from devenv.engine.project import Project
 
 REHEARSAL = f"{LABEL}rehearsal"
@@ -204,6 +206,13 @@ class Rehearsal:
         }
         self.release.secrets.create(needed, texts)
         return sorted(needed)
+
+    def bring(self, companions: Companions, companion: Companion, say: Say, *, within: int) -> None:
+        """Release a chart of other people, and wait until it is ready. Raises `HelmFailed`."""
+        try:
+            companions.promote(Due(companion, ()), "a rehearsal", say, within=within)
+        except HelmFailed as error:
+            raise self.failed(error) from error
 
     def install(self, parcel: Parcel, say: Say, *, within: int) -> None:
         """Install and wait until all is ready.

@@ -20,7 +20,7 @@ from devenv.errors import DevenvError, ManifestInvalid, UsageError
 from devenv.plan.companions import Companion, Due
 from devenv.plan.promotion import Target
 from tests.unit.chart.charts import project
-from tests.unit.kubernetes.answering import Answering
+from tests.unit.kubernetes.answering import Answering, Responding
 
 KONG = Companion("kong", "oci://ghcr.io/acme/kong", "3.0.0", values="kong.yaml", digest="ab12cd34")
 CNPG = Companion("cnpg", "cloudnative-pg", "0.26.1", repo="https://cnpg.example/charts/")
@@ -126,6 +126,32 @@ def test_one_that_was_begun_is_explained(here: Here, history: list[dict[str, Any
     with pytest.raises(DevenvError, match="of kong was begun and not ended") as error:
         here.due()
     assert error.value.hint.endswith(f"helm --kube-context gke -n shop {heal}")
+
+
+@pytest.mark.parametrize(
+    ("template", "beyond"),
+    [
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: kong}}", []),
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: kong, namespace: shop}}", []),
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: kube-system}}", ["ConfigMap a"]),
+        ("{apiVersion: v1, kind: Namespace, metadata: {name: kong}}", ["Namespace kong"]),
+        ("{apiVersion: rbac/v1, kind: ClusterRole, metadata: {name: kong}}", ["ClusterRole kong"]),
+        ("{apiVersion: rbac/v1, kind: Role, metadata: {name: kong}}", []),
+        ("{apiVersion: rbac/v1, kind: Unheard, metadata: {name: kong}}", ["Unheard kong"]),
+    ],
+)
+def test_what_would_outlive_its_namespace_is_no_part_of_a_rehearsal(
+    here: Here, template: str, beyond: list[str]
+) -> None:
+    def respond(path: str, **_: Any) -> dict[str, Any]:
+        kinds = {"ClusterRole": ("clusterroles", False), "Role": ("roles", True)}
+        resources = [{"kind": kind, "name": name, "namespaced": own} for kind, (name, own) in kinds.items()]
+        return {"resources": resources, "gitVersion": "v1.33.1"}
+
+    here.release.client = Responding(respond)
+    answers(here, template=template)
+    assert here.beyond_namespace(KONG) == beyond
+    assert "--include-crds" in here.asked
 
 
 def test_one_that_the_manifest_names_no_more_stays_and_is_known(here: Here) -> None:

@@ -40,6 +40,7 @@ class Resources:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._plurals = dict(PLURALS)
+        self._of_cluster: set[Kind] = set()
 
     def path(self, kind: Kind, namespace: str = "", name: str = "") -> str:
         """Where an object, or with no name all of a kind, lives."""
@@ -55,6 +56,13 @@ class Resources:
         metadata = item["metadata"]
         return self.path(kind_of(item), metadata.get("namespace", ""), metadata["name"])
 
+    def is_placed(self, kind: Kind) -> bool:
+        """Whether objects of a kind are in namespaces. Raises `UsageError` for one that the cluster lacks."""
+        if kind in PLURALS:
+            return kind != ("v1", "Namespace")
+        self._plural(kind)
+        return kind not in self._of_cluster
+
     def _plural(self, kind: Kind) -> str:
         if kind not in self._plurals:
             version, name = kind
@@ -65,6 +73,7 @@ class Resources:
                     raise
                 resources = []
             self._plurals |= {(version, resource["kind"]): resource["name"] for resource in resources}
+            self._of_cluster |= {(version, row["kind"]) for row in resources if not row["namespaced"]}
             if kind not in self._plurals:
                 raise UsageError(f"the cluster knows no {name} of {version}", hint=f"kubectl explain {name}")
         return self._plurals[kind]

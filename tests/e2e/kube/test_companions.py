@@ -27,6 +27,7 @@ STACK = """
         context: {context}
         namespace: {namespace}
         charts: {charts}
+      elsewhere: {{context: of-somebody-else, charts: {charts}}}
 """
 THEIRS = """
     apiVersion: v1
@@ -132,6 +133,9 @@ def test_our_chart_is_pushed_and_other_peoples_come_before_it_and_go_with_it(bri
     )
     assert f"devenv.dev/stack: {bringing.name}" in about
     bringing.push_theirs("1.0.0")
+    context = bringing.host("kubectl", "config", "current-context").strip()
+    rehearsed = bringing.devenv("promote", "elsewhere", "--rehearse", "--context", context, within=120)
+    assert f"theirs  {chart} 1.0.0" in rehearsed.stderr
     assert "+ ConfigMap theirs" in bringing.devenv("diff", "staging", exits=4).stdout
     bringing.devenv("promote", "staging", "--yes", within=120)
     assert bringing.releases() == {bringing.name: 1, "theirs": 1}
