@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
-from devenv.manifest import source
+from devenv.manifest import models, source
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import check
 from devenv.manifest.rules.names import as_label
@@ -122,8 +122,15 @@ def problems_of(
     for path, mistakes in places.items():
         types = [detail for detail in mistakes if detail["type"] in _EXPECTED]
         others = [detail for detail in mistakes if detail["type"] not in _EXPECTED]
-        yield from (_problem(document, detail, root) for detail in others)
         deeper = any(len(other) > len(path) and other[: len(path)] == path for other in places)
+        for detail in others:
+            if detail["type"] != "literal_error":
+                yield _problem(document, detail, root)
+            elif not (
+                deeper and isinstance(detail["input"], Mapping)
+            ):  # else it is meant as one of the forms
+                choices = detail["ctx"]["expected"]
+                yield _no_choice(document, path, detail["input"], choices, [*map(_form, types)])
         if types and not others and not deeper:
             value = types[0]["input"]
             expected = dict.fromkeys(_EXPECTED[detail["type"]] for detail in types)
@@ -133,7 +140,6 @@ def problems_of(
 
 def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
     path, kind = _marked_path(document, detail["loc"]), detail["type"]
-    context = detail.get("ctx", {})
     value = detail["input"]
     match kind:
         case "extra_forbidden":
@@ -146,13 +152,27 @@ def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> P
         case "no_value" | "duration" | "size" | "cpu" | "plugin" | "kind":
             message, _, hint = detail["msg"].partition(" - ")
             return document.problem(path, message, hint)
-        case "literal_error":
-            return document.problem(path, f"cannot be {value!r}", f"one of {context['expected']}")
         case "greater_than_equal" | "less_than_equal":
             return document.problem(
                 path, f"{value} is out of range", detail["msg"].removeprefix("Input ").lower()
             )
     return document.problem(path, detail["msg"][0].lower() + detail["msg"][1:])
+
+
+def _no_choice(document: Source, path: Path, value: Any, words: str, forms: list[str]) -> Problem:
+    """The problem of a value that is none of some words, nor of these other forms."""
+    if forms:
+        words = f"{', '.join([words.replace(' or ', ', '), *forms[:-1]])} or {forms[-1]}"
+    return document.problem(path, f"cannot be {value!r}", f"one of {words}")
+
+
+def _form(detail: ErrorDetails) -> str:
+    """How a value of the type that was expected is written: `{httproute: ...}`."""
+    model = getattr(models, str(detail.get("ctx", {}).get("class_name")), None)
+    if model is None:
+        return _EXPECTED[detail["type"]]
+    fields = model.model_fields
+    return f"{{{', '.join(f'{name}: ...' for name in fields if fields[name].is_required())}}}"
 
 
 def _described(value: Any) -> str:

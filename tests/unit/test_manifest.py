@@ -654,7 +654,18 @@ BROKEN = {
         [
             '5:33: environments.prod.services.apy: no service "apy" - did you mean "api"?',
             '5:51: environments.prod.infra.valky: no infra "valky" - did you mean "valkey"?',
-            "5:66: environments.prod.infra.valkey: cannot be 'depoy' - one of 'deploy'",
+            "5:66: environments.prod.infra.valkey: cannot be 'depoy'"
+            " - one of 'deploy', {external: ...} or {deploy: ...}",
+        ],
+    ),
+    "a gateway of an environment that is none": (
+        "name: a\nservices:\n  api: {image: x}\n"
+        "environments:\n  prod: {context: c, gateway: nginx}\n  test: {context: d, gateway: {http: x}}\n",
+        [
+            "5:22: environments.prod.gateway: cannot be 'nginx'"
+            " - one of 'deploy', 'ingress', 'kong' or {httproute: ...}",
+            "6:22: environments.test.gateway.httproute: is missing",
+            '6:32: environments.test.gateway.http: unknown key - did you mean "httproute"?',
         ],
     ),
     "a store that names a store": (
