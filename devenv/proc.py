@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import tempfile
@@ -86,7 +85,7 @@ def run_captured(argv: Sequence[str]) -> Output:
 def run_within(argv: Sequence[str], seconds: float) -> Output:
     """Run a command that is only asked something, with an empty stdin.
 
-    Raises `ToolMissing` where it takes longer; it is killed then, with all that it started.
+    Raises `TimeoutError` where it takes longer; it is killed then, with all that it started.
     """
     with _startable(argv):
         process = subprocess.Popen(
@@ -102,9 +101,7 @@ def run_within(argv: Sequence[str], seconds: float) -> Output:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            raise ToolMissing(
-                f"{argv[0]} does not answer", why=f"{shlex.join(argv)} took longer than {seconds:g} s"
-            ) from None
+            raise TimeoutError(f"{argv[0]} took longer than {seconds:g} s") from None
     return Output(process.returncode, _text(stdout), _text(stderr))
 
 

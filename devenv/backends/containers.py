@@ -37,9 +37,9 @@ def all_containers(address: str) -> list[Container] | None:
     return None if answer is None else list(answer)
 
 
-def images(address: str) -> list[Mapping[str, Any]] | None:
-    """Every image on the machine; None and `ToolMissing` as above."""
-    answer = _ask(address, "/images/json")
+def images(address: str, *, sizes: bool = False) -> list[Mapping[str, Any]] | None:
+    """Every image on the machine, if `sizes` with what it shares with others; as above otherwise."""
+    answer = _ask(address, "/images/json?shared-size=1" if sizes else "/images/json")
     return None if answer is None else list(answer)
 
 

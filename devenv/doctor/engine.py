@@ -12,7 +12,7 @@ from typing import Any
 from devenv import proc
 from devenv.backends import containers
 from devenv.doctor.gathering import begun
-from devenv.doctor.system import System
+from devenv.doctor.system import PROCESSORS, System
 from devenv.doctor.verdict import Verdict, Wanted, failed, passed, warned
 from devenv.errors import DevenvError, ToolMissing
 
@@ -50,10 +50,6 @@ class Plugins:
 
     compose: str | None
     buildx: str | None
-
-
-PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
-"""The kernel's name of a processor -> the one in images."""
 
 
 def where(environment: Mapping[str, str]) -> tuple[str, Callable[[], Engine | Silence]]:

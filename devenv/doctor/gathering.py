@@ -31,11 +31,14 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(0.0, self._end - time.monotonic())
+
     def answer(self, future: Future[T]) -> T | None:
-        """The result of a look; None where it does not come in time."""
+        """The result of a look; None where it does not come in time, or has itself waited in vain."""
         try:
-            return future.result(max(0.0, self._end - time.monotonic()))
+            return future.result(self.left)
         except TimeoutError:
-            if future.done():  # the look itself gave up waiting
-                raise
             return None

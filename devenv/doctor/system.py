@@ -23,6 +23,9 @@ ENGINES = {
 }
 """System -> what installs an engine, Compose and Buildx from its own packages."""
 
+PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+"""The kernel's name of a processor -> the one in images and downloads."""
+
 SINCE = {"ubuntu": 22, "debian": 13}
 """The first release of a system whose packages are new enough."""
 
@@ -36,6 +39,7 @@ class System:
 
     names: tuple[str, ...] = ()
     release: int = 0
+    processor: str = "amd64"
     root: bool = False
     systemd: bool = False
     installed: bool = False
@@ -72,6 +76,7 @@ def look(release: Path = Path("/etc/os-release")) -> System:
     """This machine's system."""
     if sys.platform == "darwin":
         return System(("macos",), installed=Path("/Applications/Docker.app").exists())
+    machine = os.uname().machine
     try:
         text = release.read_text(encoding="utf-8", errors="replace")
     except OSError:  # a system that does not say
@@ -79,6 +84,7 @@ def look(release: Path = Path("/etc/os-release")) -> System:
     engines = (Path(folder) / "dockerd" for folder in ("/usr/bin", "/usr/sbin", "/usr/local/bin"))
     return replace(
         read(text),
+        processor=PROCESSORS.get(machine, machine),
         root=os.geteuid() == 0,
         systemd=Path("/run/systemd/system").is_dir(),
         installed=any(engine.exists() for engine in engines),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from devenv.errors import DevenvError
-from devenv.stack.model import Stack
+from devenv.stack.model import Stack, Unit
 from devenv.stack.ports import Conflict
 
 
@@ -60,6 +60,12 @@ class Wanted:
     secretless: DevenvError | None = None
     example: str = ""
     promotes: bool = False
+
+    @property
+    def starting(self) -> list[Unit]:
+        """The units that `up` would start."""
+        units = self.stack.units if self.stack else ()
+        return [unit for unit in units if not unit.manual and unit.name not in self.running]
 
 
 def passed(check: str, text: str) -> Verdict:
