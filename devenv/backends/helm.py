@@ -103,7 +103,7 @@ class Helm:
         if ended.code:
             lines = ended.stdout.splitlines()
             faults = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
-            raise HelmFailed("helm lint refuses the chart", where=str(chart), why="\n".join(faults))
+            raise HelmFailed("helm lint refuses the chart", why="\n".join(faults))
 
     def rendered(
         self,

@@ -199,8 +199,21 @@ class Release:
             read = files.chart, [files.values]
             linted = pool.submit(self.helm.lint, *read, kubernetes=version)
             text = pool.submit(self.helm.rendered, self.target.release, *read, kubernetes=version)
-            linted.result()
+            try:
+                linted.result()
+            except HelmFailed as error:
+                error.where, error.hint = self.target.where, self._linting
+                raise
             return parsed(text.result())
+
+    @property
+    def _linting(self) -> str:
+        """How people see what Helm finds fault with: the files that it read are gone by then."""
+        environment = self.target.environment
+        return (
+            f"devenv render --chart chart --environment {environment}   writes the files; then"
+            f"\nhelm lint --strict chart --values chart/values-{environment}.yaml"
+        )
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now."""

@@ -18,13 +18,13 @@ import pytest
 from devenv.backends.helm import Helm, HelmFailed
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
-from devenv.engine.promote import Release
+from devenv.engine.promote import Parcel, Release
 from devenv.engine.rollout import Rollout
 from devenv.engine.shipping import Shipping, build_secrets
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
 from devenv.manifest.models import Environment
-from devenv.plan.promotion import Revision, Target
+from devenv.plan.promotion import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
 from tests.unit.kubernetes.answering import Answering, event
@@ -123,6 +123,17 @@ def test_without_helm_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: 
     with pytest.raises(ToolMissing, match="the helm command is missing") as error:
         Helm.find("gke", "shop")
     assert "https://helm.sh/docs/intro/install" in error.value.hint
+
+
+def test_a_chart_that_helm_finds_fault_with_is_not_sought_in_a_folder_that_is_gone(helm: Path) -> None:
+    (helm / "refusal").write_text("[INFO] Chart.yaml: icon\n[ERROR] templates/: no such function\n")
+    made = release(api=Api(objects={"version": {"gitVersion": "v1.33.1"}}))
+    with pytest.raises(HelmFailed, match="helm lint refuses the chart") as error:
+        made.objects(Parcel(shop(), {"Chart.yaml": "name: shop"}, "", Origin()))
+    assert error.value.where == "context gke, namespace shop"
+    assert error.value.why == "[ERROR] templates/: no such function"
+    assert "devenv render --chart chart --environment staging" in error.value.hint
+    assert "helm lint --strict chart --values chart/values-staging.yaml" in error.value.hint
 
 
 def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
