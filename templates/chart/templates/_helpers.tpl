@@ -27,7 +27,7 @@ devenv.dev/role: {{ index . 2 }}
 {{- define "CHART.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "CHART.podLabels" . }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." }}
 {{- end }}
 
 {{/* The reference of an image: by its digest, else by its tag. Call: include "CHART.image" (list $ $unit.image) */}}

@@ -304,3 +304,14 @@ environments:
         ' - did you mean "replicas"?',
         '7:78: environments.prod.values.label: the chart has no such value - did you mean "labels"?',
     ]
+
+
+def test_a_label_of_a_long_name_and_version_is_one(helm: Helm, tmp_path: Path) -> None:
+    name = "a-stack-whose-name-is-as-long-as-that-of-a-release-is"
+    made = written(tmp_path / "chart", project(tmp_path, f"name: {name}\nservices: {{web: {{image: x}}}}"))
+    about = made / "Chart.yaml"
+    about.write_text(re.sub("(?m)^version: .*", "version: 0.1.0+52f7ac534faf", about.read_text()))
+    for item in rendered(helm, made).values():
+        label = item["metadata"]["labels"]["helm.sh/chart"]
+        assert label == f"{name}-0.1.0_52f"
+        assert len(label) <= 63
