@@ -658,6 +658,10 @@ BROKEN = {
             " - one of 'deploy', {external: ...} or {deploy: ...}",
         ],
     ),
+    "a stack whose name no release can have": (
+        f"name: {'a' * 54}\nservices:\n  api: {{image: x}}\nenvironments:\n  prod: {{context: c}}\n",
+        ["1:1: name: has 54 characters; with environments: at most 53, as Helm has it"],
+    ),
     "a gateway of an environment that is none": (
         "name: a\nservices:\n  api: {image: x}\n"
         "environments:\n  prod: {context: c, gateway: nginx}\n  test: {context: d, gateway: {http: x}}\n",

@@ -135,6 +135,15 @@ EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 LONGEST = 53  # of a release's name, as Helm has it
 
 
+def a_release_can_have_the_name(scope: Scope) -> Iterator[Finding]:
+    """What goes to an environment is a release, called as the stack."""
+    if scope.manifest.environments and len(scope.manifest.name) > LONGEST:
+        why = (
+            f"has {len(scope.manifest.name)} characters; with environments: at most {LONGEST}, as Helm has it"
+        )
+        yield ("name",), why, ""
+
+
 def charts_are_locked(scope: Scope) -> Iterator[Finding]:
     """Charts of other people have an address, one version, and a release name that is not the stack's."""
     for key, environment in scope.manifest.environments.items():
