@@ -232,6 +232,12 @@ def fingerprint(pod: Pod) -> str:
     return note(pod, "fingerprint")
 
 
+def template(pod: Pod) -> str:
+    """What the controllers of Kubernetes call the template that the pod was made from."""
+    tags = pod["metadata"].get("labels") or {}
+    return str(tags.get("pod-template-hash") or tags.get("controller-revision-hash") or "")
+
+
 def instances(pod: Pod) -> list[str]:
     """The id of the unit's container in a pod while it runs; one that is started again has another id.
 

@@ -163,14 +163,24 @@ def condense(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:
     alive = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
     if not alive:
         return Summary("created" if workload["spec"].get("replicas", 1) else "running")
-    fingerprint = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
-    new = [pod for pod in alive if pod_of.fingerprint(pod) == fingerprint]
+    new = _of_present_template(workload, alive)
     serves = any(pod_of.ready(pod) for pod in alive if pod not in new)
     state = _new_pods(workload, new)
     if not serves or state.healthy is not False:
         return state
     how = "is not ready" if state.state == "running" else "failed"
     return replace(state, detail=f"the old version still runs; the new one {how}")
+
+
+def _of_present_template(workload: Mapping[str, Any], pods: Sequence[Pod]) -> list[Pod]:
+    """The pods of a workload's present template, as we mark them; in a release, as their controller does."""
+    fingerprint = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
+    if fingerprint:
+        return [pod for pod in pods if pod_of.fingerprint(pod) == fingerprint]
+    latest = workload.get("status", {}).get("updateRevision") or pod_of.template(
+        max(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+    )
+    return [pod for pod in pods if pod_of.template(pod) == latest]
 
 
 def _new_pods(workload: Mapping[str, Any], pods: Collection[Pod]) -> Summary:

@@ -203,6 +203,36 @@ def test_a_rollout_that_fails_is_not_healthy_because_the_old_pod_serves(
     assert now.detail == f"the old version still runs; the new one {how}"
 
 
+def of_release(made: Any, template: str, at: str, key: str = "pod-template-hash") -> Any:
+    """A pod of a release, which has no fingerprint."""
+    made["metadata"] |= {"annotations": {}, "labels": {key: template}, "creationTimestamp": at}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "status"),
+    [
+        ("Deployment", "pod-template-hash", {}),
+        ("StatefulSet", "controller-revision-hash", {"updateRevision": "b"}),
+    ],
+)
+def test_a_release_that_rolls_is_as_its_new_pods_are(kind: str, key: str, status: Any) -> None:
+    old = of_release(pod(ready=True, uid="old"), "a", "2026-01-01T10:00:00Z", key)
+    item = {**workload(), "kind": kind, "status": status, "spec": {"replicas": 1}}
+    item["metadata"] = {"name": "web"}
+
+    def rolling(new: Any) -> Summary:
+        return condense(item, [of_release(new, "b", "2026-01-01T11:00:00Z", key), old])
+
+    assert rolling(pod()).detail == "the old version still runs; the new one is not ready"
+    broken = rolling(pod(state=waiting("CrashLoopBackOff"), last=ended(3)))
+    assert (broken.state, broken.exit_code) == ("exited", 3)
+    assert broken.detail == "the old version still runs; the new one failed"
+    assert rolling(pod(ready=True)) == Summary("running", True)
+    if kind == "StatefulSet":  # whose new pods come after the old ones have gone
+        assert condense(item, [old]).detail == "the old version still runs; the new one is not ready"
+
+
 def test_an_old_pod_on_its_way_out_changes_nothing() -> None:
     assert condense(workload(), [OLD, pod(ready=True)]) == Summary("running", True)
 
