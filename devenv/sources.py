@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,20 @@ class Folder:
             return "" if stat.S_ISDIR(status.st_mode) else _content(path, status, cache)
         except (FileNotFoundError, NotADirectoryError):
             return ""
+
+    @cached_property
+    def folds(self) -> bool:
+        """Whether files are found by their names in any case of the letters, as on macOS."""
+        twin = Path(str(self.path).swapcase())
+        return twin != self.path and twin.exists() and twin.samefile(self.path)
+
+    def spells(self, name: str) -> bool:
+        """Whether every name on the way to a file is the one on the disk, letter by letter."""
+        parts = name.split("/")
+        folders = ("/".join(parts[:count]) for count in range(len(parts)))
+        return all(
+            part in os.listdir(self._joined(folder)) for folder, part in zip(folders, parts, strict=True)
+        )
 
     def excludes(self, name: str) -> bool:
         """Whether the ignore file excludes a file."""

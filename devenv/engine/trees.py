@@ -35,10 +35,13 @@ class Tree:
         Returns what changed, and path -> reason of what could not be read, which counts as unchanged.
         """
         own = [path for path in paths if self._has(path)]
+        new = {path for path in own if path not in self.digests}
+        alike = self._alike(new) if new and self.folder.folds else set()
         changed, unread = set(), {}
-        for path in {*own, *self._below({path for path in own if path not in self.digests})}:
+        for path in {*own, *self._below(new), *alike}:
             try:
-                digest = self.folder.digest(self._name(path), self._cache)
+                renamed = path in alike and not self.folder.spells(self._name(path))
+                digest = "" if renamed else self.folder.digest(self._name(path), self._cache)
             except OSError as error:
                 unread[path] = (error.strerror or str(error)).lower()
                 continue
@@ -58,6 +61,11 @@ class Tree:
 
     def _below(self, folders: set[str]) -> set[str]:
         return {path for path in self.digests if not folders.isdisjoint(_parents(path))} if folders else set()
+
+    def _alike(self, new: set[str]) -> set[str]:
+        """What may have become one of these by a change of letters' case; it can be read by its old name."""
+        folded = {path.casefold() for path in new}
+        return {path for path in self.digests if path.casefold() in folded}
 
     def _has(self, path: str) -> bool:
         return self.prefix == "." or path == self.prefix or path.startswith(f"{self.prefix}/")

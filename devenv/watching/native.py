@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from watchdog.events import (
     EVENT_TYPE_CLOSED_NO_WRITE,
+    EVENT_TYPE_DELETED,
+    EVENT_TYPE_MODIFIED,
     EVENT_TYPE_OPENED,
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers import Observer
 
 if TYPE_CHECKING:
-    from watchdog.observers.api import ObservedWatch
+    from watchdog.observers.api import BaseObserver, ObservedWatch
 
     from devenv.watching.mailbox import Mailbox
+
+INCOMPLETE = "incomplete"  # type of an event which says that others are missing
+GETPATH = getattr(fcntl, "F_GETPATH", None)  # macOS alone has it
+PATH_MAX = 1024  # bytes of a path there
 
 
 class Tree(FileSystemEventHandler):
@@ -32,8 +39,8 @@ class Tree(FileSystemEventHandler):
         mailbox: Mailbox,
         note: Callable[[str], None],
     ) -> None:
-        self._roots = {os.path.realpath(folder): folder for folder in folders}  # FSEvents names real paths
-        self._files = {os.path.realpath(file): file for file in files}
+        self._roots = {real(folder): folder for folder in folders}
+        self._files = {real(file): file for file in files}
         self._enters = enters
         self._mailbox = mailbox
         self._note = note
@@ -41,7 +48,7 @@ class Tree(FileSystemEventHandler):
         parents = {os.path.dirname(file) for file in self._files}
         self._watches: dict[str, ObservedWatch | None] = dict.fromkeys(sorted({*self._roots, *parents}))
         self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(self._watches)
-        self._observer = Observer()
+        self._observer = observer()
         self._observer.start()
         self._settle()
 
@@ -73,26 +80,33 @@ class Tree(FileSystemEventHandler):
             identity = _identity(folder)
             if identity == before:
                 continue
-            changed = True
+            changed, self._identities[folder] = True, identity
             if (watch := self._watches[folder]) is not None:
                 self._watches[folder] = None
                 self._observer.unschedule(watch)
             if identity is not None:
                 self._watches[folder] = self._observer.schedule(self, folder, recursive=folder in self._roots)
-            self._identities[folder] = identity
         return changed
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Report what an event says, unless it is about an ignored folder."""
-        if event.event_type in (EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE):
+        if event.event_type in (EVENT_TYPE_OPENED, EVENT_TYPE_CLOSED_NO_WRITE, INCOMPLETE):
             return
+        if event.is_directory and event.event_type == EVENT_TYPE_MODIFIED:
+            return  # each name that changed in it has an event of its own
         paths = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
+        if event.event_type == EVENT_TYPE_DELETED and paths[0] in self._identities:
+            self._identities[paths[0]] = None  # it is observed no more, even if it is back by the next look
         try:
             self._mailbox.put(
                 {name for path in paths for name in self._names(path, is_folder=event.is_directory)}
             )
         except Exception as error:  # raised to whoever takes the batches
             self._mailbox.fail(error)
+
+    def on_incomplete(self, event: FileSystemEvent) -> None:
+        """Have everything compared."""
+        self._mailbox.put((), rescan=True)
 
     def _names(self, path: str, *, is_folder: bool) -> list[str]:
         """The paths to report for one of an event."""
@@ -123,6 +137,31 @@ class Tree(FileSystemEventHandler):
             folders[:] = [name for name in folders if self._enters(os.path.join(folder, name))]
             files += [os.path.join(folder, name) for name in names]
         return files
+
+
+def real(path: str) -> str:
+    """A path as FSEvents names it: without links, and with its letters in the case they have on the disk."""
+    path = os.path.realpath(path)
+    if GETPATH is None:
+        return path
+    try:
+        opened = os.open(path, os.O_RDONLY)
+    except OSError:  # not there yet
+        folder, name = os.path.split(path)
+        return os.path.join(real(folder), name) if name else path
+    try:
+        return os.fsdecode(fcntl.fcntl(opened, GETPATH, bytes(PATH_MAX)).rstrip(b"\0"))
+    finally:
+        os.close(opened)
+
+
+def observer() -> BaseObserver:
+    """What this system reports changes with."""
+    if sys.platform == "darwin":
+        from devenv.watching.fsevents import Observer
+    else:
+        from watchdog.observers import Observer
+    return Observer()
 
 
 def _identity(folder: str) -> tuple[int, int] | None:

@@ -45,6 +45,40 @@ def test_a_folder_that_vanished_takes_its_files_along(api: Tree) -> None:
     assert sorted(api.digests) == ["api/main.py"]
 
 
+class Folding(Folder):
+    """A folder on a disk that finds files by their names in any case of the letters, as that of a Mac."""
+
+    folds = True
+
+    def _joined(self, name: str) -> str:
+        path = self.path
+        for part in name.split("/") if name else ():
+            spellings = (entry for entry in path.iterdir() if entry.name.casefold() == part.casefold())
+            path = next(spellings, path / part)
+        return str(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "paths"),
+    [
+        ("main.py", "Main.py", ["api/main.py", "api/Main.py"]),
+        ("main.py", "Main.py", ["api/Main.py"]),
+        ("lib", "Lib", ["api/lib/a.py", "api/lib/b.py", "api/Lib/a.py", "api/Lib/b.py"]),
+    ],
+    ids=["both names", "the new name", "a folder"],
+)
+def test_the_old_name_is_gone_after_its_letters_changed_case(
+    api: Tree, old: str, new: str, paths: list[str]
+) -> None:
+    (api.folder.path / old).rename(api.folder.path / new)
+    folding = Tree("./api", Folding(api.folder.path), Digests({}), api.folder.contents(Digests({})))
+    folding.digests = dict(api.digests)
+    before = {path for path in api.digests if path.startswith(f"api/{old}")}
+    after = {path.replace(old, new) for path in before}
+    assert folding.update(paths) == (before | after, {})
+    assert folding.digests.keys() & (before | after) == after
+
+
 class Denied(Folder):
     """A folder whose files nobody may read: for root there is none."""
 
