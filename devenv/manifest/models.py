@@ -26,7 +26,8 @@ class Model(BaseModel):
         frozen=True,
         strict=True,
         json_schema_extra={"patternProperties": {"^x-": {}}},
-        defer_build=True,  # most models are only ever validated as part of another
+        # Most models are only ever validated as part of another; hence a default is `model_construct`ed.
+        defer_build=True,
     )
 
     @model_validator(mode="before")
@@ -159,7 +160,7 @@ class Workload(Model):
     secrets: list[str] = Field(
         [], description="Names taken from the environment, .env or .devenv/secrets.env; never printed."
     )
-    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
+    resources: Resources = Field(Resources.model_construct(), description="Limits of CPU and memory.")
     volumes: dict[str, str] = Field({}, description="Named volume -> folder in the container.")
     files: dict[str, FileFrom] = Field(
         {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
@@ -260,9 +261,11 @@ class BuildOverride(Model):
 class Override(Model):
     """What differs for one job in one environment."""
 
-    build: BuildOverride = Field(BuildOverride(), description="Another target or other arguments.")
+    build: BuildOverride = Field(
+        BuildOverride.model_construct(), description="Another target or other arguments."
+    )
     image: str | None = Field(None, description="Another ready-made image.")
-    resources: Resources = Field(Resources(), description="Limits of CPU and memory.")
+    resources: Resources = Field(Resources.model_construct(), description="Limits of CPU and memory.")
     env: Env = Field({}, description="Environment variables, added to those of the service or job.")
 
 
@@ -360,7 +363,7 @@ class Environment(Model):
     namespace: str | None = Field(None, description="Kubernetes namespace. Default: the stack's.")
     registry: str | None = Field(None, description="Where images are pushed.")
     host: str | None = Field(None, description="Public host name.")
-    ingress: Ingress = Field(Ingress(), description="Ingress class and certificate.")
+    ingress: Ingress = Field(Ingress.model_construct(), description="Ingress class and certificate.")
     gateway: Literal["deploy", "ingress", "kong"] | HttpRoutes = Field(
         "deploy",
         description="What serves the routes: the stack's own gateway, an Ingress, an Ingress of Kong's "
@@ -401,7 +404,7 @@ class Manifest(Model):
     infra: dict[str, Annotated[Infra, BeforeValidator(lambda v: {} if v is None else v)]] = Field(
         {}, description="Stores and tools to tune or rename."
     )
-    gateway: Gateway = Field(Gateway(), description="The API gateway.")
+    gateway: Gateway = Field(Gateway.model_construct(), description="The API gateway.")
     kinds: str = Field("infra", description="Folder with infra kinds of the project's own.")
     profiles: dict[str, list[str]] = Field(
         {}, description="Name -> services; `devenv up --profile NAME` starts these and what they use."

@@ -60,28 +60,39 @@ def _style(value: str) -> str | None:
 _EMITTER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _START = (yaml.StreamStartEvent(), yaml.DocumentStartEvent(explicit=False))
 _END = (yaml.DocumentEndEvent(explicit=False), yaml.StreamEndEvent())
+_MAPPING = (yaml.MappingStartEvent(None, None, True, flow_style=False), yaml.MappingEndEvent())
+_SEQUENCE = (yaml.SequenceStartEvent(None, None, True, flow_style=False), yaml.SequenceEndEvent())
 _SCALARS = yaml.representer.SafeRepresenter()
 
 
-def _put(value: Any, events: list[yaml.Event]) -> None:
-    """Append what stands for a value.
+class _Events(list[yaml.Event]):
+    """What stands for values, in order.
 
     Nodes would be simpler, but PyYAML asks Python code for the type of each, and these types are certain.
     """
-    match value:
-        case dict():
-            events.append(yaml.MappingStartEvent(None, None, True, flow_style=False))
-            for key, item in value.items():
-                _put(key, events)
-                _put(item, events)
-            events.append(yaml.MappingEndEvent())
-        case list() | tuple():
-            events.append(yaml.SequenceStartEvent(None, None, True, flow_style=False))
-            for item in value:
-                _put(item, events)
-            events.append(yaml.SequenceEndEvent())
-        case _:
-            events.append(_scalar(value))
+
+    def __init__(self) -> None:
+        super().__init__(_START)
+        self._texts: dict[str, yaml.Event] = {}  # most texts of a bundle are in it many times
+
+    def put(self, value: Any) -> None:
+        """Append what stands for a value."""
+        match value:
+            case _ if type(value) is str:
+                self.append(self._texts.get(value) or self._texts.setdefault(value, _scalar(value)))
+            case dict():
+                self.append(_MAPPING[0])
+                for key, item in value.items():
+                    self.put(key)
+                    self.put(item)
+                self.append(_MAPPING[1])
+            case list() | tuple():
+                self.append(_SEQUENCE[0])
+                for item in value:
+                    self.put(item)
+                self.append(_SEQUENCE[1])
+            case _:
+                self.append(_scalar(value))
 
 
 def _scalar(value: Any) -> yaml.ScalarEvent:
@@ -104,6 +115,7 @@ def _scalar(value: Any) -> yaml.ScalarEvent:
 
 def to_yaml(value: Any) -> str:
     """YAML for people: keys in the order given, block text for lines, no aliases, lines not folded."""
-    events: list[yaml.Event] = [*_START]
-    _put(value, events)
-    return str(yaml.emit([*events, *_END], Dumper=_EMITTER, width=1000, allow_unicode=True))
+    events = _Events()
+    events.put(value)
+    events.extend(_END)
+    return str(yaml.emit(events, Dumper=_EMITTER, width=1000, allow_unicode=True))

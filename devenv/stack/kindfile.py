@@ -196,13 +196,13 @@ class Limits(Model):
 class Resources(Model):
     """`deploy.resources`."""
 
-    limits: Limits = Limits()
+    limits: Limits = Limits.model_construct()
 
 
 class Deploy(Model):
     """The only part of Compose's `deploy` that a kind supports."""
 
-    resources: Resources = Resources()
+    resources: Resources = Resources.model_construct()
 
 
 class Service(Model):
@@ -220,7 +220,7 @@ class Service(Model):
     healthcheck: Healthcheck | None = None
     mem_limit: Amount | None = None
     cpus: Cores | None = None
-    deploy: Deploy = Deploy()
+    deploy: Deploy = Deploy.model_construct()
     stop_grace_period: Duration = "10s"
     user: Text | None = None
     hostname: str | None = None

@@ -190,7 +190,7 @@ class _Resolver:
     def _instance(
         self, name: str, kind: Kind, scope: Scope, uses: Mapping[str, tuple[Instance, str]]
     ) -> Instance:
-        declared = self.manifest.infra.get(name, Infra())
+        declared = self.manifest.infra.get(name, Infra.model_construct())
         declared_values = {
             key: value for key, value in _declared_values(declared).items() if key in kind.options
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -213,6 +215,16 @@ def test_the_gateway_stands_alone(ours: Imports) -> None:
 
 def test_no_two_files_import_each_other(ours: Imports) -> None:
     assert cycles(ours) == CYCLES
+
+
+def test_importing_the_models_builds_none_of_them() -> None:
+    """A default that is validated builds its model at import, and what is built alone is built again as a part."""
+    show = (
+        "import devenv.stack.kindfile; from devenv.manifest.models import Model;"
+        "print([model.__name__ for model in Model.__subclasses__() if model.__pydantic_complete__])"
+    )
+    shown = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("command", LIGHT)
