@@ -33,6 +33,15 @@ Known = Annotated[
         metavar="[NAME]...", help="Only these units and what they use.", autocompletion=names_known
     ),
 ]
+Hosted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host",
+        metavar="NAME",
+        help="Run this service on this machine, as under a debugger; a relay leads the others to it.",
+        autocompletion=names_known,
+    ),
+]
 Up = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME]...", help="Units; default: all that run.", autocompletion=names_up),

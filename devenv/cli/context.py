@@ -193,11 +193,22 @@ class Context:
 
         return Lifecycle(self.project, place, self.promises, self.console.hide)
 
-    def load(self, *, strict: bool = False, tolerate: tuple[type[DevenvError], ...]) -> Loaded:
+    def load(
+        self,
+        *,
+        strict: bool = False,
+        host: Collection[str] | None = None,
+        tolerate: tuple[type[DevenvError], ...],
+    ) -> Loaded:
         """The stack and what runs of it, for read-only commands; see `Project.load`."""
         place = self.place
         loaded = self.project.load(
-            place.backend, other=place.other, promises=self.promises, strict=strict, tolerate=tolerate
+            place.backend,
+            other=place.other,
+            promises=self.promises,
+            strict=strict,
+            host=host,
+            tolerate=tolerate,
         )
         self.console.hide(loaded.secrets.values())
         return loaded
@@ -205,6 +216,15 @@ class Context:
     def observe(self) -> Observed:
         """What runs of this checkout. Needs no valid manifest."""
         return self.backend.observe(self.workspace.checkout)
+
+    def observe_here(self) -> Observed:
+        """The same, with the programs of units that run on this machine."""
+        observed = self.observe()
+        if not any(unit.hosted for unit in observed.units.values()):
+            return observed
+        from devenv.backends.relay.look import with_programs
+
+        return with_programs(observed, self.workspace.state / self.backend.name)
 
     def running(self, names: Collection[str]) -> list[ObservedUnit]:
         """The named units as observed, or all. Raises `UsageError` for a name that is not there."""

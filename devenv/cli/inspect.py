@@ -32,7 +32,7 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
     if environment:
         context.look_at(environment)
     console, backend = context.console, context.backend
-    observed = _described(context, environment) if environment else context.observe()
+    observed = _described(context, environment) if environment else context.observe_here()
     units = statuses(observed)
     if json_:
         rows = [status_json(unit) for unit in units]
@@ -119,6 +119,9 @@ def exec_(
         habits.refuse_variable(environment)
         context.look_at(environment)
     (unit,) = context.running([name])
+    if unit.hosted:
+        hint = f'eval "$(devenv env {name} --export)"   then run the command here'
+        raise UsageError(f"{name} runs on this machine, not in a container", hint=hint)
     if not unit.running or unit.state == "paused":
         again = shlex.join(["devenv", "run", name, *(words(command) or ["sh"])])
         runs = unit.one_shot and not environment

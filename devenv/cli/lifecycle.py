@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from devenv.cli.arguments import Known, Up, Yes, names_known, words
+from devenv.cli.arguments import Hosted, Known, Up, Yes, names_known, words
 from devenv.cli.asking import confirm
 from devenv.cli.printing import print_logs
 from devenv.errors import FAILED, INTERRUPTED, UsageError
@@ -47,6 +48,7 @@ def up(
             help="After a change of backend: copy the stores' data over, replacing what is there.",
         ),
     ] = False,
+    host: Hosted = None,
     junit: Annotated[
         str | None,
         typer.Option("--junit", help="Write what became of each unit as JUnit XML, for CI.", metavar="FILE"),
@@ -63,6 +65,7 @@ def up(
         rebuild=build,
         carry=with_data,
         reload=not no_reload,
+        host=tuple(host or ()),
     )
     with context.lock("devenv up"):
         lifecycle = context.lifecycle(context.place)
@@ -76,6 +79,7 @@ def up(
         outcome = _reported(context, bring_up)
     _exit_on_failure(context, outcome)
     _say_ready(context, outcome)
+    _say_hosted(context, outcome)
     if not detach:
         _follow(context, outcome, request)
 
@@ -142,6 +146,21 @@ def _say_ready(context: Context, outcome: Outcome) -> None:
     console.say("    ".join([*parts, f"stop: {console.style('devenv down', 'bold')}"]))
 
 
+def _say_hosted(context: Context, outcome: Outcome) -> None:
+    """How to start what runs on this machine."""
+    from devenv.console.tables import hosted_lines
+
+    hosted = [unit for unit in outcome.stack.units if unit.hosted and unit.name in outcome.units]
+    if not hosted:
+        return
+    observed, (manifest, _, _) = context.observe_here().units, context.project.parsed
+    for unit in hosted:
+        build = manifest.services[unit.name].build
+        folder = os.path.relpath(context.workspace.root / (build.context if build else ""))
+        program = observed[unit.name].program if unit.name in observed else ""
+        context.console.say("\n".join(hosted_lines(context.console, unit, folder, program)))
+
+
 def _follow(context: Context, outcome: Outcome, request: Request) -> None:
     """Show logs and send changed files until Ctrl-C, which leaves everything running."""
     from devenv.cli.watching import Watching
@@ -179,7 +198,11 @@ def down(
         raise UsageError(f"--stop does nothing on {backend.name}", hint="devenv down")
     if volumes and not yes:
         confirm(f"Remove all data of {space.root.name}'s stores for good?")
+    from devenv.backends.relay.look import end_all
+
     with context.lock("devenv down"):
+        for name in (backend.name, *(other.name for other in context.left_over)):
+            end_all(space.state / name)
         removed = lifecycle.down(
             backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.say
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv.cli.arguments import Json, Known
+from devenv.cli.arguments import Hosted, Json, Known
 from devenv.cli.environments import environments
 from devenv.errors import FAILED, ToolMissing, UsageError
 
@@ -20,6 +20,7 @@ def plan(
     ctx: typer.Context,
     names: Known = None,
     json_: Json = False,
+    host: Hosted = None,
     reload: Annotated[
         bool, typer.Option("--reload", help="Show instead what a changed file of each service causes.")
     ] = False,
@@ -61,8 +62,9 @@ def plan(
         return
     from devenv.plan.planner import Intent
 
-    loaded = context.load(tolerate=(ToolMissing,))
-    steps = context.project.plan(loaded, context.place.backend, Intent(tuple(names or ())))
+    loaded = context.load(host=host or (), tolerate=(ToolMissing,))
+    wanted = (*names, *(host or ())) if names else ()
+    steps = context.project.plan(loaded, context.place.backend, Intent(wanted))
     for note in loaded.notes:
         context.console.note(note)
     _print_plan(context, loaded.stack.id, steps, as_json=json_)

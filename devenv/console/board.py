@@ -81,6 +81,10 @@ class Board:
             case Op.PULL:
                 for row in self._of(step):
                     row.line, row.phase, row.since = "", "waiting", 0.0
+            case Op.WAIT if self.rows[step.target].unit.hosted:
+                return []  # ready when its relay is
+            case Op.HOST:
+                return self._phase(step, "ready")
             case Op.WAIT:
                 for row in self._of(step):
                     row.checked = event.checked
@@ -125,6 +129,7 @@ _DOING = {
     Op.APPLY: "starting",
     Op.SYNC: "syncing",
     Op.RESTART: "restarting",
+    Op.HOST: "starting",
     Op.WAIT: "starting",
 }
 

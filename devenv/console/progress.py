@@ -53,7 +53,7 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
     """One unit as cells: name, version, state, time, addresses."""
     word = WORDS.get(row.phase, row.phase)
     if row.phase == "ready" and not row.checked:
-        word = "running"
+        word = "on this machine" if row.unit.hosted else "running"
     if row.phase == "unchanged" and row.unit.one_shot:
         word = "done"
     built = (

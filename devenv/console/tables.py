@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from devenv.plan.status import UnitStatus
 
 if TYPE_CHECKING:  # imports the models of the manifest, which `status` does not need
     from devenv.plan.parity import Row
+    from devenv.stack.model import Unit
 
 STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
 LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
@@ -30,7 +32,7 @@ def _status_row(console: Console, unit: UnitStatus) -> list[str]:
     stand_in = "(stand-in)" if unit.stand_in and unit.role != unit.kind else ""
     pages = [f"{label} {url}".strip() for label, url in unit.pages]
     shown = pages if unit.role == "service" else [*unit.addresses[:1], *pages]
-    notes = [unit.detail] if unit.detail else []
+    notes = [note for note in (unit.detail, unit.program) if note]
     style = STATE_STYLES.get(unit.state, "red") if unit.ok else "red"
     return [
         console.style(unit.name, "bold"),
@@ -40,10 +42,40 @@ def _status_row(console: Console, unit: UnitStatus) -> list[str]:
     ]
 
 
+def hosted_lines(console: Console, unit: Unit, folder: str, program: str) -> list[str]:
+    """Where a unit runs on this machine, and how to start it there; `folder` is seen from the current one."""
+    port = unit.ports[0].host or unit.ports[0].container
+    head = f"{console.style(unit.name, 'bold')} runs on this machine, port {port}: "
+    if program:
+        return [head + program]
+    from devenv.stack.text import masked
+
+    command = masked(unit.host) if unit.host else "start it, listening on port $PORT"
+    start = f'eval "$(devenv env {unit.name} --export)"'
+    steps = [f"cd {shlex.quote(folder)}", start] if folder != "." else [start]
+    return [
+        f"{head}nothing listens there yet",
+        f"  {' && '.join([*steps, command])}" if unit.host else f"  {' && '.join(steps)}   then {command}",
+        console.style(f"  devenv up   brings the container of {unit.name} back", "dim"),
+    ]
+
+
 def status_json(unit: UnitStatus) -> dict[str, Any]:
     """A unit's status as JSON."""
     values = asdict(unit)
-    keys = ("name", "kind", "role", "version", "state", "detail", "healthy", "ports", "routes", "stand_in")
+    keys = (
+        "name",
+        "kind",
+        "role",
+        "version",
+        "state",
+        "detail",
+        "healthy",
+        "ports",
+        "routes",
+        "stand_in",
+        "program",
+    )
     return {**{key: values[key] for key in keys}, "urls": [url for _, url in unit.pages]}
 
 

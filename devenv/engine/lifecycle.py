@@ -42,7 +42,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Request:
-    """The options of `up`: names and profiles of units, or all. `reload`: start them ready for hot reload."""
+    """The options of `up`: names and profiles of units, or all. `reload`: start them ready for hot reload.
+
+    `host`: the services that run on this machine; None leaves those there that do now.
+    """
 
     names: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
@@ -50,12 +53,14 @@ class Request:
     rebuild: bool = False
     carry: bool = False
     reload: bool = True
+    host: tuple[str, ...] | None = None
 
     def intent(self, loaded: Loaded) -> Intent:
         """The same with profiles resolved. Raises `UsageError` for an unknown profile."""
         from devenv.plan.planner import Intent
 
         names = (*self.names, *loaded.members(self.profiles))
+        names += tuple(self.host or ()) if names else ()
         return Intent(names, rebuild=self.rebuild, carry=self.carry)
 
 
@@ -81,7 +86,7 @@ class Lifecycle:
         with closing(self._promises):
 
             def replan() -> tuple[Loaded, Plan]:
-                loaded = self._load(remap=request.remap, reload=request.reload)
+                loaded = self._load(remap=request.remap, reload=request.reload, host=request.host)
                 return loaded, self._project.plan(loaded, self._place.backend, request.intent(loaded))
 
             loaded, plan, failures = self._started(replan, report)
@@ -177,7 +182,14 @@ class Lifecycle:
         once = None if session is None else lambda: session.run(unit, argv, tty=tty)
         return Outcome(loaded.stack, needs, tuple(failures), once=once)
 
-    def _load(self, *, remap: bool = False, promise: bool = True, reload: bool = True) -> Loaded:
+    def _load(
+        self,
+        *,
+        remap: bool = False,
+        promise: bool = True,
+        reload: bool = True,
+        host: Collection[str] | None = None,
+    ) -> Loaded:
         place = self._place
         place.backend.require_allowed()
         loaded = self._project.load(
@@ -187,6 +199,7 @@ class Lifecycle:
             remap=remap,
             promise=promise,
             reload=reload,
+            host=host,
         )
         self._hide(loaded.secrets.values())
         return loaded
@@ -220,7 +233,7 @@ class Lifecycle:
         with nullcontext() if sends_only else closing(self._open(loaded)) as session:
             carried = self._space.state / "carried"
             sync, syncing = partial(self._sync, loaded), partial(self._syncing, loaded)
-            bench = Workbench(stack, place.backend, session, place.other, carried, sync, syncing)
+            bench = Workbench(stack, place.backend, session, place.other, carried, sync, syncing, self._host)
             failures = carry_out(plan, bench, report)
         for note in sorted(self._project.links(place.backend).notes):
             report(Note(note))
@@ -246,6 +259,9 @@ class Lifecycle:
         from devenv.engine.links import repeated
 
         return repeated(partial(self._sync, loaded, unit, say))
+
+    def _host(self, unit: Unit) -> None:
+        self._project.relay(self._place.backend, unit).ensure()
 
     def _remember_place(self, *, also: bool) -> None:
         """Record which backends the stack may be on; `also` includes the previous one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from devenv import hostports
@@ -29,16 +29,18 @@ def decide(
     *,
     checkout: str,
     remap: bool,
+    hosted: Collection[str] = (),
 ) -> Decision:
     """A host port for each port that the manifest asks for.
 
     `promised`: ports that other commands have reserved -> which. `remap`: move published ports too.
+    `hosted`: units that run on this machine; a program that has the port of one is taken to be the unit.
     """
     there = elsewhere.observed if elsewhere else Observed()
     ours = [*there.units.values(), *observed.units.values()]
     forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
     earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
-    taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded)}
+    taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded, hosted)}
     ports, conflicts = allot(outline.claims, taken=taken, current=earlier, checkout=checkout, remap=remap)
     return Decision(ports, conflicts, taken, earlier)
 
@@ -48,10 +50,12 @@ def _taken(
     ours: Sequence[ObservedUnit],
     others: Mapping[int, str],
     forwarded: frozenset[int],
+    hosted: Collection[str],
 ) -> dict[int, str]:
     """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
-    own = forwarded | {host for unit in ours if unit.running for _, host in unit.ports.values()}
-    hosts = {host for unit in ours for _, host in unit.ports.values()}
-    wanted = {claim.wanted for claim in claims} | hosts
+    held = [unit for unit in ours if (unit.unit in hosted if unit.hosted else unit.running)]
+    own = forwarded | {host for unit in held for _, host in unit.ports.values()}
+    hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values()}
+    wanted = {claim.wanted for claim in claims if claim.unit not in hosted} | hosts
     others = {port: owner for port, owner in others.items() if port not in own}
     return {**hostports.taken(wanted - own - set(others)), **others}

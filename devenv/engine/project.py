@@ -24,11 +24,13 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
+from devenv.stack.hosting import hostable, with_hosted
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
+    from devenv.backends.relay.process import Task
     from devenv.engine.links import Links
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
@@ -168,13 +170,15 @@ class Project:
         strict: bool = True,
         promise: bool = False,
         reload: bool = True,
+        host: Collection[str] | None = None,
         tolerate: tuple[type[DevenvError], ...] = (),
         observed: Observed | None = None,
     ) -> Loaded:
         """Read the manifest and everything it names, observe, decide ports, resolve.
 
         `observed`: what was observed already. `other` is the previous backend. `promise` reserves the
-        decided ports against other commands.
+        decided ports against other commands. `host`: the services that run on this machine; None for those
+        that do now.
         A backend that fails with one of the errors in `tolerate` counts as empty.
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
         value, and `DevenvError` for ports that are taken.
@@ -185,9 +189,16 @@ class Project:
         if observed is None:
             observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
+        hosted = _hosted(observed) if host is None else frozenset(host)
         with promises.deciding() as promised:
             decided = ports.decide(
-                outline, observed, elsewhere, promised, checkout=self.workspace.checkout, remap=remap
+                outline,
+                observed,
+                elsewhere,
+                promised,
+                checkout=self.workspace.checkout,
+                remap=remap,
+                hosted=hosted,
             )
             if promise:
                 promises.make(decided.ports.values())
@@ -196,6 +207,9 @@ class Project:
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
         world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        if host is None:  # what the manifest has lost by now is only removed
+            hosted = frozenset(name for name in hosted if hostable(bare, name))
+        bare = with_hosted(bare, hosted)
         ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload else {}
         synced = Synced.of(ruled, self.workspace.state, read)
         based = bases(bare, synced.rules, read, self._memory)
@@ -275,7 +289,7 @@ class Project:
         from devenv.plan.planner import plan_up, wanted_images
 
         loaded.require(intent.names)
-        situation = replace(_situation(loaded, backend), edits=self._edits(loaded, backend, intent))
+        situation = replace(self._situation(loaded, backend), edits=self._edits(loaded, backend, intent))
         wanted = wanted_images(loaded.stack, situation, intent)
         images = _images(backend, loaded, wanted)
         return plan_up(loaded.stack, replace(situation, observed=images), intent)
@@ -286,7 +300,27 @@ class Project:
 
         loaded.require([name])
         observed = _images(backend, loaded, {unit.image for unit in loaded.stack.units})
-        return plan_run(loaded.stack, replace(_situation(loaded, backend), observed=observed), name)
+        return plan_run(loaded.stack, replace(self._situation(loaded, backend), observed=observed), name)
+
+    def _situation(self, loaded: Loaded, backend: Backend) -> Situation:
+        from devenv.plan.planner import Situation
+
+        hosted = [unit for unit in loaded.stack.units if unit.hosted]
+        return Situation(
+            backend=backend.name,
+            observed=loaded.observed,
+            fingerprints=loaded.fingerprints,
+            changes=loaded.changes,
+            elsewhere=loaded.elsewhere,
+            relayed=frozenset(unit.name for unit in hosted if self.relay(backend, unit).carried),
+        )
+
+    def relay(self, backend: Backend, unit: Unit) -> Task:
+        """What has to be done for a unit that runs on this machine."""
+        from devenv.backends.relay.process import Task
+
+        space = self.workspace
+        return Task.of(backend.name, space.root, space.state, space.checkout, unit)
 
     def _edits(self, loaded: Loaded, backend: Backend, intent: Intent) -> Mapping[str, Edits]:
         from devenv.plan.planner import select
@@ -412,6 +446,10 @@ def _observe(
         return Observed(), [f"{error.what}: the plan assumes that nothing runs"]
 
 
+def _hosted(observed: Observed) -> frozenset[str]:
+    return frozenset(name for name, unit in observed.units.items() if unit.hosted)
+
+
 def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
     """What runs on the previous backend; unreachable if it does not answer."""
     if other is None:
@@ -445,18 +483,6 @@ def _fingerprints(
         return aspects if override is None else [aspects, override]
 
     return {unit.name: fingerprint(unit, digests, own=own(unit)) for unit in stack.units}
-
-
-def _situation(loaded: Loaded, backend: Backend) -> Situation:
-    from devenv.plan.planner import Situation
-
-    return Situation(
-        backend=backend.name,
-        observed=loaded.observed,
-        fingerprints=loaded.fingerprints,
-        changes=loaded.changes,
-        elsewhere=loaded.elsewhere,
-    )
 
 
 def _images(backend: Backend, loaded: Loaded, wanted: Collection[str]) -> Observed:

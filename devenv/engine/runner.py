@@ -23,7 +23,8 @@ from devenv.stack.model import Stack, Unit
 class Workbench:
     """What steps work with. `other` is the previous backend, `carried` the folder of its data.
 
-    `sync` sends a unit's changed files to its containers, `syncing` to those that appear meanwhile.
+    `sync` sends a unit's changed files to its containers, `syncing` to those that appear meanwhile. `host`
+    has the connections of a unit carried to this machine.
     """
 
     stack: Stack
@@ -33,6 +34,7 @@ class Workbench:
     carried: Path = Path()
     sync: Callable[[Unit, Say], object] = lambda unit, say: None
     syncing: Callable[[Unit, Say], AbstractContextManager[None]] = lambda unit, say: nullcontext()
+    host: Callable[[Unit], object] = lambda unit: None
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -160,6 +162,10 @@ def _wait(step: Step, bench: Workbench, say: Say) -> bool:
         return bench.session.wait(unit, bench.stop)
 
 
+def _host(step: Step, bench: Workbench, say: Say) -> None:
+    bench.host(bench.stack.unit(step.target))
+
+
 def _leave(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
     removed = bench.other.remove(bench.stack.checkout, volumes=False, say=lambda line: None)
@@ -196,6 +202,7 @@ _VERBS: Mapping[Op, Callable[[Step, Workbench, Say], bool | None]] = {
     Op.WAIT: _wait,
     Op.LOAD: _load,
     Op.FORWARD: lambda step, bench, say: bench.session.forward(),
+    Op.HOST: _host,
     Op.RESTART: lambda step, bench, say: bench.session.restart(step.target, step.id),
     Op.REMOVE: lambda step, bench, say: bench.session.remove(step.target, step.id),
     Op.CLEAR: lambda step, bench, say: bench.session.clear(bench.stack.unit(step.target), step.id),

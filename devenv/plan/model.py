@@ -25,6 +25,7 @@ class Op(StrEnum):
     WAIT = "wait"
     LOAD = "load"
     FORWARD = "forward"
+    HOST = "host"
     RESTART = "restart"
     REMOVE = "remove"
     CLEAR = "clear"
@@ -86,8 +87,8 @@ class ObservedUnit:
     first start of a store ended before its scripts did, so its data holds nothing of the user's. `stand_in`:
     a stand-in image runs instead of the real one, as on a machine without a registry. `image_moved`: the
     name of its image means another image by now, or none. `edited`: files may have been sent to its
-    containers. `serves`: service -> paths, on the gateway. `detail`: what people have to know beside the
-    state.
+    containers. `serves`: service -> paths, on the gateway. `hosted`: it is a relay to a program on this
+    machine, and `program` is the one. `detail`: what people have to know beside the state.
     """
 
     unit: str
@@ -112,6 +113,8 @@ class ObservedUnit:
     stand_in: bool = False
     image_moved: bool = False
     edited: bool = True
+    hosted: bool = False
+    program: str = ""
     detail: str = ""
 
     @classmethod
@@ -130,6 +133,7 @@ class ObservedUnit:
             port_names={port.container: port.name for port in tags.ports},
             links=tags.links,
             gateway=tags.gateway,
+            hosted=tags.hosted,
             serves=tags.serves,
             probe=tags.probe,
         )

@@ -27,7 +27,8 @@ class Intent:
 class Situation:
     """What a plan depends on besides the stack. `changes`: image -> why it has to be built, if known.
 
-    `edits`: what the containers of units lack that reload.
+    `edits`: what the containers of units lack that reload. `relayed`: hosted units whose connections are
+    carried to this machine.
     """
 
     backend: str
@@ -36,6 +37,7 @@ class Situation:
     changes: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Elsewhere | None = None
     edits: Mapping[str, Edits] = field(default_factory=dict)
+    relayed: frozenset[str] = frozenset()
 
 
 def select(stack: Stack, names: Collection[str]) -> list[Unit]:
@@ -148,6 +150,10 @@ class _Planner:
             return _Stale("not found")
         if current.half_made:
             return _Stale("half-made data is made anew")
+        if current.hosted != unit.hosted:
+            return _Stale(
+                "this machine runs it" if unit.hosted else "its container runs again", recreate=True
+            )
         wanted = self.situation.fingerprints[unit.name]
         if current.fingerprint != wanted:
             return _Stale("; ".join(_changes(unit, current.fingerprint, wanted)), recreate=True)
@@ -196,6 +202,9 @@ class _Planner:
                 self._ready[unit.name] = self._add(Op.WAIT, unit.name, "", [number])
         elif current is not None and not ready(unit, current):
             self._ready[unit.name] = self._add(Op.WAIT, unit.name, _waiting(unit, current), after)
+        if unit.hosted and (reason is not None or unit.name not in self.situation.relayed):
+            after = [self._ready[unit.name]] if unit.name in self._ready else after
+            self._ready[unit.name] = self._add(Op.HOST, unit.name, _hosting(unit), after)
         if unit.name in self._loads:
             after = [self._loads[unit.name], *prepared]
             after += [self._ready[unit.name]] if unit.name in self._ready else []
@@ -259,7 +268,7 @@ class _Planner:
         """Forward ports of this machine, on a backend that does not publish them itself."""
         if self.observed.forwarded is None:
             return
-        wanted = {port.host for unit in self.stack.units for port in unit.ports if port.host}
+        wanted = {port.host for unit in self.stack.units for port in unit.published if port.host}
         missing = wanted - self.observed.forwarded
         if missing or self.observed.forwarded - wanted:
             ports = ", ".join(map(str, sorted(missing)))
@@ -335,6 +344,11 @@ def _changes(unit: Unit, old: str, new: str) -> Iterator[str]:
             yield f"{_listed(names, 'is', 'are')} {verb} in the existing data"
     if names := [name for name in outdated_names if name not in later]:
         yield f"{_listed(names, 'counts', 'count')} only for new data"
+
+
+def _hosting(unit: Unit) -> str:
+    ports = " and ".join(str(port.host or port.container) for port in unit.ports)
+    return f"relay to port {ports} of this machine"
 
 
 def _sync_after_start(unit: Unit, reason: _Stale, current: ObservedUnit | None) -> str:

@@ -31,6 +31,7 @@ class UnitStatus:
     routes: tuple[str, ...]
     ports: Mapping[str, int]
     stand_in: bool
+    program: str
 
     @property
     def url(self) -> str:
@@ -88,7 +89,8 @@ def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
         pages=unit.links if up else (),
         routes=routes if up else (),
         ports=ports,
-        stand_in=unit.stand_in,
+        stand_in=unit.stand_in and not unit.hosted,
+        program=unit.program,
     )
 
 
@@ -98,6 +100,8 @@ def state(unit: ObservedUnit) -> str:
         return "done"
     if unit.state == "exited":
         return f"exited ({unit.exit_code})"
+    if unit.hosted and unit.state == "running":
+        return "on this machine"
     if unit.state != "running" or unit.healthy is None:
         return unit.state
     return "healthy" if unit.healthy else "unhealthy"

@@ -50,6 +50,7 @@ class Labels:
     probe: str = ""
     unfinished: str = ""
     gateway: bool = False
+    hosted: bool = False
     ports: tuple[PortLabel, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     serves: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -81,6 +82,7 @@ def description(stack: Stack, unit: Unit, fingerprint: str) -> dict[str, str]:
         "probe": f"{probe.kind}:{probe.port}{probe.path}" if probe else "",
         "unfinished": unit.data.unfinished if unit.data else "",
         "gateway": _json(_serves(stack)) if stack.gateway and stack.gateway.unit == unit.name else "",
+        "hosted": "true" if unit.hosted else "",
     }
     return {LABEL + key: value for key, value in values.items() if value not in ("", "[]")}
 
@@ -107,6 +109,7 @@ def read(labels: Mapping[str, str]) -> Labels:
         probe=value("probe"),
         unfinished=value("unfinished"),
         gateway=bool(gateway),
+        hosted=bool(value("hosted")),
         ports=tuple(
             PortLabel(name, container, wanted or 0, host or 0)
             for name, container, wanted, host in json.loads(value("ports") or "[]")

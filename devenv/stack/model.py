@@ -163,7 +163,8 @@ class Unit:
     are the user's fragments, merged last. `reloads`: changed sources are sent to its containers, and its
     program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
     `reload`, `host` and `process` do not concern the container: what the manifest says of a changed file,
-    and how a service or a kind runs as a plain process.
+    and how a service or a kind runs as a plain process. `hosted`: the container only relays to a program on
+    this machine, see `stack.hosting`.
     """
 
     name: str
@@ -201,6 +202,7 @@ class Unit:
     reloads: bool = False
     sourceless: bool = False
     host: Text | None = None
+    hosted: bool = False
     process: Process | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     compose: Mapping[str, Any] = field(default_factory=dict)
@@ -213,6 +215,11 @@ class Unit:
         return " ".join(
             shlex.quote(word) if not word or re.search(r"[\s'\"]", word) else word for word in words
         )
+
+    @property
+    def published(self) -> tuple[Port, ...]:
+        """The ports of this machine that lead to it; those of a hosted unit are left to its program."""
+        return () if self.hosted else self.ports
 
     @property
     def one_shot(self) -> bool:
@@ -343,7 +350,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
     """
     aspects = {
         "image": unit.build.base or unit.build.digest if unit.build else unit.image,
-        "command": [unit.command, unit.entrypoint, *_supervision(unit)],
+        "command": [unit.command, unit.entrypoint, *_supervision(unit), *(["relay"] if unit.hosted else [])],
         "env": sorted(unit.env, key=lambda entry: entry[0]),
         "ports": [
             [(port.name, port.container, port.wanted, port.host) for port in unit.ports],

@@ -88,4 +88,7 @@ class Names:
         workload = workloads[name]
         secrets = {key: text.secret(key) for key in workload.secrets}
         own = {key: self.text(value, view) for key, value in workload.env.items()}
-        return {**self.injected(workload.uses, view), **secrets, **own}
+        ports = getattr(workload, "named_ports", {})
+        main = next(iter(ports.values()), 0)
+        listens = {"PORT": str(view.address(name, main)[1])} if main else {}
+        return {**listens, **self.injected(workload.uses, view), **secrets, **own}

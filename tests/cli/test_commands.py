@@ -450,6 +450,7 @@ def test_open_prints_where_the_front_page_is(devenv: Devenv) -> None:
 def test_env_shows_addresses_of_this_machine_and_hides_secrets_unless_they_are_wanted(devenv: Devenv) -> None:
     shown = devenv("env", "orders").stdout.splitlines()
     assert shown == [
+        "PORT=18000",
         "VALKEY_URL=redis://localhost:6379/0",
         "REDIS_URL=redis://localhost:6379/0",
         "KEY=******",
@@ -562,10 +563,10 @@ def test_watch_needs_something_that_runs(devenv: Devenv) -> None:
 def test_the_parity_report_fails_on_what_it_is_told_to(devenv: Devenv, project: Path) -> None:
     assert devenv("plan", "--parity", "--fail-on", "lost").exit_code == 0
     assert devenv("plan", "--parity", "--fail-on", "emulated").exit_code == 1
-    (project / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, host: run it}\n")
+    (project / "devenv.yaml").write_text("name: a\nregistry: r.io/a\nservices:\n  api: {image: x}\n")
     ended = devenv("plan", "--parity", "--fail-on", "lost")
     assert ended.exit_code == 1
-    assert "services.api.host  lost" in ended.stdout
+    assert "registry  lost" in ended.stdout
 
 
 def test_render_writes_a_folder_and_prints_its_path(devenv: Devenv, project: Path) -> None:
@@ -661,9 +662,9 @@ def test_a_missing_secret_stops_only_who_needs_it(devenv: Devenv, project: Path)
 
 
 def test_what_a_backend_does_not_do_is_said(devenv: Devenv, project: Path) -> None:
-    (project / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, host: run it}\n")
+    (project / "devenv.yaml").write_text("name: a\nregistry: r.io/a\nservices:\n  api: {image: x}\n")
     assert lines(devenv("plan").stderr) == [
-        "note  services.api.host does nothing on fake: it is for the process backend"
+        "note  registry does nothing on fake: images stay on this machine"
     ]
 
 

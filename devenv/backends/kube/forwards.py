@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import selectors
-import signal
 import socket
 import struct
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from devenv import proc
+from devenv.backends import background
+from devenv.backends.background import Background
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.channels import STDIN, Channels, forward_to
@@ -31,15 +30,12 @@ from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import files, find
 from devenv.backends.kube.pods import Pods
 from devenv.errors import DevenvError
-from devenv.workspace import write_whole
 
-FILE, LOCK, LOG = "forwards.json", "forwards.lock", "forwards.log"
 TITLE = "devenv forwards"  # the name of the process: at most 15 letters
 PATIENCE = 10.0  # seconds a connection waits for a pod, or the API server, before it is refused
 AGAIN = 0.2  # seconds between two tries, unless pods change before
 HELLO = struct.Struct("<H")  # the first frame of each channel repeats the port
 STARTING = 20.0  # seconds until the process must report that it listens
-ENDING = 5.0
 TAKEN = 3.0  # seconds a port may be in use by another program
 
 
@@ -73,38 +69,32 @@ class Table:
 # -- starting and ending the process
 
 
+def process(folder: Path) -> Background:
+    """The process that holds the ports of the stack in a folder."""
+    return Background(folder, "forwards")
+
+
 def ensure(folder: Path, table: Table) -> None:
     """Have exactly these ports held: a process that holds them already is left alone.
 
     Raises `DevenvError` for a port that cannot be had.
     """
-    file = folder / FILE
-    if holder(folder) is not None:
+    running = process(folder)
+    if running.pid is not None:
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            if Table.parse(file.read_text(encoding="utf-8")) == table:
+            if Table.parse(running.task) == table:
                 return
-        end(folder)
+        running.end()
     if not table.forwards:
         return
-    write_whole(file, table.dump(), mode=0o600)
-    _start(folder)
-
-
-def _start(folder: Path) -> None:
-    with (folder / LOG).open("ab") as log:
-        answer = proc.start_detached(
-            [sys.executable, "-m", __name__, str(folder)],
-            log=log,
-            environment={
-                **os.environ,
-                "KUBECONFIG": os.pathsep.join(str(file.absolute()) for file in files()),
-            },
-            within=STARTING,
-        )
+    kubeconfig = os.pathsep.join(str(file.absolute()) for file in files())
+    answer = running.start(
+        __name__, table.dump(), environment={**os.environ, "KUBECONFIG": kubeconfig}, within=STARTING
+    )
     if answer != "ready":
         raise DevenvError(
             "the ports of this machine could not be forwarded",
-            where=str(folder / LOG),
+            where=str(running.log),
             why=answer or "the process that forwards them ended at once",
             hint="devenv up --remap-ports" if "in use" in answer else "",
         )
@@ -112,41 +102,15 @@ def _start(folder: Path) -> None:
 
 def end(folder: Path) -> None:
     """End the process that holds the ports, if there is one."""
-    pid = holder(folder)
-    if pid is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    started = time.monotonic()
-    while holder(folder) is not None:
-        if time.monotonic() - started > ENDING:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def holder(folder: Path) -> int | None:
-    """The process that holds a stack's ports. The kernel lets go of its lock however it ends."""
-    try:
-        with (folder / LOCK).open("r+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                text = file.read().strip()
-                return int(text) if text.isdecimal() else None
-    except OSError:
-        pass
-    return None
+    process(folder).end()
 
 
 def held_ports(folder: Path | None) -> frozenset[int]:
     """Ports of this machine that are held for a stack."""
-    if folder is None or holder(folder) is None:
+    if folder is None or process(folder).pid is None:
         return frozenset()
     try:
-        return frozenset(
-            forward.host for forward in Table.parse((folder / FILE).read_text(encoding="utf-8")).forwards
-        )
+        return frozenset(forward.host for forward in Table.parse(process(folder).task).forwards)
     except (OSError, ValueError, TypeError, KeyError):
         return frozenset()
 
@@ -266,43 +230,23 @@ def _refuse(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    with (folder / LOCK).open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
 def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
     """Hold the ports of the table in a folder until told to end."""
-    folder = Path(arguments[0])
-    with contextlib.suppress(OSError):  # what other checkouts show as the owner of these ports; Linux only
-        Path("/proc/self/comm").write_text(TITLE, encoding="utf-8")
-    table = Table.parse((folder / FILE).read_text(encoding="utf-8"))
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    own = process(Path(arguments[0]))
+    table = Table.parse(own.task)
     try:
-        with _lock(folder):
+        with own.held(TITLE):
             client = Client(find(table.context, environment=environment))
             pods = Pods(client, table.namespace, table.stack)
             board = Switchboard(table, client, pods)
             selector = board.listen()
             pods.start()
-            _say("ready")
+            background.answer("ready")
             board.serve(selector)
     except (OSError, DevenvError) as error:
-        _say(str(error))
+        background.answer(str(error))
         return 1
     return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
-        os.dup2(nothing.fileno(), 1)  # the process that started us no longer reads
 
 
 if __name__ == "__main__":

@@ -90,8 +90,10 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["command"] = list(unit.command)
     if unit.env:
         spec["environment"] = dict(unit.env)
-    if unit.ports:
-        spec["ports"] = [f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.ports]
+    if unit.published:
+        spec["ports"] = [
+            f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.published
+        ]
     if mounts := [*_volumes(unit), *_files(unit, source.root)]:
         spec["volumes"] = mounts
     if unit.tmpfs:

@@ -37,7 +37,7 @@ FIELDS: Fields = {
     },
     "Service": {
         **_WORKLOAD,
-        "host": lost("it is for the process backend"),
+        "host": SAME,
         "port": SAME,
         "ports": SAME,
         "publish": SAME,

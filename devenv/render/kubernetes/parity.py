@@ -38,7 +38,7 @@ FIELDS: Fields = {
     },
     "Service": {
         **_WORKLOAD,
-        "host": lost("it is for the process backend"),
+        "host": SAME,
         "port": SAME,
         "ports": SAME,
         "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),

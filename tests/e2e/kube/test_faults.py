@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from devenv.backends.kube import ground
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import find
-from devenv.backends.kube.forwards import holder
+from devenv.backends.kube.forwards import process
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources
 from devenv.errors import DevenvError
@@ -294,7 +294,7 @@ def test_two_terminals(cluster: OnCluster, port: int) -> None:
     assert "ready in" in ended[0].stderr
     cluster.on("down")
     assert cluster.get("all")["items"] == []
-    assert holder(cluster.root / ".devenv" / "kube") is None
+    assert process(cluster.root / ".devenv" / "kube").pid is None
 
 
 def test_ctrl_c_in_the_middle_of_up(cluster: OnCluster, port: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.kube.forwards import holder
+from devenv.backends.kube.forwards import process
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import OnCluster
 from tests.e2e.kube.stacks import STORE, answer, web
@@ -28,10 +28,10 @@ def test_up_status_and_down(cluster: OnCluster, port: int) -> None:
     (unit,) = cluster.devenv("status", "--json").json["units"]
     assert (unit["name"], unit["state"], unit["ports"]) == ("web", "healthy", {"http": port})
     folder = cluster.root / ".devenv" / "kube"
-    assert holder(folder) is not None
+    assert process(folder).pid is not None
     cluster.devenv("down")
     assert cluster.get("all")["items"] == []
-    assert holder(folder) is None
+    assert process(folder).pid is None
     with pytest.raises(OSError, match="refused"):
         answer(port)
 
@@ -132,9 +132,9 @@ def test_forwards_that_were_killed_come_back_with_the_next_up(cluster: OnCluster
     cluster.manifest(web(port))
     cluster.on("up", "-d")
     folder = cluster.root / ".devenv" / "kube"
-    pid = holder(folder)
+    pid = process(folder).pid
     cluster.host("kill", "-9", str(pid))
-    eventually(lambda: holder(folder) is None)
+    eventually(lambda: process(folder).pid is None)
     assert cluster.on("plan").stdout.startswith("[] -> #1 forward ")
     assert "plan: forward ports" in cluster.on("up", "-d").stderr
     assert answer(port) == cluster.pod("web")

@@ -1,0 +1,110 @@
+"""Processes of ours that outlive the command: one for each folder and name, with a lock that tells."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devenv import proc
+from devenv.workspace import write_whole
+
+ENDING = 5.0  # seconds after TERM until KILL
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """One such process. Beside its lock lie its task, as JSON, and its log."""
+
+    folder: Path
+    name: str
+
+    @property
+    def log(self) -> Path:
+        """What it complained about."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if it runs. The kernel lets go of its lock however it ends."""
+        try:
+            with self._lock.open("r+", encoding="utf-8") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    text = file.read().strip()
+                    return int(text) if text.isdecimal() else None
+        except OSError:
+            pass
+        return None
+
+    @property
+    def task(self) -> str:
+        """The task that was written last. Raises `OSError`."""
+        return self._task.read_text(encoding="utf-8")
+
+    def start(self, module: str, task: str, *, environment: Mapping[str, str], within: float) -> str:
+        """Start a module of ours with this task; returns the first line it prints, as `proc` does.
+
+        Its arguments are the folder and the name.
+        """
+        write_whole(self._task, task, mode=0o600)
+        with self.log.open("ab") as log:
+            return proc.start_detached(
+                [sys.executable, "-m", module, str(self.folder), self.name],
+                log=log,
+                environment=environment,
+                within=within,
+            )
+
+    def end(self) -> None:
+        """End the process, if it runs."""
+        pid = self.pid
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        started = time.monotonic()
+        while self.pid is not None:
+            if time.monotonic() - started > ENDING:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def held(self, title: str) -> Iterator[None]:
+        """Be that process while the block runs, under this title. Raises `BlockingIOError` if another is.
+
+        The title has at most 15 letters; other checkouts show it as the owner of its ports. Linux only.
+        """
+        with contextlib.suppress(OSError):
+            Path("/proc/self/comm").write_text(title, encoding="utf-8")
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+        with self._lock.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / f"{self.name}.lock"
+
+    @property
+    def _task(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+
+def answer(line: str) -> None:
+    """Print the first line for `start`; nothing that is printed later is read."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 1)

@@ -1,0 +1,72 @@
+"""Hybrid stacks: a service that runs on this machine, and a relay in its place that leads there.
+
+The relay has the service's name, aliases and ports, so nobody else in the stack can tell the difference, and
+no address changes. The service's ports of this machine are left to the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from devenv.errors import UsageError, did_you_mean
+from devenv.stack.model import Stack, Unit
+
+IMAGE = "python:3.13-slim"
+MEMORY = 64 * 2**20
+
+
+def with_hosted(stack: Stack, names: Collection[str]) -> Stack:
+    """The stack with a relay in place of these services. Raises `UsageError` for what cannot run here."""
+    if not names:
+        return stack
+    for name in names:
+        _require_hostable(stack, name)
+    return replace(stack, units=tuple(_relay(unit) if unit.name in names else unit for unit in stack.units))
+
+
+def hostable(stack: Stack, name: str) -> bool:
+    """Whether a unit of that name is there and can run on this machine."""
+    return name in stack and stack.unit(name).role == "service" and bool(stack.unit(name).ports)
+
+
+def _relay(unit: Unit) -> Unit:
+    return Unit(
+        name=unit.name,
+        role=unit.role,
+        image=IMAGE,
+        command=("sleep", "infinity"),
+        ports=unit.ports,
+        needs=unit.needs,
+        memory=MEMORY,
+        grace=1.0,
+        aliases=unit.aliases,
+        links=unit.links,
+        routes=unit.routes,
+        host=unit.host,
+        build=None,
+        hosted=True,
+    )
+
+
+def _require_hostable(stack: Stack, name: str) -> None:
+    services = [unit.name for unit in stack.units if hostable(stack, unit.name)]
+    if name not in stack:
+        hint = did_you_mean(name, services, f"there are: {', '.join(services)}")
+        raise UsageError(f'--host: no service "{name}"', hint=hint)
+    match stack.unit(name).role:
+        case "service" if not hostable(stack, name):
+            raise UsageError(
+                f"--host {name}: it has no port",
+                why="the others reach a service on this machine through its port",
+                hint=f'eval "$(devenv env {name} --export)"   runs it here, beside its container',
+            )
+        case "job":
+            raise UsageError(
+                f"--host {name}: it is a job", hint=f'eval "$(devenv env {name} --export)"   then run it'
+            )
+        case "infra" | "setup":
+            raise UsageError(
+                f"--host {name}: only services run on this machine, and it is a store",
+                hint="devenv env   prints how programs on this machine reach it",
+            )
