@@ -17,14 +17,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from devenv.backends import frames, unix_http
+from devenv.backends import frames, unix_http, versions
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
 from devenv.stack import labels
 
 Container = Mapping[str, Any]
 
-OLDEST = (25, 0)  # the first engine with start_interval, without which waiting takes seconds longer
 USUAL = "unix:///var/run/docker.sock"  # where the engine answers unless something names another place
 
 
@@ -153,7 +152,7 @@ def _host_of_context(folder: str, name: str) -> str:
 
 def described(version: str, address: str) -> str:
     """`Docker 28.5.2`, with the address if it is not the usual one. Raises `ToolMissing` if it is too old."""
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < versions.DOCKER:
         raise ToolMissing(
             f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
         )

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from devenv import proc
+from devenv.backends import versions
 from devenv.errors import DevenvError, ToolMissing
 from devenv.plan.promotion import Revision
 from devenv.stack.labels import LABEL
 
-OLDEST = (3, 14)  # the first with --dry-run=server and labels that devenv needs
 GET = "https://helm.sh/docs/intro/install   then again"
 NONE: Mapping[str, str] = {}
 BUSY = re.compile(
@@ -40,9 +40,9 @@ def major() -> int:
         raise
     number = re.match(r"v?(\d+)\.(\d+)", printed)
     version = (int(number[1]), int(number[2])) if number else (0, 0)
-    if version < OLDEST:
+    if version < versions.HELM:
         what = f"Helm {printed or 'of an unknown version'} is too old"
-        raise ToolMissing(what, why=f"it takes {'.'.join(map(str, OLDEST))} or later, or 4", hint=GET)
+        raise ToolMissing(what, why=f"it takes {'.'.join(map(str, versions.HELM))} or later, or 4", hint=GET)
     return version[0]
 
 

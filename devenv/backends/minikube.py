@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from devenv import assets, proc
+from devenv.backends import versions
 from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
 from devenv.backends.kube.backend import KubeBackend
@@ -23,7 +24,6 @@ from devenv.plan.model import Observed
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
 
-OLDEST = (1, 33)
 ABSENT = 85  # what `status` ends with where there is no such profile
 TO_INSTALL = "https://minikube.sigs.k8s.io/docs/start"
 
@@ -208,7 +208,7 @@ class MinikubeBackend(KubeBackend):
         stdout = _minikube("version", "-o", "json").stdout
         version = str(json.loads(stdout).get("minikubeVersion", "")) if stdout.strip().startswith("{") else ""
         numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
-        if numbers and numbers < OLDEST:
+        if numbers and numbers < versions.MINIKUBE:
             raise ToolMissing(
                 f"minikube is {version}", why="devenv needs 1.33 or newer", hint=f"update it: {TO_INSTALL}"
             )

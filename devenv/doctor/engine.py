@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from devenv import proc
-from devenv.backends import containers
+from devenv.backends import containers, versions
 from devenv.doctor.gathering import begun
 from devenv.doctor.system import PROCESSORS, System
 from devenv.doctor.verdict import Verdict, Wanted, failed, passed, warned
@@ -136,9 +136,6 @@ def judge(
                 yield bad("engine", f"{error.what}; {error.why}", system.install_engine)
 
 
-OLDEST_COMPOSE = (2, 20, 2)
-
-
 def judge_plugins(wanted: Wanted, plugins: Plugins, system: System) -> Iterator[Verdict]:
     """Whether the docker command can create and build what the stack has."""
     composes = failed if wanted.backend == "compose" else warned
@@ -149,8 +146,8 @@ def judge_plugins(wanted: Wanted, plugins: Plugins, system: System) -> Iterator[
         return
     if not plugins.compose:
         yield composes("compose", "the docker command has no Compose plugin", install, safe=system.packaged)
-    elif tuple(map(int, plugins.compose.split("."))) < OLDEST_COMPOSE:
-        oldest = ".".join(map(str, OLDEST_COMPOSE))
+    elif tuple(map(int, plugins.compose.split("."))) < versions.COMPOSE:
+        oldest = ".".join(map(str, versions.COMPOSE))
         yield composes(
             "compose", f"Docker Compose is {plugins.compose}; devenv needs {oldest} or newer", install
         )

@@ -91,24 +91,6 @@ class Examination:
         return judge(facts)
 
 
-def quick(wanted: Wanted, environment: Mapping[str, str], *, seconds: float) -> list[Verdict]:
-    """The checks that take no time, of what would make `up` fail late and in words that do not say why."""
-    address, look = engine.where(environment)
-    found = Deadline(seconds).answer(begun(look))
-    here = system.look()
-    local = here.linux and address.startswith("unix://")
-    folders = [found.root] if local and isinstance(found, engine.Engine) else []
-    verdicts = [
-        *memory.judge(wanted, memory.free(memory.look(), found, address)),
-        *disk.judge(disk.look([".", *folders]), None),
-        *(kernel.judge(wanted, kernel.look(), here) if local else ()),
-    ]
-    return [verdict for verdict in verdicts if verdict.check in EARLY and verdict.fix is not None]
-
-
-EARLY = ("memory", "disk", "max_map_count")
-
-
 def _images(address: str) -> list[Mapping[str, object]]:
     try:
         return containers.images(address) or []

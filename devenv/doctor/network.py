@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -51,16 +49,18 @@ def ahead(answers: Mapping[str, Answer]) -> float | None:
 
 
 def _ask(host: str, seconds: float) -> Answer:
+    from urllib import error, request  # `http.client` takes long to import
+
     scheme = "http" if host.partition(":")[0] in LOCAL else "https"
-    request = urllib.request.Request(f"{scheme}://{HOSTS.get(host, host)}/v2/", method="GET")
+    question = request.Request(f"{scheme}://{HOSTS.get(host, host)}/v2/", method="GET")
     try:
-        with urllib.request.urlopen(request, timeout=seconds) as response:
+        with request.urlopen(question, timeout=seconds) as response:
             date = response.headers.get("Date")
-    except urllib.error.HTTPError as error:  # it wants a login, which is an answer
-        with error:
-            date = error.headers.get("Date")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+    except error.HTTPError as refusal:  # it wants a login, which is an answer
+        with refusal:
+            date = refusal.headers.get("Date")
+    except (OSError, ValueError) as trouble:
+        reason = getattr(trouble, "reason", None) or trouble
         return silent(seconds) if isinstance(reason, TimeoutError) else Answer(_plain(reason))
     return Answer(ahead=_ahead(date, time.time()))
 

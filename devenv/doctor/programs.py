@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from devenv import proc
-from devenv.backends import helm, minikube
+from devenv.backends import versions
 from devenv.doctor.gathering import begun
 from devenv.doctor.system import System
 from devenv.doctor.verdict import Verdict, Wanted, failed, passed, warned
@@ -34,13 +34,13 @@ RELEASES = "https://github.com/kubernetes/minikube/releases/latest/download"
 HELM = "https://raw.githubusercontent.com/helm/helm/main/scripts/get-helm-3"
 PROGRAMS = (
     Program(
-        "minikube", ("minikube", "version", "--short"), minikube.OLDEST,
+        "minikube", ("minikube", "version", "--short"), versions.MINIKUBE,
         f"curl -fsSLo /tmp/minikube {RELEASES}/minikube-linux-{{processor}}"
         " && {sudo}install /tmp/minikube /usr/local/bin",
         needed=lambda wanted: wanted.backend == "minikube",
     ),
     Program(
-        "helm", ("helm", "version", "--template", "{{.Version}}"), helm.OLDEST, f"curl -fsSL {HELM} | bash",
+        "helm", ("helm", "version", "--template", "{{.Version}}"), versions.HELM, f"curl -fsSL {HELM} | bash",
         useful=lambda wanted: wanted.promotes,
     ),
     Program("kubectl", ("kubectl", "version", "--client"), (0, 0), ""),

@@ -46,7 +46,7 @@ class Verdict:
 class Wanted:
     """What this machine is to run on a backend; without a stack, nothing in particular.
 
-    `invalid`: why the manifest gives no stack. `running`: units that run already. `secretless`: the error
+    `invalid`: why the manifest gives no stack. `starting`: units that do not run yet. `secretless`: the error
     for secrets without a value. `conflicts`: None where nobody knows who holds the ports. `example`: a
     file to begin a missing `.env` with. `promotes`: the manifest has environments.
     """
@@ -54,18 +54,12 @@ class Wanted:
     backend: str = "compose"
     stack: Stack | None = None
     invalid: DevenvError | None = None
-    running: frozenset[str] = frozenset()
+    starting: tuple[Unit, ...] = ()
     conflicts: tuple[Conflict, ...] | None = ()
     profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secretless: DevenvError | None = None
     example: str = ""
     promotes: bool = False
-
-    @property
-    def starting(self) -> list[Unit]:
-        """The units that `up` would start."""
-        units = self.stack.units if self.stack else ()
-        return [unit for unit in units if not unit.manual and unit.name not in self.running]
 
 
 def passed(check: str, text: str) -> Verdict:

@@ -226,7 +226,7 @@ class Lifecycle:
 
         place, stack = self._place, loaded.stack
         report(Planned(stack, plan, place.backend.name, place.backend.check(), place.reason, units))
-        for note in (*loaded.notes, *notes):
+        for note in (*loaded.notes, *notes, *_troubles(loaded, plan, place)):
             report(Note(note))
         self._remember_place(also=True)
         sends_only = all(step.op is Op.SYNC for step in plan)  # which renders nothing and opens nothing
@@ -269,6 +269,27 @@ class Lifecycle:
         if also and self._place.other is not None:
             names.append(self._place.other.name)
         self._space.write({"backend": "".join(f"{name}\n" for name in names)})
+
+
+def _troubles(loaded: Loaded, plan: Plan, place: Place) -> list[str]:
+    """What of this machine troubles units that start anew, as they would only show it late; a line each."""
+    units, backend = loaded.observed.units, place.backend
+    starting = tuple(
+        loaded.stack.unit(step.target)
+        for step in plan.of(Op.APPLY)
+        if step.target not in units or not units[step.target].running
+    )
+    if not starting or backend.name != "compose":  # a cluster has limits and a scheduler of its own
+        return []
+    from devenv.doctor import early
+    from devenv.doctor.verdict import Wanted
+
+    wanted = Wanted(backend.name, loaded.stack, starting=starting, profiles=loaded.profiles)
+    return [
+        f"{verdict.text}: {verdict.fix.command}"
+        for verdict in early.warnings(wanted, backend.home)
+        if verdict.fix
+    ]
 
 
 def down(

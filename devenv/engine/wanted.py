@@ -12,6 +12,7 @@ from devenv.engine import ports
 from devenv.engine.project import Loaded, Project
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
+from devenv.plan.planner import select
 from devenv.promises import Promises
 
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist")
@@ -28,19 +29,19 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
     late, observed = _observed(backend, checkout, seconds)
     try:
         loaded = project.load(backend, promises=promises, strict=False, observed=observed)
-        manifest, _, _ = project.parsed
     except DevenvError as error:
         return Wanted(backend.name, invalid=error)
+    running = {name for name, unit in observed.units.items() if unit.running}
     decided = ports.decide(project.outline, observed, None, {}, checkout=checkout, remap=False)
     return Wanted(
         backend=backend.name,
         stack=loaded.stack,
-        running=frozenset(name for name, unit in observed.units.items() if unit.running),
+        starting=tuple(unit for unit in select(loaded.stack, ()) if unit.name not in running),
         conflicts=None if late else tuple(decided.conflicts),
         profiles=loaded.profiles,
         secretless=_secretless(project, loaded),
         example=_example(project.workspace.root),
-        promotes=bool(manifest.environments),
+        promotes=project.outline.promotes,
     )
 
 

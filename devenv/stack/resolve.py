@@ -57,6 +57,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         backend=manifest.backend or "",
         name=manifest.name,
         namespace=manifest.namespace or "",
+        promotes=bool(manifest.environments),
     )
 
 

@@ -44,7 +44,7 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The parts of a manifest that decide what to read from the world."""
+    """The parts of a manifest that decide what to read from the world; `promotes`: it has environments."""
 
     wants: tuple[Want, ...]
     claims: tuple[Claim, ...]
@@ -52,6 +52,7 @@ class Outline:
     backend: str = ""
     name: str = ""
     namespace: str = ""
+    promotes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,29 +14,37 @@ from typer.testing import CliRunner, Result
 from devenv import hostports
 from devenv.cli import app
 from tests.engine import fake_engine
+from tests.engine.fake import Engine
 
 MANIFEST = """
 name: shop
 services:
   api: {image: "api:1", port: 80, publish: 8080, secrets: [KEY]}
 """
-Doctor = Callable[..., Result]
+
+
+@dataclass
+class Doctor:
+    """Runs `devenv` in a folder of its own, over an engine; checks may take as long as a busy machine needs."""
+
+    engine: Engine
+
+    def __call__(self, *arguments: str, within: str = "60") -> Result:
+        return self.devenv("doctor", "--within", within, *arguments)
+
+    def devenv(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
-    """Runs `devenv doctor` in a folder of its own; its checks take as long as a busy machine needs."""
     folder = tmp_path / "shop"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(hostports, "taken", lambda ports: {8080: "nginx (pid 7)"})
-
-    def run(*arguments: str, within: str = "60", **more: object) -> Result:
-        return CliRunner().invoke(app, ["doctor", "--within", within, *arguments], **more)  # type: ignore[arg-type]
-
     with fake_engine() as server:
         server.engine.images = ["api:1"]
-        yield run
+        yield Doctor(server.engine)
 
 
 def checks(ended: Result) -> dict[str, dict[str, object]]:
@@ -109,3 +118,22 @@ def test_fix_runs_what_is_safe_once_that_is_shown_and_agreed_to(
     assert Path(".env").read_text() == "KEY=put yours here\n"
     assert checks(ended)["secrets"]["level"] == "pass"
     assert "nothing that --fix could run" in doctor("--fix").stderr
+
+
+def test_up_says_when_the_units_to_start_do_not_fit_and_what_does_and_starts_them(doctor: Doctor) -> None:
+    service = 'image: "busybox:1.37", command: sleep 1000'
+    Path("devenv.yaml").write_text(
+        f"name: fit\nservices:\n  big: {{{service}, resources: {{memory: 8192Gi}}}}\n  small: {{{service}}}\n"
+    )
+    doctor.engine.images = ["busybox:1.37"]
+    ended = doctor.devenv("up", "-d")
+    assert ended.exit_code == 0, ended.output
+    (note,) = [line for line in ended.stderr.splitlines() if line.startswith("note")]
+    assert "the units to start may take 8192.0 GiB of memory" in note
+    assert note.endswith(
+        "big is the biggest with 8192.0 GiB, and one has no limit: devenv up small   # a part that fits"
+    )
+    assert doctor.devenv("up", "-d").stderr.splitlines()[0].startswith("fit is up, nothing to do"), (
+        "said once"
+    )
+    assert doctor.devenv("down", "--volumes", "--yes").exit_code == 0

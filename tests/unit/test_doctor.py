@@ -271,11 +271,11 @@ ENGINE = Engine("28.5.2", memory=4 << 30, processor="amd64")
 @each_row(
     [
         (Wanted(), 3 << 30, ["pass memory: 3.0 GiB are free"]),
-        (Wanted(stack=stack(BIG)), 8 << 30, ["pass memory: 8.0 GiB are free, enough for all units"]),
-        (Wanted(stack=stack(BIG), running=frozenset({"big"})), 1, ["pass memory: 0 MiB are free, enough for all units"]),
+        (Wanted(stack=stack(BIG), starting=(BIG,)), 8 << 30, ["pass memory: 8.0 GiB are free, enough for all units"]),
+        (Wanted(stack=stack(BIG), starting=()), 1, ["pass memory: 0 MiB are free, enough for all units"]),
         (Wanted("minikube", stack=stack(BIG)), 1, []),
         (
-            Wanted(stack=stack(BIG, API), profiles={"lite": ("api",)}), 3 << 30,
+            Wanted(stack=stack(BIG, API), starting=(BIG, API), profiles={"lite": ("api",)}), 3 << 30,
             ["warn memory: the units to start may take 8.0 GiB of memory, and 3.0 GiB are free; big is the biggest "
              "with 8.0 GiB, and one has no limit | devenv up --profile lite   # a part that fits"],
         ),

@@ -1,0 +1,25 @@
+"""What `up` asks before it starts anything: the quick checks, of what would fail late and obscurely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from devenv.doctor import disk, engine, kernel, memory, system
+from devenv.doctor.gathering import Deadline, begun
+from devenv.doctor.verdict import Verdict, Wanted
+
+SECONDS = 0.5  # that the engine may take to say how much memory it has
+TOLD = ("memory", "disk", "max_map_count")
+
+
+def warnings(wanted: Wanted, address: str) -> Sequence[Verdict]:
+    """What troubles the units that are about to start, on the engine at an address."""
+    found, here = Deadline(SECONDS).answer(begun(lambda: engine.look(address))), system.look()
+    local = here.linux and address.startswith("unix://")
+    folders = [found.root] if local and isinstance(found, engine.Engine) else []
+    verdicts = [
+        *memory.judge(wanted, memory.free(memory.look(), found, address)),
+        *disk.judge(disk.look([".", *folders]), None),
+        *(kernel.judge(wanted, kernel.look(), here) if local else ()),
+    ]
+    return [verdict for verdict in verdicts if verdict.check in TOLD and verdict.fix is not None]
