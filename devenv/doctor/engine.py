@@ -64,6 +64,7 @@ def where(environment: Mapping[str, str]) -> tuple[str, Callable[[], Engine | Si
 
 def look(address: str) -> Engine | Silence:
     """Ask the engine at an address about itself."""
+    asked = time.time()
     try:
         info = containers.info(address)
         if info is None:
@@ -74,23 +75,23 @@ def look(address: str) -> Engine | Silence:
         return Silence(error.what, denied=isinstance(error.__cause__, PermissionError))
     except DevenvError as error:
         return Silence(error.what)
-    return described(info, time.time())
+    return described(info, asked, time.time())
 
 
-def described(info: Mapping[str, Any], now: float) -> Engine:
-    """An engine from what it says of itself; `now` in seconds since the epoch."""
+def described(info: Mapping[str, Any], asked: float, answered: float) -> Engine:
+    """An engine from what it says of itself, and when it was asked and had answered."""
     clock = re.sub(r"(\.\d{6})\d+", r"\1", str(info.get("SystemTime") or ""))
     try:
-        ahead = datetime.fromisoformat(clock).timestamp() - now
+        moment = datetime.fromisoformat(clock).timestamp()
     except ValueError:
-        ahead = 0.0
+        moment = asked
     machine = str(info.get("Architecture") or "")
     return Engine(
         version=str(info.get("ServerVersion") or ""),
         memory=int(info.get("MemTotal") or 0),
         processor=PROCESSORS.get(machine, machine),
         root=str(info.get("DockerRootDir") or ""),
-        ahead=ahead,
+        ahead=max(0.0, moment - answered) + min(0.0, moment - asked),
         proxied=bool(info.get("HttpProxy") or info.get("HttpsProxy")),
         mirrored=bool((info.get("RegistryConfig") or {}).get("Mirrors")),
     )

@@ -132,9 +132,11 @@ def test_what_an_engine_says_of_itself() -> None:
         "ServerVersion": "28.5.2", "MemTotal": 1 << 30, "Architecture": "aarch64", "DockerRootDir": "/data",
         "SystemTime": "1970-01-01T00:00:42.123456789Z", "HttpsProxy": "http://p:1", "RegistryConfig": {"Mirrors": None},
     }  # fmt: skip
-    found = engine.described(info, 12.123456)
+    found = engine.described(info, 2.0, 12.123456)
     assert found == Engine("28.5.2", 1 << 30, "arm64", "/data", ahead=30.0, proxied=True)
-    assert engine.described({}, 0.0) == Engine("")
+    assert engine.described(info, 43.123456, 50.0).ahead == -1.0
+    assert engine.described(info, 40.0, 50.0).ahead == 0.0, "an engine that takes its time is not late"
+    assert engine.described({}, 0.0, 0.0) == Engine("")
 
 
 @each_row(
