@@ -8,7 +8,7 @@ from watchdog.events import FileSystemEvent
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.fsevents import FSEventsEmitter
 
-from devenv.watching.native import INCOMPLETE
+from devenv.watching.mailbox import INCOMPLETE
 
 MUST_SCAN, USER_DROPPED, KERNEL_DROPPED = 0x1, 0x2, 0x4  # flags of an event that stands for lost ones
 

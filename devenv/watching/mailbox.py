@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 BULK = 100  # paths; more are not saved by a person, but written by a tool that is busy for a while
 SERIES = 0.25  # seconds without a change, after which the next is not of the same series
+INCOMPLETE = "incomplete"  # type of an event of an observer which says that others are missing
 CALM = 10  # times as long as usual is at most waited for the end of a series
 
 

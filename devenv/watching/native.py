@@ -18,12 +18,13 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 
+from devenv.watching.mailbox import INCOMPLETE
+
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
     from devenv.watching.mailbox import Mailbox
 
-INCOMPLETE = "incomplete"  # type of an event which says that others are missing
 GETPATH = getattr(fcntl, "F_GETPATH", None)  # macOS alone has it
 PATH_MAX = 1024  # bytes of a path there
 

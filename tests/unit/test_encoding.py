@@ -14,7 +14,7 @@ MODE = {"open": 1, "fdopen": 1, "NamedTemporaryFile": 0, "TemporaryFile": 0, "Sp
 """Function -> the place of its mode among the arguments."""
 BYTES = {"NamedTemporaryFile", "TemporaryFile", "SpooledTemporaryFile"}
 """They open in binary mode where none is said."""
-OTHERS = {"os", "webbrowser", "tarfile", "backend", "self"}
+OTHERS = {"os", "webbrowser", "tarfile", "backend", "self", "opener"}
 """What has an `open` that opens no text file."""
 
 

@@ -30,7 +30,7 @@ ADAPTERS = {
     "docker": {"devenv.backends.docker"},
     "python_on_whales": {"devenv.backends.images"},
     "kubernetes": {"devenv.backends.kube.transport"},
-    "watchdog": {"devenv.watching.inotify", "devenv.watching.native"},
+    "watchdog": {"devenv.watching.fsevents", "devenv.watching.inotify", "devenv.watching.native"},
 }
 """Client -> the file that may know it."""
 
