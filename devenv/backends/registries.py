@@ -104,3 +104,8 @@ def host_of(image: str) -> str:
     """The registry that an image's name leads to."""
     first, slash, _ = image.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
+
+
+def address_of(host: str) -> str:
+    """The host that answers for a registry."""
+    return "registry-1.docker.io" if host == HUB else host

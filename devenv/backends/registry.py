@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import proc
-from devenv.backends.registries import HUB, host_of
+from devenv.backends.registries import HUB, address_of, host_of
 from devenv.errors import DevenvError, ToolMissing
 
 INDEXES = (
@@ -99,15 +99,19 @@ class Registry:
 
     def __init__(self, host: str, repository: str) -> None:
         self._host, self._repository = host, repository
-        self._address = "registry-1.docker.io" if host == HUB else host
+        self._address = address_of(host)
         self._scheme, self._authorization = "https", ""
+
+    def greet(self) -> Answer:
+        """What it says to somebody who wants nothing in particular. Raises `Unanswered`."""
+        return self._asked("", ())
 
     def get(self, path: str, *, accept: tuple[str, ...] = ()) -> Answer | None:
         """What it has there, if it has that. Raises `Unanswered`."""
-        answer = self._asked(path, accept)
+        answer = self._asked(f"{self._repository}/{path}", accept)
         if answer.status == 401 and not self._authorization:
             self._authorization = self._signed_in(answer.headers.get("www-authenticate", ""))
-            answer = self._asked(path, accept)
+            answer = self._asked(f"{self._repository}/{path}", accept)
         if answer.status == 404:
             return None
         if answer.status != 200:
@@ -118,7 +122,7 @@ class Registry:
         headers = {"Accept": ", ".join(accept)} if accept else {}
 
         def fetched() -> Answer:
-            url = f"{self._scheme}://{self._address}/v2/{self._repository}/{path}"
+            url = f"{self._scheme}://{self._address}/v2/{path}"
             return _fetched(url, headers, self._authorization, self._trust())
 
         try:

@@ -57,7 +57,7 @@ class Examination:
         looks = begun(lambda: processor.look(address, pulled))
         walls = begun(lambda: firewall.look(here, self._seconds, wanted, driver=driver))
         missing = set(pulled) - containers.named(present, pulled)
-        asked = network.ask(sorted(map(registries.host_of, missing)), self._deadline.left)
+        asked = network.ask(sorted(map(registries.host_of, missing)))
         found = answer(self._engine)
 
         yield from manifest.judge(wanted)

@@ -15,8 +15,6 @@ from devenv.doctor.engine import Engine, Silence
 from devenv.doctor.gathering import begun
 from devenv.doctor.verdict import Verdict, Wanted, failed, passed, warned
 
-HOSTS = {registries.HUB: "registry-1.docker.io"}
-"""Registry -> the host that answers for it, where that is another one."""
 LOCAL = ("localhost", "127.0.0.1")
 CONFIGURE = "sudo systemctl edit docker   # [Service] Environment=HTTPS_PROXY={proxy}"
 
@@ -33,9 +31,9 @@ class Answer:
     late: bool = False
 
 
-def ask(hosts: Sequence[str], seconds: float) -> Mapping[str, Future[Answer]]:
+def ask(hosts: Sequence[str]) -> Mapping[str, Future[Answer]]:
     """Begin to ask each registry for nothing in particular."""
-    return {host: begun(partial(_ask, host, seconds)) for host in hosts}
+    return {host: begun(partial(_ask, host)) for host in hosts}
 
 
 def silent(seconds: float) -> Answer:
@@ -48,25 +46,14 @@ def ahead(answers: Mapping[str, Answer]) -> float | None:
     return next((answer.ahead for answer in answers.values() if answer.ahead is not None), None)
 
 
-def _ask(host: str, seconds: float) -> Answer:
-    from urllib import error, request  # `http.client` takes long to import
+def _ask(host: str) -> Answer:
+    from devenv.backends.registry import Registry, Unanswered  # what speaks HTTP takes long to import
 
-    scheme = "http" if host.partition(":")[0] in LOCAL else "https"
-    question = request.Request(f"{scheme}://{HOSTS.get(host, host)}/v2/", method="GET")
     try:
-        with request.urlopen(question, timeout=seconds) as response:
-            date = response.headers.get("Date")
-    except error.HTTPError as refusal:  # it wants a login, which is an answer
-        with refusal:
-            date = refusal.headers.get("Date")
-    except (OSError, ValueError) as trouble:
-        reason = getattr(trouble, "reason", None) or trouble
-        return silent(seconds) if isinstance(reason, TimeoutError) else Answer(_plain(reason))
-    return Answer(ahead=_ahead(date, time.time()))
-
-
-def _plain(reason: object) -> str:
-    return str(getattr(reason, "strerror", None) or reason)
+        answer = Registry(host, "").greet()
+    except Unanswered as error:
+        return Answer(error.what)
+    return Answer(ahead=_ahead(answer.headers.get("date"), time.time()))
 
 
 def _ahead(date: str | None, now: float) -> float | None:
@@ -90,7 +77,9 @@ def judge_registries(
         own_way = mirrored or (isinstance(engine, Engine) and engine.proxied)
         verdict = warned if own_way or answer.late else failed
         text = f"{host} does not answer: {answer.trouble}; images are still to come from it"
-        yield verdict("registries", text, f"curl -sv https://{HOSTS.get(host, host)}/v2/")
+        hint = registries.refused(f"{host}/", "pulled", answer.trouble).hint
+        look = f"curl -sv https://{registries.address_of(host)}/v2/"
+        yield verdict("registries", text, look if hint.startswith("again") else hint)
 
 
 def judge_proxies(environment: Mapping[str, str], engine: Engine | Silence | None) -> Iterator[Verdict]:
