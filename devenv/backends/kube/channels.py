@@ -71,6 +71,7 @@ class Channels:
             body = error.resp_body or b""
             raise refused(place, "POST", path, error.status_code, body) from error
         except (websocket.WebSocketException, OSError) as error:
+            client.moved()
             raise unreachable(place, error) from error
         self._socket.settimeout(None)
         self.protocol = str(self._socket.getsubprotocol() or "")

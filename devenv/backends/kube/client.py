@@ -9,7 +9,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -47,11 +47,19 @@ class Client:
 
     `patience`: seconds to go on trying when the server is away or busy. 0 for reading; more while changing:
     an API server that restarts in the middle of an `up` comes back. `clock`: on which everybody waits who
-    waits for something on this server.
+    waits for something on this server. `look_up` finds the place again where the server does not answer, or
+    not to us: a cluster that was stopped and started may have another address.
     """
 
-    def __init__(self, place: Place, *, patience: float = 0.0, clock: Clock = time) -> None:
-        self.place, self.patience, self.clock = place, patience, clock
+    def __init__(
+        self,
+        place: Place,
+        *,
+        patience: float = 0.0,
+        clock: Clock = time,
+        look_up: Callable[[], Place] | None = None,
+    ) -> None:
+        self.place, self.patience, self.clock, self._look_up = place, patience, clock, look_up
         self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
@@ -152,6 +160,8 @@ class Client:
                 data = response.data or b""  # None where the other client's error had no body
             except (HTTPError, OSError) as lost:
                 error = self._lost(lost)
+                if self.moved():
+                    continue
                 if isinstance(error, Untrusted):
                     raise error from lost
             else:
@@ -161,6 +171,8 @@ class Client:
                 wait = _seconds(response.headers.get("Retry-After"))
                 if response.status == 409 and request.verb == "PATCH" and conflicts < TRIES:
                     conflicts += 1
+                    continue
+                if response.status == 401 and self.moved():
                     continue
                 young = self.clock.monotonic() - self._away < YOUNG
                 if response.status not in BUSY and not (response.status in UNSURE and young):
@@ -188,7 +200,9 @@ class Client:
         try:
             response = self.transport.send(Request("GET", path, query), quiet=quiet)
         except (HTTPError, OSError) as error:
-            raise self._lost(error) from error
+            away = self._lost(error)
+            self.moved()
+            raise away from error
         self._open.add(response)
         try:
             if response.status >= 400:
@@ -205,6 +219,21 @@ class Client:
         finally:
             self._open.discard(response)
             response.close()
+
+    def moved(self) -> bool:
+        """Whether the kubeconfig leads elsewhere by now, or signs in otherwise; then it is followed."""
+        if self._look_up is None:
+            return False
+        try:
+            place = self._look_up()
+        except DevenvError:  # nowhere, for now
+            return False
+        if place == self.place:
+            return False
+        self.place = place
+        for transport in ("_plain", "_official"):
+            vars(self).pop(transport, None)
+        return True
 
     def _lost(self, error: Exception) -> ToolMissing:
         self._away = self.clock.monotonic()

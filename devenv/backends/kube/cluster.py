@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from devenv.backends import containers
@@ -42,7 +42,7 @@ class Cluster:
 
     @cached_property
     def client(self) -> Client:
-        return Client(self.place)
+        return Client(self.place, look_up=partial(find, self.place.context))
 
     @cached_property
     def resources(self) -> Resources:

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from devenv.backends import background
@@ -236,7 +237,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     table = Table.parse(own.task)
     try:
         with own.held(TITLE):
-            client = Client(find(table.context, environment=environment))
+            look_up = partial(find, table.context, environment=environment)
+            client = Client(look_up(), look_up=look_up)
             pods = Pods(client, table.namespace, table.stack)
             board = Switchboard(table, client, pods)
             selector = board.listen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import threading
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from devenv.backends.kube.config import find
 from devenv.backends.kube.forwards import process
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import OnCluster
+from tests.e2e.kube.proxied import TOKEN, Proxy, proxied
 from tests.e2e.kube.stacks import STORE, answer, web
 from tests.e2e.screen import hung_up, needs_a_terminal
 
@@ -128,7 +131,25 @@ def test_many_connections_at_once_and_large_answers_arrive_whole(cluster: OnClus
     assert sizes == [4 * 1024 * 1024] * 20
 
 
-def test_forwards_that_were_killed_come_back_with_the_next_up(cluster: OnCluster, port: int) -> None:
+def through(cluster: OnCluster, proxy: Proxy) -> OnCluster:
+    """The checkout with a kubeconfig whose context leads to a proxy."""
+    context = cluster.host("kubectl", "config", "current-context").strip()
+    data = base64.b64encode(proxy.certificate.encode()).decode()
+    entries = {
+        "current-context": context,
+        "contexts": [{"name": context, "context": {"cluster": "lab", "user": "ann"}}],
+        "clusters": [
+            {"name": "lab", "cluster": {"server": proxy.server, "certificate-authority-data": data}}
+        ],
+        "users": [{"name": "ann", "user": {"token": TOKEN}}],
+    }
+    environment = {**cluster.environment, "KUBECONFIG": str(cluster.write("kube", json.dumps(entries)))}
+    return OnCluster(cluster.root, cluster.name, cluster.engine, environment)
+
+
+def test_killed_forwards_come_back_and_follow_the_cluster_to_another_address(
+    cluster: OnCluster, port: int, tmp_path: Path
+) -> None:
     cluster.manifest(web(port))
     cluster.on("up", "-d")
     folder = cluster.root / ".devenv" / "kube"
@@ -136,8 +157,13 @@ def test_forwards_that_were_killed_come_back_with_the_next_up(cluster: OnCluster
     cluster.host("kill", "-9", str(pid))
     eventually(lambda: process(folder).pid is None)
     assert cluster.on("plan").stdout.startswith("[] -> #1 forward ")
-    assert "plan: forward ports" in cluster.on("up", "-d").stderr
-    assert answer(port) == cluster.pod("web")
+    place = find(environment=cluster.environment)
+    with proxied(place, tmp_path) as first:
+        assert "plan: forward ports" in through(cluster, first).on("up", "-d").stderr
+        assert answer(port) == cluster.pod("web")
+    with proxied(place, tmp_path) as second:
+        through(cluster, second)
+        assert answer(port, timeout=20) == cluster.pod("web")
     assert "nothing to do" in cluster.on("up", "-d").stderr
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -395,3 +396,28 @@ def test_trouble_is_there_to_be_read_and_goes_away() -> None:
         assert names_after(pods, 1) == ["a"]
         assert pods.trouble is None
         pods.stop()
+
+
+def test_a_cluster_that_has_another_address_by_now_is_found_there() -> None:
+    with server((200, {}, {"items": []})) as (there, requests):
+        moved = [place_of("http://127.0.0.1:9"), there.place]
+        client = Client(moved[0], clock=Clock(), look_up=lambda: moved[-1])
+        assert client.get(PODS) == {"items": []}
+        moved.append(place_of("http://127.0.0.1:9"))
+        assert client.get(PODS) == {"items": []}  # asked only where nobody answers
+    assert len(requests) == 2
+
+
+def test_a_token_that_was_renewed_is_taken() -> None:
+    with server((401, {}, {"message": "Unauthorized"}), (200, {}, {"items": []})) as (there, requests):
+        renewed = replace(there.place, user={"token": "new"})
+        client = Client(there.place, clock=Clock(), look_up=lambda: renewed)
+        assert client.get(PODS) == {"items": []}
+    assert len(requests) == 2
+
+
+def test_a_server_that_stays_away_is_not_asked_for_ever() -> None:
+    away = place_of("http://127.0.0.1:9")
+    client = Client(away, clock=Clock(), look_up=lambda: away)
+    with pytest.raises(ToolMissing):
+        client.get(PODS)
