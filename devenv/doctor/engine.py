@@ -121,7 +121,7 @@ def judge(
     match engine:
         case None:
             text = f"the Docker engine at {address} did not answer within {seconds:g} s"
-            yield bad("engine", text, system.start_engine.replace(" start ", " restart "))
+            yield bad("engine", text, system.restart_engine)
         case Silence(denied=True):
             yield bad("engine", engine.what, "sudo usermod -aG docker $USER   # then log in again")
         case Silence() if system.installed or address != containers.USUAL:

@@ -51,12 +51,12 @@ class Examination:
     def _verdicts(self, wanted: Wanted) -> Iterator[Verdict]:
         here, address, answer = self._system, self._address, self._deadline.answer
         local = here.linux and address.startswith("unix://")  # the engine runs on this very kernel
-        pulled = _pulled(wanted)
-        present = answer(self._images) or ()
+        present = answer(self._images)
+        pulled = _pulled(wanted) if present is not None else []  # an engine that hangs may have all of them
         driver = str(assets.profile().get("driver", "")) if wanted.backend == "minikube" else ""
         looks = begun(lambda: processor.look(address, pulled))
         walls = begun(lambda: firewall.look(here, self._seconds, wanted, driver=driver))
-        missing = set(pulled) - containers.named(present, pulled)
+        missing = set(pulled) - containers.named(present or (), pulled)
         asked = network.ask(sorted(map(registries.host_of, missing)))
         found = answer(self._engine)
 

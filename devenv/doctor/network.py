@@ -67,7 +67,12 @@ def judge_registries(
     wanted: Wanted, answers: Mapping[str, Answer], engine: Engine | Silence | None
 ) -> Iterator[Verdict]:
     """Whether the registries answer; where the engine has a way of its own, silence is only a warning."""
-    if not answers and wanted.stack is not None and wanted.backend == "compose":
+    if (
+        not answers
+        and isinstance(engine, Engine)
+        and wanted.stack is not None
+        and wanted.backend == "compose"
+    ):
         yield passed("registries", "every image is here, so none has to be asked")
     for host, answer in answers.items():
         if not answer.trouble:

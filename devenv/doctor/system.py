@@ -67,9 +67,15 @@ class System:
     @property
     def start_engine(self) -> str:
         """The command that starts the engine that is installed."""
-        if not self.linux:
-            return "open -a Docker"
-        return f"{self.sudo}systemctl start docker" if self.systemd else f"{self.sudo}service docker start"
+        return self._service("start") if self.linux else "open -a Docker"
+
+    @property
+    def restart_engine(self) -> str:
+        """The command that ends an engine that hangs, and starts it."""
+        return self._service("restart") if self.linux else "docker desktop restart"
+
+    def _service(self, verb: str) -> str:
+        return f"{self.sudo}systemctl {verb} docker" if self.systemd else f"{self.sudo}service docker {verb}"
 
 
 def look(release: Path = Path("/etc/os-release")) -> System:

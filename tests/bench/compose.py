@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.measure import DEVENV, MIB, Command, Race, Result, limit, lines, mebibytes_of, race
+from tests.bench.measure import (
+    DEVENV,
+    MIB,
+    Command,
+    Race,
+    Result,
+    limit,
+    lines,
+    mebibytes_of,
+    race,
+    seconds_of,
+)
 from tests.bench.stacks import chained, healthy, talkative, wide
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
@@ -112,6 +125,17 @@ def start(runs: int, work: Path) -> Iterator[Result]:
     yield race(Race("--help / python -c pass", ours, theirs, 10), runs)
 
 
+def doctor(runs: int, work: Path) -> Iterator[Result]:
+    with stack(work / "ill", healthy(10)) as ten, socket.socket(socket.AF_UNIX) as hangs:
+        hangs.bind(str(work / "hangs.sock"))
+        hangs.listen(1000)
+        script = f"DOCKER_HOST=unix://{work}/hangs.sock {DEVENV} doctor || test $? = 1"
+        command = Command(("sh", "-c", script), ten.folder)
+        command.run()
+        what = "doctor, 10 services, an engine that takes requests and answers none"
+        yield limit(what, statistics.median(command.run() for _ in range(runs)), 1.5, seconds_of)
+
+
 def render(runs: int, work: Path) -> Iterator[Result]:
     with stack(work / "hundred", wide(100)) as hundred:
 
@@ -157,6 +181,7 @@ ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "shop": shop,
     "status": status,
     "start": start,
+    "doctor": doctor,
     "render": render,
     "chains": chains,
     "logs": logs,

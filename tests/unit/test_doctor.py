@@ -76,6 +76,12 @@ def shown(verdicts: Iterable[Verdict]) -> list[str]:
             Wanted(), None, DEBIAN,
             f"fail engine: the Docker engine at {USUAL} did not answer within 1 s | sudo systemctl restart docker",
         ),
+        "hangs, on a system without systemd": (
+            Wanted(),
+            None,
+            OLD_DEBIAN,
+            f"fail engine: the Docker engine at {USUAL} did not answer within 1 s | service docker restart",
+        ),
         "denied": (
             Wanted(), Silence("no right", denied=True), DEBIAN,
             "fail engine: no right | sudo usermod -aG docker $USER   # then log in again",
