@@ -117,8 +117,17 @@ def events(client: Client, namespace: str, names: Sequence[str], **fields: str) 
     except DevenvError:
         return []
     about = [event for event in answer["items"] if _about(event["involvedObject"]["name"], names)]
-    messages = [str(event.get("message", "")).strip() for event in sorted(about, key=_moment)]
+    messages = [_message(event) for event in sorted(about, key=_moment)]
     return list({_nameless(message): message for message in messages}.values())[-EVENTS:]
+
+
+TIMED_OUT = re.compile(r'command timed out: .*|command ".*" timed out.*', re.DOTALL)
+"""What a kubelet says of a check that it gave up: the check's own text, which holds every answer there is."""
+
+
+def _message(event: Object) -> str:
+    """What an event says, without the text of a check that did not end."""
+    return TIMED_OUT.sub("no answer in time", str(event.get("message", "")).strip())
 
 
 def _nameless(message: str) -> str:
