@@ -107,10 +107,15 @@ def test_no_request_is_lost_while_a_stack_is_promoted_rolled_back_and_broken(pro
         eventually(lambda: load.answers["second"] > 20, "the second version")
         promoting.devenv("rollback", "staging", "--yes", within=120)
         says(promoting, "third", command="sleep 900")
-        promoting.devenv("promote", "staging", "--yes", "--timeout", "5", exits=1, within=120)
+        broken = promoting.devenv("promote", "staging", "--yes", "--timeout", "5", exits=1, within=120)
+        assert "x web was not ready in time" in broken.stderr
+        assert "revision 5 serves" in broken.stderr
         answers = load.answers.total()
         eventually(lambda: load.answers.total() > answers + 100, "what serves after it")
     failures = "\n".join(load.failures)
     assert not load.failures, f"{len(load.failures)} of {load.sent}:\n{failures}"
     assert load.answers.keys() == {"first", "second"}
+    assert promoting.revisions() == [
+        (1, "superseded"), (2, "superseded"), (3, "superseded"), (4, "failed"), (5, "deployed"),
+    ]  # fmt: skip
     print(f"{load.sent} requests, the slowest {load.slowest:.2f} s")

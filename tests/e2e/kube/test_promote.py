@@ -1,4 +1,7 @@
-"""A stack on a real cluster as a release of Helm, under both of its majors."""
+"""A stack on a real cluster as a release of Helm.
+
+All of it under Helm 3; each command under Helm 4 as well, in test_delivery.py and test_load.py.
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,7 @@ def promoting(cluster: OnCluster, helm: Helm) -> Iterator[Promoting]:
     made.clear()
 
 
+@pytest.mark.parametrize("helm", [3], indirect=True)
 def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promoting) -> None:
     promoting.says(PAGE.format(page="first"))
     lacking = promoting.devenv("promote", "staging", "--yes", exits=2)
