@@ -14,23 +14,24 @@ from tests.e2e.kube.stacks import STORE, answer, web
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
 
-def test_a_job_that_fails_is_a_card_and_is_not_tried_behind_our_back(cluster: OnCluster) -> None:
-    cluster.manifest(STORE.replace("echo seeded", "sh -c 'echo no table; exit 3'"))
-    failed = cluster.on("up", "-d", exits=1)
-    assert "seed ended with exit 3" in failed.stderr.replace("failed: ", "")
-    assert "no table" in failed.stderr
+def card(stderr: str, unit: str) -> str:
+    """What is said of a unit that failed, up to the next empty line."""
+    return f"{unit} " + stderr.partition(f"x {unit} ")[2].partition("\n\n")[0]
+
+
+def test_what_fails_says_why_is_not_tried_behind_our_back_and_comes_up_once_mended(
+    cluster: OnCluster,
+) -> None:
+    text = STORE.replace("echo seeded", "sh -c 'echo no table; exit 3'")
+    cluster.manifest(text.replace("sleep 900, uses: [seed]", "sh -c 'echo cannot; exit 2'"))
+    failed = cluster.on("up", "-d", exits=1).stderr.replace("failed: ", "")
+    for unit, words in (
+        ("seed", ("seed ended with exit 3", "no table")),
+        ("web", ("web ended with exit 2", "cannot")),
+    ):
+        for word in words:
+            assert word in card(failed, unit)
     assert cluster.get("job", "seed")["spec"]["suspend"] is True
-    cluster.manifest(STORE)
-    cluster.on("up", "-d")
-
-
-def test_a_service_that_dies_says_why_and_comes_up_once_mended(cluster: OnCluster) -> None:
-    text = STORE.replace("sleep 900, uses", "sh -c 'echo cannot; exit 2', uses")
-    cluster.manifest(text)
-    failed = cluster.on("up", "-d", exits=1)
-    assert "web" in failed.stderr
-    assert "ended with exit 2" in failed.stderr
-    assert "cannot" in failed.stderr
     cluster.manifest(STORE)
     cluster.on("up", "-d")
 
@@ -45,37 +46,22 @@ def test_a_store_whose_image_keeps_its_data_outside_its_volume_is_refused(cluste
     assert cluster.get("statefulsets")["items"] == []
 
 
-def test_an_image_that_is_nowhere(cluster: OnCluster) -> None:
-    cluster.manifest('services: {web: {image: "registry.invalid/none:1"}}')
-    failed = cluster.on("up", "-d", exits=1)
-    assert "has an image that cannot be pulled" in failed.stderr
-    assert "registry.invalid/none:1" in failed.stderr
-
-
-def test_a_service_that_fits_on_no_node(cluster: OnCluster) -> None:
-    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 9, resources: {memory: 900Gi}}}')
-    failed = cluster.on("up", "-d", exits=1)
-    assert "fits on no node" in failed.stderr
-    assert "Insufficient memory" in failed.stderr
-
-
-def test_running_out_of_memory(cluster: OnCluster) -> None:
-    command = "tail /dev/zero"  # keeps what it reads until the kernel ends it
-    cluster.manifest(
-        f'services: {{web: {{image: "busybox:1.37", command: "{command}", resources: {{memory: 16Mi}}}}}}'
-    )
-    failed = cluster.on("up", "-d", exits=1)
-    assert "ran out of memory" in failed.stderr
-
-
-def test_a_probe_that_never_passes(cluster: OnCluster) -> None:
-    cluster.manifest(
-        'services: {web: {image: "busybox:1.37", command: sleep 900, port: 8080, grace: 1s,'
-        " health: {http: /up, within: 3s}}}"
-    )
-    failed = cluster.on("up", "-d", exits=1)
-    assert "within 3 s" in failed.stderr
-    assert "connection refused" in failed.stderr
+def test_each_that_does_not_come_up_says_why(cluster: OnCluster) -> None:
+    cluster.manifest("""
+        services:
+          nowhere: {image: "registry.invalid/none:1"}
+          large: {image: "busybox:1.37", command: sleep 9, resources: {memory: 900Gi}}
+          greedy: {image: "busybox:1.37", command: tail /dev/zero, resources: {memory: 16Mi}}  # keeps what it reads
+          deaf: {image: "busybox:1.37", command: sleep 900, port: 8080, grace: 1s, health: {http: /up, within: 3s}}
+    """)
+    failed = cluster.on("up", "-d", exits=1).stderr
+    assert "has an image that cannot be pulled" in card(failed, "nowhere")
+    assert "registry.invalid/none:1" in card(failed, "nowhere")
+    assert "fits on no node" in card(failed, "large")
+    assert "Insufficient memory" in card(failed, "large")
+    assert "ran out of memory" in card(failed, "greedy")
+    assert "within 3 s" in card(failed, "deaf")
+    assert "connection refused" in card(failed, "deaf")
 
 
 def test_a_quota_that_is_used_up(cluster: OnCluster) -> None:
@@ -113,7 +99,6 @@ def test_a_namespace_in_which_somebody_has_put_something_is_kept(cluster: OnClus
     assert cluster.get("ingress", "theirs")["metadata"]["name"] == "theirs"
     assert cluster.get("pods,pvc,deployments,statefulsets,jobs")["items"] == []
     cluster.kubectl("delete", "ingress,role", "theirs")
-    cluster.on("up", "-d")
     down = cluster.devenv("down", "--volumes", "-y")
     assert "is kept" not in down.output
     gone = cluster.host("kubectl", "get", "namespace", cluster.namespace, "--ignore-not-found")
@@ -121,7 +106,7 @@ def test_a_namespace_in_which_somebody_has_put_something_is_kept(cluster: OnClus
 
 
 def test_a_namespace_that_goes_away_is_waited_for(cluster: OnCluster) -> None:
-    cluster.manifest(STORE)
+    cluster.manifest('services: {web: {image: "busybox:1.37", command: sleep 900, grace: 1s}}')
     cluster.on("up", "-d")
     cluster.host("kubectl", "delete", "namespace", cluster.namespace, "--wait=false")
     cluster.on("up", "-d", within=120)
