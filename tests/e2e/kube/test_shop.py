@@ -84,11 +84,11 @@ def test_an_order_goes_through_on_minikube_and_on_any_cluster(shop: OnCluster) -
     context = shop.host("kubectl", "config", "current-context").strip()
     if find(environment=shop.environment).provider == MINIKUBE:
         shop.devenv("up", "-d", "-b", "minikube", "--context", context, "--remap-ports", within=300)
-        ask(gateway(shop), sku="assam", quantity=1)
-        eventually(lambda: orders(gateway(shop)) == [("assam", "invoiced")], "the invoice", within=20)
-        shop.devenv("down")
+        port = gateway(shop)
+        ask(port, sku="assam", quantity=1)
+        eventually(lambda: orders(port) == [("assam", "invoiced")], "the invoice", within=20)
 
-    shop.on("up", "-d", "--remap-ports", within=300)
+    shop.on("up", "-d", "--remap-ports", within=300)  # of the same cluster, by its other name
     port = gateway(shop)
     ask(port, sku="sencha", quantity=2)
     eventually(lambda: orders(port)[0] == ("sencha", "invoiced"), "the invoice", within=20)
