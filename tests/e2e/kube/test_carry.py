@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -120,10 +121,13 @@ SECOND = {
 
 
 def replies(cluster: OnCluster, scripts: dict[str, str]) -> dict[str, str]:
-    """What a script in each store prints."""
-    return {
-        unit: cluster.devenv("exec", unit, "sh", "-ec", script).stdout for unit, script in scripts.items()
-    }
+    """What a script in each store prints; all run at once."""
+
+    def reply(unit: str) -> str:
+        return cluster.devenv("exec", unit, "sh", "-ec", scripts[unit]).stdout
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(scripts, pool.map(reply, scripts), strict=True))
 
 
 def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays(

@@ -21,7 +21,9 @@ def postgres(cluster: OnCluster, options: str) -> None:
     """)
 
 
-def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew(cluster: OnCluster) -> None:
+def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew_and_kept(
+    cluster: OnCluster,
+) -> None:
     cluster.write("seed.sql", BROKEN)
     postgres(cluster, "password: one")
     cluster.on("up", "-d", exits=1)
@@ -39,8 +41,17 @@ def test_a_seed_that_failed_never_counts_as_healthy_and_its_data_is_made_anew(cl
     assert "password is set in the existing data" in cluster.on("plan").stdout
     cluster.on("up", "-d")
     cluster.on("down")
+    another_user_is_no_reason_to_wait(cluster)
+    postgres(cluster, "password: two")
     cluster.on("up", "-d")
     assert cluster.on(*ASK, "TABLE kept").stdout == "1\n"
+
+
+def another_user_is_no_reason_to_wait(cluster: OnCluster) -> None:
+    postgres(cluster, "user: other, password: two")
+    failed = cluster.on("up", "-d", exits=1)
+    assert 'role "other" does not exist' in failed.stderr
+    assert failed.seconds < 60
 
 
 def test_half_made_data_whose_workload_is_gone_is_made_anew_by_one_up(cluster: OnCluster) -> None:
@@ -51,14 +62,3 @@ def test_half_made_data_whose_workload_is_gone_is_made_anew_by_one_up(cluster: O
     cluster.write("seed.sql", WHOLE)
     assert "x db" not in cluster.on("up", "-d").stderr
     assert cluster.on(*ASK, "TABLE kept").stdout == ""
-
-
-def test_another_user_is_no_reason_to_wait(cluster: OnCluster) -> None:
-    cluster.write("seed.sql", WHOLE)
-    postgres(cluster, "user: one")
-    cluster.on("up", "-d")
-    cluster.on("down")
-    postgres(cluster, "user: other")
-    failed = cluster.on("up", "-d", exits=1)
-    assert 'role "other" does not exist' in failed.stderr
-    assert failed.seconds < 60
