@@ -12,6 +12,7 @@ from devenv.cli.environments import confirm_at, release_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
+    from devenv.backends.docker import Engine
     from devenv.cli.context import Context
     from devenv.engine.companions import Companions
     from devenv.engine.promote import Parcel, Release
@@ -189,7 +190,6 @@ def shipping_of(
     `strict`: raises `UsageError` for a secret of a build that has no value.
     """
     from devenv.backends import containers, git
-    from devenv.backends.docker import Engine
     from devenv.backends.images import Images
     from devenv.engine import charts
     from devenv.engine.shipping import Shipping, build_secrets
@@ -213,9 +213,8 @@ def shipping_of(
         wanted=stack.secrets, generated=(), environment=context.environment, strict=False
     )
     context.console.hide(values.values())  # which a card's output may hold
-    address = containers.address()
     shipping = Shipping(
-        Images(address, lambda: Engine(address)),
+        Images(containers.address(), _engine),
         stack,
         project.parsed[0].environments[environment].registry or "",
         [platform] if platform else release.platforms,
@@ -225,6 +224,14 @@ def shipping_of(
         secrets,
     )
     return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
+
+
+def _engine() -> Engine:
+    """A connection to the engine, whose client is not even read where nothing is built."""
+    from devenv.backends import containers
+    from devenv.backends.docker import Engine
+
+    return Engine(containers.address())
 
 
 def _who(context: Context) -> str:

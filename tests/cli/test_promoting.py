@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ HELM = """#!/bin/sh
 echo "$@" >> {folder}/asked
 case $1 in
 version) echo v4.3.1;;
-history|list) echo "[]";;
+history) cat {folder}/history 2>/dev/null || echo "[]";;
+list) echo "[]";;
+get) echo shop; cat {folder}/objects;;
 template)
     for word in "$@"; do [ "$last" != --values ] || cp "$word" {folder}/values; last=$word; done
     cat {folder}/objects;;
@@ -135,6 +139,17 @@ def test_what_the_registry_has_is_not_pushed_and_helm_reads_the_chart_once(
     assert "nothing to promote" in devenv("promote", "staging", "--yes").stderr
     assert registry.pushed == [image]
     assert [line.split()[0] for line in (helm / "asked").read_text().splitlines()].count("template") == 1
+
+
+def test_a_diff_asks_helm_for_each_thing_once(devenv: Devenv, helm: Path, registry: Registry) -> None:
+    row = {"revision": 1, "status": "deployed", "updated": "", "chart": "shop-0.1.0"}
+    (helm / "history").write_text(json.dumps([row]))
+    (helm / "objects").write_text(reading("shop-secrets", "STRIPE_KEY"))
+    assert devenv("diff", "staging").exit_code == 0
+    asked = (helm / "asked").read_text()
+    for command in ("get", "history", "lint", "list", "template", "version"):
+        assert len(re.findall(rf"^{command} ", asked, re.MULTILINE)) == 1
+    assert "metadata" not in asked
 
 
 def test_images_that_were_built_elsewhere_are_taken_by_their_tag(
