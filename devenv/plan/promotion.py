@@ -18,6 +18,9 @@ OWNER = "devenv.dev/stack"
 HOOK = "helm.sh/hook"
 """The annotation of an object that Helm makes anew before or after a release."""
 
+READS = "devenv.dev/reads"
+"""The annotation of an object for which an operator reads Secrets: JSON of their names and keys."""
+
 CONTEXT = 3  # lines around a change
 MASK = "******"
 
@@ -217,7 +220,7 @@ def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
     made = {name: keys for item in items for name, keys in _makes(item)}
     needed: dict[str, set[str]] = {}
     for item in items:
-        for name, key in _references(item):
+        for name, key in (*_references(item), *_read_for(item)):
             keys = made.get(name, set())
             if keys is not None and (name not in made or (key and key not in keys)):
                 needed.setdefault(name, set()).update([key] if key else [])
@@ -239,6 +242,12 @@ def _makes(item: Object) -> Iterator[tuple[str, set[str] | None]]:
             template = spec.get("template") or {}
             keys = {*(spec.get("encryptedData") or ()), *(template.get("data") or ())}
             yield (template.get("metadata") or {}).get("name", item["metadata"]["name"]), keys
+
+
+def _read_for(item: Object) -> Iterator[tuple[str, str]]:
+    """Every Secret that an operator reads for an object, with the key."""
+    read = (item["metadata"].get("annotations") or {}).get(READS, "{}")
+    yield from ((name, key) for name, keys in json.loads(read).items() for key in keys)
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:

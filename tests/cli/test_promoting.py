@@ -111,6 +111,20 @@ def test_a_secret_that_is_missing_is_named_before_anything_is_built(
     assert "upgrade" not in (helm / "asked").read_text()
 
 
+def test_a_credential_that_is_missing_is_named_with_its_label(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    text = (helm / "devenv.yaml").read_text().replace("namespace: live", "namespace: live, gateway: kong")
+    gateway = 'gateway: {consumers: {ann: {key: "${secret.KEY}"}}}\n'
+    (helm / "devenv.yaml").write_text(text.replace("port: 8000", "port: 8000, route: /") + gateway)
+    reads = {"devenv.dev/reads": json.dumps({"shop.ann.key-auth": ["key"]})}
+    metadata = {"name": "ann", "annotations": reads}
+    (helm / "objects").write_text(json.dumps({"kind": "KongConsumer", "metadata": metadata}))
+    ended = devenv("promote", "staging", "--yes")
+    assert "shop.ann.key-auth: key" in ended.stderr
+    assert "label secret shop.ann.key-auth konghq.com/credential=key-auth" in ended.stderr
+
+
 def test_what_is_refused_after_charts_of_others_were_released_does_not_say_that_nothing_was_changed(
     devenv: Devenv, helm: Path, registry: Registry, cluster: Server
 ) -> None:

@@ -27,6 +27,7 @@ from devenv.manifest.models import Environment
 from devenv.plan.promotion import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
+from tests.unit.chart.charts import project
 from tests.unit.kubernetes.answering import Answering, event
 from tests.unit.kubernetes.stacks import stack
 from tests.unit.stacks import manifest
@@ -147,6 +148,35 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
     release(api=Api()).secrets.require_makeable(missing, {"TOKEN": "x"})
     with pytest.raises(UsageError, match="no value for TOKEN"):
         release(api=Api()).secrets.require_makeable(missing, {})
+
+
+CALLED = """
+    name: shop
+    services: {web: {image: "web:1", port: 8000, route: {path: /web, plugins: [basic-auth]}}}
+    gateway: {consumers: {ann: {basic: {ann: "${secret.ANN}"}, key: "${secret.KEY}"}}}
+    environments: {staging: {context: gke, gateway: kong}}
+"""
+
+
+def test_credentials_of_consumers_are_made_for_kongs_controller(tmp_path: Path) -> None:
+    made = list[dict[str, Any]]()
+
+    class Making(Api):
+        def create(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+            made.append(dict(item))
+            return {}
+
+    secrets = release(api=Making(objects={"shop": {}})).secrets
+    missing = {"shop.ann.basic-auth": {"username", "password"}, "shop.ann.key-auth": {"key"}}
+    values = secrets.values(project(tmp_path, CALLED), missing, {"ANN": "sesame", "KEY": ""})
+    with pytest.raises(UsageError, match="no value for key"):
+        secrets.require_makeable(missing, values)
+    values = secrets.values(project(tmp_path, CALLED), missing, {"ANN": "sesame", "KEY": "k"})
+    secrets.require_makeable(missing, values)
+    secrets.create(missing, values, {"shop.ann.key-auth": {"konghq.com/credential": "key-auth"}})
+    assert [item["stringData"] for item in made] == [{"password": "sesame", "username": "ann"}, {"key": "k"}]
+    labels = [item["metadata"]["labels"].get("konghq.com/credential") for item in made]
+    assert labels == [None, "key-auth"]
 
 
 def test_a_pod_that_never_gets_ready_has_a_card() -> None:
