@@ -195,20 +195,26 @@ def _written(value: Any, depth: int) -> Iterator[str]:
             if isinstance(inner, Mapping | list) and inner:
                 yield f"{space}{key}:"
                 yield from _written(inner, depth + 1)
-            elif isinstance(inner, str) and "\n" in inner:
-                yield f"{space}{key}: |"
-                yield from (f"{space}  {line}" for line in inner.splitlines())
             else:
-                yield f"{space}{key}: {_scalar(inner)}"
+                first, *more = _scalar(inner)
+                yield f"{space}{key}: {first}"
+                yield from (f"{space}  {line}" for line in more)
         return
     for inner in value:
-        first, *more = _written(inner, depth + 1) if isinstance(inner, Mapping | list) else [_scalar(inner)]
+        if isinstance(inner, Mapping | list) and inner:
+            first, *more = _written(inner, depth + 1)
+        else:
+            first, *lines = _scalar(inner)
+            more = [f"{space}  {line}" for line in lines]
         yield f"{space}- {first.lstrip()}"
         yield from more
 
 
-def _scalar(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _scalar(value: Any) -> list[str]:
+    """One line, or for a text of several a bar and its lines."""
+    if not isinstance(value, str):
+        return [json.dumps(value)]
+    return ["|", *value.splitlines()] if "\n" in value else [value]
 
 
 def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
