@@ -179,6 +179,15 @@ def env(
     ] = False,
     json_: Json = False,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show secrets in the clear.")] = False,
+    vscode: Annotated[
+        bool, typer.Option("--vscode", help="Add the service to .vscode/launch.json instead.")
+    ] = False,
+    idea: Annotated[
+        bool, typer.Option("--idea", help="Write a run configuration for JetBrains IDEs instead.")
+    ] = False,
+    direnv: Annotated[
+        bool, typer.Option("--direnv", help="Have direnv set the variables instead, in .envrc.")
+    ] = False,
 ) -> None:
     """Print the variables with which a program on this machine reaches the stack. Needs no engine."""
     from devenv.masking import NOTHING
@@ -191,6 +200,17 @@ def env(
     if name is not None and name not in (*manifest.services, *manifest.jobs):
         raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
+    if vscode or idea or direnv:
+        from devenv.cli import launching
+
+        values = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}
+        if direnv:
+            launching.write_envrc(context, name or "")
+        if vscode:
+            launching.write_vscode(context, loaded, name or "", values)
+        if idea:
+            launching.write_idea(context, loaded, name or "", values)
+        return
     if export or reveal:
         context.console.mask = NOTHING
         shown = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}

@@ -178,7 +178,11 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
     try:
         print_logs(console, place.backend, units, follow=True, tail=0)
     except KeyboardInterrupt:
+        from devenv.console.tables import hosted_note
+
         console.say("\nstill running; `devenv down` stops it, `devenv logs -f` shows the logs again")
+        if line := hosted_note(outcome.stack):
+            console.say(line)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -106,10 +106,13 @@ class Watching:
         finally:
             reloading.close()
         from devenv.console.reload import summary
+        from devenv.console.tables import hosted_note
 
         if line := summary(self._times):
             console.say(f"\n{line}")
         console.say("still running; `devenv down` stops it, `devenv watch` goes on")
+        if line := hosted_note(self._loaded.stack):
+            console.say(line)
         if interrupted:
             raise typer.Exit(INTERRUPTED)
 
@@ -234,7 +237,7 @@ class Watching:
             self._choose_on(self._choice, key)
             return
         stack = self._loaded.stack
-        services = [unit.name for unit in stack.units if unit.role == "service"]
+        services = [unit.name for unit in stack.units if unit.role == "service" and not unit.hosted]
         match key:
             case "q":
                 self._left.set()

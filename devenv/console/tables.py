@@ -12,7 +12,7 @@ from devenv.plan.status import UnitStatus
 
 if TYPE_CHECKING:  # imports the models of the manifest, which `status` does not need
     from devenv.plan.parity import Row
-    from devenv.stack.model import Unit
+    from devenv.stack.model import Stack, Unit
 
 STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
 LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
@@ -58,6 +58,12 @@ def hosted_lines(console: Console, unit: Unit, folder: str, program: str) -> lis
         f"  {' && '.join([*steps, command])}" if unit.host else f"  {' && '.join(steps)}   then {command}",
         console.style(f"  devenv up   brings the container of {unit.name} back", "dim"),
     ]
+
+
+def hosted_note(stack: Stack) -> str:
+    """What stays on this machine when a command leaves a stack running, or ""."""
+    hosted = ", ".join(unit.name for unit in stack.units if unit.hosted)
+    return f"{hosted}: still on this machine; `devenv up` brings the container back" if hosted else ""
 
 
 def status_json(unit: UnitStatus) -> dict[str, Any]:

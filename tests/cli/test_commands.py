@@ -1080,3 +1080,60 @@ def test_a_tail_is_a_number_of_lines_or_all(devenv: Devenv, lines: str) -> None:
     refused = devenv("logs", f"--tail={lines}")
     assert refused.exit_code == 2
     assert f'error  "{lines}" is not a number of lines\n  try   --tail 100, or --tail all' in refused.stderr
+
+
+HOSTED = """\
+name: shop
+services:
+  api: {build: ./api, host: serve --port $PORT, port: 8000, secrets: [KEY]}
+  plain: {image: x, port: 8001}
+"""
+
+
+def test_editors_are_given_a_service_and_no_secret_stands_in_their_files(
+    devenv: Devenv, project: Path
+) -> None:
+    (project / "devenv.yaml").write_text(HOSTED)
+    (project / "api").mkdir(exist_ok=True)
+    (project / "api" / "Dockerfile").write_text("FROM scratch\n")
+    (project / ".envrc").write_text("source_up\n")
+
+    shown = devenv("env", "api", "--vscode", "--idea", "--direnv")
+
+    assert shown.stdout.splitlines() == [".envrc", ".vscode/launch.json", ".run/devenv-api.run.xml"]
+    (entry,) = json.loads((project / ".vscode" / "launch.json").read_text())["configurations"]
+    assert (entry["name"], entry["cwd"]) == ("api (devenv)", "${workspaceFolder}/api")
+    assert entry["command"].endswith("&& serve --port 8000")
+    variables = project / ".devenv" / "env" / "api.env"
+    assert "KEY=sesame-open" in variables.read_text()
+    assert variables.stat().st_mode & 0o777 == 0o600
+    for file in shown.stdout.splitlines():
+        assert "sesame" not in (project / file).read_text()
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        (["--vscode"], "an editor starts one service"),
+        (["plain", "--idea"], "services.plain.host is missing"),
+    ],
+)
+def test_editors_need_a_service_with_a_command(
+    devenv: Devenv, project: Path, argv: list[str], what: str
+) -> None:
+    (project / "devenv.yaml").write_text(HOSTED.replace("build: ./api", "image: y"))
+    ended = devenv("env", *argv)
+    assert (ended.exit_code, what in ended.stderr) == (2, True)
+    assert not (project / ".vscode").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("apy", 'did you mean "api"?'), ("none", "there are: api, plain")]
+)
+def test_what_cannot_run_on_this_machine_is_refused_before_anything(
+    devenv: Devenv, project: Path, name: str, what: str
+) -> None:
+    (project / "devenv.yaml").write_text(HOSTED.replace("build: ./api", "image: y"))
+    for command in ("up", "plan"):
+        ended = devenv(command, "--host", name)
+        assert (ended.exit_code, what in ended.stderr) == (2, True)

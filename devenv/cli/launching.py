@@ -1,0 +1,78 @@
+"""Writes the files with which editors and direnv start a service on this machine: `env --vscode` etc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import DevenvError, UsageError
+from devenv.render import launch as files
+from devenv.render.launch import Launch
+from devenv.stack import text
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.engine.project import Loaded
+
+
+def write_envrc(context: Context, service: str) -> None:
+    """Have direnv set the variables of a service, or of the whole stack, in the project's folder."""
+    _merge(context, context.workspace.root / ".envrc", lambda existing: files.envrc(service, existing))
+    context.console.say("allow it: direnv allow")
+
+
+def write_vscode(context: Context, loaded: Loaded, service: str, variables: Mapping[str, str]) -> None:
+    """Add the service to .vscode/launch.json."""
+    launch = _launch(context, loaded, service, variables)
+    file = context.workspace.root / ".vscode" / "launch.json"
+    _merge(context, file, lambda existing: files.vscode(launch, existing))
+
+
+def write_idea(context: Context, loaded: Loaded, service: str, variables: Mapping[str, str]) -> None:
+    """Write a run configuration for the service into .run, where every JetBrains IDE looks."""
+    launch = _launch(context, loaded, service, variables)
+    file = context.workspace.root / ".run" / f"devenv-{service}.run.xml"
+    _merge(context, file, lambda existing: files.idea(launch, existing))
+
+
+def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[str, str]) -> Launch:
+    """How the service is started, once its variables lie in `.devenv`. Raises `UsageError`."""
+    if not service:
+        raise UsageError("an editor starts one service", hint="devenv env NAME --vscode")
+    manifest, _, _ = context.project.parsed
+    command = loaded.stack.unit(service).host
+    if service not in manifest.services:
+        raise UsageError(
+            f"{service} is a job, and editors start services", hint=f"devenv env {service} --export"
+        )
+    if command is None:
+        raise UsageError(
+            f"services.{service}.host is missing: nothing says how it runs on this machine",
+            hint="host: uvicorn main:app --port $PORT   for example",
+        )
+    build = manifest.services[service].build
+    port = variables.get("PORT", "")
+    line = re.sub(r"\$PORT\b|\$\{PORT\}", port, text.public(command, f"services.{service}.host"))
+    name = f"env/{service}.env"
+    space = context.workspace
+    space.write({name: files.env_file(variables)}, private=[name])
+    folder = Path(build.context).as_posix() if build else "."
+    return Launch(service, line, folder, f"{space.state.name}/{name}")
+
+
+def _merge(context: Context, file: Path, merged: Callable[[str], str]) -> None:
+    """Put our entry into a file that may be the user's."""
+    shown = file.relative_to(context.workspace.root)
+    try:
+        existing = file.read_text(encoding="utf-8") if file.exists() else ""
+        written = merged(existing)
+        if written != existing:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(written, encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DevenvError(f"cannot write {shown}", why=str(error)) from error
+    except UsageError as error:
+        raise UsageError(error.what, where=str(shown), hint=error.hint) from error
+    context.console.print(str(shown))
