@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class Registry:
 
         def fetched() -> Answer:
             url = f"{self._scheme}://{self._address}/v2/{path}"
-            return _fetched(url, headers, self._authorization, self._trust())
+            return _fetched(url, headers, self._authorization, self._trust)
 
         try:
             return fetched()
@@ -133,6 +134,7 @@ class Registry:
             self._scheme = "http"
             return fetched()
 
+    @cached_property
     def _trust(self) -> ssl.SSLContext:
         """Whose certificates count: those of this machine, and those that Docker has for the registry."""
         context = ssl.create_default_context()
@@ -158,7 +160,7 @@ class Registry:
             grant = {"grant_type": "refresh_token", "refresh_token": known[1], "client_id": "devenv"}
             form, known = urllib.parse.urlencode({**query, **grant}).encode(), None
         url = wanted["realm"] if form else f"{wanted['realm']}?{urllib.parse.urlencode(query)}"
-        answer = _fetched(url, {}, _basic(known) if known else "", self._trust(), form)
+        answer = _fetched(url, {}, _basic(known) if known else "", self._trust, form)
         if answer.status != 200:
             raise Unanswered(_reason(answer))
         token = json.loads(answer.body)

@@ -135,9 +135,7 @@ def options(
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(
-            "-b", "--backend", help="Where to run: compose, minikube, kube or process.", metavar="NAME"
-        ),
+        typer.Option("-b", "--backend", help="Where to run: compose, minikube or kube.", metavar="NAME"),
     ] = None,
     context: Annotated[
         str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")

@@ -97,7 +97,9 @@ class Smoke:
         if entrance is None:
             return "not asked: the cluster's own gateway serves it, and reports no address", ""
         wrong = ""
-        for _ in range(self.tries):
+        for tried in range(self.tries):
+            if tried:
+                time.sleep(PAUSE)
             try:
                 status = entrance.status(route.path)
             except (OSError, http.client.HTTPException) as error:
@@ -108,17 +110,17 @@ class Smoke:
             if status == own == 404:
                 return f"not proved: {route.service} itself has no page there", ""
             wrong = f"{entrance.address}:{entrance.port} answers {status}"
-            time.sleep(PAUSE)
         return "", wrong
 
     def _ask(self, service: str, route: str) -> str:
         """What is wrong with a route; nothing where a service answers, be it with a refusal."""
         wrong = ""
-        for _ in range(self.tries):
+        for tried in range(self.tries):
+            if tried:
+                time.sleep(PAUSE)
             status, wrong = self._get(service, route)
             if status < 500 and "no Route matched" not in wrong:
                 return ""
-            time.sleep(PAUSE)
         return wrong
 
     def _get(self, service: str, path: str) -> tuple[int, str]:

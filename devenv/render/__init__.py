@@ -31,7 +31,6 @@ class Renderer(Protocol):
 RENDERERS: Mapping[str, str] = {
     "compose": "devenv.render.compose",
     "kubernetes": "devenv.render.kubernetes",
-    "process": "devenv.render.process",
 }
 
 
@@ -48,7 +47,6 @@ DECLARED: Mapping[str, Callable[[], Fields]] = {
     "compose": _fields("compose"),
     "minikube": _fields("kubernetes"),
     "kube": _fields("kubernetes"),
-    "process": _fields("process"),
     "chart": _fields("chart"),
     "swarm": _fields("swarm"),
 }

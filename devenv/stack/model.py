@@ -131,18 +131,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How a kind runs as a plain process: see `kindfile.Process`. `folder`: of the package's programs."""
+    """How a kind runs as a plain process: a program, and the Python package that contains it."""
 
-    command: Text
-    program: str = ""
-    package: str = ""
-    folder: str = ""
-    new: Text = ""
-    environment: tuple[tuple[str, Text], ...] = ()
-    stop: str = "TERM"
-    rootless: bool = False
-    stand_in: bool = False
-    install: str = ""
+    program: str
+    wheel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from devenv import hostports
 from devenv.cli import app
+from devenv.doctor import engine
+from devenv.doctor.engine import _version as ask_version
 from tests.engine import fake_engine
 from tests.engine.fake import Engine
 
@@ -36,12 +39,19 @@ class Doctor:
         return CliRunner().invoke(app, list(arguments))
 
 
+@cache
+def version_of(argv: tuple[str, ...], seconds: float) -> str | None:
+    """What the docker command really says of a plugin; it takes longer to start than all that is tested here."""
+    return ask_version(list(argv), seconds)
+
+
 @pytest.fixture
 def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
     folder = tmp_path / "shop"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setattr(hostports, "taken", lambda ports: {8080: "nginx (pid 7)"})
+    monkeypatch.setattr(engine, "_version", lambda argv, seconds: version_of(tuple(argv), seconds))
     with fake_engine() as server:
         server.engine.images = ["api:1"]
         yield Doctor(server.engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -18,8 +19,14 @@ OTHERS = {"os", "webbrowser", "tarfile", "backend", "self", "opener"}
 """What has an `open` that opens no text file."""
 
 
+SUSPECT = re.compile(rf"\b({'|'.join(MODE)}|read_text|write_text)\(|\b(text|universal_newlines)=True")
+"""What every call that opens text has; to look through a tree takes long, and most files open nothing."""
+
+
 def left_to_the_locale(source: str) -> Iterator[int]:
     """The lines of calls that open text without saying how it is encoded."""
+    if not SUSPECT.search(source):
+        return
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Call):
             keywords = {keyword.arg: keyword.value for keyword in node.keywords}

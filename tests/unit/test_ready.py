@@ -36,7 +36,7 @@ class Answers(BaseHTTPRequestHandler):
 def answering() -> Iterator[int]:
     """A port of this machine behind which some replica is ready."""
     with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_port
         server.shutdown()
 

@@ -188,6 +188,7 @@ def test_what_a_registry_refuses_is_said_as_with_an_engine(
 
 def test_a_registry_that_is_away(docker: Path, shelf: Shelf) -> None:
     image = f"{shelf.image}:1"
+    shelf.shutdown()
     shelf.server_close()
     with pytest.raises(Unanswered, match="connection refused"):
         digest(image)
