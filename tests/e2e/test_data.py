@@ -18,7 +18,7 @@ def postgres(checkout: Checkout, options: str) -> None:
     """)
 
 
-def test_a_changed_password_is_set_in_the_data_of_postgres_and_who_uses_it_connects(
+def test_password_and_database_are_made_in_the_data_of_postgres_and_another_user_is_refused(
     checkout: Checkout,
 ) -> None:
     postgres(checkout, "password: one")
@@ -31,21 +31,13 @@ def test_a_changed_password_is_set_in_the_data_of_postgres_and_who_uses_it_conne
     postgres(checkout, "password: three")  # nothing but the data knows the one before
     checkout.devenv("up", "-d")
 
-
-def test_another_name_for_the_database_makes_one_in_the_data_of_postgres(checkout: Checkout) -> None:
-    postgres(checkout, "database: shop")
-    checkout.devenv("up", "-d")
-    postgres(checkout, "database: store")
+    postgres(checkout, "password: three, database: store")
     assert "database is made in the existing data" in checkout.devenv("plan").stdout
     checkout.devenv("up", "-d")
     listed = ("psql", "-XAt", "-U", "app", "-c", "SELECT datname FROM pg_database", "store")
-    assert {"shop", "store"} <= set(checkout.devenv("exec", "db", *listed).stdout.split())
+    assert {"app", "store"} <= set(checkout.devenv("exec", "db", *listed).stdout.split())
 
-
-def test_another_user_counts_only_for_new_data_and_the_ways_out_are_said(checkout: Checkout) -> None:
-    postgres(checkout, "user: one")
-    checkout.devenv("up", "-d")
-    postgres(checkout, "user: other")
+    postgres(checkout, "password: three, database: store, user: other")
     plan = checkout.devenv("plan")
     assert "apply db (env changed; user counts only for new data)" in plan.stdout
     assert "set it back, or make all data anew: devenv down --volumes" in plan.stderr
@@ -54,7 +46,7 @@ def test_another_user_counts_only_for_new_data_and_the_ways_out_are_said(checkou
     assert failed.seconds < 30  # the check has 90
     assert 'FATAL:  role "other" does not exist' in failed.stderr
     assert "set them back, or devenv down --volumes" in failed.stderr
-    postgres(checkout, "user: one")
+    postgres(checkout, "password: three, database: store")
     checkout.devenv("up", "-d")
 
 
