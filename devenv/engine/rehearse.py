@@ -23,7 +23,7 @@ from devenv.plan.promotion import Origin, Target, secrets_needed
 from devenv.plan.rehearsal import Ground, Node, Replacement, number, replaced, replacements
 from devenv.render.bundle import to_yaml
 from devenv.stack.labels import LABEL
-from devenv.stack.model import Identity, Stack
+from devenv.stack.model import Identity, Stack, Unit
 from devenv.stack.world import merge
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ class Rehearsal:
         """
         root = self.project.workspace.root
         owned = replace(self.stack, identity=Identity.of_checkout(self.stack.name, self._checkout))
-        units = {unit.image: unit for unit in self.stack.units}
+        units: dict[str, Unit] = {}
+        for unit in self.stack.units:
+            units.setdefault(unit.image, unit)  # who has an image first is named for it
         there, here = delivery.has(units), images.have(units)
         for image, unit in units.items():
             if image in there:

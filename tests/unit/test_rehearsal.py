@@ -190,6 +190,33 @@ def test_quantities_are_numbers(quantity: str, value: float) -> None:
     assert number(quantity) == value
 
 
+def test_an_image_that_units_share_is_built_and_sent_once_for_the_first(tmp_path: Path) -> None:
+    class Engine:
+        """Images, and the way to the nodes: nothing is anywhere yet."""
+
+        registry = ""
+
+        def has(self, images: Any) -> frozenset[str]:
+            return frozenset()
+
+        have = has
+
+        def build(self, *about: Any) -> None:
+            lines.append("built")
+
+        def bring(self, image: str, say: Any) -> None:
+            lines.append("sent")
+
+    manifest = "name: shop\nservices:\n  web: {build: ./web}\n  cron: {build: ./web, command: cron}\nenvironments:\n  staging: {context: x}\n"
+    lines, engine = list[str](), Engine()
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "Dockerfile").write_text("FROM scratch\n")
+    made: Any = rehearsal(tmp_path, Server(), manifest)
+    there = made.deliver(engine, engine, {}, lambda step, line: lines.append(line))
+    assert lines == ["web  building", "built", "sent"]
+    assert there["web"] == there["cron"]
+
+
 def test_secrets_are_made_of_values_that_fit_together(tmp_path: Path) -> None:
     manifest = "name: shop\nservices: {web: {image: 'web:1', uses: [postgres]}}\nenvironments:\n  staging: {context: x, infra: {postgres: deploy}}\n"
     made, written_ = rehearsal(tmp_path, Server(), manifest), list[Any]()
