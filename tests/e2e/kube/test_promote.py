@@ -131,20 +131,28 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
 
 
 @pytest.fixture
-def late(promoting: Promoting, helm: Helm, tmp_path: Path) -> Promoting:
+def late(promoting: Promoting, helm: Helm, tmp_path: Path) -> Iterator[Promoting]:
     """Another checkout of the repository. Its Helm waits with an upgrade until somebody writes to `go`."""
     gate, go = tmp_path / "late" / "bin" / "helm", tmp_path / "late" / "go"
     gate.parent.mkdir(parents=True)
     os.mkfifo(go)
-    gate.write_text(f'#!/bin/sh\n[ "$1" != upgrade ] || read word < {go}\nexec {helm.program} "$@"\n')
+    gate.write_text(
+        f'#!/bin/bash\n[ "$1" != upgrade ] || read -t 120 word <> {go}\nexec {helm.program} "$@"\n'
+    )
     gate.chmod(0o755)
     path = f"{gate.parent}:{promoting.environment['PATH']}"
-    return Promoting(
-        tmp_path / "late" / "project",
-        promoting.name,
-        promoting.engine,
-        {**promoting.environment, "PATH": path},
-    )
+    environment = {**promoting.environment, "PATH": path}
+    made = Promoting(tmp_path / "late" / "project", promoting.name, promoting.engine, environment)
+    yield made
+    made.leave_nothing()
+
+
+def gate_of(late: Promoting) -> int:
+    """What to write to for its Helm to go on, once that waits; else 0."""
+    try:
+        return os.open(late.root.parent / "go", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
 
 
 @pytest.mark.parametrize("helm", [3], indirect=True)
@@ -156,11 +164,12 @@ def test_a_promotion_among_others_and_one_that_was_killed(promoting: Promoting, 
     assert late.devenv("diff", "staging").stdout == ""  # one release, whichever the folder
     late.says(PAGE.format(page="late"))
     waiting = late.begin("promote", "staging", "--yes")
-    with (late.root.parent / "go").open("w") as go:  # once its Helm is there
-        promoting.says("sleep 900")  # which never listens
-        begun = promoting.begin("promote", "staging", "--yes")
-        eventually(lambda: promoting.revisions()[-1] == (2, "pending-upgrade"), "the upgrade", within=20)
-        go.write("go\n")
+    go = eventually(lambda: gate_of(late), "its Helm", within=60)
+    promoting.says("sleep 900")  # which never listens
+    begun = promoting.begin("promote", "staging", "--yes")
+    eventually(lambda: promoting.revisions()[-1] == (2, "pending-upgrade"), "the upgrade", within=60)
+    os.write(go, b"go\n")
+    os.close(go)
     refused = waiting.end()
     assert refused.code == 1
     assert f"{promoting.name} is being changed by somebody else" in refused.stderr
