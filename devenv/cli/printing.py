@@ -83,14 +83,14 @@ def keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection
     """Raises `UsageError` where a build context would contain the rendered files."""
     from devenv import sources
 
-    for unit in stack.units:
+    for unit in sorted(stack.units, key=lambda unit: unit.one_shot):  # a job is often `like` a service
         if unit.build is not None:
             context = (root / unit.build.context).resolve()
             if sources.sends(context, unit.build.dockerfile, folder, files):
                 ignore = os.path.relpath(context / ".dockerignore")
                 raise UsageError(
                     f"{os.path.relpath(folder)} is inside the build context of {unit.name}",
-                    where=f"services.{unit.name}.build",
+                    where=f"{unit.section}.{unit.name}.build",
                     why=why,
                     hint=f"echo {folder.relative_to(context)} >> {ignore}   or render into another folder",
                 )

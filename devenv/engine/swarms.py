@@ -13,7 +13,6 @@ from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Environment, Manifest
 from devenv.render.bundle import Source
 from devenv.render.chart.notes import targets
-from devenv.render.chart.unit import SECTIONS
 from devenv.render.swarm import Swarm, render
 from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment as environment_of
@@ -76,7 +75,7 @@ def _stack(project: Project, manifest: Manifest, place: Environment | None) -> S
 
 def _lacks(stack: Stack, swarm: Swarm, *, refused: bool) -> Iterator[Finding]:
     for name, lacks in swarm.lacks.items():
-        section = SECTIONS[stack.unit(name).role]
+        section = stack.unit(name).section
         for lack in lacks:
             if lack.refused == refused:
                 yield (section, name, "compose", *lack.path), lack.why, lack.hint

@@ -153,6 +153,10 @@ class Reload:
     pull: tuple[str, ...] = ()
 
 
+SECTIONS: Mapping[str, str] = {"service": "services", "job": "jobs", "infra": "infra", "setup": "infra"}
+"""Role of a unit -> the section of the manifest that it comes from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """What runs as one container: a service, a job, a store, or a store's one-shot.
@@ -225,6 +229,11 @@ class Unit:
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
+
+    @property
+    def section(self) -> str:
+        """Where the manifest, and the values of its chart, have it."""
+        return SECTIONS[self.role]
 
     def port(self, container: int) -> Port | None:
         """The port with this number in the container."""

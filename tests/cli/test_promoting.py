@@ -178,6 +178,15 @@ def test_values_stay_out_of_the_images_that_they_name(devenv: Devenv, helm: Path
     ended = devenv("promote", "staging", "--write", "web/deploy")
     assert (ended.exit_code, registry.pushed) == (2, [])
     assert "web/deploy is inside the build context of web" in ended.stderr
+    manifest = helm / "devenv.yaml"
+    text = manifest.read_text()
+    job = "jobs: {migrate: {build: ./web}}"
+    for extra, where in (("jobs: {a: {like: web}}", "services.web"), (job, "jobs.migrate")):
+        manifest.write_text(
+            (text if "like" in extra else text.replace("build: ./web", "image: 'w:1'")) + extra
+        )
+        ended = devenv("promote", "staging", "--write", "web/deploy")
+        assert f"where {where}.build" in ended.stderr
 
 
 def test_images_are_built_for_the_platform_that_was_named_or_the_nodes_run(

@@ -23,11 +23,11 @@ from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
 from devenv.render.chart.routes import routes
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
-from devenv.render.chart.unit import SECTIONS, Template, image_values, template
+from devenv.render.chart.unit import Template, image_values, template
 from devenv.render.chart.variables import encoded, key_of, keys
 from devenv.stack.environments import external
 from devenv.stack.graph import ordered
-from devenv.stack.model import Gateway, Unit
+from devenv.stack.model import SECTIONS, Gateway, Unit
 from devenv.stack.text import Secret
 from devenv.stack.world import Finding, merge
 
@@ -77,7 +77,7 @@ def values(
     """
     wanted = defaults(target)
     for unit in target.stack.units:
-        own = wanted[SECTIONS[unit.role]][unit.name]
+        own = wanted[unit.section][unit.name]
         if reference := images.get(unit.name):
             own["image"] = image_values(reference)
         elif unit.build and environment.registry:
@@ -132,7 +132,7 @@ def _from_secret(default: Unit, unit: Unit) -> dict[str, Any]:
                 raise UsageError(
                     f"{unit.name}: an environment gives {name} a text with a secret in it",
                     why="a value is a text, or a whole secret",
-                    hint=f"write {name} in services.{unit.name}.env, or all of it into one secret",
+                    hint=f"write {name} in {unit.section}.{unit.name}.env, or all of it into one secret",
                 )
     return changed
 
@@ -252,7 +252,7 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
         own = {
             unit: deepcopy(dict(each.values))
             for unit, (of, each) in templates.items()
-            if SECTIONS[of.role] == section
+            if of.section == section
         }
         if own:
             document[section] = own

@@ -22,7 +22,7 @@ def _addresses(unit: Unit) -> Iterator[str]:
         if "://localhost" in text.masked(value):
             yield (
                 f"{unit.name}: {name} is an address of one's own machine, {text.masked(value)}: "
-                f"write another in the environment, or in services.{unit.name}.env of its values"
+                f"write another in the environment, or in {unit.section}.{unit.name}.env of its values"
             )
 
 

@@ -19,7 +19,6 @@ from devenv.stack.model import Unit
 
 DRAIN = 5  # seconds that a pod goes on answering after it was taken out of its Service
 NEVER = "0 0 31 2 *"  # a schedule has to be there, suspended or not
-SECTIONS = {"service": "services", "job": "jobs", "infra": "infra", "setup": "infra"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class _Unit:
 
     def _text(self, documents: list[Object]) -> str:
         bodies = "---\n".join(map(self.page.text, documents)) + self._for_many()
-        section = SECTIONS[self.unit.role]
+        section = self.unit.section
         head = f"{{{{- /* devenv: {self.unit.name}, whose values are in {section} */}}}}\n"
         head += f"{{{{- $unit := index .Values.{section} {json.dumps(self.unit.name)} }}}}\n"
         if self.unit.one_shot:
