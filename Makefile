@@ -13,7 +13,7 @@ help:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv"
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[embedded]' --group dev
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]' --group dev
 	@touch $@
 
 ## make demo      the example shop, running, with an order placed

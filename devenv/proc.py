@@ -16,9 +16,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 from typing import IO
 
 from devenv.errors import ToolMissing
+
+__all__ = ["Popen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +36,24 @@ class Output:
 ENDING = 1.0  # seconds a command on this terminal has to end in when we are ended
 
 
-def run_attached(argv: Sequence[str]) -> int:
+def run_attached(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: str | None = None,
+    interactive: bool = True,
+) -> int:
     """Run a command on this terminal and return its exit code; Ctrl-C goes to the command, not to us.
 
-    When we are ended by another signal, the command is ended as well, and the terminal is put right.
+    When we are ended by another signal, the command is ended as well, and the terminal is put right. Without
+    `interactive` its stdin is empty; without an `environment` it has ours.
     """
     # A handler, not SIG_IGN: the child would inherit SIG_IGN.
     before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         with _startable(argv):
-            process = subprocess.Popen(list(argv))
+            stdin = None if interactive else subprocess.DEVNULL
+            process = subprocess.Popen(list(argv), stdin=stdin, env=environment, cwd=folder)
         with _terminal_kept():
             code = _awaited(process)
     finally:
@@ -112,17 +123,38 @@ def run_asked(argv: Sequence[str], question: str) -> Output:
     return Output(process.returncode, _text(process.stdout), _text(process.stderr))
 
 
-def run_merged(argv: Sequence[str]) -> Output:
-    """The same, with stdout and stderr in `stdout`, in the order they were printed."""
+def run_merged(
+    argv: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: str | None = None,
+    within: float | None = None,
+) -> Output:
+    """The same, with stdout and stderr in `stdout`, in the order they were printed.
+
+    After `within` seconds it is killed, and its code is that of the `timeout` command: 124.
+    """
     with _startable(argv):
-        process = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            check=False,
+            env=environment,
+            cwd=folder,
+            start_new_session=within is not None,  # to be killed with all that it started
         )
-    return Output(process.returncode, _text(process.stdout))
+    with process:
+        try:
+            stdout, _ = process.communicate(timeout=within)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return Output(124, f"no answer within {within:g} s")
+        except BaseException:
+            process.kill()
+            raise
+    return Output(process.returncode, _text(stdout))
 
 
 def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
@@ -241,6 +273,40 @@ def start_detached(
     timer.cancel()
     process.returncode = 0  # it keeps running; without a code, `Popen` would warn that nobody waited for it
     return first
+
+
+def start_piped(
+    argv: Sequence[str], *, environment: Mapping[str, str], folder: str
+) -> subprocess.Popen[bytes]:
+    """Start a program with a pipe at each of its streams, as the leader of its own group."""
+    with _startable(argv):
+        return subprocess.Popen(
+            list(argv),
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            cwd=folder,
+        )
+
+
+def start_in_group(
+    argv: Sequence[str], *, environment: Mapping[str, str], folder: str
+) -> subprocess.Popen[bytes]:
+    """Start a program as the leader of its own group and session, with stdout and stderr in one pipe."""
+    if not Path(folder).is_dir():  # or the program would seem to be missing
+        raise ToolMissing(f"no folder {folder}")
+    with _startable(argv):
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=folder,
+            env=dict(environment),
+        )
 
 
 def interrupt_children() -> None:

@@ -12,6 +12,7 @@ BACKENDS = {
     "compose": "devenv.backends.compose.backend:ComposeBackend",
     "minikube": "devenv.backends.minikube:MinikubeBackend",
     "kube": "devenv.backends.kube.backend:KubeBackend",
+    "process": "devenv.backends.process.backend:ProcessBackend",
 }
 
 

@@ -123,6 +123,20 @@ def reach(address: str) -> None:
             raise unreachable(address, str(error)) from error
 
 
+def absent(environment: Mapping[str, str] = os.environ) -> str:
+    """The usual socket, if no engine is there; "" if one may be, or if the user names another place."""
+    if address(environment) != USUAL:
+        return ""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
+            engine.connect(USUAL.removeprefix("unix://"))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return USUAL.removeprefix("unix://")
+    except OSError:  # it is there, and does not let us in
+        return ""
+    return ""
+
+
 def address(environment: Mapping[str, str] = os.environ) -> str:
     """The engine the docker CLI talks to: DOCKER_HOST, else the current context, else the usual socket."""
     if host := environment.get("DOCKER_HOST"):

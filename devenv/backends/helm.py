@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from devenv import proc
 from devenv.backends import versions
 from devenv.errors import DevenvError, ToolMissing
-from devenv.plan.promotion import Revision
+from devenv.plan.promotion import OWNER, Revision
 from devenv.stack.labels import LABEL
 
 GET = "https://helm.sh/docs/intro/install   then again"
@@ -24,7 +23,18 @@ BUSY = re.compile(
 )
 
 KEPT = ("--history-max", "30")  # a promotion that fails makes two, and Helm itself would keep ten
-OBJECTS = "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
+STORED = (
+    f'{{{{ index .Release.Chart.Metadata.Annotations "{OWNER}" }}}}\n'
+    "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What Helm keeps of a revision: its objects as YAML, hooks as well, and the stack it is of."""
+
+    owner: str
+    manifest: str
 
 
 class HelmFailed(DevenvError):
@@ -87,14 +97,11 @@ class Helm:
             for row in rows
         }
 
-    def annotations(self, release: str) -> dict[str, str]:
-        """What the chart of the latest revision says of itself in its annotations."""
-        metadata = self._json("get", "metadata", release)
-        return dict(metadata.get("annotations") or {})
-
-    def manifest(self, release: str, revision: int) -> str:
-        """The objects of a revision, as YAML, its hooks as well."""
-        return self._out("get", "all", release, "--revision", str(revision), "--template", OBJECTS)
+    def stored(self, release: str, revision: int) -> Stored:
+        """What Helm keeps of a revision."""
+        text = self._out("get", "all", release, "--revision", str(revision), "--template", STORED)
+        owner, _, manifest = text.partition("\n")
+        return Stored(owner, manifest)
 
     def lint(self, chart: Path, values: Sequence[Path], *, kubernetes: str) -> None:
         """Raises `HelmFailed` for a chart or values that Helm finds fault with on a version of Kubernetes."""
@@ -182,9 +189,6 @@ class Helm:
     def uninstall(self, release: str) -> None:
         """Remove all objects of a release and its history. Raises `HelmFailed`."""
         self._out("uninstall", release, "--wait")
-
-    def _json(self, *argv: str) -> dict[str, Any]:
-        return dict(json.loads(self._out(*argv, "-o", "json")))
 
     def _out(self, *argv: str) -> str:
         ended = self._run(*argv)

@@ -82,7 +82,7 @@ def lines(
     stop: threading.Event,
 ) -> Batches:
     """Lines as they come with `follow`, else those that are there, merged by time."""
-    moment = _moment(since)
+    moment = moment_of(since)
     if follow:
         return _followed(engine, sources, tail, moment, stop)
     return merged(
@@ -184,7 +184,7 @@ def _follow(
         queue.put(None)
 
 
-def _moment(since: str | None) -> int | None:
+def moment_of(since: str | None) -> int | None:
     """`10m`, `90s`, `2h` ago, as seconds since the epoch."""
     match = re.match(r"^(\d+)([smh])$", since) if since else None
     return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None

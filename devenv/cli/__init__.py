@@ -135,7 +135,9 @@ def options(
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option("-b", "--backend", help="Where to run: compose, minikube or kube.", metavar="NAME"),
+        typer.Option(
+            "-b", "--backend", help="Where to run: compose, minikube, kube or process.", metavar="NAME"
+        ),
     ] = None,
     context: Annotated[
         str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from devenv import workspace
-from devenv.backends import load
+from devenv.backends import containers, load
 from devenv.backends.base import Backend, Site
 from devenv.console import Console
 from devenv.errors import DevenvError, UsageError, did_you_mean
@@ -91,6 +91,7 @@ class Context:
             environment=self.environment.get("DEVENV_BACKEND") or "",
             manifest=manifest,
             last=last,
+            absent=containers.absent(self.environment),
         )
 
     @cached_property

@@ -213,7 +213,7 @@ def down(
     if not removed.units and not removed.volumes:
         console.say("nothing of this checkout was running")
     if removed.units:
-        console.say(f"removed {_counted(len(removed.units), 'container')}")
+        console.say(f"removed {', '.join(removed.units)}")
     if removed.volumes:
         console.say(f"removed the data: {', '.join(removed.volumes)}")
     if removed.kept:

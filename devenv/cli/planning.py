@@ -118,7 +118,7 @@ def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
 
     if fail_on is not None and fail_on not in LEVELS[1:]:
         raise UsageError(f'no level "{fail_on}"', hint="--fail-on emulated, or --fail-on lost")
-    rows = context.project.parity()
+    rows = context.project.parity(plain=context.place.backend.name == "process")
     if json_:
         context.console.json(
             [

@@ -12,6 +12,7 @@ from devenv.cli.environments import confirm_at, release_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
+    from devenv.backends.docker import Engine
     from devenv.cli.context import Context
     from devenv.engine.companions import Companions
     from devenv.engine.promote import Parcel, Release
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from devenv.plan.companions import Due
     from devenv.plan.model import Plan
     from devenv.plan.promotion import Change, Origin
+    from devenv.stack.model import Stack
 
 Say = Callable[[str, str], None]
 
@@ -101,7 +103,7 @@ class Promoting:
         sent = parcel(project, environment, there, origin)
         objects = release.objects(sent)
         missing, changes = release.secrets.missing(objects), release.changes(objects)
-        self.secrets = _checked_secrets(context, release, missing, create=order.create_secrets)
+        self.secrets = _checked_secrets(context, release, sent.stack, missing, create=order.create_secrets)
         name, stack = release.target.release, sent.stack
         plan = plan_promotion(stack, name, there=there, secrets=missing, changes=changes, due=self.due)
         if plan:
@@ -142,7 +144,7 @@ class Promoting:
         if self.due:
             self._judge(objects, changes)
         if missing := release.secrets.missing(objects):
-            release.secrets.create(missing, self.secrets)
+            release.secrets.create(missing, self.secrets, _credential_labels(parcel.stack))
         if ours:
             release.promote(parcel, self.say, within=within)
         place = context.project.parsed[0].environments[release.target.environment]
@@ -189,7 +191,6 @@ def shipping_of(
     `strict`: raises `UsageError` for a secret of a build that has no value.
     """
     from devenv.backends import containers, git
-    from devenv.backends.docker import Engine
     from devenv.backends.images import Images
     from devenv.engine import charts
     from devenv.engine.shipping import Shipping, build_secrets
@@ -213,9 +214,8 @@ def shipping_of(
         wanted=stack.secrets, generated=(), environment=context.environment, strict=False
     )
     context.console.hide(values.values())  # which a card's output may hold
-    address = containers.address()
     shipping = Shipping(
-        Images(address, lambda: Engine(address)),
+        Images(containers.address(), _engine),
         stack,
         project.parsed[0].environments[environment].registry or "",
         [platform] if platform else release.platforms,
@@ -227,6 +227,14 @@ def shipping_of(
     return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
 
 
+def _engine() -> Engine:
+    """A connection to the engine, whose client is not even read where nothing is built."""
+    from devenv.backends import containers
+    from devenv.backends.docker import Engine
+
+    return Engine(containers.address())
+
+
 def _who(context: Context) -> str:
     """Who promotes, as the CI server or this machine says."""
     from getpass import getuser
@@ -236,8 +244,15 @@ def _who(context: Context) -> str:
     return next(filter(None, people), "") or getuser()
 
 
+def _credential_labels(stack: Stack) -> dict[str, dict[str, str]]:
+    """Secret -> the label by which Kong's controller finds it."""
+    from devenv.render.chart.credentials import KIND, sealed_credentials
+
+    return {name: {KIND: each.kind} for name, each in sealed_credentials(stack).items()}
+
+
 def _checked_secrets(
-    context: Context, release: Release, missing: Mapping[str, set[str]], *, create: bool
+    context: Context, release: Release, stack: Stack, missing: Mapping[str, set[str]], *, create: bool
 ) -> dict[str, str]:
     """Values for the Secrets that pods need and that are not there: name -> keys; none where all are.
 
@@ -252,10 +267,12 @@ def _checked_secrets(
         return values
     target, first = release.target, next(iter(missing))
     literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
+    labels = _credential_labels(stack).get(first, {})
+    labelling = [f"\n{target.kubectl} label secret {first} {key}={kind}" for key, kind in labels.items()]
     raise UsageError(
         f"the namespace {target.namespace} lacks Secrets that pods need",
         where=f"context {target.context}",
         why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
         hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
-        f"\n{target.kubectl} create secret generic {first} {literals}",
+        f"\n{target.kubectl} create secret generic {first} {literals}{''.join(labelling)}",
     )

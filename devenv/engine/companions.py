@@ -75,7 +75,7 @@ class Companions:
             if companion.name in self.installed and companion.serves(history):
                 continue
             now = deployed(history)
-            before = parsed(self._helm.manifest(companion.name, now.number)) if now else []
+            before = parsed(self._helm.stored(companion.name, now.number).manifest) if now else []
             differing = tuple(changes(before, parsed(self._rendered(companion))))
             foreign = history[-1].chart if history and companion.name not in self.installed else ""
             yield Due(companion, differing, foreign)

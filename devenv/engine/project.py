@@ -205,12 +205,19 @@ class Project:
         if decided.conflicts and strict:
             raise notes.ports_taken(decided.conflicts, self.workspace.shown)
         namespace = pick_namespace(outline, observed, self.workspace.checkout)
-        world = World(self.workspace.checkout, decided.ports, read.files, read.extra, namespace)
+        world = World(
+            self.workspace.checkout,
+            decided.ports,
+            read.files,
+            read.extra,
+            namespace,
+            hosted=outline.units if backend.renderer == "process" else frozenset(),
+        )
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed
             hosted = frozenset(name for name in hosted if hostable(bare, name))
         bare = with_hosted(bare, hosted)
-        ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload else {}
+        ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload and not world.hosted else {}
         synced = Synced.of(ruled, self.workspace.state, read)
         based = bases(bare, synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))
@@ -382,11 +389,14 @@ class Project:
 
     # -- parity
 
-    def parity(self) -> list[Row]:
-        """Every field of the manifest, and what each backend does with it."""
+    def parity(self, *, plain: bool) -> list[Row]:
+        """Every field of the manifest, and what each backend does with it; `plain`: plain processes as well.
+
+        Most stacks never run as such, and much of what they say is about containers.
+        """
         from devenv.render import DECLARED
 
-        return self._support(DECLARED)
+        return self._support([name for name in DECLARED if plain or name != "process"])
 
     def _support(self, backends: Collection[str]) -> list[Row]:
         from devenv.manifest.used import used

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from devenv import proc
-from devenv.backends.helm import Helm, HelmFailed
+from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.engine.admission import Admission
 from devenv.engine.rollout import Rollout, explained
 from devenv.engine.secrets import ClusterSecrets
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
 from devenv.plan.promotion import (
-    OWNER,
     SERVED,
     Change,
     Origin,
@@ -171,15 +170,21 @@ class Release:
         """
         if not self.history:
             return ""
-        owner, chart = self._annotations.get(OWNER, ""), self.history[-1].chart
+        latest = self.history[-1]
+        owner, chart = self._stored(latest.number).owner, latest.chart
         if owner and owner != stack:
             raise self._not_ours(chart, f"it is of the stack {owner}")
         return "" if owner else chart
 
+    def _stored(self, revision: int) -> Stored:
+        """What Helm keeps of a revision; asked for once."""
+        if revision not in self._kept:
+            self._kept[revision] = self.helm.stored(self.target.release, revision)
+        return self._kept[revision]
+
     @cached_property
-    def _annotations(self) -> dict[str, str]:
-        """What the chart of the latest revision says of itself; asked for once."""
-        return self.helm.annotations(self.target.release)
+    def _kept(self) -> dict[int, Stored]:
+        return {}
 
     def _not_ours(self, chart: str, why: str) -> UsageError:
         target = self.target
@@ -223,7 +228,7 @@ class Release:
     def _serving(self) -> list[dict[str, Any]]:
         """The objects of the revision that serves; asked for once."""
         now = deployed(self.history)
-        return parsed(self.helm.manifest(self.target.release, now.number)) if now else []
+        return parsed(self._stored(now.number).manifest) if now else []
 
     def require_admitted(
         self, objects: Sequence[Mapping[str, Any]], changes: Sequence[Change], *, so_far: str

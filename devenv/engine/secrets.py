@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.errors import UsageError
 from devenv.plan.promotion import Target, secrets_needed
+from devenv.stack import text
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client, Object
     from devenv.engine.project import Project
 
 MANAGED = "app.kubernetes.io/managed-by"
+
+NONE: Mapping[str, Mapping[str, str]] = {}
 
 Missing = Mapping[str, set[str]]
 """Secret -> keys that it lacks; no key: the Secret itself is not there."""
@@ -44,10 +47,12 @@ class ClusterSecrets:
     def values(self, project: Project, missing: Missing, environment: Mapping[str, str]) -> dict[str, str]:
         """Key -> value of the stack's secrets, for Secrets that lack them.
 
-        Where a Secret has a password already, its other forms are made of that one.
+        What a credential of a consumer holds is at SECRET/KEY. Where a Secret has a password already, its
+        other forms are made of that one.
         """
         from devenv.engine import charts
         from devenv.render.chart import keys
+        from devenv.render.chart.credentials import sealed_credentials
 
         promoted = charts.promoted(project, self.target.environment)
         wanted = keys(promoted)
@@ -61,11 +66,22 @@ class ClusterSecrets:
             for key, value in (secret.get("data") or {}).items():
                 if key in wanted and wanted[key].place == "plain":
                     values[key] = base64.b64decode(value).decode(errors="replace")
-        return {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
+        held = {
+            f"{name}/{field}": text.reveal(value, values)
+            for name, credential in sealed_credentials(promoted.stack).items()
+            for field, value in credential.fields.items()
+            if {secret.name for secret in text.secrets([value])} <= values.keys()
+        }
+        return held | {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
 
-    def create(self, missing: Missing, values: Mapping[str, str]) -> None:
-        """Make Secrets that are not there, and add keys to those of ours that lack some."""
-        namespace, labels = self.target.namespace, {MANAGED: "devenv"}
+    def create(
+        self, missing: Missing, values: Mapping[str, str], labels: Mapping[str, Mapping[str, str]] = NONE
+    ) -> None:
+        """Make Secrets that are not there, and add keys to those of ours that lack some.
+
+        `labels`: what a Secret needs to be found, by its name.
+        """
+        namespace, ours = self.target.namespace, {MANAGED: "devenv"}
         path = f"/api/v1/namespaces/{namespace}/secrets"
         if self.client.find(f"/api/v1/namespaces/{namespace}") is None:
             self.client.create(
@@ -73,16 +89,19 @@ class ClusterSecrets:
                 {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": namespace}},
             )
         for name, keys in missing.items():
-            data = {"stringData": {key: values[key] for key in sorted(keys)}}
+            data = {"stringData": {key: _value(values, name, key) for key in sorted(keys)}}
             if self._find(name) is None:
-                metadata = {"name": name, "namespace": namespace, "labels": labels}
+                tags = {**ours, **labels.get(name, {})}
+                metadata = {"name": name, "namespace": namespace, "labels": tags}
                 self.client.create(path, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **data})
             else:
                 self.client.patch(f"{path}/{name}", data)
 
     def require_makeable(self, missing: Missing, values: Mapping[str, str]) -> None:
         """Raises `UsageError` for keys without a value, and for a Secret that somebody else made."""
-        unknown = sorted({key for keys in missing.values() for key in keys if not values.get(key)})
+        unknown = sorted(
+            {key for name, keys in missing.items() for key in keys if not _value(values, name, key)}
+        )
         whole = sorted(name for name, keys in missing.items() if not keys)
         if unknown or whole:
             raise UsageError(
@@ -99,3 +118,7 @@ class ClusterSecrets:
                     why="what somebody else made is not changed",
                     hint=f"{self.target.kubectl} edit secret {name}",
                 )
+
+
+def _value(values: Mapping[str, str], name: str, key: str) -> str:
+    return values.get(f"{name}/{key}") or values.get(key, "")

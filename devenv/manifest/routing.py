@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 INGRESS, HTTPROUTE, KONG = "an Ingress", "an HTTPRoute", "an Ingress of Kong's controller"
 OWN = {"ingress": INGRESS, "httproute": HTTPROUTE, "kong": KONG}
@@ -27,3 +27,22 @@ def inexpressible(
         yield f"methods ({', '.join(methods)})"
     if way == "ingress" and strip:
         yield f"strip (of {path})"
+
+
+SYMMETRIC = ("HS256", "HS384", "HS512")
+"""Algorithms of a JWT whose key both sides have."""
+
+
+def inexpressible_consumer(
+    way: str, name: str, *, jwt: Iterable[Mapping[str, object]], sealed_id: bool
+) -> Iterator[str]:
+    """The same of a consumer: only Kong has some, and its controller makes up nothing that a JWT lacks."""
+    if way != "kong":
+        yield f"the consumer {name}"
+        return
+    for entry in jwt:
+        symmetric = entry.get("algorithm", SYMMETRIC[0]) in SYMMETRIC
+        needed = ("key", "secret") if symmetric else ("key",)
+        yield from (f"a JWT of {name} without {field}" for field in needed if field not in entry)
+    if sealed_id:
+        yield f"the secret in custom_id of {name}"

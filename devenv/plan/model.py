@@ -79,6 +79,10 @@ class Plan:
         return [step for step in self.steps if step.op is op]
 
 
+ORPHANED = "orphaned"
+"""The state of a process whose supervisor was killed: it is ended before anything else is started."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObservedUnit:
     """A unit as the backend observed it. `state` is the engine's word; `healthy` is None without a check.
@@ -142,6 +146,11 @@ class ObservedUnit:
     def running(self) -> bool:
         """Whether it has a process; a paused or restarting unit counts."""
         return self.state in ("running", "restarting", "paused")
+
+    @property
+    def present(self) -> bool:
+        """Whether a process of it may hold its ports."""
+        return self.running or self.state == ORPHANED
 
     @property
     def one_shot(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from devenv.plan.model import Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
+from devenv.plan.model import ORPHANED, Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.namespace import former_place
 from devenv.stack.graph import closure, ordered
 from devenv.stack.model import Stack, Unit, differences, outdated
@@ -165,6 +165,8 @@ class _Planner:
             return _Stale("its sources changed, and it cannot be sent them", recreate=True)
         if current.running or ready(unit, current):
             return None
+        if current.state == ORPHANED:
+            return _Stale("its supervisor was killed")
         if current.state == "created":
             return _Stale("not started", recreate=unit.one_shot)
         cause = f"failed with exit {current.exit_code}" if current.exit_code else "stopped"

@@ -18,6 +18,9 @@ OWNER = "devenv.dev/stack"
 HOOK = "helm.sh/hook"
 """The annotation of an object that Helm makes anew before or after a release."""
 
+READS = "devenv.dev/reads"
+"""The annotation of an object for which an operator reads Secrets: JSON of their names and keys."""
+
 CONTEXT = 3  # lines around a change
 MASK = "******"
 
@@ -192,20 +195,26 @@ def _written(value: Any, depth: int) -> Iterator[str]:
             if isinstance(inner, Mapping | list) and inner:
                 yield f"{space}{key}:"
                 yield from _written(inner, depth + 1)
-            elif isinstance(inner, str) and "\n" in inner:
-                yield f"{space}{key}: |"
-                yield from (f"{space}  {line}" for line in inner.splitlines())
             else:
-                yield f"{space}{key}: {_scalar(inner)}"
+                first, *more = _scalar(inner)
+                yield f"{space}{key}: {first}"
+                yield from (f"{space}  {line}" for line in more)
         return
     for inner in value:
-        first, *more = _written(inner, depth + 1) if isinstance(inner, Mapping | list) else [_scalar(inner)]
+        if isinstance(inner, Mapping | list) and inner:
+            first, *more = _written(inner, depth + 1)
+        else:
+            first, *lines = _scalar(inner)
+            more = [f"{space}  {line}" for line in lines]
         yield f"{space}- {first.lstrip()}"
         yield from more
 
 
-def _scalar(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _scalar(value: Any) -> list[str]:
+    """One line, or for a text of several a bar and its lines."""
+    if not isinstance(value, str):
+        return [json.dumps(value)]
+    return ["|", *value.splitlines()] if "\n" in value else [value]
 
 
 def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
@@ -217,7 +226,7 @@ def secrets_needed(objects: Iterable[Object]) -> dict[str, set[str]]:
     made = {name: keys for item in items for name, keys in _makes(item)}
     needed: dict[str, set[str]] = {}
     for item in items:
-        for name, key in _references(item):
+        for name, key in (*_references(item), *_read_for(item)):
             keys = made.get(name, set())
             if keys is not None and (name not in made or (key and key not in keys)):
                 needed.setdefault(name, set()).update([key] if key else [])
@@ -239,6 +248,12 @@ def _makes(item: Object) -> Iterator[tuple[str, set[str] | None]]:
             template = spec.get("template") or {}
             keys = {*(spec.get("encryptedData") or ()), *(template.get("data") or ())}
             yield (template.get("metadata") or {}).get("name", item["metadata"]["name"]), keys
+
+
+def _read_for(item: Object) -> Iterator[tuple[str, str]]:
+    """Every Secret that an operator reads for an object, with the key."""
+    read = (item["metadata"].get("annotations") or {}).get(READS, "{}")
+    yield from ((name, key) for name, keys in json.loads(read).items() for key in keys)
 
 
 def _references(value: Any) -> Iterator[tuple[str, str]]:

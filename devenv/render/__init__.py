@@ -31,6 +31,7 @@ class Renderer(Protocol):
 RENDERERS: Mapping[str, str] = {
     "compose": "devenv.render.compose",
     "kubernetes": "devenv.render.kubernetes",
+    "process": "devenv.render.process",
 }
 
 
@@ -47,6 +48,7 @@ DECLARED: Mapping[str, Callable[[], Fields]] = {
     "compose": _fields("compose"),
     "minikube": _fields("kubernetes"),
     "kube": _fields("kubernetes"),
+    "process": _fields("process"),
     "chart": _fields("chart"),
     "swarm": _fields("swarm"),
 }

@@ -22,5 +22,14 @@ def kubernetes(stack: Stack, unit: Unit) -> Any:
     return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
 
 
-ASPECTS: Mapping[str, Callable[[Stack, Unit], Any]] = {"compose": compose, "kubernetes": kubernetes}
+def process(stack: Stack, unit: Unit) -> Any:
+    """How it is run without its image."""
+    return [unit.host, unit.process]
+
+
+ASPECTS: Mapping[str, Callable[[Stack, Unit], Any]] = {
+    "compose": compose,
+    "kubernetes": kubernetes,
+    "process": process,
+}
 """Renderer -> what counts for it."""

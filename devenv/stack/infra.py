@@ -257,16 +257,41 @@ class Instance:
             links=tuple(self._links(key, view)),
             dump=dump,
             load=load,
-            process=self._process() if main else None,
+            process=self._process(look_up, main=main),
             extra=_filled(service.extra, lambda name: text.public(look_up(name), f"infra.{self.name}")),
             compose=declared.compose,
             kubernetes=declared.kubernetes,
         )
+        if not view.inside:
+            return replace(unit, probe=self._open_port(unit)) if main else unit
         return guarded(unit, block.data.scripts) if main and block.data else unit
 
-    def _process(self) -> Process | None:
+    def _open_port(self, unit: Unit) -> Probe | None:
+        """The check of a plain process: the kind's own, or the main port, where that needs other programs."""
         recipe = self.kind.block.process
-        return Process(recipe.program, recipe.wheel or "") if recipe else None
+        if recipe is None or recipe.ready == "check" or unit.probe is None:
+            return unit.probe
+        return replace(unit.probe, kind="tcp", port=self.port, command=())
+
+    def _process(self, look_up: LookUp, *, main: bool) -> Process | None:
+        """How it runs as a plain process; what is not the main service has a command of its own."""
+        recipe = self.kind.block.process
+        if recipe is None:
+            return None
+        if not main:
+            return Process("", recipe.program, *_package(recipe), install=recipe.install)
+        return Process(
+            command=_filled(recipe.command, look_up),
+            program=recipe.program,
+            package=_package(recipe)[0],
+            folder=_package(recipe)[1],
+            new=_filled(recipe.new, look_up),
+            environment=tuple(_filled(recipe.environment, look_up).items()),
+            stop=recipe.stop,
+            rootless=recipe.rootless,
+            stand_in=recipe.stand_in,
+            install=recipe.install,
+        )
 
     def _ports(self, key: str, view: View) -> Iterator[Port]:
         unit = self.unit(key)
@@ -321,6 +346,11 @@ class Instance:
         except PydanticCustomError as error:
             message, _, hint = error.message().partition(" - ")
             raise UsageError(f'"{value}" {message}', where=f"infra.{self.name}: {key}", hint=hint) from None
+
+
+def _package(recipe: kindfile.Process) -> tuple[str, str]:
+    """The Python package with its programs, and their folder."""
+    return (recipe.wheel.package, recipe.wheel.programs) if recipe.wheel else ("", "")
 
 
 def variable(name: str) -> str:

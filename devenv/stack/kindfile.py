@@ -302,11 +302,34 @@ class Command(Model):
     exec: list[Text]
 
 
-class Process(Model):
-    """How the kind runs as a plain process: a program, and the Python package that brings it."""
+class Wheel(Model):
+    """A Python package that brings a program, and the folder of its programs, below where packages lie."""
 
-    program: str
-    wheel: str | None = None
+    package: str
+    programs: str
+
+
+class Process(Model):
+    """How the kind runs as a plain process: scripts for `sh` that find their place in variables.
+
+    `program` is looked for on the PATH, then in the package of `wheel`; none is needed for what this project
+    brings itself. `new` makes the data, in a folder that takes its name only when all went well. `$DATA` is
+    the folder of the main service's first volume, `$FILES` that of its mounted files, `$RUN` one with a short
+    path, for sockets; `$PYTHON` is the interpreter that runs devenv. `ready`: by the kind's own check, or as
+    soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another program plays
+    its part. `install` is what to type to have it.
+    """
+
+    program: str = ""
+    wheel: Wheel | None = None
+    command: str
+    new: str = ""
+    environment: dict[str, Text] = Field({})
+    ready: Literal["check", "port"] = "check"
+    stop: str = "TERM"
+    rootless: bool = False
+    stand_in: bool = False
+    install: str = ""
 
 
 class Variant(Model):

@@ -131,10 +131,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How a kind runs as a plain process: a program, and the Python package that contains it."""
+    """How a kind runs as a plain process: see `kindfile.Process`. `folder`: of the package's programs."""
 
-    program: str
-    wheel: str = ""
+    command: Text
+    program: str = ""
+    package: str = ""
+    folder: str = ""
+    new: Text = ""
+    environment: tuple[tuple[str, Text], ...] = ()
+    stop: str = "TERM"
+    rootless: bool = False
+    stand_in: bool = False
+    install: str = ""
 
 
 @dataclass(frozen=True, slots=True)

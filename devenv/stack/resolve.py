@@ -58,6 +58,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         name=manifest.name,
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
+        units=frozenset(_Resolver(manifest, catalogue, World("")).all_units()),
     )
 
 
@@ -175,6 +176,12 @@ class _Resolver:
             registry=self.manifest.registry or "",
         )
 
+    def all_units(self) -> Iterator[str]:
+        """The names of all units that there can be."""
+        yield from (*self.manifest.services, *self.manifest.jobs)
+        for instance in self.instances.values():
+            yield from map(instance.unit, instance.file.services)
+
     # -- infra
 
     def _add_instance(self, name: str, catalogue: Catalogue, scope: Scope) -> Instance:
@@ -238,8 +245,8 @@ class _Resolver:
         ports = service.named_ports
         main = next(iter(ports.values()), None)
         publish = service.publish if isinstance(service.publish, dict) else {}
-        own = {"PORT": str(main)} if main else {}
         host = self.world.ports.get((name, main), 0) if main else 0
+        own = {"PORT": str(host if name in self.world.hosted else main)} if main else {}
         fill = self._fill(name)
         probe, variables = _probe(service.health, main, fill, f"services.{name}.health")
         injected = own | self.names.injected(service.uses, self.world.view(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from devenv.stack.ports import Claim, Key
@@ -53,6 +53,7 @@ class Outline:
     name: str = ""
     namespace: str = ""
     promotes: bool = False
+    units: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class World:
     def view(self, unit: str = "") -> View:
         """The view of a unit, or without one, of a program on this machine."""
         inside = View(self.ports, self.hosted, self.machine)
-        return inside.outside if not unit or unit in self.hosted else inside
+        if unit in self.hosted:  # by number: a name may lead to ::1, where few programs listen
+            return replace(inside.outside, machine="127.0.0.1")
+        return inside if unit else inside.outside
 
 
 def merge(base: Any, change: Any) -> Any:

@@ -57,10 +57,11 @@ def main() -> int:
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"unmeasured: no Docker engine with the Compose plugin answers ({error})", file=sys.stderr)
         return 3
-    names, why = options.rows or list(ROWS), cluster.missing()
-    if why and (unmeasured := [name for name in names if name in cluster.ROWS]):
-        print(f"unmeasured: {', '.join(unmeasured)}: {why}", file=sys.stderr)
-        names = [name for name in names if name not in cluster.ROWS]
+    names = options.rows or list(ROWS)
+    for rows_of, why in ((cluster.ROWS, cluster.missing()), (cluster.WITH_HELM, cluster.helm_missing())):
+        if why and (unmeasured := [name for name in names if name in rows_of]):
+            print(f"unmeasured: {', '.join(unmeasured)}: {why}", file=sys.stderr)
+            names = [name for name in names if name not in rows_of]
     print(f"medians of {runs} where not fewer is said, interleaved, after warm-ups of each\n")
     form = "{:<72} {:>9} {:>9} {:>8}   {:<20} {}"
     print(form.format("", "ours", "theirs", "", "bound", ""), flush=True)

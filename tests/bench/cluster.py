@@ -53,6 +53,13 @@ def missing() -> str:
     return ""
 
 
+def helm_missing() -> str:
+    """The same for what is promoted."""
+    if shutil.which("helm"):
+        return ""
+    return "no helm on PATH: PATH=$(dirname $(tests/machine/helm.sh 4)):$PATH has the one of the tests"
+
+
 def five(ports: list[int]) -> str:
     """A manifest of services with a check and a port on this machine."""
     services = "\n".join(
@@ -365,3 +372,4 @@ ROWS: dict[str, Callable[[int, Path], Iterator[Result]]] = {
     "kube-promote": promoted_again,
     "kube-diff": difference,
 }
+WITH_HELM = ("kube-promote", "kube-diff")

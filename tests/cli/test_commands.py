@@ -224,7 +224,7 @@ def test_down_keeps_the_data_and_says_so(devenv: Devenv, machine: Machine) -> No
     devenv("up", "-d")
     ended = devenv("down")
     assert lines(ended.stderr) == [
-        "removed 5 containers",
+        "removed kong, migrate, orders, valkey, web",
         "data kept in 1 volume; devenv down --volumes removes it",
     ]
     assert machine.volumes

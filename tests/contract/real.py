@@ -28,7 +28,7 @@ REAL = [
 
 
 FAKE_ENGINE, FAKE_CLUSTER = "fake-engine", "fake-cluster"
-RUNNING = [FAKE_ENGINE, FAKE_CLUSTER, *REAL]
+RUNNING = [FAKE_ENGINE, FAKE_CLUSTER, "process", *REAL]
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def connected(name: str, root: Path) -> Iterator[Backend]:
 
 def connect(name: str, root: Path) -> Backend:
     """A backend that a project in a folder works with; the test is skipped where it cannot."""
-    for missing, _ in (NEEDS[marker] for marker in WANTS[name]):
+    for missing, _ in (NEEDS[marker] for marker in WANTS.get(name, ())):
         if why := missing():
             pytest.skip(why)  # a fixture of a module is made before a test's own check
     site = Site(root=root, state=root / ".devenv")

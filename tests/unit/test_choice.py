@@ -12,6 +12,8 @@ from devenv.plan.choice import Choice, choose
     [
         ({}, Choice("compose")),
         ({"last": "kube"}, Choice("kube", "as last time")),
+        ({"absent": "/no.sock"}, Choice("process", "no Docker engine at /no.sock; -b compose insists")),
+        ({"absent": "/no.sock", "last": "compose"}, Choice("compose", "as last time")),
         ({"last": "kube", "manifest": "minikube"}, Choice("minikube", "from backend: in the manifest")),
         ({"manifest": "minikube", "environment": "kube"}, Choice("kube", "from DEVENV_BACKEND")),
         ({"flag": "compose", "environment": "kube", "last": "minikube"}, Choice("compose")),

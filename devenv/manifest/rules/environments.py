@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.manifest.models import Chart, Environment, ExternalInfra, Plugin
-from devenv.manifest.routing import OWN, inexpressible
+from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer
 from devenv.manifest.rules.names import LABEL
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
@@ -90,8 +90,13 @@ def _lost(scope: Scope, way: str) -> Iterator[tuple[Path, str]]:
         return
     section = scope.manifest.gateway
     yield from _lost_plugins(section.plugins, ("gateway", "plugins"), way)
-    if section.consumers:
-        yield ("gateway", "consumers"), "consumers"
+    for name, consumer in section.consumers.items():
+        at: Path = ("gateway", "consumers", name)
+        sealed_id = "${secret." in (consumer.custom_id or "")
+        for what in inexpressible_consumer(way, name, jwt=consumer.jwt, sealed_id=sealed_id):
+            yield at, what
+        if way == "kong":
+            yield from _lost_plugins(consumer.plugins, (*at, "plugins"), way)
     if section.extra:
         yield ("gateway", "extra"), "extra"
     for name, service in scope.manifest.services.items():

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from devenv.manifest.routing import OWN, inexpressible
+from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer
+from devenv.plan.promotion import READS
+from devenv.render.chart.credentials import KIND, Credential, credentials, object_name
 from devenv.render.chart.page import Page
 from devenv.render.chart.plugins import on_page, sealed
-from devenv.render.kong import named_routes
-from devenv.stack.model import Gateway, Plugin, Route, Stack
+from devenv.render.kong import configured, named_routes
+from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
 
 Object = dict[str, Any]
 
@@ -35,12 +37,14 @@ def routes(stack: Stack) -> str:
 
 def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
     if way == "kong":
-        plugins = [*gateway.plugins, *(plugin for route in gateway.routes for plugin in route.plugins)]
+        owners: list[Route | Consumer] = [*gateway.routes, *gateway.consumers]
+        plugins = [*gateway.plugins, *(plugin for owner in owners for plugin in owner.plugins)]
         yield from (f"the secret in the plugin {each.name}" for each in plugins if sealed(each.config))
     else:
         yield from (f"the plugin {plugin.name} of all routes" for plugin in gateway.plugins)
-    if gateway.consumers:
-        yield "consumers"
+    for consumer in gateway.consumers:
+        sealed_id = not isinstance(consumer.custom_id or "", str)
+        yield from inexpressible_consumer(way, consumer.name, jwt=consumer.jwt, sealed_id=sealed_id)
     if gateway.extra:
         yield "gateway.extra"
     for unit in stack.units:
@@ -107,9 +111,60 @@ def _kong(stack: Stack, gateway: Gateway) -> Iterator[str]:
         for plugin in route.plugins:
             yield _kong_plugin(stack, gateway, own[plugin.name], plugin)
         yield _kong_ingress(stack, gateway, name, route, [*(common | own).values()])
+    for consumer in gateway.consumers:
+        yield from _kong_consumer(stack, gateway, consumer)
 
 
-def _kong_plugin(stack: Stack, gateway: Gateway, name: str, plugin: Plugin) -> str:
+def _kong_consumer(stack: Stack, gateway: Gateway, consumer: Consumer) -> Iterator[str]:
+    """The consumer, its plugins, and the Secrets of those credentials that hold no secret.
+
+    The others have to be there; an annotation says what has to be in them.
+    """
+    name, every = object_name(consumer), credentials(stack, consumer)
+    plugins = {plugin.name: f"consumer.{name}.{plugin.name}" for plugin in consumer.plugins}
+    for plugin in consumer.plugins:
+        yield _kong_plugin(stack, gateway, plugins[plugin.name], plugin, fixed=True)
+    page, read = Page(), {each.secret: [*each.fields] for each in every if each.sealed}
+    metadata = _metadata(page, stack, gateway, name)
+    yield page.text(
+        {
+            "apiVersion": "configuration.konghq.com/v1",
+            "kind": "KongConsumer",
+            "metadata": {
+                **{key: metadata[key] for key in ("name", "namespace", "labels")},
+                "annotations": {
+                    "kubernetes.io/ingress.class": page.inline(
+                        '$.Values.ingress.class | default "kong" | quote'
+                    ),
+                    **({"konghq.com/plugins": ",".join(plugins.values())} if plugins else {}),
+                    **({READS: json.dumps(read)} if read else {}),
+                    page.more("merge (dict) $.Values.annotations"): None,
+                },
+            },
+            "username": consumer.name,
+            **({"custom_id": str(consumer.custom_id)} if consumer.custom_id else {}),
+            **({"credentials": [each.secret for each in every]} if every else {}),
+        }
+    )
+    yield from (_credential(stack, gateway, each) for each in every if not each.sealed)
+
+
+def _credential(stack: Stack, gateway: Gateway, credential: Credential) -> str:
+    page = Page()
+    metadata = _metadata(page, stack, gateway, credential.secret)
+    labels = f'fromYaml (include "{stack.name}.labels" (list $ {json.dumps(gateway.unit)} "infra"))'
+    return page.text(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {**metadata, "labels": {KIND: credential.kind, page.more(labels): None}},
+            "stringData": {field: str(value) for field, value in credential.fields.items()},
+        }
+    )
+
+
+def _kong_plugin(stack: Stack, gateway: Gateway, name: str, plugin: Plugin, *, fixed: bool = False) -> str:
+    """`fixed`: its settings are no values of the chart."""
     page = Page()
     return page.text(
         {
@@ -117,7 +172,7 @@ def _kong_plugin(stack: Stack, gateway: Gateway, name: str, plugin: Plugin) -> s
             "kind": "KongPlugin",
             "metadata": _metadata(page, stack, gateway, name),
             "plugin": plugin.name,
-            **on_page(page, name, plugin, nested=True),
+            **(configured(plugin) if fixed else on_page(page, name, plugin, nested=True)),
         }
     )
 

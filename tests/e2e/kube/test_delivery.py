@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from docker.models.containers import Container
 
 from tests import promotepage
 from tests.certificates import self_signed
+from tests.conftest import ROOT
 from tests.e2e.checkout import Ended, Going, eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
 from tests.helm import Helm
@@ -299,6 +301,112 @@ def test_a_push_that_is_refused_or_loses_its_connection(alone: OnCluster, lab: L
                 (alone.root / "out/values-live.yaml").unlink()
                 alone.devenv("promote", "live", "--write", "out", *nothing_is_built, env=env)
                 assert (alone.root / "out/values-live.yaml").read_bytes() == values
+
+
+OPERATED = """
+    services:
+      web:
+        image: "busybox:1.37"
+        port: 8000
+        route: {{path: /api, plugins: [{{rate-limiting: {{minute: 5}}}}, key-auth]}}
+        secrets: [STRIPE_KEY]
+    environments:
+      kong: {{context: {context}, gateway: kong, secrets: {{external: {{store: vault}}}}}}
+"""
+ROUTED = """
+    services:
+      web: {{image: "busybox:1.37", port: 8000, route: {{path: /api, strip: true}}, secrets: [STRIPE_KEY]}}
+    environments:
+      routes:
+        context: {context}
+        host: shop.example
+        gateway: {{httproute: {{gateway: public, namespace: infra, listener: https}}}}
+        secrets: {{sealed: sealed.json}}
+"""
+SCHEMAS = ROOT / "tests/unit/chart"
+
+
+def definition(version: str, kind: str, plural: str, schema: Any) -> dict[str, Any]:
+    """A definition of a resource, as its operator brings it."""
+    group, _, number = version.partition("/")
+    properties = {**schema["properties"], "metadata": {"type": "object"}}
+    whole = opened({**schema, "properties": properties})
+    row = {"name": number, "served": True, "storage": True, "schema": {"openAPIV3Schema": whole}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{plural}.{group}",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, of a test"},
+        },
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [row],
+        },
+    }
+
+
+def opened(schema: Any) -> Any:
+    """A schema as a definition may have it: the cluster itself refuses what is in no property."""
+    if isinstance(schema, list):
+        return [opened(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = schema.get("additionalProperties") is False
+    return {
+        key: opened(value)
+        for key, value in schema.items()
+        if key != "$comment" and not (closed and key == "additionalProperties")
+    }
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+def test_objects_of_operators_are_what_their_definitions_take(alone: OnCluster, lab: Lab, helm: Helm) -> None:
+    makers = json.loads((SCHEMAS / "data/makers.json").read_text())
+    plugin, route = (
+        json.loads((SCHEMAS / f"{name}.json").read_text()) for name in ("kongplugin", "httproute")
+    )
+    definitions = [
+        definition("configuration.konghq.com/v1", "KongPlugin", "kongplugins", plugin),
+        definition("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", route),
+        definition("external-secrets.io/v1", "ExternalSecret", "externalsecrets", makers["ExternalSecret"]),
+        definition("bitnami.com/v1alpha1", "SealedSecret", "sealedsecrets", makers["SealedSecret"]),
+    ]
+    items = json.dumps({"apiVersion": "v1", "kind": "List", "items": definitions})
+    file = str(alone.write("definitions.json", items))
+    names = [f"crd/{each['metadata']['name']}" for each in definitions]
+    alone.host("kubectl", "apply", "--server-side", "-f", file)
+    alone.host("kubectl", "wait", "--for=condition=Established", *names)
+    sealed = {"encryptedData": {"STRIPE_KEY": "AgA1"}}
+    metadata = {"name": f"{alone.name}-secrets", "namespace": alone.name}
+    alone.write("sealed.json", json.dumps({"kind": "SealedSecret", "metadata": metadata, "spec": sealed}))
+
+    judged, kinds = [], {each["spec"]["names"]["kind"] for each in definitions}
+    for environment, text in (("kong", OPERATED), ("routes", ROUTED)):
+        alone.manifest(text.format(context=lab.name))
+        alone.devenv("render", "--chart", environment, "--environment", environment)
+        values = alone.root / environment / f"values-{environment}.yaml"
+        rendered = helm("template", "rel", alone.root / environment, "-n", "default", "-f", values)
+        judged += [item for item in yaml.safe_load_all(rendered) if item and item["kind"] in kinds]
+    asked = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f")
+    told = alone.host("kubectl", *asked, str(alone.write("all.json", as_list(judged))))
+    assert told.count("serverside-applied (server dry run)") == len(judged) == 5
+    unheard = [{**item, "spec": {**item.get("spec", {}), "unheard": 1}} for item in judged]
+    refused = subprocess.run(
+        ["kubectl", *asked, str(alone.write("unheard.json", as_list(unheard)))],
+        env=alone.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.stderr.count("unknown field") == len(kinds), refused.stderr
+    alone.host("kubectl", "delete", "--wait=false", "-f", file)
+
+
+def as_list(items: list[Any]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def test_kind_loads_what_was_built(alone: OnCluster, lab: Lab, tmp_path: Path) -> None:

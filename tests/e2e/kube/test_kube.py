@@ -87,7 +87,7 @@ def test_a_run_that_was_killed_is_removed_by_down(stack: OnCluster) -> None:
 
     ended = stack.devenv("down")
 
-    assert "removed 1 container" in ended.output
+    assert "removed web" in ended.output
     assert stack.get("pods")["items"] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from devenv.errors import ManifestInvalid
+from devenv.plan.promotion import secrets_needed
 from tests.helm import Helm
 from tests.schemas import validate
 
@@ -190,7 +192,12 @@ def test_a_plugin_is_an_object_that_kongs_definition_takes(helm: Helm, tmp_path:
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ("{consumers: {web: {key: abc}}}", "consumers"),
+        ("{consumers: {web: {jwt: [{secret: abc}]}}}", "a JWT of web without key"),
+        ('{consumers: {web: {custom_id: "${secret.ID}"}}}', "the secret in custom_id of web"),
+        (
+            '{consumers: {web: {plugins: [{http-log: {http_endpoint: "${secret.LOG_URL}"}}]}}}',
+            "the secret in the plugin http-log",
+        ),
         (
             '{plugins: [{jwt: {}}, {http-log: {http_endpoint: "${secret.LOG_URL}"}}]}',
             "the secret in the plugin http-log",
@@ -207,6 +214,45 @@ def test_what_would_show_a_secret_is_refused_for_kongs_controller(
     (problem,) = raised.value.problems
     assert problem.path.startswith("gateway.")
     assert str(problem).endswith("choose gateway: deploy there, or remove it")
+
+
+CONSUMERS = """\
+    gateway:
+      consumers:
+        web: {key: [abc, "${secret.WEB_KEY}"], groups: [staff], custom_id: "7", plugins: [{rate-limiting: {minute: 9}}]}
+        Ann Lee: {basic: {ann: "${secret.ANN_PASSWORD}"}, jwt: [{key: a, secret: "${secret.ANN_JWT}"}]}
+"""
+
+
+def test_a_consumer_is_an_object_and_its_credentials_are_secrets(helm: Helm, tmp_path: Path) -> None:
+    manifest = KONG[: KONG.index("    gateway:")] + CONSUMERS + KONG[KONG.index("    environments:") :]
+    objects = of(helm, written(tmp_path / "chart", project(tmp_path, manifest), "cluster"), "cluster")
+    web = objects["KongConsumer", "web"]
+    assert (web["username"], web["custom_id"]) == ("web", "7")
+    assert web["credentials"] == ["shop.web.key-auth", "shop.web.key-auth.2", "shop.web.acl"]
+    assert web["metadata"]["annotations"] == {
+        "kubernetes.io/ingress.class": "kong",
+        "konghq.com/plugins": "consumer.web.rate-limiting",
+        "devenv.dev/reads": '{"shop.web.key-auth.2": ["key"]}',
+    }
+    plugin = objects["KongPlugin", "consumer.web.rate-limiting"]
+    assert plugin["config"] == {"policy": "local", "minute": 9}
+    made = {name: item for (kind, name), item in objects.items() if kind == "Secret"}
+    assert {name: item["stringData"] for name, item in made.items()} == {
+        "shop.web.key-auth": {"key": "abc"}, "shop.web.acl": {"group": "staff"},
+    }  # fmt: skip
+    for name, item in made.items():
+        validate(item, "1.33.0")
+        assert item["metadata"]["labels"]["konghq.com/credential"] == name.split(".")[2]
+        assert item["metadata"]["labels"]["devenv.dev/stack"]
+    (ann,) = (item for (kind, _), item in objects.items() if kind == "KongConsumer" and item != web)
+    assert re.fullmatch("ann-lee-[0-9a-f]{6}", ann["metadata"]["name"])
+    needed = secrets_needed(objects.values())
+    assert needed == {
+        "shop.web.key-auth.2": {"key"},
+        f"shop.{ann['metadata']['name']}.basic-auth": {"username", "password"},
+        f"shop.{ann['metadata']['name']}.jwt": {"algorithm", "key", "secret"},
+    }
 
 
 ODD = """\

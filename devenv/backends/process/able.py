@@ -1,0 +1,27 @@
+"""Whether a unit can run as a plain process of this machine at all, known before anything is started."""
+
+from __future__ import annotations
+
+import os
+
+from devenv.backends.process.launch import unprivileged
+from devenv.backends.process.programs import Wanted, find
+from devenv.stack.model import Unit
+
+
+def why_not(unit: Unit) -> tuple[str, str] | None:
+    """Why it cannot, and what helps; None where it can."""
+    recipe = unit.process
+    if recipe is not None:
+        wanted = Wanted(recipe.program, recipe.package, recipe.folder, unit.version)
+        programs = find(wanted)
+        if isinstance(programs, str):
+            return programs, recipe.install
+        if recipe.rootless and os.geteuid() == 0 and not unprivileged():
+            return f"{recipe.program} does not run as root", "run devenv as another user"
+        return None
+    if unit.engine and not unit.one_shot:
+        return f"nothing says how {unit.engine} runs without a container", ""
+    if unit.host is None and unit.build is None and not unit.command and not unit.entrypoint:
+        return f"only its image says how it runs ({unit.image})", f"services.{unit.name}: {{host: COMMAND}}"
+    return None

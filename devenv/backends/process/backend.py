@@ -1,0 +1,203 @@
+"""Plain processes, looked at: what the records of a stack's supervisor say, checked against this machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from threading import Event
+from typing import TYPE_CHECKING
+
+from devenv import proc
+from devenv.backends.base import (
+    Change,
+    LogLine,
+    Privileged,
+    Removed,
+    Running,
+    Say,
+    Session,
+    Site,
+    Stream,
+    Work,
+)
+from devenv.backends.process.control import Control
+from devenv.backends.process.identity import identity
+from devenv.backends.process.records import RUNNING, Folder, Record
+from devenv.errors import UsageError
+from devenv.plan.model import ORPHANED, Observed, ObservedUnit
+from devenv.stack import labels
+
+if TYPE_CHECKING:
+    from devenv.backends.process.spec import Spec
+    from devenv.stack.model import Stack, Unit
+
+STAND_IN = "devenv.standin"
+SYSTEMS = {"Darwin": "macOS"}
+
+
+class ProcessBackend:
+    """The programs of this machine, without any container."""
+
+    name = "process"
+    renderer = "process"
+    idle = ""
+
+    def __init__(self, site: Site | None = None) -> None:
+        site = site or Site()
+        self._root = site.root
+        self._folder = Folder((site.state or site.root / ".devenv") / "process")
+        self._control = Control(self._folder)
+
+    @property
+    def home(self) -> str:
+        return str(self._folder.path)
+
+    def check(self) -> str:
+        system = platform.system()
+        return f"plain processes of this machine, {SYSTEMS.get(system, system)} {platform.machine()}"
+
+    # -- looking
+
+    def observe(self, checkout: str) -> Observed:
+        supervised = self._folder.supervised()
+        units = {
+            unit: _observed(record, supervised=supervised)
+            for unit, record in self._folder.records().items()
+            if labels.read(record.labels).checkout == checkout
+        }
+        stack = next((unit.stack for unit in units.values()), "")
+        return Observed(units=units, prepared=supervised, stack=stack)
+
+    def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
+        """Those of units that can run at once. Raises `UsageError` for those that cannot run here at all."""
+        from devenv.backends.process.able import why_not
+
+        units = [unit for unit in stack.units if unit.image in wanted]
+        refused = {unit.name: why for unit in units if (why := why_not(unit))}
+        if refused:
+            raise _refusal(refused)
+        return frozenset(unit.image for unit in units if self._is_ready(unit))
+
+    def _is_ready(self, unit: Unit) -> bool:
+        from devenv.backends.process.environments import Environment
+
+        if unit.build is None:
+            return True
+        return Environment.of(self._root / unit.build.context, self._folder.path / "env").ready
+
+    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    def registry(self, stack: Stack) -> str:
+        return ""
+
+    def changes(self, stack: str, stop: Event) -> Iterator[Change]:
+        running = Running()
+        for record in self._folder.records().values():
+            if record.state == RUNNING:
+                running.start(record.unit, record.id)
+        while not stop.is_set():
+            if self._folder.supervised():
+                yield from self._changes(running, stop)
+            stop.wait(0.2)
+
+    def _changes(self, running: Running, stop: Event) -> Iterator[Change]:
+        for event in self._control.changes():
+            if stop.is_set():
+                return
+            if event and "unit" in event:
+                note = running.start if event["state"] == RUNNING else running.end
+                if change := note(event["unit"], event["id"]):
+                    yield change
+
+    def logs(
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    ) -> Iterator[Sequence[LogLine]]:
+        from devenv.backends.process.logs import lines
+
+        files = {unit.unit: self._folder.log(unit.unit) for unit in units}
+        return lines(files, follow=follow, tail=tail, since=since, stop=stop)
+
+    def instances(self, unit: ObservedUnit) -> Sequence[str]:
+        return [unit.id] if unit.running else []
+
+    def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
+        from devenv.backends.process.stream import ProcessStream
+
+        spec = self._spec(unit.unit)
+        return ProcessStream(argv, spec.environment(), str(spec.folder), self._folder, unit.unit)
+
+    def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
+        return None
+
+    def mark_edited(self, unit: ObservedUnit, instance: str) -> None:
+        """Nothing: a process works on the project's own files."""
+
+    def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
+        from devenv.backends.process.launch import environment
+
+        spec = self._spec(unit.unit)
+        return proc.run_attached(
+            argv, environment=environment(spec), folder=str(spec.folder), interactive=interactive
+        )
+
+    def _spec(self, unit: str) -> Spec:
+        from devenv.backends.process.spec import read
+
+        return read(self._folder.path, self._root, self._control.short)[unit]
+
+    # -- everything of a checkout
+
+    def require_allowed(self) -> None:
+        """No-op: processes of this machine are always allowed."""
+
+    def start(self, name: str, say: Say) -> None:
+        """No-op: the supervisor is started with the first stack."""
+
+    def stop(self) -> None:
+        """No-op: the supervisor ends with the stack."""
+
+    def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
+        from devenv.backends.process.remove import remove
+
+        return remove(self._folder, self._control, checkout, volumes=volumes, say=say)
+
+    def open(self, work: Work) -> Session:
+        from devenv.backends.process.session import ProcessSession
+
+        return ProcessSession(self._folder, self._control, self._root, work)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _observed(record: Record, *, supervised: bool) -> ObservedUnit:
+    state = record.state
+    if state == RUNNING and not (supervised and identity(record.pid) == record.identity):
+        state = ORPHANED
+    unit = ObservedUnit.from_labels(labels.read(record.labels), id=record.id, state=state)
+    stand_in = record.labels.get(STAND_IN) == "true"
+    return replace(unit, exit_code=record.exit_code, healthy=_healthy(unit), stand_in=stand_in)
+
+
+def _healthy(unit: ObservedUnit) -> bool | None:
+    """Whether the port that its check asks is open; None for a check that is a command."""
+    kind, _, rest = unit.probe.partition(":")
+    if not unit.running or kind not in ("http", "tcp", "grpc"):
+        return None
+    from devenv.backends.probe import answers
+
+    number, slash, path = rest.partition("/")
+    host = unit.ports.get(int(number), (0, 0))[1]
+    return answers(kind, host, slash + path)[0] if host else None
+
+
+def _refusal(refused: Mapping[str, tuple[str, str]]) -> UsageError:
+    """All units that cannot run here, with what to do about each."""
+    lines = [f"{name}: {why}" + (f" - {hint}" if hint else "") for name, (why, hint) in refused.items()]
+    return UsageError(
+        f"{', '.join(refused)} cannot run as plain processes on this machine",
+        why="\n".join(lines),
+        hint="devenv up -b compose   where a container engine is",
+    )

@@ -1,0 +1,116 @@
+"""Talks to the supervisor of a stack, and starts it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devenv import proc
+from devenv.backends.process.records import Folder
+from devenv.errors import DevenvError
+
+STARTING = 20.0  # seconds the supervisor has to answer in; it may have to end what an earlier one left
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The supervisor of a stack's folder."""
+
+    folder: Folder
+
+    @property
+    def short(self) -> Path:
+        """A folder with a short path, for sockets: theirs have 107 bytes at most."""
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        digest = hashlib.sha256(str(self.folder.path.resolve()).encode()).hexdigest()[:12]
+        return Path(base) / f"devenv-{os.getuid()}-{digest}"
+
+    @property
+    def _socket(self) -> str:
+        return str(self.short / "supervisor")
+
+    def start(self) -> None:
+        """Start the supervisor unless there is one. Raises `DevenvError`."""
+        if self.folder.supervised():
+            return
+        self.own_short_folder()
+        log = self.folder.path / "supervisor.log"
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        argv = [
+            sys.executable,
+            "-m",
+            "devenv.backends.process.supervisor",
+            str(self.folder.path),
+            self._socket,
+        ]
+        with log.open("wb") as complaints:
+            answer = proc.start_detached(argv, log=complaints, environment=dict(os.environ), within=STARTING)
+        if answer != "ready":
+            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise DevenvError(
+                "the stack's supervisor did not start", why=tail[-1] if tail else "", where=str(log)
+            )
+
+    def own_short_folder(self) -> Path:
+        """The short folder, made where it is missing. Raises `DevenvError` where somebody else made it."""
+        with suppress(FileExistsError):
+            self.short.mkdir(mode=0o700)
+        if self.short.is_symlink() or self.short.stat().st_uid != os.getuid():
+            raise DevenvError(
+                f"{self.short} belongs to somebody else", hint=f"remove it: rm -rf {self.short}"
+            )
+        return self.short
+
+    def ask(self, verb: str, **more: Any) -> None:
+        """Have the supervisor do something. Raises `DevenvError` where it cannot, or where there is none."""
+        with self._connection() as connection:
+            connection.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
+            answer = next(_values(connection), None)
+        if answer is None:
+            raise DevenvError("the stack's supervisor has ended", hint="devenv up")
+        if "error" in answer:
+            raise DevenvError(answer["error"], why=answer.get("why", ""))
+
+    def changes(self) -> Iterator[Mapping[str, Any] | None]:
+        """What happens to programs from now on, and None every now and then; ends with the supervisor."""
+        with self._connection() as connection:
+            connection.sendall(b'{"verb": "changes"}\n')
+            connection.settimeout(0.2)
+            yield from _values(connection)
+
+    def _connection(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(self._socket)
+        except OSError as error:
+            connection.close()
+            raise DevenvError(
+                "the stack's supervisor does not answer", why=str(error), hint="devenv up"
+            ) from error
+        return connection
+
+
+def _values(connection: socket.socket) -> Iterator[Any]:
+    """The lines of JSON that come; None where a time limit of the connection passes without one."""
+    received = b""
+    while True:
+        try:
+            part = connection.recv(1 << 16)
+        except TimeoutError:
+            yield None
+            continue
+        except OSError:
+            return
+        if not part:
+            return
+        *whole, received = (received + part).split(b"\n")
+        yield from map(json.loads, whole)

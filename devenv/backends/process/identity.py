@@ -1,0 +1,62 @@
+"""Which process a pid means: pids come again, so each is remembered with the moment its process began."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from devenv import proc
+
+PROCESSES = Path("/proc")
+MARK = "DEVENV_UNIT"
+"""A variable of every process of a unit, which those that it starts inherit."""
+
+
+def identity(pid: int) -> str:
+    """What no other process has, before or after a reboot of the machine; "" where there is none."""
+    if not (PROCESSES / "self").exists():
+        return proc.run_captured(["ps", "-o", "lstart=", "-p", str(pid)]).stdout.strip()
+    try:
+        stat = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else f"{_boot()}:{fields[18]}"
+
+
+@cache
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return (PROCESSES / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+    return ""
+
+
+def marked(mark: str) -> Iterator[int]:
+    """The processes that carry a mark, as far as this user may see them; none on systems without /proc.
+
+    A program may overwrite its environment, as servers do that show their state in the list of processes.
+    """
+    wanted = f"{MARK}={mark}".encode()
+    for folder in PROCESSES.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                yield int(folder.name)
+
+
+def signal_group(leader: int, number: int) -> None:
+    """Send a signal to all processes of a group; none may be left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
+
+
+def signal_marked(mark: str, number: int = signal.SIGKILL) -> bool:
+    """Send a signal to what left the group of its unit; whether there is anything."""
+    pids = list(marked(mark))
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+    return bool(pids)

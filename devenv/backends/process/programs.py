@@ -1,0 +1,80 @@
+"""Finds the programs of a recipe: on the PATH in the right version, else in an installed Python package."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from devenv import proc
+from devenv.errors import ToolMissing
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a recipe asks for; see `stack.kindfile.Process`."""
+
+    program: str = ""
+    package: str = ""
+    folder: str = ""
+    version: str = ""
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """A folder with the programs, and the version that they are of."""
+
+    folder: Path | None = None
+    version: str = ""
+
+
+def find(wanted: Wanted) -> Programs | str:
+    """The programs, or why there are none."""
+    reasons: list[str] = []
+    for candidate in (*_on_path(wanted), *_in_package(wanted)):
+        if _major(candidate.version) == _major(wanted.version) or not (candidate.version and wanted.version):
+            return candidate
+        reasons.append(
+            f"{wanted.program} {candidate.version} is there, but {_major(wanted.version)} is asked for"
+        )
+    return "; ".join(reasons) or (
+        f"no {wanted.program} on the PATH"
+        if wanted.program
+        else f"the package {wanted.package} is not installed"
+    )
+
+
+def _on_path(wanted: Wanted) -> Iterator[Programs]:
+    """The program on the PATH; where that is a link, its own folder has the programs that belong to it."""
+    found = shutil.which(wanted.program) if wanted.program else None
+    if found is None:
+        return
+    try:
+        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured([found, "--version"]).stdout)
+    except ToolMissing:
+        return
+    yield Programs(Path(os.path.realpath(found)).parent, version[0] if version else "")
+
+
+def _in_package(wanted: Wanted) -> Iterator[Programs]:
+    if not wanted.package:
+        return
+    try:
+        package = distribution(wanted.package)
+    except PackageNotFoundError:
+        return
+    if not wanted.program:
+        yield Programs()
+        return
+    for folder in sorted(Path(str(package.locate_file(""))).glob(wanted.folder)):
+        if (folder / wanted.program).is_file():
+            yield Programs(folder, package.version)
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]

@@ -1,0 +1,32 @@
+"""Ends everything of a checkout that runs as plain processes, and removes what it left."""
+
+from __future__ import annotations
+
+import shutil
+
+from devenv.backends.base import Removed, Say
+from devenv.backends.process.control import Control
+from devenv.backends.process.leftovers import end_leftovers
+from devenv.backends.process.records import Folder
+from devenv.stack import labels
+
+
+def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, say: Say) -> Removed:
+    """Raises `DevenvError` where the supervisor does not answer."""
+    records = folder.records().values()
+    units = tuple(
+        sorted(record.unit for record in records if labels.read(record.labels).checkout == checkout)
+    )
+    if units:
+        say(f"stopping {', '.join(units)}")
+    if folder.supervised():
+        control.ask("end")
+    else:
+        end_leftovers(folder)
+    names = tuple(sorted(path.name for path in folder.data.glob("*")))
+    if volumes:
+        shutil.rmtree(folder.data, ignore_errors=True)
+    for part in ("run", "logs", "files"):
+        shutil.rmtree(folder.path / part, ignore_errors=True)
+    shutil.rmtree(control.short, ignore_errors=True)
+    return Removed(units, names if volumes else (), () if volumes else names)

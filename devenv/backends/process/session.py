@@ -1,0 +1,143 @@
+"""A stack as plain processes, brought up: its supervisor is asked to start what the plan says."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+
+from devenv import proc
+from devenv.backends.base import Say, Work
+from devenv.backends.process import spec as specs
+from devenv.backends.process.control import Control
+from devenv.backends.process.environments import DONE
+from devenv.backends.process.launch import environment, words
+from devenv.backends.process.records import RUNNING, Folder
+from devenv.backends.process.spec import Spec
+from devenv.backends.process.waiting import Waiting
+from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.stack.model import Unit
+
+MAKING = ".new"
+"""Behind the name of data until all scripts of the first start went well."""
+
+
+class ProcessSession:
+    """One stack of one checkout."""
+
+    def __init__(self, folder: Folder, control: Control, root: Path, work: Work) -> None:
+        self._folder, self._control, self._root, self._work = folder, control, root, work
+
+    @cached_property
+    def _specs(self) -> dict[str, Spec]:
+        return specs.read(self._folder.path, self._root, self._control.short)
+
+    def pull(self, image: str, say: Say) -> None:
+        """No-op: programs are on this machine, or the plan was refused."""
+
+    def build(self, unit: Unit, say: Say) -> None:
+        """Install what the lock file of the unit's project asks for."""
+        installed = self._specs[unit.name].installed
+        if installed.ready:
+            return
+        say(f"installing {installed.asks} of {installed.source.name}")
+        shutil.rmtree(installed.folder, ignore_errors=True)
+        installed.folder.parent.mkdir(parents=True, exist_ok=True)
+        for step in installed.steps:
+            done = proc.run_merged(step, folder=str(installed.source), environment=_over(installed.variables))
+            if done.code:
+                lines = tuple(done.stdout.strip().splitlines()[-15:])
+                what = f"{installed.asks} could not be installed"
+                raise UnitFailed(Card(unit.name, what, output=lines, hint=f"try it: {' '.join(step)}"))
+        (installed.folder / DONE).touch()
+
+    def prepare(self, units: Sequence[str], say: Say) -> None:
+        self._control.start()
+
+    def apply(self, unit: Unit, *, recreate: bool) -> None:
+        self._control.start()
+        record, spec = self._folder.record(unit.name), self._specs[unit.name]
+        if record is not None and record.state == RUNNING and not recreate:
+            return
+        self._place_files(spec)
+        variables = environment(spec)
+        self._make_data(unit, spec, variables)
+        if not spec.argv:
+            raise DevenvError(
+                f"nothing says how {unit.name} runs", hint=f"services.{unit.name}: {{host: COMMAND}}"
+            )
+        self._control.ask(
+            "start",
+            unit=unit.name,
+            id=secrets.token_hex(6),
+            argv=words(spec, spec.argv),
+            environment=variables,
+            folder=str(spec.folder),
+            labels=dict(spec.labels),
+            mark=f"{self._work.stack.id}/{unit.name}",
+            grace=spec.grace,
+            stop=f"SIG{spec.recipe.stop if spec.recipe else 'TERM'}",
+            store=unit.role == "infra",
+        )
+
+    def _place_files(self, spec: Spec) -> None:
+        """Put files of the project where its other files were rendered to."""
+        for target, source in spec.sources.items():
+            file = self._folder.files(spec.unit) / target.lstrip("/")
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(self._root / source, file)
+        for name in spec.volumes:
+            (self._folder.data / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _make_data(self, unit: Unit, spec: Spec, variables: dict[str, str]) -> None:
+        """Make a store's data, all of it or nothing."""
+        if spec.data.exists() or not spec.volumes:
+            return
+        making = spec.data.with_name(spec.data.name + MAKING)
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(mode=0o700, parents=True)
+        self._control.own_short_folder()
+        if spec.recipe and spec.recipe.new:
+            script = words(spec, ("sh", "-ec", spec.recipe.new))
+            done = proc.run_merged(script, environment={**variables, "DATA": str(making)}, folder=str(making))
+            if done.code:
+                lines = tuple(done.stdout.strip().splitlines()[-15:])
+                raise UnitFailed(Card(unit.name, "could not make its data", output=lines))
+        making.rename(spec.data)
+
+    def wait(self, unit: Unit, stop: Event) -> bool:
+        spec = self._specs[unit.name]
+        Waiting(self._folder, unit, spec, environment(spec)).until_ready(stop)
+        return unit.probe is not None
+
+    def forward(self) -> None:
+        """No-op: a process listens on this machine itself."""
+
+    def restart(self, unit: str, id: str) -> None:
+        self._control.ask("restart", unit=unit)
+
+    def remove(self, unit: str, id: str) -> None:
+        record = self._folder.record(unit)
+        if record is not None and id in ("", record.id):
+            self._control.ask("remove", unit=unit)
+
+    def clear(self, unit: Unit, id: str) -> None:
+        """Nothing is half made here: data takes its name when it is complete."""
+        raise DevenvError(f"the data of {unit.name} is complete", hint="devenv up")
+
+    def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
+        spec = self._specs[unit.name]
+        self._place_files(spec)
+        command = words(spec, argv or spec.argv)
+        return proc.run_attached(command, environment=environment(spec), folder=str(spec.folder))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _over(variables: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **variables}

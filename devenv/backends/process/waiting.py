@@ -1,0 +1,92 @@
+"""Waiting until a process is ready, or saying why it is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from devenv import proc
+from devenv.backends.base import Interrupted
+from devenv.backends.causes import GUESSES, likely
+from devenv.backends.probe import answers
+from devenv.backends.process.launch import words
+from devenv.backends.process.logfile import lines
+from devenv.backends.process.records import EXITED, Folder, Record
+from devenv.backends.process.spec import Spec
+from devenv.errors import Card, UnitFailed
+from devenv.stack import text
+from devenv.stack.model import Unit
+
+SETTLE = 0.5  # seconds a program without a check has to run before it counts
+LIMIT = 10.0  # seconds it has to begin in
+FIRST, MOST = 0.02, 0.5  # seconds between two looks
+TAIL = 15
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Waits for one unit."""
+
+    folder: Folder
+    unit: Unit
+    spec: Spec
+    environment: dict[str, str]
+
+    def until_ready(self, stop: Event) -> None:
+        """Raises `UnitFailed`, or `Interrupted` when told to stop."""
+        unit, started, pause = self.unit, time.monotonic(), FIRST
+        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else LIMIT
+        while not stop.is_set():
+            record, passed = self.folder.record(unit.name), time.monotonic() - started
+            if record is None or record.state == EXITED:
+                if record is not None and unit.one_shot and record.exit_code == 0:
+                    return
+                raise self._failed(
+                    f"ended with exit {record.exit_code}" if record else "does not run any more"
+                )
+            ready, answer = self._ready(record)
+            if ready:
+                return
+            if passed > limit:
+                verb = "did not end" if unit.one_shot else "was not ready"
+                raise self._failed(f"{verb} within {limit:g} s", answer)
+            stop.wait(min(pause, limit - passed + 0.01))
+            pause = min(MOST, pause * 1.3)
+        raise Interrupted
+
+    def _ready(self, record: Record) -> tuple[bool, str]:
+        probe = self.unit.probe
+        if self.unit.one_shot:
+            return False, ""
+        if probe is None:
+            return time.time_ns() - record.began >= SETTLE * 1e9, ""
+        port = self.unit.port(probe.port)
+        if probe.kind != "exec":
+            host = port.host if port and port.host else probe.port
+            return answers(probe.kind, host, probe.path, timeout=probe.timeout)
+        argv = words(self.spec, [text.masked(word) for word in probe.command])
+        done = proc.run_merged(
+            argv, environment=self.environment, folder=str(self.spec.folder), within=probe.timeout
+        )
+        return done.code == 0, done.stdout.strip().rpartition("\n")[2]
+
+    def _failed(self, what: str, answer: str = "") -> UnitFailed:
+        unit = self.unit
+        facts = [("command", unit.shown_command)] if unit.command and not self.spec.recipe else []
+        facts += [("probe", unit.probe.shown)] if unit.probe else []
+        facts += [("answer", answer)] if answer else []
+        output = log_tail(self.folder.log(unit.name), TAIL)
+        answered = [what, answer]
+        hint = likely(answered) or likely(output) or likely(answered, GUESSES) or f"devenv logs {unit.name}"
+        return UnitFailed(Card(unit.name, what, facts=tuple(facts), output=tuple(output), hint=hint))
+
+
+def log_tail(log: Path, count: int) -> Sequence[str]:
+    """The last lines of a log, without their times."""
+    from collections import deque
+
+    last = deque(lines(log), maxlen=count)
+    return [line.decode(errors="replace").partition(" ")[2] for line in last]

@@ -1,0 +1,122 @@
+"""Stack to a description of plain processes: how each unit is run on this machine.
+
+`processes.json` holds the values of secrets, as the environments of processes do: it is for its owner only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from devenv.render.bundle import Bundle, Source
+from devenv.render.kong import kong_yml
+from devenv.stack import copies, labels, shell, text
+from devenv.stack.dockerfile import UNKNOWN
+from devenv.stack.model import File, Port, Stack, Unit
+from devenv.stack.text import Text
+
+
+def project_files(stack: Stack) -> Collection[str]:
+    """None: files are taken from the project."""
+    return ()
+
+
+def override_names(stack: Stack) -> Collection[str]:
+    """None: there are no objects to override."""
+    return ()
+
+
+def render(stack: Stack, source: Source) -> Bundle:
+    """One file that says how each unit is run; and the files that a container would have mounted."""
+    units = {unit.name: described(stack, unit, source) for unit in stack.units}
+    document = {"stack": stack.id, "units": units}
+    files = {"processes.json": json.dumps(document, indent=1)}
+    for unit in stack.units:
+        for file in unit.files:
+            if not file.source:
+                files[f"files/{unit.name}{file.target}"] = _content(stack, file, source.secrets)
+    return Bundle(files, private=frozenset(files))
+
+
+def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
+    """A unit as a process; without words in `argv` nothing says how it runs."""
+    argv, variables = _command(unit, source)
+    recipe = unit.process
+    environment = dict(unit.env) | (dict(recipe.environment) if recipe else {}) | dict(variables)
+    image = _image(unit, source)
+    spec = {
+        "labels": labels.identity(stack, unit)
+        | labels.description(stack, unit, source.fingerprints.get(unit.name, ""))
+        | ({"devenv.standin": "true"} if recipe and recipe.stand_in else {}),
+        "image": unit.image,
+        "argv": list(argv),
+        "environment": {
+            **{
+                key: value
+                for key, value in image.environment.items()
+                if key != "PATH" and UNKNOWN not in value
+            },
+            **{key: text.reveal(value, source.secrets) for key, value in environment.items()},
+        },
+        "folder": unit.build.context if unit.build else ".",
+        "grace": unit.grace,
+        "sources": {file.target: file.source for file in unit.files if file.source},
+        "volumes": [volume.name for volume in unit.volumes],
+    }
+    if recipe is not None:
+        spec["recipe"] = {
+            "program": recipe.program,
+            "package": recipe.package,
+            "folder": recipe.folder,
+            "version": unit.version,
+            "new": text.reveal(recipe.new, source.secrets),
+            "stop": recipe.stop,
+            "rootless": recipe.rootless,
+            "install": recipe.install,
+        }
+    return spec
+
+
+def _command(unit: Unit, source: Source) -> tuple[Sequence[str], Mapping[str, Text]]:
+    """The words that run a unit, without secrets, and the variables that they read."""
+    if unit.process is not None and unit.process.command:
+        return shell.command_with_variables(("sh", "-ec", unit.process.command))
+    if unit.host is not None:
+        return shell.command_with_variables(("sh", "-c", unit.host))
+    if unit.engine and not unit.one_shot:  # its own program is its image's
+        return (), {}
+    image = _image(unit, source)
+    words = (
+        *(unit.entrypoint or image.entrypoint),
+        *(unit.command or (() if unit.entrypoint else image.command)),
+    )
+    return shell.command_with_variables([_here(word, unit.ports) for word in words])
+
+
+def _image(unit: Unit, source: Source) -> copies.Image:
+    """What the Dockerfile says of its image; nothing for one that is only named."""
+    recipe = source.recipes.get(unit.build.key) if unit.build else None
+    if recipe is None or unit.build is None:
+        return copies.Image()
+    args = {key: text.masked(value) for key, value in unit.build.args}
+    return copies.image(recipe.dockerfile, unit.build.target, args)
+
+
+def _here(word: Text, ports: Sequence[Port]) -> Text:
+    """A word with the port of this machine for that of the container: `--port=8000`, `0.0.0.0:8000`."""
+
+    def swapped(literal: str) -> str:
+        for port in ports:
+            if port.host and port.host != port.container:
+                literal = re.sub(rf"(?<![\w.]){port.container}(?![\w.])", str(port.host), literal)
+        return literal
+
+    return text.literals(word, swapped)
+
+
+def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
+    if file.rendered:
+        return kong_yml(stack, secrets)
+    return secrets[file.secret] if file.secret else text.reveal(file.content, secrets)

@@ -1,0 +1,82 @@
+"""What plain processes do with every field of the manifest, as data for the parity report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devenv.plan.parity import SAME, Fields, Support, emulated, lost
+
+_IMAGE = lost("a process has no image of its own")
+_CONTAINER = lost("it is for containers")
+_WORKLOAD: Mapping[str, Support] = {
+    "build": emulated(
+        "packages of its lock file are installed below .devenv; it runs in the folder of its context"
+    ),
+    "image": lost("nothing is taken from an image: host: says how it runs"),
+    "command": emulated("on this machine, with its port there"),
+    "entrypoint": emulated("on this machine, with its port there"),
+    "uses": SAME,
+    "env": SAME,
+    "secrets": SAME,
+    "resources": lost("a process takes what it wants"),
+    "volumes": lost("the path is the container's"),
+    "files": lost("the path is the container's"),
+    "grace": SAME,
+    "compose": lost("it is for Compose"),
+    "kubernetes": lost("it is for Kubernetes"),
+}
+
+FIELDS: Fields = {
+    "Manifest": {
+        "name": SAME,
+        "namespace": lost("other units are at 127.0.0.1, whatever their names"),
+        "backend": SAME,
+        "registry": _IMAGE,
+        "services": SAME,
+        "jobs": SAME,
+        "infra": SAME,
+        "gateway": emulated("devenv's own gateway reads the same kong.yml"),
+        "kinds": SAME,
+        "profiles": SAME,
+    },
+    "Service": {
+        **_WORKLOAD,
+        "host": SAME,
+        "port": emulated("it gets the one on this machine, in $PORT"),
+        "ports": emulated("it gets those on this machine; $PORT is the first"),
+        "publish": SAME,
+        "route": SAME,
+        "health": SAME,
+        "reload": lost("the program works on the project's own files"),
+        "replicas": emulated("one runs, however many are asked for"),
+    },
+    "Job": {**_WORKLOAD, "like": SAME, "manual": SAME, "within": SAME},
+    "Infra": {
+        "kind": SAME,
+        "image": lost("its programs are those of this machine"),
+        "version": emulated("programs of this major"),
+        "publish": SAME,
+        "memory": lost("a process takes what it wants"),
+        "env": SAME,
+        "seed": SAME,
+        "compose": lost("it is for Compose"),
+        "kubernetes": lost("it is for Kubernetes"),
+    },
+    "Build": {
+        "context": SAME,
+        "dockerfile": emulated("only what it runs, and its variables"),
+        **dict.fromkeys(("target", "args", "secrets", "ssh"), _IMAGE),
+    },
+    "Health": {
+        **dict.fromkeys(("http", "tcp", "every", "timeout", "within"), SAME),
+        "grpc": emulated("checked as an open port"),
+        "exec": emulated("run on this machine"),
+    },
+    "Resources": dict.fromkeys(("cpu", "memory"), _CONTAINER),
+    "SecretFile": {"secret": lost("the path is the container's")},
+    "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
+    "Plugin": {"name": SAME, "config": SAME},
+    "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},
+    "Consumer": dict.fromkeys(("key", "basic", "jwt", "groups", "custom_id", "plugins"), SAME),
+}
+"""Model -> field -> support."""
