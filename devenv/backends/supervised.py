@@ -40,13 +40,19 @@ def on_kubernetes(unit: Unit, workload: Mapping[str, Any], image: Mapping[str, A
     """The workload with its program under the supervisor; the same where it is not known what runs."""
     template = workload["spec"]["template"]
     container, *others = template["spec"]["containers"]
-    words = program(_escaped(image), container.get("command"), container.get("args"))
-    if not words or not (image or container.get("command")):
+    words = words_of(container, image)
+    if not words:
         return dict(workload)
     container = {**container, "command": list(map(_doubled, _supervisor(unit))), "args": words}
     pod = {key: value for key, value in template["spec"].items() if key != "shareProcessNamespace"}
     spec = {**workload["spec"], "template": {**template, "spec": {**pod, "containers": [container, *others]}}}
     return {**workload, "spec": spec}
+
+
+def words_of(container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
+    """What a rendered container of a pod runs, written as there; nothing where that is not known."""
+    known = image or container.get("command")
+    return program(_escaped(image), container.get("command"), container.get("args")) if known else []
 
 
 def _supervisor(unit: Unit) -> list[str]:

@@ -7,40 +7,48 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from queue import Queue
 from typing import Any
 
 from devenv.backends.kube import terminal
-from devenv.backends.kube.channels import STDOUT, attach_to
+from devenv.backends.kube.channels import STDIN, STDOUT, Channels, attach_to
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
+from devenv.backends.supervised import words_of
 from devenv.errors import DevenvError
 from devenv.stack.labels import LABEL
 
 LOOK = 0.2  # seconds between two looks at a pod that starts or ends
+HELD = ["/bin/sh", "-c", 'read -r line; exec "$@"', "devenv"]  # what waits for its terminal
+GO = b"\4"  # ends the line that it reads; no terminal shows it
 SETTLE = 0.2  # seconds after which a log and an open stream show the same
 START = 300.0  # seconds it may take to start, its image included
 
 
-def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> int:
-    """Run a workload's container with another command if one is given; returns its exit code."""
+def run(
+    client: Client, workload: Object, argv: Sequence[str], *, tty: bool, image: Mapping[str, Any] | None
+) -> int:
+    """Run a workload's container with another command if one is given; returns its exit code.
+
+    On a terminal it starts once that is attached, given the configuration of an `image` with a shell.
+    """
     resources = Resources(client)
     item = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
+    (container,) = item["spec"]["containers"]
+    words = words_of(container, image) if tty and image is not None else []
+    if words:
+        container |= {"command": HELD, "args": words}
     namespace, name = item["metadata"]["namespace"], item["metadata"]["name"]
     path = resources.of(item)
     try:
         client.apply(path, item)
         started_pod = _until(client, path, ("Running", "Succeeded", "Failed"))
         if tty and started_pod["status"]["phase"] == "Running":
-            terminal.run(
-                attach_to(client, namespace, name, stdin=True, tty=True),
-                tty=True,
-                interactive=True,
-                received=lambda frames: from_the_start(
-                    frames, lambda: client.raw(f"{path}/log"), client.clock.sleep
-                ),
-            )
+            channels = attach_to(client, namespace, name, stdin=True, tty=True)
+            begin = partial(_started, channels) if words else partial(_from_the_start, client, path)
+            terminal.run(channels, tty=True, interactive=True, received=begin)
         else:
             for line in client.lines(f"{path}/log", quiet=None, follow=True):
                 sys.stdout.buffer.write(line + b"\n")
@@ -48,6 +56,17 @@ def run(client: Client, workload: Object, argv: Sequence[str], *, tty: bool) -> 
         return _exit_code(_until(client, path, ("Succeeded", "Failed")))
     finally:
         client.delete(path, grace=0)
+
+
+def _started(channels: Channels, frames: terminal.Frames) -> terminal.Frames:
+    """What a container prints that has waited for us."""
+    channels.send(STDIN, GO)
+    return frames
+
+
+def _from_the_start(client: Client, path: str, frames: terminal.Frames) -> terminal.Frames:
+    """What a container prints that has not."""
+    return from_the_start(frames, lambda: client.raw(f"{path}/log"), client.clock.sleep)
 
 
 def from_the_start(

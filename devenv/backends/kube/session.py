@@ -227,7 +227,9 @@ class KubeSession:
         self._ground(lambda line: None)
         for item in self._objects[unit.name][:-1]:
             self._send(item)
-        return oneoff.run(self._client, self._objects[unit.name][-1], argv, tty=tty)
+        shell = tty and self._images.has_shell(unit.image, self._stack.checkout)
+        image = self._images.configuration(unit.image) if shell else None
+        return oneoff.run(self._client, self._objects[unit.name][-1], argv, tty=tty, image=image)
 
     def close(self) -> None:
         self._pods.stop()
