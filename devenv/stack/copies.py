@@ -81,6 +81,7 @@ class Image:
     """What a Dockerfile says about the image of one target.
 
     `executables` are paths that a `chmod` makes executable. `opaque` says why a build may read any file.
+    `runs`: the texts of its RUN steps, and of those of the stages that it takes files from.
     """
 
     base: str = ""
@@ -91,6 +92,7 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     workdir: str = "/"
     opaque: str = ""
+    runs: tuple[str, ...] = ()
 
 
 def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> Image:
@@ -101,8 +103,11 @@ def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | 
         return Image(opaque="the Dockerfile has no such stage")
     scan = _Scan(parsed, chain, args or {})
     copies = {(copy.line, copy.source): copy for copy in scan.copies}
+    runs = list(scan.runs)
     for name in _suppliers(parsed, chain):
-        for copy in _Scan(parsed, parsed.chain(name), args or {}).copies:
+        supplier = _Scan(parsed, parsed.chain(name), args or {})
+        runs += supplier.runs
+        for copy in supplier.copies:
             if copy.source:
                 own = copies.get((copy.line, copy.source), replace(copy, target=""))
                 used = f"in stage {name}" if copy.target else copy.used
@@ -116,6 +121,7 @@ def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | 
         environment=scan.environment,
         workdir=scan.workdir,
         opaque=_opaque(dockerfile, chain[0].base),
+        runs=tuple(runs),
     )
 
 
@@ -149,6 +155,7 @@ class _Scan:
     def __init__(self, parsed: Dockerfile, chain: tuple[Stage, ...], args: Mapping[str, str]) -> None:
         self.copies: list[Copy] = []
         self.executables: list[str] = []
+        self.runs: list[str] = []
         self.entrypoint: tuple[str, ...] = ()
         self.command: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
@@ -232,6 +239,7 @@ class _Scan:
 
     def _run(self, step: Instruction) -> None:
         lines = scripts.commands(step)
+        self.runs.append(" ".join((step.text, *step.heredocs)))
         self.copies = [
             replace(copy, used=f"before {step.shown}")
             if not copy.used and scripts.needs_sources(lines, copy.target)

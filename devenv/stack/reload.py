@@ -173,6 +173,8 @@ def _verdict(rules: Rules, path: str) -> _Verdict:
     named = run or (isinstance(rules.restart, tuple) and patterns.match(rules.restart, path))
     if built and not (named and landings):
         return _Verdict(Action.REBUILD, built, "a build may use it, so sending it is not enough")
+    if not explicit and (pattern := patterns.match((*rules.outputs, *rules.ignore), path)):
+        return _Verdict(Action.NONE, f"ignored: {pattern}, as the image makes its own")
     if landings:
         return _sent(rules, path, landings, run)
     return _Verdict(

@@ -33,6 +33,18 @@ IGNORED = (
 )
 """Files whose changes cause nothing: version control, caches, installed packages, editors' own files."""
 
+OUTPUTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    r"\bdotnet (?:restore|build|publish|run|watch|test)\b": ("", ("bin", "obj")),
+    r"\bmix (?:deps\.|compile\b|release\b)": ("mix.exs", ("_build", "deps")),
+    r"\bcomposer (?:install|update)\b": ("composer.json", ("vendor",)),
+    r"\bbundle install\b": ("Gemfile", ("vendor/bundle",)),
+    r"\bcargo (?:build|fetch|install|run|watch|chef)\b": ("Cargo.toml", ("target",)),
+}
+"""Command -> the folders that it fills: beside a file of this name, or wherever they are.
+
+Where the image runs it, those of this machine stay here: they hold paths and programs of this machine.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Sync:
@@ -83,13 +95,14 @@ class Rules:
     `copies` are the Dockerfile's, in its order; `sync` is the manifest's, and replaces where they land.
     `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
     why a build may use any file of the context. `restart` is None where `reloader` decides.
-    `untracked`: which of some paths Git ignores. `unsent` says why nothing can be sent to the unit,
-    so that any change builds.
+    `outputs`: patterns of folders that the image fills itself. `untracked`: which of some paths Git ignores.
+    `unsent` says why nothing can be sent to the unit, so that any change builds.
     """
 
     context: str | None = None
     copies: tuple[Sync, ...] = ()
     sync: tuple[Sync, ...] = ()
+    outputs: tuple[str, ...] = ()
     ignore: tuple[str, ...] = IGNORED
     run: tuple[tuple[str, tuple[Text, ...]], ...] = ()
     restart: bool | tuple[str, ...] | None = None
@@ -150,7 +163,28 @@ def infer(
         executables=image.executables,
         opaque=image.opaque,
         ignored=ignored,
+        outputs=_outputs(image, top, " ".join((*first, *rest))),
     )
+
+
+def _outputs(image: copies.Image, top: str, command: str) -> tuple[str, ...]:
+    """Patterns of the folders that the image's own steps fill, but for those that a COPY names."""
+    sources = {copy.source for copy in image.copies}
+    outputs = list[str]()
+    for pattern, (marker, names) in OUTPUTS.items():
+        if not any(re.search(pattern, text) for text in (*image.runs, command)):
+            continue
+        if not marker:
+            outputs += (name for name in names if name not in sources)
+            continue
+        beside = {
+            posixpath.dirname(path)
+            for path in sources
+            if re.fullmatch(patterns.translated(posixpath.basename(path)), marker)
+        }
+        folders = {posixpath.join(folder, name) for folder in {"", *beside} for name in names}
+        outputs += (f"/{joined(top, folder)}" for folder in sorted(folders - sources))
+    return tuple(outputs)
 
 
 def with_manifest(rules: Rules, reload: Reload) -> Rules:

@@ -125,6 +125,71 @@ STYLES: dict[str, tuple[str, Mapping[str, Expected]]] = {
             "requirements.txt": (REBUILD,),
         },
     ),
+    "PHP whose packages the image installs": (
+        """\
+        FROM php:8.4-fpm
+        WORKDIR /app
+        COPY web/composer.* web/
+        RUN cd web && composer install --no-scripts
+        COPY . .
+        """,
+        {
+            "web/src/Kernel.php": (SYNC, "/app/web/src/Kernel.php"),
+            "web/vendor/autoload.php": (NONE,),
+            "web/templates/vendor/page.twig": (SYNC, "/app/web/templates/vendor/page.twig"),
+            "web/composer.lock": (REBUILD,),
+        },
+    ),
+    "PHP whose packages come from this machine": (
+        """\
+        FROM php:8.4-fpm
+        WORKDIR /app
+        COPY vendor vendor
+        COPY . .
+        """,
+        {"vendor/autoload.php": (SYNC, "/app/vendor/autoload.php")},
+    ),
+    "PHP with a step and packages of this machine": (
+        """\
+        FROM php:8.4-fpm
+        WORKDIR /app
+        RUN composer install --working-dir /opt/tools
+        COPY vendor vendor
+        """,
+        {"vendor/autoload.php": (SYNC, "/app/vendor/autoload.php")},
+    ),
+    ".NET that watches": (
+        """\
+        FROM mcr.microsoft.com/dotnet/sdk:9.0
+        WORKDIR /src
+        COPY Api/Api.csproj Api/
+        RUN dotnet restore Api/Api.csproj
+        COPY . .
+        CMD ["dotnet", "watch", "run", "--project", "Api"]
+        """,
+        {
+            "Api/Program.cs": (SYNC, "/src/Api/Program.cs"),
+            "Api/obj/project.assets.json": (NONE,),
+            "Lib/bin/Debug/Lib.dll": (NONE,),
+            "Api/Api.csproj": (REBUILD,),
+        },
+    ),
+    "Elixir that recompiles at a request": (
+        """\
+        FROM elixir:1.18
+        WORKDIR /app
+        COPY mix.exs mix.lock ./
+        RUN mix deps.get
+        COPY . .
+        CMD ["mix", "phx.server"]
+        """,
+        {
+            "lib/app_web/router.ex": (SYNC, "/app/lib/app_web/router.ex"),
+            "_build/dev/lib/app/ebin/app.beam": (NONE,),
+            "deps/plug/mix.exs": (NONE,),
+            "lib/deps/tree.ex": (SYNC, "/app/lib/deps/tree.ex"),
+        },
+    ),
     "Node with a dev script": (
         """\
         FROM node:22
