@@ -190,6 +190,12 @@ class Project:
             observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
         hosted = _hosted(observed) if host is None else frozenset(host)
+        if hosted and backend.renderer == "process":
+            raise UsageError(
+                "--host is for services in containers",
+                why="as plain processes all of them run on this machine",
+                hint=f"devenv up -b compose --host {min(hosted)}",
+            )
         with promises.deciding() as promised:
             decided = ports.decide(
                 outline,

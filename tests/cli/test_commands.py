@@ -1137,3 +1137,11 @@ def test_what_cannot_run_on_this_machine_is_refused_before_anything(
     for command in ("up", "plan"):
         ended = devenv(command, "--host", name)
         assert (ended.exit_code, what in ended.stderr) == (2, True)
+
+
+def test_among_plain_processes_there_is_no_container_to_stand_in_for(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_text(HOSTED.replace("build: ./api", "image: y"))
+    ended = devenv("plan", "-b", "process", "--host", "api")
+    assert ended.exit_code == 2
+    assert "--host is for services in containers" in ended.stderr
+    assert "devenv up -b compose --host api" in ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,12 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devenv.backends.relay.look import process, with_programs
+from devenv.backends.relay.look import with_programs
 from devenv.engine import ports
 from devenv.errors import UsageError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.planner import Intent, Situation, plan_up
-from devenv.plan.status import status
+from devenv.plan.status import UnitStatus, status
 from devenv.render import compose
 from devenv.render.bundle import Source
 from devenv.render.kubernetes import objects
@@ -185,10 +186,23 @@ def test_a_container_that_comes_back_leaves_the_port_to_the_program_that_still_r
 
 def test_a_status_names_the_program_or_says_that_there_is_none(listener: int, tmp_path: Path) -> None:
     relay = ObservedUnit("orders", "1", "running", role="service", hosted=True)
-    there = Observed({"orders": replace(relay, ports={8000: (listener, listener)})})
-    with process(tmp_path, "orders").held("test"):
-        pass
-    lost = status(with_programs(there, tmp_path).units["orders"])
+    (tmp_path / "relay.orders.lock").touch()  # as its process leaves it when it is killed
+
+    def looked_at(port: int) -> UnitStatus:
+        there = Observed({"orders": replace(relay, ports={8000: (port, port)})})
+        return status(with_programs(there, tmp_path).units["orders"])
+
+    lost = looked_at(listener)
     assert (lost.state, lost.ok) == ("on this machine", False)
     assert lost.detail == "nothing carries its connections to this machine: devenv up --host orders"
-    assert "pid" in lost.program
+    assert lost.program
+    with (tmp_path / "relay.orders.lock").open("w") as lock:
+        lock.write("1")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert (looked_at(listener).ok, looked_at(listener).detail) == (True, "")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            free = server.getsockname()[1]
+        silent = looked_at(free)
+        assert silent.detail == f"nothing listens on 127.0.0.1:{free} yet: devenv env orders --export"
+        assert not silent.ok

@@ -9,14 +9,20 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
+from devenv.backends.base import Stream
 from devenv.backends.relay import connections
-from devenv.backends.relay.connections import WINDOW, Carrier
+from devenv.backends.relay.connections import HEADER, READY, WINDOW, Carrier
+from devenv.backends.relay.process import Relay, Task
+from devenv.errors import DevenvError
+from devenv.plan.model import Observed, ObservedUnit
+from tests.fakes import FakeBackend
 
 Serve = Callable[[socket.socket], None]
 WITHIN = 20.0
@@ -192,3 +198,76 @@ def test_a_port_that_cannot_be_had_is_said(port: int) -> None:
         ended = subprocess.run(argv, stdin=subprocess.PIPE, capture_output=True, text=True, timeout=WITHIN)
     assert ended.returncode == 1
     assert "address already in use" in ended.stderr
+
+
+WEB = ObservedUnit("web", "1", "running", hosted=True)
+
+
+def relay_of(*looks: ObservedUnit | None) -> tuple[Relay, list[ObservedUnit | None]]:
+    """The process's loop on a backend where this is seen, one after the other, and the looks that are left."""
+    left = list(looks)
+
+    class Scripted(FakeBackend):
+        def observe(self, checkout: str) -> Observed:
+            unit = left.pop(0)
+            return Observed({"web": unit} if unit else {})
+
+    return Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted()), left
+
+
+def test_the_process_ends_once_the_unit_has_its_own_container_again() -> None:
+    relay, left = relay_of(replace(WEB, state="exited"), None, replace(WEB, hosted=False), WEB)
+    relay.run()
+    assert left == [WEB]
+
+
+def test_what_keeps_it_from_connecting_at_first_is_an_error() -> None:
+    relay, _ = relay_of(WEB)
+    with pytest.raises(DevenvError, match="nothing runs on a fake machine"):
+        relay.run()
+
+
+def test_a_unit_that_stays_away_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devenv.backends.relay.process.REPLACED", 0.0)
+    relay, left = relay_of(None, WEB)
+    relay.run()
+    assert left == [WEB]
+
+
+def test_one_that_carried_for_hours_waits_for_a_container_that_is_replaced() -> None:
+    hours, now = 3 * 3600.0, [0.0]
+
+    class Ended:
+        """A far end that is ready, and cut off hours later."""
+
+        complaints, exit_code = b"", None
+
+        def __init__(self) -> None:
+            self._frames = [HEADER.pack(READY, 0, 0)]
+
+        def send(self, data: bytes) -> None:
+            """Nobody reads it."""
+
+        def receive(self) -> bytes:
+            if self._frames:
+                return self._frames.pop()
+            now[0] += hours
+            return b""
+
+        def close(self) -> None:
+            """It is."""
+
+    left = [WEB, None, replace(WEB, hosted=False)]
+
+    class Scripted(FakeBackend):
+        def observe(self, checkout: str) -> Observed:
+            unit = left.pop(0)
+            return Observed({"web": unit} if unit else {})
+
+        def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
+            return Ended()  # type: ignore[return-value]
+
+    relay = Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted(), clock=lambda: now[0])
+    relay.connected = True
+    relay.run()
+    assert left == []

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,36 +87,44 @@ def _environment() -> dict[str, str]:
 # -- the process itself
 
 
+class Over(Exception):
+    """Nothing is to be relayed any more."""
+
+
 class Relay:
     """Keeps the far end running in whichever container the unit has, until it has a program of its own."""
 
-    def __init__(self, task: Task, backend: Backend) -> None:
-        self._task, self._backend = task, backend
+    def __init__(self, task: Task, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
+        self._task, self._backend, self._clock = task, backend, clock
         self._text = Path(connections.__file__).read_text(encoding="utf-8")
-        self._connected = False
+        self._seen = clock()
+        self.connected = False
 
     def run(self) -> None:
         """Until nothing is to be relayed any more. Raises `DevenvError` if it does not work at first."""
         pause = AGAIN[0]
-        since = time.monotonic()
-        while (left := self._look(since)) is not False:
-            if isinstance(left, ObservedUnit):
-                since = time.monotonic()
-                if self._carry(left):
+        with suppress(Over):
+            while True:
+                unit = self._look()
+                if unit is not None and self._carry(unit):
                     pause = AGAIN[0]
-            time.sleep(pause)
-            pause = min(AGAIN[1], 2 * pause)
+                time.sleep(pause)
+                pause = min(AGAIN[1], 2 * pause)
 
-    def _look(self, since: float) -> ObservedUnit | bool:
-        """The unit if it runs; else whether it may be back, `since` it was there last."""
+    def _look(self) -> ObservedUnit | None:
+        """The unit, if it runs. Raises `Over`."""
+        patience = REPLACED
         try:
             unit = self._backend.observe(self._task.checkout).units.get(self._task.unit)
         except DevenvError as error:
             self._failed(error.what)
-            return time.monotonic() - since < AWAY
-        if unit is None:
-            return time.monotonic() - since < REPLACED
-        return (unit if unit.running else True) if unit.hosted else False
+            unit, patience = None, AWAY
+        if unit is None and self._clock() - self._seen < patience:
+            return None
+        if unit is None or not unit.hosted:
+            raise Over
+        self._seen = self._clock()
+        return unit if unit.running else None
 
     def _carry(self, unit: ObservedUnit) -> bool:
         """Carry until the stream ends. Returns whether it worked."""
@@ -127,6 +135,7 @@ class Relay:
             return self._failed(error.what, error.why)
         worked = asyncio.run(self._carried(stream))
         stream.close()
+        self._seen = self._clock()
         return worked or self._failed(stream.complaints.decode(errors="replace").strip())
 
     async def _carried(self, stream: Stream) -> bool:
@@ -134,8 +143,8 @@ class Relay:
         carrying = asyncio.create_task(carrier.run())
         ready = asyncio.create_task(carrier.ready.wait())
         await asyncio.wait([carrying, ready], return_when=asyncio.FIRST_COMPLETED)
-        if carrier.ready.is_set() and not self._connected:
-            self._connected = True
+        if carrier.ready.is_set() and not self.connected:
+            self.connected = True
             background.answer("ready")
         ready.cancel()
         await carrying
@@ -151,7 +160,7 @@ class Relay:
 
     def _failed(self, *why: str) -> bool:
         reason = ": ".join(filter(None, why))
-        if not self._connected and reason:
+        if not self.connected and reason:
             raise DevenvError(reason)
         self._complain(reason)
         return False
