@@ -1,6 +1,6 @@
 """Carries TCP connections over one pair of byte streams: `python3 connections.py PORT...` is the far end.
 
-Both ends run this code. The end in the container is started from its text, so it imports nothing of ours.
+Both ends run this code. The end in the container gets it as text, so it imports nothing of ours.
 """
 
 from __future__ import annotations

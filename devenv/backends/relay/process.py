@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from devenv import backends
 from devenv.backends import background
 from devenv.backends.background import Background
-from devenv.backends.base import Backend, Site, Stream
+from devenv.backends.base import Backend, Site, Stream, StreamEnded
 from devenv.backends.relay import connections, look
 from devenv.errors import DevenvError
 from devenv.hostports import LOOPBACKS
@@ -30,6 +30,15 @@ STARTING = 30.0  # seconds until the process must report that the relay listens
 AGAIN = (0.2, 5.0)  # seconds until the next try, doubling up to the second
 REPLACED = 10.0  # seconds for which a unit may be missing while its container is replaced
 AWAY = 3600.0  # seconds for which the backend may be away
+
+FAR_END = """\
+import os, sys
+size, text = int(sys.argv.pop(1)), b""
+while len(text) < size:
+    text += os.read(0, size - len(text)) or sys.exit("the program did not arrive")
+exec(text)
+"""
+"""Runs the program that comes first on stdin: a cluster has the command in a URL, which must not be long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Relay:
 
     def __init__(self, task: Task, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
         self._task, self._backend, self._clock = task, backend, clock
-        self._text = Path(connections.__file__).read_text(encoding="utf-8")
+        self._text = Path(connections.__file__).read_bytes()
         self._seen = clock()
         self.connected = False
 
@@ -128,11 +137,13 @@ class Relay:
 
     def _carry(self, unit: ObservedUnit) -> bool:
         """Carry until the stream ends. Returns whether it worked."""
-        argv = ["python3", "-u", "-c", self._text, *self._task.ports]
+        argv = ["python3", "-u", "-c", FAR_END, str(len(self._text)), *self._task.ports]
         try:
             stream = self._backend.attach(unit, argv)
         except DevenvError as error:
             return self._failed(error.what, error.why)
+        with suppress(StreamEnded):  # its complaints say why
+            stream.send(self._text)
         worked = asyncio.run(self._carried(stream))
         stream.close()
         self._seen = self._clock()
