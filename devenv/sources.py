@@ -92,8 +92,11 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     sources.folders[key], sources.contents[key] = folder, files
     sources.builds[key] = digest_of(files)
     sources.recipes[key] = recipe(context, want.dockerfile)
-    if "package.json" in files:
-        sources.scripts[key] = _scripts(context / "package.json")
+    folders = dict.fromkeys(("", posixpath.dirname(posixpath.normpath(want.dockerfile))))
+    if packages := [path for folder in folders if (path := posixpath.join(folder, "package.json")) in files]:
+        sources.scripts[key] = {
+            name: line for path in packages for name, line in _scripts(context / path).items()
+        }
 
 
 def _scripts(file: Path) -> dict[str, str]:

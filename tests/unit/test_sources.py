@@ -310,3 +310,16 @@ def test_files_have_digests_outside_a_build_too(app: Path) -> None:
         "main.py",
         "lib/a.py",
     }
+
+
+def test_the_scripts_of_a_workspace_are_those_of_the_dockerfiles_own_folder(app: Path) -> None:
+    write(
+        app,
+        {
+            "package.json": '{"scripts": {"dev": "turbo dev", "lint": "eslint"}}',
+            "apps/web/package.json": '{"scripts": {"dev": "node main.js"}}',
+            "apps/web/Dockerfile": "FROM x",
+        },
+    )
+    web = Want("build", "app", ("services", "web", "build"), "apps/web/Dockerfile")
+    assert read(app, web).scripts["app", "apps/web/Dockerfile"] == {"dev": "node main.js", "lint": "eslint"}
