@@ -108,7 +108,8 @@ BASES: Mapping[str, str] = {
 }
 """Base image -> what it starts where the Dockerfile names nothing."""
 
-_RUNNER = r"(?:npm|pnpm|yarn|bun)(?: run| run-script)? (?:--\S+ )*"
+_WHERE = r"(?: (?:-F|-w|-C|--filter|--workspace|--prefix|--dir|--cwd|workspace) \S+| --?[\w-]+(?:=\S+)?)*"
+_RUNNER = rf"(?:npm|pnpm|yarn|bun){_WHERE}(?: run| run-script)?{_WHERE} "
 _ANY_SCRIPT = _RUNNER + r"([\w:.-]+)"
 _DEV_SCRIPT = _RUNNER + r"((?:start:|serve:)?(?:dev|watch|develop)(?:[:-]\w+)*)(?![\w:-])"
 _BEFORE = (

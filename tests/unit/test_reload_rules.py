@@ -639,21 +639,16 @@ def test_a_script_of_package_json_is_looked_up() -> None:
         "watch": "node x",
         "a": "yarn a",
     }
-    names = {
-        line: by.name if (by := reloader(line.split(), {}, scripts=scripts)) else ""
-        for line in (
-            "npm run dev",
-            "yarn dev:db",
-            "npm start",
-            "npm run watch",
-            "pnpm run a",
-            "npm run other",
-        )
-    }
-    assert names == {
+    expected = {
         "npm run dev": "nodemon", "yarn dev:db": "nodemon", "npm start": "next dev", "npm run watch": "",
         "pnpm run a": "", "npm run other": "",
+        "pnpm --filter web dev": "nodemon", "pnpm -F web run dev": "nodemon", "yarn workspace web dev": "nodemon",
+        "npm -w web run dev": "nodemon", "npm run dev --workspace=web": "nodemon", "pnpm --filter=web dev": "nodemon",
     }  # fmt: skip
+    names = {
+        line: by.name if (by := reloader(line.split(), {}, scripts=scripts)) else "" for line in expected
+    }
+    assert names == expected
 
 
 def test_every_name_in_the_table_is_tried() -> None:
