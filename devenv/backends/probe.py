@@ -36,14 +36,31 @@ def answers(kind: str, port: int, path: str = "", *, timeout: float = 1.0) -> tu
     return False, "nothing answers on the port"
 
 
+def status(method: str, port: int, path: str, *, timeout: float = 5.0) -> tuple[int, str]:
+    """The status that a request to a port of this machine gets, and how it reads; 0 where none comes."""
+    trouble = "nothing answers on the port"
+    for address in LOOPBACKS:
+        try:
+            return _answer(method, address, port, path, timeout)
+        except ConnectionRefusedError:
+            continue
+        except (OSError, http.client.HTTPException) as error:
+            trouble = str(error) or repr(error)
+    return 0, trouble
+
+
 def _http(address: str, port: int, path: str, timeout: float) -> tuple[bool, str]:
+    code, answer = _answer("GET", address, port, path, timeout)
+    return 200 <= code < 400, answer
+
+
+def _answer(method: str, address: str, port: int, path: str, timeout: float) -> tuple[int, str]:
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
-        connection.request("GET", path, headers={"Host": "localhost", "User-Agent": "devenv"})
+        connection.request(method, path, headers={"Host": "localhost", "User-Agent": "devenv"})
         response = connection.getresponse()
         body = response.read(200).decode(errors="replace").strip()
-        answer = f"{response.status} {response.reason}" + (f": {body}" if body else "")
-        return 200 <= response.status < 400, answer
+        return response.status, f"{response.status} {response.reason}" + (f": {body}" if body else "")
     finally:
         connection.close()
 

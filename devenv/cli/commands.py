@@ -29,6 +29,7 @@ COMMANDS = {
     "history": ("promotion:history", "Show what was promoted, when and by whom."),
     "rollback": ("promotion:rollback", "Go back to what served before."),
     "retire": ("promotion:retire", "Remove what was promoted."),
+    "onboard": ("onboarding:onboard", "Bring a fresh clone to its first green, step by step."),
     "doctor": ("doctor:doctor", "Check this machine against the manifest."),
     "schema": ("inspect:schema", "Print the manifest's JSON schema."),
     "completion": ("inspect:completion", "Print the shell's completion script."),

@@ -40,7 +40,7 @@ def doctor(
 
     context: Context = ctx.obj
     console = context.console
-    verdicts = _verdicts(context, within)
+    verdicts = examined(context, within)
     if fix:
         commands = list(
             dict.fromkeys(verdict.fix.command for verdict in verdicts if verdict.fix and verdict.fix.safe)
@@ -50,7 +50,7 @@ def doctor(
         if commands:
             _run(context, commands, yes=yes)
             context.renew()
-            verdicts = _verdicts(context, within)
+            verdicts = examined(context, within)
         else:
             console.say("nothing that --fix could run")
     if json_:
@@ -62,7 +62,8 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _verdicts(context: Context, seconds: float) -> list[Verdict]:
+def examined(context: Context, seconds: float) -> list[Verdict]:
+    """What the checks say of this machine and the manifest, within so many seconds."""
     from devenv.doctor.examination import Examination
 
     examination = Examination(context.environment, seconds=seconds)

@@ -76,8 +76,8 @@ def up(
                 _write_junit(context, Path(junit), report.board, outcome)
             return outcome
 
-        outcome = _reported(context, bring_up)
-    _exit_on_failure(context, outcome)
+        outcome = reported(context, bring_up)
+    exit_on_failure(context, outcome)
     _say_ready(context, outcome)
     _say_hosted(context, outcome)
     if not detach:
@@ -100,7 +100,7 @@ def _write_junit(context: Context, file: Path, board: Board, outcome: Outcome) -
         raise UsageError(f"cannot write {file}: {error.strerror}", hint="--junit FILE") from None
 
 
-def _reported(context: Context, action: Callable[[Lines | Live], T]) -> T:
+def reported(context: Context, action: Callable[[Lines | Live], T]) -> T:
     """Run an action and show its progress. Exits with 130 after Ctrl-C."""
     from devenv.console.progress import progress
 
@@ -125,7 +125,8 @@ def _interrupted(context: Context, starting: list[str]) -> None:
     raise typer.Exit(INTERRUPTED)
 
 
-def _exit_on_failure(context: Context, outcome: Outcome) -> None:
+def exit_on_failure(context: Context, outcome: Outcome) -> None:
+    """End the command where a unit failed."""
     if outcome.failures:
         context.console.say(
             "Running units were left running.\nFix the problem and run `devenv up` again; it resumes there."
@@ -234,8 +235,8 @@ def restart(ctx: typer.Context, names: Up = None) -> None:
     with context.lock("devenv restart"):
         units = [unit for unit in context.running(names or []) if unit.running or names]
         lifecycle = context.lifecycle(Place(context.backend))
-        outcome = _reported(context, lambda report: lifecycle.restart(units, report))
-    _exit_on_failure(context, outcome)
+        outcome = reported(context, lambda report: lifecycle.restart(units, report))
+    exit_on_failure(context, outcome)
 
 
 def run(
@@ -252,9 +253,9 @@ def run(
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     with context.lock("devenv run"):
         lifecycle = context.lifecycle(context.place_in_use)
-        outcome = _reported(
+        outcome = reported(
             context, lambda report: lifecycle.run(name, words(command), tty=tty, report=report)
         )
-    _exit_on_failure(context, outcome)
+    exit_on_failure(context, outcome)
     assert outcome.once is not None
     raise typer.Exit(outcome.once())

@@ -69,6 +69,50 @@ Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string",
 Flag = Annotated[bool, BeforeValidator(as_yaml)]
 """True or false, in any of YAML's spellings."""
 
+_REQUEST = re.compile(
+    r"(?:(?P<method>[A-Z]+) )?(?P<service>[a-z][a-z0-9-]*)?(?P<path>/\S*)(?: (?P<status>[1-5]\d\d))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request and the status that it has to get; without a service, to the gateway."""
+
+    path: str
+    method: str = "GET"
+    status: int = 200
+    service: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Request:
+        """`GET /api/orders 200`, of which only the path must be there. Raises `ValueError`."""
+        match = _REQUEST.fullmatch(text)
+        if match is None:
+            raise ValueError(text)
+        return cls(
+            match["path"], match["method"] or "GET", int(match["status"] or 200), match["service"] or ""
+        )
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.service}{self.path} {self.status}"
+
+
+def _request(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("request", 'is not a request - write "GET /api/orders 200"')
+    try:
+        Request.read(value)
+    except ValueError:
+        raise PydanticCustomError("request", 'is not a request - write "GET /api/orders 200"') from None
+    return value
+
+
+_PATTERN = r"^([A-Z]+ )?([a-z][a-z0-9-]*)?/\S*( [1-5][0-9]{2})?$"
+SmokeRequest = Annotated[
+    str, BeforeValidator(_request), WithJsonSchema({"type": "string", "pattern": _PATTERN})
+]
+"""A request as people write it: `GET /api/orders 200`, or `orders/healthz` past the gateway."""
+
 _DURATION = re.compile(r"^(?:(?P<m>\d{1,9})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d+)?)s)?(?:(?P<ms>\d{1,9})ms)?$")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from devenv.manifest.fields import Command, Cpu, Duration, Flag, OneOrMany, Short, Size, Text
+from devenv.manifest.fields import Command, Cpu, Duration, Flag, OneOrMany, Short, Size, SmokeRequest, Text
 from devenv.manifest.source import as_yaml
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -386,6 +386,12 @@ class Environment(Model):
     )
 
 
+class SecretSource(Model):
+    """Where a person gets the value of a secret."""
+
+    ask: Text = Field(description="Where to get it: dashboard.stripe.com > API keys (test).")
+
+
 class Manifest(Model):
     """A stack: services, jobs, what they need, and where it is promoted to."""
 
@@ -410,6 +416,12 @@ class Manifest(Model):
         {}, description="Name -> services; `devenv up --profile NAME` starts these and what they use."
     )
     environments: dict[str, Environment] = Field({}, description="Where `devenv promote NAME` goes.")
+    secrets: dict[str, SecretSource] = Field(
+        {}, description="Secret -> where a person gets its value, which `devenv onboard` asks for."
+    )
+    smoke: list[SmokeRequest] = Field(
+        [], description="Requests that the stack answers once it is up: GET /api/orders 200."
+    )
 
 
 def schema() -> dict[str, Any]:

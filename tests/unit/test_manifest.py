@@ -36,6 +36,10 @@ BROKEN = {
         "name: a\nservices:\n  api: {image: x, comand: y}\n",
         ['3:19: services.api.comand: unknown key - did you mean "command"?'],
     ),
+    "a request that nothing takes": (
+        "name: a\nservices:\n  api: {image: x}\nsmoke: [api/]\n",
+        ["4:9: smoke[0]: api has no port to ask - add port: to services.api"],
+    ),
     "a key written twice": (
         "name: a\nname: b\n",
         ["2:1: name: written twice - YAML would silently keep the last one"],

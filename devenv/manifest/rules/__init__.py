@@ -20,6 +20,7 @@ from devenv.manifest.rules import (
     ports,
     references,
     routes,
+    smoke,
     uses,
     variables,
 )
@@ -51,6 +52,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     infra.infra_is_in_the_catalogue,
     infra.infra_is_new_enough,
     names.other_names_exist,
+    smoke.requests_lead_somewhere,
     environments.stores_have_a_place,
     environments.overrides_have_an_effect,
     environments.routes_can_be_served,

@@ -13,6 +13,8 @@ _DIFFERENT: Fields = {
         "backend": emulated("for development"),
         "registry": emulated("the environment's; images are values"),
         "profiles": emulated("for development: the chart has every service"),
+        "secrets": emulated("for development: keys of a Secret that has to exist"),
+        "smoke": emulated("for development: a promotion asks every route"),
     },
     "Service": {
         "publish": emulated("for development: an Ingress leads to the gateway"),

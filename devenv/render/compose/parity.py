@@ -34,7 +34,10 @@ FIELDS: Fields = {
         "gateway": SAME,
         "kinds": SAME,
         "profiles": SAME,
+        "secrets": SAME,
+        "smoke": SAME,
     },
+    "SecretSource": {"ask": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,

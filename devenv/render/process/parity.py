@@ -38,7 +38,10 @@ FIELDS: Fields = {
         "gateway": emulated("devenv's own gateway reads the same kong.yml"),
         "kinds": SAME,
         "profiles": SAME,
+        "secrets": SAME,
+        "smoke": SAME,
     },
+    "SecretSource": {"ask": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,

@@ -13,6 +13,8 @@ _DIFFERENT: Fields = {
         "backend": emulated("for development"),
         "registry": emulated("the environment's"),
         "profiles": emulated("for development: the stack has every service"),
+        "secrets": emulated("for development"),
+        "smoke": emulated("for development"),
     },
     "Service": {
         "publish": emulated(_FOR_ONE_MACHINE),

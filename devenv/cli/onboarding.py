@@ -1,0 +1,133 @@
+"""The command for the first hour: from a fresh clone to the first green."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv.cli.asking import answers
+from devenv.cli.doctor import examined
+from devenv.cli.lifecycle import exit_on_failure, reported
+from devenv.errors import FAILED, UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.engine.lifecycle import Outcome
+    from devenv.engine.onboarding import Journey
+    from devenv.stack.model import Stack
+
+PATIENCE = 20.0  # seconds for the checks, which take that long only where something hangs
+
+
+def onboard(
+    ctx: typer.Context,
+    report: Annotated[
+        str | None,
+        typer.Option("--report", help="Write a page in Markdown about it.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Check this machine, ask for missing secrets, start everything, seed it and try its requests.
+
+    Each step is timed. Run it again after a step that failed: it goes on from there.
+    """
+    from devenv.engine import onboarding
+    from devenv.engine.lifecycle import Request
+    from devenv.plan import onboarding as plan
+    from devenv.plan.status import pages_of
+
+    context: Context = ctx.obj
+    console, journey = context.console, onboarding.Journey(context.workspace)
+    with journey.step("doctor"):
+        _check(context)
+    with journey.step("secrets"):
+        _ask_secrets(context)
+    with journey.step("up"), context.lock("devenv onboard"):
+        lifecycle = context.lifecycle(context.place)
+        outcome: Outcome = reported(context, lambda report: lifecycle.up(Request(), report))
+        exit_on_failure(context, outcome)
+    stack = outcome.stack
+    _seed(context, stack, journey)
+    with journey.step("smoke"):
+        lines = onboarding.smoke(context.project, stack, lambda line: _say(context, "smoke", line))
+    pages = pages_of(stack)
+    for name, url in pages.items():
+        console.print(f"{name}  {url}")
+    console.say(console.style(f"first green in {plan.shown(journey.passport.total)}", "green", "bold"))
+    if report is not None:
+        _write(Path(report), console.masked(plan.report(stack, journey.passport, lines, pages)))
+
+
+def _say(context: Context, step: str, text: str) -> None:
+    console = context.console
+    console.say(f"{console.style(f'{step:<7}', 'bold')}  {text}")
+
+
+def _check(context: Context) -> None:
+    """The checks of `doctor`; the step ends the command where one fails, but not for missing secrets."""
+    from devenv.console.checks import check_lines
+    from devenv.doctor.verdict import Level
+
+    verdicts = [verdict for verdict in examined(context, PATIENCE) if verdict.check != "secrets"]
+    troubles = [verdict for verdict in verdicts if verdict.level is not Level.PASS]
+    _say(context, "doctor", f"{len(verdicts) - len(troubles)} of {len(verdicts)} checks pass")
+    for line in check_lines(context.console, troubles):
+        context.console.say(line)
+    if any(verdict.level is Level.FAIL for verdict in troubles):
+        context.console.say("Fix what fails, then run `devenv onboard` again; it goes on from there.")
+        raise typer.Exit(FAILED)
+
+
+def _ask_secrets(context: Context) -> None:
+    """Ask for each secret without a value, and keep it in `.env` at once. Nothing typed is shown."""
+    from devenv.engine import onboarding
+    from devenv.errors import ToolMissing
+
+    stack = context.load(tolerate=(ToolMissing,)).stack
+    missing = onboarding.missing(context.project, stack, context.environment)
+    if missing and not answers():
+        lines = [f"{name}: {source}" if source else name for name, source in missing.items()]
+        raise UsageError(
+            f"no value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+            why="there is no terminal to ask on\n" + "\n".join(lines),
+            hint=f"echo '{next(iter(missing))}=...' >> .env",
+        )
+    for name, source in missing.items():
+        _say(context, "secrets", f"{name}   from {source}" if source else name)
+        value = typer.prompt(f"{name} (not shown)", hide_input=True, err=True)
+        context.console.hide([value])
+        onboarding.keep(context.workspace, name, value)
+    _say(context, "secrets", f"{len(missing)} new in .env" if missing else "all have values")
+    context.renew()
+
+
+def _seed(context: Context, stack: Stack, journey: Journey) -> None:
+    """Run the jobs that seed, once for a checkout."""
+    from devenv.plan.onboarding import seeds
+
+    jobs = seeds(stack)
+    if not jobs or "seed" in journey.passport.done:
+        return
+    with journey.step("seed"):
+        for job in jobs:
+            _run_job(context, job.name)
+            _say(context, "seed", f"{job.name}  done")
+
+
+def _run_job(context: Context, name: str) -> None:
+    with context.lock("devenv onboard"):
+        lifecycle = context.lifecycle(context.place_in_use)
+        outcome: Outcome = reported(context, lambda report: lifecycle.run(name, [], tty=False, report=report))
+    exit_on_failure(context, outcome)
+    assert outcome.once is not None
+    if code := outcome.once():
+        raise typer.Exit(code)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", hint="--report FILE") from None
