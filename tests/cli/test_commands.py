@@ -1145,3 +1145,18 @@ def test_among_plain_processes_there_is_no_container_to_stand_in_for(devenv: Dev
     assert ended.exit_code == 2
     assert "--host is for services in containers" in ended.stderr
     assert "devenv up -b compose --host api" in ended.stderr
+
+
+def test_a_service_on_this_machine_has_no_commands_and_its_container_comes_back_with_a_plain_up(
+    devenv: Devenv, machine: Machine
+) -> None:
+    devenv("up", "-d")
+    machine.units["orders"] = replace(machine.units["orders"], hosted=True)
+
+    ended = devenv("exec", "orders", "ls")
+    assert ended.exit_code == 2
+    assert "orders runs on this machine, not in a container" in ended.stderr
+    assert 'eval "$(devenv env orders --export)"' in ended.stderr
+
+    assert "apply orders (its container runs again)" in devenv("plan").stdout
+    assert "its container runs again" not in devenv("plan", "--host", "orders").stdout
