@@ -57,7 +57,7 @@ def helm_missing() -> str:
     """The same for what is promoted."""
     if shutil.which("helm"):
         return ""
-    return "no helm on PATH: PATH=$(dirname $(tests/machine/helm.sh 4)):$PATH has the one of the tests"
+    return "no helm on PATH: PATH=$(dirname $(bash tests/machine/helm.sh 4)):$PATH has that of the tests"
 
 
 def five(ports: list[int]) -> str:
