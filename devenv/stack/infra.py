@@ -257,7 +257,7 @@ class Instance:
             links=tuple(self._links(key, view)),
             dump=dump,
             load=load,
-            process=self._process(look_up, main=main),
+            process=tuple(self._ways(service, look_up, main=main)),
             extra=_filled(service.extra, lambda name: text.public(look_up(name), f"infra.{self.name}")),
             compose=declared.compose,
             kubernetes=declared.kubernetes,
@@ -268,30 +268,32 @@ class Instance:
 
     def _open_port(self, unit: Unit) -> Probe | None:
         """The check of a plain process: the kind's own, or the main port, where that needs other programs."""
-        recipe = self.kind.block.process
-        if recipe is None or recipe.ready == "check" or unit.probe is None:
+        ways = self.kind.block.process
+        if not ways or ways[0].ready == "check" or unit.probe is None:
             return unit.probe
         return replace(unit.probe, kind="tcp", port=self.port, command=())
 
-    def _process(self, look_up: LookUp, *, main: bool) -> Process | None:
-        """How it runs as a plain process; what is not the main service has a command of its own."""
-        recipe = self.kind.block.process
-        if recipe is None:
-            return None
-        if not main:
-            return Process("", recipe.program, *_package(recipe), install=recipe.install)
-        return Process(
-            command=_filled(recipe.command, look_up),
-            program=recipe.program,
-            package=_package(recipe)[0],
-            folder=_package(recipe)[1],
-            new=_filled(recipe.new, look_up),
-            environment=tuple(_filled(recipe.environment, look_up).items()),
-            stop=recipe.stop,
-            rootless=recipe.rootless,
-            stand_in=recipe.stand_in,
-            install=recipe.install,
-        )
+    def _ways(self, service: kindfile.Service, look_up: LookUp, *, main: bool) -> Iterator[Process]:
+        """How a service runs as a plain process; what is not the main one has a command of its own."""
+        if service.process is not None:
+            yield Process(_filled(service.process, look_up))
+            return
+        for way in self.kind.block.process:
+            package = (way.wheel.package, way.wheel.programs) if way.wheel else ("", "")
+            if not main:
+                yield Process("", way.program, *package, install=way.install)
+                continue
+            yield Process(
+                _filled(way.command, look_up),
+                way.program,
+                *package,
+                new=_filled(way.new, look_up),
+                environment=tuple(_filled(way.environment, look_up).items()),
+                stop=way.stop,
+                rootless=way.rootless,
+                stand_in=way.stand_in,
+                install=way.install,
+            )
 
     def _ports(self, key: str, view: View) -> Iterator[Port]:
         unit = self.unit(key)
@@ -346,11 +348,6 @@ class Instance:
         except PydanticCustomError as error:
             message, _, hint = error.message().partition(" - ")
             raise UsageError(f'"{value}" {message}', where=f"infra.{self.name}: {key}", hint=hint) from None
-
-
-def _package(recipe: kindfile.Process) -> tuple[str, str]:
-    """The Python package with its programs, and their folder."""
-    return (recipe.wheel.package, recipe.wheel.programs) if recipe.wheel else ("", "")
 
 
 def variable(name: str) -> str:

@@ -224,6 +224,8 @@ class Service(Model):
     stop_grace_period: Duration = "10s"
     user: Text | None = None
     hostname: str | None = None
+    process: str | None = Field(None, alias="x-process")
+    """The script that does the work of a one-shot where no container runs."""
     once: str | None = Field(None, alias="x-once")
     """A one-shot that runs when this text, filled in, is not empty."""
     files: dict[str, str] = Field({}, alias="x-files")
@@ -369,7 +371,8 @@ class Block(Model):
     dump: Command | None = None
     load: Command | None = None
     data: Data | None = None
-    process: Process | None = None
+    process: Annotated[list[Process], OneOrMany()] = Field([])
+    """Ways to run it as a plain process: the first whose program is there is taken."""
     production: str = ""
 
 

@@ -131,7 +131,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How a kind runs as a plain process: see `kindfile.Process`. `folder`: of the package's programs."""
+    """A way to run a kind as a plain process: see `kindfile.Process`. `folder`: of the package's programs."""
 
     command: Text
     program: str = ""
@@ -215,7 +215,7 @@ class Unit:
     sourceless: bool = False
     host: Text | None = None
     hosted: bool = False
-    process: Process | None = None
+    process: tuple[Process, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     compose: Mapping[str, Any] = field(default_factory=dict)
     kubernetes: Mapping[str, Any] = field(default_factory=dict)

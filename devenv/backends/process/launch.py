@@ -1,4 +1,4 @@
-"""What a unit's program is started with: its words, its variables and its user."""
+"""What a unit's program is started with: its words and its user."""
 
 from __future__ import annotations
 
@@ -8,26 +8,15 @@ from collections.abc import Sequence
 from functools import cache
 
 from devenv import proc
-from devenv.backends.process.programs import find
 from devenv.backends.process.spec import Spec
-from devenv.errors import ToolMissing, UsageError
+from devenv.errors import ToolMissing
 
 NOBODY = "65534"
 
 
-def environment(spec: Spec) -> dict[str, str]:
-    """Its variables, with the programs of its recipe first on the PATH. Raises `UsageError` without them."""
-    if spec.recipe is None:
-        return spec.environment()
-    programs = find(spec.recipe.wanted)
-    if isinstance(programs, str):
-        raise UsageError(f"{spec.unit} cannot run here", why=programs, hint=spec.recipe.wanted.install)
-    return spec.environment(programs.folder)
-
-
 def words(spec: Spec, argv: Sequence[str]) -> list[str]:
     """A command of a unit; where that refuses to be root, seen by it as somebody else."""
-    rootless = spec.recipe is not None and spec.recipe.rootless and os.geteuid() == 0
+    rootless = spec.way.rootless and os.geteuid() == 0
     return [*(unprivileged() if rootless else ()), *argv]
 
 

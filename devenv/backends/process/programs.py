@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -33,8 +34,11 @@ class Programs:
     version: str = ""
 
 
+@cache
 def find(wanted: Wanted) -> Programs | str:
     """The programs, or why there are none."""
+    if not wanted.program and not wanted.package:
+        return Programs()
     reasons: list[str] = []
     for candidate in (*_on_path(wanted), *_in_package(wanted)):
         if _major(candidate.version) == _major(wanted.version) or not (candidate.version and wanted.version):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 RUNNING, EXITED = "running", "exited"
+STAND_IN = "devenv.standin"  # as on images: another program plays the part
 
 
 @dataclass(frozen=True, slots=True)

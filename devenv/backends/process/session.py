@@ -15,7 +15,7 @@ from devenv.backends.base import Say, Work
 from devenv.backends.process import spec as specs
 from devenv.backends.process.control import Control
 from devenv.backends.process.environments import DONE
-from devenv.backends.process.launch import environment, words
+from devenv.backends.process.launch import words
 from devenv.backends.process.records import RUNNING, Folder
 from devenv.backends.process.spec import Spec
 from devenv.backends.process.waiting import Waiting
@@ -64,9 +64,9 @@ class ProcessSession:
         if record is not None and record.state == RUNNING and not recreate:
             return
         self._place_files(spec)
-        variables = environment(spec)
+        variables = spec.environment()
         self._make_data(unit, spec, variables)
-        if not spec.argv:
+        if not spec.way.argv:
             raise DevenvError(
                 f"nothing says how {unit.name} runs", hint=f"services.{unit.name}: {{host: COMMAND}}"
             )
@@ -74,13 +74,13 @@ class ProcessSession:
             "start",
             unit=unit.name,
             id=secrets.token_hex(6),
-            argv=words(spec, spec.argv),
+            argv=words(spec, spec.way.argv),
             environment=variables,
             folder=str(spec.folder),
-            labels=dict(spec.labels),
+            labels=spec.labels,
             mark=f"{self._work.stack.id}/{unit.name}",
             grace=spec.grace,
-            stop=f"SIG{spec.recipe.stop if spec.recipe else 'TERM'}",
+            stop=f"SIG{spec.way.stop}",
             store=unit.role == "infra",
         )
 
@@ -101,8 +101,8 @@ class ProcessSession:
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(mode=0o700, parents=True)
         self._control.own_short_folder()
-        if spec.recipe and spec.recipe.new:
-            script = words(spec, ("sh", "-ec", spec.recipe.new))
+        if spec.way.new:
+            script = words(spec, ("sh", "-ec", spec.way.new))
             done = proc.run_merged(script, environment={**variables, "DATA": str(making)}, folder=str(making))
             if done.code:
                 lines = tuple(done.stdout.strip().splitlines()[-15:])
@@ -111,7 +111,7 @@ class ProcessSession:
 
     def wait(self, unit: Unit, stop: Event) -> bool:
         spec = self._specs[unit.name]
-        Waiting(self._folder, unit, spec, environment(spec)).until_ready(stop)
+        Waiting(self._folder, unit, spec, spec.environment()).until_ready(stop)
         return unit.probe is not None
 
     def forward(self) -> None:
@@ -132,8 +132,8 @@ class ProcessSession:
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         spec = self._specs[unit.name]
         self._place_files(spec)
-        command = words(spec, argv or spec.argv)
-        return proc.run_attached(command, environment=environment(spec), folder=str(spec.folder))
+        command = words(spec, argv or spec.way.argv)
+        return proc.run_attached(command, environment=spec.environment(), folder=str(spec.folder))
 
     def close(self) -> None:
         """Nothing is open."""

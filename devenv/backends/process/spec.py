@@ -8,25 +8,31 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from devenv.backends.process.environments import Environment
-from devenv.backends.process.programs import Wanted
-from devenv.backends.process.records import Folder
-from devenv.errors import DevenvError
+from devenv.backends.process.programs import Programs, Wanted, find
+from devenv.backends.process.records import STAND_IN, Folder
+from devenv.errors import DevenvError, UsageError
 
 OWN = re.compile(r"\$(DATA|FILES|RUN|PYTHON)\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a kind runs; see `stack.kindfile.Process`."""
+class Way:
+    """A way to run a unit; see `stack.kindfile.Process`. `written` are its variables, as rendered."""
 
-    wanted: Wanted
-    new: str
-    stop: str
-    rootless: bool
+    argv: tuple[str, ...]
+    written: Mapping[str, str] = field(repr=False)
+    kind: bool = False
+    """Whether its kind says so, and not the manifest."""
+    wanted: Wanted = field(default_factory=Wanted)
+    new: str = ""
+    stop: str = "TERM"
+    rootless: bool = False
+    stand_in: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,22 @@ class Spec:
     root: Path
     place: Folder
     short: Path
-    argv: tuple[str, ...]
-    labels: Mapping[str, str]
+    own_labels: Mapping[str, str]
     context: str
     grace: float
     sources: Mapping[str, str]
     volumes: tuple[str, ...]
-    written: Mapping[str, str] = field(repr=False)
-    """Its variables, as rendered."""
-    recipe: Recipe | None = None
+    ways: tuple[Way, ...]
+
+    @cached_property
+    def way(self) -> Way:
+        """The first way whose programs are there."""
+        return next((way for way in self.ways if isinstance(find(way.wanted), Programs)), self.ways[0])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels, which also say whether another program plays its part."""
+        return {**self.own_labels, **({STAND_IN: "true"} if self.way.stand_in else {})}
 
     @property
     def folder(self) -> Path:
@@ -57,33 +70,31 @@ class Spec:
         """The folder of its first volume."""
         return self.place.data / (self.volumes[0] if self.volumes else self.unit)
 
-    def environment(self, programs: Path | None = None) -> dict[str, str]:
-        """Its variables over those of this terminal. `programs` come first on its PATH."""
+    def environment(self) -> dict[str, str]:
+        """Its variables over those of this terminal. Raises `UsageError` where its programs are missing."""
+        programs = find(self.way.wanted)
+        if not isinstance(programs, Programs):
+            raise UsageError(f"{self.unit} cannot run here", why=programs, hint=self.way.wanted.install)
         own = {
             "DATA": str(self.data),
             "FILES": str(self.place.files(self.unit)),
             "RUN": str(self.short),
             "PYTHON": sys.executable,
         }
-        written = {
-            key: OWN.sub(lambda match: own[match[1]], value) if self.recipe else value
-            for key, value in self.written.items()
-        }
+        written = dict(self.way.written)
+        if self.way.kind:
+            written = own | {
+                key: OWN.sub(lambda match: own[match[1]], value) for key, value in written.items()
+            }
         outside = {key: value for key, value in os.environ.items() if not key.startswith("DEVENV_")}
-        paths = [str(programs)] if programs else [str(path) for path in self.installed.paths]
-        path = os.pathsep.join([*paths, os.environ.get("PATH", os.defpath)])
-        return {
-            **outside,
-            **self.installed.variables,
-            **(own if self.recipe else {}),
-            **written,
-            "PATH": path,
-        }
+        first = [*([programs.folder] if programs.folder else []), *self.installed.paths]
+        path = os.pathsep.join([*map(str, first), os.environ.get("PATH", os.defpath)])
+        return {**outside, **self.installed.variables, **written, "PATH": path}
 
     @property
     def installed(self) -> Environment:
         """What its project's lock file asks to have installed."""
-        return Environment.of(self.folder if self.recipe is None else None, self.place.path / "env")
+        return Environment.of(None if self.way.kind else self.folder, self.place.path / "env")
 
 
 def read(folder: Path, root: Path, short: Path) -> dict[str, Spec]:
@@ -97,26 +108,23 @@ def read(folder: Path, root: Path, short: Path) -> dict[str, Spec]:
 
 
 def _spec(unit: str, written: Mapping[str, Any], place: Folder, root: Path, short: Path) -> Spec:
-    recipe = written.get("recipe")
     return Spec(
         unit=unit,
         root=root,
         place=place,
         short=short,
-        argv=tuple(written["argv"]),
-        labels=written["labels"],
+        own_labels=written["labels"],
         context=written["folder"],
         grace=written["grace"],
         sources=written["sources"],
         volumes=tuple(written["volumes"]),
-        written=written["environment"],
-        recipe=recipe
-        and Recipe(
-            Wanted(
-                recipe["program"], recipe["package"], recipe["folder"], recipe["version"], recipe["install"]
-            ),
-            recipe["new"],
-            recipe["stop"],
-            recipe["rootless"],
-        ),
+        ways=tuple(map(_way, written["ways"])),
     )
+
+
+def _way(written: Mapping[str, Any]) -> Way:
+    argv, variables = tuple(written["argv"]), written["environment"]
+    if not written["kind"]:
+        return Way(argv, variables)
+    more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
+    return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), **more)

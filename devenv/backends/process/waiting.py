@@ -75,7 +75,7 @@ class Waiting:
 
     def _failed(self, what: str, answer: str = "") -> UnitFailed:
         unit = self.unit
-        facts = [("command", unit.shown_command)] if unit.command and not self.spec.recipe else []
+        facts = [("command", unit.shown_command)] if unit.command and not self.spec.way.kind else []
         facts += [("probe", unit.probe.shown)] if unit.probe else []
         facts += [("answer", answer)] if answer else []
         output = log_tail(self.folder.log(unit.name), TAIL)

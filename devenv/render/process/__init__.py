@@ -14,7 +14,7 @@ from devenv.render.bundle import Bundle, Source
 from devenv.render.kong import kong_yml
 from devenv.stack import copies, labels, shell, text
 from devenv.stack.dockerfile import UNKNOWN
-from devenv.stack.model import File, Port, Stack, Unit
+from devenv.stack.model import File, Port, Process, Stack, Unit
 from devenv.stack.text import Text
 
 
@@ -41,57 +41,47 @@ def render(stack: Stack, source: Source) -> Bundle:
 
 
 def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
-    """A unit as a process; without words in `argv` nothing says how it runs."""
-    argv, variables = _command(unit, source)
-    recipe = unit.process
-    environment = dict(unit.env) | (dict(recipe.environment) if recipe else {}) | dict(variables)
-    image = _image(unit, source)
-    spec = {
+    """A unit as a process, and the ways to run it: without words in `argv` nothing says how."""
+    return {
         "labels": labels.identity(stack, unit)
-        | labels.description(stack, unit, source.fingerprints.get(unit.name, ""))
-        | ({"devenv.standin": "true"} if recipe and recipe.stand_in else {}),
-        "image": unit.image,
-        "argv": list(argv),
-        "environment": {
-            **{
-                key: value
-                for key, value in image.environment.items()
-                if key != "PATH" and UNKNOWN not in value
-            },
-            **{key: text.reveal(value, source.secrets) for key, value in environment.items()},
-        },
+        | labels.description(stack, unit, source.fingerprints.get(unit.name, "")),
         "folder": unit.build.context if unit.build else ".",
         "grace": unit.grace,
         "sources": {file.target: file.source for file in unit.files if file.source},
         "volumes": [volume.name for volume in unit.volumes],
+        "ways": [_way(unit, way, source) for way in unit.process or (None,)],
     }
-    if recipe is not None:
-        spec["recipe"] = {
-            "program": recipe.program,
-            "package": recipe.package,
-            "folder": recipe.folder,
-            "version": unit.version,
-            "new": text.reveal(recipe.new, source.secrets),
-            "stop": recipe.stop,
-            "rootless": recipe.rootless,
-            "install": recipe.install,
+
+
+def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
+    argv, variables = _command(unit, way, source)
+    image = _image(unit, source).environment
+    given = dict(unit.env) | (dict(way.environment) if way else {}) | dict(variables)
+    environment = {key: value for key, value in image.items() if key != "PATH" and UNKNOWN not in value}
+    environment |= {key: text.reveal(value, source.secrets) for key, value in given.items()}
+    described = {"argv": list(argv), "environment": environment, "kind": way is not None}
+    if way is not None:
+        described |= {
+            "wanted": [way.program, way.package, way.folder, unit.version, way.install],
+            "new": text.reveal(way.new, source.secrets),
+            "stop": way.stop,
+            "rootless": way.rootless,
+            "stand_in": way.stand_in,
         }
-    return spec
+    return described
 
 
-def _command(unit: Unit, source: Source) -> tuple[Sequence[str], Mapping[str, Text]]:
+def _command(unit: Unit, way: Process | None, source: Source) -> tuple[Sequence[str], Mapping[str, Text]]:
     """The words that run a unit, without secrets, and the variables that they read."""
-    if unit.process is not None and unit.process.command:
-        return shell.command_with_variables(("sh", "-ec", unit.process.command))
+    if way is not None and way.command:
+        return shell.command_with_variables(("sh", "-ec", way.command))
     if unit.host is not None:
         return shell.command_with_variables(("sh", "-c", unit.host))
     if unit.engine and not unit.one_shot:  # its own program is its image's
         return (), {}
     image = _image(unit, source)
-    words = (
-        *(unit.entrypoint or image.entrypoint),
-        *(unit.command or (() if unit.entrypoint else image.command)),
-    )
+    command = unit.command or (() if unit.entrypoint else image.command)
+    words = (*(unit.entrypoint or image.entrypoint), *command)
     return shell.command_with_variables([_here(word, unit.ports) for word in words])
 
 
