@@ -1,0 +1,70 @@
+"""How a unit is run without its image, as values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from devenv.render.bundle import Source
+from devenv.render.process import described
+from devenv.stack.model import Build, Identity, Port, Process, Stack, Unit
+from devenv.stack.text import secret
+from devenv.stack.world import Recipe
+
+PORTS = (Port("http", 8000, 20001),)
+BUILD = Build("./api")
+
+
+def way(unit: Unit, dockerfile: str = "FROM scratch") -> dict[str, Any]:
+    """The only way to run a unit."""
+    source = Source(secrets={"KEY": "s3cret"}, recipes={BUILD.key: Recipe(dockerfile, "")})
+    stack = Stack("a", "a", Identity.of_checkout("a", "c0ffee"), (unit,))
+    (way,) = described(stack, unit, source)["ways"]
+    return dict(way)
+
+
+@pytest.mark.parametrize(
+    ("more", "dockerfile", "argv"),
+    [
+        ({"host": "run --port $PORT"}, 'FROM x\nCMD ["other"]', ["sh", "-c", "run --port $PORT"]),
+        ({"command": ("serve", "--port=8000")}, 'FROM x\nCMD ["other"]', ["serve", "--port=20001"]),
+        ({}, 'FROM x\nCMD ["serve", "0.0.0.0:8000"]', ["serve", "0.0.0.0:20001"]),
+        ({}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["serve", "-p", "20001"]),
+        ({"command": ("-q",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["serve", "-q"]),
+        ({"entrypoint": ("mine",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["mine"]),
+        ({"command": ("serve", "18000", "8000.5", "v8000")}, "FROM x", ["serve", "18000", "8000.5", "v8000"]),
+        ({}, "FROM x", []),
+    ],
+)
+def test_the_words_are_those_of_host_or_of_the_manifest_or_of_the_dockerfile(
+    more: dict[str, Any], dockerfile: str, argv: list[str]
+) -> None:
+    unit = Unit("api", "service", "a-api", build=BUILD, ports=PORTS, **more)
+    assert way(unit, dockerfile)["argv"] == argv
+
+
+def test_variables_of_the_dockerfile_come_before_those_of_the_manifest() -> None:
+    unit = Unit("api", "service", "a-api", build=BUILD, env=(("MODE", "dev"),))
+    dockerfile = "FROM x\nENV MODE=prod APP=main PATH=/app/bin:$PATH HOME=$WHEREVER"
+    assert way(unit, dockerfile)["environment"] == {"MODE": "dev", "APP": "main"}
+
+
+def test_no_secret_is_a_word_of_a_command() -> None:
+    unit = Unit("api", "service", "x", command=("serve", "--key", secret("KEY")))
+    described = way(unit)
+    assert "s3cret" not in str(described["argv"])
+    assert "s3cret" in described["environment"].values()
+
+
+def test_a_store_without_a_recipe_has_no_words_and_one_with_it_has_its_own() -> None:
+    store = Unit("db", "infra", "db:1", engine="db", command=("of", "the", "image"))
+    assert way(store)["argv"] == []
+    recipe = Process("exec dbd -D $DATA", "dbd", environment=(("A", "1"),), stop="INT")
+    known = way(Unit("db", "infra", "db:1", engine="db", version="4.2", process=(recipe,)))
+    assert known["argv"] == ["sh", "-ec", "exec dbd -D $DATA"]
+    assert (known["wanted"], known["environment"], known["stop"]) == (
+        ["dbd", "", "", "4.2", ""],
+        {"A": "1"},
+        "INT",
+    )

