@@ -10,7 +10,7 @@ import typer
 
 from devenv.cli.arguments import Json, Yes
 from devenv.cli.asking import confirm
-from devenv.errors import FAILED, DevenvError, UsageError
+from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -72,11 +72,17 @@ def examined(context: Context, seconds: float) -> list[Verdict]:
 
 def _wanted(context: Context, seconds: float) -> Wanted:
     """What the machine is to run. Raises `UsageError` for a file or backend that was named in vain."""
+    from devenv.backends import containers
     from devenv.doctor.verdict import Wanted
     from devenv.engine.wanted import wanted
+    from devenv.plan.choice import choose
 
     options, environment = context.options, context.environment
-    default = Wanted(options.backend or environment.get("DEVENV_BACKEND") or "compose")
+    asked = {"flag": options.backend or "", "environment": environment.get("DEVENV_BACKEND") or ""}
+    try:
+        default = Wanted(choose(**asked, absent=containers.absent(environment)).backend)
+    except ToolMissing:  # a Docker context that is not there, as the check of the engine says
+        default = Wanted(choose(**asked).backend)
     try:
         context.workspace  # noqa: B018  looked for on first use
     except UsageError:
@@ -87,7 +93,11 @@ def _wanted(context: Context, seconds: float) -> Wanted:
         context.project.outline  # noqa: B018  read on first use
     except DevenvError as error:
         return replace(default, invalid=error)
-    return wanted(context.project, context.place.backend, context.promises, seconds=seconds)
+    try:
+        backend = context.place.backend
+    except ToolMissing as error:
+        return replace(default, invalid=error)
+    return wanted(context.project, backend, context.promises, seconds=seconds)
 
 
 def _safe(verdicts: Sequence[Verdict]) -> list[str]:

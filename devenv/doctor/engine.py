@@ -118,17 +118,19 @@ def judge(
 ) -> Iterator[Verdict]:
     """Whether an engine answers that is new enough; None is one that accepts requests and answers none."""
     bad = failed if wanted.backend in ON_ENGINE else warned
+    instead = "; stacks run as plain processes" if wanted.backend == "process" else ""
     match engine:
         case None:
             text = f"the Docker engine at {address} did not answer within {seconds:g} s"
             yield bad("engine", text, system.restart_engine)
         case Silence(denied=True):
             yield bad("engine", engine.what, "sudo usermod -aG docker $USER   # then log in again")
-        case Silence() if system.installed or address != containers.USUAL:
-            local = address.startswith("unix://")
-            yield bad("engine", engine.what, system.start_engine if local else "docker context ls")
+        case Silence() if address != containers.USUAL:
+            yield bad("engine", engine.what, "docker context ls   # and see DOCKER_HOST")
+        case Silence() if system.installed:
+            yield bad("engine", f"{engine.what}{instead}", system.start_engine)
         case Silence():
-            what = f"{engine.what}, and none is installed"
+            what = f"{engine.what}, and none is installed{instead}"
             yield bad("engine", what, system.install_engine, safe=system.packaged)
         case Engine():
             try:

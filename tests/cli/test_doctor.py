@@ -90,6 +90,28 @@ def test_without_a_manifest_the_machine_is_checked(doctor: Doctor) -> None:
     assert checks(ended)["engine"]["level"] == "pass"
 
 
+def test_without_an_engine_and_a_manifest_nothing_fails_as_plain_processes_take_its_place(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setattr("devenv.backends.containers.USUAL", f"unix://{tmp_path}/none.sock")
+    ended = doctor("--json")
+    assert checks(ended)["engine"]["level"] == "warn"
+    assert str(checks(ended)["engine"]["text"]).endswith("stacks run as plain processes")
+    assert ended.exit_code == 0
+
+
+def test_a_docker_context_that_is_not_there_is_a_check_that_fails(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST")
+    monkeypatch.setenv("DOCKER_CONTEXT", "none")
+    without = doctor("--json")
+    Path("devenv.yaml").write_text(MANIFEST)
+    for ended in (without, doctor("--json")):
+        assert (ended.exit_code, checks(ended)["engine"]["text"]) == (1, 'no Docker context "none"')
+
+
 def test_a_manifest_that_was_named_and_is_not_there_is_refused(doctor: Doctor) -> None:
     assert doctor("-f", "none.yaml").exit_code == 2
 

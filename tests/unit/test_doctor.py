@@ -98,6 +98,12 @@ def shown(verdicts: Iterable[Verdict]) -> list[str]:
             Wanted(), Silence("no engine"), OLD_DEBIAN,
             "fail engine: no engine, and none is installed | curl -fsSL https://get.docker.com | sh",
         ),
+        "not needed, as plain processes take its place": (
+            Wanted("process"),
+            Silence("no engine"),
+            DEBIAN,
+            f"warn engine: no engine, and none is installed; stacks run as plain processes | *{APT}",
+        ),
         "not needed": (
             Wanted("kube"), Silence("no engine"), System(("macos",), installed=True),
             "warn engine: no engine | open -a Docker",
@@ -110,7 +116,7 @@ def test_an_engine(wanted: Wanted, found: Engine | Silence | None, here: System,
 
 def test_an_engine_elsewhere_is_not_started_here() -> None:
     (verdict,) = engine.judge(Wanted(), Silence("no engine"), DEBIAN, address="tcp://build:2376", seconds=1.0)
-    assert shown([verdict]) == ["fail engine: no engine | docker context ls"]
+    assert shown([verdict]) == ["fail engine: no engine | docker context ls   # and see DOCKER_HOST"]
 
 
 @each_row(
