@@ -103,6 +103,7 @@ class _Stale:
 
 
 NO_EDITS = Edits()
+CLUSTERS = ("kube", "minikube")
 
 
 class _Planner:
@@ -263,7 +264,8 @@ class _Planner:
         return [self._add(Op.CLEAR, store.unit, cause, after, id=store.id) for store in half_made]
 
     def _prepare(self, after: list[int], units: tuple[str, ...]) -> int:
-        cause = "has steps to run" if self.observed.prepared else "network missing"
+        missing = "namespace" if self.situation.backend in CLUSTERS else "network"
+        cause = "has steps to run" if self.observed.prepared else f"{missing} missing"
         return self._add(Op.PREPARE, self.stack.name, cause, after, units=units)
 
     def _forward(self, after: list[int]) -> None:

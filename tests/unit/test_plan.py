@@ -493,6 +493,7 @@ def test_what_runs_elsewhere_is_stopped_before_anything_takes_its_ports() -> Non
     assert str(leave) == "[] -> #1 leave compose (the stack moves to kube; its data stays)"
     (prepare,) = plan.of(Op.PREPARE)
     assert leave.number in prepare.after
+    assert prepare.cause == "namespace missing"
 
 
 def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything_uses_it() -> None:
