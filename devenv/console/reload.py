@@ -212,7 +212,7 @@ def _cut(reason: str, room: int) -> str:
     """As much of a reason as there is room for; nothing where that would tell nothing."""
     if len(reason) <= room:
         return reason
-    return f"{reason[: room - 3].rstrip()}..." if room >= READABLE else ""
+    return f"{reason[: room - 3].rstrip(' .')}..." if room >= READABLE else ""
 
 
 def _reason(files: Sequence[str], reason: str) -> str:

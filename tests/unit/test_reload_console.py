@@ -120,6 +120,14 @@ def test_a_line_fits_the_terminal(columns: int, line: str) -> None:
     assert len(line) <= columns
 
 
+def test_a_line_that_is_cut_within_one_that_was_cut_before_ends_like_any_other() -> None:
+    console = Console(out=io.StringIO(), err=io.StringIO(), colour=True, width=95)
+    reason = "main.py: uvicorn main:app --host 0.0.0.0 --port 8... does not reload by itself"
+    event = Reloaded("orders", ("main.py",), Action.RESTART, reason, synced=0.011, ready=2.0)
+    (shown,) = reload_lines(console, event)
+    assert plain(shown).endswith("--port 8...)")
+
+
 def test_a_failure_shows_its_card_and_no_times(console: Console) -> None:
     error = DevenvError("orders did not start again", hint="devenv logs orders")
     first, *card = reload_lines(console, replace(RESTARTED, error=error))
