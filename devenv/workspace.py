@@ -1,14 +1,9 @@
-"""The project on disk: its manifest, its secrets, and `.devenv/`, whose contents can all be regenerated.
-
-Files are replaced atomically (temporary file, then rename), so that an interruption never leaves half of
-one.
-"""
+"""The project on disk: its manifest, its secrets, and `.devenv/`, whose contents can all be regenerated."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import fcntl
 import hashlib
 import hmac
@@ -16,14 +11,14 @@ import json
 import os
 import re
 import secrets as randomness
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv import STATE
-from devenv.errors import DevenvError, UsageError
+from devenv.errors import UsageError
+from devenv.writing import unwritable, write_whole
 
 if TYPE_CHECKING:
     from devenv.render.bundle import Bundle
@@ -200,7 +195,7 @@ class Workspace:
                 # all other users of this machine out.
                 write_whole(self.state / name, text, mode=0o600 if name in hidden else 0o644)
         except OSError as error:
-            raise _unwritable(self.state, error) from error
+            raise unwritable(self.state, error) from error
 
     def _make_state(self) -> None:
         self.state.mkdir(mode=0o700, exist_ok=True)
@@ -237,7 +232,7 @@ class Workspace:
             self._make_state()
             handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _unwritable(self.state, error) from error
+            raise unwritable(self.state, error) from error
         with os.fdopen(handle, "r+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -320,75 +315,6 @@ def read_env(file: Path) -> dict[str, str]:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}", why=why) from error
     return {key: value for key, value in values.items() if value is not None}
-
-
-def write_whole(file: Path, text: str, *, mode: int) -> None:
-    """Replace a file atomically, unless it has this text and mode already."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
-            return
-    replace_whole(file, text.encode(), mode=mode)
-
-
-def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
-    """Replace a file atomically."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(content)
-            temporary.flush()
-            os.fchmod(temporary.fileno(), mode)
-            os.fsync(temporary.fileno())
-        os.replace(name, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def export(bundle: Bundle, folder: Path) -> None:
-    """Write a bundle into a folder of the user's choice, so that no other user can read its secrets.
-
-    A new folder gets mode 0700 and a `.gitignore`. In an existing one, only the folders below it get that
-    mode; mounted files stay readable, as containers run as other users. Raises `DevenvError` if writing
-    fails.
-    """
-    try:
-        if not folder.exists():
-            folder.mkdir(mode=0o700, parents=True)
-            write_whole(folder / ".gitignore", "*\n", mode=0o644)
-        for name, content in bundle.files.items():
-            for below in reversed(Path(name).parents[:-1]):
-                (folder / below).mkdir(mode=0o700, exist_ok=True)
-            write_whole(folder / name, content, mode=0o600 if name in bundle.private else 0o644)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def export_chart(files: Mapping[str, str], folder: Path) -> None:
-    """Write a chart into a folder, and take out templates of units that are no more.
-
-    Other files in it are the user's. Raises `DevenvError` if writing fails.
-    """
-    try:
-        for name, content in files.items():
-            write_whole(folder / name, content, mode=0o644)
-        for file in (folder / "templates").glob("*.yaml"):
-            if f"templates/{file.name}" not in files and file.read_bytes().startswith(b"{{- /* devenv: "):
-                file.unlink()
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> DevenvError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return DevenvError(
-        "the disk is full" if full else f"cannot write to {folder}",
-        where=str(folder) if full else "",
-        why=f"{error.strerror or error}; nothing was changed",
-        hint="docker system df   shows what images and volumes take" if full else f"ls -ld {folder.parent}",
-    )
 
 
 def machine_state() -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devenv import proc
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 ENDING = 5.0  # seconds after TERM until KILL
 

@@ -20,7 +20,7 @@ from devenv.backends.registries import refused
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.labels import BUILT_AS, LABEL
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
     from python_on_whales import DockerClient

@@ -115,7 +115,7 @@ def _write(
 ) -> None:
     """Push, and write the environment's values for whatever brings a folder to the cluster."""
     from devenv.engine import charts
-    from devenv.workspace import export_chart
+    from devenv.writing import export_chart
 
     console, project, environment = context.console, context.project, release.target.environment
     console.say(f"{console.style(release.target.release, 'bold')} to {environment}, through {folder}")

@@ -49,7 +49,7 @@ def render(
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
-    from devenv.workspace import export
+    from devenv.writing import export
 
     context: Context = ctx.obj
     if (chart, swarm, output).count(None) < 2:
@@ -93,7 +93,7 @@ def _chart(
     from devenv.backends import helmcharts
     from devenv.engine import charts
     from devenv.render.chart.notes import notes
-    from devenv.workspace import export_chart, write_whole
+    from devenv.writing import export_chart, write_whole
 
     if push is not None:
         helmcharts.require_address(push, "--push")
@@ -122,7 +122,7 @@ def _chart(
 
 def _swarm(context: Context, output: Path, environment: str | None) -> None:
     from devenv.engine.swarms import swarm
-    from devenv.workspace import export_chart
+    from devenv.writing import export_chart
 
     rendered = swarm(context.project, output.resolve(), environment or "")
     root, why = context.workspace.root, "every rendering would change the image that the stack file names"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv.events import Reloaded
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 KEPT = 200  # actions
 SHOWN = 20  # files of an action

@@ -14,7 +14,8 @@ from devenv.errors import DevenvError
 from devenv.manifest.fields import Request
 from devenv.plan.onboarding import Passport, port_of
 from devenv.stack.model import Stack
-from devenv.workspace import Workspace, read_env, write_whole
+from devenv.workspace import Workspace, read_env
+from devenv.writing import write_whole
 
 FILE = "onboard.json"
 TRIES, PAUSE = 15, 1.0  # looks at a request, and the seconds between: a gateway may still learn its routes

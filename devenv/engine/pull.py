@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from devenv import STATE
 from devenv.errors import DevenvError
-from devenv.workspace import replace_whole
+from devenv.writing import replace_whole
 
 if TYPE_CHECKING:
     from devenv.backends.base import Stream

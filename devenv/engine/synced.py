@@ -17,7 +17,7 @@ from devenv.stack.reload import base as fixed
 from devenv.stack.reload import synced
 from devenv.stack.rules import Rules, Source, Unmatched, infer, joined, unmatched, with_manifest
 from devenv.stack.ruletable import rows
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 if TYPE_CHECKING:
     from devenv.memory import Memory

@@ -9,7 +9,8 @@ import pytest
 from devenv.engine import charts
 from devenv.engine.project import Project
 from devenv.memory import Memory
-from devenv.workspace import Workspace, export_chart
+from devenv.workspace import Workspace
+from devenv.writing import export_chart
 from tests.conftest import ROOT
 
 EXPECTED = Path(__file__).resolve().parent / "charts"

@@ -14,7 +14,7 @@ import yaml
 from devenv.engine.swarms import SwarmFiles, swarm
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.swarm.service import deployed
-from devenv.workspace import export_chart
+from devenv.writing import export_chart
 from tests.conftest import ROOT
 
 from .chart.charts import project

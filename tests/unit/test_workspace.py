@@ -13,7 +13,8 @@ import pytest
 from devenv import hostports, workspace
 from devenv.errors import DevenvError, UsageError
 from devenv.render.bundle import Bundle
-from devenv.workspace import Workspace, export
+from devenv.workspace import Workspace
+from devenv.writing import export
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import create_failed, require_docker
 from devenv.backends.compose.waiting import Waiting
 from devenv.errors import Card, DevenvError, UnitFailed
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 if TYPE_CHECKING:
     from devenv.backends.compose.connection import Connection

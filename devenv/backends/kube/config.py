@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from devenv.errors import ToolMissing, UsageError, did_you_mean
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 MINIKUBE = "minikube.sigs.k8s.io"
 PRODUCTION = re.compile(r"(^|[^a-z])(prod|prd|production|live)([^a-z]|$)", re.IGNORECASE)

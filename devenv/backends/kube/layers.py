@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from devenv import proc
 from devenv.backends.kube.sink import Pushed, listening
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 KEPT = 2000  # blobs whose layer is remembered; an image has about ten
 

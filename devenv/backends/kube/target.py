@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devenv.backends.kube.config import Place
 from devenv.errors import UsageError
-from devenv.workspace import write_whole
+from devenv.writing import write_whole
 
 FILE = "target.json"
 

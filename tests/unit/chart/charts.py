@@ -14,7 +14,8 @@ from devenv.engine import charts
 from devenv.engine.project import Project
 from devenv.memory import Memory
 from devenv.render.chart import Promoted
-from devenv.workspace import Workspace, export_chart
+from devenv.workspace import Workspace
+from devenv.writing import export_chart
 from tests import documents
 from tests.helm import Helm
 

@@ -11,7 +11,7 @@ import pytest
 from devenv.engine import charts
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.chart import keys
-from devenv.workspace import export_chart
+from devenv.writing import export_chart
 from tests import documents
 from tests.helm import Helm
 

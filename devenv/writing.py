@@ -1,0 +1,86 @@
+"""Files are replaced whole, by a temporary file and a rename: an interruption never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import DevenvError
+
+if TYPE_CHECKING:
+    from devenv.render.bundle import Bundle
+
+
+def write_whole(file: Path, text: str, *, mode: int) -> None:
+    """Replace a file atomically, unless it has this text and mode already."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
+            return
+    replace_whole(file, text.encode(), mode=mode)
+
+
+def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file atomically."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as temporary:
+            temporary.write(content)
+            temporary.flush()
+            os.fchmod(temporary.fileno(), mode)
+            os.fsync(temporary.fileno())
+        os.replace(name, file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def export(bundle: Bundle, folder: Path) -> None:
+    """Write a bundle into a folder of the user's choice, so that no other user can read its secrets.
+
+    A new folder gets mode 0700 and a `.gitignore`. In an existing one, only the folders below it get that
+    mode; mounted files stay readable, as containers run as other users. Raises `DevenvError` if writing
+    fails.
+    """
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            write_whole(folder / ".gitignore", "*\n", mode=0o644)
+        for name, content in bundle.files.items():
+            for below in reversed(Path(name).parents[:-1]):
+                (folder / below).mkdir(mode=0o700, exist_ok=True)
+            write_whole(folder / name, content, mode=0o600 if name in bundle.private else 0o644)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def export_chart(files: Mapping[str, str], folder: Path) -> None:
+    """Write a chart into a folder, and take out templates of units that are no more.
+
+    Other files in it are the user's. Raises `DevenvError` if writing fails.
+    """
+    try:
+        for name, content in files.items():
+            write_whole(folder / name, content, mode=0o644)
+        for file in (folder / "templates").glob("*.yaml"):
+            if f"templates/{file.name}" not in files and file.read_bytes().startswith(b"{{- /* devenv: "):
+                file.unlink()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Path, error: OSError) -> DevenvError:
+    """The error that says why a folder could not be written to."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return DevenvError(
+        "the disk is full" if full else f"cannot write to {folder}",
+        where=str(folder) if full else "",
+        why=f"{error.strerror or error}; nothing was changed",
+        hint="docker system df   shows what images and volumes take" if full else f"ls -ld {folder.parent}",
+    )
