@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -61,12 +60,10 @@ def pods(shop: OnCluster) -> dict[str, str]:
     }
 
 
-def more_than_kubectl(shop: OnCluster) -> float:
-    """Seconds that an `up` with nothing to do takes more than a look of kubectl right before it."""
-    began = time.monotonic()
-    shop.kubectl("get", "pods")
-    kubectl = time.monotonic() - began
-    return shop.devenv("up", "-d").seconds - kubectl
+def to_a_look(shop: OnCluster) -> float:
+    """An `up` with nothing to do, by the time that a look at the stack takes right before it."""
+    look = shop.devenv("status", exits=None).seconds  # a busy machine may keep a check waiting
+    return shop.devenv("up", "-d").seconds / look
 
 
 def an_edit_of_the_orders_is_live(shop: OnCluster, port: int) -> None:
@@ -94,7 +91,7 @@ def test_an_order_goes_through_on_minikube_and_on_any_cluster(shop: OnCluster) -
     eventually(lambda: orders(port)[0] == ("sencha", "invoiced"), "the invoice", within=20)
 
     assert shop.devenv("plan").stdout == ""
-    assert any(more_than_kubectl(shop) < 0.6 for _ in range(5))
+    assert any(to_a_look(shop) < 2 for _ in range(5))  # milliseconds are the benchmark's
     label = shop.host("docker", "image", "inspect", "mongo:8.0.30", "-f", "{{json .Config.Labels}}")
     assert ("(stand-in)" in shop.devenv("status").stdout) is ("devenv.standin" in label)
     an_edit_of_the_orders_is_live(shop, port)  # last: from now on up asks these pods what they hold
