@@ -22,7 +22,7 @@ demo: .venv/ready
 
 ## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --durations 25
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --durations 25
 
 ## make check     format, lint, types, imports
 check: .venv/ready

@@ -94,7 +94,7 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
 
     loaded = context.load(tolerate=(ToolMissing,))
     synced = loaded.synced
-    services = [*synced.rules, *synced.unruled]
+    services = list({**synced.followed, **synced.unruled})
     chosen = names or services
     for name in names:
         if name not in services:

@@ -94,8 +94,9 @@ class Watching:
         console, interrupted = self._context.console, False
         reloading = self._reloading()
         for unit in self._loaded.stack.units:
-            if rules := self._loaded.synced.builds.get(unit.name):
-                self._report(Note(f"every save builds {unit.name}: {rules.unsent}"))
+            if (rules := self._loaded.synced.builds.get(unit.name)) and not (rules.plain and rules.reloader):
+                verb = "restarts" if rules.plain else "builds"
+                self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
         try:
@@ -147,7 +148,7 @@ class Watching:
             case Reloaded():
                 now = time.time()
                 self._journal.add(event, now)
-                if event.files and event.error is None and event.action not in (Action.NONE, Action.REBUILD):
+                if event.synced and event.error is None and event.action not in (Action.NONE, Action.REBUILD):
                     self._times.append(event.synced)
                 if self._json:
                     console.print(json.dumps(reload_json(event, now)))

@@ -39,6 +39,8 @@ def reload_line(console: Console, event: Reloaded) -> str:
     if event.error is None and event.action is not Action.REBUILD:
         if event.action is Action.NONE and event.files:
             parts.append(console.style("left alone", "yellow"))
+        elif event.files and event.action is Action.RESTART and not event.synced:  # nothing is sent
+            parts.append(console.style("starts anew", "cyan"))
         elif event.files:
             parts.append(f"synced {duration(event.synced)}")
         elif event.unsent:

@@ -309,7 +309,8 @@ class Feed:
     def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:
         self._outdated, self._building = decision.reason, True
         self._feedback.began(time.monotonic())
-        self._site.report(Reloaded(self.unit.name, files, decision.action, decision.reason, decision.cheaper))
+        action = Action.RESTART if self._rules.plain else decision.action
+        self._site.report(Reloaded(self.unit.name, files, action, decision.reason, decision.cheaper))
         self._site.rebuild(self.unit.name)
 
     def _connect(self, instance: str) -> None:

@@ -223,9 +223,10 @@ class Project:
         if host is None:  # what the manifest has lost by now is only removed
             hosted = frozenset(name for name in hosted if hostable(bare, name))
         bare = with_hosted(bare, hosted)
-        ruled = rules_of(bare, self.workspace.root, read, self._memory) if reload and not world.hosted else {}
+        plain = bool(world.hosted)
+        ruled = rules_of(bare, self.workspace.root, read, self._memory, plain=plain) if reload else {}
         synced = Synced.of(ruled, self.workspace.state, read)
-        based = bases(bare, synced.rules, read, self._memory)
+        based = bases(bare, synced.followed if plain else synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))
         secrets = self._secret_values(stack, strict=strict)
         fingerprints = _fingerprints(stack, secrets, backend.renderer, self.overrides)

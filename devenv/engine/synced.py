@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING
 from devenv.gitignore import GitIgnored
 from devenv.stack import text
 from devenv.stack.builds import digest_of
-from devenv.stack.dockerfile import base_image, has_shell
+from devenv.stack.copies import image as image_of
+from devenv.stack.dockerfile import base_image, has_shell, words
 from devenv.stack.reload import base as fixed
 from devenv.stack.reload import synced
-from devenv.stack.rules import Rules, Source, Unmatched, infer, joined, unmatched, with_manifest
+from devenv.stack.rules import (
+    Rules,
+    Source,
+    Unmatched,
+    infer,
+    joined,
+    of_process,
+    unmatched,
+    with_manifest,
+)
 from devenv.stack.ruletable import rows
 from devenv.writing import write_whole
 
@@ -153,13 +163,24 @@ class Synced:
 
 
 def _unsent(own: Rules | str) -> str:
-    return own if isinstance(own, str) else own.unsent
+    if isinstance(own, str):
+        return own
+    return "" if own.plain else own.unsent
 
 
-def rules_of(stack: Stack, root: Path, read: Sources, memory: Memory) -> dict[str, Rules | str]:
-    """The rules of each service, as its Dockerfile or `reload:` says, or why a change causes nothing."""
+def rules_of(
+    stack: Stack, root: Path, read: Sources, memory: Memory, *, plain: bool = False
+) -> dict[str, Rules | str]:
+    """The rules of each service, as its Dockerfile or `reload:` says, or why a change causes nothing.
+
+    `plain`: they run as processes of this machine.
+    """
     untracked = GitIgnored(root)
-    services = {unit.name: _rules(unit, read, memory) for unit in stack.units if unit.role == "service"}
+    services = {
+        unit.name: _rules_of_process(unit, read) if plain else _rules(unit, read, memory)
+        for unit in stack.units
+        if unit.role == "service"
+    }
     return {
         name: rules if isinstance(rules, str) else replace(rules, untracked=untracked)
         for name, rules in services.items()
@@ -185,6 +206,17 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
     rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, dockerfile, scripts))
     if isinstance(rules, str) or not unit.build:
         return rules
+    return replace(rules, ignored=read.folders[key].excludes)
+
+
+def _rules_of_process(unit: Unit, read: Sources) -> Rules | str:
+    if unit.build is None:
+        return "it has no build, so nothing says which files are its own"
+    key = unit.build.key
+    host = words(text.masked(unit.host)) if unit.host is not None else None
+    image = image_of(read.recipes[key].dockerfile, unit.build.target, _open(unit.build.args))
+    own = [*(_words(unit.entrypoint) or image.entrypoint), *(_words(unit.command) or image.command)]
+    rules = of_process(unit.build.context, host or own, unit.reload, read.scripts.get(key))
     return replace(rules, ignored=read.folders[key].excludes)
 
 

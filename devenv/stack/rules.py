@@ -96,7 +96,8 @@ class Rules:
     `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
     why a build may use any file of the context. `restart` is None where `reloader` decides.
     `outputs`: patterns of folders that the image fills itself. `untracked`: which of some paths Git ignores.
-    `unsent` says why nothing can be sent to the unit, so that any change builds.
+    `unsent` says why nothing can be sent to the unit, so that any change builds. `plain`: it is a process of
+    this machine, which reads the project's own files, and a build is no more than another start.
     """
 
     context: str | None = None
@@ -114,6 +115,7 @@ class Rules:
     executables: tuple[str, ...] = ()
     opaque: str = ""
     unsent: str = ""
+    plain: bool = False
     ignored: Callable[[str], bool] | None = None
     untracked: Callable[[Iterable[str]], Set[str]] | None = None
 
@@ -164,6 +166,32 @@ def infer(
         opaque=image.opaque,
         ignored=ignored,
         outputs=_outputs(image, top, " ".join((*first, *rest))),
+    )
+
+
+PLAIN = "its program reads the project's own files"
+ASKS = ("requirements*.txt", "pyproject.toml", "uv.lock", "package-lock.json")
+"""Files that say what is installed before a process starts."""
+
+
+def of_process(
+    context: str, command: Sequence[str], reload: Reload | None, scripts: Mapping[str, str] | None = None
+) -> Rules:
+    """The rules of a process of this machine: it starts anew, unless it takes up changed files by itself."""
+    top = posixpath.normpath(context)
+    itself = reloader(tuple(command), {}, scripts=scripts)
+    restart = reload.restart if reload and reload.restart is not None else itself is None
+    asks = tuple(f"/{joined(top, pattern)}" for pattern in ASKS)
+    return Rules(
+        context=top,
+        ignore=(*IGNORED, *(reload.ignore if reload else ())),
+        rebuild=(*asks, *(restart if isinstance(restart, tuple) else ())),
+        restart=restart,
+        reloader=itself,
+        command=" ".join(command),
+        opaque=PLAIN if restart is True else "",
+        unsent=PLAIN,
+        plain=True,
     )
 
 

@@ -21,8 +21,21 @@ class Row(NamedTuple):
 
 def rows(rules: Rules) -> list[Row]:
     """The rules as a table, the ones that win first; only what a build brings, where nothing can be sent."""
+    if rules.plain:
+        return list(_rows_of_process(rules))
     table = _rows(rules)
     return [row for row in table if row.action is Action.REBUILD] if rules.unsent else table
+
+
+def _rows_of_process(rules: Rules) -> Iterator[Row]:
+    for pattern in rules.rebuild:
+        asked = rules.restart if isinstance(rules.restart, tuple) else ()
+        why = "reload.restart" if pattern in asked else "it says what is installed"
+        yield Row(pattern, Action.RESTART, "", why)
+    if rules.opaque:
+        yield Row(rules.context or ".", Action.RESTART, "", rules.opaque)
+    elif rules.reloader:
+        yield Row(rules.context or ".", Action.NONE, "", rules.reloader.shown)
 
 
 def _rows(rules: Rules) -> list[Row]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DONE = ".complete"
+DONE = ".devenv-complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)
     asks: str = ""
     """The file that asks for it, as `requirements.txt`."""
+    mark: str = DONE
+    """A file in the folder that is written last."""
 
     @classmethod
     def of(cls, source: Path | None, folder: Path) -> Environment:
@@ -41,54 +43,59 @@ class Environment:
     @property
     def ready(self) -> bool:
         """Whether everything is installed."""
-        return not self.steps or (self.folder / DONE).exists()
+        return not self.steps or (self.folder / self.mark).exists()
 
 
-def _python(source: Path, folder: Path, lock: str, install: tuple[Sequence[str], ...]) -> Environment:
+def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
+    """A virtual environment, and what is installed into it; uv does both in a fraction of the time."""
+    python = str(folder / "bin/python")
+    make: tuple[str, ...] = (sys.executable, "-m", "venv", str(folder))
+    installer: tuple[str, ...] = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    if uv := shutil.which("uv"):
+        make = (uv, "venv", "--quiet", "--python", sys.executable, str(folder))
+        installer = (uv, "pip", "install", "--quiet", "--python", python)
     return Environment(
-        folder=folder,
-        source=source,
-        steps=install,
+        folder,
+        source,
+        (make, (*installer, *install)),
         paths=(folder / "bin",),
         variables={"VIRTUAL_ENV": str(folder)},
         asks=lock,
     )
 
 
-def _venv(folder: Path) -> tuple[str, ...]:
-    """Make a virtual environment; uv does it in a hundredth of the time."""
-    if uv := shutil.which("uv"):
-        return (uv, "venv", "--quiet", "--python", sys.executable, str(folder))
-    return (sys.executable, "-m", "venv", str(folder))
-
-
-def _installer(folder: Path) -> tuple[str, ...]:
-    if uv := shutil.which("uv"):
-        return (uv, "pip", "install", "--quiet", "--python", str(folder / "bin/python"))
-    return (str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-
-
 def _requirements(source: Path, folder: Path, lock: str) -> Environment:
-    install = (_venv(folder), (*_installer(folder), "-r", str(source / lock)))
-    return _python(source, folder, lock, install)
+    return _venv(source, folder, lock, "-r", str(source / lock))
+
+
+def _project(source: Path, folder: Path, lock: str) -> Environment:
+    return _venv(source, folder, lock, "--editable", str(source))
 
 
 def _uv_lock(source: Path, folder: Path, lock: str) -> Environment:
-    uv = shutil.which("uv") or "uv"
-    environment = _python(source, folder, lock, ((uv, "sync", "--quiet", "--frozen"),))
     return Environment(
-        folder=folder,
-        source=source,
-        steps=environment.steps,
-        paths=environment.paths,
-        variables={**environment.variables, "UV_PROJECT_ENVIRONMENT": str(folder)},
+        folder,
+        source,
+        ((shutil.which("uv") or "uv", "sync", "--quiet", "--frozen"),),
+        paths=(folder / "bin",),
+        variables={"VIRTUAL_ENV": str(folder), "UV_PROJECT_ENVIRONMENT": str(folder)},
         asks=lock,
     )
 
 
-def _project(source: Path, folder: Path, lock: str) -> Environment:
-    return _python(source, folder, lock, (_venv(folder), (*_installer(folder), "--editable", str(source))))
+def _npm(source: Path, folder: Path, lock: str) -> Environment:
+    """Packages beside the sources, where Node.js looks for them; those that were there are the user's."""
+    modules = source / "node_modules"
+    ours = not modules.exists() or any(modules.glob(f"{DONE}-*"))
+    steps = ((shutil.which("npm") or "npm", "ci", "--no-audit", "--no-fund"),) if ours else ()
+    mark = f"{DONE}-{folder.name.rpartition('-')[2]}"
+    return Environment(modules, source, steps, paths=(modules / ".bin",), asks=lock, mark=mark)
 
 
-LOCKS = {"uv.lock": _uv_lock, "requirements.txt": _requirements, "pyproject.toml": _project}
+LOCKS = {
+    "uv.lock": _uv_lock,
+    "requirements.txt": _requirements,
+    "pyproject.toml": _project,
+    "package-lock.json": _npm,
+}
 """File of a project -> what installs what it asks for; the first that is there counts."""

@@ -47,6 +47,25 @@ def marked(mark: str) -> Iterator[int]:
                 yield int(folder.name)
 
 
+def group_is_left(leader: int) -> bool:
+    """Whether a process of a group runs; one that ended and that nobody has asked after yet does not."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    if not (PROCESSES / "self").exists():
+        return True
+    for file in PROCESSES.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            stat = file.read_text(encoding="utf-8", errors="replace")
+            state, _, group, *_ = stat.rpartition(")")[2].split()
+            if int(group) == leader and state not in "ZX":
+                return True
+    return False
+
+
 def signal_group(leader: int, number: int) -> None:
     """Send a signal to all processes of a group; none may be left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -17,9 +17,10 @@ class LogFile:
     def __init__(self, path: Path, *, fresh: bool) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path, self._rest = path, b""
-        if fresh:
-            older(path).unlink(missing_ok=True)
-        self._file = path.open("wb" if fresh else "ab", buffering=0)
+        if fresh:  # another file, so that whoever reads the old one notices
+            for file in (path, older(path)):
+                file.unlink(missing_ok=True)
+        self._file = path.open("ab", buffering=0)
 
     def write(self, part: bytes) -> None:
         """Log what came, up to the last whole line; nothing at the end of the output."""
@@ -41,6 +42,10 @@ class LogFile:
     def flush(self) -> None:
         """Log a last line without an end."""
         self.write(b"")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
 
 
 def older(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -24,13 +25,24 @@ def lines(
     """Lines of units' logs; those that are there, and with `follow` all that come."""
     moment = loglines.moment_of(since)
     first = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S") if moment else ""
-    following = {unit: _Following(log) for unit, log in logs.items()} if follow else {}
-    yield from loglines.merged([_there(unit, log, tail, first) for unit, log in logs.items()], stop)
-    while follow and not stop.is_set():
+    with ExitStack() as opened:
+        following = {
+            unit: opened.enter_context(closing(_Following(log))) for unit, log in logs.items() if follow
+        }
+        yield from loglines.merged([_there(unit, log, tail, first) for unit, log in logs.items()], stop)
+        if follow:
+            yield from _followed(following, stop)
+
+
+def _followed(following: Mapping[str, _Following], stop: Event) -> Iterator[Sequence[LogLine]]:
+    while True:
+        last = stop.is_set()  # what is there by now is not left behind
         new = [line for unit, log in following.items() for line in loglines.parsed(unit, log.read())]
         if new:
             yield sorted(new, key=loglines.TIME)
-        else:
+        if last:
+            return
+        if not new:
             stop.wait(LOOK)
 
 
@@ -56,6 +68,11 @@ class _Following:
             return path.open("rb")
         except OSError:
             return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
     def read(self) -> list[bytes]:
         """The whole lines that came."""

@@ -14,7 +14,6 @@ from devenv import proc
 from devenv.backends.base import Say, Work
 from devenv.backends.process import spec as specs
 from devenv.backends.process.control import Control
-from devenv.backends.process.environments import DONE
 from devenv.backends.process.launch import words
 from devenv.backends.process.records import RUNNING, Folder
 from devenv.backends.process.spec import Spec
@@ -53,7 +52,7 @@ class ProcessSession:
                 lines = tuple(done.stdout.strip().splitlines()[-15:])
                 what = f"{installed.asks} could not be installed"
                 raise UnitFailed(Card(unit.name, what, output=lines, hint=f"try it: {' '.join(step)}"))
-        (installed.folder / DONE).touch()
+        (installed.folder / installed.mark).touch()
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
         self._control.start()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import proc
-from devenv.backends.process.identity import MARK, identity, signal_group, signal_marked
+from devenv.backends.process.identity import MARK, group_is_left, identity, signal_group, signal_marked
 from devenv.backends.process.leftovers import end_leftovers
 from devenv.backends.process.logfile import LogFile
 from devenv.backends.process.records import EXITED, Folder, Record
@@ -197,6 +197,7 @@ class Supervisor:
         if not part:
             self._selector.unregister(stdout)
             stdout.close()
+            program.log.close()
 
     # -- ends
 
@@ -244,7 +245,7 @@ class Supervisor:
         """Tell who waits once nothing of a program that ends is left; kill it when its time is over."""
         if time.monotonic() >= program.stopping:
             signal_group(program.record.pid, signal.SIGKILL)
-        if not program.ended or _group_is_left(program.record.pid) or signal_marked(program.record.mark):
+        if not program.ended or group_is_left(program.record.pid) or signal_marked(program.record.mark):
             return
         program.stopping = 0.0
         waiting, program.waiting = program.waiting, []
@@ -286,16 +287,6 @@ class Supervisor:
                 watcher.sendall(line)
             except OSError:
                 self._hang_up(watcher)
-
-
-def _group_is_left(leader: int) -> bool:
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _listening(path: str) -> Iterator[socket.socket]:

@@ -50,7 +50,7 @@ FIELDS: Fields = {
         "publish": SAME,
         "route": SAME,
         "health": SAME,
-        "reload": lost("the program works on the project's own files"),
+        "reload": emulated("its program reads the project's own files; a save restarts it"),
         "replicas": emulated("one runs, however many are asked for"),
     },
     "Job": {**_WORKLOAD, "like": SAME, "manual": SAME, "within": SAME},

@@ -100,3 +100,17 @@ def test_down_keeps_the_data_and_leaves_no_process(shop: Processes) -> None:
     shop.devenv("up", "-d")
     pets = shop.devenv("exec", "postgres", "--", "psql", "-XAtU", "app", "-d", "app", "-c", "TABLE pet")
     assert pets.stdout == "Rex\nTom\n"
+
+
+def test_a_saved_file_starts_its_service_anew_and_nothing_else(shop: Processes) -> None:
+    before = {name: record.pid for name, record in shop.records().items()}
+    going = shop.begin("up")
+    going.wait_for("every save restarts api")
+    file = shop.root / "api/server.py"
+    file.write_text(file.read_text().replace("begins", "begins anew"))
+    going.wait_for("api/server.py  starts anew")
+    going.wait_for("| begins anew", within=10)
+    going.interrupt()
+    after = {name: record.pid for name, record in shop.records().items()}
+    assert {name for name in after if after[name] != before[name]} == {"api"}
+    assert "nothing to do" in shop.devenv("up", "-d").stderr
