@@ -29,8 +29,16 @@ class Control:
 
     @property
     def short(self) -> Path:
-        """A folder with a short path, for sockets: theirs have 107 bytes at most."""
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        """A folder with a short path, for sockets: theirs have 107 bytes at most.
+
+        Once there is a supervisor it stays, whatever other terminals say of temporary files.
+        """
+        return self.folder.short() or self._usual
+
+    @property
+    def _usual(self) -> Path:
+        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+        base = runtime if runtime and os.access(runtime, os.W_OK) else tempfile.gettempdir()
         digest = hashlib.sha256(str(self.folder.path.resolve()).encode()).hexdigest()[:12]
         return Path(base) / f"devenv-{os.getuid()}-{digest}"
 
@@ -42,7 +50,7 @@ class Control:
         """Start the supervisor unless there is one. Raises `DevenvError`."""
         if self.folder.supervised():
             return
-        self.own_short_folder()
+        self.folder.remember_short(_own(self._usual))
         log = self.folder.path / "supervisor.log"
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = [
@@ -60,15 +68,9 @@ class Control:
                 "the stack's supervisor did not start", why=tail[-1] if tail else "", where=str(log)
             )
 
-    def own_short_folder(self) -> Path:
-        """The short folder, made where it is missing. Raises `DevenvError` where somebody else made it."""
-        with suppress(FileExistsError):
-            self.short.mkdir(mode=0o700)
-        if self.short.is_symlink() or self.short.stat().st_uid != os.getuid():
-            raise DevenvError(
-                f"{self.short} belongs to somebody else", hint=f"remove it: rm -rf {self.short}"
-            )
-        return self.short
+    def own_short_folder(self) -> None:
+        """Make the short folder where it is missing. Raises `DevenvError` where it is somebody else's."""
+        _own(self.short)
 
     def ask(self, verb: str, **more: Any) -> None:
         """Have the supervisor do something. Raises `DevenvError` where it cannot, or where there is none."""
@@ -97,6 +99,14 @@ class Control:
                 "the stack's supervisor does not answer", why=str(error), hint="devenv up"
             ) from error
         return connection
+
+
+def _own(folder: Path) -> Path:
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise DevenvError(f"{folder} belongs to somebody else", hint=f"remove it: rm -rf {folder}")
+    return folder
 
 
 def _values(connection: socket.socket) -> Iterator[Any]:

@@ -90,6 +90,18 @@ class Folder:
         for file in (self._run / f"{unit}.json", self.log(unit), self.log(unit).with_suffix(".log.1")):
             file.unlink(missing_ok=True)
 
+    def short(self) -> Path | None:
+        """The folder with a short path that the supervisor of this folder was given."""
+        try:
+            return Path((self._run / "short").read_text(encoding="utf-8"))
+        except OSError:
+            return None
+
+    def remember_short(self, short: Path) -> None:
+        """Keep that for commands to come."""
+        self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._run / "short").write_text(str(short), encoding="utf-8")
+
     def supervised(self) -> bool:
         """Whether a supervisor works in this folder: it holds a lock, which ends with it however it ends."""
         try:

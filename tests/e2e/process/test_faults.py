@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from tests.e2e.checkout import eventually
 from tests.e2e.process.conftest import API, Processes
@@ -81,3 +82,14 @@ def test_a_folder_that_is_deleted_ends_its_stack(plain: Processes) -> None:
     alive = plain.alive()
     plain.host("rm", "-rf", ".devenv")
     eventually(lambda: plain.gone(alive), "the end", within=20)
+
+
+def test_another_terminal_may_keep_temporary_files_elsewhere(plain: Processes, tmp_path: Path) -> None:
+    one(plain, "python server.py", "    port: 8000\n")
+    plain.on("up", "-d")
+    elsewhere = {"TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    plain.devenv("restart", "web", env=elsewhere)
+    assert plain.states() == {"web": "healthy"}
+    alive = plain.alive()
+    plain.devenv("down", env=elsewhere)
+    assert plain.gone(alive)
