@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube.channels import SIZE, STATUS, STDERR, STDIN, STDOUT, Channels, exit_code
 
+AGAIN = 1.0  # seconds after which the terminal's size is said once more
 Frames = Iterator[tuple[int, bytes]]
 """Channel and bytes."""
 
@@ -72,5 +73,11 @@ def _follow_size(channels: Channels) -> None:
             rows, columns, _x, _y = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
             channels.send(SIZE, json.dumps({"Width": columns, "Height": rows}).encode())
 
-    signal.signal(signal.SIGWINCH, tell)
-    tell()
+    def tell_twice(*_: object) -> None:
+        tell()
+        again = threading.Timer(AGAIN, tell)  # a node that is busy may have dropped the first
+        again.daemon = True
+        again.start()
+
+    signal.signal(signal.SIGWINCH, tell_twice)
+    tell_twice()
