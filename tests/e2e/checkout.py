@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import docker
 import docker.errors
@@ -121,6 +121,14 @@ class Going:
             reader.join(5)
 
 
+class Ends(Protocol):
+    """A command that a test may leave running."""
+
+    def leave_nothing(self) -> None:
+        """End it."""
+        ...
+
+
 @dataclass(frozen=True)
 class Container:
     """A container as the engine sees it. `raw` is all of `docker inspect`."""
@@ -185,7 +193,7 @@ class Checkout:
         root.mkdir(parents=True, exist_ok=True)
         self.root, self.name, self.engine, self.environment = root, name, engine, environment
         self.own_images = own_images
-        self._going: list[Going] = []
+        self._going: list[Ends] = []
 
     # -- the project
 
@@ -208,10 +216,14 @@ class Checkout:
 
     # -- the command
 
+    def ends_with_the_test(self, command: Ends) -> None:
+        """Have a command ended with the test, however that ends."""
+        self._going.append(command)
+
     def begin(self, *argv: str, env: Mapping[str, str] | None = None, under: tuple[str, ...] = ()) -> Going:
         """Start `devenv ARGV` and come back at once."""
         going = Going([*under, COMMAND, *argv], cwd=self.root, env={**self.environment, **(env or {})})
-        self._going.append(going)
+        self.ends_with_the_test(going)
         return going
 
     def devenv(

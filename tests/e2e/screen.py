@@ -40,6 +40,12 @@ class Screen:
         # All the time: a command cannot go on writing to a screen that nobody looks at.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        checkout.ends_with_the_test(self)
+
+    def leave_nothing(self) -> None:
+        """End it, whatever became of the test."""
+        self.process.kill()
+        self.process.wait()
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the other side has hung up

@@ -55,11 +55,15 @@ class OnCluster(Checkout):
             for item in self.get(kinds)["items"]
         }
 
-    def pod(self, unit: str) -> str:
-        """The name of the unit's one pod that is not on its way out."""
+    def pods(self, unit: str) -> set[str]:
+        """The names of the unit's pods that are not on their way out."""
         pods = self.get("pods", "-l", f"devenv.dev/unit={unit}")["items"]
-        (name,) = [item["metadata"]["name"] for item in pods if "deletionTimestamp" not in item["metadata"]]
-        return str(name)
+        return {item["metadata"]["name"] for item in pods if "deletionTimestamp" not in item["metadata"]}
+
+    def pod(self, unit: str) -> str:
+        """The name of the unit's one such pod."""
+        (name,) = self.pods(unit)
+        return name
 
     def bring(self, image: str) -> None:
         """Have the cluster's nodes hold an image of this machine, as `up` does: here no registry has it."""

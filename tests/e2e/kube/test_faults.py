@@ -78,7 +78,7 @@ def test_a_pod_evicted_through_the_api_is_followed_to_its_successor(cluster: OnC
     file = cluster.write("eviction.json", json.dumps(eviction))
     path = f"/api/v1/namespaces/{cluster.namespace}/pods/{old}/eviction"
     cluster.host("kubectl", "create", "--raw", path, "-f", str(file))
-    new = eventually(lambda: cluster.pod("web") if cluster.pod("web") != old else "", within=30)
+    (new,) = eventually(lambda: cluster.pods("web") - {old}, "a successor", within=30)
     cluster.kubectl("wait", "pod", new, "--for=condition=Ready", "--timeout=60s")
     ready = time.monotonic()
     assert answer(port) == new

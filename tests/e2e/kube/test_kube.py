@@ -112,7 +112,7 @@ def test_the_ports_lead_to_the_next_pod_at_once(stack: OnCluster, port: int) -> 
     stack.on("up", "-d")
     old = stack.pod("web")
     stack.kubectl("delete", "pod", old, "--wait=false")
-    new = eventually(lambda: stack.pod("web") if stack.pod("web") != old else "", within=30)
+    (new,) = eventually(lambda: stack.pods("web") - {old}, "a successor", within=30)
     stack.kubectl("wait", "pod", new, "--for=condition=Ready", "--timeout=60s")
     ready = time.monotonic()
     assert answer(port) == new
