@@ -47,12 +47,13 @@ class OnCluster(Checkout):
         """One object or a list."""
         return json.loads(self.kubectl("get", *argv, "-o", "json"))
 
-    def versions(self) -> dict[str, str]:
-        """Resource versions of everything that could be written to."""
+    def versions(self) -> dict[str, Any]:
+        """Of everything that could be written to, what only a writer changes, and no controller."""
         kinds = "deployments,statefulsets,jobs,services,configmaps,secrets,pods,pvc"
         return {
-            f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["resourceVersion"]
+            f"{item['kind']}/{item['metadata']['name']}": _written(item)
             for item in self.get(kinds)["items"]
+            if "deletionTimestamp" not in item["metadata"]
         }
 
     def pods(self, unit: str) -> set[str]:
@@ -79,6 +80,14 @@ class OnCluster(Checkout):
             self.on("down", "--volumes", "-y")
         self.host("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
         super().clear()
+
+
+def _written(item: dict[str, Any]) -> tuple[Any, ...]:
+    """Its generation, or its version where it has none and no controller says how it is; and its labels."""
+    metadata = item["metadata"]
+    lives = item["kind"] in ("Pod", "PersistentVolumeClaim")
+    version = metadata["uid"] if lives else metadata.get("generation", metadata["resourceVersion"])
+    return version, metadata.get("labels")
 
 
 def free_port() -> int:
