@@ -16,12 +16,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
-from typing import IO
+from typing import IO, TypeAlias
 
 from devenv.errors import ToolMissing
 
-__all__ = ["Popen"]
+Child: TypeAlias = "subprocess.Popen[bytes]"
+"""A program that was started and goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +275,7 @@ def start_detached(
     return first
 
 
-def start_piped(
-    argv: Sequence[str], *, environment: Mapping[str, str], folder: str
-) -> subprocess.Popen[bytes]:
+def start_piped(argv: Sequence[str], *, environment: Mapping[str, str], folder: str) -> Child:
     """Start a program with a pipe at each of its streams, as the leader of its own group."""
     with _startable(argv):
         return subprocess.Popen(
@@ -291,9 +289,7 @@ def start_piped(
         )
 
 
-def start_in_group(
-    argv: Sequence[str], *, environment: Mapping[str, str], folder: str
-) -> subprocess.Popen[bytes]:
+def start_in_group(argv: Sequence[str], *, environment: Mapping[str, str], folder: str) -> Child:
     """Start a program as the leader of its own group and session, with stdout and stderr in one pipe."""
     if not Path(folder).is_dir():  # or the program would seem to be missing
         raise ToolMissing(f"no folder {folder}")

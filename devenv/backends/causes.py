@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from devenv.errors import Card, UnitFailed
+
+if TYPE_CHECKING:
+    from devenv.stack.model import Unit
 
 CAUSES: dict[str, str] = {
     r"ran out of memory|OOMKilled|Cannot allocate memory": "give it more: resources: {memory: 512Mi}",
@@ -73,3 +79,11 @@ def likely(lines: Iterable[str], causes: Mapping[str, str] = CAUSES) -> str:
     """What helps against the first known message among the lines; nothing when none is known."""
     text = "\n".join(lines)
     return next((hint for pattern, hint in causes.items() if re.search(pattern, text, re.M)), "")
+
+
+def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
+    """The card of a unit that did not become ready, with what helps, if the facts or its output tell."""
+    command = [("command", unit.shown_command)] if unit.command else []
+    answers = [what, *(fact for _, fact in facts)]
+    hint = likely(answers) or likely(output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
+    return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=tuple(output), hint=hint))

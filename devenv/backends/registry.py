@@ -146,21 +146,21 @@ class Registry:
     def _signed_in(self, challenge: str) -> str:
         """The header that a registry wants to see. Raises `Unanswered`."""
         kind, _, rest = challenge.partition(" ")
-        known = login(self._host)
+        credentials = login(self._host)
         if kind.lower() == "basic":
-            if known is None:
+            if credentials is None:
                 raise Unanswered("no basic auth credentials")
-            return _basic(known)
+            return _basic(credentials)
         wanted = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         if kind.lower() != "bearer" or "realm" not in wanted:
             raise Unanswered("unauthorized: the registry does not say how to sign in")
         query = {"service": wanted.get("service", ""), "scope": f"repository:{self._repository}:pull"}
         form = None
-        if known is not None and known[0] == TOKEN:
-            grant = {"grant_type": "refresh_token", "refresh_token": known[1], "client_id": "devenv"}
-            form, known = urllib.parse.urlencode({**query, **grant}).encode(), None
+        if credentials is not None and credentials[0] == TOKEN:
+            grant = {"grant_type": "refresh_token", "refresh_token": credentials[1], "client_id": "devenv"}
+            form, credentials = urllib.parse.urlencode({**query, **grant}).encode(), None
         url = wanted["realm"] if form else f"{wanted['realm']}?{urllib.parse.urlencode(query)}"
-        answer = _fetched(url, {}, _basic(known) if known else "", self._trust, form)
+        answer = _fetched(url, {}, _basic(credentials) if credentials else "", self._trust, form)
         if answer.status != 200:
             raise Unanswered(_reason(answer))
         token = json.loads(answer.body)

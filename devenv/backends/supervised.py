@@ -51,8 +51,8 @@ def on_kubernetes(unit: Unit, workload: Mapping[str, Any], image: Mapping[str, A
 
 def words_of(container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str]:
     """What a rendered container of a pod runs, written as there; nothing where that is not known."""
-    known = image or container.get("command")
-    return program(_escaped(image), container.get("command"), container.get("args")) if known else []
+    command = container.get("command")
+    return program(_escaped(image), command, container.get("args")) if image or command else []
 
 
 def _supervisor(unit: Unit) -> list[str]:

@@ -58,23 +58,23 @@ class Examination:
         walls = begun(lambda: firewall.look(here, self._seconds, wanted, driver=driver))
         missing = set(pulled) - containers.named(present or (), pulled)
         asked = network.ask(sorted(map(registries.host_of, missing)))
-        found = answer(self._engine)
+        daemon = answer(self._engine)
 
         yield from manifest.judge(wanted)
-        yield from engine.judge(wanted, found, here, address=address, seconds=self._seconds)
+        yield from engine.judge(wanted, daemon, here, address=address, seconds=self._seconds)
         yield from self._judged(
             "compose", self._plugins, lambda them: engine.judge_plugins(wanted, them, here)
         )
         yield from ports.judge(wanted)
-        yield from memory.judge(wanted, memory.free(memory.look(), found, address))
-        folders = [found.root] if local and isinstance(found, engine.Engine) else []
+        yield from memory.judge(wanted, memory.free(memory.look(), daemon, address))
+        folders = [daemon.root] if local and isinstance(daemon, engine.Engine) else []
         yield from disk.judge(disk.look([".", *folders]), answer(self._unused))
         emulated = processor.emulated() if local else None
-        yield from self._judged("processor", looks, lambda them: processor.judge(them, found, emulated))
+        yield from self._judged("processor", looks, lambda them: processor.judge(them, daemon, emulated))
         answers = {host: answer(look) or network.silent(self._seconds) for host, look in asked.items()}
-        yield from network.judge_registries(wanted, answers, found)
-        yield from network.judge_proxies(self._environment, found)
-        yield from clock.judge(found, network.ahead(answers), here)
+        yield from network.judge_registries(wanted, answers, daemon)
+        yield from network.judge_proxies(self._environment, daemon)
+        yield from clock.judge(daemon, network.ahead(answers), here)
         yield from kernel.judge(wanted, kernel.look() if local else {}, here)
         yield from self._judged("firewall", walls, lambda it: firewall.judge(wanted, it, here, driver=driver))
         yield from self._judged("programs", self._programs, lambda them: programs.judge(wanted, them, here))

@@ -53,8 +53,8 @@ def _taken(
     hosted: Collection[str],
 ) -> dict[int, str]:
     """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
-    held = [unit for unit in ours if (unit.unit in hosted if unit.hosted else unit.present)]
-    own = forwarded | {host for unit in held for _, host in unit.ports.values()}
+    present = [unit for unit in ours if (unit.unit in hosted if unit.hosted else unit.present)]
+    own = forwarded | {host for unit in present for _, host in unit.ports.values()}
     hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values()}
     wanted = {claim.wanted for claim in claims if claim.unit not in hosted} | hosts
     others = {port: owner for port, owner in others.items() if port not in own}

@@ -66,13 +66,13 @@ class ClusterSecrets:
             for key, value in (secret.get("data") or {}).items():
                 if key in wanted and wanted[key].place == "plain":
                     values[key] = base64.b64decode(value).decode(errors="replace")
-        held = {
+        fields = {
             f"{name}/{field}": text.reveal(value, values)
             for name, credential in sealed_credentials(promoted.stack).items()
             for field, value in credential.fields.items()
             if {secret.name for secret in text.secrets([value])} <= values.keys()
         }
-        return held | {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
+        return fields | {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
 
     def create(
         self, missing: Missing, values: Mapping[str, str], labels: Mapping[str, Mapping[str, str]] = NONE

@@ -91,12 +91,12 @@ def vscode_entry(launch: Launch) -> dict[str, Any]:
     words = launch.words
     if python := _python(words):
         target = {"module": python.target} if python.module else {"program": f"{cwd}/{python.target}"}
-        known = {"type": "debugpy", **target, "args": python.arguments, "console": "integratedTerminal"}
+        program = {"type": "debugpy", **target, "args": python.arguments, "console": "integratedTerminal"}
     elif words[:1] == ["node"] and len(words) > 1 and not words[1].startswith("-"):
-        known = {"type": "node", "program": f"{cwd}/{words[1]}", "args": words[2:]}
+        program = {"type": "node", "program": f"{cwd}/{words[1]}", "args": words[2:]}
     else:
         return {**entry, "type": "node-terminal", "command": launch.line}
-    return {**entry, **known, "envFile": _under("${workspaceFolder}", launch.env_file)}
+    return {**entry, **program, "envFile": _under("${workspaceFolder}", launch.env_file)}
 
 
 def vscode(launch: Launch, existing: str) -> str:

@@ -7,7 +7,7 @@ the stack from them. What changes with every edit of the sources is put in after
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -50,15 +50,16 @@ from devenv.stack.world import Outline, Want, World
 
 def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
     """The parts of a manifest that decide what to read from the world."""
+    resolver = _Resolver(manifest, catalogue, World(""))
     return Outline(
         wants=tuple(_wants(manifest)),
-        claims=tuple(_claims(manifest, catalogue)),
+        claims=tuple(_claims(manifest, resolver.instances.values())),
         profiles={name: tuple(members) for name, members in manifest.profiles.items()},
         backend=manifest.backend or "",
         name=manifest.name,
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
-        units=frozenset(_Resolver(manifest, catalogue, World("")).all_units()),
+        units=frozenset(resolver.all_units()),
     )
 
 
@@ -97,10 +98,9 @@ def _only_synced(workload: Service | Job) -> Iterator[str]:
             yield source
 
 
-def _claims(manifest: Manifest, catalogue: Catalogue) -> list[Claim]:
+def _claims(manifest: Manifest, instances: Iterable[Instance]) -> list[Claim]:
     """Wanted host ports, by priority: the gateway, then infra, then services."""
-    resolver = _Resolver(manifest, catalogue, World(""))
-    infra = sorted(resolver.instances.values(), key=lambda instance: instance.kind.block.gateway is None)
+    infra = sorted(instances, key=lambda instance: instance.kind.block.gateway is None)
     claims = [claim for instance in infra for claim in instance.claims()]
     for name, service in manifest.services.items():
         for index, (key, port) in enumerate(service.named_ports.items()):

@@ -13,6 +13,7 @@ from devenv.backends.base import Change, LogLine, Privileged, Removed, Say, Sess
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
+from devenv.backends.health import healthy
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
@@ -193,15 +194,4 @@ def _unit_of(container: containers.Container) -> str:
 
 def _probed(units: Mapping[str, ObservedUnit]) -> dict[str, ObservedUnit]:
     """Probe units where the engine's check is late, or impossible as in an image without a shell."""
-    return {name: replace(unit, healthy=_healthy(unit)) for name, unit in units.items()}
-
-
-def _healthy(unit: ObservedUnit) -> bool | None:
-    kind, _, rest = unit.probe.partition(":")
-    if unit.healthy or not unit.running or kind not in ("http", "tcp", "grpc"):
-        return unit.healthy
-    number, slash, path = rest.partition("/")
-    host = unit.ports.get(int(number), (0, 0))[1]
-    from devenv.backends.probe import answers
-
-    return answers(kind, host, slash + path)[0] if host else unit.healthy
+    return {name: replace(unit, healthy=healthy(unit)) for name, unit in units.items()}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import GUESSES, HOPELESS, likely
+from devenv.backends.causes import HOPELESS, failed
 from devenv.backends.images import TAIL
-from devenv.errors import Card, UnitFailed
+from devenv.errors import UnitFailed
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
@@ -97,7 +96,9 @@ class Waiting:
     def _died(self, state: State) -> UnitFailed:
         lines = self._output(state)
         memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(self.container))
-        return self._failed("ran out of memory" if memory else f"ended with exit {state.exit_code}", lines)
+        return failed(
+            self.unit, "ran out of memory" if memory else f"ended with exit {state.exit_code}", lines
+        )
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self._output(self.engine.state(self.container))
@@ -107,7 +108,7 @@ class Waiting:
         # An HTTP answer has the reason in its first line, a command's output in its last.
         if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))
-        return self._failed(what, lines, facts)
+        return failed(self.unit, what, lines, facts)
 
     def _output(self, state: State) -> list[str]:
         """The end of what this run printed; an earlier one of the same container is another story."""
@@ -116,10 +117,3 @@ class Waiting:
     def _checked(self) -> str:
         """The last line of what the engine's check got."""
         return self.engine.last_check(self.container).strip().rpartition("\n")[2]
-
-    def _failed(self, what: str, lines: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
-        unit = self.unit
-        command = [("command", unit.shown_command)] if unit.command else []
-        answers = [what, *(fact for _, fact in facts)]
-        hint = likely(answers) or likely(lines) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
-        return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=tuple(lines), hint=hint))

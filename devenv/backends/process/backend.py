@@ -21,6 +21,7 @@ from devenv.backends.base import (
     Stream,
     Work,
 )
+from devenv.backends.health import healthy
 from devenv.backends.process.control import Control
 from devenv.backends.process.identity import identity
 from devenv.backends.process.records import RUNNING, STAND_IN, Folder, Record
@@ -175,19 +176,7 @@ def _observed(record: Record, *, supervised: bool) -> ObservedUnit:
         state = ORPHANED
     unit = ObservedUnit.from_labels(labels.read(record.labels), id=record.id, state=state)
     stand_in = record.labels.get(STAND_IN) == "true"
-    return replace(unit, exit_code=record.exit_code, healthy=_healthy(unit), stand_in=stand_in)
-
-
-def _healthy(unit: ObservedUnit) -> bool | None:
-    """Whether the port that its check asks is open; None for a check that is a command."""
-    kind, _, rest = unit.probe.partition(":")
-    if not unit.running or kind not in ("http", "tcp", "grpc"):
-        return None
-    from devenv.backends.probe import answers
-
-    number, slash, path = rest.partition("/")
-    host = unit.ports.get(int(number), (0, 0))[1]
-    return answers(kind, host, slash + path)[0] if host else None
+    return replace(unit, exit_code=record.exit_code, healthy=healthy(unit), stand_in=stand_in)
 
 
 def _refusal(refused: Mapping[str, tuple[str, str]]) -> UsageError:

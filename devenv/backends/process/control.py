@@ -76,9 +76,7 @@ class Control:
         """Have the supervisor do something. Raises `DevenvError` where it cannot, or where there is none."""
         with self._connection() as connection:
             connection.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
-            answer = next(_values(connection), None)
-        if answer is None:
-            raise DevenvError("the stack's supervisor has ended", hint="devenv up")
+            answer = next(_values(connection), {"error": "the stack's supervisor has ended"})
         if "error" in answer:
             raise DevenvError(answer["error"], why=answer.get("why", ""))
 

@@ -55,14 +55,14 @@ def find(wanted: Wanted) -> Programs | str:
 
 def _on_path(wanted: Wanted) -> Iterator[Programs]:
     """The program on the PATH; where that is a link, its own folder has the programs that belong to it."""
-    found = shutil.which(wanted.program) if wanted.program else None
-    if found is None:
+    program = shutil.which(wanted.program) if wanted.program else None
+    if program is None:
         return
     try:
-        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured([found, "--version"]).stdout)
+        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured([program, "--version"]).stdout)
     except ToolMissing:
         return
-    yield Programs(Path(os.path.realpath(found)).parent, version[0] if version else "")
+    yield Programs(Path(os.path.realpath(program)).parent, version[0] if version else "")
 
 
 def _in_package(wanted: Wanted) -> Iterator[Programs]:

@@ -102,6 +102,10 @@ class Folder:
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._run / "short").write_text(str(short), encoding="utf-8")
 
+    def supervisor(self) -> int:
+        """The process of the supervisor that works here, or worked here last."""
+        return int((self._run / "lock").read_text(encoding="utf-8"))
+
     def supervised(self) -> bool:
         """Whether a supervisor works in this folder: it holds a lock, which ends with it however it ends."""
         try:

@@ -17,7 +17,7 @@ from devenv.backends.process.control import Control
 from devenv.backends.process.launch import words
 from devenv.backends.process.records import RUNNING, Folder
 from devenv.backends.process.spec import Spec
-from devenv.backends.process.waiting import Waiting
+from devenv.backends.process.waiting import TAIL, Waiting
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.stack.model import Unit
 
@@ -49,9 +49,8 @@ class ProcessSession:
         for step in installed.steps:
             done = proc.run_merged(step, folder=str(installed.source), environment=_over(installed.variables))
             if done.code:
-                lines = tuple(done.stdout.strip().splitlines()[-15:])
-                what = f"{installed.asks} could not be installed"
-                raise UnitFailed(Card(unit.name, what, output=lines, hint=f"try it: {' '.join(step)}"))
+                what, hint = f"{installed.asks} could not be installed", f"try it: {' '.join(step)}"
+                raise UnitFailed(Card(unit.name, what, output=_last_lines(done), hint=hint))
         (installed.folder / installed.mark).touch()
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
@@ -104,8 +103,7 @@ class ProcessSession:
             script = words(spec, ("sh", "-ec", spec.way.new))
             done = proc.run_merged(script, environment={**variables, "DATA": str(making)}, folder=str(making))
             if done.code:
-                lines = tuple(done.stdout.strip().splitlines()[-15:])
-                raise UnitFailed(Card(unit.name, "could not make its data", output=lines))
+                raise UnitFailed(Card(unit.name, "could not make its data", output=_last_lines(done)))
         making.rename(spec.data)
 
     def wait(self, unit: Unit, stop: Event) -> bool:
@@ -136,6 +134,10 @@ class ProcessSession:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _last_lines(done: proc.Output) -> tuple[str, ...]:
+    return tuple(done.stdout.strip().splitlines()[-TAIL:])
 
 
 def _over(variables: Mapping[str, str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Program:
 
     request: Mapping[str, Any]
     record: Record
-    process: proc.Popen[bytes]
+    process: proc.Child
     log: LogFile
     stopping: float = 0.0
     """When what is left of it is killed; 0 while it is to go on."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 from devenv import proc
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import GUESSES, likely
+from devenv.backends.causes import failed
 from devenv.backends.probe import answers
 from devenv.backends.process.launch import words
 from devenv.backends.process.logfile import lines
 from devenv.backends.process.records import EXITED, Folder, Record
 from devenv.backends.process.spec import Spec
-from devenv.errors import Card, UnitFailed
+from devenv.errors import UnitFailed
 from devenv.stack import text
 from devenv.stack.model import Unit
 
@@ -74,14 +74,10 @@ class Waiting:
         return done.code == 0, done.stdout.strip().rpartition("\n")[2]
 
     def _failed(self, what: str, answer: str = "") -> UnitFailed:
-        unit = self.unit
-        facts = [("command", unit.shown_command)] if unit.command and not self.spec.way.kind else []
-        facts += [("probe", unit.probe.shown)] if unit.probe else []
+        facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         facts += [("answer", answer)] if answer else []
-        output = log_tail(self.folder.log(unit.name), TAIL)
-        answered = [what, answer]
-        hint = likely(answered) or likely(output) or likely(answered, GUESSES) or f"devenv logs {unit.name}"
-        return UnitFailed(Card(unit.name, what, facts=tuple(facts), output=tuple(output), hint=hint))
+        unit = replace(self.unit, command=None) if self.spec.way.kind else self.unit  # that is its image's
+        return failed(unit, what, log_tail(self.folder.log(unit.name), TAIL), facts)
 
 
 def log_tail(log: Path, count: int) -> Sequence[str]:

@@ -56,9 +56,9 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
 def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
     argv, variables = _command(unit, way, source)
     image = _image(unit, source).environment
-    given = dict(unit.env) | (dict(way.environment) if way else {}) | dict(variables)
+    own = dict(unit.env) | (dict(way.environment) if way else {}) | dict(variables)
     environment = {key: value for key, value in image.items() if key != "PATH" and UNKNOWN not in value}
-    environment |= {key: text.reveal(value, source.secrets) for key, value in given.items()}
+    environment |= {key: text.reveal(value, source.secrets) for key, value in own.items()}
     described = {"argv": list(argv), "environment": environment, "kind": way is not None}
     if way is not None:
         described |= {

@@ -58,7 +58,7 @@ def test_a_pid_that_means_another_process_by_now_is_never_signalled(plain: Proce
     one(plain, "sleep 600")
     plain.on("up", "-d")
     record = plain.records()["web"]
-    os.kill(int((plain.folder.path / "run/lock").read_text()), signal.SIGKILL)
+    os.kill(plain.folder.supervisor(), signal.SIGKILL)
     os.kill(record.pid, signal.SIGKILL)
     stranger = plain.begin("logs", "-f")  # any process of ours that is no part of the stack
     file = plain.folder.path / "run/web.json"
@@ -92,4 +92,14 @@ def test_another_terminal_may_keep_temporary_files_elsewhere(plain: Processes, t
     assert plain.states() == {"web": "healthy"}
     alive = plain.alive()
     plain.devenv("down", env=elsewhere)
+    assert plain.gone(alive)
+
+
+def test_down_ends_what_a_killed_supervisor_left(plain: Processes) -> None:
+    one(plain, "sleep 600")
+    plain.on("up", "-d")
+    alive = plain.alive()
+    assert alive
+    os.kill(plain.folder.supervisor(), signal.SIGKILL)
+    plain.devenv("down")
     assert plain.gone(alive)

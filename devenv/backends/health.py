@@ -1,0 +1,17 @@
+"""Whether a unit is healthy, asked through its port on this machine where no engine does it."""
+
+from __future__ import annotations
+
+from devenv.plan.model import ObservedUnit
+
+
+def healthy(unit: ObservedUnit) -> bool | None:
+    """What is known of it, or what its port answers; None for a check that only its runtime can make."""
+    kind, _, rest = unit.probe.partition(":")
+    if unit.healthy or not unit.running or kind not in ("http", "tcp", "grpc"):
+        return unit.healthy
+    number, slash, path = rest.partition("/")
+    host = unit.ports.get(int(number), (0, 0))[1]
+    from devenv.backends.probe import answers  # with http.client, which `status` mostly does without
+
+    return answers(kind, host, slash + path)[0] if host else unit.healthy
