@@ -5,8 +5,11 @@ from __future__ import annotations
 from devenv.plan.model import ObservedUnit
 
 
-def healthy(unit: ObservedUnit) -> bool | None:
-    """What is known of it, or what its port answers; None for a check that only its runtime can make."""
+def healthy(unit: ObservedUnit, *, proxied: bool = True) -> bool | None:
+    """What is known of it, or what its port answers; None for a check that only its runtime can make.
+
+    `proxied`: an engine's proxy listens on its port.
+    """
     kind, _, rest = unit.probe.partition(":")
     if unit.healthy or not unit.running or kind not in ("http", "tcp", "grpc"):
         return unit.healthy
@@ -14,4 +17,4 @@ def healthy(unit: ObservedUnit) -> bool | None:
     host = unit.ports.get(int(number), (0, 0))[1]
     from devenv.backends.probe import answers  # with http.client, which `status` mostly does without
 
-    return answers(kind, host, slash + path)[0] if host else unit.healthy
+    return answers(kind, host, slash + path, proxied=proxied)[0] if host else unit.healthy

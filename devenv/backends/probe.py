@@ -11,16 +11,19 @@ NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without
 QUIET = 0.08  # seconds; see `_accepts`
 
 
-def answers(kind: str, port: int, path: str = "", *, timeout: float = 1.0) -> tuple[bool, str]:
+def answers(
+    kind: str, port: int, path: str = "", *, timeout: float = 1.0, proxied: bool = True
+) -> tuple[bool, str]:
     """Whether `port` of this machine is ready in the sense of `kind` (http, tcp, grpc), and what it said.
 
-    It is asked as a browser asks `localhost`: where nobody is at 127.0.0.1, at ::1.
+    It is asked as a browser asks `localhost`: where nobody is at 127.0.0.1, at ::1. `proxied`: what listens
+    there is an engine's proxy.
     """
     for address in LOOPBACKS:
         try:
             if kind == "http":
                 return _http(address, port, path, timeout)
-            return _accepts(address, port, timeout)
+            return _accepts(address, port, timeout, proxied=proxied)
         except TimeoutError:
             return False, f"no answer within {timeout:g} s"
         except ConnectionRefusedError:
@@ -65,12 +68,14 @@ def _answer(method: str, address: str, port: int, path: str, timeout: float) -> 
         connection.close()
 
 
-def _accepts(address: str, port: int, timeout: float) -> tuple[bool, str]:
+def _accepts(address: str, port: int, timeout: float, *, proxied: bool) -> tuple[bool, str]:
     """A published port always accepts, as Docker's proxy does it; a program behind it does not hang up.
 
     The proxy closes at once when nothing listens behind it. Silence, or a greeting, is a program.
     """
     with socket.create_connection((address, port), timeout=timeout) as connection:
+        if not proxied:
+            return True, "accepts connections"
         connection.settimeout(QUIET)
         try:
             greeting = connection.recv(1)

@@ -217,7 +217,7 @@ class Project:
             read.files,
             read.extra,
             namespace,
-            hosted=outline.units if backend.renderer == "process" else frozenset(),
+            hosted=outline.units if backend.renderer == "process" else (),
         )
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed

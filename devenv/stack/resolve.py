@@ -59,7 +59,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         name=manifest.name,
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
-        units=frozenset(resolver.all_units()),
+        units=tuple(resolver.all_units()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from devenv.stack.ports import Key
@@ -17,7 +17,7 @@ class View:
     """
 
     ports: Mapping[Key, int] = field(default_factory=dict)
-    hosted: frozenset[str] = frozenset()
+    hosted: Collection[str] = ()
     machine: str = "localhost"
     inside: bool = True
 

@@ -53,12 +53,12 @@ class Outline:
     name: str = ""
     namespace: str = ""
     promotes: bool = False
-    units: frozenset[str] = frozenset()
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The answers: files by pattern, parsed files, allotted host ports.
+    """The answers: files by pattern, parsed files, allotted host ports. Their `repr` is the key of a cache.
 
     `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
     `external`: stores that something else runs, whose variables come from Secrets of theirs.
@@ -69,7 +69,7 @@ class World:
     files: Files = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = ""
-    hosted: frozenset[str] = frozenset()
+    hosted: tuple[str, ...] = ()
     machine: str = "host.docker.internal"
     external: frozenset[str] = frozenset()
 

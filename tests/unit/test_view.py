@@ -46,7 +46,7 @@ def test_containers_meet_by_their_names() -> None:
 
 
 def hosted(name: str) -> dict[str, str]:
-    service = unit(SHOP, name, hosted=frozenset({"orders"}), machine="host.minikube.internal")
+    service = unit(SHOP, name, hosted=("orders",), machine="host.minikube.internal")
     return {key: value for key, value in service.env if isinstance(value, str)}
 
 
@@ -64,7 +64,7 @@ def test_containers_reach_what_runs_on_this_machine_by_the_machines_name() -> No
 
 
 def test_the_gateway_leads_to_what_runs_on_this_machine() -> None:
-    app = stack(SHOP, hosted=frozenset({"web"}))
+    app = stack(SHOP, hosted=("web",))
     assert app.gateway is not None
     (service,) = declarative(app.gateway, app.domain)["services"]
     assert service["url"] == "http://host.docker.internal:8181"

@@ -176,7 +176,7 @@ def _observed(record: Record, *, supervised: bool) -> ObservedUnit:
         state = ORPHANED
     unit = ObservedUnit.from_labels(labels.read(record.labels), id=record.id, state=state)
     stand_in = record.labels.get(STAND_IN) == "true"
-    return replace(unit, exit_code=record.exit_code, healthy=healthy(unit), stand_in=stand_in)
+    return replace(unit, exit_code=record.exit_code, healthy=healthy(unit, proxied=False), stand_in=stand_in)
 
 
 def _refusal(refused: Mapping[str, tuple[str, str]]) -> UsageError:

@@ -66,7 +66,7 @@ class Waiting:
         port = self.unit.port(probe.port)
         if probe.kind != "exec":
             host = port.host if port and port.host else probe.port
-            return answers(probe.kind, host, probe.path, timeout=probe.timeout)
+            return answers(probe.kind, host, probe.path, timeout=probe.timeout, proxied=False)
         argv = words(self.spec, [text.masked(word) for word in probe.command])
         done = proc.run_merged(
             argv, environment=self.environment, folder=str(self.spec.folder), within=probe.timeout

@@ -52,6 +52,15 @@ def test_an_unchanged_stack_has_nothing_to_do(shop: Processes) -> None:
     assert shop.records() == before
 
 
+def test_an_unchanged_manifest_is_read_from_the_cache_in_every_run(shop: Processes) -> None:
+    """A key with a set in it is another one in each run, and the models are imported each time."""
+    for seed in ("1", "2"):
+        imports = {"PYTHONPROFILEIMPORTTIME": "1", "PYTHONHASHSEED": seed}
+        shown = shop.devenv("up", "-d", env=imports).stderr
+    assert "devenv.backends.process.records" in shown
+    assert "pydantic" not in shown
+
+
 def test_what_plays_the_part_of_kong_is_named_as_such(shop: Processes) -> None:
     assert "stand-in" in shop.devenv("status").stdout
 
