@@ -84,7 +84,7 @@ class FakeBackend:
         yield from ()
 
     def logs(
-        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         for unit in units:
             yield [LogLine(unit.unit, f"{unit.unit} says hello", "2026-01-01T00:00:00.000000000Z")]

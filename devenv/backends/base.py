@@ -185,9 +185,12 @@ class Backend(Protocol):
         ...
 
     def logs(
-        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
-        """Lines of all the units, in the order they were printed; batches of those that are there at once."""
+        """Lines of all the units, in the order they were printed; batches of those that are there at once.
+
+        `since` is in seconds since the epoch.
+        """
         ...
 
     def instances(self, unit: ObservedUnit) -> Sequence[str]:

@@ -6,10 +6,10 @@ half a million lines take no more memory than a thousand.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from bisect import bisect_right
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,8 +21,12 @@ from devenv.backends import containers
 from devenv.backends.base import LogLine
 
 if TYPE_CHECKING:
+    from devenv.backends.base import Backend
     from devenv.backends.docker import Engine
+    from devenv.plan.model import ObservedUnit
 
+OVERLAP = 2  # seconds for which a line may be on its way from a container
+KEPT = 10.0  # seconds for which lines are known again
 AHEAD = 64  # batches that are read before they are taken
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
@@ -38,6 +42,46 @@ class Source:
     container: str
     stack: str
     lasting: bool
+
+
+class Resumed:
+    """Lines of units that are followed several times: none is lost in between, none comes twice."""
+
+    def __init__(self) -> None:
+        self._began, self._ended = time.time(), 0.0
+        self._first: dict[str, str] = {}  # time of a unit's first line
+        self._recent: deque[tuple[float, LogLine]] = deque()
+
+    def follow(self, backend: Backend, units: Sequence[ObservedUnit], stop: threading.Event) -> Batches:
+        """New lines until `stop` is set; those that came since the last time was stopped are the first."""
+        since = int(max(self._began, self._ended - OVERLAP)) if self._ended else None
+        tail = None if since else 0
+        before = Counter(line for _, line in self._recent)
+        try:
+            for batch in backend.logs(units, follow=True, tail=tail, since=since, stop=stop):
+                new = [line for line in batch if self._counts(line) and not _taken(before, line)]
+                self._keep(new)
+                if new:
+                    yield new
+        finally:
+            self._ended = time.time()
+
+    def _counts(self, line: LogLine) -> bool:
+        """Whether it is no line from before the beginning; an engine is asked in whole seconds."""
+        return line.time >= self._first.setdefault(line.unit, line.time)
+
+    def _keep(self, lines: Sequence[LogLine]) -> None:
+        now = time.time()
+        self._recent.extend((now, line) for line in lines)
+        while self._recent and self._recent[0][0] < now - KEPT:
+            self._recent.popleft()
+
+
+def _taken(lines: Counter[LogLine], line: LogLine) -> bool:
+    if not lines[line]:
+        return False
+    lines[line] -= 1
+    return True
 
 
 class Reads(Protocol):
@@ -78,16 +122,15 @@ def lines(
     *,
     follow: bool,
     tail: int | None,
-    since: str | None,
+    since: int | None,
     stop: threading.Event,
 ) -> Batches:
     """Lines as they come with `follow`, else those that are there, merged by time."""
-    moment = moment_of(since)
     if follow:
-        return _followed(engine, sources, tail, moment, stop)
+        return _followed(engine, sources, tail, since, stop)
     return merged(
         [
-            _parsed(source.unit, engine.log(source.container, follow=False, tail=tail, since=moment))
+            _parsed(source.unit, engine.log(source.container, follow=False, tail=tail, since=since))
             for source in sources
         ],
         stop,
@@ -182,9 +225,3 @@ def _follow(
             since = int(datetime.fromisoformat(f"{shown[:19]}+00:00").timestamp()) if shown else None
     finally:
         queue.put(None)
-
-
-def moment_of(since: str | None) -> int | None:
-    """`10m`, `90s`, `2h` ago, as seconds since the epoch."""
-    match = re.match(r"^(\d+)([smh])$", since) if since else None
-    return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None

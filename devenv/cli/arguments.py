@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import time
+from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from devenv.errors import UsageError
 
 
 def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -48,6 +53,16 @@ Up = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def moment(text: str) -> int:
+    """`10m` ago, or a date and time of this machine, in seconds since the epoch. Raises `UsageError`."""
+    if match := re.fullmatch(r"(\d{1,9})([smh])", text):
+        return int(time.time()) - int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f'"{text}" is not a time', hint="--since 10m, or --since 2026-11-26T09:30") from None
 
 
 def words(command: list[str] | None) -> list[str]:

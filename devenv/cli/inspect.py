@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv.cli import habits
-from devenv.cli.arguments import Json, Up, Yes, names_known, names_up, words
+from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, words
 from devenv.cli.environments import At, confirm_production
 from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, ToolMissing, UsageError
@@ -73,7 +73,8 @@ def logs(
         ),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--since", help="Only the last 30s, 10m or 2h.", metavar="TIME")
+        str | None,
+        typer.Option("--since", help="Only the last 10m, or from 2026-11-26T09:30 on.", metavar="TIME"),
     ] = None,
     timestamps: Annotated[
         bool, typer.Option("-t", "--timestamps", help="Show the time of each line.")
@@ -84,8 +85,7 @@ def logs(
 ) -> None:
     """Show what services and stores print."""
     context: Context = ctx.obj
-    if since is not None and not (since[:-1].isdecimal() and since[-1] in "smh"):
-        raise UsageError(f'"{since}" is not a time', hint="--since 10m")
+    begin = moment(since) if since is not None else None
     if tail is not None and tail != "all" and not tail.isdecimal():
         raise UsageError(f'"{tail}" is not a number of lines', hint="--tail 100, or --tail all")
     if save is not None and follow:
@@ -96,9 +96,9 @@ def logs(
     console, backend, units = context.console, context.backend, context.running(names or [])
     last = int(tail) if tail and tail != "all" else None
     if save is None:
-        print_logs(console, backend, units, follow=follow, tail=last, since=since, timestamps=timestamps)
+        print_logs(console, backend, units, follow=follow, tail=last, since=begin, timestamps=timestamps)
     elif units:
-        save_logs(console, backend, units, Path(save), tail=last, since=since, timestamps=timestamps)
+        save_logs(console, backend, units, Path(save), tail=last, since=begin, timestamps=timestamps)
 
 
 def exec_(

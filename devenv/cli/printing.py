@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,23 +25,35 @@ def print_logs(
     *,
     follow: bool,
     tail: int | None = None,
-    since: str | None = None,
+    since: int | None = None,
     timestamps: bool = False,
-    stop: threading.Event | None = None,
 ) -> None:
-    """Print log lines with their unit's name before them, until the units are gone or `stop` is set."""
-    own, names = threading.Event(), [unit.unit for unit in units]
+    """Print log lines with their unit's name before them, until the units are gone."""
+    stop = threading.Event()
+    try:
+        batches = backend.logs(units, follow=follow, tail=tail, since=since, stop=stop)
+        print_lines(console, batches, units, timestamps=timestamps)
+    finally:
+        stop.set()
+
+
+def print_lines(
+    console: Console,
+    batches: Iterable[Sequence[LogLine]],
+    units: Sequence[ObservedUnit],
+    *,
+    timestamps: bool = False,
+) -> None:
+    """Print log lines with their unit's name before them."""
+    names = [unit.unit for unit in units]
     prefixes = {name: f"{console.prefix(name, names)} " if len(names) > 1 else "" for name in names}
 
     def text(line: LogLine) -> str:
         moment = f"{console.style(line.time[:23], 'dim')} " if timestamps else ""
         return f"{prefixes[line.unit]}{moment}{line.text}"
 
-    try:
-        for batch in backend.logs(units, follow=follow, tail=tail, since=since, stop=stop or own):
-            console.print("\n".join(map(text, batch)))
-    finally:
-        own.set()
+    for batch in batches:
+        console.print("\n".join(map(text, batch)))
 
 
 def save_logs(
@@ -51,7 +63,7 @@ def save_logs(
     folder: Path,
     *,
     tail: int | None = None,
-    since: str | None = None,
+    since: int | None = None,
     timestamps: bool = False,
 ) -> None:
     """Write what each unit printed into a file of its own, without secrets, and print the files' paths.

@@ -15,7 +15,7 @@ import typer
 
 from devenv.cli import keys
 from devenv.cli.arguments import Json, Known
-from devenv.cli.printing import print_logs
+from devenv.cli.printing import print_lines
 from devenv.errors import INTERRUPTED, DevenvError, UsageError
 
 if TYPE_CHECKING:
@@ -214,7 +214,9 @@ class Watching:
             raise outcome.failures[0]
 
     def _follow_logs(self) -> None:
-        context = self._context
+        from devenv.backends.loglines import Resumed
+
+        context, lines = self._context, Resumed()
         if self._json:  # lines of a log are no events
             wait_for(self._left)
         while not self._left.is_set():
@@ -222,7 +224,7 @@ class Watching:
             units = [unit for unit in observed.values() if unit.running and self._only in ("", unit.unit)]
             self._moved.clear()
             backend = context.place.backend
-            print_logs(context.console, backend, units, follow=True, tail=0, stop=self._moved)
+            print_lines(context.console, lines.follow(backend, units, self._moved), units)
             self._moved.wait(1.0)
 
     # -- keys

@@ -412,9 +412,7 @@ class Handler(serving.Handler):
             "follow" in self.query and self.query["follow"] != ["false"],
             "timestamps" in self.query,
         )
-        since = (
-            time.time_ns() - int(self.query["sinceSeconds"][0]) * 10**9 if "sinceSeconds" in self.query else 0
-        )
+        since = self.query.get("sinceTime", [""])[0].rstrip("Z")
         if tail := self.query.get("tailLines"):
             at = max(0, len(run.lines) - int(tail[0]))
         self.begin()
@@ -425,7 +423,7 @@ class Handler(serving.Handler):
                 more = run.lines[at:]
                 at += len(more)
             for moment, line in more:
-                if moment >= since:
+                if rfc3339(moment) >= since:
                     self.send((rfc3339(moment).encode() + b" " if times else b"") + line)
             if not more:
                 return self.end()

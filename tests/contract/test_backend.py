@@ -12,6 +12,7 @@ from threading import Event, Timer
 import pytest
 
 from devenv.backends.base import Backend, Interrupted, Session
+from devenv.backends.loglines import Resumed
 from devenv.errors import UnitFailed
 from devenv.render.aspects import ASPECTS
 from devenv.stack.model import Identity, Probe, Stack, Unit, Volume, fingerprint
@@ -20,6 +21,7 @@ from tests.contract.real import RUNNING, WANTS, connected, opened
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
+COUNTING = ("sh", "-c", "trap exit TERM; n=0; while :; do echo n $n; n=$((n+1)); sleep 0.02; done")
 FOREVER = ("sh", "-c", "trap exit TERM; echo hello; while :; do sleep 0.1; done")
 
 
@@ -54,6 +56,7 @@ class Runtime:
                     probe=Probe("exec", command=("true",)),
                     grace=1.0,
                 ),
+                Unit("counter", "service", IMAGE, command=COUNTING, grace=1.0),
                 Unit("job", "job", IMAGE, command=("sh", "-c", "echo done")),
                 Unit("broken", "job", IMAGE, command=("sh", "-c", "echo why; exit 3")),
             ),
@@ -167,6 +170,22 @@ def test_logs_are_lines_with_the_unit_that_said_them(runtime: Runtime) -> None:
             break
         Event().wait(0.1)
     assert speakers() == {"store", "web"}
+
+
+def test_logs_that_are_followed_again_go_on_where_they_ended(runtime: Runtime) -> None:
+    if isinstance(runtime.backend, FakeBackend):
+        pytest.skip("prints no lines of its own")
+    runtime.up("counter")
+    counter = runtime.backend.observe(runtime.stack.checkout).units["counter"]
+    lines, numbers = Resumed(), list[int]()
+    for _ in range(3):
+        stop, enough = Event(), len(numbers) + 20
+        for batch in lines.follow(runtime.backend, [counter], stop):
+            numbers += [int(line.text.removeprefix("n ")) for line in batch]
+            if len(numbers) >= enough:
+                stop.set()
+        Event().wait(0.3)  # some fifteen lines that nobody follows
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def test_restarting_keeps_the_thing(runtime: Runtime) -> None:

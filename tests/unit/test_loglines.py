@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from threading import Event
 
@@ -10,6 +11,8 @@ import pytest
 
 from devenv.backends import frames, loglines
 from devenv.backends.base import LogLine
+from devenv.cli import arguments
+from devenv.errors import UsageError
 from tests.table import each_row
 
 SECOND = "2026-01-01T00:00:{:012.9f}Z"
@@ -154,3 +157,13 @@ def test_a_job_is_followed_to_its_end_only() -> None:
     sources = [loglines.Source("api", "c1", "shop", lasting=False)]
     batches = loglines.lines(engine, sources, follow=True, tail=None, since=None, stop=Event())
     assert [line.text for batch in batches for line in batch] == ["one"]
+
+
+def test_a_moment_is_so_long_ago_or_a_date_and_time() -> None:
+    now = time.time()
+    assert abs(arguments.moment("90s") - (now - 90)) < 2
+    assert abs(arguments.moment("2h") - (now - 7200)) < 2
+    assert arguments.moment("2026-01-01T00:00:00+00:00") == 1767225600
+    for text in ("10", "m", "10d", "soon", "99999-01-01"):
+        with pytest.raises(UsageError, match="not a time"):
+            arguments.moment(text)

@@ -103,7 +103,7 @@ class ComposeBackend:
         return self._connection.engine.changes(stack, stop)
 
     def logs(
-        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         sources = [loglines.Source(unit.unit, unit.id, unit.stack, not unit.one_shot) for unit in units]
         engine = loglines.EngineLogs(self._connection.address, lambda: self._connection.engine)

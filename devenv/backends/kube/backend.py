@@ -115,7 +115,7 @@ class KubeBackend:
             pods.stop()
 
     def logs(
-        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.kube.logs import Logs
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import chain
 from queue import Empty, Queue
 from threading import Event
@@ -24,9 +25,8 @@ from devenv.plan.model import ObservedUnit
 
 LOOK = 1.0  # seconds between two looks for new pods
 AHEAD = 64  # batches that are read before they are taken
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 
-Query = Mapping[str, int | None]
+Query = Mapping[str, int | str | None]
 
 
 class Logs:
@@ -39,9 +39,9 @@ class Logs:
         self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=AHEAD)
         self._reading: set[str] = set()
 
-    def lines(self, *, tail: int | None, since: str | None) -> Batches:
+    def lines(self, *, tail: int | None, since: int | None) -> Batches:
         """Without `follow` in the order they were printed, else as they come."""
-        query = {"tailLines": tail, "sinceSeconds": _seconds(since)}
+        query = {"tailLines": tail, "sinceTime": _time(since)}
         return self._followed(query) if self._follow else self._merged(query)
 
     def _merged(self, query: Query) -> Batches:
@@ -58,7 +58,7 @@ class Logs:
         while not self._stop.is_set():
             if time.monotonic() - last_look > LOOK:
                 last_look = time.monotonic()
-                self._read_on({"tailLines": None, "sinceSeconds": None})
+                self._read_on({"tailLines": None, "sinceTime": None})
             with suppress(Empty):
                 yield self._batches.get(timeout=0.2)
 
@@ -99,8 +99,8 @@ def _started(pod: Object) -> bool:
     return any(state.keys() & {"running", "terminated"} for status in statuses for state in [status["state"]])
 
 
-def _seconds(since: str | None) -> int | None:
-    return int(since[:-1]) * SECONDS[since[-1]] if since else None
+def _time(since: int | None) -> str | None:
+    return f"{datetime.fromtimestamp(since, UTC):%Y-%m-%dT%H:%M:%SZ}" if since else None
 
 
 def newest(pods: Sequence[Object], unit: str) -> Object | None:

@@ -112,7 +112,7 @@ class ProcessBackend:
                     yield change
 
     def logs(
-        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: str | None, stop: Event
+        self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event
     ) -> Iterator[Sequence[LogLine]]:
         from devenv.backends.process.logs import lines
 

@@ -20,11 +20,10 @@ BATCH = 500
 
 
 def lines(
-    logs: Mapping[str, Path], *, follow: bool, tail: int | None, since: str | None, stop: Event
+    logs: Mapping[str, Path], *, follow: bool, tail: int | None, since: int | None, stop: Event
 ) -> Iterator[Sequence[LogLine]]:
     """Lines of units' logs; those that are there, and with `follow` all that come."""
-    moment = loglines.moment_of(since)
-    first = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S") if moment else ""
+    first = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     with ExitStack() as opened:
         following = {
             unit: opened.enter_context(closing(_Following(log))) for unit, log in logs.items() if follow
