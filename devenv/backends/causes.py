@@ -1,9 +1,10 @@
-"""Known messages and what helps: the first that matches wins."""
+"""What programs print when they cannot go on, and what helps: a table, and cards that are written with it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.errors import Card, UnitFailed
@@ -11,74 +12,152 @@ from devenv.errors import Card, UnitFailed
 if TYPE_CHECKING:
     from devenv.stack.model import Unit
 
-CAUSES: dict[str, str] = {
-    r"ran out of memory|OOMKilled|Cannot allocate memory": "give it more: resources: {memory: 512Mi}",
-    r"port is already allocated|[Aa]ddress already in use": (
-        "something took the port meanwhile: devenv up --remap-ports"
-    ),
-    r"no space left on device": "the disk is full: docker system df, then docker system prune",
-    r"exec format error": (
-        "the image is for another processor, or its script does not begin with its interpreter: #!/bin/sh"
-    ),
-    r"[Aa]rgument list too long": (
-        "the command and env: are too long for a program: put the longest value into a file, with files:"
-    ),
-    r'exec: "[^"]+": executable file not found|FATAL tini .* exec .* failed: No such file': (
-        "the command is not in the image, or is a script with Windows line endings: see command:, Dockerfile"
-    ),
-    r"first start did not finish": "the data is half made and holds nothing yet: devenv up creates it again",
-    r"role \"[^\"]+\" does not exist|Access denied for user 'root'": (
-        "user and root_password count only for new data: set them back, or devenv down --volumes"
-    ),
-    r"database \"[^\"]+\" does not exist|Unknown database": (
-        "the store has no database of that name: does a URL in env: contain another one?"
-    ),
-    r"password authentication failed|Access denied for user": (
-        "the store has another user or password: does a URL in env: contain another one?"
-    ),
-    r"database files are incompatible|initialized by PostgreSQL version|Invalid MySQL server downgrade"
-    r"|Wrong mongod version|invalid featureCompatibilityVersion|Can't handle RDB format version": (
-        "the data is of another version: set version: under infra, or devenv down --volumes"
-    ),
-    r"ModuleNotFoundError|Cannot find module": (
-        "a dependency is missing in the image: add it to the requirements, then devenv up"
-    ),
-    r"failed to resolve|Could not resolve host|Temporary failure in name resolution|no such host": (
-        "the host cannot be reached: is this machine offline, or behind a proxy or VPN?"
-    ),
-    r"failed to solve: .*: not found": "the base image's name is wrong, or it is private: docker login",
-    r"[Pp]ermission denied": (
-        "the container's user may not do that: look at USER in the Dockerfile and at file modes"
-    ),
-}
 
-GUESSES: dict[str, str] = {
-    r"^40[13] |statuscode: 40[13]": (
-        "the path needs a login: choose one that does not, health: {http: /path}, or use health: {tcp: 8000}"
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Words that programs print, as a pattern, and what to type against what they mean.
+
+    `final`: what happened, in words for a card, where it is an answer of a store that no waiting mends.
+    """
+
+    words: str
+    hint: str
+    final: str = ""
+
+
+CAUSES = (
+    Cause(
+        r"ran out of memory|OOMKilled|Cannot allocate memory|heap out of memory|java\.lang\.OutOfMemoryError"
+        r"|^MemoryError",
+        "give it more: resources: {memory: 512Mi}",
     ),
-    r"^404 |statuscode: 404": "the service has no such path: choose another, health: {http: /path}",
-    r"nothing (listens|answers) on the port": (
+    Cause(
+        r"port is already allocated|[Aa]ddress already in use",
+        "something took the port meanwhile: devenv up --remap-ports",
+    ),
+    Cause(
+        r"(?<!connect: )(EADDRNOTAVAIL|[Cc](annot|an't|ould not) assign requested address)",
+        "it is to listen at an address that its container does not have: make that 0.0.0.0",
+    ),
+    Cause(
+        r"EACCES: permission denied \S+:\d+$|^PermissionError: \[Errno 13\] Permission denied$"
+        r"|bind\(?\)?:? .*[Pp]ermission denied",
+        "only root may listen on a port below 1024: let it listen on a higher one, such as port: 8080",
+    ),
+    Cause(r"no space left on device", "the disk is full: docker system df, then docker system prune"),
+    Cause(
+        r"exec format error",
+        "the script does not begin with its interpreter (#!/bin/sh), or the image is for another processor",
+    ),
+    Cause(
+        r"[Aa]rgument list too long",
+        "the command and env: are too long for a program: put the longest value into a file, with files:",
+    ),
+    Cause(
+        r"\\r': |'[^' ]*\\r'|\^M: bad interpreter|\r: (not found|command not found)|required file not found",
+        "a script has Windows line endings: sed -i 's/\\r$//' FILE, and in .gitattributes: *.sh text eol=lf",
+    ),
+    Cause(
+        r"exec /\S+( failed)?: [Nn]o such file|sh: (\d+: |line \d+: )?/\S+: not found",
+        "the file is not in the image, or is a script with Windows line endings, or its first line (#!) names"
+        " a program that the image has not",
+    ),
+    Cause(
+        r'exec: "[^"]+": (executable file not found|stat .*: no such file)|FATAL tini .* exec .* failed: No'
+        r"|sh: (\d+: |line \d+: )?\S+: (command )?not found",
+        "the command is not in the image: see command:, and what the Dockerfile installs",
+    ),
+    Cause(
+        r"first start did not finish",
+        "the data is half made and holds nothing yet: devenv up creates it again",
+        final="cannot be entered",
+    ),
+    Cause(
+        r"caching_sha2_password|ER_NOT_SUPPORTED_AUTH_MODE|not support authentication protocol requested"
+        r"|Public Key Retrieval is not allowed|Plugin .mysql_native_password. is not loaded",
+        "MySQL wants caching_sha2_password. Python: pip install cryptography. Node: mysql2 instead of mysql."
+        " Java: allowPublicKeyRetrieval=true. Others: a newer client",
+    ),
+    Cause(
+        r"role \"[^\"]+\" does not exist|Access denied for user 'root'",
+        "user and root_password count only for new data: set them back, or devenv down --volumes",
+        final="cannot be entered",
+    ),
+    Cause(
+        r"database \"[^\"]+\" does not exist|Unknown database|Access denied for user .* to database",
+        "the store has no database of that name: does a URL in env: contain another one?",
+        final="cannot be entered",
+    ),
+    Cause(
+        r"password authentication failed|Access denied for user|WRONGPASS|NOAUTH|ACCESS_REFUSED"
+        r"|Authentication failed\.|InvalidAccessKeyId|SignatureDoesNotMatch",
+        "the store has another user or password: does a URL in env: contain another one?",
+        final="cannot be entered",
+    ),
+    Cause(
+        r"database files are incompatible|initialized by PostgreSQL version|Invalid MySQL server downgrade"
+        r"|Wrong mongod version|invalid featureCompatibilityVersion|Can't handle RDB format version",
+        "the data is of another version: set version: under infra, or devenv down --volumes",
+        final="cannot read its data",
+    ),
+    Cause(
+        r"has wrong ownership|designated data directory \S+ is unusable|Unable to write to the backend"
+        r"|could not (access|change permissions of) directory|chown: .*(not permitted|denied)",
+        "its data belongs to another user than the image's: let it run as that one, or devenv down --volumes",
+    ),
+    Cause(
+        r"[Rr]ead-only file system|EROFS",
+        "it writes where it may not: files: and a read-only root stay as they are; name the folder under"
+        " volumes:",
+    ),
+    Cause(
+        r"ModuleNotFoundError|Cannot find (module|package)|ERR_MODULE_NOT_FOUND",
+        "a dependency is missing in the image: add it to the requirements, then devenv up",
+    ),
+    Cause(
+        r"failed to resolve|Could not resolve host|Temporary failure in name resolution|no such host",
+        "the host cannot be reached: is this machine offline, or behind a proxy or VPN?",
+    ),
+    Cause(
+        r"failed to solve: .*: not found",
+        "the base image's name is wrong, or it is private: docker login",
+    ),
+    Cause(
+        r"[Pp]ermission denied",
+        "the container's user may not do that: look at USER in the Dockerfile and at file modes",
+    ),
+)
+"""Known messages; the first that matches wins."""
+
+GUESSES = (
+    Cause(
+        r"^40[13] |statuscode: 40[13]",
+        "the path needs a login: choose one that does not, health: {http: /path}, or use health: {tcp: 8000}",
+    ),
+    Cause(r"^404 |statuscode: 404", "the service has no such path: choose another, health: {http: /path}"),
+    Cause(
+        r"nothing (listens|answers) on the port",
         "still starting? health: {within: 2m} gives it more time. On 127.0.0.1 or IPv6 only? It has to be"
-        " 0.0.0.0. On UDP: health: {exec: ...}"
+        " 0.0.0.0. On UDP: health: {exec: ...}",
     ),
-    r"was not ready within": "its log says how far it is; health: {within: 2m} gives it more time",
-    r"ended with exit 0$": (
-        "it ended well: is it a job, a shell without a terminal, or does it go to the background?"
+    Cause(r"was not ready within", "its log says how far it is; health: {within: 2m} gives it more time"),
+    Cause(
+        r"ended with exit 0$",
+        "it ended well: is it a job, a shell without a terminal, or does it go to the background?",
     ),
-}
+)
 """What may help where nothing better is known."""
 
-HOPELESS = re.compile(
-    r"first start did not finish|(database|role) \"[^\"]+\" does not exist|Unknown database"
-    r"|password authentication failed|Access denied for user"
-)
-"""What a store's check may answer that no waiting mends."""
 
-
-def likely(lines: Iterable[str], causes: Mapping[str, str] = CAUSES) -> str:
-    """What helps against the first known message among the lines; nothing when none is known."""
+def likely(lines: Iterable[str], causes: Sequence[Cause] = CAUSES) -> str:
+    """What helps against the first cause whose words are among the lines; nothing when there is none."""
     text = "\n".join(lines)
-    return next((hint for pattern, hint in causes.items() if re.search(pattern, text, re.M)), "")
+    return next((cause.hint for cause in causes if re.search(cause.words, text, re.M)), "")
+
+
+def hopeless(answer: str) -> str:
+    """What happened to a store whose check got an answer that no waiting mends; "" for any other answer."""
+    return next((cause.final for cause in CAUSES if cause.final and re.search(cause.words, answer, re.M)), "")
 
 
 def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:

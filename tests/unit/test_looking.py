@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from devenv.backends import containers
-from devenv.backends.causes import CAUSES, GUESSES, likely
 from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
@@ -303,52 +302,3 @@ def test_whose_port_it_is_can_be_said(labels: dict[str, str], owner: str) -> Non
     ports = [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}, {"PrivatePort": 81, "Type": "tcp"}]
     holder = container(Labels=labels, Names=["/old-db-1"], Ports=ports)
     assert (containers.owner(holder), list(containers.published(holder))) == (owner, [8080])
-
-
-MESSAGES = [
-    "OOMKilled",
-    "Bind for 127.0.0.1:80 failed: port is already allocated",
-    "write /x: no space left on device",
-    "exec /run: exec format error",
-    'exec: "sh": argument list too long',
-    'exec: "serve": executable file not found in $PATH',
-    "the first start did not finish",
-    'FATAL:  role "shop" does not exist',
-    'FATAL:  database "shopp" does not exist',
-    "FATAL:  password authentication failed for user app",
-    "FATAL:  database files are incompatible with server",
-    "ModuleNotFoundError: No module named 'flask'",
-    "curl: (6) Could not resolve host: example.org",
-    "failed to solve: acme/base:1: not found",
-    "open /data/x: permission denied",
-]
-GUESSED = [
-    "401 Unauthorized",
-    "404 Not Found: no such page",
-    "nothing listens on the port",
-    "api was not ready within 5 s",
-    "ended with exit 0",
-]
-
-
-def test_every_known_cause_has_a_message_that_leads_to_it_and_to_no_other() -> None:
-    assert [likely([message]) for message in MESSAGES] == list(CAUSES.values())
-    assert [likely([message], GUESSES) for message in GUESSED] == list(GUESSES.values())
-    assert [likely([message]) for message in GUESSED] == [""] * len(GUESSED)  # any better cause goes first
-    for store in ("Invalid MySQL server downgrade: 90702 to 80400", "Can't handle RDB format version 80"):
-        assert likely([store]) == likely(["database files are incompatible with server"])
-    assert likely(["ended with exit 01"], GUESSES) == ""
-    assert likely(["all is well"]) == likely([]) == ""
-
-
-OLDER = [
-    "FATAL:  database files are incompatible with server",
-    "[ERROR] [MY-014061] [InnoDB] Invalid MySQL server downgrade: Cannot downgrade from 90702 to 80405.",
-    '"msg":"Wrong mongod version","attr":{"error":"UPGRADE PROBLEM: Found an invalid',
-    "# Can't handle RDB format version 80",
-]
-
-
-@pytest.mark.parametrize("message", OLDER)
-def test_data_of_a_newer_version_is_named_whichever_server_meets_it(message: str) -> None:
-    assert "the data is of another version" in likely(["Aborting", message, "Shutdown complete"])

@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import HOPELESS, failed
+from devenv.backends.causes import failed, hopeless
 from devenv.backends.images import TAIL
 from devenv.errors import UnitFailed
 
@@ -45,8 +45,8 @@ class Waiting:
             ready, answer, pause = self._ready(state, passed)
             if ready:
                 return
-            if unit.role == "infra" and HOPELESS.search(answer):
-                raise self._unhealthy("cannot be entered", answer)
+            if unit.role == "infra" and (what := hopeless(answer)):
+                raise self._unhealthy(what, answer)
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._unhealthy(f"{verb} within {limit:g} s", answer)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from devenv.backends.causes import GUESSES, likely
+from devenv.backends.causes import GUESSES, Cause, likely
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
@@ -17,57 +17,76 @@ EVENTS = 3
 UNCREATED = "reason=FailedCreate"
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
 
-CAUSES: Mapping[str, str] = {
-    r"pull access denied|insufficient_scope|authorization failed|unauthorized": (
-        "the registry needs credentials: create an imagePullSecret, and name it under kubernetes:"
+CAUSES = (
+    Cause(
+        r"pull access denied|insufficient_scope|authorization failed|unauthorized",
+        "the registry needs credentials: create an imagePullSecret, and name it under kubernetes:",
     ),
-    r"ErrImageNeverPull|manifest unknown|not found.*manifest|failed to resolve reference": (
-        "is the name right, and can the nodes reach the registry?"
+    Cause(
+        r"ErrImageNeverPull|manifest unknown|not found.*manifest|failed to resolve reference",
+        "is the name right, and can the nodes reach the registry?",
     ),
-    r"Insufficient (memory|cpu)": "the nodes have no room left: lower resources:, or use a larger cluster",
-    r"must support resize": (
-        "the storage class lets no volume grow: leave size: as it is, or copy the data into a new volume"
+    Cause(
+        r"Insufficient (memory|cpu)", "the nodes have no room left: lower resources:, or use a larger cluster"
     ),
-    r"can not be less than status.capacity": "a volume cannot shrink: leave size: as it is",
-    r"storageclass\S* \"[^\"]*\" not found": (
-        "the storage class does not exist: kubectl get storageclass   lists those that do"
+    Cause(
+        r"must support resize",
+        "the storage class lets no volume grow: leave size: as it is, or copy the data into a new volume",
     ),
-    r"external provisioner": (
-        "the provisioner of the storage class does not run: kubectl get storageclass   names it"
+    Cause(r"can not be less than status.capacity", "a volume cannot shrink: leave size: as it is"),
+    Cause(
+        r"storageclass\S* \"[^\"]*\" not found",
+        "the storage class does not exist: kubectl get storageclass   lists those that do",
     ),
-    r"unbound immediate PersistentVolumeClaims|no persistent volumes available|storageclass": (
-        "the cluster has no default storage class: kubectl get storageclass   must show one"
+    Cause(
+        r"external provisioner",
+        "the provisioner of the storage class does not run: kubectl get storageclass   names it",
     ),
-    r"disk-pressure|DiskPressure|[Ee]phemeral.storage|no space left": (
-        "the node's disk is full: remove images or volumes there"
+    Cause(
+        r"unbound immediate PersistentVolumeClaims|no persistent volumes available|storageclass",
+        "the cluster has no default storage class: kubectl get storageclass   must show one",
     ),
-    r"(memory|pid)-pressure": (
-        "the node has no memory or process ids left: kubectl describe nodes   shows who uses them"
+    Cause(
+        r"disk-pressure|DiskPressure|[Ee]phemeral.storage|no space left",
+        "the node's disk is full: remove images or volumes there",
     ),
-    r"node.kubernetes.io/(not-ready|unreachable|unschedulable)": (
-        "a node is down or cordoned: kubectl get nodes   shows which"
+    Cause(
+        r"(memory|pid)-pressure",
+        "the node has no memory or process ids left: kubectl describe nodes   shows who uses them",
     ),
-    r"untolerated taint|didn't match Pod's node affinity|node selector": (
-        "no node matches: compare kubernetes: in the manifest with kubectl get nodes --show-labels"
+    Cause(
+        r"node.kubernetes.io/(not-ready|unreachable|unschedulable)",
+        "a node is down or cordoned: kubectl get nodes   shows which",
     ),
-    r"usage per Container|limit to request ratio": (
-        "the namespace's LimitRange refuses it: change resources:, the limit, of which a quarter is requested"
+    Cause(
+        r"untolerated taint|didn't match Pod's node affinity|node selector",
+        "no node matches: compare kubernetes: in the manifest with kubectl get nodes --show-labels",
     ),
-    r"must specify (limits|requests)|failed quota": (
-        "the namespace's quota wants limits of every pod: resources: {cpu: 500m, memory: 256Mi}"
+    Cause(
+        r"usage per Container|limit to request ratio",
+        "the namespace's LimitRange refuses it: change resources:, the limit, of which a"
+        " quarter is requested",
     ),
-    r"exceeded quota": "the namespace's quota is used up: kubectl describe quota",
-    r"violates PodSecurity": (
+    Cause(
+        r"must specify (limits|requests)|failed quota",
+        "the namespace's quota wants limits of every pod: resources: {cpu: 500m, memory: 256Mi}",
+    ),
+    Cause(r"exceeded quota", "the namespace's quota is used up: kubectl describe quota"),
+    Cause(
+        r"violates PodSecurity",
         "the namespace's Pod Security level refuses it: the image's USER has to be a number, or say whom it"
-        " runs as under kubernetes: {Deployment: ...securityContext}"
+        " runs as under kubernetes: {Deployment: ...securityContext}",
     ),
-    r"runAsNonRoot|cannot verify user is non-root": (
-        "the image runs as root: allow that under kubernetes:, in the securityContext"
+    Cause(
+        r"runAsNonRoot|cannot verify user is non-root",
+        "the image runs as root: allow that under kubernetes:, in the securityContext",
     ),
-    r"[Oo]peration not permitted": (
-        "devenv drops capabilities on Kubernetes: add them under kubernetes: {Deployment: ...securityContext}"
+    Cause(
+        r"[Oo]peration not permitted",
+        "devenv drops capabilities on Kubernetes: add them under kubernetes:"
+        " {Deployment: ...securityContext}",
     ),
-}
+)
 """Known messages of Kubernetes and what helps; those of programs are in `backends.causes`."""
 
 

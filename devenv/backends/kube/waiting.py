@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import HOPELESS
+from devenv.backends.causes import hopeless
 from devenv.backends.kube import cards
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
@@ -110,9 +110,9 @@ class Waiting:
         """Raises `UnitFailed` when a store's check got what no waiting mends."""
         for pod in pods:
             answers = cards.check_answers(self.client, dict(pod))
-            if answers and HOPELESS.search(answers[-1]):
+            if answers and (what := hopeless(answers[-1])):
                 facts = (("answer", answers[-1]),)
-                raise self._failed(Verdict(failed="cannot be entered", pod=pod_of.name(pod), facts=facts))
+                raise self._failed(Verdict(failed=what, pod=pod_of.name(pod), facts=facts))
 
     def _check_barren(self) -> None:
         """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
