@@ -192,6 +192,7 @@ def env(
     """Print the variables with which a program on this machine reaches the stack. Needs no engine."""
     from devenv.masking import NOTHING
     from devenv.stack import text
+    from devenv.stack.hosting import unreached
     from devenv.stack.resolve import host_environment
 
     context: Context = ctx.obj
@@ -200,6 +201,8 @@ def env(
     if name is not None and name not in (*manifest.services, *manifest.jobs):
         raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
+    for unit in unreached(loaded.stack, name or ""):
+        context.console.say(f"{unit} is left out: it publishes no port on this machine")
     if vscode or idea or direnv:
         from devenv.cli import launching
 

@@ -16,5 +16,5 @@ def judge(wanted: Wanted) -> Iterator[Verdict]:
         text = f"{claim.wanted}, which {claim.unit} publishes, is taken by {conflict.owner}"
         yield failed("ports", text, "devenv up --remap-ports")
     if not wanted.conflicts:
-        count = sum(len(unit.ports) for unit in wanted.stack.units)
+        count = sum(len(unit.published) for unit in wanted.stack.units)
         yield passed("ports", f"all {count} are free or ours" if count else "none is asked for")

@@ -30,18 +30,21 @@ def decide(
     checkout: str,
     remap: bool,
     hosted: Collection[str] = (),
+    plain: bool = False,
 ) -> Decision:
     """A host port for each port that the manifest asks for.
 
     `promised`: ports that other commands have reserved -> which. `remap`: move published ports too.
     `hosted`: units that run on this machine; a program that has the port of one is taken to be the unit.
+    `plain`: all of them are processes of this machine, which listen here whether they publish or not.
     """
+    claims = [claim for claim in outline.claims if plain or claim.published or claim.unit in hosted]
     there = elsewhere.observed if elsewhere else Observed()
     ours = [*there.units.values(), *observed.units.values()]
     forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
-    earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items()}
-    taken = {**promised, **_taken(outline.claims, ours, observed.taken, forwarded, hosted)}
-    ports, conflicts = allot(outline.claims, taken=taken, current=earlier, checkout=checkout, remap=remap)
+    earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items() if pair[1]}
+    taken = {**promised, **_taken(claims, ours, observed.taken, forwarded, hosted)}
+    ports, conflicts = allot(claims, taken=taken, current=earlier, checkout=checkout, remap=remap)
     return Decision(ports, conflicts, taken, earlier)
 
 
@@ -54,8 +57,8 @@ def _taken(
 ) -> dict[int, str]:
     """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
     present = [unit for unit in ours if (unit.unit in hosted if unit.hosted else unit.present)]
-    own = forwarded | {host for unit in present for _, host in unit.ports.values()}
-    hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values()}
+    own = forwarded | {host for unit in present for _, host in unit.ports.values() if host}
+    hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values() if host}
     wanted = {claim.wanted for claim in claims if claim.unit not in hosted} | hosts
     others = {port: owner for port, owner in others.items() if port not in own}
     return {**hostports.taken(wanted - own - set(others)), **others}

@@ -24,7 +24,7 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
-from devenv.stack.hosting import hostable, with_hosted
+from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 
@@ -205,6 +205,7 @@ class Project:
                 checkout=self.workspace.checkout,
                 remap=remap,
                 hosted=hosted,
+                plain=backend.renderer == "process",
             )
             if promise:
                 promises.make(decided.ports.values())
@@ -222,6 +223,8 @@ class Project:
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed
             hosted = frozenset(name for name in hosted if hostable(bare, name))
+        else:
+            require_reachable(bare, hosted)
         bare = with_hosted(bare, hosted)
         plain = bool(world.hosted)
         ruled = rules_of(bare, self.workspace.root, read, self._memory, plain=plain) if reload else {}

@@ -32,7 +32,8 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
     except DevenvError as error:
         return Wanted(backend.name, invalid=error)
     running = {name for name, unit in observed.units.items() if unit.running}
-    decided = ports.decide(project.outline, observed, None, {}, checkout=checkout, remap=False)
+    plain = backend.renderer == "process"
+    decided = ports.decide(project.outline, observed, None, {}, checkout=checkout, remap=False, plain=plain)
     return Wanted(
         backend=backend.name,
         stack=loaded.stack,

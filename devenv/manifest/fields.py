@@ -58,6 +58,16 @@ class OneOrMany:
         return {"anyOf": [many["items"], many]}
 
 
+@dataclass(frozen=True, slots=True)
+class OrFalse:
+    """A value, or `false` for none at all, which is kept as `False`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, inner: False if as_yaml(value) is False else inner(value), handler(source)
+        )
+
+
 def _text(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("no_value", 'has no value - write "" if it is to be empty')

@@ -7,11 +7,27 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from devenv.manifest.fields import Command, Cpu, Duration, Flag, OneOrMany, Short, Size, SmokeRequest, Text
+from devenv.manifest.fields import (
+    Command,
+    Cpu,
+    Duration,
+    Flag,
+    OneOrMany,
+    OrFalse,
+    Short,
+    Size,
+    SmokeRequest,
+    Text,
+)
 from devenv.manifest.source import as_yaml
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Named = dict[str, Port]
+Publish = Annotated[
+    int | dict[str, Annotated[Port, OrFalse()]],
+    OrFalse(),
+    WithJsonSchema({"type": ["integer", "boolean", "object"], "not": {"const": True}}),
+]
 Fragment = dict[str, Any]
 PlainFragment = Annotated[Fragment, BeforeValidator(as_yaml)]
 Fragments = dict[str, PlainFragment]
@@ -176,8 +192,8 @@ class Service(Workload):
     host: str | None = Field(None, description="How to run it as a plain process on this machine.")
     port: Port | None = Field(None, description="The port it listens on, in the container.")
     ports: Named = Field({}, description="Several ports by name; the first is the main one.")
-    publish: Annotated[int | Named, WithJsonSchema({"type": ["integer", "object"]})] | None = Field(
-        None, description="Its port on this machine; or one per port name."
+    publish: Publish | None = Field(
+        None, description="Its port on this machine; or one per port name; or false for none at all."
     )
     route: Annotated[list[Annotated[Route, Short("path")]], OneOrMany()] = Field(
         [], description="Where the gateway offers it: a path, a route, or a list of them."
@@ -210,8 +226,8 @@ class Infra(Model):
     kind: str | None = Field(None, description="The catalogue's kind; default: the name.")
     image: str | None = Field(None, description="Another image than the kind's own.")
     version: Text | None = Field(None, description="Another version than the pinned one.")
-    publish: Annotated[int | Named, WithJsonSchema({"type": ["integer", "object"]})] | None = Field(
-        None, description="Its port on this machine; or one per port name."
+    publish: Publish | None = Field(
+        None, description="Its port on this machine; or one per port name; or false for none at all."
     )
     memory: Size | None = Field(None, description="The most memory it may take.")
     env: Env = Field({}, description="More environment variables for the container.")

@@ -74,7 +74,7 @@ def described(observed: Observed, stack: Stack, page: str) -> Observed:
 def status(unit: ObservedUnit, routes: tuple[str, ...] = ()) -> UnitStatus:
     """A unit's status; `routes` are the gateway's paths that lead to it."""
     up = unit.running
-    ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items()}
+    ports = {unit.port_names.get(port, str(port)): host for port, (_, host) in unit.ports.items() if host}
     scheme = "http://" if unit.gateway else ""
     return UnitStatus(
         name=unit.unit,

@@ -30,6 +30,24 @@ def hostable(stack: Stack, name: str) -> bool:
     return name in stack and stack.unit(name).role == "service" and bool(stack.unit(name).ports)
 
 
+def require_reachable(stack: Stack, names: Collection[str]) -> None:
+    """Raises `UsageError` where a service that runs on this machine uses a unit that publishes no port."""
+    for name in names:
+        for used in unreached(stack, name) if name in stack else ():
+            if used not in names:
+                raise UsageError(
+                    f"--host {name}: it uses {used}, which publishes no port",
+                    why="a program on this machine reaches a container only through a published port",
+                    hint=f"remove publish: false from {stack.unit(used).section}.{used}",
+                )
+
+
+def unreached(stack: Stack, name: str = "") -> list[str]:
+    """Names of the units, or of those that one uses, that have ports and none on this machine."""
+    units = [stack.unit(need.unit) for need in stack.unit(name).needs] if name else stack.units
+    return [unit.name for unit in units if unit.ports and not any(port.host for port in unit.ports)]
+
+
 def _relay(unit: Unit) -> Unit:
     return Unit(
         name=unit.name,

@@ -19,8 +19,8 @@ from devenv.stack.catalogue import Kind
 from devenv.stack.data import data_of, guarded
 from devenv.stack.kindfile import Command, Healthcheck, KindFile
 from devenv.stack.kindrules import TEMPLATE
-from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume
-from devenv.stack.ports import Claim
+from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume, port_of
+from devenv.stack.ports import Claim, claim, wish
 from devenv.stack.text import Sealed, Secret, Text
 from devenv.stack.view import View
 from devenv.stack.world import Files
@@ -76,12 +76,8 @@ class Instance:
         publish = self.declared.publish
         for key, service in self.file.services.items():
             for index, port in enumerate(service.ports):
-                if isinstance(publish, dict):
-                    wanted = publish.get(port.name)
-                else:
-                    wanted = publish if index == 0 and key == self.kind.name else None
-                number = wanted or port.published or port.target
-                yield Claim(self.unit(key), port.target, number, explicit=wanted is not None)
+                asked = wish(publish, port.name, main=index == 0 and key == self.kind.name)
+                yield claim(self.unit(key), port.target, asked, default=port.published or port.target)
 
     # -- its attributes
 
@@ -150,6 +146,12 @@ class Instance:
         head, _, key = attribute.partition(".")
         host, port = view.address(self.unit(service), self._port(service, key))
         return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[head]
+
+    def is_reached(self, port: int, view: View, service: str = "") -> bool:
+        """Whether a port of a service, or of the main one, leads there from this machine."""
+        unit = self.unit(service or self.kind.name)
+        claims = {claim.key: claim for claim in self.claims()}
+        return (unit, port) in view.ports or (unit, port) not in claims or claims[unit, port].published
 
     def _port(self, service: str, key: str = "") -> int:
         """A port of a service by its name or number; the main one without a key."""
@@ -297,9 +299,9 @@ class Instance:
 
     def _ports(self, key: str, view: View) -> Iterator[Port]:
         unit = self.unit(key)
-        wishes = {claim.container: claim.wanted for claim in self.claims() if claim.unit == unit}
+        claims = {claim.container: claim for claim in self.claims() if claim.unit == unit}
         for port in self.file.services[key].ports:
-            yield Port(port.name, port.target, view.ports.get((unit, port.target)), wishes[port.target])
+            yield port_of(claims[port.target], port.name, view.ports)
 
     def _needs(self, key: str, view: View) -> Iterator[Need]:
         """Its dependencies, and the kinds it uses; a one-shot without dependencies needs the main unit."""
@@ -332,7 +334,7 @@ class Instance:
     def _links(self, key: str, view: View) -> Iterator[Link]:
         for label, port in self.kind.block.links.items():
             service, _, name = port.rpartition(".")
-            if (service or self.kind.name) == key:
+            if (service or self.kind.name) == key and self.is_reached(self._port(key, name), view, key):
                 yield Link(label, self._address(key, f"url.{name}", view.outside))
 
     def _public(self, template: str, look_up: LookUp, key: str) -> str:

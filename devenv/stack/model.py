@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
 from devenv.stack import text
+from devenv.stack.ports import Claim, Key
 from devenv.stack.text import Text
 
 Setting: TypeAlias = Text | float | None | list["Setting"] | dict[str, "Setting"]
@@ -21,12 +22,20 @@ Role = Literal["service", "job", "infra", "setup"]
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A port in the container and the one on 127.0.0.1 that leads to it."""
+    """A port in the container and the one on 127.0.0.1 that leads to it, if it is `published`."""
 
     name: str
     container: int
     host: int | None = None
     wanted: int | None = None
+    published: bool = True
+
+
+def port_of(claim: Claim, name: str, hosts: Mapping[Key, int]) -> Port:
+    """The port of a claim, with what it got of this machine."""
+    host = hosts.get(claim.key)
+    wanted = claim.wanted if claim.published or host else None
+    return Port(name, claim.container, host, wanted, claim.published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +240,7 @@ class Unit:
     @property
     def published(self) -> tuple[Port, ...]:
         """The ports of this machine that lead to it; those of a hosted unit are left to its program."""
-        return () if self.hosted else self.ports
+        return () if self.hosted else tuple(port for port in self.ports if port.published)
 
     @property
     def one_shot(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
+from devenv.stack.ports import wish
 from devenv.stack.text import Text
 from devenv.stack.view import View
 from devenv.stack.world import World
@@ -82,8 +83,8 @@ class Names:
         """The variables that service or job `name` would get on this machine; with "", those of all units."""
         view = self.world.view()
         if not name:
-            reachable = [name for name, service in self.manifest.services.items() if service.named_ports]
-            return self.injected([*self.instances, *reachable], view)
+            named = [name for name, service in self.manifest.services.items() if service.named_ports]
+            return self.injected([*filter(self.is_reached, (*self.instances, *named))], view)
         workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         workload = workloads[name]
         secrets = {key: text.secret(key) for key in workload.secrets}
@@ -91,4 +92,14 @@ class Names:
         ports = getattr(workload, "named_ports", {})
         main = next(iter(ports.values()), 0)
         listens = {"PORT": str(view.address(name, main)[1])} if main else {}
-        return {**listens, **self.injected(workload.uses, view), **secrets, **own}
+        return {**listens, **self.injected([*filter(self.is_reached, workload.uses)], view), **secrets, **own}
+
+    def is_reached(self, use: str) -> bool:
+        """Whether what this use names is reached from this machine, by a port that it publishes."""
+        name, view = use.partition("/")[0], self.world.view()
+        if name in self.instances:
+            return self.instances[name].is_reached(self.instances[name].port, view)
+        service = self.manifest.services.get(name)
+        ports = service.named_ports if service else {}
+        key, main = next(iter(ports.items()), ("", 0))
+        return (name, main) in view.ports or not service or wish(service.publish, key, main=True) != 0

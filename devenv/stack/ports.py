@@ -18,12 +18,16 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A port that a unit asks for on this machine."""
+    """A port that a unit asks for on this machine.
+
+    Where it is not `published`, only a unit that runs on this machine itself gets one.
+    """
 
     unit: str
     container: int
     wanted: int
     explicit: bool
+    published: bool = True
 
     @property
     def key(self) -> Key:
@@ -37,6 +41,20 @@ class Conflict:
 
     claim: Claim
     owner: str
+
+
+def wish(publish: int | Mapping[str, int] | None, name: str, *, main: bool) -> int | None:
+    """The port of this machine that `publish:` asks for: None for any, 0 for none at all."""
+    if isinstance(publish, Mapping):
+        port = publish.get(name)
+    else:
+        port = publish if main or publish is False else None
+    return None if port is None else int(port)
+
+
+def claim(unit: str, container: int, wish: int | None, *, default: int) -> Claim:
+    """The claim of a port, by what `publish:` asks for."""
+    return Claim(unit, container, wish or default, explicit=bool(wish), published=wish != 0)
 
 
 def allot(

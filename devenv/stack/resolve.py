@@ -33,16 +33,16 @@ from devenv.stack.model import (
     Link,
     Need,
     Plugin,
-    Port,
     Probe,
     Reload,
     Route,
     Stack,
     Unit,
     Volume,
+    port_of,
 )
 from devenv.stack.names import Names
-from devenv.stack.ports import Claim
+from devenv.stack.ports import Claim, claim, wish
 from devenv.stack.references import needs
 from devenv.stack.text import Text
 from devenv.stack.world import Outline, Want, World
@@ -103,11 +103,16 @@ def _claims(manifest: Manifest, instances: Iterable[Instance]) -> list[Claim]:
     infra = sorted(instances, key=lambda instance: instance.kind.block.gateway is None)
     claims = [claim for instance in infra for claim in instance.claims()]
     for name, service in manifest.services.items():
-        for index, (key, port) in enumerate(service.named_ports.items()):
-            publish = service.publish
-            wish = publish.get(key) if isinstance(publish, dict) else publish if index == 0 else None
-            claims.append(Claim(name, port, wish or port, explicit=wish is not None))
+        claims += _claims_of(name, service).values()
     return claims
+
+
+def _claims_of(name: str, service: Service) -> dict[str, Claim]:
+    """Port name -> what it asks for on this machine."""
+    return {
+        key: claim(name, port, wish(service.publish, key, main=index == 0), default=port)
+        for index, (key, port) in enumerate(service.named_ports.items())
+    }
 
 
 def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
@@ -244,7 +249,6 @@ class _Resolver:
     def _service(self, name: str, service: Service) -> Unit:
         ports = service.named_ports
         main = next(iter(ports.values()), None)
-        publish = service.publish if isinstance(service.publish, dict) else {}
         host = self.world.ports.get((name, main), 0) if main else 0
         own = {"PORT": str(host if name in self.world.hosted else main)} if main else {}
         fill = self._fill(name)
@@ -255,12 +259,7 @@ class _Resolver:
             name=name,
             role="service",
             ports=tuple(
-                Port(key, port, self.world.ports.get((name, port)), publish.get(key, port))
-                if isinstance(service.publish, dict) or service.publish is None
-                else Port(
-                    key, port, self.world.ports.get((name, port)), service.publish if port == main else port
-                )
-                for key, port in ports.items()
+                port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
             ),
             probe=probe,
             replicas=service.replicas,

@@ -37,7 +37,8 @@ def problems(text: str) -> list[str]:
 def stack(text: str, *, builds: dict[tuple[str, str], str] | None = None, **facts: object) -> Stack:
     """A manifest resolved on a machine where every port is free."""
     parsed = manifest(text)
-    ports, _ = allot(outline(parsed, CATALOGUE).claims, taken={}, current={}, checkout=CHECKOUT, remap=False)
+    claims = [claim for claim in outline(parsed, CATALOGUE).claims if claim.published]
+    ports, _ = allot(claims, taken={}, current={}, checkout=CHECKOUT, remap=False)
     world = World(CHECKOUT, ports, **facts)  # type: ignore[arg-type]
     return with_sources(resolve(parsed, CATALOGUE, world), builds or {})
 

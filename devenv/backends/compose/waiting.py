@@ -88,10 +88,20 @@ class Waiting:
         from devenv.backends.probe import answers
 
         port = unit.port(unit.probe.port)
-        if port is None or port.host is None:
-            return state.health == "healthy", "", 1.0
+        if port is None or not port.host or not port.published:
+            return self._inside(state)
         ready, answer = answers(unit.probe.kind, port.host, unit.probe.path, timeout=unit.probe.timeout)
         return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first: most units are quick
+
+    def _inside(self, state: State) -> tuple[bool, str, float]:
+        """Whether it is ready where no port of this machine leads to it: by the engine's check in it.
+
+        An image without a shell has none; then it has to go on running.
+        """
+        if self.engine.is_checked(self.container):
+            healthy = state.health == "healthy"
+            return healthy, "" if healthy else self._checked(), 1.0
+        return time.monotonic() - state.since >= SETTLE, "", SETTLE
 
     def _died(self, state: State) -> UnitFailed:
         lines = self._output(state)

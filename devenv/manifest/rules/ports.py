@@ -34,7 +34,7 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
             for key in service.publish:
                 if key not in names:
                     yield (*path, "publish", key), f'no port "{key}"', did_you_mean(key, names)
-        if service.publish is not None and not names:
+        if service.publish not in (None, False) and not names:
             yield (*path, "publish"), "there is no port to publish", "add port:"
         if service.route and not names:
             yield (*path, "route"), "a service with a route needs a port", "add port:"
@@ -48,7 +48,7 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
             ports = declared.publish if isinstance(declared.publish, dict) else {None: declared.publish}
             for key, port in ports.items():
                 path: Path = (section, name, "publish") if key is None else (section, name, "publish", key)
-                if port is None:
+                if port is None or port is False:
                     continue
                 if not 1 <= port <= 65535:
                     yield path, f"{port} is not a port", "1 to 65535"

@@ -71,6 +71,9 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
             names = [*scope.manifest.services, *scope.infra, "secret", "stack"]
             hint = f"write uses: [{name}]" if name in scope.kinds else did_you_mean(name, names)
             yield path, f'${{{inside}}}: no service or store "{name}"', hint
+        elif attribute in attributes and "public_" in attribute and _publishes_nothing(scope, name):
+            hint = f"remove publish: false from {scope.names.get(name, 'infra')}.{name}"
+            yield path, f"${{{inside}}}: {name} publishes no port on this machine", hint
         elif attribute not in attributes and attribute in SERVICE_ATTRIBUTES:
             yield path, f"${{{inside}}}: {name} has no port", "add port:"
         elif attribute not in attributes:
@@ -92,6 +95,11 @@ def _is_public(path: Path) -> bool:
 def _is_secret(scope: Scope, name: str, attribute: str) -> bool:
     kind = scope.kinds.get(scope.infra.get(name, ""))
     return kind is not None and kind.options.get(attribute) == "secret"
+
+
+def _publishes_nothing(scope: Scope, name: str) -> bool:
+    declared = scope.manifest.services.get(name) or scope.manifest.infra.get(name)
+    return declared is not None and declared.publish is False
 
 
 def _attributes(scope: Scope, name: str) -> frozenset[str]:

@@ -25,3 +25,6 @@ def requests_lead_somewhere(scope: Scope) -> Iterator[Finding]:
             yield path, f'no service "{request.service}"', hint
         elif service.port is None and not service.ports:
             yield path, f"{request.service} has no port to ask", f"add port: to services.{request.service}"
+        elif service.publish is False:
+            hint = f"remove publish: false from services.{request.service}, or ask the gateway"
+            yield path, f"{request.service} publishes no port on this machine", hint
