@@ -25,6 +25,8 @@ class Cause:
     final: str = ""
 
 
+OFFLINE = "the host cannot be reached: is this machine offline, or behind a proxy or VPN?"
+
 CAUSES = (
     Cause(
         r"ran out of memory|OOMKilled|Cannot allocate memory|heap out of memory|java\.lang\.OutOfMemoryError"
@@ -116,7 +118,7 @@ CAUSES = (
     ),
     Cause(
         r"failed to resolve|Could not resolve host|Temporary failure in name resolution|no such host",
-        "the host cannot be reached: is this machine offline, or behind a proxy or VPN?",
+        OFFLINE,
     ),
     Cause(
         r"failed to solve: .*: not found",

@@ -86,7 +86,7 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
                     unchecked.append(step)
                 report(Done(step, end.seconds, end.checked))
             elif isinstance(error, DevenvError):
-                error = _with_waiting(error, bench.stack)
+                error = _in_stack(error, bench.stack)
                 failures.append(error)
                 report(Failed(step, error))
             elif not isinstance(error, Interrupted):
@@ -105,6 +105,7 @@ def _ended_since(unchecked: Sequence[Step], bench: Workbench, report: Report) ->
             try:
                 bench.session.wait(bench.stack.unit(step.target), bench.stop)
             except DevenvError as error:
+                error = _in_stack(error, bench.stack)
                 report(Failed(step, error))
                 yield error
 
@@ -123,10 +124,13 @@ def _do(step: Step, bench: Workbench, report: Report, ended: Queue[Ended]) -> No
     ended.put(Ended(step, error, time.monotonic() - started, bool(checked)))
 
 
-def _with_waiting(error: DevenvError, stack: Stack) -> DevenvError:
+def _in_stack(error: DevenvError, stack: Stack) -> DevenvError:
+    """The error with what only the whole stack tells: who waits for the unit, and which hosts there are."""
     if isinstance(error, UnitFailed) and error.card.unit in stack:
-        card = replace(error.card, waiting=tuple(waiting_for(stack, error.card.unit)))
-        return UnitFailed(card)
+        from devenv.backends.hostnames import explained
+
+        waiting = tuple(waiting_for(stack, error.card.unit))
+        return UnitFailed(explained(replace(error.card, waiting=waiting), stack))
     return error
 
 
