@@ -10,7 +10,7 @@ from typing import Any
 from devenv.console import Console, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.events import Event, Failed, Note, Planned, Progress
-from devenv.plan.model import Op
+from devenv.plan.model import Op, Step
 
 WORDS = {"built": "waiting", "ready": "healthy", "unchanged": "up", "skipped": "not started"}
 STYLES = {
@@ -23,6 +23,8 @@ STYLES = {
     "built": "dim",
     "skipped": "dim",
 }
+
+PAUSE = 5.0  # seconds between two lines of a log that plain progress shows at least
 
 
 def headline(console: Console, event: Planned) -> str:
@@ -71,12 +73,18 @@ def cells(console: Console, row: Row, *, now: float) -> list[str]:
     ]
 
 
+def _cut(line: str, room: int) -> str:
+    """A line that fits beside what is before it in its row: a table that jumps is hard to read."""
+    return line if len(line) <= max(room, 20) else line[: max(room, 20) - 1] + "…"
+
+
 class Lines:
     """Prints a line whenever a unit changes its phase."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console, self.board = console, Board(clock)
         self._width = 0
+        self._next: dict[int, float] = {}  # when a wait may say something again
 
     def __call__(self, event: Event) -> None:
         """Print an event."""
@@ -86,12 +94,22 @@ class Lines:
                 self.console.say(headline(self.console, event))
             case Note():
                 self.console.note(event.text)
+            case Progress(step=step) if step.op is Op.WAIT:
+                self._say_last(step, plain(event.line))
             case Progress() if self.console.verbose:
                 self.console.say(f"  {event.step.target:<{self._width}}  {event.line}")
         for row in self.board.see(event):
             self.console.say(self._line(row))
         if isinstance(event, Failed):
             self.console.error(event.error)
+
+    def _say_last(self, step: Step, line: str) -> None:
+        """Print what a unit printed last that is waited for: at first, and then ever more rarely."""
+        now, row = self.board.clock(), self.board.rows[step.target]
+        if now >= self._next.get(step.number, now) or self.console.verbose:
+            took = now - row.since
+            self._next[step.number] = now + max(PAUSE, took)
+            self.console.say(f"  {step.target:<{self._width}}  {row.phase}  {took:.1f} s  {line}")
 
     def _line(self, row: Row) -> str:
         name, _, word, took, where = cells(self.console, row, now=self.board.clock())
@@ -134,10 +152,12 @@ class Live:
         now, console = self.board.clock(), self.console
         rows = [cells(console, row, now=now) for row in self.board.rows.values()]
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(now * 10) % 10]
+        widths = [max(len(plain(cell)) for cell in column) for column in [*zip(*rows, strict=True)][:4]]
+        room = console.width - sum(width + 2 for width in widths if width)
         for row, shown in zip(self.board.rows.values(), rows, strict=True):
             if not row.settled and row.phase not in ("waiting", "built"):
                 shown[0] = f"{console.style(spinner, 'cyan')} {row.unit.name}"
-                shown[4] = console.style(row.line, "dim") or ""
+                shown[4] = console.style(_cut(plain(row.line), room), "dim")
             elif row.phase == "failed":
                 shown[0] = f"{console.style('x', 'red')} {row.unit.name}"
         return console.table(rows, width=console.width)

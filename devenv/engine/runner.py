@@ -12,6 +12,7 @@ from queue import Queue
 
 from devenv.backends.base import Backend, Interrupted, Say, Session
 from devenv.engine import carry
+from devenv.engine.slow import PATIENCE, Slow
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Failed, Note, Progress, Report, Skipped, Started
 from devenv.plan.model import Op, Plan, Step
@@ -24,7 +25,8 @@ class Workbench:
     """What steps work with. `other` is the previous backend, `carried` the folder of its data.
 
     `sync` sends a unit's changed files to its containers, `syncing` to those that appear meanwhile. `host`
-    has the connections of a unit carried to this machine.
+    has the connections of a unit carried to this machine. After `patience` seconds of a wait the unit's last
+    log line is shown.
     """
 
     stack: Stack
@@ -36,6 +38,7 @@ class Workbench:
     syncing: Callable[[Unit, Say], AbstractContextManager[None]] = lambda unit, say: nullcontext()
     host: Callable[[Unit], object] = lambda unit: None
     stop: threading.Event = field(default_factory=threading.Event)
+    patience: float = PATIENCE
 
     @property
     def session(self) -> Session:
@@ -66,13 +69,14 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     done: set[int] = set()
     unchecked: list[Step] = []
     failures: list[DevenvError] = []
+    slow = Slow(bench.backend, bench.stack.checkout, report, patience=bench.patience)
     try:
         while True:
             for step in [step for step in waiting if done.issuperset(step.after)]:
                 waiting.remove(step)
                 running[step.number] = step
                 report(Started(step))
-                threading.Thread(target=_do, args=(step, bench, report, ended), daemon=True).start()
+                threading.Thread(target=_do, args=(step, bench, slow, report, ended), daemon=True).start()
             if not running:
                 for step in waiting:
                     report(Skipped(step))
@@ -94,6 +98,8 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
     except BaseException:
         bench.stop.set()
         raise
+    finally:
+        slow.close()
 
 
 def _ended_since(unchecked: Sequence[Step], bench: Workbench, report: Report) -> Iterator[DevenvError]:
@@ -110,15 +116,16 @@ def _ended_since(unchecked: Sequence[Step], bench: Workbench, report: Report) ->
                 yield error
 
 
-def _do(step: Step, bench: Workbench, report: Report, ended: Queue[Ended]) -> None:
+def _do(step: Step, bench: Workbench, slow: Slow, report: Report, ended: Queue[Ended]) -> None:
     started = time.monotonic()
     error: BaseException | None = None
     checked: bool | None = None
     try:
         whole = step.op in OF_NO_UNIT  # no unit's row shows its progress
-        checked = _VERBS[step.op](
-            step, bench, lambda line: report(Note(line) if whole else Progress(step, line))
-        )
+        with slow.waiting(step) if step.op is Op.WAIT else nullcontext():
+            checked = _VERBS[step.op](
+                step, bench, lambda line: report(Note(line) if whole else Progress(step, line))
+            )
     except BaseException as caught:
         error = caught
     ended.put(Ended(step, error, time.monotonic() - started, bool(checked)))

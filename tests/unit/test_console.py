@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import closing, redirect_stderr
+from dataclasses import replace
 from textwrap import dedent
 from typing import Any
 
@@ -154,6 +155,38 @@ def test_quiet_says_nothing_but_errors_and_verbose_says_every_line() -> None:
     events = [*run(app, Plan()), Progress(build, "#5 RUN npm ci")]
     assert "npm ci" not in shown(events)
     assert "  web      #5 RUN npm ci\n" in shown(events, verbose=True)
+
+
+def test_a_long_wait_shows_what_the_unit_printed_last_ever_more_rarely_and_masked() -> None:
+    clock, (app, plan) = Clock(), shop()
+    wait = next(step for step in plan.of(Op.WAIT) if step.target == "orders")
+    out = console()
+    out.hide(["hunter22"])
+    report = Lines(out, clock)
+    planned, *_ = run(app, plan)
+    report(planned)
+    report(Started(wait))
+    for passed in range(3, 30):
+        clock.now += 3 if passed == 3 else 1
+        report(Progress(wait, f"\x1b[31mtry {passed} with hunter22"))
+    assert output(out).splitlines()[1:] == [
+        "  orders   starting",
+        "  orders   starting  3.0 s  try 3 with ******",
+        "  orders   starting  8.0 s  try 8 with ******",
+        "  orders   starting  16.0 s  try 16 with ******",
+    ]
+
+
+def test_a_line_beside_a_unit_is_cut_where_the_terminal_ends() -> None:
+    clock, (app, plan) = Clock(), shop()
+    wait = next(step for step in plan.of(Op.WAIT) if step.target == "orders")
+    live = Live(replace(console(), width=60), clock)
+    planned, *_ = run(app, plan)
+    for event in (planned, Started(wait), Progress(wait, "word " * 40)):
+        live(event)
+    orders = next(line for line in live.lines() if "orders" in line)
+    assert (len(orders), orders[-1]) == (60, "…")
+    live.close()
 
 
 def test_what_is_up_already_is_not_mentioned_and_a_restart_is() -> None:

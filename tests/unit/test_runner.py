@@ -13,7 +13,7 @@ from devenv.backends.base import Work
 from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Event, Failed, Progress, Skipped, Started
-from devenv.plan.model import Observed, Plan
+from devenv.plan.model import Observed, Op, Plan
 from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.model import Stack, Unit
 from tests.fakes import FakeBackend, FakeSession, Machine
@@ -92,6 +92,42 @@ class Meeting(FakeBackend):
                     barrier.wait()
 
         return Session(self.machine, work)
+
+
+class Slow(FakeBackend):
+    """A unit of it is ready once its last line was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown = Stop()
+
+    def open(self, work: Work) -> FakeSession:
+        shown = self.shown
+
+        class Session(FakeSession):
+            def wait(self, unit: Unit, stop: Stop) -> bool:
+                return unit.name != "alone" or shown.wait(30)
+
+        return Session(self.machine, work)
+
+
+def test_what_a_unit_printed_last_is_told_while_it_is_waited_for_and_once(
+    machine: Machine, tmp_path: Path
+) -> None:
+    app, backend, events = stack(SHOP), Slow(), list[Event]()
+    machine.checkout = app.checkout
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Progress) and event.step.op is Op.WAIT:
+            backend.shown.set()
+
+    session = backend.open(Work(app, tmp_path, fingerprints(app)))
+    assert run(plan(app), Workbench(app, backend, session, patience=0.01), report) == []
+    told = [event for event in events if isinstance(event, Progress) and event.step.op is Op.WAIT]
+    assert [(event.step.target, event.line) for event in told if event.step.target == "alone"] == [
+        ("alone", "alone says hello")
+    ]
 
 
 def test_what_does_not_wait_for_one_another_goes_on_at_the_same_time(
