@@ -13,7 +13,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -42,14 +42,32 @@ def images(address: str, *, sizes: bool = False) -> list[Mapping[str, Any]] | No
     return None if answer is None else list(answer)
 
 
-def stand_ins(address: str) -> frozenset[str]:
-    """Names of the images that stand in for real ones; none where no engine answers."""
-    label = quote('{"label":["devenv.standin=true"]}')
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Names of images on this machine: those that stand in for real ones, and the ids of those made here."""
+
+    stand_ins: frozenset[str] = frozenset()
+    made: Mapping[str, str] = field(default_factory=dict)
+
+    def has_other(self, name: str, id: str) -> bool:
+        """Whether an image was made here under that name that is not the one with this id."""
+        return bool(id) and self.made.get(_canonical(name), id) != id
+
+
+def local(address: str) -> Local:
+    """What this machine's images say of those that were brought to nodes; nothing where no engine answers."""
     try:
-        answer = _ask(address, f"/images/json?filters={label}") or ()
+        listing = images(address) or ()
     except ToolMissing:
-        return frozenset()
-    return frozenset(name for image in answer for name in image.get("RepoTags") or ())
+        return Local()
+    named = [(name, image) for image in listing for name in image.get("RepoTags") or ()]
+    return Local(
+        frozenset(
+            name for name, image in named if (image.get("Labels") or {}).get("devenv.standin") == "true"
+        ),
+        # An image with a digest came from a registry, or lies where ids are of another kind than in a node.
+        {name: str(image["Id"]) for name, image in named if not image.get("RepoDigests")},
+    )
 
 
 def image(address: str, name: str) -> Mapping[str, Any] | None:

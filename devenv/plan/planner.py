@@ -158,7 +158,7 @@ class _Planner:
         wanted = self.situation.fingerprints[unit.name]
         if current.fingerprint != wanted:
             return _Stale("; ".join(_changes(unit, current.fingerprint, wanted)), recreate=True)
-        if self._moved(unit) and unit.image in self.observed.images:
+        if self._outdated(unit) or (self._moved(unit) and unit.image in self.observed.images):
             return _Stale(f"{unit.image} is another image now", recreate=True)
         if current.state == "paused":
             return _Stale("paused")
@@ -184,6 +184,11 @@ class _Planner:
         """Whether it runs an image whose name means another one now; what is built has its content as tag."""
         current = self._current.get(unit.name)
         return bool(current and current.image_moved and current.image != unit.image and unit.build is None)
+
+    def _outdated(self, unit: Unit) -> bool:
+        """Whether its nodes have an older image than this machine under the name that the manifest has."""
+        current = self._current.get(unit.name)
+        return bool(current and current.image_outdated and unit.build is None)
 
     def _unready(self, unit: Unit) -> bool:
         return unit.name in self._current and not ready(unit, self._current[unit.name])
@@ -229,8 +234,12 @@ class _Planner:
 
     def _pulls(self, units: list[Unit], after: list[int]) -> list[int]:
         wanted = dict.fromkeys(unit.image for unit in units if unit.build is None)
-        missing = [image for image in wanted if image not in self.observed.images]
-        return [self._add(Op.PULL, image, "not on this machine", after) for image in missing]
+        outdated = {unit.image for unit in units if self._outdated(unit)}
+        causes = {
+            image: "this machine has another image of that name" for image in wanted if image in outdated
+        }
+        causes |= {image: "not on this machine" for image in wanted if image not in self.observed.images}
+        return [self._add(Op.PULL, image, causes[image], after) for image in wanted if image in causes]
 
     def _start(self, *, needed: bool) -> list[int]:
         down = self.observed.down

@@ -371,6 +371,21 @@ def test_a_tag_that_means_another_image_now_replaces_what_runs_the_old_one_if_it
     assert planned(app, replace(observed, images=frozenset())) == ""
 
 
+def test_an_image_that_nodes_have_from_before_is_brought_to_them_again() -> None:
+    app = stack("name: shop\nservices:\n  web: {image: web:1}\n  api: {build: ./api}\n")
+    units = running(app).units
+    observed = running(app, **{name: replace(unit, image_outdated=True) for name, unit in units.items()})
+
+    assert planned(app, observed) == expect(
+        """
+        [] -> #1 pull web:1 (this machine has another image of that name)
+        [1] -> #2 prepare shop (has steps to run)
+        [2] -> #3 apply web (web:1 is another image now)
+        [3] -> #4 wait web
+        """
+    )
+
+
 def test_a_unit_restarts_once_what_it_needs_is_back() -> None:
     app = stack(
         """

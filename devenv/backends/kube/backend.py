@@ -59,9 +59,14 @@ class KubeBackend:
     def observe(self, checkout: str) -> Observed:
         observed = self._look(checkout)
         # A node does not list the labels of its images; the local engine, where they came from, does.
-        stand_ins = containers.stand_ins(containers.address())
+        local = containers.local(containers.address())
         units = {
-            name: replace(unit, stand_in=unit.image in stand_ins) for name, unit in observed.units.items()
+            name: replace(
+                unit,
+                stand_in=unit.image in local.stand_ins,
+                image_outdated=local.has_other(unit.image, unit.image_id),
+            )
+            for name, unit in observed.units.items()
         }
         return replace(observed, units=units)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from devenv.backends.kube import cards
+from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label, note
@@ -87,6 +88,7 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
         healthy=state.healthy,
         exit_code=state.exit_code,
         image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
+        image_id=_image_id(pods),
         volumes=tuple(
             f"{template['metadata']['name']}-{metadata['name']}-0"
             for template in workload["spec"].get("volumeClaimTemplates") or ()
@@ -94,6 +96,12 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
         edited=any(note(pod, EDITED) for pod in pods),
         detail=state.detail,
     )
+
+
+def _image_id(pods: list[Object]) -> str:
+    """The image that all the pods run, if it was brought to their nodes; a registry's has its name before."""
+    ids = {pod_of.image_id(pod) for pod in pods}
+    return ids.pop() if len(ids) == 1 else ""
 
 
 def parts(id: str) -> tuple[str, str, str]:

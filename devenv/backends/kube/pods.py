@@ -189,6 +189,13 @@ def containers(pod: Pod) -> list[Mapping[str, Any]]:
     return [*unfinished, *(status.get("containerStatuses") or ())]
 
 
+def image_id(pod: Pod) -> str:
+    """The digest of the image that its program runs; nothing for a registry's, or where it is not known."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    id = str(statuses[0].get("imageID") or "") if statuses else ""
+    return id.removeprefix("docker://") if "@" not in id else ""
+
+
 def ends(container: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """How a container ended, now and the time before, the latest first."""
     states = (container.get(when, {}).get("terminated") for when in ("state", "lastState"))

@@ -321,3 +321,15 @@ def test_a_stack_that_moves_to_another_namespace_leaves_only_its_data_in_the_old
     for namespace in (first, second, third):
         gone = cluster.host("kubectl", "get", "namespace", namespace, "--ignore-not-found")
         assert gone == "" or "Terminating" in gone
+
+
+def test_an_image_made_anew_on_this_machine_replaces_the_one_that_was_brought(cluster: OnCluster) -> None:
+    image = f"{cluster.name}-base:1"
+    cluster.write("Dockerfile", "FROM busybox:1.37\nARG N\nRUN echo $N >/number\n")
+    cluster.manifest(f"services: {{api: {{image: {image}, command: sleep 900, grace: 1s}}}}")
+    for number in ("1", "2"):
+        cluster.host("docker", "build", "-q", "-t", image, "--build-arg", f"N={number}", ".")
+        assert f"pull {image}" in cluster.on("plan").stdout
+        cluster.on("up", "-d")
+        assert cluster.on("exec", "api", "cat", "/number").stdout == f"{number}\n"
+    assert "nothing to do" in cluster.on("up", "-d").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from devenv.backends import containers
 from devenv.backends.kube import look
 from devenv.plan.model import ObservedUnit
 from tests.unit.kubernetes.answering import Responding
@@ -13,12 +14,12 @@ NOTES = {"devenv.dev/fingerprint": "one", "devenv.dev/unfinished": "/data/.deven
 
 
 def observed(
-    answer: str, *, ready: bool = False, notes: dict[str, str] = NOTES
+    answer: str, *, ready: bool = False, notes: dict[str, str] = NOTES, image_id: str = ""
 ) -> tuple[ObservedUnit, list[str]]:
     """The store, whose check got this last and whose pod has these annotations, and what was asked."""
     metadata = {"name": "db", "namespace": "shop", "uid": "u1", "labels": TAGS, "annotations": NOTES}
     containers = [{"image": "db:1", "readinessProbe": {}}]
-    state = {"name": "db", "restartCount": 1, "state": {"running": {}}}
+    state = {"name": "db", "restartCount": 1, "imageID": image_id, "state": {"running": {}}}
     pod = {
         "metadata": {**metadata, "name": "db-0", "annotations": notes},
         "spec": {"containers": containers},
@@ -61,3 +62,19 @@ def test_nothing_more_is_asked_of_a_store_that_is_ready() -> None:
 def test_a_unit_is_edited_once_files_were_sent_to_one_of_its_pods() -> None:
     assert not observed("", ready=True)[0].edited
     assert observed("", ready=True, notes={**NOTES, "devenv.dev/edited": "true"})[0].edited
+
+
+def test_an_image_that_was_brought_has_its_digest_alone_and_a_registry_s_is_not_compared() -> None:
+    for image_id, expected in {
+        "sha256:5fe2": "sha256:5fe2",
+        "docker://sha256:5fe2": "sha256:5fe2",  # cri-dockerd
+        "docker-pullable://web@sha256:81c0": "",
+        "docker.io/library/web@sha256:81c0": "",
+        "": "",
+    }.items():
+        assert observed("", ready=True, image_id=image_id)[0].image_id == expected
+    local = containers.Local(made={"web:1": "sha256:5fe2"})
+    assert local.has_other("docker.io/library/web:1", "sha256:0000")
+    assert not local.has_other("web:1", "sha256:5fe2")
+    assert not local.has_other("web:1", "")
+    assert not local.has_other("other:1", "sha256:0000")
