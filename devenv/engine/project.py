@@ -27,6 +27,8 @@ from devenv.stack.builds import with_sources
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
+from devenv.variables import names_in
+from devenv.workspace import read_env
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
@@ -117,7 +119,13 @@ class Project:
             {name: file for name, (file, _) in self._own_kinds.items()},
             recall=self._memory.recall,
         )
-        manifest, source = parse(self._text, file=space.shown, kinds=Facts(catalogue), folder=space.root.name)
+        manifest, source = parse(
+            self._text,
+            file=space.shown,
+            kinds=Facts(catalogue),
+            folder=space.root.name,
+            variables=self._variables,
+        )
         if manifest.kinds != space.kinds_folder(self._text):
             hint = "write kinds: at the start of a line, without quotes"
             raise ManifestInvalid([source.problem(("kinds",), "must be on a line of its own", hint)])
@@ -156,9 +164,17 @@ class Project:
         return text.digest(self._text)[:8]
 
     @cached_property
-    def _written(self) -> tuple[str, str, str]:
+    def _variables(self) -> dict[str, str]:
+        """The variables of the environment that the manifest names, and nothing else of it."""
+        names = names_in(self._text)
+        available = {**read_env(self.workspace.root / ".env"), **self._environment} if names else {}
+        return {name: available[name] for name in sorted(names) if name in available}
+
+    @cached_property
+    def _written(self) -> tuple[str, ...]:
         """Everything the user wrote: keys of the cache."""
-        return self._text, self.workspace.root.name, json.dumps([assets.catalogue(), self._own_kinds])
+        others = [assets.catalogue(), self._own_kinds, self._variables]
+        return self._text, self.workspace.root.name, json.dumps(others)
 
     def load(
         self,

@@ -18,10 +18,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from devenv.manifest.source import Written, as_text, as_yaml
+from devenv.manifest.source import Written, as_number, as_text, as_yaml
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
+FROM_ENVIRONMENT = r"\$\{env\."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,19 @@ class OrFalse:
         return core_schema.no_info_wrap_validator_function(
             lambda value, inner: False if as_yaml(value) is False else inner(value), handler(source)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Numeric:
+    """A number, or what holds some, that may come from the environment: `${env.PORT:-8000}`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(as_number, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": FROM_ENVIRONMENT}]}
 
 
 def _text(value: Any) -> Any:
@@ -128,6 +142,7 @@ _DURATION = re.compile(r"^(?:(?P<m>\d{1,9})m(?!s))?(?:(?P<s>\d{1,9}(?:\.\d+)?)s)
 
 def seconds(value: Any) -> Any:
     """`500ms`, `2s`, `1m30s` or a plain number, in seconds."""
+    value = as_number(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = float(value)
     elif isinstance(value, str) and value and (match := _DURATION.match(value)):

@@ -8,10 +8,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from devenv.manifest.fields import (
+    FROM_ENVIRONMENT,
     Command,
     Cpu,
     Duration,
     Flag,
+    Numeric,
     OneOrMany,
     OrFalse,
     Short,
@@ -21,12 +23,19 @@ from devenv.manifest.fields import (
 )
 from devenv.manifest.source import as_yaml
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535), Numeric()]
 Named = dict[str, Port]
 Publish = Annotated[
     int | dict[str, Annotated[Port, OrFalse()]],
+    Numeric(),
     OrFalse(),
-    WithJsonSchema({"type": ["integer", "boolean", "object"], "not": {"const": True}}),
+    WithJsonSchema(
+        {
+            "type": ["integer", "boolean", "object", "string"],
+            "pattern": FROM_ENVIRONMENT,
+            "not": {"const": True},
+        }
+    ),
 ]
 Fragment = dict[str, Any]
 PlainFragment = Annotated[Fragment, BeforeValidator(as_yaml)]
@@ -202,7 +211,7 @@ class Service(Workload):
         None, description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}."
     )
     reload: Reload | None = Field(None, description="What a changed file causes.")
-    replicas: int = Field(1, ge=0, le=100, description="How many run.")
+    replicas: Annotated[int, Field(ge=0, le=100), Numeric()] = Field(1, description="How many run.")
 
     @property
     def named_ports(self) -> Named:
@@ -259,12 +268,15 @@ class Gateway(Model):
     extra: str | None = Field(None, description="A declarative kong.yml to merge in.")
 
 
+Count = Annotated[int, Field(ge=1), Numeric()]
+
+
 class Autoscale(Model):
     """Horizontal scaling in a cluster."""
 
-    min: int = Field(1, ge=1, description="Fewest pods.")
-    max: int = Field(ge=1, description="Most pods.")
-    cpu: int = Field(80, ge=1, le=100, description="Target CPU, in percent.")
+    min: Count = Field(1, description="Fewest pods.")
+    max: Count = Field(description="Most pods.")
+    cpu: Annotated[int, Field(ge=1, le=100), Numeric()] = Field(80, description="Target CPU, in percent.")
 
 
 class BuildOverride(Model):
@@ -288,7 +300,7 @@ class Override(Model):
 class ServiceOverride(Override):
     """What differs for one service in one environment."""
 
-    replicas: int | None = Field(None, ge=0, le=100, description="How many run.")
+    replicas: Annotated[int, Field(ge=0, le=100), Numeric()] | None = Field(None, description="How many run.")
     autoscale: Autoscale | None = Field(None, description="Horizontal scaling, instead of replicas.")
 
 

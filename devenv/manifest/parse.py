@@ -14,19 +14,36 @@ from devenv.manifest import models, source
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import check
 from devenv.manifest.rules.names import as_label
+from devenv.manifest.rules.references import filled_in, in_fragment
 from devenv.manifest.rules.scope import KindFacts
-from devenv.manifest.source import Path, Source
+from devenv.manifest.rules.variables import VARIABLE, secrets_shown
+from devenv.manifest.source import Filled, Path, Source, scalar
+from devenv.variables import START, filled, names_in
+
+NOTHING: Mapping[str, str] = {}
 
 
 def parse(
-    text: str, *, file: str, kinds: Mapping[str, KindFacts], folder: str = ""
+    text: str,
+    *,
+    file: str,
+    kinds: Mapping[str, KindFacts],
+    folder: str = "",
+    variables: Mapping[str, str] = NOTHING,
 ) -> tuple[Manifest, Source]:
     """Read a manifest.
 
-    `kinds`: infra kinds by name. Without `name:`, the stack is named after its `folder`.
+    `kinds`: infra kinds by name. Without `name:`, the stack is named after its `folder`. `variables`: the
+    environment, as far as the text names it.
     Raises `ManifestInvalid`.
     """
-    document = source.read(text, file=file)
+    shown: dict[Path, frozenset[str]] = {}  # where the environment was filled in, and what it was
+
+    def fill(text: str, path: Path, quotes: str) -> Any:
+        shown[path] = names_in(text)
+        return _filled(text, path, variables, plain=not quotes)
+
+    document = source.read(text, file=file, fill=fill)
     _refuse_other_files(document)
     if "name" not in document.value and (name := as_label(folder)):
         document.value["name"] = name
@@ -42,9 +59,26 @@ def parse(
             for path, message, suggestion in check(manifest, kinds)
             if not _misleads(path, suggestion, pruned)
         ]
+        problems += [document.problem(*finding) for finding in secrets_shown(manifest, shown)]
     if problems or manifest is None:
         raise ManifestInvalid(problems)
     return manifest, document
+
+
+def _filled(text: str, path: Path, variables: Mapping[str, str], *, plain: bool) -> Any:
+    """A text with its variables, such that whatever reads it next takes their values as they are.
+
+    Fragments are not ours: only what is written there without quotes may be a number.
+    """
+    if path[2:3] == ("compose",):
+        value = filled(text, variables, literal=lambda value: value.replace("$", "$$"))
+    elif filled_in(path):
+        value = filled(text, variables, literal=lambda value: value.replace("${", "$${"))
+    else:
+        value = filled(text, variables, escaped=START)
+    if not in_fragment(path):
+        return Filled(value)
+    return scalar(value) if plain else value
 
 
 def _refuse_other_files(document: Source) -> None:
@@ -149,6 +183,9 @@ def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> P
             return document.problem(path, "unknown key", hint)
         case "missing":
             return document.problem((*path, str(detail["loc"][-1])), "is missing")
+        case "no_value" if path[-2:-1] in (("env",), ("args",)) and VARIABLE.match(str(path[-1])):
+            own = f'write ${{env.{path[-1]}}} for this machine\'s, or "" if it is to be empty'
+            return document.problem(path, "has no value", own)
         case "no_value" | "duration" | "size" | "cpu" | "plugin" | "kind":
             message, _, hint = detail["msg"].partition(" - ")
             return document.problem(path, message, hint)

@@ -7,12 +7,14 @@ and alias bombs are refused rather than guessed at.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from devenv.errors import ManifestInvalid, Problem
+from devenv.variables import START, Unfilled
 
 MAX_VALUES = 500_000  # after aliases are expanded
 MAX_DEPTH = 40
@@ -66,11 +68,19 @@ class WrittenTruth(Written, str):
         return self.lower() == "true"
 
 
+class Filled(str):
+    """A text with a value from the environment in it; where a number is wanted, the number that it is."""
+
+    __slots__ = ()
+
+
 def as_yaml(value: Any) -> Any:
     """A value with every truth value as YAML means it, for what is passed on to other programs."""
     match value:
         case WrittenTruth():
             return value.truth
+        case Filled():
+            return as_yaml(scalar(value))
         case dict():
             return {key: as_yaml(item) for key, item in value.items()}
         case list():
@@ -88,6 +98,12 @@ def as_text(value: Any) -> Any:
         case int() | float():
             return str(value)
     return value
+
+
+def as_number(value: Any) -> Any:
+    """A text from the environment as the number that it is; anything else as it is."""
+    number = scalar(value) if isinstance(value, Filled) else value
+    return number if isinstance(number, (int, float)) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +158,15 @@ for _kind, (_pattern, _first) in _SCALARS.items():
     _Loader.add_implicit_resolver(_TAG + _kind, _pattern, _first)
 
 
-def read(text: str, *, file: str) -> Source:
-    """Parse a YAML document. Raises `ManifestInvalid` with every syntax problem."""
+Fill = Callable[[str, Path, str], Any]
+"""The value of a text with `${env.` in it; takes its path, and its quotes or ""."""
+
+
+def read(text: str, *, file: str, fill: Fill | None = None) -> Source:
+    """Parse a YAML document. Raises `ManifestInvalid` with every syntax problem.
+
+    `fill` fills in variables of the environment, or raises `Unfilled`.
+    """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise _refused(file, "a NUL byte", "this is not a text file", line)
@@ -161,7 +184,7 @@ def read(text: str, *, file: str) -> Source:
     if bomb is not None:
         mark = bomb.start_mark
         raise _refused(file, "aliases that expand without end", "", mark.line + 1, mark.column + 1)
-    reader = _Reader(file)
+    reader = _Reader(file, fill)
     value = reader.value(node, ()) if node is not None else None
     if reader.problems:
         raise ManifestInvalid(reader.problems)
@@ -223,11 +246,26 @@ def _whole(text: str) -> int | str:
     return number if str(number) == text else WrittenInt(text)
 
 
+def _truth(text: str) -> bool | WrittenTruth:
+    return WrittenTruth(text) if text not in ("true", "false") else text == "true"
+
+
+_SCALAR_VALUES: dict[str, Callable[[str], Any]] = {"bool": _truth, "int": _whole, "float": WrittenFloat}
+
+
+def scalar(text: str) -> Any:
+    """A text as the number or truth value that YAML would read without quotes, if it is one."""
+    for kind, make in _SCALAR_VALUES.items():
+        if _SCALARS[kind][0].match(text):
+            return make(str(text))
+    return str(text)
+
+
 class _Reader:
     """Walks the node graph once: returns values, collects marks and problems."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, fill: Fill | None) -> None:
+        self.file, self._fill = file, fill
         self.marks: dict[Path, tuple[int, int]] = {}
         self.problems: list[Problem] = []
 
@@ -291,16 +329,23 @@ class _Reader:
             return None
         match kind:
             case "str" | "merge":
-                return text
+                return self._filled(text, path, node.style or "") if START in text else text
             case "null":
                 return None
-            case "bool":
-                return WrittenTruth(text) if text not in ("true", "false") else text == "true"
-            case "int":
-                return _whole(text)
-            case "float":
-                return WrittenFloat(text)
+            case _ if kind in _SCALARS:
+                return _SCALAR_VALUES[kind](text)
         self._tag(node, path)
+        return None
+
+    def _filled(self, text: str, path: Path, quotes: str) -> Any:
+        if self._fill is None or str(path[0] if path else "").startswith("x-"):
+            return text
+        try:
+            return self._fill(text, path, quotes)
+        except Unfilled as error:
+            line, column = self.marks[path]
+            problem = Problem(line, column, dotted(path), error.message, error.suggestion, self.file)
+            self.problems.append(problem)
         return None
 
     def _tag(self, node: yaml.Node, path: Path) -> None:

@@ -13,7 +13,15 @@ import pytest
 from tests.conftest import ROOT
 from tests.syntax import parsed
 
-PURE = ("devenv.manifest", "devenv.stack", "devenv.plan", "devenv.render", "devenv.masking", "devenv.errors")
+PURE = (
+    "devenv.manifest",
+    "devenv.stack",
+    "devenv.plan",
+    "devenv.render",
+    "devenv.masking",
+    "devenv.errors",
+    "devenv.variables",
+)
 
 ALLOWED = {
     *PURE,

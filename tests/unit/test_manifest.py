@@ -50,7 +50,9 @@ BROKEN = {
     ),
     "a value that is none": (
         "name: a\nservices:\n  api: {image: x, env: {A: }}\n",
-        ['3:25: services.api.env.A: has no value - write "" if it is to be empty'],
+        [
+            '3:25: services.api.env.A: has no value - write ${env.A} for this machine\'s, or "" if it is to be empty'
+        ],
     ),
     "no name": ("services:\n" + OK, ["1:1: name: is missing"]),
     "a name with an underscore": (

@@ -22,13 +22,13 @@ def references_resolve(scope: Scope) -> Iterator[Finding]:
     """Each `${...}` names something that exists, in a place where references are filled in."""
     for path, text in strings(scope.manifest):
         for match in REFERENCE.finditer(text):
-            if match[1] is not None and not _filled_in(path):
+            if match[1] is not None and not filled_in(path):
                 yield path, f'"{match[0]}" is not replaced here', "write the value itself"
             elif match[1] is not None:
                 yield from _reference(scope, path, match[0], match[1])
 
 
-def _filled_in(path: Path) -> bool:
+def filled_in(path: Path) -> bool:
     """Whether references are filled in there: not in paths, which are read before anything is resolved."""
     match path:
         case ("services" | "jobs", _, section, *_) if section in _FILLED_IN:
@@ -42,6 +42,14 @@ def _filled_in(path: Path) -> bool:
         case ("infra", _, option, *_):
             return option not in ("kind", "seed")
     return path[:2] in (("gateway", "plugins"), ("gateway", "consumers"))
+
+
+def in_fragment(path: Path) -> bool:
+    """Whether a value there is passed on to another program, which decides what it means."""
+    own = path[2:3] in (("compose",), ("kubernetes",)) or (
+        path[:1] == ("environments",) and path[2:3] == ("values",)
+    )
+    return own or "plugins" in path
 
 
 _FILLED_IN = {"image", "command", "entrypoint", "env", "health", "route", "host"}

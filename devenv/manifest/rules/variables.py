@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
+from devenv.manifest.models import Manifest
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
 
@@ -49,3 +50,14 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
     for at, key in secrets:
         if not VARIABLE.match(key):
             yield at, f'"{key}" is not a name of a secret', "use letters, digits and _"
+
+
+def secrets_shown(manifest: Manifest, variables: Mapping[Path, Collection[str]]) -> Iterator[Finding]:
+    """What the manifest calls a secret is not filled in as plain text; `variables`: what was, by place."""
+    workloads = [*manifest.services.values(), *manifest.jobs.values()]
+    workloads = [*manifest.services.values(), *manifest.jobs.values()]
+    secrets = {*manifest.secrets, *(name for workload in workloads for name in workload.secrets)}
+    for path, names in variables.items():
+        for name in sorted(secrets.intersection(names)):
+            hint = f"write ${{secret.{name}}}"
+            yield path, f"{name} is a secret, and ${{env.{name}}} would be seen", hint
