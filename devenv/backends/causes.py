@@ -121,6 +121,11 @@ CAUSES = (
         OFFLINE,
     ),
     Cause(
+        r"failed to calculate checksum of ref .*: not found",
+        "what COPY names is not in the build's folder: is the path relative to context:, and not ignored by"
+        " .dockerignore?",
+    ),
+    Cause(
         r"failed to solve: .*: not found",
         "the base image's name is wrong, or it is private: docker login",
     ),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv import STATE, sources
-from devenv.backends import containers
+from devenv.backends import buildlog, containers
 from devenv.backends.base import Say
 from devenv.backends.causes import likely
 from devenv.backends.registries import refused
@@ -238,19 +238,13 @@ def _push_failed(image: str) -> Any:
 
 def _build_failed(unit: Unit, output: list[str]) -> Any:
     def failed(stderr: str, error: Exception) -> DevenvError:
-        lines = [line for line in (output or stderr.splitlines()) if not line.startswith("#0 building")]
-        build = unit.build
+        lines = output or stderr.splitlines()
+        failure, build = buildlog.failure(lines), unit.build
         assert build is not None
-        where = f"{build.context.removeprefix('./')}/{build.dockerfile}"
-        hint = likely(lines) or f"docker build {build.context}   shows it alone"
-        return UnitFailed(
-            Card(
-                unit.name,
-                "could not be built",
-                facts=(("from", where),),
-                output=tuple(lines[-TAIL:]),
-                hint=hint,
-            )
-        )
+        place = f":{failure.line}" if failure.line else ""
+        facts = [("from", f"{build.context.removeprefix('./')}/{build.dockerfile}{place}")]
+        facts += [("step", failure.instruction)] if failure.instruction else []
+        hint = likely([*failure.output, *lines[-1:]]) or f"docker build {build.context}   shows it alone"
+        return UnitFailed(Card(unit.name, "could not be built", (), tuple(facts), failure.output, hint))
 
     return failed

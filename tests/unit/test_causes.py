@@ -114,6 +114,9 @@ WORDS = {
         "curl: (6) Could not resolve host: example.org",
         "dial tcp: lookup example.org on 10.0.0.1:53: no such host",
     ),
+    "what COPY names is not in the build's folder": (
+        'failed to compute cache key: failed to calculate checksum of ref f86b2a6c::kl5cz: "/x": not found',
+    ),
     "the base image's name is wrong": ("failed to solve: acme/base:1: not found",),
     "look at USER in the Dockerfile": (
         "sh: 1: cannot create /srv/x: Permission denied",

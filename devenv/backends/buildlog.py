@@ -1,0 +1,62 @@
+"""What a failed build printed: which step failed, and the lines of it that say why. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LINES = 15  # on a card: enough for a compiler's first errors, few enough to read
+AFTER = 2  # lines after one with an error that belong to it: where it is, what was expected
+
+NOISE = re.compile(
+    r"^npm notice|^npm warn|^npm error( \d+| code \w+| errno -?\d+)?$"
+    r"|^npm error (A complete log|Log files were)"
+    r"|^\[notice\]|^WARNING: (Running pip as|You are using pip)|new release of pip"
+    r"|^\[(ERROR|INFO)\] *$|^\[ERROR\] (-> )?\[Help"
+    r"|^\[ERROR\] (To see the full stack|Re-run Maven|For more info)"
+    r"|^> (Run with --|Get more help at)|^\* Try:|^debconf: |^info (Visit|There appears)"
+)
+"""Lines that tools end with when they fail, and that say nothing of why."""
+
+ERROR = re.compile(
+    r"error|fatal|fail|exception|traceback|cannot|can't|not found|no such|denied|undefined", re.I
+)
+_LINE = re.compile(r"#(\d+) (?:\d+\.\d+ ?)?(.*)")
+_PLACE = re.compile(r"^\S+:(\d+)$")
+_WRAPPED = re.compile(r"^(ERROR: )?(failed to build: )?(failed to solve: )?")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step of a Dockerfile that failed: its instruction, its line there, and what it printed of why."""
+
+    instruction: str = ""
+    line: int = 0
+    output: tuple[str, ...] = ()
+
+
+def failure(lines: Sequence[str]) -> Failure:
+    """What failed in a build, from its plain progress."""
+    broken = next((line[1:].split()[0] for line in lines if re.match(r"#\d+ ERROR: ", line)), "")
+    steps = [match for line in lines if (match := _LINE.match(line)) and match[1] == broken]
+    head = steps[0][2] if steps else ""
+    printed = [match[2].rstrip() for match in steps[1:] if re.match(r"#\d+ \d", match[0])]
+    ended = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
+    output = telling(printed)
+    if not output and ended:
+        output = [_WRAPPED.sub("", ended)]
+    places = [int(match[1]) for line in lines if (match := _PLACE.match(line))]
+    return Failure(re.sub(r"^\[[^]]*\] ", "", head), places[-1] if places else 0, tuple(output))
+
+
+def telling(lines: Sequence[str], most: int = LINES) -> list[str]:
+    """The lines that say why: those with an error and what belongs to them, then the last ones, in order."""
+    left = [line for line in lines if line.strip() and not NOISE.search(line)]
+    if len(left) <= most:
+        return left
+    errors = [index for index, line in enumerate(left) if ERROR.search(line)]
+    near = [at for index in errors for at in range(index, min(index + AFTER + 1, len(left)))]
+    ends = range(len(left) - 1, -1, -1)
+    wanted = [*dict.fromkeys((*[*dict.fromkeys(near)][: most - AFTER], *ends))][:most]
+    return [left[at] for at in sorted(wanted)]
