@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from devenv.errors import ManifestInvalid, Problem, did_you_mean
-from devenv.manifest import models, source
+from devenv.errors import ManifestInvalid, Problem
+from devenv.manifest import composekeys, models, source
+from devenv.manifest.composekeys import near
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import check
 from devenv.manifest.rules.names import as_label
@@ -169,6 +170,7 @@ def problems_of(
             value = types[0]["input"]
             expected = dict.fromkeys(_EXPECTED[detail["type"]] for detail in types)
             hint = next((hint for detail in types if (hint := _hint(detail["type"], value))), "")
+            hint = hint or _form_here(path, value, root)
             yield document.problem(path, f"expected {' or '.join(expected)}, found {_described(value)}", hint)
 
 
@@ -177,10 +179,7 @@ def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> P
     value = detail["input"]
     match kind:
         case "extra_forbidden":
-            keys = _keys_beside(detail["loc"], root)
-            word = detail["loc"][-1]
-            hint = did_you_mean(str(word), keys, f"known here: {', '.join(sorted(keys))}")
-            return document.problem(path, "unknown key", hint)
+            return document.problem(path, "unknown key", _instead(detail["loc"], value, root))
         case "missing":
             return document.problem((*path, str(detail["loc"][-1])), "is missing")
         case "no_value" if path[-2:-1] in (("env",), ("args",)) and VARIABLE.match(str(path[-1])):
@@ -239,9 +238,21 @@ def _hint(kind: str, value: Any) -> str:
     return ""
 
 
-def _keys_beside(loc: tuple[int | str, ...], root: type[BaseModel]) -> set[str]:
-    """The keys that the model allows beside this one."""
+def _instead(loc: tuple[int | str, ...], value: Any, root: type[BaseModel]) -> str:
+    """What to write instead of a key that is not there: a key of Compose's has its answer."""
     from devenv.manifest.walk import model_at
 
-    model = model_at(loc[:-1], root)
-    return {field.alias or name for name, field in model.model_fields.items()} if model else set()
+    model, key = model_at(loc[:-1], root), str(loc[-1])
+    if model is None:
+        return ""
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    return composekeys.answer_for(model, key, value) or near(key, keys)
+
+
+def _form_here(path: Path, value: Any, root: type[BaseModel]) -> str:
+    from devenv.manifest.walk import model_at
+
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    model = model_at(path[:-1], root) if path else None
+    return composekeys.form_of(model, str(path[-1]), value) if model else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from devenv.errors import did_you_mean
+from devenv.manifest import composekeys
 from devenv.manifest.models import Infra
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
@@ -34,7 +35,7 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
                 options = sorted(set(kind.options) | set(Infra.model_fields))
-                hint = did_you_mean(option, options, f"known here: {', '.join(options)}")
+                hint = composekeys.answer_for(Infra, option, value) or composekeys.near(option, options)
                 yield (*path, option), "unknown key", hint
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem

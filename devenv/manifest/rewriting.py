@@ -1,0 +1,224 @@
+"""Values of a Compose file, as the manifest says them: one line of YAML, or "" where that is not simple.
+
+A value of a variable is never shown: it may be a password.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from devenv.manifest.fragments import mount, pairs
+from devenv.manifest.source import Reset, as_text, as_yaml
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./$~+-](?:[A-Za-z0-9_./$@%+=:~*<>&|() -]*[A-Za-z0-9_./$@%+=~)-])?")
+_NO_TEXT = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?|true|false|null|~", re.IGNORECASE)
+
+
+def flow(value: Any) -> str:
+    """A value as one line of YAML; `...` for a part that is not shown."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(flow(item) for item in value) + "]"
+        case None:
+            return ""
+        case str():
+            plain = value == "..." or (_PLAIN.fullmatch(value) and not _NO_TEXT.fullmatch(value))
+            return value if plain and ": " not in value else json.dumps(value, ensure_ascii=False)
+    return str(as_text(value))
+
+
+def scalar(key: str, value: Any) -> str:
+    """`grace: 30s`."""
+    return f"{key}: {flow(value)}" if isinstance(value, (str, int, float)) else ""
+
+
+def hatch(key: str, value: Any) -> str:
+    """`compose: {privileged: true}`; a mapping may hold passwords and is not shown."""
+    if isinstance(value, (Reset, dict)):
+        return ""
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        return ""
+    return f"compose: {flow({key: as_yaml(value)})}" if value is not None else ""
+
+
+def uses(value: Any) -> str:
+    """`uses: [db]`, of names, of `name:alias`, or of a mapping with conditions."""
+    if not isinstance(value, (list, dict)) or not value:
+        return ""
+    return f"uses: {flow([str(name).partition(':')[0] for name in value])}"
+
+
+def env(value: Any, *, key: str = "env") -> str:
+    """`env: {NAME: ...}` of a mapping or a list; a name alone comes from the environment."""
+    if not isinstance(value, (list, dict)) or not value:
+        return ""
+    if any(isinstance(item, (list, dict)) for item in value):
+        return ""
+    texts = pairs(value).items()
+    passed = {name: f"${{env.{name}}}" if text is None else "..." for name, text in texts}
+    return f"{key}: {flow(passed)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A port of a container, and the one on this machine: a number, or a reference to a variable."""
+
+    target: int
+    published: int | str | None
+
+
+_PORT = re.compile(
+    r"(?:(?:\d+(?:\.\d+){3}|\[[^]]*\]):)?"
+    r"(?:(?:(?P<published>\d+)|\$\{(?P<variable>\w+)(?P<default>(?::?-\d+)?)\}):)?"
+    r"(?P<target>\d+)(?:/tcp)?"
+)
+
+
+def _mapped(value: Any) -> list[Mapped]:
+    """The ports of Compose's list; none where one of them is a range or not TCP."""
+    mapped = []
+    for entry in value if isinstance(value, list) else [value]:
+        match = _PORT.fullmatch(_short(entry) if isinstance(entry, dict) else str(entry))
+        if match is None:
+            return []
+        published: int | str | None = int(match["published"]) if match["published"] else None
+        if match["variable"]:
+            default = match["default"].lstrip(":-")
+            published = f"${{env.{match['variable']}{':-' + default if default else ''}}}"
+        target = int(match["target"])
+        mapped.append(Mapped(target, None if published == target else published))
+    return mapped
+
+
+def _short(port: dict[str, Any]) -> str:
+    """Compose's long form of a port in its short one."""
+    text = ":".join(str(port[key]) for key in ("published", "target") if key in port)
+    return f"{text}/{port['protocol']}" if "protocol" in port else text
+
+
+def ports(value: Any) -> str:
+    """`port: 80 and publish: 8080`, or the same by names."""
+    match _mapped(value):
+        case []:
+            return ""
+        case [port]:
+            parts = [scalar("port", port.target), scalar("publish", port.published)]
+        case several:
+            published = {f"port-{port.target}": port.published for port in several if port.published}
+            parts = [
+                f"ports: {flow({f'port-{port.target}': port.target for port in several})}",
+                f"publish: {flow(published)}" if published else "",
+            ]
+    return " and ".join(part for part in parts if part)
+
+
+def publish(value: Any) -> str:
+    """`publish: 15432`, of a store whose kind knows its ports."""
+    match _mapped(value):
+        case [port]:
+            return scalar("publish", port.published)
+    return ""
+
+
+def limits(cpu: Any, memory: Any) -> str:
+    """`resources: {cpu: "0.5", memory: 512m}`."""
+    amounts = {"cpu": cpu, "memory": memory}
+    filled = {key: amount for key, amount in amounts.items() if isinstance(amount, (str, int, float))}
+    return f"resources: {flow(filled)}" if filled else ""
+
+
+def _of_deploy(value: Any) -> tuple[Any, Any, Any]:
+    """Cores, memory and replicas of Compose's `deploy`."""
+    mapping = value if isinstance(value, dict) else {}
+    resources = mapping.get("resources")
+    most = resources.get("limits") if isinstance(resources, dict) else None
+    most = most if isinstance(most, dict) else {}
+    return most.get("cpus"), most.get("memory"), mapping.get("replicas")
+
+
+def deploy(value: Any) -> str:
+    """`resources: {memory: 512m} and replicas: 2`."""
+    parts = [limits_of(value), scalar("replicas", _of_deploy(value)[2])]
+    return " and ".join(part for part in parts if part)
+
+
+def limits_of(value: Any) -> str:
+    """`resources: {memory: 512m}`, of `deploy`."""
+    return limits(*_of_deploy(value)[:2])
+
+
+def memory(value: Any) -> str:
+    """`memory: 512m`, of `mem_limit` or of `deploy`."""
+    return scalar("memory", _of_deploy(value)[1] if isinstance(value, dict) else value)
+
+
+_URL = re.compile(r"(?:curl|wget)\s.*?https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(/[\w./-]*)?['\"]?")
+
+
+def _exec(test: Any) -> Any:
+    match test:
+        case str():
+            return test
+        case ["CMD-SHELL", str(line)]:
+            return line
+        case ["CMD", *words] if words:
+            return words
+    return None
+
+
+def health(value: Any) -> str:
+    """`health: /healthz` or `health: {exec: ...}` of a healthcheck."""
+    command = _exec(value.get("test")) if isinstance(value, dict) else None
+    if command is None:
+        return ""
+    line = command if isinstance(command, str) else " ".join(map(str, command))
+    if match := _URL.search(line):
+        return f"health: {match[1] or '/'}"
+    return f"health: {flow({'exec': command})}"
+
+
+def check(value: Any) -> str:
+    """`exec: [pg_isready]`, of a healthcheck's test."""
+    command = _exec(value)
+    return "" if command is None else f"exec: {flow(command)}"
+
+
+_ROUTE = re.compile(r"(Host|PathPrefix)\(`([^`]+)`\)")
+
+
+def labels(value: Any) -> str:
+    """`route: /api`, of a rule for Traefik; other labels stay Compose's."""
+    pairs = value.items() if isinstance(value, dict) else [str(item).split("=", 1) for item in value or ()]
+    for name, *rule in pairs:
+        if str(name).startswith("traefik.http.routers.") and str(name).endswith(".rule") and rule:
+            parts = dict(_ROUTE.findall(str(rule[0])))
+            if parts:
+                path, host = parts.get("PathPrefix", "/"), parts.get("Host")
+                return f"route: {flow({'path': path, 'host': host} if host else path)}"
+    return ""
+
+
+def volumes(value: Any) -> str:
+    """`volumes: {data: /folder}` and `files: {/file: ./file}`."""
+    named: dict[str, str] = {}
+    files: dict[str, str] = {}
+    for source, target in _mounts(value):
+        if source.startswith((".", "/", "~")):
+            files[target] = source
+        else:
+            named[source] = target
+    parts = [f"{key}: {flow(part)}" for key, part in (("volumes", named), ("files", files)) if part]
+    return " and ".join(parts)
+
+
+def _mounts(value: Any) -> Iterator[tuple[str, str]]:
+    for entry in value if isinstance(value, list) else ():
+        source, target = mount(entry)
+        if source:
+            yield source, target

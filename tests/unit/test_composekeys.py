@@ -1,0 +1,184 @@
+"""Each key of a Compose file has an answer here: in the error that names it, and in the table of docs/manifest.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from devenv.manifest import composekeys
+from devenv.manifest.composekeys import Answer
+from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service
+from tests.conftest import ROOT
+from tests.table import each_row
+
+from .stacks import problems
+
+# The names of the keys in the schema of the Compose Specification (github.com/compose-spec/compose-spec, 2025).
+SPECIFICATION: Mapping[type[BaseModel], str] = {
+    Manifest: "configs include models name networks secrets services version volumes",
+    Service: """annotations attach blkio_config build cap_add cap_drop cgroup cgroup_parent command configs
+        container_name cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpus
+        cpuset credential_spec depends_on deploy develop device_cgroup_rules devices dns dns_opt dns_search
+        domainname entrypoint env_file environment expose extends external_links extra_hosts gpus group_add
+        healthcheck hostname image init ipc isolation label_file labels links logging mac_address mem_limit
+        mem_reservation mem_swappiness memswap_limit models network_mode networks oom_kill_disable oom_score_adj
+        pid pids_limit platform ports post_start pre_stop privileged profiles provider pull_policy
+        pull_refresh_after read_only restart runtime scale secrets security_opt shm_size stdin_open
+        stop_grace_period stop_signal storage_opt sysctls tmpfs tty ulimits use_api_socket user userns_mode uts
+        volumes volumes_from working_dir""",
+    Build: """additional_contexts args cache_from cache_to context dockerfile dockerfile_inline entitlements
+        extra_hosts isolation labels network no_cache platforms privileged provenance pull sbom secrets shm_size
+        ssh tags target ulimits""",
+    Health: "disable interval retries start_interval start_period test timeout",
+    SecretSource: "environment external file name",
+}
+OF_SERVICES = (Service, Job, Infra)
+NOT_IN_THE_MODEL = {"<<"}  # YAML's own
+
+
+def keys() -> Iterator[tuple[type[BaseModel], str]]:
+    """Each key of Compose's, at each place where somebody may write it."""
+    for model, names in SPECIFICATION.items():
+        for place in OF_SERVICES if model is Service else (model,):
+            yield from ((place, name) for name in names.split())
+
+
+@each_row(keys())
+def test_a_key_of_compose_is_a_field_or_has_an_answer(model: type[BaseModel], key: str) -> None:
+    option = model is Infra and key in ("secrets", "profiles")
+    assert option or key in model.model_fields or key in composekeys.KEYS[model]
+
+
+def answers() -> Iterator[tuple[type[BaseModel], str, Answer]]:
+    for model, table in composekeys.KEYS.items():
+        yield from ((model, key, answer) for key, answer in table.items())
+
+
+@each_row(answers())
+def test_an_answer_names_fields_that_exist(model: type[BaseModel], key: str, answer: Answer) -> None:
+    places = {*model.model_fields, *NOT_IN_THE_MODEL}
+    if "in the service" in answer.why:
+        places |= {*Service.model_fields}
+    if "at the top" in answer.why:
+        places |= {*Manifest.model_fields}
+    assert not answer.instead or answer.field in places
+    assert answer.instead or answer.why
+
+
+SAID = {  # what somebody wrote in a service -> what the error says
+    "depends_on: [db, cache]": "write uses: [db, cache]",
+    "depends_on: {db: {condition: service_healthy}}": "write uses: [db]",
+    "links: ['db:database', cache]": "write uses: [db, cache]",
+    "environment: [A=1, B]": 'write env: {A: ..., B: "${env.B}"}',
+    "environment: {PASSWORD: hunter2}": "write env: {PASSWORD: ...}",
+    "env: [A=1]": "write env: {A: ...}",
+    "ports: ['8080:80']": "write port: 80 and publish: 8080",
+    "ports: [8000]": "write port: 8000",
+    "ports: ['127.0.0.1:8000:8000/tcp']": "write port: 8000",
+    "ports: [{target: 80, published: 8080}]": "write port: 80 and publish: 8080",
+    "ports: ['8080:80', '443']": "write ports: {port-80: 80, port-443: 443} and publish: {port-80: 8080}",
+    "ports: ['3000-3005:3000-3005']": "write ports: {web: 8080}, or port: 8080",
+    "ports: ['${WEB_PORT:-8080}:80']": 'write port: 80 and publish: "${env.WEB_PORT:-8080}"',
+    "expose: [8000]": "write port: 8000",
+    "container_name: shop_api": "remove it: its name in the manifest is its name everywhere: `devenv exec NAME`",
+    "networks: [backend]": "remove it: the units of a stack reach each other by name",
+    "healthcheck: {test: [CMD, curl, -f, 'http://localhost:8000/healthz']}": "write health: /healthz",
+    "healthcheck: {test: [CMD-SHELL, 'pg_isready -U shop']}": "write health: {exec: pg_isready -U shop}",
+    "healthcheck: {test: [CMD, redis-cli, ping], interval: 5s}": "write health: {exec: [redis-cli, ping]}",
+    "healthcheck: {disable: true}": "write health: /healthz, or health: {exec: [...]}",
+    "deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 512m}}}": (
+        'write resources: {cpu: "0.5", memory: 512m} and replicas: 2'
+    ),
+    "mem_limit: 512m": "write resources: {memory: 512m}",
+    "stop_grace_period: 1m30s": "write grace: 1m30s",
+    "scale: 3": "write replicas: 3",
+    "privileged: true": "write compose: {privileged: true} (Compose alone has it)",
+    "extra_hosts: ['host.docker.internal:host-gateway']": (
+        "write compose: {extra_hosts: [host.docker.internal:host-gateway]} (Compose alone has it)"
+    ),
+    "labels: ['traefik.http.routers.a.rule=PathPrefix(`/api`)']": (
+        "write route: /api (a proxy's labels are route: here)"
+    ),
+    "volumes: ['data:/var/lib/app', './app.conf:/etc/app.conf:ro']": (
+        "write volumes: {data: /var/lib/app} and files: {/etc/app.conf: ./app.conf}"
+    ),
+    "profiles: [debug]": "write profiles: {NAME: [services]} (at the top of the file)",
+}
+
+
+@each_row(SAID.items())
+def test_the_error_says_it_for_the_value_at_hand(line: str, answer: str) -> None:
+    (problem,) = problems(f"name: shop\nservices:\n  api:\n    image: a:1\n    {line}\n")
+    assert problem.startswith(f"5:5: services.api.{line.partition(':')[0]}: ")
+    assert problem.partition(" - ")[2] == answer
+
+
+OF_A_STORE = {
+    "ports: ['5433:5432']": "unknown key - write publish: 5433",
+    "environment: {POSTGRES_PASSWORD: hunter2}": "unknown key - write env: {POSTGRES_PASSWORD: ...}",
+    "healthcheck: {test: pg_isready}": (
+        "unknown key - remove it: the kind has a check; compose: {healthcheck: ...} tunes it"
+    ),
+    "mem_limit: 512m": "unknown key - write memory: 512m",
+    "networks: [x]": "unknown key - remove it: the units of a stack reach each other by name",
+    "shm_size: 256m": "unknown key - write compose: {shm_size: 256m} (Compose alone has it)",
+}
+
+
+@each_row(OF_A_STORE.items())
+def test_a_store_has_answers_of_its_own(line: str, answer: str) -> None:
+    where = f"4:5: infra.postgres.{line.partition(':')[0]}"
+    assert problems(f"name: shop\ninfra:\n  postgres:\n    {line}\n") == [f"{where}: {answer}"]
+
+
+def test_a_whole_compose_file_gets_an_answer_for_each_key() -> None:
+    text = """\
+        version: "3.8"
+        name: shop
+        services:
+          web:
+            build: {context: ., cache_to: [x], args: [A=1]}
+            image: a:1
+            restart_policy: always
+        networks: {back: {}}
+    """
+    assert problems(text) == [
+        "1:1: version: unknown key - remove it: there is one version only",
+        "5:25: services.web.build.cache_to: unknown key - remove it: the builder's own cache is used",
+        "5:40: services.web.build.args: expected a mapping, found a list - write args: {A: ...}",
+        "6:5: services.web.image: cannot be combined with build - keep one of them",
+        "7:5: services.web.restart_policy: unknown key - `devenv schema` lists the keys",
+        "8:1: networks: unknown key - remove it: the units of a stack reach each other by name",
+    ]
+
+
+def _is_alone(key: str, answer: Answer) -> bool:
+    return answer.instead == f"compose: {{{key}: ...}}" and answer.why == "Compose alone has it"
+
+
+def _table(tables: Mapping[str, Mapping[str, Answer]]) -> Iterator[str]:
+    yield "| In a Compose file | here |"
+    yield "| --- | --- |"
+    for place, table in tables.items():
+        for key, answer in sorted(table.items()):
+            if not _is_alone(key, answer):
+                text = f"`{answer.instead}`" if answer.instead else f"nothing: {answer.why}"
+                note = f" ({answer.why})" if answer.instead and answer.why else ""
+                yield f"| {place}`{key}` | {text}{note} |"
+
+
+def test_the_page_has_the_table() -> None:
+    tables = {
+        "": composekeys.SERVICE,
+        "job: ": composekeys.JOB,
+        "infra: ": composekeys.INFRA,
+        "build: ": composekeys.BUILD,
+        "health: ": composekeys.HEALTH,
+        "top level: ": composekeys.TOP,
+        "top level, secrets: ": composekeys.SECRET,
+    }
+    page = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")
+    rest = sorted(key for key, answer in composekeys.SERVICE.items() if _is_alone(key, answer))
+    assert "\n".join(_table(tables)) in page
+    assert ", ".join(f"`{key}`" for key in rest) in " ".join(page.split())
