@@ -14,6 +14,9 @@ from devenv.plan.model import Observed, ObservedUnit
 if TYPE_CHECKING:
     from devenv.stack.model import Stack, Unit
 
+AGAIN = 5
+"""How often a program may end that is started again by itself, before an `up` gives it up."""
+
 Say = Callable[[str], None]
 """Takes one line about how far something is."""
 

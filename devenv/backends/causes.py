@@ -149,7 +149,7 @@ GUESSES = (
     ),
     Cause(r"was not ready within", "its log says how far it is; health: {within: 2m} gives it more time"),
     Cause(
-        r"ended with exit 0$",
+        r"ended (\d+ times, )?with exit 0$",
         "it ended well: is it a job, a shell without a terminal, or does it go to the background?",
     ),
 )

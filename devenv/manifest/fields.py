@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -92,6 +92,26 @@ Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string",
 
 Flag = Annotated[bool, BeforeValidator(as_yaml)]
 """True or false, in any of YAML's spellings."""
+
+RESTARTS = ("no", "on-failure", "always")
+
+
+def _restart(value: Any) -> Any:
+    word = as_yaml(value)
+    if word is False or word == "no":  # a truth value to older readers of YAML
+        return "no"
+    if word not in RESTARTS:
+        instead = "always: what was stopped stays down" if word == "unless-stopped" else " or ".join(RESTARTS)
+        raise PydanticCustomError("restart", f"cannot be {as_text(value)} - write {instead}")
+    return word
+
+
+Restart = Annotated[
+    Literal["no", "on-failure", "always"],
+    BeforeValidator(_restart),
+    WithJsonSchema({"enum": [*RESTARTS, False]}),
+]
+"""What happens to a program that ended by itself."""
 
 _REQUEST = re.compile(
     r"(?:(?P<method>[A-Z]+) )?(?P<service>[a-z][a-z0-9-]*)?(?P<path>/\S*)(?: (?P<status>[1-5]\d\d))?"

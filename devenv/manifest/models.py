@@ -16,6 +16,7 @@ from devenv.manifest.fields import (
     Numeric,
     OneOrMany,
     OrFalse,
+    Restart,
     Short,
     Size,
     SmokeRequest,
@@ -211,6 +212,11 @@ class Service(Workload):
         None, description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}."
     )
     reload: Reload | None = Field(None, description="What a changed file causes.")
+    restart: Restart | None = Field(
+        None,
+        description="Whether a program that ended is started again: no, on-failure, or always, also after "
+        "the engine was restarted. Default: no, so that a crash is seen.",
+    )
     replicas: Annotated[int, Field(ge=0, le=100), Numeric()] = Field(1, description="How many run.")
 
     @property
@@ -239,6 +245,11 @@ class Infra(Model):
         None, description="Its port on this machine; or one per port name; or false for none at all."
     )
     memory: Size | None = Field(None, description="The most memory it may take.")
+    restart: Restart | None = Field(
+        None,
+        description="Whether a program that ended is started again: no, on-failure, or always, also after "
+        "the engine was restarted. Default: no, so that a crash is seen.",
+    )
     env: Env = Field({}, description="More environment variables for the container.")
     seed: Annotated[list[str], OneOrMany()] = Field(
         [], description="Files or patterns loaded when the store is new."

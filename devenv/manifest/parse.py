@@ -185,7 +185,7 @@ def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> P
         case "no_value" if path[-2:-1] in (("env",), ("args",)) and VARIABLE.match(str(path[-1])):
             own = f'write ${{env.{path[-1]}}} for this machine\'s, or "" if it is to be empty'
             return document.problem(path, "has no value", own)
-        case "no_value" | "duration" | "size" | "cpu" | "plugin" | "kind":
+        case "no_value" | "restart" | "duration" | "size" | "cpu" | "plugin" | "kind":
             message, _, hint = detail["msg"].partition(" - ")
             return document.problem(path, message, hint)
         case "greater_than_equal" | "less_than_equal":

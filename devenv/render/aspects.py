@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def compose(stack: Stack, unit: Unit) -> Any:
-    """The user's fragment, and the names that the unit answers to."""
-    return [unit.compose, stack.namespace]
+    """The user's fragment, the names that the unit answers to, and what becomes of it when it ends."""
+    return [unit.compose, stack.namespace, *([unit.restart] if unit.restart else [])]
 
 
 def kubernetes(stack: Stack, unit: Unit) -> Any:

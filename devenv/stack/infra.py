@@ -242,6 +242,7 @@ class Instance:
             entrypoint=entrypoint,
             env=tuple({**env, **own, **variables, **asking, **dumping, **loading}.items()),
             ports=tuple(self._ports(key, view)),
+            restart=self.declared.restart if service.once is None else None,
             needs=tuple(self._needs(key, view)),
             probe=probe,
             volumes=tuple(

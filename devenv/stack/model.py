@@ -208,6 +208,7 @@ class Unit:
     cpu: float | None = None
     grace: float = 10.0
     within: float = 300.0
+    restart: Literal["no", "on-failure", "always"] | None = None
     user: str | None = None
     uid: int | None = None
     hostname: str | None = None
@@ -246,6 +247,10 @@ class Unit:
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
+
+    def comes_again(self, code: int) -> bool:
+        """Whether it is started again by itself after it ended with this code."""
+        return self.restart == "always" or (self.restart == "on-failure" and code != 0)
 
     @property
     def section(self) -> str:

@@ -263,6 +263,7 @@ class _Resolver:
             ),
             probe=probe,
             replicas=service.replicas,
+            restart=service.restart,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in service.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
             routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in service.route),

@@ -80,8 +80,8 @@ def test_a_program_here_is_given_no_address_that_does_not_answer() -> None:
     world = World(CHECKOUT, ports(TEXT))
     assert "API_URL" not in host_environment(parsed, CATALOGUE, world, "web")
     assert host_environment(parsed, CATALOGUE, world).keys() == {"WEB_URL"}
-    everywhere = World(CHECKOUT, ports(TEXT, plain=True), hosted=("api", "web", "postgres"))
-    assert host_environment(parsed, CATALOGUE, everywhere, "web")["API_URL"] == "http://localhost:8000"
+    everywhere = World(CHECKOUT, {("api", 8000): 7000}, hosted=("api", "web", "postgres"))
+    assert host_environment(parsed, CATALOGUE, everywhere, "web")["API_URL"] == "http://localhost:7000"
 
 
 def test_status_has_no_address_of_it() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
-from devenv.backends.base import Interrupted
+from devenv.backends.base import AGAIN, Interrupted
 from devenv.backends.causes import failed, hopeless
 from devenv.backends.images import TAIL
 from devenv.errors import UnitFailed
@@ -29,6 +29,7 @@ class Waiting:
     engine: Engine
     unit: Unit
     container: str
+    _ends: set[int] = field(default_factory=set)
 
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
@@ -36,10 +37,11 @@ class Waiting:
         while not stop.is_set():
             state = self.engine.state(self.container)
             passed = time.monotonic() - started
-            if state.status in ("exited", "removed", "dead"):
+            if state.status in ("exited", "restarting", "removed", "dead"):
                 if unit.one_shot and state.exit_code == 0 and state.status == "exited":
                     return
-                raise self._died(state)
+                if not self._comes_again(state):
+                    raise self._died(state)
             if state.health == "unhealthy" and self._engine_decides:
                 raise self._unhealthy("is unhealthy")
             ready, answer, pause = self._ready(state, passed)
@@ -52,6 +54,12 @@ class Waiting:
                 raise self._unhealthy(f"{verb} within {limit:g} s", answer)
             self.engine.pause(min(pause, limit - passed + 0.01))
         raise Interrupted
+
+    def _comes_again(self, state: State) -> bool:
+        """Whether the engine starts it again, and it has not ended too often for that to help."""
+        self._ends.add(state.began)
+        lives = state.status in ("exited", "restarting") and self.unit.comes_again(state.exit_code)
+        return lives and len(self._ends) < AGAIN
 
     @property
     def checked(self) -> bool:
@@ -106,13 +114,16 @@ class Waiting:
     def _died(self, state: State) -> UnitFailed:
         lines = self._output(state)
         memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(self.container))
+        times = f"{len(self._ends)} times, " if len(self._ends) > 1 else ""
         return failed(
-            self.unit, "ran out of memory" if memory else f"ended with exit {state.exit_code}", lines
+            self.unit, "ran out of memory" if memory else f"ended {times}with exit {state.exit_code}", lines
         )
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self._output(self.engine.state(self.container))
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
+        if self._ends:
+            facts.append(("ended", f"{len(self._ends)} times"))
         if self._image_checks:
             facts.append(("probe", "HEALTHCHECK of the image; health: in devenv.yaml replaces it"))
         # An HTTP answer has the reason in its first line, a command's output in its last.

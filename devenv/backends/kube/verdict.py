@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from devenv.backends.base import AGAIN
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.pods import Pod
 from devenv.stack import labels
@@ -90,7 +91,8 @@ def failure(unit: Unit, pod: Pod, expected: Expected, *, passed: float) -> Verdi
     for container in pod_of.containers(pod):
         for end in pod_of.ends(container):
             expected_end = pod_of.end_id(pod, end) in expected.ended
-            if not expected_end and not (unit.one_shot and end.get("exitCode") == 0):
+            again = unit.comes_again(end.get("exitCode", 1)) and pod_of.restarts(pod) + 1 < AGAIN
+            if not expected_end and not again and not (unit.one_shot and end.get("exitCode") == 0):
                 return _ended(unit, pod, end)
         waiting = container.get("state", {}).get("waiting") or {}
         passing = any(word in waiting.get("message", "") for word in PASSING)

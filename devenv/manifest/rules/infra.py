@@ -31,7 +31,15 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
                 if key not in kind.ports:
                     hint = did_you_mean(key, kind.ports, f"known here: {', '.join(sorted(kind.ports))}")
                     yield (*path, "publish", key), f'no port "{key}"', hint
-        common = set(Infra.model_fields) - {"kind", "image", "env", "publish", "compose", "kubernetes"}
+        common = set(Infra.model_fields) - {
+            "kind",
+            "image",
+            "env",
+            "publish",
+            "restart",
+            "compose",
+            "kubernetes",
+        }
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
                 options = sorted(set(kind.options) | set(Infra.model_fields))

@@ -22,6 +22,8 @@ from devenv.stack.text import Secret, Text
 
 STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
 STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
+RESTARTS = {"on-failure": "on-failure", "always": "unless-stopped"}
+"""What devenv stopped, as it moved the stack to another backend, must not come back with the engine."""
 LONGEST = 100  # characters of a path in the name of a file of the bundle
 
 
@@ -107,6 +109,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     spec |= {key: value for key, value in (
         ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
     ) if value is not None}  # fmt: skip
+    if unit.restart in RESTARTS:
+        spec["restart"] = RESTARTS[unit.restart]
     spec["stop_grace_period"] = _duration(unit.grace)
     if unit.role in ("service", "job"):
         spec["init"] = True  # a program that runs as PID 1 without handlers ignores TERM

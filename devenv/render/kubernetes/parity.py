@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from devenv.plan.parity import SAME, Fields, Support, emulated, lost
 from devenv.stack.model import Stack
 
+_RESTART = emulated("the kubelet starts whatever ended again, after a pause")
 _WORKLOAD: Mapping[str, Support] = {
     "build": emulated("built on this machine, then carried to the nodes or pushed to the registry"),
     "image": SAME,
@@ -49,6 +50,7 @@ FIELDS: Fields = {
         "health": SAME,
         "reload": SAME,
         "replicas": SAME,
+        "restart": _RESTART,
     },
     "Job": {
         **_WORKLOAD,
@@ -61,6 +63,7 @@ FIELDS: Fields = {
         "image": SAME,
         "version": SAME,
         "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "restart": _RESTART,
         "memory": emulated("the limit; a quarter of it is requested of the scheduler"),
         "env": SAME,
         "seed": emulated("in a ConfigMap: at most 1 MiB for all files of a store"),

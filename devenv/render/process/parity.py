@@ -8,6 +8,7 @@ from devenv.plan.parity import SAME, Fields, Support, emulated, lost
 
 _IMAGE = lost("a process has no image of its own")
 _CONTAINER = lost("it is for containers")
+_ENDED = lost("what ended stays down; devenv up starts it again")
 _WORKLOAD: Mapping[str, Support] = {
     "build": emulated(
         "packages of its lock file are installed below .devenv; it runs in the folder of its context"
@@ -48,6 +49,7 @@ FIELDS: Fields = {
         "port": emulated("it gets the one on this machine, in $PORT"),
         "ports": emulated("it gets those on this machine; $PORT is the first"),
         "publish": emulated("it listens on this machine, with false too"),
+        "restart": _ENDED,
         "route": SAME,
         "health": SAME,
         "reload": emulated("its program reads the project's own files; a save restarts it"),
@@ -59,6 +61,7 @@ FIELDS: Fields = {
         "image": lost("its programs are those of this machine"),
         "version": emulated("programs of this major"),
         "publish": emulated("it listens on this machine, with false too"),
+        "restart": _ENDED,
         "memory": lost("a process takes what it wants"),
         "env": SAME,
         "seed": SAME,

@@ -1,0 +1,75 @@
+"""How a service runs: fields that change its container, on the real engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import docker
+import pytest
+
+from .checkout import Checkout
+from .conftest import making
+
+pytestmark = pytest.mark.engine
+
+MANIFEST = """
+    services:
+      hidden:                           # nothing of this machine leads there: its check is made inside
+        image: busybox:1.37
+        command: httpd -f -p 8000
+        port: 8000
+        publish: false
+        health: {http: /, every: 100ms, within: 20s}
+        files: {/index.html: ./index.html}
+      stubborn:                         # ends twice before it goes on
+        image: busybox:1.37
+        command: '[ "$(wc -c </data/tries)" -ge 2 ] && exec sleep 1000; printf x >>/data/tries; exit 3'
+        volumes: {data: /data}
+        restart: on-failure
+        uses: [hidden, prepared]
+        grace: 1s
+    jobs:
+      prepared: {image: "busybox:1.37", command: wget -qO /dev/null http://hidden:8000/, uses: [hidden]}
+"""
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient, environment: Mapping[str, str]
+):
+    """The application, up."""
+    with making(tmp_path_factory.mktemp("running"), engine, environment) as make:
+        checkout = make()
+        checkout.write("index.html", "hello")
+        checkout.manifest(MANIFEST)
+        checkout.devenv("up", "-d")
+        yield checkout
+
+
+def test_a_service_that_publishes_nothing_is_healthy_and_reached_by_the_others(stack: Checkout) -> None:
+    hidden = stack.units()["hidden"]
+    assert not hidden.raw["HostConfig"]["PortBindings"]
+    assert hidden.health == "healthy"
+    rows = {row["name"]: row for row in stack.devenv("status", "--json").json["units"]}
+    assert rows["hidden"]["state"] == "healthy"
+    assert "localhost" not in json.dumps(rows["hidden"])
+
+
+def test_a_program_that_fails_at_first_is_started_again(stack: Checkout) -> None:
+    assert stack.units()["stubborn"].raw["RestartCount"] == 2
+    assert stack.running() == {"hidden", "stubborn"}
+
+
+def test_a_program_that_keeps_ending_is_a_failure_with_its_words(stack: Checkout) -> None:
+    loops = (
+        "  loops: {image: \"busybox:1.37\", command: 'echo no licence; exit 4', restart: always, grace: 1s}\n"
+    )
+    stack.manifest(MANIFEST.replace("    jobs:\n", f"    {loops}    jobs:\n"))
+
+    failed = stack.devenv("up", "-d", "loops", exits=1)
+
+    assert "loops ended 5 times, with exit 4" in failed.output
+    assert "no licence" in failed.output
+    assert not stack.devenv("down", "-y").code
+    assert stack.units() == {}
