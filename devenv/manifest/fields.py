@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -80,6 +80,23 @@ class Numeric:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"anyOf": [handler(schema), {"type": "string", "pattern": FROM_ENVIRONMENT}]}
+
+
+@dataclass(frozen=True, slots=True)
+class OrNone:
+    """A value of the first type of `T | Literal["none"]`, or `none`, which `false` is as well."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        kind, _ = get_args(source)
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, inner: "none" if value == "none" or as_yaml(value) is False else inner(value),
+            handler.generate_schema(kind),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"enum": ["none", False]}, handler(schema)]}
 
 
 def _text(value: Any) -> Any:

@@ -16,6 +16,7 @@ from devenv.manifest.fields import (
     Numeric,
     OneOrMany,
     OrFalse,
+    OrNone,
     Restart,
     Short,
     Size,
@@ -208,8 +209,10 @@ class Service(Workload):
     route: Annotated[list[Annotated[Route, Short("path")]], OneOrMany()] = Field(
         [], description="Where the gateway offers it: a path, a route, or a list of them."
     )
-    health: Annotated[Health, Short("http")] | None = Field(
-        None, description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}."
+    health: Annotated[Annotated[Health, Short("http")] | Literal["none"], OrNone()] | None = Field(
+        None,
+        description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}; or none: as soon as it "
+        "runs, whatever its image checks.",
     )
     reload: Reload | None = Field(None, description="What a changed file causes.")
     restart: Restart | None = Field(

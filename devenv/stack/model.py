@@ -179,7 +179,8 @@ class Unit:
     """What runs as one container: a service, a job, a store, or a store's one-shot.
 
     A `Text` may contain secrets. `memory` is in bytes, `cpu` in cores, `grace` in seconds. `uid` is the user
-    that the image's entrypoint switches to if started as root. `dump` writes a store's content to stdout and
+    that the image's entrypoint switches to if started as root. `unchecked`: it is ready as soon as it runs,
+    whatever its image checks. `dump` writes a store's content to stdout and
     `load` reads it from stdin. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes`
     are the user's fragments, merged last. `reloads`: changed sources are sent to its containers, and its
     program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
@@ -200,6 +201,7 @@ class Unit:
     ports: tuple[Port, ...] = ()
     needs: tuple[Need, ...] = ()
     probe: Probe | None = None
+    unchecked: bool = False
     volumes: tuple[Volume, ...] = ()
     files: tuple[File, ...] = ()
     tmpfs: tuple[str, ...] = ()
@@ -392,7 +394,9 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             for file in unit.files
         ],
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs, *_marks(unit)],
-        "health": unit.probe and {item.name: getattr(unit.probe, item.name) for item in fields(unit.probe)},
+        "health": "none"
+        if unit.unchecked
+        else unit.probe and {item.name: getattr(unit.probe, item.name) for item in fields(unit.probe)},
         "settings": [
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),

@@ -40,7 +40,7 @@ def _texts(manifest: Manifest, workload: Service | Job) -> Iterator[str]:
     yield from workload.env.values()
     yield from like.env.values() if like else ()
     entrypoint = workload.entrypoint or (like.entrypoint if like else None)
-    for words in (workload.command, entrypoint, health.exec if health else None):
+    for words in (workload.command, entrypoint, getattr(health, "exec", None)):
         yield from [words] if isinstance(words, str) else words or ()
 
 

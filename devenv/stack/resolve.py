@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from devenv.manifest import models
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
@@ -262,6 +262,7 @@ class _Resolver:
                 port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
             ),
             probe=probe,
+            unchecked=service.health == "none",
             replicas=service.replicas,
             restart=service.restart,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in service.volumes.items()),
@@ -402,11 +403,11 @@ def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:
 
 
 def _probe(
-    health: Health | None, port: int | None, fill: Callable[[str], Text], where: str
+    health: Health | Literal["none"] | None, port: int | None, fill: Callable[[str], Text], where: str
 ) -> tuple[Probe | None, dict[str, Text]]:
     """The probe, and the variables that it reads."""
-    if health is None:
-        return Probe("tcp", port) if port else None, {}
+    if health is None or health == "none":
+        return Probe("tcp", port) if port and health is None else None, {}
     timed = partial(Probe, every=health.every, timeout=health.timeout, within=health.within)
     if health.exec is not None:
         words = ["sh", "-c", health.exec] if isinstance(health.exec, str) else health.exec

@@ -29,6 +29,11 @@ MANIFEST = """
         restart: on-failure
         uses: [hidden, prepared]
         grace: 1s
+      silent:                           # its image's own check never passes
+        build: ./silent
+        command: sleep 1000
+        health: false
+        grace: 1s
     jobs:
       prepared: {image: "busybox:1.37", command: wget -qO /dev/null http://hidden:8000/, uses: [hidden]}
 """
@@ -42,6 +47,7 @@ def stack(
     with making(tmp_path_factory.mktemp("running"), engine, environment) as make:
         checkout = make()
         checkout.write("index.html", "hello")
+        checkout.write("silent/Dockerfile", "FROM busybox:1.37\nHEALTHCHECK CMD false\n")
         checkout.manifest(MANIFEST)
         checkout.devenv("up", "-d")
         yield checkout
@@ -56,9 +62,13 @@ def test_a_service_that_publishes_nothing_is_healthy_and_reached_by_the_others(s
     assert "localhost" not in json.dumps(rows["hidden"])
 
 
+def test_a_service_without_a_check_has_none_of_its_image_either(stack: Checkout) -> None:
+    assert stack.units()["silent"].health == ""
+
+
 def test_a_program_that_fails_at_first_is_started_again(stack: Checkout) -> None:
     assert stack.units()["stubborn"].raw["RestartCount"] == 2
-    assert stack.running() == {"hidden", "stubborn"}
+    assert stack.running() == {"hidden", "stubborn", "silent"}
 
 
 def test_a_program_that_keeps_ending_is_a_failure_with_its_words(stack: Checkout) -> None:

@@ -12,7 +12,7 @@ def health_is_one_probe(scope: Scope) -> Iterator[Finding]:
     """A health check has one probe, and an HTTP probe has a port to ask."""
     for name, service in scope.manifest.services.items():
         health = service.health
-        if health is None:
+        if health is None or health == "none":
             continue
         path: Path = ("services", name, "health")
         probes = [key for key in ("http", "tcp", "grpc", "exec") if getattr(health, key) is not None]

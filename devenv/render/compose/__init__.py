@@ -106,6 +106,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         }
     if unit.probe is not None and _is_checked(unit, source):
         spec["healthcheck"] = _healthcheck(unit.probe)
+    if unit.unchecked:
+        spec["healthcheck"] = {"disable": True}  # that of the image as well
     spec |= {key: value for key, value in (
         ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
     ) if value is not None}  # fmt: skip
