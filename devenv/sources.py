@@ -37,6 +37,7 @@ class Sources:
     folders: dict[BuildKey, Folder] = field(default_factory=dict)
     scripts: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    mounts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -55,7 +56,9 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
                     _build(root, want, cache, sources)
                 case "tree":
                     _tree(root, want, cache, sources)
-                case "pattern" | "file":
+                case "mount" if target.is_dir():
+                    _mount(root, want, cache, sources)
+                case "pattern" | "file" | "mount":
                     _files(root, want, cache, sources)
                 case "text":
                     _text(root, want, sources)
@@ -64,6 +67,7 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
             sources.findings.append(
                 (want.path, f'cannot read "{name}"', (error.strerror or str(error)).lower())
             )
+    sources.findings += _hidden(wants, sources)
     return sources
 
 
@@ -139,6 +143,12 @@ def _text(root: Path, want: Want, sources: Sources) -> None:
 
 def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
     pattern = want.name.removeprefix("./")
+    signs = [part for part in pattern.split("/") if any(sign in part for sign in "*?[")]
+    if want.kind == "mount" and signs and not (root / pattern).is_file():
+        folder = want.name[: want.name.index(signs[0])].rstrip("/") or "."
+        hint = f"a folder is mounted as a whole: {folder}" if folder != "." else "name each file"
+        sources.findings.append((want.path, f'"{want.name}" is a pattern', hint))
+        return
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
     except ValueError:  # not a valid pattern
@@ -154,6 +164,39 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "that is a folder; name each file in it" if (root / pattern).is_dir() and pattern else ""
         sources.findings.append((want.path, f'{message} "{want.name}"', hint))
     sources.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
+
+
+def _mount(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
+    """Every file of a folder that is mounted as a whole; a link counts as the file that it leads to."""
+    state, real = root / STATE, Path(os.path.realpath(root / want.name))
+    if state.is_relative_to(root / want.name) or real.is_relative_to(os.path.realpath(state)):
+        hint = "its .devenv holds passwords; mount a folder below"
+        sources.findings.append((want.path, f'"{want.name}" cannot be mounted', hint))
+        return
+    names = [
+        name for name in _walk(root / want.name, "", _Ignored("", "")) if (root / want.name / name).is_file()
+    ]
+    outside = [name for name in names if not _inside(root, root / want.name / name)]
+    sources.findings += [
+        (want.path, f'"{posixpath.join(want.name, name)}" is outside the project', "a link?")
+        for name in outside
+    ]
+    if not names:
+        sources.findings.append(
+            (want.path, f'no file in "{want.name}"', "a folder is mounted with its files")
+        )
+    sources.mounts[want.name] = tuple((name, cache.of(root / want.name / name)) for name in names)
+
+
+def _hidden(wants: Iterable[Want], sources: Sources) -> Iterator[Finding]:
+    """What would be mounted into a folder that is mounted itself, and read-only."""
+    mounts = [(want.path[:2], str(want.path[-1]), want) for want in wants if want.kind == "mount"]
+    folders = [mount for mount in mounts if mount[2].name in sources.mounts]
+    for unit, target, want in mounts:
+        for other, folder, mounted in folders:
+            if unit == other and posixpath.normpath(target).startswith(f"{posixpath.normpath(folder)}/"):
+                hint = f"put it into {mounted.name}, or mount that somewhere else"
+                yield want.path, f"cannot be mounted into {folder}, which is a read-only folder", hint
 
 
 class Folder:

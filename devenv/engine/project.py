@@ -235,6 +235,7 @@ class Project:
             read.extra,
             namespace,
             hosted=outline.units if backend.renderer == "process" else (),
+            folders=read.mounts,
         )
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed
@@ -406,12 +407,12 @@ class Project:
         return builds if isinstance(builds, dict) else {}
 
     def settings(self, loaded: Loaded) -> set[str]:
-        """The files, by absolute path, whose change makes a new plan necessary: all but the sources."""
+        """The files and folders whose change makes a new plan necessary: all but the sources. Absolute."""
         space, root = self.workspace, self.workspace.root
         named = {path for files in loaded.world.files.values() for path, _ in files}
-        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file")}
+        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file", "mount")}
         named |= {file for file, _ in self._own_kinds.values()}
-        return {str(space.file), *(str(root / name) for name in (".env", *named))}
+        return {str(space.file), *(os.path.normpath(root / name) for name in (".env", *named))}
 
     # -- parity
 

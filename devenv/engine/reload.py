@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind
@@ -105,19 +106,26 @@ class Reloading:
     def _watcher(self) -> Watcher:
         root = str(self._site.root)
         folders = {str(tree.folder.path) for key, tree in self._trees.items() if self._readers[key]}
+        mounted = {path for path in self._settings if Path(path).is_dir()}
 
         def enters(folder: str) -> bool:
+            if self._is_setting(folder):
+                return True
             path = in_project(root, folder)
             return any(tree.enters(path) for key, tree in self._trees.items() if self._readers[key])
 
-        return Watcher(sorted(folders), self._settings, enters, note=self._note)
+        return Watcher(sorted(folders | mounted), self._settings, enters, note=self._note)
+
+    def _is_setting(self, path: str) -> bool:
+        """Whether it is a file that makes a new plan necessary, or in such a folder."""
+        return not self._settings.isdisjoint((path, *map(str, PurePath(path).parents)))
 
     def _note(self, line: str) -> None:
         self._site.report(Note(line))
 
     def _see(self, batch: Batch) -> None:
         since = time.monotonic()
-        if not batch.paths.isdisjoint(self._settings):
+        if any(map(self._is_setting, batch.paths)):
             self.ask()
         paths = [in_project(str(self._site.root), path) for path in batch.paths]
         with self._reading:

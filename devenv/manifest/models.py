@@ -190,7 +190,8 @@ class Workload(Model):
     resources: Resources = Field(Resources.model_construct(), description="Limits of CPU and memory.")
     volumes: dict[str, str] = Field({}, description="Named volume -> folder in the container.")
     files: dict[str, FileFrom] = Field(
-        {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
+        {},
+        description="File or folder in the container -> that of the project, or {secret: NAME}. Read-only.",
     )
     grace: Duration = Field(10.0, description="Time between TERM and KILL.")
     compose: Fragment = Field({}, description=COMPOSE)

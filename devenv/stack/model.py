@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 import shlex
 from collections.abc import Mapping
@@ -97,7 +98,7 @@ class File:
     """A read-only file in the container: from the project, a secret, a text, or written by a renderer.
 
     `digest` is one of its bytes, so that a changed file makes a container stale; `holds` are the secrets in
-    a text or a rendered file.
+    a text or a rendered file. A folder of the project has the paths of its files `inside`.
     """
 
     target: str
@@ -107,6 +108,17 @@ class File:
     rendered: str = ""
     digest: str = ""
     holds: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+
+    @property
+    def each(self) -> tuple[File, ...]:
+        """Itself, or the files of its folder."""
+        if not self.inside:
+            return (self,)
+        return tuple(
+            File(posixpath.join(self.target, name), posixpath.join(self.source, name), digest=self.digest)
+            for name in self.inside
+        )
 
 
 @dataclass(frozen=True, slots=True)

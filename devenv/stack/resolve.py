@@ -76,7 +76,7 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
                 yield Want("tree", source, (*path, "reload", "sync", source))
             for target, source in workload.files.items():
                 if isinstance(source, str):
-                    yield Want("file", source, (*path, "files", target))
+                    yield Want("mount", source, (*path, "files", target))
     for name, infra in manifest.infra.items():
         for index, pattern in enumerate(infra.seed):
             yield Want("pattern", pattern, ("infra", name, "seed", index))
@@ -349,6 +349,9 @@ class _Resolver:
     def _file(self, target: str, source: Any) -> File:
         if not isinstance(source, str):
             return File(target, secret=source.secret)
+        if (inside := self.world.folders.get(source)) is not None:
+            names = tuple(name for name, _ in inside)
+            return File(target, posixpath.normpath(source), digest=text.digest(repr(inside)), inside=names)
         (path, digest), *_ = self.world.files.get(source) or ((source, ""),)
         return File(target, source=path, digest=digest)
 

@@ -33,10 +33,11 @@ Files = Mapping[str, tuple[tuple[str, str], ...]]
 class Want:
     """A file or folder of the project to read, and the path in the manifest that names it.
 
-    A `tree` is a folder, or a file, that is only sent to containers; its key has no Dockerfile.
+    A `tree` is a folder, or a file, that is only sent to containers; its key has no Dockerfile. A `mount` is
+    a file, or a folder as a whole.
     """
 
-    kind: Literal["build", "tree", "file", "pattern", "text"]
+    kind: Literal["build", "tree", "file", "mount", "pattern", "text"]
     name: str
     path: Path
     dockerfile: str = ""
@@ -60,6 +61,7 @@ class Outline:
 class World:
     """The answers: files by pattern, parsed files, allotted host ports. Their `repr` is the key of a cache.
 
+    `folders`: mounted folder -> path in it and digest of each of its files.
     `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
     `external`: stores that something else runs, whose variables come from Secrets of theirs.
     """
@@ -72,6 +74,7 @@ class World:
     hosted: tuple[str, ...] = ()
     machine: str = "host.docker.internal"
     external: frozenset[str] = frozenset()
+    folders: Files = field(default_factory=dict)
 
     def view(self, unit: str = "") -> View:
         """The view of a unit, or without one, of a program on this machine."""

@@ -87,7 +87,11 @@ class ProcessSession:
         for target, source in spec.sources.items():
             file = self._folder.files(spec.unit) / target.lstrip("/")
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(self._root / source, file)
+            if (self._root / source).is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+                shutil.copytree(self._root / source, file)
+            else:
+                shutil.copyfile(self._root / source, file)
         for name in spec.volumes:
             (self._folder.data / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 

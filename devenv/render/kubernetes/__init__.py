@@ -19,7 +19,9 @@ __all__ = ["Object", "Source", "override_names", "project_files", "render"]
 
 def project_files(stack: Stack) -> Collection[str]:
     """Every file of the project that a unit mounts: the contents go into ConfigMaps."""
-    return {file.source for unit in stack.units for file in unit.files if file.source}
+    return {
+        file.source for unit in stack.units for mounted in unit.files for file in mounted.each if file.source
+    }
 
 
 def override_names(stack: Stack) -> Collection[str]:

@@ -21,13 +21,14 @@ LIMIT = 1024 * 1024  # bytes in an object, the limit of etcd
 class Content:
     """Keys and values of a unit's Secret and ConfigMap; `secret` and `binary` are base64.
 
-    `mounts`: target -> (whether it is secret, key).
+    `mounts`: target -> (whether it is secret, key). `folders`: target -> path in it -> key.
     """
 
     secret: Mapping[str, str] = field(default_factory=dict)
     text: Mapping[str, str] = field(default_factory=dict)
     binary: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
+    folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -48,7 +49,7 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
     plain: dict[str, str] = {}
     binary: dict[str, str] = {}
     mounts: dict[str, tuple[bool, str]] = {}
-    for file in unit.files:
+    for file in (each for mounted in unit.files for each in mounted.each):
         raw, hidden, name = (
             _raw(stack, file, secrets, files),
             bool(file.secret or file.holds),
@@ -62,7 +63,14 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
         else:
             binary[name] = _base64(raw)
     _check_size(unit, secret, {**plain, **binary})
-    return Content(secret, plain, binary, mounts)
+    folders = {
+        file.target: {
+            name: mounts.pop(each.target)[1] for name, each in zip(file.inside, file.each, strict=True)
+        }
+        for file in unit.files
+        if file.inside
+    }
+    return Content(secret, plain, binary, mounts, folders)
 
 
 def inline(unit: Unit) -> dict[str, Text]:

@@ -217,6 +217,10 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
             volumes.append({"name": name, **holder})
         for target, key in inside.items():
             mounts.append({"name": name, "mountPath": target, "subPath": key, "readOnly": True})
+    for index, (target, keys) in enumerate(contents.folders.items()):
+        items = [{"key": key, "path": path} for path, key in keys.items()]
+        volumes.append({"name": f"folder-{index}", "configMap": {"name": unit.name, "items": items}})
+        mounts.append({"name": f"folder-{index}", "mountPath": target, "readOnly": True})
     return volumes, mounts
 
 

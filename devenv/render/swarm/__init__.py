@@ -118,7 +118,9 @@ class _Mounted:
 
     def by(self, unit: Unit) -> dict[str, Any]:
         """What a unit mounts: its files, and the secrets that some of them are completed with."""
-        configs = [self._config(unit, file) for file in unit.files if not file.secret]
+        configs = [
+            self._config(unit, file) for mounted in unit.files for file in mounted.each if not file.secret
+        ]
         secrets = [
             {**self._secret(Secret(file.secret)), "target": file.target} for file in unit.files if file.secret
         ]
