@@ -19,7 +19,7 @@ def postgres(checkout: Checkout, options: str) -> None:
 
 
 def test_password_and_database_are_made_in_the_data_of_postgres_and_another_user_is_refused(
-    checkout: Checkout,
+    checkout: Checkout, engine: docker.DockerClient
 ) -> None:
     postgres(checkout, "password: one")
     checkout.devenv("up", "-d")
@@ -49,6 +49,20 @@ def test_password_and_database_are_made_in_the_data_of_postgres_and_another_user
     postgres(checkout, "password: three, database: store")
     checkout.devenv("up", "-d")
 
+    drop = ("psql", "-Xq", "-U", "app", "-c", "DROP DATABASE store WITH (FORCE)", "template1")
+    checkout.devenv("exec", "db", *drop)
+    the_check_leaves_a_dropped_database_alone(checkout, engine)
+
+
+def the_check_leaves_a_dropped_database_alone(checkout: Checkout, engine: docker.DockerClient) -> None:
+    """A migration that drops a database to make it anew meets nobody who makes it in between."""
+    container = engine.containers.get(checkout.units()["db"].id)
+    _, *check = container.attrs["Config"]["Healthcheck"]["Test"]
+    for _ in range(2):
+        code, answer = container.exec_run(check)
+        assert code == 1
+        assert b'database "store" does not exist' in answer or b"Unknown database 'store'" in answer
+
 
 def mysql(checkout: Checkout, options: str) -> None:
     ask = 'MYSQL_PWD="$MYSQL_PASSWORD" mysql -h"$MYSQL_HOST" -u"$MYSQL_USER" "$MYSQL_DATABASE" -e "SELECT 1"'
@@ -71,7 +85,7 @@ def refused(checkout: Checkout) -> Ended:
 
 
 def test_user_password_and_database_are_made_in_the_data_of_mysql_and_another_root_is_refused(
-    checkout: Checkout,
+    checkout: Checkout, engine: docker.DockerClient
 ) -> None:
     mysql(checkout, "password: one, root_password: top")
     checkout.devenv("up", "-d")
@@ -86,6 +100,9 @@ def test_user_password_and_database_are_made_in_the_data_of_mysql_and_another_ro
     plan = checkout.devenv("plan").stdout
     assert "database and user are made in the existing data; password is set in the existing data" in plan
     checkout.devenv("up", "-d")
+    drop = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysql -uroot -e "DROP DATABASE store"'
+    checkout.devenv("exec", "db", "sh", "-c", drop)
+    the_check_leaves_a_dropped_database_alone(checkout, engine)
     mysql(checkout, "user: third, root_password: changed")
     assert "user and root_password count only for new data" in refused(checkout).stderr
 

@@ -18,8 +18,8 @@ UNBOUND = 120.0  # seconds a volume may take to be made: a disk in a cloud takes
 HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError",
             "CreateContainerError", "RunContainerError", "PreCreateHookError")  # fmt: skip
 
-
-STOPPED = (0, 137, 143)
+KILLED = 137
+STOPPED = (0, KILLED, 143)
 """Exit codes of a container that the kubelet stops, as when its startup probe never passed."""
 ROUNDED = 1.0  # seconds by which the moments that a cluster tells are rounded
 
@@ -113,8 +113,8 @@ def failure(unit: Unit, pod: Pod, expected: Expected, *, passed: float) -> Verdi
 
 def _ended(unit: Unit, pod: Pod, ended: Mapping[str, Any]) -> Verdict:
     reason, code = ended.get("reason", ""), ended.get("exitCode", 1)
+    facts = (("limit", limit),) if (limit := _limit(pod)) else ()
     if reason == "OOMKilled":
-        facts = (("limit", limit),) if (limit := _limit(pod)) else ()
         return Verdict(failed="ran out of memory", pod=pod_of.name(pod), facts=facts, ended=True)
     if reason in ("StartError", "ContainerCannotRun"):
         message = str(ended.get("message", "")).strip()
@@ -122,6 +122,9 @@ def _ended(unit: Unit, pod: Pod, ended: Mapping[str, Any]) -> Verdict:
     if unit.probe and code in STOPPED and _ran(ended) >= unit.probe.within - ROUNDED:
         late = f"was not ready within {unit.probe.within:g} s"
         return Verdict(failed=late, pod=pod_of.name(pod), ended=True)
+    if code == KILLED and facts:  # a busy node misses the kernel's word that it was for memory
+        what = "was killed, as a program is that is out of memory"
+        return Verdict(failed=what, pod=pod_of.name(pod), facts=facts, ended=True)
     return Verdict(failed=f"ended with exit {code}", pod=pod_of.name(pod), ended=True)
 
 

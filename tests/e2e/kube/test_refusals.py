@@ -59,7 +59,7 @@ def test_each_that_does_not_come_up_says_why(cluster: OnCluster) -> None:
     assert "registry.invalid/none:1" in card(failed, "nowhere")
     assert "fits on no node" in card(failed, "large")
     assert "Insufficient memory" in card(failed, "large")
-    assert "ran out of memory" in card(failed, "greedy")
+    assert "out of memory" in card(failed, "greedy")
     assert "within 3 s" in card(failed, "deaf")
     assert "connection refused" in card(failed, "deaf")
 
