@@ -109,9 +109,9 @@ def _proved(rehearsal: Rehearsal, objects: Sequence[Mapping[str, Any]]) -> str:
     units = rehearsal.stack.units
     counts = {
         ("object", "made"): len(objects),
-        ("unit", "ready"): sum(not unit.one_shot for unit in units),
+        ("unit", "ready"): sum(not unit.one_shot and not unit.manual for unit in units),
         ("job", "done"): sum(unit.one_shot and not unit.manual for unit in units),
-        ("route", "tried"): sum(len(unit.routes) for unit in units),
+        ("route", "tried"): sum(len(unit.routes) for unit in units if not unit.manual),
     }
     return ", ".join(
         f"{count} {noun}{'s' if count > 1 else ''} {verb}" for (noun, verb), count in counts.items() if count

@@ -11,7 +11,7 @@ _INSTEAD = {
     "build": "write it under build:; its context may be a folder above, with what services share",
     "image": "write image:",
     "depends_on": "write uses:",
-    "profiles": "write profiles: at the top, or manual: for a job",
+    "profiles": "write manual: true, and profiles: at the top",
     "develop": "write reload:",
     "scale": "write replicas:",
     "secrets": "write files: {/run/secrets/NAME: {secret: NAME}}",

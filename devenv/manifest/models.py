@@ -221,6 +221,7 @@ class Service(Workload):
         description="Whether a program that ended is started again: no, on-failure, or always, also after "
         "the engine was restarted. Default: no, so that a crash is seen.",
     )
+    manual: Flag = Field(False, description="Only started by its name, or by a profile that lists it.")
     replicas: Annotated[int, Field(ge=0, le=100), Numeric()] = Field(1, description="How many run.")
 
     @property

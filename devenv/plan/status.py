@@ -145,7 +145,8 @@ def front_page_of(stack: Stack, names: Collection[str]) -> str:
 def pages_of(stack: Stack) -> dict[str, str]:
     """Unit -> the page to open for it; the front page comes first."""
     gateway = {stack.gateway.unit} if stack.gateway else set()
-    units = [unit for role in ("service", "infra") for unit in stack.units if unit.role == role]
+    started = [unit for unit in stack.units if not unit.manual]
+    units = [unit for role in ("service", "infra") for unit in started if unit.role == role]
     pages = {
         unit.name: front_page_of(stack, {unit.name} | (gateway if unit.routes else set())) for unit in units
     }

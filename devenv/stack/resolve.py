@@ -265,6 +265,7 @@ class _Resolver:
             unchecked=service.health == "none",
             replicas=service.replicas,
             restart=service.restart,
+            manual=service.manual,
             volumes=tuple(Volume(f"{name}-{key}", target) for key, target in service.volumes.items()),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
             routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in service.route),

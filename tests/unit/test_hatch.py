@@ -144,7 +144,7 @@ REFUSED = {
     "image": ("{image: y}", "write image:"),
     "depends_on": ("{depends_on: [b]}", "write uses:"),
     "healthcheck": ("{healthcheck: {test: [NONE]}}", "write health:"),
-    "profiles": ("{profiles: [x]}", "write profiles: at the top, or manual: for a job"),
+    "profiles": ("{profiles: [x]}", "write manual: true, and profiles: at the top"),
     "reset": ("{image: !reset y}", "write image:"),
 }
 

@@ -45,7 +45,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     paths.paths_stay_inside,
     paths.container_paths_are_absolute,
     paths.container_paths_are_claimed_once,
-    uses.manual_jobs_wait_for_nobody,
+    uses.nobody_waits_for_what_is_manual,
     variables.variables_have_names,
     images.build_secrets_are_whole,
     compose.fragments_have_an_effect,

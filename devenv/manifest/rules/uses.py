@@ -42,12 +42,12 @@ def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
         yield (sections[trail[0]], trail[0], "uses"), f"a cycle: {' -> '.join(trail)}", "remove one of them"
 
 
-def manual_jobs_wait_for_nobody(scope: Scope) -> Iterator[Finding]:
-    """Nothing that starts by itself waits for a job that is started by hand."""
-    jobs = scope.manifest.jobs
+def nobody_waits_for_what_is_manual(scope: Scope) -> Iterator[Finding]:
+    """Nothing that starts by itself waits for a service or job that is started by hand."""
+    manual = {path[1] for path, workload in scope.workloads.items() if workload.manual}
     for path, workload in scope.workloads.items():
         for index, use in enumerate(workload.uses):
-            if use in jobs and jobs[use].manual and not getattr(workload, "manual", False):
+            if use in manual and not workload.manual:
                 hint = f"remove manual: from {use}, or {use} from uses:"
                 yield (
                     (*path, "uses", index),

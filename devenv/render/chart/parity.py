@@ -18,6 +18,7 @@ _DIFFERENT: Fields = {
     },
     "Service": {
         "publish": emulated("for development: an Ingress leads to the gateway"),
+        "manual": emulated("replicas: 0, until somebody says otherwise"),
         "reload": emulated("for development: the image has the files"),
     },
     "Job": {"manual": emulated("a suspended CronJob: kubectl create job --from=cronjob/NAME")},

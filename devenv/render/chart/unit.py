@@ -139,6 +139,7 @@ class _Unit:
             return self._by_hand({**item, "metadata": metadata, "spec": spec})
         replicas, template = spec.pop("replicas"), spec.pop("template")
         spec.pop("selector")
+        replicas = 0 if self.unit.manual else replicas
         self.values = {"image": self.values.pop("image"), "replicas": replicas, **self.values}
         counted: dict[str, Any] = {"replicas": self.page.inline("$unit.replicas")}
         if self._scales:

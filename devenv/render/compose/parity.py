@@ -44,6 +44,7 @@ FIELDS: Fields = {
         "port": SAME,
         "ports": SAME,
         "publish": SAME,
+        "manual": SAME,
         "route": SAME,
         "health": SAME,
         "reload": SAME,

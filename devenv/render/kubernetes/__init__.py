@@ -45,7 +45,7 @@ def render(stack: Stack, source: Source) -> Bundle:
         objects = of_unit(stack, unit, source)
         secrets += [resource for resource in objects if resource["kind"] == "Secret"]
         others = [resource for resource in objects if resource["kind"] != "Secret"]
-        if unit.manual:  # `kubectl apply -f .` skips subfolders: only `devenv run` starts it
+        if unit.manual:  # `kubectl apply -f .` skips subfolders: it is only started by name
             manual[f"manual/{unit.name}.yaml"] = _document(others)
         else:
             plain += others

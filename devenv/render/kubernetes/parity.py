@@ -46,6 +46,7 @@ FIELDS: Fields = {
         "port": SAME,
         "ports": SAME,
         "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "manual": SAME,
         "route": SAME,
         "health": SAME,
         "reload": SAME,

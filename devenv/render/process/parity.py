@@ -50,6 +50,7 @@ FIELDS: Fields = {
         "ports": emulated("it gets those on this machine; $PORT is the first"),
         "publish": emulated("it listens on this machine, with false too"),
         "restart": _ENDED,
+        "manual": SAME,
         "route": SAME,
         "health": SAME,
         "reload": emulated("its program reads the project's own files; a save restarts it"),

@@ -65,7 +65,8 @@ def render(stack: Stack, source: Source) -> Swarm:
 def _service(stack: Stack, unit: Unit, source: Source, mounted: _Mounted) -> Deployed:
     words = described(stack, unit, source)
     spec = {key: value for key, value in words.items() if key not in OF_THIS_MACHINE}
-    restart = "no" if unit.manual else "on-failure" if unit.one_shot else unit.restart or "always"
+    by_itself = "no" if unit.manual else "on-failure"
+    restart = by_itself if unit.one_shot else unit.restart or "always"
     spec |= {"image": image(unit, source.registry), "restart": restart}
     spec |= unit.extra
     if unit.role == "infra":  # a name leads to a task once it is healthy, and some stores ask for themselves

@@ -20,6 +20,7 @@ _DIFFERENT: Fields = {
         "publish": emulated(_FOR_ONE_MACHINE),
         "reload": emulated("for development: the image has the files"),
         "replicas": Support(),
+        "manual": emulated("docker service scale -d STACK_SERVICE=1"),
     },
     "Job": {
         "manual": emulated("docker service scale -d STACK_JOB=1"),
