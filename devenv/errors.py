@@ -7,7 +7,7 @@ codes; anything that is not a `DevenvError` is a bug and keeps its traceback.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FAILED, USAGE, MISSING_TOOL, INTERRUPTED = 1, 2, 3, 130
 
@@ -56,8 +56,21 @@ class ManifestInvalid(UsageError):
     """The manifest has problems; carries every one of them, in the order of the file."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = sorted(set(problems))
+        self.problems = _each_once(sorted(set(problems)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _each_once(problems: list[Problem]) -> list[Problem]:
+    """The problems, with one for a mistake that several places share through an anchor."""
+    shared: dict[tuple[object, ...], list[Problem]] = {}
+    for problem in problems:
+        key = problem.path.rpartition(".")[2]
+        place = (problem.file, problem.line, problem.column)
+        shared.setdefault((*place, key, problem.message, problem.suggestion), []).append(problem)
+    return [
+        replace(first, message=f"{first.message}, in {len(others) + 1} places") if others else first
+        for first, *others in shared.values()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,29 +281,38 @@ class _Reader:
             case yaml.MappingNode() if node.tag == _TAG + "map":
                 return self._mapping(node, path)
             case yaml.SequenceNode() if node.tag == _TAG + "seq":
-                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+                return self._items(node, path)
         self._tag(node, path)
         return None
+
+    def _items(self, node: yaml.SequenceNode, path: Path) -> list[Any]:
+        for index, item in enumerate(node.value):  # where a merged list was marked before
+            self.marks[(*path, index)] = (item.start_mark.line + 1, item.start_mark.column + 1)
+        return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _untagged(self, node: yaml.Node, path: Path) -> Any:
         match node:
             case yaml.MappingNode():
                 return self._mapping(node, path)
             case yaml.SequenceNode():
-                return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+                return self._items(node, path)
         return None if node.value in ("", "~", "null") else node.value
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        """Its own keys over those that it merges; the marks are those of the values that count."""
         merged: dict[str, Any] = {}
+        merges = [value for key, value in node.value if key.tag == _TAG + "merge"]
+        for value in reversed(merges):
+            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            for source in reversed(sources):  # the first of several wins, and comes last
+                inherited = self.value(source, path)
+                if isinstance(inherited, dict):
+                    merged |= inherited
+                else:
+                    self._problem(source, path, "`<<` takes a mapping")
         own: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
-                    inherited = self.value(source, path)
-                    if isinstance(inherited, dict):
-                        merged = {**inherited, **merged}
-                    else:
-                        self._problem(source, path, "`<<` takes a mapping")
+            if key_node.tag == _TAG + "merge":
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 self._problem(key_node, path, "a key has to be plain text")
