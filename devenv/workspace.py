@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
 _BLOCK = re.compile(rb"^x-devenv:", re.MULTILINE)
 HIDDEN = "hidden.json"  # the values of the secrets that the last bundle was rendered with
@@ -266,11 +267,20 @@ def find(option: str | None, environment: Mapping[str, str]) -> Workspace:
         for candidate in NAMES:
             if (folder / candidate).is_file():
                 return Workspace((folder / candidate).resolve())
-    raise UsageError(
-        "no devenv.yaml here or in any folder above",
-        where=str(here),
-        hint="six lines are enough to begin:\n\n" + BEGIN,
-    )
+    raise UsageError("no devenv.yaml here or in any folder above", where=str(here), hint=_beginning(here))
+
+
+def _beginning(folder: Path) -> str:
+    """How to come by a manifest: from a Compose file here or above in the repository, or from nothing."""
+    for place in (folder, *folder.parents):
+        file = next((name for name in COMPOSE_NAMES if (place / name).is_file()), "")
+        if file and place == folder:
+            return f"`devenv init --from-compose` writes one of {file}"
+        if file:
+            return f"in {place}, `devenv init --from-compose` writes one of {file}"
+        if (place / ".git").exists():
+            break
+    return "`devenv init` writes one, or begin with six lines:\n\n" + BEGIN
 
 
 BEGIN = """\

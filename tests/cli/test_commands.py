@@ -679,7 +679,7 @@ def test_without_a_manifest_it_says_how_to_begin(command: str, devenv: Devenv, p
         f"""\
         error  no devenv.yaml here or in any folder above
           where {project}
-          try   six lines are enough to begin:
+          try   `devenv init` writes one, or begin with six lines:
 
                     services:
                       api:
@@ -688,6 +688,21 @@ def test_without_a_manifest_it_says_how_to_begin(command: str, devenv: Devenv, p
                         uses: [postgres]
                         route: /api"""
     )
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"])
+def test_beside_a_compose_file_it_says_how_to_begin_from_that(
+    file: str, devenv: Devenv, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "devenv.yaml").unlink()
+    (project / file).write_text("services: {}\n")
+    assert f"try   `devenv init --from-compose` writes one of {file}" in devenv("up").stderr
+    (project / "api" / "src").mkdir(parents=True)
+    monkeypatch.chdir(project / "api" / "src")
+    hint = " ".join(devenv("up").stderr.split()).partition(" try ")[2]
+    assert hint == f"in {project}, `devenv init --from-compose` writes one of {file}"
+    (project / "api" / ".git").mkdir()
+    assert "`devenv init` writes one" in devenv("up").stderr  # another repository's file is not meant
 
 
 UNREADABLE = {
