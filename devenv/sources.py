@@ -151,7 +151,7 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         return
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
-    except ValueError:  # not a valid pattern
+    except (ValueError, IndexError):  # not a valid pattern, or none at all
         matched = []
     files = [path for path in matched if path.is_file()]
     sources.findings += [

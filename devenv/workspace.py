@@ -150,6 +150,16 @@ class Workspace:
         values = {**made_up, **available}
         return {name: values[name] for name in wanted if name in values}
 
+    def keep_secrets(self, values: Mapping[str, str]) -> int:
+        """Add secrets to `.devenv/secrets.env`, and return how many; what is there already stays as it is."""
+        new = {
+            name: value for name, value in values.items() if name not in read_env(self.state / "secrets.env")
+        }
+        if new:
+            lines = {name: quoted(value) for name, value in new.items()}
+            self.write({"secrets.env": self._with_secrets(lines)}, private={"secrets.env"})
+        return len(new)
+
     def _with_secrets(self, new: Mapping[str, str]) -> str:
         """The text of `secrets.env` with new lines appended; what people wrote there stays unchanged."""
         try:
@@ -325,6 +335,11 @@ def read_env(file: Path) -> dict[str, str]:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}", why=why) from error
     return {key: value for key, value in values.items() if value is not None}
+
+
+def quoted(value: str) -> str:
+    """A value as a line of an env file holds it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def machine_state() -> Path:

@@ -23,7 +23,7 @@ COMMANDS = {
     "env": ("inspect:env", "Print variables for this machine's programs."),
     "plan": ("planning:plan", "Show what `up` would do, and why."),
     "render": ("rendering:render", "Write the generated files."),
-    "init": ("starting:init", "Write a CI pipeline for the stack."),
+    "init": ("starting:init", "Write a first devenv.yaml, or a CI pipeline."),
     "promote": ("promotion:promote", "Bring the stack to an environment's cluster."),
     "diff": ("promotion:diff", "Show what `promote` would change."),
     "history": ("promotion:history", "Show what was promoted, when and by whom."),

@@ -11,23 +11,101 @@ from devenv.errors import ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
+    from devenv.drafting.draft import Draft
 
 
 def init(
     ctx: typer.Context,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="With --from-compose: the Compose files.")
+    ] = None,
+    from_compose: Annotated[
+        bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
+    ] = False,
     ci: Annotated[
         str | None, typer.Option("--ci", help="A CI pipeline: github, gitlab or jenkins.", metavar="SYSTEM")
     ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("-f", "--file", help="A Compose file, or the manifest for --ci.", metavar="FILE"),
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", help="Where to; default: where the system looks.", metavar="FILE"),
+        typer.Option("-o", "--output", help="Where to; default: where it is looked for.", metavar="FILE"),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is there.")] = False,
 ) -> None:
-    """Write a CI pipeline that tests the stack and promotes it. A file that is there is left alone."""
+    """Write a project's first devenv.yaml, or a CI pipeline. A file that is there is left alone."""
+    context: Context = ctx.obj
+    named = [*(files or ()), *(file or ())]
+    if from_compose:
+        _from_compose(context, named, output, force=force)
+    else:
+        if file:
+            context.option("file", file[-1])
+        _pipeline(context, ci, output)
+
+
+def _from_compose(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
+    from devenv.engine import drafting
+
+    target = _target(output, "devenv init --from-compose", force=force)
+    folder = target.parent
+    files, remarks = drafting.compose_files(Path.cwd(), named)
+    composed = drafting.composed(files, folder)
+    for remark in (*remarks, *composed.remarks):
+        context.console.note(remark)
+    _write(context, drafting.drafted(composed.project, folder, context.environment), target)
+
+
+def _target(output: str | None, command: str, *, force: bool) -> Path:
+    """The manifest to write. Raises `UsageError` for one that is there, unless it may be replaced."""
+    from devenv.workspace import NAMES
+
+    target = Path(output).absolute() if output else Path.cwd() / NAMES[0]
+    if target.is_dir():
+        target /= NAMES[0]
+    names = NAMES if target.name in NAMES else (target.name,)
+    there = next((name for name in names if (target.parent / name).exists()), None)
+    if there and not force:
+        raise UsageError(
+            f"{there} is there already", where=str(target.parent), hint=f"{command} --force   replaces it"
+        )
+    return target.parent / there if there else target
+
+
+def _write(context: Context, draft: Draft, target: Path) -> None:
+    """Write the draft and its secrets; print what became of everything, and what to type next."""
+    from devenv.drafting import writing
+    from devenv.workspace import Workspace
+    from devenv.writing import unwritable, write_whole
+
+    console, space = context.console, Workspace(target)
+    context.console.hide(draft.secrets.values())
+    try:
+        write_whole(target, writing.text(draft), mode=0o644)
+    except OSError as error:
+        raise unwritable(target.parent, error) from error
+    console.print(space.shown)
+    if draft.secrets:
+        new = space.keep_secrets(draft.secrets)
+        console.say(
+            f".devenv/secrets.env has {len(draft.secrets)} values that stood in plain text ({new} new)"
+        )
+    rows = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in draft.table()]
+    for line in console.table(rows, width=console.width):
+        console.print(line)
+    console.say("")
+    console.say(f"next: {console.style('devenv plan', 'bold')}, then {console.style('devenv up', 'bold')}")
+
+
+STYLES = {"kept": ("green",), "derived": ("cyan",), "dropped": ("dim",), "by hand": ("yellow", "bold")}
+
+
+def _pipeline(context: Context, ci: str | None, output: str | None) -> None:
     from devenv import __version__, assets
     from devenv.render.pipeline import SYSTEMS, pipeline
 
-    context: Context = ctx.obj
     if ci is None:
         raise UsageError("init needs to know what to write", hint=f"devenv init --ci {'|'.join(SYSTEMS)}")
     if ci not in SYSTEMS:

@@ -14,7 +14,7 @@ from devenv.errors import DevenvError
 from devenv.manifest.fields import Request
 from devenv.plan.onboarding import Passport, port_of
 from devenv.stack.model import Stack
-from devenv.workspace import Workspace, read_env
+from devenv.workspace import Workspace, quoted, read_env
 from devenv.writing import write_whole
 
 FILE = "onboard.json"
@@ -70,11 +70,10 @@ def missing(project: Project, stack: Stack, environment: Mapping[str, str]) -> d
 def keep(space: Workspace, name: str, value: str) -> None:
     """Write a secret into `.env`, which nobody else can read afterwards. Raises `DevenvError`."""
     file = space.root / ".env"
-    quoted = "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else ""
         gap = "" if before.endswith("\n") or not before else "\n"
-        write_whole(file, f"{before}{gap}{name}={quoted}\n", mode=0o600)
+        write_whole(file, f"{before}{gap}{name}={quoted(value)}\n", mode=0o600)
     except OSError as error:
         raise DevenvError(f"cannot write {file}", why=(error.strerror or "").lower()) from error
 

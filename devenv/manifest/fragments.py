@@ -7,7 +7,7 @@ from typing import Any
 
 from devenv.manifest.source import Finding, Reset, as_text
 
-_INSTEAD = {
+INSTEAD = {
     "build": "write it under build:; its context may be a folder above, with what services share",
     "image": "write image:",
     "depends_on": "write uses:",
@@ -30,7 +30,7 @@ def findings(fragment: Mapping[str, Any], *, infra: bool) -> Iterator[Finding]:
         if key in _UNSEEN:
             yield (key,), "would bring keys that devenv sets itself, such as build", _UNSEEN[key]
             continue
-        instead = _INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
+        instead = INSTEAD.get(key) or ("" if infra else _OF_SERVICES.get(key, ""))
         if instead:
             yield (key,), "has no effect here: devenv sets it itself", instead
         elif value is not None and key in _MAPPINGS and not isinstance(value, dict) and not _are(value, str):

@@ -18,6 +18,7 @@ PURE = (
     "devenv.stack",
     "devenv.plan",
     "devenv.render",
+    "devenv.drafting",
     "devenv.masking",
     "devenv.errors",
     "devenv.variables",

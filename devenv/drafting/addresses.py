@@ -1,0 +1,162 @@
+"""Addresses in texts: the hosts they name, and the stores whose parts they repeat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from devenv.drafting import interpolation
+from devenv.drafting.scene import Scene, StoreUnit
+from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
+
+_HOST_VARIABLE = re.compile(
+    r"(HOSTS?|HOSTNAME|SERVERS?|ADDR|ADDRESS|ENDPOINT|NODES?|BROKERS?|URLS?|URI|PEERS|UPSTREAM)$",
+    re.IGNORECASE,
+)
+
+
+def _without_variables(text: str) -> str:
+    return interpolation.escaped(interpolation.plain(text))
+
+
+_FORMS = (interpolation.ours, _without_variables)
+
+
+@cache
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    """Where a text names one of these hosts: after `//` or `@`, before a port, or between other signs."""
+    any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(
+        rf"(?P<login>(?<=//)[^\s/@]*@)?"
+        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$-])(?P<host>{any_of})(?![\w-]|\.[a-zA-Z])"
+        rf"(?P<port>:(?:\d{{2,5}}\b))?(?P<path>/[\w-]+)?"
+    )
+
+
+def is_host_variable(variable: str) -> bool:
+    """Whether a variable's whole value is a host name, if it is a name at all."""
+    return bool(_HOST_VARIABLE.search(variable))
+
+
+def is_secret(variable: str, value: str) -> bool:
+    """Whether a variable holds a secret in plain text, by its name."""
+    name = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
+    if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
+        return False
+    return any(name == word or name.endswith(f"_{word}") for word in SECRET_WORDS)
+
+
+def hosts_in(scene: Scene, text: str, variable: str = "") -> Iterator[tuple[str, int]]:
+    """The units that a text names as hosts, with the port after each, or 0."""
+    if not scene.hosts:
+        return
+    text = interpolation.plain(text)
+    for match in _pattern(tuple(scene.hosts)).finditer(text):
+        if _is_host(match, text, variable):
+            yield scene.hosts[match["host"]], int((match["port"] or ":0")[1:])
+
+
+def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
+    if match["before"] in ("//", "@") or match["login"] or match["port"]:
+        return True
+    return match["host"] == text.strip() and is_host_variable(variable)
+
+
+def rewritten(scene: Scene, text: str, variable: str = "") -> list[str]:
+    """A text as the manifest may say it, the best form first: with other names and references to stores."""
+    forms = (_rewritten(scene, form(text), index, variable) for index, form in enumerate(_FORMS))
+    return list(dict.fromkeys(forms))
+
+
+def _rewritten(scene: Scene, text: str, form: int, variable: str) -> str:
+    if not text:
+        return text
+    for store in scene.stores.values():
+        values = {name: _FORMS[form](value) for name, value in store.options.items()}
+        if text == _url(scene, store, values):
+            return f"${{{store.name}.url}}"
+        if variable and is_secret(variable, text):
+            for option in store.kind.secret:
+                if values.get(option) == text and _belongs(scene, store, variable):
+                    return f"${{{store.name}.{option}}}"
+    if scene.hosts:
+        text = _pattern(tuple(scene.hosts)).sub(lambda match: _host(scene, match, text, form, variable), text)
+    return _without_secrets(scene, text, form, variable)
+
+
+def _belongs(scene: Scene, store: StoreUnit, variable: str) -> bool:
+    """Whether a variable is about this store and no other that has the same password."""
+    others = [
+        other
+        for other in scene.stores.values()
+        if other is not store and set(other.options.values()) & {store.options.get("password", "")}
+    ]
+    return not others or store.kind.kind.split("_")[0][:5].upper() in variable.upper()
+
+
+def _url(scene: Scene, store: StoreUnit, values: Mapping[str, str]) -> str:
+    name, database = store.name, values.get("database", "")
+    original = next((host for host, unit in scene.hosts.items() if unit == name), name)
+    login = f"{values.get('user', '')}:{values.get('password', '')}@"
+    return {
+        "postgres": f"postgresql://{login}{original}:5432/{database}",
+        "mysql": f"mysql://{login}{original}:3306/{database}",
+        "valkey": f"redis://{original}:6379/0",
+        "minio": f"http://{original}:9000",
+        "mailpit": f"smtp://{original}:1025",
+    }.get(store.kind.kind, "\0")
+
+
+def _host(scene: Scene, match: re.Match[str], text: str, form: int, variable: str) -> str:
+    """A host in a text, in the words of the manifest: another name, or a reference to a store's parts."""
+    if not _is_host(match, text, variable):
+        return match[0]
+    name = scene.hosts[match["host"]]
+    login, before, port, path = (match[key] or "" for key in ("login", "before", "port", "path"))
+    store = scene.stores.get(name)
+    if store is None:
+        return f"{login}{before}{name}{port}{path}"
+    values = {key: _FORMS[form](value) for key, value in store.options.items()}
+    if login and (parts := _login(store, login[:-1], values)):
+        login = f"{parts}@"
+    if port and int(port[1:]) == store.kind.port:
+        port = f":${{{name}.port}}"
+    if path and login and path[1:] == values.get("database"):
+        path = f"/${{{name}.database}}"
+    return f"{login}{before}${{{name}.host}}{port}{path}"
+
+
+def _login(store: StoreUnit, login: str, values: Mapping[str, str]) -> str:
+    user, colon, password = login.partition(":")
+    if user and user == values.get("user"):
+        user = f"${{{store.name}.user}}"
+    for option in store.kind.secret:
+        if password and password == values.get(option):
+            password = f"${{{store.name}.{option}}}"
+            break
+    return user + colon + password
+
+
+def _without_secrets(scene: Scene, text: str, form: int, variable: str) -> str:
+    """The text with values that were moved to secrets referred to, where they stand as a password."""
+    for secret, value in scene.moved.items():
+        written = _FORMS[form](value)
+        if len(written) > 2 and f":{written}@" in text:
+            text = text.replace(f":{written}@", f":${{secret.{secret}}}@")
+    return text
+
+
+def rewrite_words(scene: Scene, words: list[str]) -> list[list[str]]:
+    """The words of a command, as `rewritten` does each."""
+    forms = [rewritten(scene, word) for word in words]
+    most = max((len(form) for form in forms), default=1)
+    return [[form[min(index, len(form) - 1)] for form in forms] for index in range(most)]
+
+
+def named_in(text: str, name: str) -> bool:
+    """Whether a text has a name where an address has its host."""
+    return any(
+        match["before"] in ("//", "@") or match["port"] or re.search(rf"server\s+{re.escape(name)}\b", text)
+        for match in _pattern((name,)).finditer(text)
+    )

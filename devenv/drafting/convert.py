@@ -1,0 +1,179 @@
+"""A Compose project as a draft of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from devenv.drafting import infra, reading, routes, services
+from devenv.drafting.addresses import is_secret
+from devenv.drafting.draft import Draft
+from devenv.drafting.images import file_of
+from devenv.drafting.interpolation import plain, variables
+from devenv.drafting.reading import Project
+from devenv.drafting.scene import Role, Scene, Unit, World, hosts, stack_name, unit_names
+from devenv.drafting.tables import UNNEEDED
+from devenv.manifest.rules.names import as_label
+from devenv.manifest.rules.scope import KindFacts
+from devenv.manifest.source import as_text
+
+_TOP = {"version": UNNEEDED["version"], "networks": UNNEEDED["networks"]}
+
+
+def wanted(project: Project) -> Iterator[str]:
+    """The paths of the project that the conversion looks at: as `relative` writes them, also missing ones."""
+    for keys in project.services.values():
+        for mount in reading.mounts(keys, project.folder):
+            if mount.kind == "bind":
+                yield mount.source
+        build = keys.get("build")
+        if build is not None:
+            build = {"context": build} if isinstance(build, str) else build
+            context = reading.relative(str(as_text(build.get("context", "."))), project.folder)
+            yield context
+            yield file_of(context, plain(str(build.get("dockerfile") or "Dockerfile")))
+        for item in reading.listed(keys.get("env_file")):
+            yield reading.relative(str(item.get("path") if isinstance(item, dict) else item), project.folder)
+    for section in (project.secrets, project.configs):
+        for settings in section.values():
+            if isinstance(settings, Mapping) and "file" in settings:
+                yield reading.relative(str(settings["file"]), project.folder)
+
+
+def convert(project: Project, world: World, kinds: Mapping[str, KindFacts]) -> Draft:
+    """The draft; nothing of the project is in neither the draft nor its table."""
+    draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
+    scene = Scene(project, world, draft, _units(project, kinds))
+    scene.hosts = hosts(project, scene.units)
+    for unit in scene.units.values():
+        store = infra.recognised(unit.keys, kinds) if unit.role == "store" else None
+        if store is not None:
+            scene.stores[unit.name] = infra.options(scene, unit, store)
+    _move_secrets(scene)
+    for unit in scene.units.values():
+        if unit.role in ("service", "job"):
+            for name, port in services.mentioned(scene, unit):
+                scene.reached.setdefault(name, []).extend([port] if port else [])
+        if port := routes.label_port(unit.keys):
+            scene.reached.setdefault(unit.name, []).append(port)
+    scene.uses = services.all_uses(scene)
+    if name := stack_name(project, world.folder):
+        draft.set(("name",), name, origin="name")
+    for role, write in (("service", services.convert), ("job", services.convert)):
+        for unit in scene.units.values():
+            if unit.role == role:
+                write(scene, unit)
+    for unit in scene.units.values():
+        if unit.role == "store":
+            infra.convert(scene, unit, scene.stores[unit.name])
+        elif unit.role == "router":
+            _router(scene, unit)
+    routes.offers(scene)
+    _profiles(scene)
+    _top(scene)
+    _kept(scene)
+    return draft
+
+
+def _units(project: Project, kinds: Mapping[str, KindFacts]) -> dict[str, Unit]:
+    names = unit_names([*project.services])
+    ending = {
+        name
+        for keys in project.services.values()
+        for name, condition in reading.dependencies(keys).items()
+        if condition == "service_completed_successfully"
+    }
+    labelled = any("traefik." in key for keys in project.services.values() for key in routes.labels(keys))
+    units = {}
+    for original, keys in project.services.items():
+        role: Role = "service"
+        if infra.recognised(keys, kinds):
+            role = "store"
+        elif original in ending:
+            role = "job"
+        elif labelled and routes.is_router(keys):
+            role = "router"
+        units[original] = Unit(original, names[original], role, keys)
+    return units
+
+
+def _move_secrets(scene: Scene) -> None:
+    """Find the values that move, before any text is written that repeats one of them."""
+    for unit in scene.units.values():
+        if unit.role not in ("service", "job"):
+            continue
+        for variable, value in reading.environment(unit.keys).items():
+            if value and not [*variables(value)] and is_secret(variable, plain(value)):
+                passwords = {
+                    text
+                    for store in scene.stores.values()
+                    for option, text in store.options.items()
+                    if option in store.kind.secret
+                }
+                if value not in passwords:
+                    services.moved(scene, unit, variable, value)
+
+
+def _router(scene: Scene, unit: Unit) -> None:
+    scene.draft.say(
+        "derived",
+        unit.original,
+        "the gateway stands in for Traefik: entrypoints, certificates and the dashboard are not carried over",
+    )
+
+
+def _profiles(scene: Scene) -> None:
+    profiles: dict[str, list[str]] = {}
+    for unit in scene.units.values():
+        for profile in reading.listed(unit.keys.get("profiles")):
+            profiles.setdefault(str(profile), []).append(unit.name)
+    if not profiles:
+        return
+    always = [
+        unit.name
+        for unit in scene.units.values()
+        if not unit.keys.get("profiles") and unit.role in ("service", "job")
+    ]
+    for unit in scene.units.values():
+        if not unit.keys.get("profiles"):
+            continue
+        if unit.role == "job" or (unit.role == "service" and scene.has("services", "manual")):
+            scene.draft.set((*unit.path, "manual"), True, origin=unit.at("profiles"))
+        else:
+            scene.draft.say("by hand", unit.at("profiles"), f"{unit.name} starts with the others")
+    for profile, members in profiles.items():
+        name = as_label(profile) or "profile"
+        scene.draft.set(("profiles", name), [*always, *members], origin=f"profiles {profile}")
+
+
+def _top(scene: Scene) -> None:
+    for variable in variables(scene.project.services):
+        if variable.sign.endswith("+"):
+            written = f"${{{variable.name}{variable.sign}{variable.rest}}}"
+            scene.draft.say("by hand", written, f"written as if {variable.name} were not set")
+    for key in scene.project.top:
+        if key.startswith("x-") or key in ("include",):
+            scene.draft.say("dropped", key, "what refers to it has its content")
+        else:
+            scene.draft.say("dropped", key, _TOP.get(key, "it means nothing here"))
+    used = {
+        mount.source
+        for unit in scene.units.values()
+        for mount in reading.mounts(unit.keys, scene.project.folder)
+        if mount.kind == "volume"
+    }
+    for name in scene.project.volumes:
+        if name not in used:
+            scene.draft.say("dropped", f"volumes.{name}", "no service mounts it")
+
+
+def _kept(scene: Scene) -> None:
+    """One row for each unit that is as it was."""
+    for unit in scene.units.values():
+        if unit.role == "router":
+            continue
+        section = scene.draft.value.get(str(unit.path[0]), {}).get(unit.name) or {}
+        scene.draft.say(
+            "kept",
+            unit.original,
+            f"{'.'.join(map(str, unit.path))}: {', '.join(section) or 'with its defaults'}",
+        )

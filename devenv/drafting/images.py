@@ -1,0 +1,134 @@
+"""How a service of Compose gets its image."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from devenv.drafting import reading
+from devenv.drafting.interpolation import forms, plain
+from devenv.drafting.reading import inside
+from devenv.drafting.scene import Scene, Unit
+from devenv.manifest.source import as_text
+
+_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
+_KEPT = {
+    "target": "target",
+    "additional_contexts": "additional_contexts",
+    "cache_from": "cache_from",
+    "platforms": "platform",
+}
+
+
+def convert(scene: Scene, unit: Unit) -> None:
+    """Write `build` or `image`."""
+    build = _build(unit.keys)
+    if build is None:
+        image = str(unit.keys.get("image") or "")
+        if image:
+            scene.draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
+        else:
+            scene.draft.say("by hand", unit.original, "it has neither image nor build")
+        return
+    context = reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)
+    dockerfile = plain(str(build.get("dockerfile") or "Dockerfile"))
+    if not _buildable(scene, context, dockerfile, build) and not _remote(context):
+        _instead(scene, unit, context, dockerfile, build)
+        return
+    scene.draft.set((*unit.path, "build", "context"), context, origin=unit.at("build"))
+    if dockerfile != "Dockerfile":
+        scene.draft.set((*unit.path, "build", "dockerfile"), dockerfile, origin=unit.at("build.dockerfile"))
+    _rest(scene, unit, build)
+    if unit.keys.get("image"):
+        scene.draft.say("dropped", unit.at("image"), "built images get their names from devenv")
+
+
+def _build(keys: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    build = keys.get("build")
+    return {"context": build} if isinstance(build, str) else build
+
+
+def _remote(context: str) -> bool:
+    return "://" in context or context.startswith("git@")
+
+
+def _buildable(scene: Scene, context: str, dockerfile: str, build: Mapping[str, Any]) -> bool:
+    return (
+        inside(context)
+        and "dockerfile_inline" not in build
+        and scene.world.paths.get(file_of(context, dockerfile)) == "file"
+    )
+
+
+def file_of(context: str, dockerfile: str) -> str:
+    """The path of a build's Dockerfile, as `relative` writes it."""
+    path = posixpath.normpath(posixpath.join(context, dockerfile))
+    return path if path.startswith("..") else f"./{path}"
+
+
+def _instead(scene: Scene, unit: Unit, context: str, dockerfile: str, build: Mapping[str, Any]) -> None:
+    """An image in place of a build that cannot be: the one that Compose would call the result."""
+    draft, image = scene.draft, unit.keys.get("image")
+    if "dockerfile_inline" in build:
+        why = "write dockerfile_inline to a file; then build: names its folder"
+    elif not inside(context):
+        why = f"{context} is outside this folder: run devenv init above both, or build: names a folder below"
+    else:
+        why = f"{file_of(context, dockerfile)} is not there; then build: {context}"
+    draft.set((*unit.path, "image"), *forms(str(image or unit.name)), origin=unit.at("image"))
+    draft.offer((*unit.path, "image"), f"build: {context}")
+    draft.say("by hand", unit.at("build"), why)
+
+
+def _rest(scene: Scene, unit: Unit, build: Mapping[str, Any]) -> None:
+    draft, path = scene.draft, (*unit.path, "build")
+    for key, value in build.items():
+        origin = unit.at(f"build.{key}")
+        if key in ("context", "dockerfile"):
+            continue
+        if key == "args":
+            for name, item in reading.mapping(value).items():
+                text = f"${{{name}:-}}" if item is None else str(as_text(item))
+                draft.set((*path, "args", name), *forms(text), origin=origin)
+        elif key == "ssh":
+            draft.set(
+                (*path, "ssh"),
+                str(reading.listed(value)[0]) if reading.listed(value) else "default",
+                origin=origin,
+            )
+        elif key == "secrets":
+            for item in reading.listed(value):
+                _secret(scene, unit, str(item.get("source") if isinstance(item, dict) else item), origin)
+        elif key in _KEPT and scene.has("build", _KEPT[key]):
+            whole = (
+                [str(item) for item in reading.listed(value)] if key in ("platforms", "cache_from") else value
+            )
+            written = whole[0] if key == "platforms" and whole else whole
+            draft.set((*path, _KEPT[key]), *forms(written), origin=origin)
+        elif key in ("tags", "labels", "pull", "no_cache", "cache_to", "cache_from", "provenance", "sbom"):
+            draft.say("dropped", origin, "devenv names, tags and caches what it builds")
+        else:
+            draft.say("by hand", origin, "no field of build: says it")
+
+
+def _secret(scene: Scene, unit: Unit, name: str, origin: str) -> None:
+    settings = scene.project.secrets.get(name) or {}
+    if "file" in settings:
+        file = reading.relative(str(settings["file"]), scene.project.folder)
+        scene.draft.set((*unit.path, "build", "secrets", name), file, origin=origin)
+    else:
+        variable = settings.get("environment") or name.upper().replace("-", "_")
+        scene.draft.set((*unit.path, "build", "secrets", name), f"${{secret.{variable}}}", origin=origin)
+
+
+def exposed(scene: Scene, unit: Unit) -> int:
+    """The first port that its Dockerfile exposes, or 0."""
+    build = _build(unit.keys)
+    if build is None:
+        return 0
+    context = reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)
+    text = scene.world.texts.get(file_of(context, plain(str(build.get("dockerfile") or "Dockerfile"))), "")
+    ports = _EXPOSE.findall(text)
+    return int(ports[-1]) if ports else 0

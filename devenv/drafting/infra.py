@@ -1,0 +1,273 @@
+"""The stores of a Compose project, as infra of a manifest."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from devenv.drafting import limits, reading
+from devenv.drafting.addresses import is_secret
+from devenv.drafting.interpolation import forms, plain, variables
+from devenv.drafting.reading import Mount, inside
+from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
+from devenv.drafting.stores import Store, repository, store_of, version_of
+from devenv.drafting.tables import UNNEEDED
+from devenv.manifest.rules.scope import KindFacts
+
+_OF_THE_KIND = (
+    "restart",
+    "healthcheck",
+    "shm_size",
+    "user",
+    "read_only",
+    "init",
+    "stop_grace_period",
+    "stop_signal",
+)
+
+
+def recognised(service: Mapping[str, Any], kinds: Mapping[str, KindFacts]) -> Store | None:
+    """The kind that a service of Compose is, if the kind can mean all that it says."""
+    image = plain(str(service.get("image") or ""))
+    store = None if service.get("build") or service.get("entrypoint") else store_of(image)
+    if store is None or store.kind not in kinds:
+        return None
+    facts = kinds[store.kind]
+    version = facts.supported.version_of(image)
+    if version and facts.supported.needed(version, image):
+        return None
+    environment = reading.environment(service)
+    if any(name in environment and unless not in environment for name, unless in store.refused.items()):
+        return None
+    try:
+        words = reading.words(service.get("command")) or []
+    except ValueError:
+        return None
+    return None if "--requirepass" in " ".join(words) or {"sh", "bash"} & {*words} else store
+
+
+def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
+    """The store with its options as Compose writes them; a value may hold `${...}` of Compose's."""
+    values: dict[str, str] = {}
+    for variable, value in reading.environment(unit.keys).items():
+        name, is_file = variable.removesuffix("_FILE"), variable.endswith("_FILE")
+        option = store.options.get(name)
+        if option is None or option in values:
+            continue
+        if is_file:
+            text = scene.world.texts.get(_secret_file(scene, plain(value or "")))
+            if text is not None:
+                values[option] = text.strip().replace("$", "$$")
+        else:
+            values[option] = f"${{{variable}}}" if value is None else value
+    for option, default in store.without.items():
+        if option not in values:
+            values[option] = values.get(default[1:], "") if default.startswith("$") else default
+    return StoreUnit(unit.name, store, values)
+
+
+def _secret_file(scene: Scene, target: str) -> str:
+    """The file of the project that Compose mounts as a secret there."""
+    secret = scene.project.secrets.get(posixpath.basename(target)) or {}
+    return reading.relative(str(secret.get("file", "")), scene.project.folder) if "file" in secret else ""
+
+
+def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
+    """Write a store, and say what became of everything that Compose has of it."""
+    draft, kind = scene.draft, store.kind
+    draft.set((*unit.path, "kind"), kind.kind) if unit.name != kind.kind else draft.set(unit.path, {})
+    _image(scene, unit, kind)
+    _options(scene, unit, store)
+    _environment(scene, unit, kind)
+    _command(scene, unit, kind)
+    _ports(scene, unit, kind)
+    for mount in reading.mounts(unit.keys, scene.project.folder):
+        _mount(scene, unit, kind, mount)
+    for key in unit.keys:
+        if key in _OF_THE_KIND:
+            draft.say("dropped", unit.at(key), f"the kind {kind.kind} brings its own")
+        elif key in ("deploy", "mem_limit", "cpus"):
+            continue
+        elif key in UNNEEDED:
+            draft.say("dropped", key, UNNEEDED[key])
+        elif key not in (
+            "image",
+            "environment",
+            "env_file",
+            "command",
+            "ports",
+            "volumes",
+            "profiles",
+            "secrets",
+            "depends_on",
+        ):
+            draft.escape(unit.path, {key: unit.keys[key]}, unit.at(key))
+    if memory := limits.memory(unit.keys):
+        draft.set((*unit.path, "memory"), *forms(memory), origin=unit.at("mem_limit"))
+
+
+def _image(scene: Scene, unit: Unit, kind: Store) -> None:
+    image, draft = str(unit.keys["image"]), scene.draft
+    name, version = repository(plain(image)), version_of(plain(image))
+    if name in kind.like:
+        draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
+        draft.say("kept", unit.at("image"), f"a store of the kind {kind.kind}, with this image")
+    elif name in kind.own:
+        if version:
+            tag = image.rpartition("/")[2].partition(":")[2] or version
+            draft.set((*unit.path, "version"), *forms(tag), version, origin=unit.at("image"))
+        draft.say(
+            "kept" if version else "derived",
+            unit.at("image"),
+            f"a store of the kind {kind.kind}" + ("" if version else ", in the version that it pins"),
+        )
+    else:
+        draft.say(
+            "derived",
+            unit.at("image"),
+            f"a store of the kind {kind.kind}, with its own image in place of {plain(image)}",
+        )
+
+
+def _options(scene: Scene, unit: Unit, store: StoreUnit) -> None:
+    """The options that are no passwords, and the passwords where they come from variables."""
+    draft = scene.draft
+    for option, value in store.options.items():
+        if option not in store.kind.secret:
+            draft.set((*unit.path, option), *forms(value), origin=unit.at("environment"))
+            continue
+        names = [variable.name for variable in variables(value)]
+        if (len(names) == 1 and value in (f"${{{names[0]}}}", f"${names[0]}")) or any(
+            name in scene.world.variables for name in names
+        ):
+            draft.set((*unit.path, option), f"${{secret.{names[0]}}}", origin=unit.at("environment"))
+            draft.say("derived", unit.at(option), f"the secret {names[0]}, from the environment or .env")
+        elif plain(value):
+            variable = f"{variable_of(unit.name)}_{option.upper()}"
+            draft.secrets[variable] = plain(value)
+            draft.say(
+                "derived",
+                unit.at(option),
+                f"a password of this checkout's own; its value went to .devenv/secrets.env as {variable}",
+            )
+
+
+def _environment(scene: Scene, unit: Unit, kind: Store) -> None:
+    draft = scene.draft
+    own = {name for option in kind.options for name in (option, f"{option}_FILE")}
+    for variable, value in reading.environment(unit.keys).items():
+        if variable in own:
+            continue
+        if variable in kind.unneeded or variable in kind.refused:
+            draft.say("dropped", unit.at(f"environment.{variable}"), f"the kind {kind.kind} needs none")
+        else:
+            _variable(scene, unit, variable, value)
+
+
+def _variable(scene: Scene, unit: Unit, variable: str, value: str | None) -> None:
+    path, origin = (*unit.path, "env", variable), unit.at("environment")
+    text = f"${{{variable}:-}}" if value is None else value
+    names = [item.name for item in variables(text)]
+    if is_secret(variable, plain(text) or "x" * bool(names)):
+        name = names[0] if names else f"{variable_of(unit.name)}_{variable_of(variable)}"
+        if plain(text) and name not in scene.world.variables:
+            scene.draft.secrets[name] = plain(text)
+        scene.draft.set(path, f"${{secret.{name}}}", origin=origin)
+    else:
+        scene.draft.set(path, *forms(text), origin=origin)
+
+
+def _command(scene: Scene, unit: Unit, kind: Store) -> None:
+    words = reading.words(unit.keys.get("command")) or []
+    more = [word for word in words if word not in kind.words]
+    if not more:
+        if words:
+            scene.draft.say("dropped", unit.at("command"), f"the kind {kind.kind} starts its server so")
+        return
+    arguments = words[1:] if words and words[0] in kind.words else words
+    if scene.has("infra", "args"):
+        scene.draft.set(
+            (*unit.path, "args"), *forms(arguments), origin=unit.at("command"), instead={"command": words}
+        )
+    else:
+        scene.draft.escape(unit.path, {"command": words}, unit.at("command"))
+
+
+def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
+    published: dict[str, tuple[Any, ...]] = {}
+    names = dict(kind.ports)
+    try:
+        ports = reading.ports(unit.keys)
+    except ValueError:
+        scene.draft.say("by hand", unit.at("ports"), "a port without a number; then publish:")
+        return
+    for port in ports:
+        name = names.pop(port.container, "") or (names and len(kind.ports) > 1 and names.popitem()[1]) or ""
+        if not name or name in published:
+            scene.draft.say(
+                "dropped", unit.at(f"ports {port.written}"), f"the kind {kind.kind} has no such port"
+            )
+        elif port.host:
+            published[name] = forms(port.host)
+    main = next(iter(kind.ports.values()))
+    if set(published) == {main}:
+        scene.draft.set(
+            (*unit.path, "publish"), *map(limits.number, published[main]), origin=unit.at("ports")
+        )
+    else:
+        for name, values in published.items():
+            scene.draft.set(
+                (*unit.path, "publish", name), *map(limits.number, values), origin=unit.at("ports")
+            )
+    if not ports:
+        scene.draft.say("derived", unit.original, "published on this machine too, as every store is")
+
+
+def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
+    draft, origin = scene.draft, unit.at(f"volumes {mount.written}")
+    target = posixpath.normpath(mount.target)
+    if _only_checks(unit, target):
+        draft.say("dropped", origin, f"the kind {kind.kind} brings a healthcheck of its own")
+    elif kind.seeds and (target == kind.seeds or target.startswith(f"{kind.seeds}/")):
+        _seed(scene, unit, mount, origin)
+    elif (
+        any(target == folder or target.startswith(f"{folder}/") for folder in kind.data)
+        or mount.kind != "bind"
+    ):
+        draft.say("dropped", origin, "a store has a volume of its own; data of the old one stays where it is")
+    elif inside(mount.source) and scene.has("infra", "files"):
+        instead = {"volumes": [mount.written]}
+        draft.set((*unit.path, "files", target), mount.source, origin=origin, instead=instead)
+    else:
+        draft.escape(unit.path, {"volumes": [_written(mount)]}, origin)
+
+
+def _only_checks(unit: Unit, target: str) -> bool:
+    """Whether what is mounted there is the program of its healthcheck."""
+    check = reading.listed((unit.keys.get("healthcheck") or {}).get("test"))
+    return any(target in str(word) for word in check)
+
+
+def _written(mount: Mount) -> str:
+    return str(mount.written)
+
+
+def _seed(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    draft, kind = scene.draft, scene.world.paths.get(mount.source)
+    if kind is None:
+        draft.say("by hand", origin, f"{mount.source} is not there; then seed: {mount.source}")
+        return
+    patterns = [*_patterns(scene, mount.source)] if kind == "folder" else [mount.source]
+    path = (*unit.path, "seed")
+    before = draft.value.get("infra", {}).get(unit.name, {}).get("seed", [])
+    draft.set(path, [*before, *patterns], origin=origin)
+    draft.say("kept", origin, "as seed:")
+
+
+def _patterns(scene: Scene, folder: str) -> Iterator[str]:
+    """The files of a folder that the image would run, as patterns."""
+    names = [path for path in scene.world.paths if path.startswith(f"{folder}/")]
+    for ending in (".sql", ".sql.gz", ".sh", ".js"):
+        if any(name.endswith(ending) for name in names):
+            yield f"{folder}/*{ending}"

@@ -1,0 +1,251 @@
+"""What a service of Compose mounts: volumes, files of the project, sources to send, paths of this machine."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from devenv.drafting import reading
+from devenv.drafting.interpolation import plain
+from devenv.drafting.reading import Mount, inside
+from devenv.drafting.scene import Scene, Unit, key_of, variable_of
+from devenv.drafting.stores import repository
+from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, ENGINE_SOCKETS, HOST_CLOCK
+from devenv.manifest.source import Path
+
+_RUNTIMES = (
+    "node",
+    "python",
+    "ruby",
+    "php",
+    "golang",
+    "maven",
+    "gradle",
+    "eclipse-temurin",
+    "openjdk",
+    "rust",
+    "composer",
+    "bun",
+    "deno",
+)
+
+
+def convert(scene: Scene, unit: Unit) -> None:
+    """Write its mounts, and say what became of each."""
+    for mount in reading.mounts(unit.keys, scene.project.folder):
+        origin = unit.at(f"volumes {mount.written}")
+        match mount.kind:
+            case "volume":
+                _volume(scene, unit, mount, origin)
+            case "anonymous":
+                scene.draft.say(
+                    "dropped",
+                    origin,
+                    "what it hides is never sent, and what it keeps was lost with the container",
+                )
+            case "tmpfs":
+                _tmpfs(scene, unit, mount, origin)
+            case "bind":
+                _bind(scene, unit, mount, origin)
+            case _:
+                scene.draft.say("by hand", origin, f"a mount of the type {mount.kind}")
+    _secrets(scene, unit)
+    _configs(scene, unit)
+
+
+def _tmpfs(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    path = (*unit.path, "tmpfs")
+    section = unit.path[0]
+    if scene.has(str(section), "tmpfs"):
+        before = scene.draft.value.get(section, {}).get(unit.name, {}).get("tmpfs", [])
+        scene.draft.set(
+            path, [*before, mount.target], origin=origin, instead={"tmpfs": [*before, mount.target]}
+        )
+    else:
+        scene.draft.escape(unit.path, {"tmpfs": [mount.target]}, origin)
+
+
+def shared(scene: Scene) -> set[str]:
+    """The volumes that several services mount."""
+    owners: dict[str, set[str]] = {}
+    for unit in scene.units.values():
+        for mount in (
+            reading.mounts(unit.keys, scene.project.folder) if unit.role in ("service", "job") else ()
+        ):
+            if mount.kind == "volume":
+                owners.setdefault(mount.source, set()).add(unit.name)
+    return {name for name, units in owners.items() if len(units) > 1}
+
+
+def _volume(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    draft, key = scene.draft, key_of(mount.source)
+    settings = scene.project.volumes.get(mount.source) or {}
+    if mount.source in shared(scene):
+        if not scene.has("manifest", "volumes"):
+            draft.escape(unit.path, {"volumes": [f"{key}:{mount.target}"]}, origin)
+            return
+        if not draft.has(("volumes", key)):
+            draft.set(("volumes", key), {}, origin=f"volumes.{mount.source}")
+    _settings(scene, mount.source, key, settings)
+    path = (*unit.path, "volumes", key)
+    number = 2
+    while draft.has(path):  # one volume at two places
+        path, number = (*unit.path, "volumes", f"{key}-{number}"), number + 1
+    if path[-1] != key:
+        draft.escape(unit.path, {"volumes": [mount.written]}, origin)
+        return
+    draft.set(path, mount.target, origin=origin, instead={"volumes": [mount.written]})
+
+
+def _settings(scene: Scene, source: str, key: str, settings: object) -> None:
+    """What stands at the top level of a volume."""
+    if not isinstance(settings, dict):
+        return
+    if settings.get("external"):
+        name = settings.get("name") or source
+        scene.draft.say(
+            "by hand",
+            f"volumes.{source}",
+            f"it exists already, as {name}: a volume of this stack is made in its place",
+        )
+    if settings.get("driver_opts"):
+        scene.draft.say(
+            "by hand", f"volumes.{source}.driver_opts", "a volume of this stack is an ordinary one"
+        )
+
+
+def _bind(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    draft, source = scene.draft, mount.source
+    if source in HOST_CLOCK:
+        draft.say("dropped", origin, "containers run in UTC; env: {TZ: ...} says another zone")
+    elif source in ENGINE_SOCKETS or not inside(source):
+        draft.escape(unit.path, {"volumes": [mount.written]}, origin)
+    elif (kind := scene.world.paths.get(source)) == "file":
+        _file(scene, unit, mount, origin)
+    elif kind == "folder":
+        _folder(scene, unit, mount, origin)
+    elif _is_source(scene, unit, mount):
+        draft.say(
+            "by hand", origin, f"{source} is not there; then reload: {{sync: {{{source}: {mount.target}}}}}"
+        )
+    elif (
+        mount.read_only
+        or "." in posixpath.basename(mount.target.rstrip("/")).strip(".")
+        or _reads(mount.target)
+    ):
+        draft.say("by hand", origin, f"{source} is not there; then files: {{{mount.target}: {source}}}")
+    else:
+        draft.say(
+            "derived", origin, f"{source} is not there, so what it holds is written by the service: a volume"
+        )
+        _data(scene, unit, mount, origin)
+
+
+def _reads(target: str) -> bool:
+    """Whether containers only read there, as far as the name says."""
+    return _below(target, CONFIG_FOLDERS) and not _below(target, DATA_FOLDERS)
+
+
+def _below(target: str, folders: tuple[str, ...]) -> bool:
+    return any(target == folder or target.startswith((f"{folder}/", f"{folder}-")) for folder in folders)
+
+
+def _file(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    draft = scene.draft
+    draft.set(
+        (*unit.path, "files", mount.target), mount.source, origin=origin, instead={"volumes": [mount.written]}
+    )
+    if not mount.read_only:
+        draft.say("derived", origin, "read-only, as every file of the project")
+
+
+def _folder(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    """A folder of the project: sources for hot reload, configuration, or what the service writes."""
+    if unit.role == "service" and _is_source(scene, unit, mount):
+        path = (*unit.path, "reload", "sync", mount.source)
+        scene.draft.set(path, mount.target, origin=origin, instead={"volumes": [mount.written]})
+        scene.draft.say("derived", origin, "hot reload sends changed files to it")
+    elif not mount.read_only and _below(mount.target, DATA_FOLDERS) and not _reads(mount.target):
+        scene.draft.say(
+            "derived", origin, "what it writes there is in a volume; what is in the folder now stays there"
+        )
+        _data(scene, unit, mount, origin)
+    else:
+        _file(scene, unit, mount, origin)
+
+
+def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:
+    if mount.read_only and not unit.keys.get("build"):
+        return False
+    if _reads(mount.target) or _below(mount.target, DATA_FOLDERS):
+        return False
+    if unit.keys.get("build"):
+        return True
+    name = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
+    return name in _RUNTIMES or bool(unit.keys.get("working_dir"))
+
+
+def _data(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
+    """A folder that the service writes to, as a volume named after it."""
+    taken = {path[-1] for path in _volumes(scene, unit)}
+    key = key_of(posixpath.basename(mount.source.rstrip("/")) or posixpath.basename(mount.target.rstrip("/")))
+    number, name = 2, key
+    while name in taken:
+        name, number = f"{key}-{number}", number + 1
+    scene.draft.set(
+        (*unit.path, "volumes", name), mount.target, origin=origin, instead={"volumes": [mount.written]}
+    )
+
+
+def _volumes(scene: Scene, unit: Unit) -> Iterator[Path]:
+    section, name = unit.path
+    for key in scene.draft.value.get(section, {}).get(name, {}).get("volumes", {}):
+        yield (section, name, "volumes", key)
+
+
+def _secrets(scene: Scene, unit: Unit) -> None:
+    """Compose's secrets: each is a file of the container whose content is a secret here."""
+    for item in reading.listed(unit.keys.get("secrets")):
+        name = str(item.get("source") if isinstance(item, dict) else item)
+        target = str(item.get("target") or name) if isinstance(item, dict) else name
+        target = target if target.startswith("/") else f"/run/secrets/{target}"
+        settings = scene.project.secrets.get(name) or {}
+        variable = str(settings.get("environment") or variable_of(name))
+        if "file" in settings:
+            file = reading.relative(str(settings["file"]), scene.project.folder)
+            text = scene.world.texts.get(file)
+            if text is None:
+                scene.draft.say(
+                    "by hand", f"secrets.{name}", f"{file} is not there; write {variable}=... to .env"
+                )
+            else:
+                scene.draft.secrets[variable] = text.removesuffix("\n")
+                scene.draft.say(
+                    "derived",
+                    f"secrets.{name}",
+                    f"the content of {file} went to .devenv/secrets.env as {variable}",
+                )
+        elif "environment" not in settings:
+            scene.draft.say(
+                "by hand", f"secrets.{name}", f"its value is elsewhere; write {variable}=... to .env"
+            )
+        scene.draft.set(
+            (*unit.path, "files", target), {"secret": variable}, origin=unit.at(f"secrets {name}")
+        )
+
+
+def _configs(scene: Scene, unit: Unit) -> None:
+    for item in reading.listed(unit.keys.get("configs")):
+        name = str(item.get("source") if isinstance(item, dict) else item)
+        target = str(item.get("target") or f"/{name}") if isinstance(item, dict) else f"/{name}"
+        settings, origin = scene.project.configs.get(name) or {}, unit.at(f"configs {name}")
+        if "file" in settings:
+            file = reading.relative(str(settings["file"]), scene.project.folder)
+            if inside(file) and file in scene.world.paths:
+                scene.draft.set((*unit.path, "files", target), file, origin=origin)
+            else:
+                scene.draft.say("by hand", origin, f"{file} is not there; then files: {{{target}: {file}}}")
+        else:
+            scene.draft.say(
+                "by hand", origin, f"write its content to a file; then files: {{{target}: ./that-file}}"
+            )

@@ -1,0 +1,245 @@
+"""A Compose project as values: the short and long forms of a key read as one."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devenv.drafting.interpolation import plain
+from devenv.manifest.fragments import pairs
+from devenv.manifest.source import as_text
+
+_COLON = re.compile(r":(?![^${}]*\})")  # not one inside of `${PORT:-80}`
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The manifest's folder, as an absolute path or "", and the Compose file's folder, relative to it."""
+
+    root: str = ""
+    below: str = "."
+
+
+HERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Compose files, merged: services, and what stands beside them.
+
+    `files`: as they are shown.
+    """
+
+    name: str
+    services: Mapping[str, Mapping[str, Any]]
+    volumes: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Any] = field(default_factory=dict)
+    configs: Mapping[str, Any] = field(default_factory=dict)
+    top: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    folder: Place = HERE
+
+
+def project(
+    merged: Mapping[str, Any], raw: Mapping[str, Any], *, files: tuple[str, ...], folder: Place
+) -> Project:
+    """The project of what Compose makes of its files, or of a file itself; `raw` has the order of keys."""
+    services = _ordered(_mapping(merged.get("services")), raw.get("services"))
+    return Project(
+        name=str(raw.get("name") or ""),
+        services={name: _written(_mapping(keys)) for name, keys in services.items()},
+        volumes=_mapping(merged.get("volumes")),
+        secrets=_mapping(merged.get("secrets")),
+        configs=_mapping(merged.get("configs")),
+        top=tuple(key for key in raw if key not in ("services", "volumes", "secrets", "configs", "name")),
+        files=files,
+        folder=folder,
+    )
+
+
+def _written(keys: dict[str, Any]) -> dict[str, Any]:
+    """A service without what Compose adds to each."""
+    return {key: value for key, value in keys.items() if (key, value) != ("networks", {"default": None})}
+
+
+def _ordered(value: Any, raw: Any) -> Any:
+    """A value with its keys in the order of what people wrote, which Compose sorts."""
+    if not isinstance(value, Mapping):
+        return value
+    written = _mapping(raw) if isinstance(raw, Mapping) else dict.fromkeys(_names(raw))
+    order = [key for key in dict.fromkeys((*written, *value)) if key in value]
+    return {key: _ordered(value[key], written.get(key)) for key in order}
+
+
+def _names(raw: Any) -> list[str]:
+    """The names of a list of `NAME=value`, or of names."""
+    texts = raw if isinstance(raw, list) else []
+    return [text.partition("=")[0] for text in texts if isinstance(text, str)]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
+
+
+def listed(value: Any) -> list[Any]:
+    """A list, or the only item of one."""
+    return [] if value is None else [*value] if isinstance(value, list | tuple) else [value]
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A mapping, or a list of `KEY=value` as one."""
+    if isinstance(value, Mapping):
+        return _mapping(value)
+    return pairs([item for item in listed(value) if isinstance(item, str)])
+
+
+def environment(service: Mapping[str, Any]) -> dict[str, str | None]:
+    """Its variables as texts; None for one that is passed on from the environment."""
+    return {key: as_text(value) for key, value in mapping(service.get("environment")).items()}
+
+
+def words(command: Any) -> list[str] | None:
+    """The words of a command, split as Compose splits a line; None where none is set.
+
+    Raises `ValueError` for a line with an open quote.
+    """
+    if command is None or command in ("", []):
+        return None
+    return shlex.split(command) if isinstance(command, str) else [str(as_text(word)) for word in command]
+
+
+def dependencies(service: Mapping[str, Any]) -> dict[str, str]:
+    """Service -> the condition on it, from `depends_on`, `links` and `volumes_from`."""
+    value = service.get("depends_on")
+    needed = {
+        str(name): str((item or {}).get("condition", "service_started"))
+        for name, item in (value.items() if isinstance(value, Mapping) else ())
+    }
+    needed |= {str(name): "service_started" for name in listed(value) if isinstance(name, str)}
+    for link in listed(service.get("links")):
+        needed.setdefault(str(link).partition(":")[0], "service_started")
+    return needed
+
+
+def link_names(service: Mapping[str, Any]) -> dict[str, str]:
+    """The other names that `links` gives services: name -> service."""
+    links = (str(link).partition(":") for link in listed(service.get("links")))
+    return {alias: name for name, _, alias in links if alias and alias != name}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One port: `host` is "" for any free one, None where only the container's is named."""
+
+    container: int
+    host: str | None = None
+    protocol: str = "tcp"
+    address: str = ""
+    written: str = ""
+
+
+def ports(service: Mapping[str, Any]) -> list[Published]:
+    """Its published ports, ranges one by one. Raises `ValueError` for one that is no port."""
+    return [port for item in listed(service.get("ports")) for port in _ports(item)]
+
+
+def _ports(item: Any) -> Iterator[Published]:
+    if isinstance(item, Mapping):
+        host = item.get("published")
+        target = plain(str(as_text(item.get("target", ""))))
+        yield Published(
+            int(target),
+            "" if host is None else str(as_text(host)),
+            str(item.get("protocol", "tcp")),
+            str(item.get("host_ip", "")),
+            f"{host}:{target}" if host else target,
+        )
+        return
+    text = str(as_text(item))
+    body, _, protocol = text.partition("/") if re.search(r"/(tcp|udp|sctp)$", text) else (text, "", "tcp")
+    *before, target = _COLON.split(body)
+    host = before[-1] if before else ""
+    address = ":".join(before[:-1])
+    targets, hosts = _range(plain(target)), _range(plain(host)) if "-" in plain(host) else []
+    for index, number in enumerate(targets):
+        own = str(hosts[index]) if hosts and len(hosts) == len(targets) else host
+        yield Published(number, own, protocol or "tcp", address, text)
+
+
+def _range(text: str) -> list[int]:
+    first, _, last = text.partition("-")
+    numbers = range(int(first), int(last or first) + 1)
+    if len(numbers) > 20:
+        raise ValueError(text)
+    return [*numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Something mounted: `bind` a path of this machine, `volume` a named one, `tmpfs`, or `anonymous`."""
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool = False
+    written: Any = ""
+
+
+def mounts(service: Mapping[str, Any], folder: Place = HERE) -> list[Mount]:
+    """Its mounts; paths below `folder` are relative to it, as `./conf`."""
+    return [_mount(item, folder) for item in listed(service.get("volumes"))]
+
+
+def _mount(item: Any, folder: Place) -> Mount:
+    if isinstance(item, Mapping) and ":" not in plain(str(item.get("target", ""))):
+        source, target = str(item.get("source") or ""), str(item.get("target", ""))
+        read_only, kind = bool(item.get("read_only")), str(item.get("type", "volume"))
+    else:
+        text = str(item.get("target")) if isinstance(item, Mapping) else str(item)
+        source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)
+        read_only, kind = "ro" in str(options[:1]).strip("[]'").split(","), ""
+    source, target = plain(source), plain(target)
+    if kind in ("", "volume"):
+        kind = "bind" if source.startswith((".", "/", "~")) else "volume" if source else "anonymous"
+    if kind == "bind":
+        source = relative(source, folder)
+    return Mount(kind, source, target, read_only, f"{source}:{target}{':ro' * read_only}")
+
+
+def relative(path: str, folder: Place) -> str:
+    """A path as a manifest writes it: `./conf`, `.`, `../other`; one elsewhere on this machine as it is."""
+    path = plain(path)
+    if path.startswith(("~", "git@")) or "://" in path:
+        return path
+    if not posixpath.isabs(path):
+        path = posixpath.join(folder.below, path)
+    elif not folder.root or posixpath.commonpath([path, folder.root]) == "/":
+        return path
+    else:
+        below = posixpath.relpath(path, folder.root)
+        if below.startswith("../../.."):  # nothing of the project
+            return path
+        path = below
+    path = posixpath.normpath(path)
+    return path if path == "." or path.startswith("..") else f"./{path}"
+
+
+def inside(path: str) -> bool:
+    """Whether a path, as `relative` writes it, is one of the project."""
+    return path == "." or path.startswith("./")
+
+
+def aliases(service: Mapping[str, Any]) -> list[str]:
+    """Other names by which services reach it: of its networks, its host name, its container."""
+    networks = service.get("networks")
+    names = [
+        str(alias)
+        for network in (networks.values() if isinstance(networks, Mapping) else ())
+        for alias in listed((network or {}).get("aliases"))
+    ]
+    names += [str(service[key]) for key in ("hostname", "container_name") if service.get(key)]
+    return list(dict.fromkeys(plain(name) for name in names))

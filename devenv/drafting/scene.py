@@ -1,0 +1,136 @@
+"""What the conversion of a Compose project works with: the project, the files around it, names of units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from devenv.drafting import reading
+from devenv.drafting.draft import Draft
+from devenv.drafting.interpolation import plain
+from devenv.drafting.reading import Project
+from devenv.drafting.stores import Store
+from devenv.manifest.models import Build, Infra, Job, Manifest, Service
+from devenv.manifest.rules.names import as_label
+
+Role = Literal["service", "job", "store", "router"]
+SECTIONS: Mapping[Role, str] = {"service": "services", "job": "jobs", "store": "infra"}
+MODELS: Mapping[str, type[BaseModel]] = {
+    "manifest": Manifest, "services": Service, "jobs": Job, "infra": Infra, "build": Build,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The files that a project names, as values, and the environment.
+
+    `paths`: path as in the manifest -> "file" or "folder"; `texts`: path -> the text of a file.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    folder: str = ""
+
+
+@dataclass(slots=True)
+class StoreUnit:
+    """A store of the project: its kind, and the values of its options as Compose writes them."""
+
+    name: str
+    kind: Store
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A service of the Compose project, and what it becomes."""
+
+    original: str
+    name: str
+    role: Role
+    keys: Mapping[str, Any]
+
+    @property
+    def path(self) -> tuple[str, str]:
+        """Its path in the manifest."""
+        return SECTIONS[self.role], self.name
+
+    def at(self, key: str) -> str:
+        """A key of it in the Compose file, as the table names it."""
+        return f"{self.original}.{key}"
+
+
+@dataclass(slots=True)
+class Scene:
+    """All of it.
+
+    `hosts`: each name by which units reach a unit -> that unit's own. `moved`: secret -> what stood in plain
+    text. `reached`: unit -> its ports in the addresses of others. `uses`: unit -> what it uses.
+    """
+
+    project: Project
+    world: World
+    draft: Draft
+    units: dict[str, Unit]
+    stores: dict[str, StoreUnit] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
+    reached: dict[str, list[int]] = field(default_factory=dict)
+    uses: dict[str, list[str]] = field(default_factory=dict)
+
+    def has(self, section: str, key: str) -> bool:
+        """Whether the language has a field there."""
+        return key in MODELS[section].model_fields
+
+    def unit(self, name: str) -> Unit | None:
+        """The unit of an original name."""
+        return self.units.get(name)
+
+
+def unit_names(names: Iterator[str] | list[str]) -> dict[str, str]:
+    """Compose's service name -> a name that can be a host name everywhere, each once."""
+    chosen: dict[str, str] = {}
+    for name in names:
+        label = as_label(name) or as_label(f"unit-{name}") or "unit"
+        number = 2
+        while label in chosen.values():
+            label, number = f"{as_label(name) or 'unit'}-{number}", number + 1
+        chosen[name] = label
+    return chosen
+
+
+def hosts(project: Project, units: Mapping[str, Unit]) -> dict[str, str]:
+    """Each name by which the services reach each other -> the unit's name."""
+    names = {original: unit.name for original, unit in units.items()}
+    for original, unit in units.items():
+        for alias in reading.aliases(project.services[original]):
+            names.setdefault(alias, unit.name)
+        for alias, target in reading.link_names(project.services[original]).items():
+            if target in units:
+                names.setdefault(alias, units[target].name)
+    return names
+
+
+def stack_name(project: Project, folder: str) -> str:
+    """The name to write, or "" where the folder's is the same or does."""
+    name = as_label(plain(project.name))
+    own = as_label(folder)
+    if name and name != own:
+        return name
+    return "" if own else as_label(f"stack-{folder}") or "stack"
+
+
+def key_of(name: str) -> str:
+    """A volume's name as a manifest takes it."""
+    return as_label(name) or as_label(f"v-{name}") or "data"
+
+
+def variable_of(name: str) -> str:
+    """A name as a variable can have it."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_").upper()

@@ -1,0 +1,252 @@
+"""Reads what a project has already, and checks a draft of a manifest as `devenv plan` would."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from devenv import assets, proc, sources
+from devenv.drafting import reading, writing
+from devenv.drafting.convert import convert, wanted
+from devenv.drafting.draft import Draft, Objection
+from devenv.drafting.reading import Project
+from devenv.drafting.scene import World
+from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
+from devenv.manifest import source
+from devenv.manifest.parse import parse
+from devenv.stack import resolve, world
+from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.ports import allot
+from devenv.workspace import read_env, read_text
+
+DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDES = (
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+LARGEST_TEXT = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A Compose project as read; `remarks` are lines to show."""
+
+    project: Project
+    remarks: tuple[str, ...] = ()
+
+
+def compose_files(folder: Path, named: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """The files to read, as Compose chooses them, and what to say of others.
+
+    Raises `UsageError` where there is none.
+    """
+    files = [Path(name) if Path(name).is_absolute() else folder / name for name in named]
+    files = [default_of(file) or file if file.is_dir() else file for file in files]
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"no file {file}", hint="devenv init --from-compose FILE")
+    if files:
+        return files, []
+    first = default_of(folder)
+    if first is None:
+        listed = ", ".join(DEFAULTS)
+        raise UsageError(
+            "no Compose file here",
+            where=str(folder),
+            why=f"looked for {listed}",
+            hint="devenv init --from-compose FILE",
+        )
+    others = [name for name in DEFAULTS if (folder / name).is_file() and name != first.name]
+    remarks = (
+        [f"{first.name} is read, as Compose does; {', '.join(others)} beside it is not"] if others else []
+    )
+    override = next((folder / name for name in OVERRIDES if (folder / name).is_file()), None)
+    return [first, *([override] if override else [])], remarks
+
+
+def default_of(folder: Path) -> Path | None:
+    """The Compose file that Compose takes in a folder."""
+    return next((folder / name for name in DEFAULTS if (folder / name).is_file()), None)
+
+
+def composed(files: list[Path], folder: Path) -> Composed:
+    """The project that these files are. Raises `UsageError` for what Compose refuses, with its words."""
+    texts = [read_text(file, _shown(file)) for file in files]
+    flat = _flattened(files, texts)
+    remarks: list[str] = []
+    raw: dict[str, Any] = {}
+    for file, text in zip(files, texts, strict=True):
+        try:
+            value = source.as_yaml(source.read(text, file=_shown(file)).value)
+        except ManifestInvalid:
+            if flat is None:
+                raise
+            continue
+        if not isinstance(value, dict | None):
+            raise UsageError(f"{_shown(file)} is not a Compose file", why="at the top it is no mapping")
+        raw = _merged(raw, value or {})
+    if flat is None:
+        remarks.append(
+            "without docker compose the files are read as they are: extends and include are not followed"
+        )
+        flat = raw
+    if not isinstance(flat.get("services"), dict) or not flat["services"]:
+        raise UsageError(f"{_shown(files[0])} has no services", hint="devenv init --from-compose FILE")
+    place = reading.Place(str(folder.resolve()), os.path.relpath(files[0].resolve().parent, folder.resolve()))
+    shown = tuple(os.path.relpath(file, folder) for file in files)
+    return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
+
+
+def _shown(file: Path) -> str:
+    try:
+        return str(file.relative_to(Path.cwd()))
+    except ValueError:
+        return str(file)
+
+
+def _flattened(files: list[Path], texts: list[str]) -> dict[str, Any] | None:
+    """What `docker compose config` makes of the files, with `${...}` as written; None without Compose."""
+    named = [word for file in files for word in ("-f", str(file.resolve()))]
+    options = ["config", "--no-interpolate", "--no-env-resolution", "--format", "json"]
+    for command in (["docker", "compose"], ["docker-compose"]):
+        try:
+            output = proc.run_captured([*command, *named, *options])
+        except ToolMissing:
+            continue
+        if output.code == 0:
+            value = json.loads(output.stdout)
+            return value if isinstance(value, dict) else {}
+        words = _words(output.stderr)
+        if "is not a docker command" in words or "unknown flag" in words or "unknown shorthand flag" in words:
+            continue
+        raise UsageError(
+            f"Compose refuses {', '.join(_shown(file) for file in files)}",
+            why=words,
+            hint="docker compose config   until it is silent, then devenv init --from-compose",
+        )
+    return None
+
+
+def _words(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip() and "level=warning" not in line]
+    return "\n".join(lines) or "docker compose config failed"
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two files as Compose merges them: mappings merge, lists append, the second wins."""
+    merged = dict(first)
+    for key, value in second.items():
+        before = merged.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merged(before, value)
+        elif (
+            isinstance(before, list)
+            and isinstance(value, list)
+            and key not in ("command", "entrypoint", "test")
+        ):
+            merged[key] = [*before, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def observed(folder: Path, project: Project, environment: Mapping[str, str]) -> World:
+    """The files that a project names, and the variables that it is interpolated with."""
+    paths: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    env_files: dict[str, dict[str, str]] = {}
+    for name in dict.fromkeys(wanted(project)):
+        path = folder / name
+        try:
+            _look(folder, path, name, paths, texts)
+        except OSError:
+            continue
+    for keys in project.services.values():
+        for item in reading.listed(keys.get("env_file")):
+            name = reading.relative(str(item.get("path") if isinstance(item, dict) else item), project.folder)
+            if (folder / name).is_file():
+                env_files[name] = read_env(folder / name)
+    variables = {**read_env(folder / ".env"), **environment}
+    return World(variables, paths, texts, env_files, folder.resolve().name)
+
+
+def _look(folder: Path, path: Path, name: str, paths: dict[str, str], texts: dict[str, str]) -> None:
+    if path.is_dir():
+        paths[name] = "folder"
+        for entry in sorted(path.iterdir())[:500]:
+            below = f"{name}/{entry.name}"
+            paths[below] = "folder" if entry.is_dir() else "file"
+            if entry.is_file() and entry.suffix in (".conf", ".yml", ".yaml", ".toml", ".template"):
+                _read(entry, below, texts)
+    elif path.is_file():
+        paths[name] = "file"
+        _read(path, name, texts)
+
+
+def _read(path: Path, name: str, texts: dict[str, str]) -> None:
+    if path.stat().st_size <= LARGEST_TEXT:
+        texts[name] = path.read_bytes().decode(errors="replace")
+
+
+def kinds() -> Catalogue:
+    """The catalogue that a draft may name."""
+    return Catalogue(assets.catalogue())
+
+
+def drafted(project: Project, folder: Path, environment: Mapping[str, str]) -> Draft:
+    """The draft of a Compose project, with every field in a form that `devenv plan` takes."""
+    catalogue = kinds()
+    around = observed(folder, project, environment)
+    draft = convert(project, around, Facts(catalogue))
+    settled(draft, folder, catalogue, around.variables)
+    return draft
+
+
+def settled(draft: Draft, folder: Path, catalogue: Catalogue, variables: Mapping[str, str]) -> None:
+    """Have the draft checked until nothing is refused. Raises `ManifestInvalid` for what cannot be mended."""
+
+    def check(value: Mapping[str, Any]) -> list[Objection]:
+        return objections(value, folder, catalogue, variables)
+
+    left = draft.settle(check)
+    if left:
+        raise DevenvError(
+            "no manifest could be made of it", why="\n".join(f"{place}: {why}" for place, why in left)
+        )
+
+
+def objections(
+    value: Mapping[str, Any], folder: Path, catalogue: Catalogue, variables: Mapping[str, str]
+) -> list[Objection]:
+    """What `devenv plan` would say of a manifest in this folder: the place and the reason of each."""
+    text = "\n".join(f"{key}: {writing.flow(item)}" for key, item in value.items()) or "{}"
+    try:
+        manifest, _ = parse(
+            text,
+            file="devenv.yaml",
+            kinds=Facts(catalogue),
+            folder=folder.resolve().name,
+            variables=variables,
+        )
+        outline = resolve.outline(manifest, catalogue)
+    except ManifestInvalid as error:
+        return [(problem.path, _reason(problem.message, problem.suggestion)) for problem in error.problems]
+    read = sources.read(folder, outline.wants, sources.Digests({}))
+    if read.findings:
+        return [(source.dotted(path), _reason(message, hint)) for path, message, hint in read.findings]
+    ports, _ = allot(outline.claims, taken={}, current={}, checkout="draft", remap=False)
+    try:
+        resolve.resolve(manifest, catalogue, world.World("draft", ports, read.files, read.extra))
+    except UsageError as error:
+        return [((error.where or "").replace(": ", ".").rstrip("."), error.what)]
+    return []
+
+
+def _reason(message: str, suggestion: str) -> str:
+    return f"{message} - {suggestion}" if suggestion else message

@@ -1,0 +1,150 @@
+"""`devenv init --from-compose`: what it writes, says and refuses, and that `plan` takes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from devenv.engine import drafting
+from tests.table import each_row
+
+from .conftest import Devenv
+
+BLOG = """
+    version: "3.8"
+    services:
+      wordpress:
+        image: wordpress:6
+        container_name: blog
+        restart: always
+        ports: ["8080:80"]
+        depends_on: [db]
+        environment:
+          WORDPRESS_DB_HOST: db:3306
+          WORDPRESS_DB_USER: writer
+          WORDPRESS_DB_PASSWORD: sesame-open
+          WORDPRESS_DB_NAME: blog
+          DATABASE_URL: mysql://writer:sesame-open@db:3306/blog
+        volumes: [html:/var/www/html]
+      db:
+        image: mysql:8.4
+        environment:
+          MYSQL_DATABASE: blog
+          MYSQL_USER: writer
+          MYSQL_PASSWORD: sesame-open
+          MYSQL_ROOT_PASSWORD: ${ROOT:-root-sesame}
+        volumes: [data:/var/lib/mysql]
+    volumes: {html: {}, data: {}}
+"""
+
+
+@pytest.fixture
+def blog(project: Path) -> Path:
+    """A folder with a Compose file and no manifest."""
+    (project / "devenv.yaml").unlink()
+    (project / ".env").unlink()
+    (project / "compose.yaml").write_text(dedent(BLOG))
+    return project
+
+
+def test_a_compose_project_becomes_a_manifest_that_plan_takes(devenv: Devenv, blog: Path) -> None:
+    ended = devenv("init", "--from-compose")
+    assert ended.exit_code == 0, ended.output
+    manifest = (blog / "devenv.yaml").read_text()
+    assert manifest.startswith("# yaml-language-server: $schema=.devenv/schema.json\n")
+    assert "sesame" not in manifest
+    assert "sesame" not in ended.output
+    for line in (
+        "    publish: 8080",
+        '      WORDPRESS_DB_HOST: "${db.host}:${db.port}"',
+        '      WORDPRESS_DB_PASSWORD: "${db.password}"',
+        '      DATABASE_URL: "${db.url}"',
+        "    volumes: {html: /var/www/html}",
+        '  db: {kind: mysql, version: "8.4", database: blog, user: writer}',
+    ):
+        assert line in manifest.splitlines()
+    secrets = blog / ".devenv" / "secrets.env"
+    assert secrets.stat().st_mode & 0o777 == 0o600
+    assert "DB_PASSWORD='sesame-open'" in secrets.read_text()
+    assert "DB_ROOT_PASSWORD='root-sesame'" in secrets.read_text()
+    assert ended.stderr.splitlines()[-1] == "next: devenv plan, then devenv up"
+    planned = devenv("plan")
+    assert planned.exit_code == 0, planned.output
+
+
+def test_nothing_disappears_silently(devenv: Devenv, blog: Path) -> None:
+    table = devenv("init", "--from-compose").stdout
+    for row in ("version", "container_name", "db.volumes data:/var/lib/mysql"):
+        assert any(line.startswith("dropped") and f"  {row}  " in line for line in table.splitlines()), row
+
+
+def test_a_manifest_that_is_there_is_replaced_only_by_force(devenv: Devenv, blog: Path) -> None:
+    (blog / "devenv.yml").write_text("mine")
+    ended = devenv("init", "--from-compose")
+    assert ended.exit_code == 2
+    assert "devenv.yml is there already" in ended.stderr
+    assert "devenv init --from-compose --force" in ended.stderr
+    assert (blog / "devenv.yml").read_text() == "mine"
+    assert not (blog / ".devenv").exists()
+    assert devenv("init", "--from-compose", "--force").exit_code == 0
+    assert "services:" in (blog / "devenv.yml").read_text()
+
+
+def test_two_files_are_one_project_and_a_second_default_is_named(devenv: Devenv, blog: Path) -> None:
+    (blog / "docker-compose.yml").write_text("services: {other: {image: x}}")
+    (blog / "more.yaml").write_text("services: {mail: {image: 'axllent/mailpit:v1.27'}}")
+    assert "docker-compose.yml beside it is not" in devenv("init", "--from-compose").stderr
+    assert devenv("init", "--from-compose", "-f", "compose.yaml", "-f", "more.yaml", "--force").exit_code == 0
+    assert "mail:" in (blog / "devenv.yaml").read_text()
+    assert devenv("init", "--from-compose", "compose.yaml", "more.yaml", "--force").exit_code == 0
+    assert "mail:" in (blog / "devenv.yaml").read_text()
+
+
+def test_what_compose_refuses_is_said_in_its_words(devenv: Devenv, blog: Path) -> None:
+    (blog / "compose.yaml").write_text("services: {web: {image: x, colour: red}}")
+    ended = devenv("init", "--from-compose")
+    assert ended.exit_code == 2
+    assert "Compose refuses compose.yaml" in ended.stderr
+    assert "additional properties 'colour' not allowed" in ended.stderr
+    assert not (blog / "devenv.yaml").exists()
+
+
+@each_row(
+    {
+        "nothing": ("", "has no services"),
+        "a list": ("- a", "is not a Compose file"),
+        "no services": ("volumes: {}", "has no services"),
+        "not YAML": ("a: [", "did not find"),
+        "large": ("#" * 2_100_000, "has 2 MB"),
+    }
+)
+def test_what_is_no_compose_file(text: str, words: str) -> None:
+    import tempfile
+
+    from devenv.errors import UsageError
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "compose.yaml"
+        file.write_text(text)
+        for tools in (True, False):
+            with pytest.MonkeyPatch.context() as patch:
+                if not tools:
+                    patch.setenv("PATH", "/nowhere")
+                with pytest.raises(UsageError) as raised:
+                    drafting.composed([file], Path(folder))
+                said = f"{raised.value.what} {raised.value.why}"
+                assert words in said or (tools and raised.value.what.startswith("Compose refuses")), said
+
+
+def test_without_compose_the_file_alone_is_read(
+    devenv: Devenv, blog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert devenv("init", "--from-compose").exit_code == 0
+    whole = (blog / "devenv.yaml").read_text()
+    monkeypatch.setenv("PATH", os.devnull)
+    ended = devenv("init", "--from-compose", "--force")
+    assert "without docker compose" in ended.stderr
+    assert (blog / "devenv.yaml").read_text() == whole
