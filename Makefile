@@ -4,21 +4,32 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench machine format clean
+.PHONY: help demo demo-shop test check bench machine format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
 
-.venv/ready: pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+# What people install, for `make demo`. Modules are compiled as they are imported: most never are.
+.venv/local: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	@echo "installing into .venv"
-	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[local]'
 	@touch $@
 
-## make demo      the example shop, running, with an order placed
-demo: .venv/ready
-	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+.venv/ready: .venv/local
+	@echo "installing what the tests need into .venv"
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+## make demo      a guestbook, running: in containers where an engine is, else as plain processes
+demo: .venv/local
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/demo.py
+
+## make demo-shop the example shop, running in containers, with an order placed
+demo-shop: .venv/local
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo-shop.sh
 
 ## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready

@@ -290,6 +290,7 @@ class Instance:
                 _filled(way.command, look_up),
                 way.program,
                 *package,
+                packages=tuple(way.packages),
                 new=_filled(way.new, look_up),
                 environment=tuple(_filled(way.environment, look_up).items()),
                 stop=way.stop,

@@ -315,15 +315,17 @@ class Process(Model):
     """How the kind runs as a plain process: scripts for `sh` that find their place in variables.
 
     `program` is looked for on the PATH, then in the package of `wheel`; none is needed for what this project
-    brings itself. `new` makes the data, in a folder that takes its name only when all went well. `$DATA` is
-    the folder of the main service's first volume, `$FILES` that of its mounted files, `$RUN` one with a short
-    path, for sockets; `$PYTHON` is the interpreter that runs devenv. `ready`: by the kind's own check, or as
-    soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another program plays
-    its part. `install` is what to type to have it.
+    brings itself, and for `packages`: those of Python that are installed into an environment of their own.
+    `new` makes the data, in a folder that takes its name only when all went well. `$DATA` is the folder of
+    the main service's first volume, `$FILES` that of its mounted files, `$RUN` one with a short path, for
+    sockets; `$PYTHON` is the interpreter that runs devenv, or that of `packages`. `ready`: by the kind's own
+    check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
+    program plays its part. `install` is what to type to have it.
     """
 
     program: str = ""
     wheel: Wheel | None = None
+    packages: list[str] = Field([])
     command: str
     new: str = ""
     environment: dict[str, Text] = Field({})

@@ -158,6 +158,7 @@ class Process:
     program: str = ""
     package: str = ""
     folder: str = ""
+    packages: tuple[str, ...] = ()
     new: Text = ""
     environment: tuple[tuple[str, Text], ...] = ()
     stop: str = "TERM"

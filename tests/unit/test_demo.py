@@ -1,9 +1,11 @@
-"""What `make demo` costs on a new machine: only what the shop needs is built."""
+"""What `make demo` and `make demo-shop` cost on a new machine: only what they need is installed and built."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -36,9 +38,23 @@ def test_a_single_dockerfile_needs_its_own_line_of_images() -> None:
     }
 
 
-def test_it_builds_no_cluster() -> None:
-    demo = (ROOT / "examples" / "demo.sh").read_text(encoding="utf-8")
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndemo:")[1].split("\n\n")[0]
-    for text in (demo, recipe):
+@pytest.mark.parametrize(("target", "script"), [("demo", "demo.py"), ("demo-shop", "demo-shop.sh")])
+def test_it_builds_no_cluster(target: str, script: str) -> None:
+    for text in (read(f"examples/{script}"), recipe(target)):
         assert "cluster" not in text
-        assert not re.search(r"\bmake\b.*\bmachine\b", text)
+        assert not re.search(r"^[^#\n]*\bmake\b.*\bmachine\b(?! brings)", text, re.MULTILINE)
+
+
+def test_the_guestbook_brings_no_engine_and_needs_only_what_people_install() -> None:
+    assert "machine.sh" not in read("examples/demo.py") + recipe("demo")
+    assert recipe("demo").startswith(" .venv/local\n")
+    assert "--group" not in recipe(".venv/local")
+
+
+def read(file: str) -> str:
+    return (ROOT / file).read_text(encoding="utf-8")
+
+
+def recipe(target: str) -> str:
+    """What the Makefile says after the name of a target."""
+    return read("Makefile").split(f"\n{target}:")[1].split("\n\n")[0]

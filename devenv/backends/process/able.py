@@ -21,6 +21,11 @@ def why_not(unit: Unit) -> tuple[str, str] | None:
     return None
 
 
+def usable(unit: Unit) -> Process | None:
+    """The first way of its kind to run it on this machine."""
+    return next((way for way in unit.process if _refused(way, unit.version) is None), None)
+
+
 def _refused(way: Process, version: str) -> tuple[str, str] | None:
     programs = find(Wanted(way.program, way.package, way.folder, version))
     if isinstance(programs, str):

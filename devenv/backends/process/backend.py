@@ -77,14 +77,17 @@ class ProcessBackend:
         refused = {unit.name: why for unit in units if (why := why_not(unit))}
         if refused:
             raise _refusal(refused)
-        return frozenset(unit.image for unit in units if self._is_ready(unit))
+        return frozenset(wanted) - {unit.image for unit in units if not self._is_ready(unit)}
 
     def _is_ready(self, unit: Unit) -> bool:
+        from devenv.backends.process.able import usable
         from devenv.backends.process.environments import Environment
 
-        if unit.build is None:
-            return True
-        return Environment.of(self._root / unit.build.context, self._folder.path / "env").ready
+        if unit.build is not None:
+            return Environment.of(self._root / unit.build.context, self._folder.environments).ready
+        way = usable(unit)
+        packages = way.packages if way else ()
+        return Environment.of_packages(unit.name, packages, self._folder.environments).ready
 
     def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         return {}

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 DONE = ".devenv-complete"
@@ -25,6 +26,8 @@ class Environment:
     """The file that asks for it, as `requirements.txt`."""
     mark: str = DONE
     """A file in the folder that is written last."""
+    python: Path | None = None
+    """Its interpreter, if it is one of Python."""
 
     @classmethod
     def of(cls, source: Path | None, folder: Path) -> Environment:
@@ -40,6 +43,14 @@ class Environment:
                 return make(source, folder / f"{source.name}-{digest.hexdigest()[:12]}", lock)
         return cls()
 
+    @classmethod
+    def of_packages(cls, name: str, packages: Sequence[str], folder: Path) -> Environment:
+        """One with these Python packages, below a folder for all of them, apart from those of devenv."""
+        if not packages:
+            return cls()
+        digest = hashlib.sha256(f"{sys.version_info[:2]} {packages}".encode()).hexdigest()[:12]
+        return _venv(folder, folder / f"{name}-{digest}", packages[0], *packages)
+
     @property
     def ready(self) -> bool:
         """Whether everything is installed."""
@@ -47,10 +58,22 @@ class Environment:
 
 
 def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
-    """A virtual environment, and what is installed into it; uv does both in a fraction of the time."""
-    python = str(folder / "bin/python")
-    make: tuple[str, ...] = (sys.executable, "-m", "venv", str(folder))
-    installer: tuple[str, ...] = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    """A virtual environment, and what is installed into it; uv does both in a fraction of the time.
+
+    It has no pip of its own where devenv's will do, and nothing is compiled that is not imported: most of the
+    time would go there.
+    """
+    interpreter = folder / "bin/python"
+    python, own_pip = str(interpreter), find_spec("pip") is None
+    make: tuple[str, ...] = (
+        sys.executable,
+        "-m",
+        "venv",
+        *(() if own_pip else ("--without-pip",)),
+        str(folder),
+    )
+    pip = (python, "-m", "pip") if own_pip else (sys.executable, "-m", "pip", "--python", python)
+    installer: tuple[str, ...] = (*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check")
     if uv := shutil.which("uv"):
         make = (uv, "venv", "--quiet", "--python", sys.executable, str(folder))
         installer = (uv, "pip", "install", "--quiet", "--python", python)
@@ -61,6 +84,7 @@ def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
         paths=(folder / "bin",),
         variables={"VIRTUAL_ENV": str(folder)},
         asks=lock,
+        python=interpreter,
     )
 
 

@@ -49,6 +49,11 @@ class Folder:
         """The stores' data and the services' volumes."""
         return self.path / "data"
 
+    @property
+    def environments(self) -> Path:
+        """What services and stand-ins have installed, each in a folder of its own."""
+        return self.path / "env"
+
     def log(self, unit: str) -> Path:
         """The log of a unit; what came before it, once it is long, has `.1` behind its name."""
         return self.path / "logs" / f"{unit}.log"

@@ -36,14 +36,20 @@ class ProcessSession:
         return specs.read(self._folder.path, self._root, self._control.short)
 
     def pull(self, image: str, say: Say) -> None:
-        """No-op: programs are on this machine, or the plan was refused."""
+        """Install the packages that stand in for an image; other programs are on this machine."""
+        for unit in self._work.stack.units:
+            if unit.image == image and unit.build is None:
+                self._install(unit, say)
 
     def build(self, unit: Unit, say: Say) -> None:
         """Install what the lock file of the unit's project asks for."""
+        self._install(unit, say)
+
+    def _install(self, unit: Unit, say: Say) -> None:
         installed = self._specs[unit.name].installed
         if installed.ready:
             return
-        say(f"installing {installed.asks} of {installed.source.name}")
+        say(f"installing {installed.asks} of {unit.name}")
         shutil.rmtree(installed.folder, ignore_errors=True)
         installed.folder.parent.mkdir(parents=True, exist_ok=True)
         for step in installed.steps:

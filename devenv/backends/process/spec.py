@@ -29,6 +29,7 @@ class Way:
     kind: bool = False
     """Whether its kind says so, and not the manifest."""
     wanted: Wanted = field(default_factory=Wanted)
+    packages: tuple[str, ...] = ()
     new: str = ""
     stop: str = "TERM"
     rootless: bool = False
@@ -79,7 +80,7 @@ class Spec:
             "DATA": str(self.data),
             "FILES": str(self.place.files(self.unit)),
             "RUN": str(self.short),
-            "PYTHON": sys.executable,
+            "PYTHON": str(self.installed.python or sys.executable),
         }
         written = dict(self.way.written)
         if self.way.kind:
@@ -93,8 +94,10 @@ class Spec:
 
     @property
     def installed(self) -> Environment:
-        """What its project's lock file asks to have installed."""
-        return Environment.of(None if self.way.kind else self.folder, self.place.path / "env")
+        """What its project's lock file, or its recipe, asks to have installed."""
+        if self.way.kind:
+            return Environment.of_packages(self.unit, self.way.packages, self.place.environments)
+        return Environment.of(self.folder, self.place.environments)
 
 
 def read(folder: Path, root: Path, short: Path) -> dict[str, Spec]:
@@ -127,4 +130,5 @@ def _way(written: Mapping[str, Any]) -> Way:
     if not written["kind"]:
         return Way(argv, variables)
     more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
-    return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), **more)
+    packages = tuple(written["packages"])
+    return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

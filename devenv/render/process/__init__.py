@@ -63,6 +63,7 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
     if way is not None:
         described |= {
             "wanted": [way.program, way.package, way.folder, unit.version, way.install],
+            "packages": list(way.packages),
             "new": text.reveal(way.new, source.secrets),
             "stop": way.stop,
             "rootless": way.rootless,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo`: from a fresh clone to a running shop with an order in it. Running it again takes seconds.
+# `make demo-shop`: from a fresh clone to a running shop with an order in it. Running it again takes seconds.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -12,7 +12,7 @@ new_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 engine() {
   docker info >/dev/null 2>&1 && return
   if ! new_debian; then
-    echo "no Docker engine answers; install one from https://docs.docker.com/get-docker and run make demo again" >&2
+    echo "no Docker engine answers; install one from https://docs.docker.com/get-docker and run make demo-shop again" >&2
     exit 3
   fi
   machine --engine

@@ -1,0 +1,62 @@
+"""What is installed for a unit, and where."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from devenv.backends.process import environments
+from devenv.backends.process.environments import Environment
+
+BARE, SHARED = ("-m", "venv"), ("-m", "venv", "--without-pip")
+
+
+@pytest.fixture(autouse=True)
+def no_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine without uv."""
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def project(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+def test_packages_of_a_stand_in_are_installed_apart_from_those_of_devenv(tmp_path: Path) -> None:
+    installed = Environment.of_packages("minio", ("moto[s3]==5", "flask"), tmp_path)
+    assert installed.folder.parent == tmp_path
+    assert installed.python == installed.folder / "bin/python"
+    make, install = installed.steps
+    assert (*make[:3], make[-1]) == (sys.executable, *BARE, str(installed.folder))
+    assert install[-2:] == ("moto[s3]==5", "flask")
+    assert not installed.ready
+    assert Environment.of_packages("minio", (), tmp_path).ready
+
+
+def test_other_packages_are_another_environment(tmp_path: Path) -> None:
+    folders = [Environment.of_packages("minio", (package,), tmp_path).folder for package in ("a==1", "a==2")]
+    assert len(set(folders)) == 2
+
+
+def test_another_lock_file_is_another_environment(tmp_path: Path) -> None:
+    api = project(tmp_path / "api", requirements_txt="a==1")
+    before = Environment.of(api, tmp_path)
+    (api / "requirements.txt").write_text("a==2")
+    assert Environment.of(api, tmp_path).folder != before.folder
+    assert before.folder.name.startswith("api-")
+
+
+@pytest.mark.parametrize(("pip", "make"), [(object(), SHARED), (None, BARE)])
+def test_pip_of_devenv_installs_where_devenv_has_one(
+    pip: object, make: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "find_spec", lambda name: pip)
+    made, install = Environment.of_packages("x", ("y",), tmp_path).steps
+    python = str(Environment.of_packages("x", ("y",), tmp_path).python)
+    assert tuple(made[1:-1]) == make
+    assert install[0] == (sys.executable if pip else python)
+    assert "--no-compile" in install
