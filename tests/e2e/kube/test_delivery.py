@@ -310,6 +310,7 @@ OPERATED = """
         port: 8000
         route: {{path: /api, plugins: [{{rate-limiting: {{minute: 5}}}}, key-auth]}}
         secrets: [STRIPE_KEY]
+    gateway: {{consumers: {{ann: {{key: abc}}}}}}
     environments:
       kong: {{context: {context}, gateway: kong, secrets: {{external: {{store: vault}}}}}}
 """
@@ -365,11 +366,13 @@ def opened(schema: Any) -> Any:
 @pytest.mark.parametrize("helm", [4], indirect=True)
 def test_objects_of_operators_are_what_their_definitions_take(alone: OnCluster, lab: Lab, helm: Helm) -> None:
     makers = json.loads((SCHEMAS / "data/makers.json").read_text())
-    plugin, route = (
-        json.loads((SCHEMAS / f"{name}.json").read_text()) for name in ("kongplugin", "httproute")
+    plugin, consumer, route = (
+        json.loads((SCHEMAS / f"{name}.json").read_text())
+        for name in ("kongplugin", "kongconsumer", "httproute")
     )
     definitions = [
         definition("configuration.konghq.com/v1", "KongPlugin", "kongplugins", plugin),
+        definition("configuration.konghq.com/v1", "KongConsumer", "kongconsumers", consumer),
         definition("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", route),
         definition("external-secrets.io/v1", "ExternalSecret", "externalsecrets", makers["ExternalSecret"]),
         definition("bitnami.com/v1alpha1", "SealedSecret", "sealedsecrets", makers["SealedSecret"]),
@@ -392,7 +395,7 @@ def test_objects_of_operators_are_what_their_definitions_take(alone: OnCluster, 
         judged += [item for item in yaml.safe_load_all(rendered) if item and item["kind"] in kinds]
     asked = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f")
     told = alone.host("kubectl", *asked, str(alone.write("all.json", as_list(judged))))
-    assert told.count("serverside-applied (server dry run)") == len(judged) == 5
+    assert told.count("serverside-applied (server dry run)") == len(judged) == 6
     unheard = [{**item, "spec": {**item.get("spec", {}), "unheard": 1}} for item in judged]
     refused = subprocess.run(
         ["kubectl", *asked, str(alone.write("unheard.json", as_list(unheard)))],

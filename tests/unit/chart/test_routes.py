@@ -151,7 +151,10 @@ KONG = """\
     environments:
       cluster: {context: b, gateway: kong, host: b.example, ingress: {tls: b-tls, annotations: {cert: "yes"}}}
 """
-KONGPLUGIN = Draft7Validator(json.loads((Path(__file__).parent / "kongplugin.json").read_text("utf-8")))
+KONGPLUGIN, KONGCONSUMER = (
+    Draft7Validator(json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8")))
+    for name in ("kongplugin", "kongconsumer")
+)
 
 
 def test_kongs_controller_gets_an_ingress_for_each_route(helm: Helm, tmp_path: Path) -> None:
@@ -227,7 +230,11 @@ CONSUMERS = """\
 def test_a_consumer_is_an_object_and_its_credentials_are_secrets(helm: Helm, tmp_path: Path) -> None:
     manifest = KONG[: KONG.index("    gateway:")] + CONSUMERS + KONG[KONG.index("    environments:") :]
     objects = of(helm, written(tmp_path / "chart", project(tmp_path, manifest), "cluster"), "cluster")
+    for (kind, _), item in objects.items():
+        if kind == "KongConsumer":
+            assert [error.message for error in KONGCONSUMER.iter_errors(item)] == []
     web = objects["KongConsumer", "web"]
+    assert not KONGCONSUMER.is_valid({**web, "spec": {"unheard": 1}})
     assert (web["username"], web["custom_id"]) == ("web", "7")
     assert web["credentials"] == ["shop.web.key-auth", "shop.web.key-auth.2", "shop.web.acl"]
     assert web["metadata"]["annotations"] == {
