@@ -69,7 +69,14 @@ def no_registry() -> str:
     return "" if wanted else "installs packages; with DEVENV_TEST_REQUIRE_REGISTRY=1 it does"
 
 
+def no_kinds() -> str:
+    """Why servers that take long to start are not run; empty where that is wanted."""
+    wanted = os.environ.get("DEVENV_TEST_REQUIRE_KINDS")
+    return "" if wanted else "starts servers that take their time; `make test-kinds` runs it"
+
+
 NEEDS = {
+    "kinds": (no_kinds, "DEVENV_TEST_REQUIRE_KINDS"),
     "registry": (no_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
     "engine": (no_engine, "DEVENV_TEST_REQUIRE_ENGINE"),
     "cluster": (no_cluster, "DEVENV_TEST_REQUIRE_CLUSTER"),

@@ -81,6 +81,11 @@ class Kind:
                 for name, service in self.file.services.items()
                 if service.volumes and service.once is None
             ),
+            files=frozenset(
+                option.removeprefix("${").removesuffix("}")
+                for service in services
+                for option in service.files.values()
+            ),
             gateway=self.block.gateway is not None,
             supported=self.supported,
         )

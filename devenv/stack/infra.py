@@ -324,12 +324,17 @@ class Instance:
             holds = tuple(sorted(text.secrets_in(content)))
             yield File(mount.target, content=content, digest=text.digest(repr(content)), holds=holds)
 
+    def patterns(self, option: str) -> list[str]:
+        """Files of the project, or patterns of them, that an option lists."""
+        value = self.options[option]
+        listed = value if isinstance(value, list) else [value]
+        return [pattern for pattern in listed if isinstance(pattern, str)]
+
     def _project_files(self, service: kindfile.Service, files: Files) -> Iterator[File]:
         """Files of the project that an option names, in the order they were written in."""
         for folder, option in service.files.items():
-            patterns = self.options[option.removeprefix("${").removesuffix("}")]
-            names = [text.public(pattern, f"infra.{self.name}") for pattern in patterns]  # type: ignore[union-attr]
-            matched = [file for name in names for file in files.get(name, ())]
+            patterns = self.patterns(option.removeprefix("${").removesuffix("}"))
+            matched = [file for pattern in patterns for file in files.get(pattern, ())]
             for index, (path, digest) in enumerate(matched):
                 yield File(f"{folder}/{100 + index}-{path.rsplit('/', 1)[-1]}", source=path, digest=digest)
 

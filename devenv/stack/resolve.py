@@ -52,7 +52,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
     """The parts of a manifest that decide what to read from the world."""
     resolver = _Resolver(manifest, catalogue, World(""))
     return Outline(
-        wants=tuple(_wants(manifest)),
+        wants=tuple(_wants(manifest, resolver.instances.values())),
         claims=tuple(_claims(manifest, resolver.instances.values())),
         profiles={name: tuple(members) for name, members in manifest.profiles.items()},
         backend=manifest.backend or "",
@@ -63,7 +63,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
     )
 
 
-def _wants(manifest: Manifest) -> Iterator[Want]:
+def _wants(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[Want]:
     for section in ("services", "jobs"):
         for name, workload in getattr(manifest, section).items():
             path: Path = (section, name)
@@ -77,9 +77,10 @@ def _wants(manifest: Manifest) -> Iterator[Want]:
             for target, source in workload.files.items():
                 if isinstance(source, str):
                     yield Want("mount", source, (*path, "files", target))
-    for name, infra in manifest.infra.items():
-        for index, pattern in enumerate(infra.seed):
-            yield Want("pattern", pattern, ("infra", name, "seed", index))
+    for instance in instances:
+        for option in sorted(instance.kind.facts.files):
+            for index, pattern in enumerate(instance.patterns(option)):
+                yield Want("pattern", pattern, ("infra", instance.name, option, index))
     if manifest.gateway.extra:
         yield Want("text", manifest.gateway.extra, ("gateway", "extra"))
     for key, environment in manifest.environments.items():

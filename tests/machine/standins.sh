@@ -59,22 +59,29 @@ build_standins() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
 
-    # Compiling keeps the processors busy while the other images wait for packages, so the Go
-    # programs are made in the background, as soon as the base images are there.
-    local base=() rest=() go=()
+    # Compiling keeps the processors busy while the other images wait for packages, so what is made of Go
+    # modules and jars is made in the background, as soon as the base images are there. Two wait at a time.
+    local base=() stores=() brokers=() go=() jars=()
     for image in "${missing[@]}"; do
         case ${FOLDER[$image]} in
         debian | python | node) base+=("$image") ;;
         silo | mongo | mailpit) go+=("$image") ;;
-        *) rest+=("$image") ;;
+        kafka) jars+=("$image") ;;
+        rabbitmq | nats | memcached | prometheus) brokers+=("$image") ;;
+        *) stores+=("$image") ;;
         esac
     done
     # The host's own compiler may be too old.
     [ ${#go[@]} -eq 0 ] || need go "golang-go/$ENGINE_SUITE"
+    [ ${#jars[@]} -eq 0 ] || need mvn maven
     build_each "${base[@]}"
     make_each "${go[@]}" &
-    build_each "${rest[@]}"
-    wait $! || exit 1
+    local made=$!
+    build_each "${brokers[@]}" "${jars[@]}" &
+    local brought=$!
+    build_each "${stores[@]}"
+    wait $made || exit 1
+    wait $brought || exit 1
     build_each "${go[@]}"
 }
 

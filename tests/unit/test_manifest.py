@@ -645,7 +645,7 @@ BROKEN = {
     ),
     "a kind that nothing resembles": (
         "name: a\ninfra:\n  db: {}\n",
-        ['3:3: infra.db: no infra kind "db" - known: kong, mailpit, minio, mongo, mysql, postgres, valkey'],
+        [f'3:3: infra.db: no infra kind "db" - known: {", ".join(CATALOGUE)}'],
     ),
     "a list where a store wants text, and text in a list": (
         "name: a\ninfra:\n  postgres: {user: true}\n  minio: {buckets: [{a: b}]}\n",

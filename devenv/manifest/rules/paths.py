@@ -26,7 +26,12 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         reload = getattr(workload, "reload", None)
         paths += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
     for name, infra in scope.manifest.infra.items():
-        paths += [(("infra", name, "seed", index), seed) for index, seed in enumerate(infra.seed)]
+        for option in scope.file_options(name):
+            value = infra.seed if option == "seed" else (infra.model_extra or {}).get(option, [])
+            listed = enumerate(value) if isinstance(value, list) else [(0, value)]
+            paths += [
+                (("infra", name, option, index), text) for index, text in listed if isinstance(text, str)
+            ]
     if scope.manifest.gateway.extra is not None:
         paths.append((("gateway", "extra"), scope.manifest.gateway.extra))
     for key, environment in scope.manifest.environments.items():

@@ -20,9 +20,10 @@ STACK_ATTRIBUTES = frozenset({"name", "namespace"})
 
 def references_resolve(scope: Scope) -> Iterator[Finding]:
     """Each `${...}` names something that exists, in a place where references are filled in."""
+    listed = {("infra", name, option) for name in scope.infra for option in scope.file_options(name)}
     for path, text in strings(scope.manifest):
         for match in REFERENCE.finditer(text):
-            if match[1] is not None and not filled_in(path):
+            if match[1] is not None and (not filled_in(path) or path[:3] in listed):
                 yield path, f'"{match[0]}" is not replaced here', "write the value itself"
             elif match[1] is not None:
                 yield from _reference(scope, path, match[0], match[1])

@@ -27,6 +27,8 @@ class KindFacts:
     """Names of its volumes, as in its file."""
     stores: frozenset[str] = frozenset()
     """Those of its services that have volumes and go on running."""
+    files: frozenset[str] = frozenset()
+    """Options that list files of the project."""
     gateway: bool = False
     supported: Supported = field(default_factory=Supported)
 
@@ -77,6 +79,11 @@ class Scope:
                     infra[used] = used
                     kinds.append(used)
         return infra
+
+    def file_options(self, name: str) -> list[str]:
+        """The options of an infra that list files of the project."""
+        kind = self.infra.get(name, "")
+        return sorted(self.kinds[kind].files) if kind in self.kinds else []
 
     def parts(self, name: str) -> list[str]:
         """The parts of an infra that services, jobs and kinds use: `billing` for `postgres/billing`."""

@@ -1,0 +1,45 @@
+"""Each queue in two functions: put a job there, and do every job that comes from there."""
+
+import os
+
+import aio_pika
+import nats
+
+
+async def put_rabbitmq(job):
+    async with await aio_pika.connect(os.environ["RABBITMQ_JOBS_URL"]) as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("jobs", durable=True)
+        message = aio_pika.Message(job, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.default_exchange.publish(message, "jobs")
+
+
+async def take_rabbitmq(do):
+    connection = await aio_pika.connect_robust(os.environ["RABBITMQ_JOBS_URL"])
+    channel = await connection.channel()
+    queue = await channel.declare_queue("jobs", durable=True)
+    async with queue.iterator() as messages:
+        async for message in messages:
+            async with message.process():
+                await do(message.body)
+
+
+async def _stream():
+    stream = (await nats.connect(os.environ["NATS_URL"])).jetstream()
+    await stream.add_stream(name="jobs", subjects=["jobs"])
+    return stream
+
+
+async def put_nats(job):
+    await (await _stream()).publish("jobs", job)
+
+
+async def take_nats(do):
+    jobs = await (await _stream()).subscribe("jobs", durable="worker")
+    async for message in jobs.messages:
+        await do(message.data)
+        await message.ack()
+
+
+PUT = {"nats": put_nats, "rabbitmq": put_rabbitmq}
+TAKE = {"nats": take_nats, "rabbitmq": take_rabbitmq}

@@ -1,0 +1,7 @@
+#!/bin/sh
+# As in the official image: options alone are enough.
+set -e
+if [ "${1#-}" != "$1" ]; then
+    set -- memcached "$@"
+fi
+exec "$@"
