@@ -11,6 +11,7 @@ from devenv.backends.base import Change, Interrupted, LogLine, Removed, Say, Sit
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed, UsageError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
+from devenv.stack.imaged import Declared
 from devenv.stack.model import Stack, Unit
 
 
@@ -74,8 +75,12 @@ class FakeBackend:
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return frozenset(set(wanted) & self.machine.images)
 
-    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        return {image: self.machine.declared.get(image, ()) for image in images}
+    def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
+        return {
+            image: Declared(volumes=volumes)
+            for image, volumes in self.machine.declared.items()
+            if image in images
+        }
 
     def registry(self, stack: Stack) -> str:
         return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from devenv.plan.model import Observed, ObservedUnit
 
 if TYPE_CHECKING:
+    from devenv.stack.imaged import Declared
     from devenv.stack.model import Stack, Unit
 
 AGAIN = 5
@@ -175,8 +176,8 @@ class Backend(Protocol):
         """Those of the wanted images of a stack that this runtime has."""
         ...
 
-    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
-        """The folders that images declare as volumes, for those whose content this runtime can read."""
+    def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
+        """What images say of themselves, for those that can be read here. Raises `ToolMissing`."""
         ...
 
     def registry(self, stack: Stack) -> str:

@@ -76,11 +76,6 @@ def image(address: str, name: str) -> Mapping[str, Any] | None:
     return None if details is None else dict(details)
 
 
-def volumes(details: Mapping[str, Any]) -> tuple[str, ...]:
-    """The folders that an image declares as volumes, from its details."""
-    return tuple((details.get("Config") or {}).get("Volumes") or ())
-
-
 def version(address: str) -> str | None:
     """The engine's version; None and `ToolMissing` as above."""
     answer = _ask(address, "/version")

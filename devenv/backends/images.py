@@ -8,7 +8,7 @@ import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from devenv.backends.causes import likely
 from devenv.backends.registries import refused
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
+from devenv.stack.imaged import Declared
 from devenv.stack.labels import BUILT_AS, LABEL
 from devenv.writing import write_whole
 
@@ -44,13 +45,11 @@ class Images:
         answer = containers.images(self._address)
         return containers.named(self._engine().images() if answer is None else answer, images)
 
-    def declared(self, images: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """The folders that images declare as volumes; nothing of an image that is not here."""
-        folders = {}
-        for image in images:
-            details = containers.image(self._address, image) or self._engine().image(image)
-            folders[image] = containers.volumes(details)
-        return folders
+    def declared(self, images: Collection[str]) -> dict[str, Declared]:
+        """What images say of themselves; nothing of one that is not here."""
+        local = self._address.startswith("unix://")
+        ask = partial(containers.image, self._address) if local else self._engine().image
+        return {image: Declared.of(details) for image in images if (details := ask(image))}
 
     def configuration(self, image: str) -> Mapping[str, Any]:
         """What the engine knows of an image; nothing of one that is not here."""
@@ -162,6 +161,14 @@ class Images:
             for line in _spoken(stream, _build_failed(unit, output)):
                 output.append(line)
                 say(line)
+
+
+def no_shell(unit: str) -> DevenvError:
+    """The error of a shell that is asked for where there is none."""
+    return DevenvError(
+        f"the image of {unit} has no shell",
+        hint=f"devenv exec {unit} PROGRAM   runs a program that it has",
+    )
 
 
 def _owner(stack: Stack, unit: Unit) -> dict[str, str]:

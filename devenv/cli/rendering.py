@@ -49,6 +49,7 @@ def render(
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
+    from devenv.plan.notes import unknown_images
     from devenv.writing import export
 
     context: Context = ctx.obj
@@ -73,6 +74,10 @@ def render(
     space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
     bundle = context.project.bundle(loaded, backend, folder)
+    if backend.renderer != "process":
+        declared = context.project.declared(loaded, backend)
+        for line in unknown_images(loaded.stack, declared):
+            context.console.note(line)
     if output is None:
         space.write_bundle(bundle, backend.name, loaded.secrets)
     else:

@@ -25,6 +25,7 @@ from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
+from devenv.stack.imaged import Declared, with_images
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 from devenv.variables import names_in
@@ -377,7 +378,8 @@ class Project:
         """The files that the backend runs, to be written to a folder; paths in them are relative to it."""
         from devenv.render.bundle import Source
 
-        render, stack, root = renderer(backend.renderer), loaded.stack, self.workspace.root
+        render, root = renderer(backend.renderer), self.workspace.root
+        stack = with_images(loaded.stack, self.declared(loaded, backend))
         builds = {unit.build.key for unit in stack.units if unit.build is not None}
         source = Source(
             root=os.path.relpath(root, folder),
@@ -390,6 +392,13 @@ class Project:
             registry=backend.registry(stack),
         )
         return render.render(stack, source)
+
+    def declared(self, loaded: Loaded, backend: Backend) -> Mapping[str, Declared]:
+        """What the stack's images say of themselves, as far as they are here."""
+        try:
+            return backend.declared({unit.image for unit in loaded.stack.units})
+        except ToolMissing:  # nothing is known then, as of images that are not built yet
+            return {}
 
     def remember_builds(self, loaded: Loaded, names: Collection[str]) -> None:
         """Record what went into the images of these units, which exist now."""

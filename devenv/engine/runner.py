@@ -158,7 +158,8 @@ def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
     if stores:
         from devenv.stack.mounts import require_kept  # YAML comes with it
     for unit in stores:
-        require_kept(unit, declared.get(unit.image, ()), bench.backend.renderer)
+        volumes = declared[unit.image].volumes if unit.image in declared else ()
+        require_kept(unit, volumes, bench.backend.renderer)
 
 
 def _sync(step: Step, bench: Workbench, say: Say) -> None:

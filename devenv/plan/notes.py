@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
@@ -176,3 +176,16 @@ def unmatched_patterns(patterns: Mapping[str, Iterable[Unmatched]]) -> Iterator[
             if rule != "reload.ignore" or instead:
                 hint = f'; "{instead}" does, as patterns start at the top of the project' if instead else ""
                 yield f'{unit}: {rule} "{pattern}" matches no file{hint}'
+
+
+def unknown_images(stack: Stack, declared: Collection[str]) -> list[str]:
+    """A line about what is assumed of the images that could not be asked."""
+    own = [unit.name for unit in stack.units if unit.role in ("service", "job") and not unit.hosted]
+    names = [name for name in own if stack.unit(name).image not in declared]
+    if not names:
+        return []
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return [
+        f"images that are not here cannot be asked ({listed}): taken to run as root, with a shell, and"
+        " without ENTRYPOINT and HEALTHCHECK"
+    ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # reading labels must not pay for the model
-    from devenv.stack.model import Stack, Unit
+    from devenv.stack.model import Probe, Stack, Unit
 
 LABEL = "devenv.dev/"
 
@@ -72,19 +72,23 @@ def description(stack: Stack, unit: Unit, fingerprint: str) -> dict[str, str]:
 
     The fingerprint covers all of them, so that a label is never out of date.
     """
-    probe = unit.probe
     values = {
         "engine": unit.engine,
         "version": unit.version,
         "fingerprint": fingerprint,
         "ports": _json([[port.name, port.container, port.wanted, port.host] for port in unit.ports]),
         "links": _json([[link.label, link.url] for link in unit.links]),
-        "probe": f"{probe.kind}:{probe.port}{probe.path}" if probe else "",
+        "probe": check(unit.probe) if unit.probe else "",
         "unfinished": unit.data.unfinished if unit.data else "",
         "gateway": _json(_serves(stack)) if stack.gateway and stack.gateway.unit == unit.name else "",
         "hosted": "true" if unit.hosted else "",
     }
     return {LABEL + key: value for key, value in values.items() if value not in ("", "[]")}
+
+
+def check(probe: Probe) -> str:
+    """A check as the label says it."""
+    return f"{probe.kind}:{probe.port}{probe.path}"
 
 
 def _serves(stack: Stack) -> dict[str, list[str]]:

@@ -49,7 +49,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A check of whether a unit is ready. Times are in seconds; `exec` runs in the container."""
+    """A check of whether a unit is ready. Times are in seconds; `exec` runs in the container.
+
+    `of_image`: it is the image's own; never in a fingerprint, which has the image instead.
+    """
 
     kind: Literal["http", "tcp", "grpc", "exec"]
     port: int = 0
@@ -58,10 +61,13 @@ class Probe:
     every: float = 0.5
     timeout: float = 2.0
     within: float = 60.0
+    of_image: bool = False
 
     @property
     def shown(self) -> str:
         """The check, for display."""
+        if self.of_image:
+            return "HEALTHCHECK of the image; health: in devenv.yaml replaces it"
         match self.kind:
             case "exec":
                 return text.masked(text.join(" ", self.command))
@@ -199,7 +205,8 @@ class Unit:
     program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
     `reload`, `host` and `process` do not concern the container: what the manifest says of a changed file,
     and how a service or a kind runs as a plain process. `hosted`: the container only relays to a program on
-    this machine, see `stack.hosting`.
+    this machine, see `stack.hosting`. `shell_line`: its command is a line for a shell; `implied_check`: the
+    manifest says nothing of its health. `image_user` is what its image says, see `stack.imaged`.
     """
 
     name: str
@@ -240,6 +247,9 @@ class Unit:
     sourceless: bool = False
     host: Text | None = None
     hosted: bool = False
+    shell_line: bool = False
+    implied_check: bool = False
+    image_user: str = ""
     process: tuple[Process, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     compose: Mapping[str, Any] = field(default_factory=dict)
@@ -409,7 +419,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
         "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs, *_marks(unit)],
         "health": "none"
         if unit.unchecked
-        else unit.probe and {item.name: getattr(unit.probe, item.name) for item in fields(unit.probe)},
+        else unit.probe and {name: getattr(unit.probe, name) for name in _OF_PROBE},
         "settings": [
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),
@@ -424,6 +434,9 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
         return text.digest(repr(value), *(secrets.get(name, "") for name in used))[:8]
 
     return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
+
+
+_OF_PROBE = tuple(item.name for item in fields(Probe) if item.name != "of_image")
 
 
 def _supervision(unit: Unit) -> tuple[str, ...]:

@@ -570,7 +570,9 @@ def test_the_parity_report_fails_on_what_it_is_told_to(devenv: Devenv, project: 
 
 
 def test_render_writes_a_folder_and_prints_its_path(devenv: Devenv, project: Path) -> None:
-    assert devenv("render", "-o", "out").stdout == "out\n"
+    ended = devenv("render", "-o", "out")
+    assert ended.stdout == "out\n"
+    assert "images that are not here cannot be asked (" in " ".join(ended.stderr.split())
     assert {file.name for file in (project / "out").iterdir()} == {
         "compose.yaml",
         ".env",

@@ -17,6 +17,12 @@ HEALTHCHECK --interval=1s --retries=2 CMD echo the queue is full; false
 CMD ["sleep", "900"]
 """
 
+TOOL = """\
+FROM python:3.13-slim
+USER 1234
+ENTRYPOINT ["python3", "-c", "import sys, time; print(sys.argv[1:], flush=True); time.sleep(900)"]
+"""
+
 BARE = """\
 FROM busybox:1.37 AS tools
 FROM scratch
@@ -28,10 +34,12 @@ ENTRYPOINT ["/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
 
 def test_who_uses_a_service_with_a_check_of_its_image_starts_once_that_passed(checkout: Checkout) -> None:
     checkout.sources("late", dockerfile=CHECKED)
+    checkout.sources("tool", dockerfile=TOOL)
     checkout.manifest(
         """
         services:
-          late: {build: {context: ./late, target: late}}
+          late: {build: {context: ./late, target: late}, port: 8080}
+          tool: {build: ./tool, env: {WHAT: "a b"}, command: 'get "$WHAT" http://x/?a=1&b=2'}
           user: {image: "busybox:1.37", command: sleep 900, uses: [late]}
         """
     )
@@ -39,6 +47,7 @@ def test_who_uses_a_service_with_a_check_of_its_image_starts_once_that_passed(ch
     ended = checkout.devenv("up", "-d")
 
     assert ended.stderr.index("late  healthy") < ended.stderr.index("user  starting")
+    assert "['get', 'a b', 'http://x/?a=1&b=2']" in checkout.devenv("logs", "tool").stdout
     assert checkout.units()["late"].health == "healthy"
     assert "healthy" in checkout.devenv("status").stdout
     assert "nothing to do" in checkout.devenv("up", "-d").output
@@ -50,7 +59,7 @@ def test_a_service_whose_image_finds_itself_unhealthy_fails_in_up_as_in_status(c
 
     ended = checkout.devenv("up", "-d", exits=1)
 
-    assert "x worker is unhealthy" in ended.stderr
+    assert "x worker was not ready within 5 s" in ended.stderr
     assert "HEALTHCHECK of the image" in ended.stderr
     assert "answer    the queue is full" in ended.stderr
     assert "unhealthy" in checkout.devenv("status", exits=1).stdout

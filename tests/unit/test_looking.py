@@ -21,6 +21,7 @@ from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
+from devenv.stack.imaged import Declared
 
 LABELS = {
     "devenv.dev/unit": "orders",
@@ -148,7 +149,7 @@ def test_volumes_that_an_image_declares_are_known_on_kubernetes_from_the_local_e
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine(200, {"Config": {"Volumes": {"/data/db": {}}}}))
-    assert KubeBackend().declared(["db:1"]) == {"db:1": ("/data/db",)}
+    assert KubeBackend().declared(["db:1"]) == {"db:1": Declared(volumes=("/data/db",))}
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     assert KubeBackend().declared(["db:1"]) == {}
 

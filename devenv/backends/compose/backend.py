@@ -14,12 +14,12 @@ from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
 from devenv.backends.health import healthy
-from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
 
 if TYPE_CHECKING:
+    from devenv.stack.imaged import Declared
     from devenv.stack.model import Stack
 
 
@@ -93,7 +93,7 @@ class ComposeBackend:
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self._connection.images.have(wanted)
 
-    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
         return self._connection.images.declared(images)
 
     def registry(self, stack: Stack) -> str:
@@ -136,10 +136,9 @@ class ComposeBackend:
             and argv[0] == "sh"
             and not self._connection.engine.has_file(unit.id, "/bin/sh")
         ):
-            raise DevenvError(
-                f"the image of {unit.unit} has no shell",
-                hint=f"devenv exec {unit.unit} PROGRAM   runs a program that it has",
-            )
+            from devenv.backends.images import no_shell
+
+            raise no_shell(unit.unit)
         return code
 
     # -- the engine itself, and everything of a checkout

@@ -19,6 +19,7 @@ from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import create_failed, require_docker
 from devenv.backends.compose.waiting import Waiting
 from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.stack.imaged import with_image
 from devenv.writing import write_whole
 
 if TYPE_CHECKING:
@@ -88,19 +89,28 @@ class ComposeSession:
             raise create_failed(output.stdout)
 
     def _overlay(self, unit: Unit) -> list[str]:
-        """The flag that puts a unit that reloads under the supervisor: a file beside the rendered ones."""
+        """The flag for a file beside the rendered ones: what the unit's image, and hot reload, ask of it."""
         images = self._connection.images
-        if not unit.reloads or not images.has_shell(unit.image, self._work.stack.checkout):
-            return []
-        from devenv.backends import supervised
+        rendered, spec = self._rendered["services"][unit.name], dict[str, Any]()
+        if (imaged := self._imaged(unit)) != unit:
+            from devenv.render.compose import as_image
 
-        rendered = self._rendered["services"][unit.name]
-        spec = supervised.on_compose(unit, rendered, images.configuration(unit.image))
+            spec = as_image(unit, rendered, imaged)
+        if unit.reloads and images.has_shell(unit.image, self._work.stack.checkout):
+            from devenv.backends import supervised
+
+            spec |= supervised.on_compose(unit, {**rendered, **spec}, images.configuration(unit.image))
         if not spec:
             return []
         file = self._work.folder / f"reload.{unit.name}.yaml"
         write_whole(file, json.dumps({"services": {unit.name: spec}}), mode=0o600)
         return ["-f", str(file)]
+
+    def _imaged(self, unit: Unit) -> Unit:
+        """The unit as its image wants it, where that matters to it."""
+        if not (unit.shell_line or unit.implied_check):
+            return unit
+        return with_image(unit, self._connection.images.declared([unit.image]).get(unit.image))
 
     @cached_property
     def _rendered(self) -> dict[str, Any]:
@@ -116,7 +126,7 @@ class ComposeSession:
 
     def wait(self, unit: Unit, stop: Event) -> bool:
         id = self._started.get(unit.name) or self._present(unit.name)
-        waiting = Waiting(self._engine, unit, id)
+        waiting = Waiting(self._engine, self._imaged(unit), id)
         waiting.until_ready(stop)
         return waiting.checked
 

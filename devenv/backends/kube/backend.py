@@ -28,6 +28,7 @@ from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError, ToolMissing
 from devenv.plan.model import Observed, ObservedUnit
+from devenv.stack.imaged import Declared
 from devenv.stack.labels import EDITED, LABEL
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ class KubeBackend:
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         return self.cluster.delivery(stack).has(wanted)
 
-    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
         # The API does not show it; the local engine, where images come from, does of those that it has.
         try:
             address = containers.address()
             details = {image: containers.image(address, image) for image in images}
         except ToolMissing:
             return {}
-        return {image: containers.volumes(answer) for image, answer in details.items() if answer}
+        return {image: Declared.of(answer) for image, answer in details.items() if answer}
 
     def registry(self, stack: Stack) -> str:
         try:
@@ -169,7 +170,14 @@ class KubeBackend:
         channels = exec_in(
             self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=interactive, tty=tty
         )
-        return terminal.run(channels, tty=tty, interactive=interactive)
+        try:
+            return terminal.run(channels, tty=tty, interactive=interactive)
+        except DevenvError as error:
+            if argv[0] == "sh" and 'exec: "sh": executable file not found' in error.why:
+                from devenv.backends.images import no_shell
+
+                raise no_shell(unit.unit) from error
+            raise
 
     # -- the cluster itself, and everything of a checkout
 

@@ -27,8 +27,9 @@ from devenv.backends.kube.target import Target
 from devenv.backends.kube.verdict import RESTARTED, Expected
 from devenv.backends.kube.waiting import PATIENCE, Waiting
 from devenv.errors import DevenvError
-from devenv.render.kubernetes.pod import as_image_user
+from devenv.render.kubernetes.pod import as_image
 from devenv.stack import labels
+from devenv.stack.imaged import Declared, with_image
 
 if TYPE_CHECKING:
     from devenv.backends.kube.cluster import Cluster
@@ -108,7 +109,7 @@ class KubeSession:
         self._watch()
         *holders, rendered = self._objects[unit.name]
         image = self._images.configuration(unit.image)
-        workload = as_image_user(rendered, str((image.get("Config") or {}).get("User") or ""))
+        workload = as_image(unit, rendered, self._imaged(unit))
         if unit.reloads and self._images.has_shell(unit.image, self._stack.checkout):
             workload = supervised.on_kubernetes(unit, workload, image)
         for item in holders:
@@ -126,6 +127,10 @@ class KubeSession:
             replaced = self._unstick(unit)
         fingerprint = _fingerprint(workload)
         self._expected[unit.name] = Expected(fingerprint, restart, before=frozenset(replaced), ended=ended)
+
+    def _imaged(self, unit: Unit) -> Unit:
+        details = self._images.configuration(unit.image)
+        return with_image(unit, Declared.of(details) if details else None)
 
     def _send_workload(self, workload: Object) -> None:
         try:
@@ -176,7 +181,7 @@ class KubeSession:
         return self._pods
 
     def wait(self, unit: Unit, stop: Event) -> bool:
-        objects = self._objects.get(unit.name, ())
+        objects, unit = self._objects.get(unit.name, ()), self._imaged(unit)
         waiting = Waiting(self._client, self._stack, unit, self._watch(), objects)
         waiting.until_ready(self._expected.get(unit.name), stop)
         return unit.probe is not None

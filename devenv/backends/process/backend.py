@@ -31,6 +31,7 @@ from devenv.stack import labels
 
 if TYPE_CHECKING:
     from devenv.backends.process.spec import Spec
+    from devenv.stack.imaged import Declared
     from devenv.stack.model import Stack, Unit
 
 SYSTEMS = {"Darwin": "macOS"}
@@ -89,7 +90,7 @@ class ProcessBackend:
         packages = way.packages if way else ()
         return Environment.of_packages(unit.name, packages, self._folder.environments).ready
 
-    def declared(self, images: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
         return {}
 
     def registry(self, stack: Stack) -> str:

@@ -222,6 +222,24 @@ def _is_checked(unit: Unit, source: Source) -> bool:
     return recipe is None or has_shell(base_image(recipe.dockerfile, unit.build.target, args))
 
 
+def as_image(unit: Unit, rendered: Mapping[str, Any], imaged: Unit) -> dict[str, Any]:
+    """What is laid over a rendered service for what its image says; the user's fragment is left alone."""
+    changes: dict[str, Any] = {}
+    before, after = _run(unit), _run(imaged)
+    if before != after and {key: rendered.get(key) for key in before} == before:
+        changes = {key: words or [] for key, words in after.items() if words != before[key]}
+    if imaged.probe and imaged.probe != unit.probe:
+        changes["healthcheck"] = escaped(_healthcheck(imaged.probe))
+        changes["labels"] = {labels.LABEL + "probe": labels.check(imaged.probe)}
+    return changes
+
+
+def _run(unit: Unit) -> dict[str, Any]:
+    """What a unit runs, as it is rendered."""
+    words = {"entrypoint": unit.entrypoint, "command": unit.command}
+    return {key: None if value is None else escaped(list(value)) for key, value in words.items()}
+
+
 def _healthcheck(probe: Probe) -> dict[str, Any]:
     return {
         "test": in_container(probe),

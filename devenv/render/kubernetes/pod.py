@@ -65,10 +65,7 @@ def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[
         "image": image(unit, registry),
         "imagePullPolicy": "IfNotPresent",  # a tag stands for the content
     }
-    if unit.entrypoint is not None:
-        container["command"] = [_expandable(word) for word in unit.entrypoint]
-    if unit.command is not None:
-        container["args"] = [_expandable(word) for word in unit.command]
+    container |= {key: words for key, words in _run(unit).items() if words is not None}
     if "working_dir" in unit.extra:
         container["workingDir"] = unit.extra["working_dir"]
     if env := _env(unit):
@@ -153,11 +150,14 @@ def _pod_security(unit: Unit) -> dict[str, Any]:
         gid = int(group) if group.isdecimal() else uid
         # The group makes volumes writable if the storage supports it.
         context |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
+    elif not user and (image_user := _number(unit.image_user)):
+        context |= {"fsGroup": image_user, "runAsNonRoot": True}
     return context
 
 
 def _security(unit: Unit) -> dict[str, Any]:
     has_uid = unit.uid is not None or (unit.user or "").partition(":")[0].isdecimal()
+    has_uid = has_uid or (not unit.user and bool(_number(unit.image_user)))
     added = [*([] if has_uid else BECOME_ANOTHER), *map(str, unit.extra.get("cap_add", ()))]
     capabilities: dict[str, Any] = {"drop": ["ALL"]}
     if added:
@@ -168,23 +168,52 @@ def _security(unit: Unit) -> dict[str, Any]:
     return context
 
 
+def _number(user: str) -> int:
+    """The number of a `USER`, 0 for root and for a name: whose that is only the image knows."""
+    uid = user.partition(":")[0]
+    return int(uid) if uid.isdecimal() else 0
+
+
+def as_image(unit: Unit, workload: Mapping[str, Any], imaged: Unit) -> dict[str, Any]:
+    """A rendered workload as its image (`imaged`) asks for it; a `kubernetes:` fragment is left alone."""
+    workload = as_image_user(workload, imaged.image_user)
+    template = workload["spec"]["template"]
+    container, *others = template["spec"]["containers"]
+    container = dict(container)
+    before, after = _run(unit), _run(imaged)
+    if before != after and {key: container.get(key) for key in before} == before:
+        container |= {key: words or [] for key, words in after.items() if words != before[key]}
+    rendered = _probes(unit.probe) if unit.probe else {}
+    own = {key: container[key] for key in ("startupProbe", "readinessProbe") if key in container}
+    if imaged.probe and own == rendered and not unit.one_shot:
+        container |= _probes(imaged.probe)
+    spec = {**template["spec"], "containers": [container, *others]}
+    return {**workload, "spec": {**workload["spec"], "template": {**template, "spec": spec}}}
+
+
+def _run(unit: Unit) -> dict[str, list[str] | None]:
+    """What a unit runs, as it is rendered."""
+    words = {"command": unit.entrypoint, "args": unit.command}
+    return {key: None if value is None else list(map(_expandable, value)) for key, value in words.items()}
+
+
 def as_image_user(workload: Mapping[str, Any], user: str) -> dict[str, Any]:
     """The workload of an image whose USER is this; a number other than 0 needs no way to become another.
 
     A `kubernetes:` fragment that says whom the pod runs as, or what it may, is left alone.
     """
-    uid = user.partition(":")[0]
+    uid = _number(user)
     template = workload["spec"]["template"]
     spec = template["spec"]
     pod, container = spec.get("securityContext") or {}, spec["containers"][0]
     security = container.get("securityContext") or {}
     capabilities = security.get("capabilities") or {}
     ours = capabilities.get("add") == BECOME_ANOTHER and "runAsUser" not in {**pod, **security}
-    if not uid.isdecimal() or int(uid) == 0 or not ours:
+    if not uid or not ours:
         return dict(workload)
     fewer = {key: value for key, value in capabilities.items() if key != "add"}
     # The group makes volumes writable where the storage honours it.
-    pod = {"fsGroup": int(uid), **pod, "runAsNonRoot": True}
+    pod = {"fsGroup": uid, **pod, "runAsNonRoot": True}
     container = {**container, "securityContext": {**security, "capabilities": fewer}}
     spec = {**spec, "securityContext": pod, "containers": [container, *spec["containers"][1:]]}
     return {**workload, "spec": {**workload["spec"], "template": {**template, "spec": spec}}}

@@ -185,14 +185,17 @@ def test_a_pod_that_is_evicted_during_up_is_waited_for(cluster: OnCluster, port:
     assert answer(port) == cluster.pod("web")
 
 
+CHECKED = "FROM busybox:1.37\nUSER 1234\nHEALTHCHECK --interval=1s CMD test -s /tmp/ready\n"
+
+
 def test_an_image_with_a_number_as_its_user_runs_in_a_restricted_namespace(cluster: OnCluster) -> None:
     cluster.host("kubectl", "create", "namespace", cluster.namespace)
     cluster.host(
         "kubectl", "label", "namespace", cluster.namespace, "pod-security.kubernetes.io/enforce=restricted"
     )
-    cluster.sources("web", dockerfile="FROM busybox:1.37\nUSER 1234\n")
-    cluster.manifest("services: {web: {build: ./web, command: sleep 900}}")
+    cluster.sources("web", dockerfile=CHECKED)
+    cluster.manifest('services: {web: {build: ./web, command: "echo $HOME >/tmp/ready && sleep 900"}}')
 
-    cluster.on("up", "-d")
+    assert "web  healthy" in cluster.on("up", "-d").stderr  # by the image's HEALTHCHECK
 
     assert "nothing to do" in cluster.on("up", "-d").output
