@@ -430,6 +430,16 @@ class Environment(Model):
     )
 
 
+class SharedVolume(Model):
+    """A volume that several services and jobs may share."""
+
+    size: Size | None = Field(None, description="How much a cluster reserves: 5Gi. Default: 1Gi.")
+    external: str | None = Field(
+        None,
+        description="A volume, or a cluster's claim, of this name, which devenv never makes or removes.",
+    )
+
+
 class SecretSource(Model):
     """Where a person gets the value of a secret."""
 
@@ -453,6 +463,9 @@ class Manifest(Model):
     jobs: dict[str, Job] = Field({}, description="Programs that run to their end.")
     infra: dict[str, Annotated[Infra, BeforeValidator(lambda v: {} if v is None else v)]] = Field(
         {}, description="Stores and tools to tune or rename."
+    )
+    volumes: dict[str, Annotated[SharedVolume, BeforeValidator(lambda v: {} if v is None else v)]] = Field(
+        {}, description="Volumes that several services and jobs share, by name."
     )
     gateway: Gateway = Field(Gateway.model_construct(), description="The API gateway.")
     kinds: str = Field("infra", description="Folder with infra kinds of the project's own.")

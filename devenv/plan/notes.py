@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from devenv.errors import DevenvError
-from devenv.plan.model import Observed
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.namespace import former_place
 from devenv.stack.model import Build, Stack, Unit, outdated
 from devenv.stack.ports import Claim, Conflict, Key
@@ -92,11 +92,21 @@ def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
     """Where data stays whose unit goes, has no volume any more, or is of a stack with another name now."""
     for name, current in observed.units.items():
         place = former_place(stack, observed, current)
+        yield from _no_longer_its_own(name, stack, current)
         if current.volumes and (name not in stack or place or not stack.unit(name).volumes):
             yield (
                 f"the data of {name}{f' in {place}' if place and name in stack else ''} stays in "
                 f"{' and '.join(current.volumes)}; devenv down --volumes removes it with all other"
             )
+
+
+def _no_longer_its_own(name: str, stack: Stack, current: ObservedUnit) -> Iterator[str]:
+    """Volumes of a unit in whose place there is a shared one now, which is another."""
+    for volume in stack.unit(name).shared_volumes if name in stack else ():
+        own = f"{name}-{volume.name}"
+        if left := [each for each in current.volumes if each.endswith((f"_{own}", f"{own}-{name}-0"))]:
+            now = f"{volume.name} is a volume of its own now"
+            yield f"{now}; what {name} had under that name stays in {left[0]}"
 
 
 def secret_arguments(stack: Stack) -> list[tuple[Path, str]]:

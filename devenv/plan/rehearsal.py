@@ -82,6 +82,13 @@ def _common(values: Values, ground: Ground, namespace: str) -> Iterator[Replacem
     if (values.get("sealedSecret") or {}).get("encryptedData"):
         line = "made here, as only the environment's cluster opens what is sealed"
         yield Replacement(("sealedSecret", "encryptedData"), None, "secrets", line)
+    for name, own in (values.get("volumes") or {}).items():
+        if claim := own.get("claim"):
+            line = f"a volume of this rehearsal's, not the claim {claim}"
+            yield Replacement(("volumes", name, "claim"), "", name, line)
+        if own.get("mode") != "ReadWriteOnce":
+            yield Replacement(("volumes", name, "mode"), "ReadWriteOnce", name, "its pods are on one node")
+        yield from _class(("volumes", name), own, ground)
     if not values["serviceAccount"]["create"]:
         name = values["serviceAccount"]["name"]
         yield Replacement(("serviceAccount", "create"), True, "account", f"{name} is made here")
@@ -110,9 +117,13 @@ def _of_unit(path: tuple[str, str], unit: Values, ground: Ground) -> Iterator[Re
     if unit.get("affinity"):
         yield Replacement((*path, "affinity"), None, name, "wherever there is room: its affinity is left out")
     for volume, own in (unit.get("volumes") or {}).items():
-        if (storage := own.get("class")) and storage not in ground.storage_classes:
-            line = f"the storage class {storage} is not here, so {volume} has the default one"
-            yield Replacement((*path, "volumes", volume, "class"), "", name, line)
+        yield from _class((*path, "volumes", volume), own, ground)
+
+
+def _class(path: tuple[str, ...], volume: Values, ground: Ground) -> Iterator[Replacement]:
+    if (storage := volume.get("class")) and storage not in ground.storage_classes:
+        line = f"the storage class {storage} is not here, so {path[-1]} has the default one"
+        yield Replacement((*path, "class"), "", path[1], line)
 
 
 def _requests(values: Values, ground: Ground) -> Iterator[Replacement]:

@@ -129,10 +129,16 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A named volume, kept until `down --volumes`."""
+    """A named volume, kept until `down --volumes`, and where it is mounted.
+
+    A `shared` one is of several units; it has a `size` in bytes, or is `external` and has that name.
+    """
 
     name: str
     target: str
+    shared: bool = False
+    size: int | None = None
+    external: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +275,16 @@ class Unit:
         return () if self.hosted else tuple(port for port in self.ports if port.published)
 
     @property
+    def own_volumes(self) -> tuple[Volume, ...]:
+        """Its volumes that no other unit has."""
+        return tuple(volume for volume in self.volumes if not volume.shared)
+
+    @property
+    def shared_volumes(self) -> tuple[Volume, ...]:
+        """Its volumes that other units may have as well."""
+        return tuple(volume for volume in self.volumes if volume.shared)
+
+    @property
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
@@ -382,6 +398,23 @@ class Stack:
         """The domain of its units: `UNIT.DOMAIN` is a full address."""
         return f"{self.namespace}.svc.cluster.local"
 
+    @property
+    def shared_volumes(self) -> tuple[Volume, ...]:
+        """The volumes that units share, each once."""
+        return tuple({volume.name: volume for unit in self.units for volume in unit.shared_volumes}.values())
+
+    def beside(self, unit: Unit) -> tuple[str, ...]:
+        """The unit and all that share a volume with it, or with one that does."""
+        names, volumes = set[str](), {volume.name for volume in unit.shared_volumes}
+        while joined := [
+            other
+            for other in self.units
+            if other.name not in names and not volumes.isdisjoint(each.name for each in other.shared_volumes)
+        ]:
+            names |= {other.name for other in joined}
+            volumes |= {volume.name for other in joined for volume in other.shared_volumes}
+        return tuple(other.name for other in self.units if other.name in names)
+
     def unit(self, name: str) -> Unit:
         """The unit of that name. Raises `KeyError`."""
         for unit in self.units:
@@ -416,7 +449,11 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             (file.target, file.digest, [secrets.get(name, "") for name in (file.secret, *file.holds)])
             for file in unit.files
         ],
-        "volumes": [[(volume.name, volume.target) for volume in unit.volumes], unit.tmpfs, *_marks(unit)],
+        "volumes": [
+            [(volume.external or volume.name, volume.target) for volume in unit.volumes],
+            unit.tmpfs,
+            *_marks(unit),
+        ],
         "health": "none"
         if unit.unchecked
         else unit.probe and {name: getattr(unit.probe, name) for name in _OF_PROBE},

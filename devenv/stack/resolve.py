@@ -268,7 +268,7 @@ class _Resolver:
             replicas=service.replicas,
             restart=service.restart,
             manual=service.manual,
-            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in service.volumes.items()),
+            volumes=tuple(self._volumes(name, service)),
             links=(Link("", f"http://localhost:{host}"),) if host else (),
             routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in service.route),
             reload=_reload(service.reload, fill) if service.reload else None,
@@ -294,7 +294,7 @@ class _Resolver:
             **self._workload(name, job, injected, {**inherited, **job.env}),
             name=name,
             role="job",
-            volumes=tuple(Volume(f"{name}-{key}", target) for key, target in job.volumes.items()),
+            volumes=tuple(self._volumes(name, job)),
             manual=job.manual,
             within=job.within,
         )
@@ -331,6 +331,13 @@ class _Resolver:
             "compose": workload.compose,
             "kubernetes": workload.kubernetes,
         }
+
+    def _volumes(self, name: str, workload: Service | Job) -> Iterator[Volume]:
+        for key, target in workload.volumes.items():
+            if (shared := self.manifest.volumes.get(key)) is None:
+                yield Volume(f"{name}-{key}", target)
+            else:
+                yield Volume(key, target, shared=True, size=shared.size, external=shared.external or "")
 
     def _build(self, workload: Service | Job, fill: Callable[[str], Text]) -> Build | None:
         build = workload.build

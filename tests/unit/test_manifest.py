@@ -559,12 +559,19 @@ BROKEN = {
     "two things on one path": (
         "name: a\nservices:\n  a: {image: x, volumes: {d: /d, e: /d/}, files: {/f: ./f, /f/: ./g}}\n"
         "  b: {image: x, volumes: {f: /f}, files: {/f: ./f}}\n"
-        "jobs:\n  j: {like: b, volumes: {f: /f}, files: {/f: ./g}}\n",
+        "jobs:\n  j: {like: b, volumes: {g: /f}, files: {/f: ./g}}\n",
         [
             "3:34: services.a.volumes.e: volume d has the path /d already - give one of them another path",
             "3:60: services.a.files./f/: another file has the path /f already - keep one of them",
             "4:27: services.b.volumes.f: a file has the path /f already - give one of them another path",
-            "6:26: jobs.j.volumes.f: a file has the path /f already - give one of them another path",
+            "6:26: jobs.j.volumes.g: a file has the path /f already - give one of them another path",
+        ],
+    ),
+    "one name for the volumes of two": (
+        "name: a\nservices:\n  a: {image: x, volumes: {d: /d}}\n  b: {image: x, volumes: {d: /d}}\n",
+        [
+            "4:27: services.b.volumes.d: a has a volume of that name"
+            " - one for both: volumes: {d: {}} at the top level; one for each: another name here"
         ],
     ),
     "what nobody starts": (

@@ -26,6 +26,9 @@ _COMPLAINTS = {
 }  # fmt: skip
 
 
+_EXTERNAL = re.compile(r'external volume "(.+?)" not found')
+
+
 def create_failed(output: str) -> DevenvError:
     """The error for a `docker compose up --no-start` that failed, from what it printed."""
     for pattern, (what, hint) in _COMPLAINTS.items():
@@ -33,4 +36,7 @@ def create_failed(output: str) -> DevenvError:
             return ToolMissing(what, hint=hint)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     why = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "")
+    if external := _EXTERNAL.search(why):
+        hint = f"docker volume create {external[1]}, or leave external: out"
+        return DevenvError(f"there is no volume {external[1]}", why="the manifest says external", hint=hint)
     return DevenvError("Docker Compose did not create the containers", why=why, hint=likely([why]))

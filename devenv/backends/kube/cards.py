@@ -112,7 +112,8 @@ def _hint(lines: Sequence[str]) -> str:
 
 def owners(unit: Unit) -> list[str]:
     """Names of what may say why a unit has no pod at all."""
-    return [unit.name, *(f"{volume.name}-{unit.name}-0" for volume in unit.volumes)]
+    own = [f"{volume.name}-{unit.name}-0" for volume in unit.own_volumes]
+    return [unit.name, *own, *(volume.external or volume.name for volume in unit.shared_volumes)]
 
 
 def log_tail(client: Client, namespace: str, pod: str) -> list[str]:

@@ -89,13 +89,23 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
         exit_code=state.exit_code,
         image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
         image_id=_image_id(pods),
-        volumes=tuple(
-            f"{template['metadata']['name']}-{metadata['name']}-0"
-            for template in workload["spec"].get("volumeClaimTemplates") or ()
-        ),
+        volumes=(*_own_claims(workload), *_claims(workload)),
         edited=any(note(pod, EDITED) for pod in pods),
         detail=state.detail,
     )
+
+
+def _own_claims(workload: Object) -> list[str]:
+    """The claims that a StatefulSet makes for its first pod."""
+    templates = workload["spec"].get("volumeClaimTemplates") or ()
+    return [f"{template['metadata']['name']}-{workload['metadata']['name']}-0" for template in templates]
+
+
+def _claims(workload: Object) -> list[str]:
+    """The claims that its pods name."""
+    volumes = workload["spec"]["template"]["spec"].get("volumes") or ()
+    claims = [volume.get("persistentVolumeClaim") for volume in volumes]
+    return [claim["claimName"] for claim in claims if claim]
 
 
 def _image_id(pods: list[Object]) -> str:

@@ -71,7 +71,7 @@ def remove_store(client: Client, stack: str, namespace: str, unit: Unit, pods: S
     stuck = _await_end(client, pods, resources)
     if stuck:
         raise _still_there(client, stuck)
-    names = {f"{volume.name}-{unit.name}-0" for volume in unit.volumes}
+    names = {f"{volume.name}-{unit.name}-0" for volume in unit.own_volumes}
     claims = resources.ours(CLAIM, namespace, stack=stack)
     _remove_claims(client, resources, [claim for claim in claims if claim["metadata"]["name"] in names])
 

@@ -22,7 +22,7 @@ from devenv.backends.kube.channels import ExecStream, exec_in
 from devenv.backends.kube.client import Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import PLURALS, WORKLOADS, kind_of, label
+from devenv.backends.kube.resources import CLAIM, PLURALS, WORKLOADS, kind_of, label
 from devenv.backends.kube.target import Target
 from devenv.backends.kube.verdict import RESTARTED, Expected
 from devenv.backends.kube.waiting import PATIENCE, Waiting
@@ -112,7 +112,7 @@ class KubeSession:
         workload = as_image(unit, rendered, self._imaged(unit))
         if unit.reloads and self._images.has_shell(unit.image, self._stack.checkout):
             workload = supervised.on_kubernetes(unit, workload, image)
-        for item in holders:
+        for item in (*self._claims(unit), *holders):
             if item not in self._sent:
                 self._send(item)
         removal.remove_others(self._client, self._resources, workload)
@@ -154,6 +154,12 @@ class KubeSession:
         template = {"metadata": {"annotations": {RESTARTED: moment}}}
         self._client.patch(self._resources.of(workload), {"spec": {"template": template}})
         return moment
+
+    def _claims(self, unit: Unit) -> list[Object]:
+        """The claims that it shares with others."""
+        shared = {volume.name for volume in unit.shared_volumes}
+        own = self._objects.get("", ())
+        return [item for item in own if kind_of(item) == CLAIM and item["metadata"]["name"] in shared]
 
     def _current(self, unit: str) -> list[pod_of.Pod]:
         pods = self._resources.ours(("v1", "Pod"), self.target.namespace, stack=self.target.stack, unit=unit)

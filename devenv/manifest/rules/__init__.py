@@ -31,6 +31,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names.names_are_labels,
     names.names_are_unique,
     names.volumes_are_called_apart,
+    names.volumes_are_shared_on_purpose,
     names.names_fit_everywhere,
     images.images_have_one_origin,
     commands.commands_are_whole,

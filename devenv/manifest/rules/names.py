@@ -12,6 +12,7 @@ from devenv.manifest.source import Finding, Path
 
 NAME = 63  # characters of a host name's part
 NAME_WITH_VOLUMES = 52
+_EXTERNAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")  # as Docker has it
 LABEL = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?\Z")
 
 
@@ -27,7 +28,7 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
     names: list[tuple[Path, str]] = [(("name",), manifest.name)]
     if manifest.namespace is not None:
         names.append((("namespace",), manifest.namespace))
-    for section in ("services", "jobs", "infra", "profiles", "environments"):
+    for section in ("services", "jobs", "infra", "volumes", "profiles", "environments"):
         names += [((section, name), name) for name in getattr(manifest, section)]
     for path, name in names:
         if len(name) > NAME:
@@ -67,7 +68,7 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredVolume:
-    """A volume: its path in the manifest, the unit that owns it, and its key there."""
+    """A volume: its path in the manifest, the unit that owns it ("" if it is shared), and its key there."""
 
     path: Path
     owner: str
@@ -76,7 +77,7 @@ class DeclaredVolume:
     @property
     def name(self) -> str:
         """Its name among the volumes of the stack."""
-        return f"{self.owner}-{self.key}"
+        return f"{self.owner}-{self.key}" if self.owner else self.key
 
 
 def _volumes(scope: Scope) -> Iterator[DeclaredVolume]:
@@ -84,7 +85,9 @@ def _volumes(scope: Scope) -> Iterator[DeclaredVolume]:
         keys = sorted(scope.kinds[kind].volumes) if kind in scope.kinds else ()
         yield from (DeclaredVolume(("infra", name), name, key) for key in keys)
     for path, workload in scope.workloads.items():
-        yield from (DeclaredVolume((*path, "volumes", key), path[1], key) for key in workload.volumes)
+        own = [key for key in workload.volumes if key not in scope.manifest.volumes]
+        yield from (DeclaredVolume((*path, "volumes", key), path[1], key) for key in own)
+    yield from (DeclaredVolume(("volumes", key), "", key) for key in scope.manifest.volumes)
 
 
 def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
@@ -95,6 +98,23 @@ def volumes_are_called_apart(scope: Scope) -> Iterator[Finding]:
         if owner != volume.owner:
             message = f"the volume {volume.name} belongs to {owner} already"
             yield volume.path, message, "rename it, or both would share one volume"
+
+
+def volumes_are_shared_on_purpose(scope: Scope) -> Iterator[Finding]:
+    """Two services have a volume of one name only where the manifest says that it is the same."""
+    first: dict[str, str] = {}
+    for path, workload in scope.workloads.items():
+        for key in workload.volumes:
+            if key not in scope.manifest.volumes and first.setdefault(key, path[1]) != path[1]:
+                shared = f"one for both: volumes: {{{key}: {{}}}} at the top level"
+                hint = f"{shared}; one for each: another name here"
+                yield (*path, "volumes", key), f"{first[key]} has a volume of that name", hint
+    for key, volume in scope.manifest.volumes.items():
+        if volume.external is not None and volume.size is not None:
+            yield ("volumes", key, "size"), "says nothing of a volume that somebody else makes", "remove it"
+        if volume.external is not None and not _EXTERNAL.match(volume.external):
+            hint = "letters, digits, dots, hyphens and _"
+            yield ("volumes", key, "external"), f'"{volume.external}" is not the name of a volume', hint
 
 
 def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
@@ -124,7 +144,7 @@ def names_fit_everywhere(scope: Scope) -> Iterator[Finding]:
 def _stores(scope: Scope) -> Iterator[tuple[tuple[str, str], str]]:
     """Every unit that becomes a StatefulSet, after its place in the manifest."""
     for name, service in scope.manifest.services.items():
-        if service.volumes:
+        if service.volumes.keys() - scope.manifest.volumes.keys():
             yield ("services", name), name
     for name, kind in scope.infra.items():
         for store in sorted(scope.kinds[kind].stores) if kind in scope.kinds else ():

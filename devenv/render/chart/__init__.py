@@ -17,7 +17,7 @@ from devenv.errors import UsageError, did_you_mean
 from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
 from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
-from devenv.render.chart import plugins
+from devenv.render.chart import plugins, shared
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
@@ -25,6 +25,7 @@ from devenv.render.chart.routes import routes
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.unit import Template, image_values, template
 from devenv.render.chart.variables import encoded, key_of, keys
+from devenv.render.kubernetes.objects import quantity
 from devenv.stack.environments import external
 from devenv.stack.graph import ordered
 from devenv.stack.model import SECTIONS, Gateway, Unit
@@ -49,6 +50,8 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
         del files["templates/ingress.yaml"]
     else:
         files["templates/routes.yaml"] = routes(promoted.stack)
+    if not promoted.stack.shared_volumes:
+        del files["templates/volumes.yaml"]
     return {
         "Chart.yaml": _chart_yaml(name, version),
         "values.yaml": _values_yaml(name, _defaults(promoted, templates)),
@@ -157,7 +160,7 @@ def _places(wanted: dict[str, Any], environment: Environment) -> None:
                 for volume in own.get("volumes", {}).values():
                     volume["class"] = place.deploy.class_ or volume["class"]
                     if place.deploy.size is not None:
-                        volume["size"] = _quantity(place.deploy.size)
+                        volume["size"] = quantity(place.deploy.size)
 
 
 def _maker(
@@ -171,13 +174,6 @@ def _maker(
         return {"externalSecret": {**base["externalSecret"], **made.external.model_dump(), "keys": names}}
     own = {"encryptedData": dict(sealed.data), "annotations": dict(sealed.annotations)}
     return {"sealedSecret": {**own, "keys": encoded(names)}}
-
-
-def _quantity(size: int) -> str:
-    for unit, factor in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return str(size)
 
 
 def _difference(base: Any, wanted: Any) -> dict[str, Any]:
@@ -245,6 +241,7 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
         "imagePullSecrets": [],
         "serviceAccount": {"create": True, "name": name, "annotations": {}},
         **(_way_in(promoted.stack.gateway) if gateway else {}),
+        **({"volumes": shared.values(promoted.stack)} if promoted.stack.shared_volumes else {}),
         "labels": {},
         "annotations": {},
     }

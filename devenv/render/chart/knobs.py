@@ -89,7 +89,8 @@ KNOBS: Mapping[str, Knob] = {
 }
 """The values of a unit, in order."""
 
-VOLUME = closed({"size": QUANTITY, "class": TEXT})
+SIZE_AND_CLASS: Mapping[str, Schema] = {"size": QUANTITY, "class": TEXT}
+VOLUME = closed(SIZE_AND_CLASS)
 
 COMMON: Mapping[str, Knob] = {
     "secret": Knob(
@@ -133,6 +134,11 @@ COMMON: Mapping[str, Knob] = {
                 "plugins": {"type": "object", "additionalProperties": FREE},
             }
         ),
+    ),
+    "volumes": Knob(
+        "Volumes that units share: size and class of the claim that is made, unless an existing claim is "
+        "named. Where the class has the mode ReadWriteMany, their pods need not be on one node.",
+        {"type": "object", "additionalProperties": closed({**SIZE_AND_CLASS, "mode": TEXT, "claim": TEXT})},
     ),
     "labels": Knob("More labels of every object.", TEXTS),
     "annotations": Knob("More annotations of every object.", TEXTS),

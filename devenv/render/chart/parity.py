@@ -13,6 +13,7 @@ _DIFFERENT: Fields = {
         "backend": emulated("for development"),
         "registry": emulated("the environment's; images are values"),
         "profiles": emulated("for development: the chart has every service"),
+        "volumes": emulated("size, class, mode and an existing claim are values"),
         "secrets": emulated("for development: keys of a Secret that has to exist"),
         "smoke": emulated("for development: a promotion asks every route"),
     },

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from devenv.render.chart import files, jobs
+from devenv.render.chart import files, jobs, shared
 from devenv.render.chart.knobs import KNOBS
 from devenv.render.chart.page import Page
 from devenv.render.chart.promoted import Promoted, value_of
@@ -165,7 +165,7 @@ class _Unit:
     @property
     def _scales(self) -> bool:
         """Whether several of it can run at once, as of what keeps no data."""
-        return (self.unit.role == "service" or self.unit.gateway) and not self.unit.volumes
+        return (self.unit.role == "service" or self.unit.gateway) and not self.unit.own_volumes
 
     # -- pods
 
@@ -186,6 +186,8 @@ class _Unit:
             }
             spec["initContainers"] = [*spec.get("initContainers", ()), writer]
         spec["containers"] = [container, *others]
+        if self.unit.shared_volumes:
+            spec = shared.mounted(self.promoted.stack, self.unit, spec, self.page)
         for name in ("nodeSelector", "tolerations", "affinity"):
             default = spec.pop(name, [] if name == "tolerations" else {})
             spec[self._optional(name, default)] = None

@@ -55,9 +55,13 @@ def render(stack: Stack, source: Source) -> Bundle:
     }
     volumes = {volume.name for unit in stack.units for volume in unit.volumes}
     volumes |= {name for unit in stack.units for name in named_volumes(unit.compose)}
+    external = {volume.name: volume.external for volume in stack.shared_volumes if volume.external}
     if volumes:
         document["volumes"] = {
-            name: {"name": f"{stack.id}_{name}", "labels": labels.owner(stack)} for name in sorted(volumes)
+            name: {"name": external[name], "external": True}
+            if name in external
+            else {"name": f"{stack.id}_{name}", "labels": labels.owner(stack)}
+            for name in sorted(volumes)
         }
     if secrets_of_builds := build_secrets(stack, source.root):
         document["secrets"] = secrets_of_builds

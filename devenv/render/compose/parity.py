@@ -35,8 +35,10 @@ FIELDS: Fields = {
         "kinds": SAME,
         "profiles": SAME,
         "secrets": SAME,
+        "volumes": SAME,
         "smoke": SAME,
     },
+    "SharedVolume": {"size": emulated("it takes what it needs"), "external": SAME},
     "SecretSource": {"ask": SAME},
     "Service": {
         **_WORKLOAD,

@@ -26,14 +26,19 @@ API = {
 
 
 def of_stack(stack: Stack) -> list[Object]:
-    """The objects that belong to no unit: the namespace, and the ServiceAccount of all pods."""
+    """The objects that belong to no unit: the namespace, the ServiceAccount of all pods, shared claims."""
     account = _object("ServiceAccount", stack, stack.name, owner(stack))
     account["automountServiceAccountToken"] = False
+    claims = [
+        _object("PersistentVolumeClaim", stack, volume.name, owner(stack)) | {"spec": _claim(volume.size)}
+        for volume in stack.shared_volumes
+        if not volume.external
+    ]
     if stack.namespace == "default":  # it exists in every cluster
-        return [account]
+        return [account, *claims]
     namespace = _object("Namespace", stack, stack.namespace, owner(stack))
     del namespace["metadata"]["namespace"]
-    return [namespace, account]
+    return [namespace, account, *claims]
 
 
 def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
@@ -69,7 +74,7 @@ def kind(unit: Unit) -> str:
     """The kind of a unit's workload."""
     if unit.one_shot:
         return "Job"
-    return "StatefulSet" if unit.volumes else "Deployment"
+    return "StatefulSet" if unit.own_volumes else "Deployment"
 
 
 def _object(kind: str, stack: Stack, name: str, labels: Mapping[str, str]) -> Object:
@@ -100,12 +105,21 @@ def _claims(stack: Stack, unit: Unit) -> list[Object]:
         return []
     return [
         _object("PersistentVolumeClaim", stack, volume.name, labels(stack, unit)) | {"spec": _claim()}
-        for volume in unit.volumes
+        for volume in unit.own_volumes
     ]
 
 
-def _claim() -> dict[str, Any]:
-    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": SIZE}}}
+def _claim(size: int | None = None) -> dict[str, Any]:
+    storage = SIZE if size is None else quantity(size)
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
+
+
+def quantity(size: int) -> str:
+    """Bytes as Kubernetes writes them."""
+    for unit, factor in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
 
 
 def _service(stack: Stack, unit: Unit) -> Object:
@@ -143,10 +157,10 @@ def _workload(stack: Stack, unit: Unit, contents: Content, source: Source) -> Ob
         "selector": {"matchLabels": selector(stack, unit)},
         "template": pod,
     }
-    if unit.volumes:
+    if unit.own_volumes:
         templates = [
             {"metadata": {"name": volume.name, "labels": labels(stack, unit)}, "spec": _claim()}
-            for volume in unit.volumes
+            for volume in unit.own_volumes
         ]
         # Without `Parallel`, a pod that never became ready would never be replaced by a fixed one.
         spec |= {

@@ -37,8 +37,10 @@ FIELDS: Fields = {
         "kinds": SAME,
         "profiles": SAME,
         "secrets": SAME,
+        "volumes": emulated("a claim each; what shares one runs on one node"),
         "smoke": SAME,
     },
+    "SharedVolume": {"size": SAME, "external": SAME},
     "SecretSource": {"ask": SAME},
     "Service": {
         **_WORKLOAD,

@@ -40,8 +40,10 @@ FIELDS: Fields = {
         "kinds": SAME,
         "profiles": SAME,
         "secrets": SAME,
+        "volumes": lost("the path is the container's"),
         "smoke": SAME,
     },
+    "SharedVolume": dict.fromkeys(("size", "external"), lost("the path is the container's")),
     "SecretSource": {"ask": SAME},
     "Service": {
         **_WORKLOAD,

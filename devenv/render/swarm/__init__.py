@@ -47,11 +47,17 @@ def render(stack: Stack, source: Source) -> Swarm:
     """The files of a stack that is of no checkout; its images are in the registry of the source."""
     mounted = _Mounted(stack, source)
     services = {unit.name: _service(stack, unit, source, mounted) for unit in ordered(stack)}
+    volumes = {name for unit in stack.units for name in _volumes(unit)}
+    external = {
+        volume.name: {"external": True, "name": volume.external}
+        for volume in stack.shared_volumes
+        if volume.external
+    }
     document: dict[str, Any] = {
         "version": "3.12",
         "services": {name: service.spec for name, service in services.items()},
         "networks": {"default": {"driver": "overlay"}},
-        "volumes": {name: {} for name in sorted({name for unit in stack.units for name in _volumes(unit)})},
+        "volumes": {name: external.get(name, {}) for name in sorted(volumes)},
         "configs": mounted.configs,
         "secrets": mounted.secrets,
     }

@@ -12,6 +12,7 @@ _DIFFERENT: Fields = {
     "Manifest": {
         "backend": emulated("for development"),
         "registry": emulated("the environment's"),
+        "volumes": emulated("on the node that is labelled devenv.data=true"),
         "profiles": emulated("for development: the stack has every service"),
         "secrets": emulated("for development"),
         "smoke": emulated("for development"),
