@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -329,9 +330,14 @@ class Checkout:
         """Take everything of this checkout off the engine, without devenv."""
         self.leave_nothing()
         api = self.engine.api
-        for container in api.containers(all=True, filters={"label": self.label}):
+
+        def remove(container: str) -> None:
             with contextlib.suppress(docker.errors.APIError):
-                api.remove_container(container["Id"], force=True, v=True)
+                api.remove_container(container, force=True, v=True)
+
+        containers = api.containers(all=True, filters={"label": self.label}, quiet=True)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(remove, (container["Id"] for container in containers)))
         for network in self.networks():
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_network(network)

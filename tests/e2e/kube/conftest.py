@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import docker
 import pytest
 
+from devenv.backends.background import Background
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import find
 from devenv.backends.kube.delivery import choose
@@ -76,9 +77,12 @@ class OnCluster(Checkout):
             client.close()
 
     def clear(self) -> None:
-        if (self.root / "devenv.yaml").exists():
-            self.on("down", "--volumes", "-y")
-        self.host("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+        """Take everything of this checkout off the cluster, without devenv, and wait for none of it to end."""
+        for lock in self.root.glob(".devenv/*/*.lock"):
+            Background(lock.parent, lock.stem).end()
+        delete = ("kubectl", "delete", "namespace", "--ignore-not-found", "--wait=false")
+        self.host(*delete, "-l", self.label)
+        self.host(*delete, self.namespace)
         super().clear()
 
 
