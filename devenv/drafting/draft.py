@@ -107,6 +107,10 @@ class Draft:
             for part in path[:-1]:
                 inner = inner.setdefault(part, {})
             inner[path[-1]] = entry.values[0]
+        for section in ("services", "jobs"):
+            for unit in value.get(section, {}).values():
+                if set(unit.get("build", ())) == {"context"}:
+                    unit["build"] = unit["build"]["context"]
         return value
 
     @property

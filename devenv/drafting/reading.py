@@ -51,7 +51,10 @@ def project(
     services = _ordered(_mapping(merged.get("services")), raw.get("services"))
     return Project(
         name=str(raw.get("name") or ""),
-        services={name: _written(_mapping(keys)) for name, keys in services.items()},
+        services={
+            name: _written(_mapping(keys), _mapping(_mapping(raw.get("services")).get(name)))
+            for name, keys in services.items()
+        },
         volumes=_mapping(merged.get("volumes")),
         secrets=_mapping(merged.get("secrets")),
         configs=_mapping(merged.get("configs")),
@@ -61,8 +64,12 @@ def project(
     )
 
 
-def _written(keys: dict[str, Any]) -> dict[str, Any]:
-    """A service without what Compose adds to each."""
+def _written(keys: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """A service without what Compose adds to each, and with the build arguments that it leaves out."""
+    build = _mapping(raw.get("build"))
+    if isinstance(keys.get("build"), Mapping) and build.get("args"):
+        args = dict.fromkeys(_names(build["args"])) | mapping(keys["build"].get("args"))
+        keys = {**keys, "build": {**keys["build"], "args": args or build["args"]}}
     return {key: value for key, value in keys.items() if (key, value) != ("networks", {"default": None})}
 
 

@@ -59,7 +59,11 @@ def convert(scene: Scene, unit: Unit) -> None:
             continue
         hosts = [plain(host) for part in _HOSTS.findall(rule) for host in _QUOTED.findall(part)]
         paths = [plain(path) for part in _PATHS.findall(rule) for path in _QUOTED.findall(part)] or ["/"]
-        found += [{"path": path, "host": hosts} if hosts else path for path in paths if path.startswith("/")]
+        found += [
+            {"path": path, "host": hosts[0] if len(hosts) == 1 else hosts} if hosts else path
+            for path in paths
+            if path.startswith("/")
+        ]
     unique = [route for index, route in enumerate(found) if route not in found[:index]]
     if not unique:
         return

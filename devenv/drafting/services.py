@@ -146,7 +146,7 @@ def _compose(port: Published) -> str:
 
 
 def inner_ports(scene: Scene, unit: Unit, *, published: bool) -> list[int]:
-    """Ports that units reach it on, and if there are none the one that its image is known for."""
+    """Ports that units reach it on; if none is known, the one that its healthcheck or its image says."""
     numbers = [
         int(text)
         for item in reading.listed(unit.keys.get("expose"))
@@ -155,13 +155,13 @@ def inner_ports(scene: Scene, unit: Unit, *, published: bool) -> list[int]:
     numbers += scene.reached.get(unit.name, [])
     if published or numbers:
         return numbers
+    if port := limits.port_of_check(unit.keys):
+        return [port]
+    if unit.keys.get("command") or unit.keys.get("entrypoint"):
+        return []  # another program than the one that the image is known for
     image = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
-    guess = (
-        images.exposed(scene, unit)
-        or limits.port_of_check(unit.keys)
-        or ("build" not in unit.keys and IMAGE_PORTS.get(image))
-        or 0
-    )
+    known = 0 if "build" in unit.keys else IMAGE_PORTS.get(image, 0)
+    guess = images.exposed(scene, unit) or known
     return [guess] if guess else []
 
 

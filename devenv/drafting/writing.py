@@ -66,8 +66,8 @@ class _Writer:
         elif isinstance(value, Mapping) and value and not self._short(path, value, depth, len(key)):
             yield f"{indent}{key}:{tail}"
             yield from offers if len(path) == 2 else ()
-            for name, item in value.items():
-                yield from self.pair((*path, name), item, depth + 1)
+            for name in sorted(value, key=lambda name: (len(path), name) == (2, "compose")):
+                yield from self.pair((*path, name), value[name], depth + 1)
         elif isinstance(value, list) and value and len(flow(value)) + 2 * depth + len(key) > WIDTH:
             yield f"{indent}{key}:{tail}"
             for item in value:
