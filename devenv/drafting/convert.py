@@ -25,9 +25,8 @@ def wanted(project: Project) -> Iterator[str]:
         for mount in reading.mounts(keys, project.folder):
             if mount.kind == "bind":
                 yield mount.source
-        build = keys.get("build")
+        build = reading.build(keys)
         if build is not None:
-            build = {"context": build} if isinstance(build, str) else build
             context = reading.relative(str(as_text(build.get("context", "."))), project.folder)
             yield context
             yield file_of(context, plain(str(build.get("dockerfile") or "Dockerfile")))

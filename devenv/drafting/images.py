@@ -24,7 +24,7 @@ _KEPT = {
 
 def convert(scene: Scene, unit: Unit) -> None:
     """Write `build` or `image`."""
-    build = _build(unit.keys)
+    build = reading.build(unit.keys)
     if build is None:
         image = str(unit.keys.get("image") or "")
         if image:
@@ -43,11 +43,6 @@ def convert(scene: Scene, unit: Unit) -> None:
     _rest(scene, unit, build)
     if unit.keys.get("image"):
         scene.draft.say("dropped", unit.at("image"), "built images get their names from devenv")
-
-
-def _build(keys: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    build = keys.get("build")
-    return {"context": build} if isinstance(build, str) else build
 
 
 def _remote(context: str) -> bool:
@@ -125,7 +120,7 @@ def _secret(scene: Scene, unit: Unit, name: str, origin: str) -> None:
 
 def exposed(scene: Scene, unit: Unit) -> int:
     """The first port that its Dockerfile exposes, or 0."""
-    build = _build(unit.keys)
+    build = reading.build(unit.keys)
     if build is None:
         return 0
     context = reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)

@@ -79,7 +79,8 @@ def port_of_check(service: Mapping[str, Any]) -> int:
 def _times(check: Mapping[str, Any]) -> dict[str, str]:
     """How long it may take, where that is longer than what is usual here."""
     every, start = seconds_of(check.get("interval", 30)), seconds_of(check.get("start_period", 0))
-    within = start + every * int(float(plain(str(as_text(check.get("retries", 3)))) or 3))
+    retries = plain(str(as_text(check.get("retries", 3))))
+    within = start + every * (int(retries) if retries.isdecimal() else 3)
     timeout = seconds_of(check.get("timeout", 0))
     times = {"timeout": f"{timeout:g}s"} if timeout > 2 else {}
     return times | ({"within": f"{within:g}s"} if within > 60 else {})

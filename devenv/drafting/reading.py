@@ -104,6 +104,12 @@ def mapping(value: Any) -> dict[str, Any]:
     return pairs([item for item in listed(value) if isinstance(item, str)])
 
 
+def build(service: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """How it is built, if it is; a text is the context."""
+    value = service.get("build")
+    return value if value is None or isinstance(value, Mapping) else {"context": value}
+
+
 def environment(service: Mapping[str, Any]) -> dict[str, str | None]:
     """Its variables as texts; None for one that is passed on from the environment."""
     return {key: as_text(value) for key, value in mapping(service.get("environment")).items()}
@@ -116,7 +122,9 @@ def words(command: Any) -> list[str] | None:
     """
     if command is None or command in ("", []):
         return None
-    return shlex.split(command) if isinstance(command, str) else [str(as_text(word)) for word in command]
+    return (
+        shlex.split(command) if isinstance(command, str) else [str(as_text(word)) for word in listed(command)]
+    )
 
 
 def dependencies(service: Mapping[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import World
+from devenv.drafting.shape import faults
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
@@ -83,14 +84,12 @@ def composed(files: list[Path], folder: Path) -> Composed:
     raw: dict[str, Any] = {}
     for file, text in zip(files, texts, strict=True):
         try:
-            value = source.as_yaml(source.read(text, file=_shown(file)).value)
+            value = _read_alone(file, text)
         except ManifestInvalid:
             if flat is None:
                 raise
-            continue
-        if not isinstance(value, dict | None):
-            raise UsageError(f"{_shown(file)} is not a Compose file", why="at the top it is no mapping")
-        raw = _merged(raw, value or {})
+            continue  # it has tags that only Compose knows
+        raw = _merged(raw, value)
     if flat is None:
         remarks.append(
             "without docker compose the files are read as they are: extends and include are not followed"
@@ -101,6 +100,17 @@ def composed(files: list[Path], folder: Path) -> Composed:
     place = reading.Place(str(folder.resolve()), os.path.relpath(files[0].resolve().parent, folder.resolve()))
     shown = tuple(os.path.relpath(file, folder) for file in files)
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
+
+
+def _read_alone(file: Path, text: str) -> dict[str, Any]:
+    """The values of one file. Raises `UsageError` for one that is no Compose file, with every place."""
+    document = source.read(text, file=_shown(file))
+    if not isinstance(document.value, dict | None):
+        raise UsageError(f"{_shown(file)} is not a Compose file", why="at the top it is no mapping")
+    value: dict[str, Any] = source.as_yaml(document.value or {})
+    if problems := [document.problem(*fault) for fault in faults(value)]:
+        raise ManifestInvalid(problems)
+    return value
 
 
 def _shown(file: Path) -> str:
@@ -170,7 +180,7 @@ def observed(folder: Path, project: Project, environment: Mapping[str, str]) -> 
     for keys in project.services.values():
         for item in reading.listed(keys.get("env_file")):
             name = reading.relative(str(item.get("path") if isinstance(item, dict) else item), project.folder)
-            if (folder / name).is_file():
+            if paths.get(name) == "file":
                 env_files[name] = read_env(folder / name)
     variables = {**read_env(folder / ".env"), **environment}
     return World(variables, paths, texts, env_files, folder.resolve().name)
@@ -214,11 +224,11 @@ def settled(draft: Draft, folder: Path, catalogue: Catalogue, variables: Mapping
     def check(value: Mapping[str, Any]) -> list[Objection]:
         return objections(value, folder, catalogue, variables)
 
-    left = draft.settle(check)
+    left = [f"{place}: {why}" for place, why in draft.settle(check)]
+    if not {"services", "jobs", "infra"} & set(draft.value):
+        left = [f"{row.what}: {row.note}" for row in draft.table() if row.fate == "by hand"]
     if left:
-        raise DevenvError(
-            "no manifest could be made of it", why="\n".join(f"{place}: {why}" for place, why in left)
-        )
+        raise DevenvError("no manifest can be made of it", why="\n".join(left))
 
 
 def objections(

@@ -148,3 +148,11 @@ def test_without_compose_the_file_alone_is_read(
     ended = devenv("init", "--from-compose", "--force")
     assert "without docker compose" in ended.stderr
     assert (blog / "devenv.yaml").read_text() == whole
+
+
+def test_a_project_of_which_nothing_is_left_says_why(devenv: Devenv, blog: Path) -> None:
+    (blog / "compose.yaml").write_text("services: {web: {restart: always}}")
+    ended = devenv("init", "--from-compose")
+    assert ended.exit_code == 1
+    assert "web: it has neither image nor build" in ended.stderr
+    assert not (blog / "devenv.yaml").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.drafting import interpolation, limits, reading, writing
+from devenv.drafting.shape import faults
 from devenv.drafting.stores import repository
 from devenv.manifest.source import read
 from tests.table import each_row
@@ -112,3 +113,23 @@ def test_every_text_is_read_back_as_it_was(value: str) -> None:
     draft.set(("services", "a", "env", "K"), value)
     draft.set(("services", "a", "command"), ["sh", "-c", value, "x" * 120])
     assert read(writing.text(draft), file="").value == draft.value
+
+
+@each_row(
+    {
+        "a port": ("services: {a: {ports: 5}}", "c.yaml:1:16: services.a.ports: expected a list"),
+        "a command": (
+            "services: {a: {command: {}}}",
+            "c.yaml:1:16: services.a.command: expected text or a list",
+        ),
+        "a dependency": (
+            "services: {a: {depends_on: [[b]]}}",
+            "c.yaml:1:29: services.a.depends_on[0]: expected text",
+        ),
+        "nothing": ("services: {a: {ports: [~]}}", "c.yaml:1:24: services.a.ports[0]: is empty"),
+        "services": ("services: [a]", "c.yaml:1:1: services: expected a mapping"),
+    }
+)
+def test_a_form_that_compose_does_not_take(text: str, problem: str) -> None:
+    document = read(text, file="c.yaml")
+    assert [str(document.problem(*fault)) for fault in faults(document.value)] == [problem]
