@@ -30,6 +30,7 @@ def _refused(way: Process, version: str) -> tuple[str, str] | None:
     programs = find(Wanted(way.program, way.package, way.folder, version))
     if isinstance(programs, str):
         return programs, way.install
-    if way.rootless and os.geteuid() == 0 and not unprivileged():
-        return f"{way.program} does not run as root", "run devenv as another user"
+    if way.rootless and os.geteuid() == 0 and unprivileged() is None:
+        why = f"{way.program} does not run as root, and neither unshare nor setpriv may make it somebody else"
+        return why, "run devenv as another user"
     return None

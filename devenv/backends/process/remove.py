@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from pathlib import Path
 
 from devenv.backends.base import Removed, Say
 from devenv.backends.process.control import Control
 from devenv.backends.process.leftovers import end_leftovers
 from devenv.backends.process.records import Folder
+from devenv.errors import DevenvError
 from devenv.stack import labels
 
 
@@ -25,8 +28,20 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
         end_leftovers(folder)
     names = tuple(sorted(path.name for path in folder.data.glob("*")))
     if volumes:
-        shutil.rmtree(folder.data, ignore_errors=True)
+        _remove_data(folder.data)
     for part in ("run", "logs", "files"):
         shutil.rmtree(folder.path / part, ignore_errors=True)
     shutil.rmtree(control.short, ignore_errors=True)
     return Removed(units, names if volumes else (), () if volumes else names)
+
+
+def _remove_data(data: Path) -> None:
+    """Raises `DevenvError` where another user's data stays: what is said to be gone is gone."""
+    shutil.rmtree(data, ignore_errors=True)
+    if data.exists():
+        raise DevenvError(
+            "the data cannot be removed",
+            where=str(data),
+            why="it belongs to another user, as after devenv was run as root",
+            hint=f"sudo rm -rf {shlex.quote(str(data))}",
+        )

@@ -14,7 +14,7 @@ from devenv import proc
 from devenv.backends.base import Say, Work
 from devenv.backends.process import spec as specs
 from devenv.backends.process.control import Control
-from devenv.backends.process.launch import words
+from devenv.backends.process.launch import own, words
 from devenv.backends.process.records import RUNNING, Folder
 from devenv.backends.process.spec import Spec
 from devenv.backends.process.waiting import TAIL, Waiting
@@ -103,11 +103,15 @@ class ProcessSession:
 
     def _make_data(self, unit: Unit, spec: Spec, variables: dict[str, str]) -> None:
         """Make a store's data, all of it or nothing."""
-        if spec.data.exists() or not spec.volumes:
+        if not spec.volumes:
+            return
+        if spec.data.exists():
+            own(spec, spec.data)
             return
         making = spec.data.with_name(spec.data.name + MAKING)
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir(mode=0o700, parents=True)
+        own(spec, making)
         self._control.own_short_folder()
         if spec.way.new:
             script = words(spec, ("sh", "-ec", spec.way.new))
