@@ -74,9 +74,11 @@ class Instance:
     def claims(self) -> Iterator[Claim]:
         """The ports it asks for on this machine."""
         publish = self.declared.publish
+        main = next((port.outside or port.name for port in self.main.ports), "")
         for key, service in self.file.services.items():
-            for index, port in enumerate(service.ports):
-                asked = wish(publish, port.name, main=index == 0 and key == self.kind.name)
+            for port in service.ports:
+                asked = wish(publish, port.name, main=port.name == main)
+                asked = 0 if port.outside else asked
                 yield claim(self.unit(key), port.target, asked, default=port.published or port.target)
 
     # -- its attributes
@@ -144,12 +146,14 @@ class Instance:
         if attribute.startswith("public_"):
             return self._address(service, attribute.removeprefix("public_"), view.outside)
         head, _, key = attribute.partition(".")
-        host, port = view.address(self.unit(service), self._port(service, key))
+        port = self._port(service, key)
+        host, port = view.address(self.unit(service), port if view.inside else self._outside(service, port))
         return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[head]
 
     def is_reached(self, port: int, view: View, service: str = "") -> bool:
         """Whether a port of a service, or of the main one, leads there from this machine."""
-        unit = self.unit(service or self.kind.name)
+        service = service or self.kind.name
+        unit, port = self.unit(service), self._outside(service, port)
         claims = {claim.key: claim for claim in self.claims()}
         return (unit, port) in view.ports or (unit, port) not in claims or claims[unit, port].published
 
@@ -174,6 +178,12 @@ class Instance:
         if isinstance(items, list):
             return text.join("", ("[", text.join(", ", map(_quoted, items)), "]"))
         return _quoted(self.attribute(name, view=view, part=part))
+
+    def _outside(self, service: str, number: int) -> int:
+        """The port that leads from this machine to where another one leads in the stack."""
+        ports = {port.name: port for port in self.file.services[service].ports}
+        name = next((port.outside for port in ports.values() if port.target == number), "")
+        return ports[name].target if name else number
 
     @property
     def port(self) -> int:

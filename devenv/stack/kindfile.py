@@ -82,6 +82,8 @@ class Port(Model):
     name: str = ""
     published: models.Port | None = None
     protocol: Literal["tcp"] = "tcp"
+    outside: str = Field("", alias="x-outside")
+    """The port that programs on this machine are led to instead, for a server that names its own address."""
 
     @field_validator("name")
     @classmethod
@@ -376,6 +378,8 @@ class Block(Model):
     process: Annotated[list[Process], OneOrMany()] = Field([])
     """Ways to run it as a plain process: the first whose program is there is taken."""
     production: str = ""
+    tried: Literal["", "real", "stand-in", "rendered"] = ""
+    """How devenv's own tests run it: its real server, another one in its place, or no server at all."""
 
 
 def _nothing(value: Any) -> Any:

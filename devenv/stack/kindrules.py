@@ -39,6 +39,8 @@ def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
             path: Path = ("services", key, "ports", index)
             if port.target in targets:
                 yield path, f"{port.target} is listed already", "one entry for each port"
+            elif port.outside and port.outside not in [other.name for other in service.ports]:
+                yield (*path, "x-outside"), f'{key} has no port "{port.outside}"', "the name of another port"
             elif port.name in names and not port.name.startswith("port-"):
                 yield path, f'"{port.name}" is listed already', "each port of a kind has a name of its own"
             targets.add(port.target)

@@ -14,6 +14,7 @@ from devenv.manifest.versions import matches
 from devenv.render import compose
 from devenv.render.bundle import Source
 from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.infra import variable
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents
@@ -45,7 +46,7 @@ def test_a_kind_says_what_runs_it_in_production(kind: str) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if kind != "kong"])
 def test_whoever_uses_a_kind_gets_its_address(kind: str) -> None:
     api = stack(f"name: a\nservices:\n  api: {{image: x, uses: [{kind}]}}\n").unit("api")
-    assert dict(api.env)[f"{kind.upper()}_URL"]
+    assert dict(api.env)[f"{variable(kind)}_URL"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if kind != "kong"])
@@ -54,7 +55,11 @@ def test_every_kind_is_shown_by_an_example(kind: str) -> None:
     for file in EXAMPLES.glob("*/devenv.yaml"):
         document = documents.load(file.read_text())
         used |= {infra.get("kind", name) for name, infra in document.get("infra", {}).items()}
-        used |= {use for service in document["services"].values() for use in service.get("uses", ())}
+        used |= {
+            use.partition("/")[0]
+            for service in document["services"].values()
+            for use in service.get("uses", ())
+        }
     assert kind in used
 
 

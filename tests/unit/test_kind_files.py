@@ -111,3 +111,19 @@ def test_no_option_of_a_kind_reads_outside_the_project(path: str) -> None:
         f"name: a\nservices: {{desk: {{image: x}}}}\ninfra: {{rabbitmq: {{definitions: ['{path}']}}}}\n"
     )
     assert "infra.rabbitmq.definitions" in " ".join(lines)
+
+
+def test_a_broker_is_named_as_each_asker_reaches_it() -> None:
+    app = stack(USES.format("kafka/orders"))
+    kafka = app.unit("kafka")
+    listeners = dict(kafka.env)["KAFKA_ADVERTISED_LISTENERS"]
+    assert listeners == "INSIDE://kafka:9092,OUTSIDE://localhost:9092"
+    assert env(USES.format("kafka/orders"), "api")["KAFKA_BROKERS"] == "kafka:9092"
+    assert [(port.container, port.host) for port in kafka.ports] == [(9092, None), (9094, 9092)]
+    moved = stack(USES.format("kafka") + "infra: {kafka: {publish: 19092}}\n").unit("kafka")
+    assert dict(moved.env)["KAFKA_ADVERTISED_LISTENERS"].endswith("OUTSIDE://localhost:19092")
+
+
+def test_a_port_that_this_machine_never_gets_cannot_be_published() -> None:
+    lines = problems("name: a\nservices: {}\ninfra: {kafka: {publish: {kafka: 9092}}}\n")
+    assert lines == ['3:27: infra.kafka.publish.kafka: no port "kafka" - known here: outside']

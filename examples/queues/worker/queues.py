@@ -4,6 +4,7 @@ import os
 
 import aio_pika
 import nats
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 
 async def put_rabbitmq(job):
@@ -41,5 +42,18 @@ async def take_nats(do):
         await message.ack()
 
 
-PUT = {"nats": put_nats, "rabbitmq": put_rabbitmq}
-TAKE = {"nats": take_nats, "rabbitmq": take_rabbitmq}
+async def put_kafka(job):
+    async with AIOKafkaProducer(bootstrap_servers=os.environ["KAFKA_BROKERS"]) as producer:
+        await producer.send_and_wait("jobs", job)
+
+
+async def take_kafka(do):
+    brokers = os.environ["KAFKA_BROKERS"]
+    consumer = AIOKafkaConsumer("jobs", bootstrap_servers=brokers, group_id="worker", auto_offset_reset="earliest")
+    async with consumer:
+        async for message in consumer:
+            await do(message.value)
+
+
+PUT = {"kafka": put_kafka, "nats": put_nats, "rabbitmq": put_rabbitmq}
+TAKE = {"kafka": take_kafka, "nats": take_nats, "rabbitmq": take_rabbitmq}
