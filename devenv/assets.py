@@ -37,9 +37,22 @@ def template(name: str) -> str:
     return (root() / "templates" / name).read_text(encoding="utf-8")
 
 
+def starters() -> list[str]:
+    """The names of the projects that one can begin with."""
+    return sorted(folder.name for folder in (root() / "templates" / "starters").iterdir())
+
+
+def starter(name: str) -> dict[str, str]:
+    """The files of a project to begin with: path -> text."""
+    return _texts(root() / "templates" / "starters" / name)
+
+
 def chart() -> dict[str, str]:
     """The files that every chart has: path in the chart -> text."""
-    folder = root() / "templates" / "chart"
+    return _texts(root() / "templates" / "chart")
+
+
+def _texts(folder: Path) -> dict[str, str]:
     return {
         file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8")
         for file in sorted(folder.rglob("*"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,12 @@ def init(
     from_compose: Annotated[
         bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
     ] = False,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template", help="A first project: fullstack, node-web or python-api.", metavar="NAME"
+        ),
+    ] = None,
     ci: Annotated[
         str | None, typer.Option("--ci", help="A CI pipeline: github, gitlab or jenkins.", metavar="SYSTEM")
     ] = None,
@@ -35,15 +42,60 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is there.")] = False,
 ) -> None:
-    """Write a project's first devenv.yaml, or a CI pipeline. A file that is there is left alone."""
+    """Write a project's first devenv.yaml, or a CI pipeline. A file that is there is left alone.
+
+    Without options it is made of what is here: a Compose file, or Dockerfiles and package files.
+    """
     context: Context = ctx.obj
     named = [*(files or ()), *(file or ())]
-    if from_compose:
-        _from_compose(context, named, output, force=force)
-    else:
+    if ci is not None:
         if file:
             context.option("file", file[-1])
         _pipeline(context, ci, output)
+    elif template is not None:
+        _template(context, template, output, force=force)
+    elif from_compose or named:
+        _from_compose(context, named, output, force=force)
+    else:
+        _of_what_is_here(context, output, force=force)
+
+
+def _of_what_is_here(context: Context, output: str | None, *, force: bool) -> None:
+    from devenv.engine import drafting
+
+    target = _target(output, "devenv init", force=force)
+    if drafting.default_of(target.parent) is not None:
+        _from_compose(context, [], output, force=force)
+    else:
+        _write(context, drafting.surveyed(target.parent, context.environment), target)
+
+
+def _template(context: Context, name: str, output: str | None, *, force: bool) -> None:
+    """Write a first project. Raises `UsageError` before anything is written if one of its files is there."""
+    from devenv import assets
+    from devenv.writing import unwritable, write_whole
+
+    names = assets.starters()
+    if name not in names:
+        why = f"there are {', '.join(names)}"
+        hint = did_you_mean(name, names, f"devenv init --template {names[-1]}")
+        raise UsageError(f'no template "{name}"', why=why, hint=hint)
+    folder = Path(output).absolute() if output else Path.cwd()
+    files = assets.starter(name)
+    there = [path for path in files if (folder / path).exists()]
+    if there and not force:
+        raise UsageError(
+            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already",
+            where=str(folder),
+            hint=f"devenv init --template {name} -o FOLDER, or --force",
+        )
+    try:
+        for path, text in files.items():
+            write_whole(folder / path, text, mode=0o644)
+            context.console.print(path)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    _next(context, "devenv up", folder)
 
 
 def _from_compose(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
@@ -95,19 +147,23 @@ def _write(context: Context, draft: Draft, target: Path) -> None:
     rows = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in draft.table()]
     for line in console.table(rows, width=console.width):
         console.print(line)
-    console.say("")
-    console.say(f"next: {console.style('devenv plan', 'bold')}, then {console.style('devenv up', 'bold')}")
+    _next(context, "devenv plan, then devenv up", target.parent)
+
+
+def _next(context: Context, commands: str, folder: Path) -> None:
+    """Say what to type next."""
+    there = f"cd {os.path.relpath(folder)}, then " if folder != Path.cwd() else ""
+    context.console.say("")
+    context.console.say(f"next: {context.console.style(there + commands, 'bold')}")
 
 
 STYLES = {"kept": ("green",), "derived": ("cyan",), "dropped": ("dim",), "by hand": ("yellow", "bold")}
 
 
-def _pipeline(context: Context, ci: str | None, output: str | None) -> None:
+def _pipeline(context: Context, ci: str, output: str | None) -> None:
     from devenv import __version__, assets
     from devenv.render.pipeline import SYSTEMS, pipeline
 
-    if ci is None:
-        raise UsageError("init needs to know what to write", hint=f"devenv init --ci {'|'.join(SYSTEMS)}")
     if ci not in SYSTEMS:
         why = f"there are {', '.join(SYSTEMS)}"
         raise UsageError(

@@ -115,7 +115,7 @@ def _image(scene: Scene, unit: Unit, kind: Store) -> None:
         draft.say("kept", unit.at("image"), f"a store of the kind {kind.kind}, with this image")
     elif name in kind.own:
         if version:
-            tag = image.rpartition("/")[2].partition(":")[2] or version
+            tag = image.rpartition("/")[2].partition(":")[2].removesuffix(kind.suffix) or version
             draft.set((*unit.path, "version"), *forms(tag), version, origin=unit.at("image"))
         draft.say(
             "kept" if version else "derived",

@@ -18,7 +18,7 @@ class Store:
     another option. `secret`: the options whose values are passwords. `unneeded` and `words`: variables, and
     parts of a command, that mean nothing to the kind. `data`: folders of its volumes. `refused`: variables
     that the kind cannot mean, so that the image stays a service, unless another one stands beside them.
-    `ports`: port -> its name in the kind.
+    `suffix`: what the kind adds to its version. `ports`: port -> its name in the kind.
     """
 
     kind: str
@@ -34,6 +34,7 @@ class Store:
     data: tuple[str, ...] = ()
     seeds: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+    suffix: str = ""
     ports: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -121,6 +122,32 @@ STORES = (
             "MONGO_INITDB_ROOT_PASSWORD_FILE": "",
         },
         ports={27017: "mongo"},
+    ),
+    Store(
+        "rabbitmq",
+        own=("rabbitmq",),
+        port=5672,
+        instead=("bitnami/rabbitmq", "bitnamilegacy/rabbitmq"),
+        options={
+            "RABBITMQ_DEFAULT_USER": "user", "RABBITMQ_DEFAULT_PASS": "password",
+            "RABBITMQ_DEFAULT_VHOST": "vhost",
+            "RABBITMQ_USERNAME": "user", "RABBITMQ_PASSWORD": "password", "RABBITMQ_VHOST": "vhost",
+        },
+        without={"user": "guest", "password": "guest"},
+        secret=("password",),
+        suffix="-management",
+        unneeded=("RABBITMQ_NODENAME", "TZ"),
+        data=("/var/lib/rabbitmq", "/var/log/rabbitmq", "/bitnami/rabbitmq/mnesia"),
+        ports={5672: "amqp", 15672: "management", 15692: "metrics"},
+    ),
+    Store(
+        "memcached",
+        own=("memcached",),
+        port=11211,
+        instead=("bitnami/memcached",),
+        suffix="-alpine",
+        words=("memcached",),
+        ports={11211: "cache"},
     ),
     Store(
         "minio",

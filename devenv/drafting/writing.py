@@ -135,7 +135,7 @@ def flow(value: Any) -> str:
 
 
 _PLAIN = re.compile(
-    r"[A-Za-z_./-](?:[\w ./@:+=%*-]*[\w/.])?|\d+(?:ms|s|m|h|k|kb|mb|gb|g|Ki|Mi|Gi|K|M|G)", re.ASCII
+    r"(?=\S*\w)[A-Za-z_./-](?:[\w ./@:+=%*-]*[\w/.])?|\d+(?:ms|s|m|h|k|kb|mb|gb|g|Ki|Mi|Gi|K|M|G)", re.ASCII
 )
 _WORDS = {"y", "n", "yes", "no", "on", "off"}  # which older parsers take for truth values
 

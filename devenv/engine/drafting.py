@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from devenv import assets, proc, sources
-from devenv.drafting import reading, writing
+from devenv.drafting import reading, survey, writing
 from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.reading import Project
@@ -19,6 +20,7 @@ from devenv.drafting.shape import faults
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
+from devenv.manifest.rules.names import as_label
 from devenv.stack import resolve, world
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.ports import allot
@@ -216,6 +218,45 @@ def drafted(project: Project, folder: Path, environment: Mapping[str, str]) -> D
     draft = convert(project, around, Facts(catalogue))
     settled(draft, folder, catalogue, around.variables)
     return draft
+
+
+SKIPPED = frozenset(
+    ("node_modules", "vendor", "dist", "build", "target", "venv", "__pycache__", "tests", "test", "docs")
+)
+DEPTH = 3
+
+
+def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
+    """The draft of a project without a Compose file. Raises `UsageError` where nothing says what runs."""
+    files: dict[str, str] = {}
+    for path in _package_files(folder, DEPTH):
+        with contextlib.suppress(OSError):
+            _read(path, path.relative_to(folder).as_posix(), files)
+    draft = survey.draft(files, folder.resolve().name)
+    if not draft.value:
+        raise UsageError(
+            "nothing here says what runs",
+            where=str(folder),
+            why="looked for Dockerfiles, Compose files and package files",
+            hint="devenv init --template python-api   writes a first project",
+        )
+    if not as_label(folder.resolve().name):
+        draft.set(("name",), as_label(f"stack-{folder.resolve().name}") or "stack")
+    variables = {**read_env(folder / ".env"), **environment}
+    settled(draft, folder, kinds(), variables)
+    return draft
+
+
+def _package_files(folder: Path, depth: int) -> Iterator[Path]:
+    """The files that a survey reads, in this folder and below; links are not followed."""
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)[:500]:
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if depth > 1 and entry.name not in SKIPPED and not entry.name.startswith("."):
+                    yield from _package_files(path, depth - 1)
+            elif entry.name in survey.LOOKED_AT or (entry.name == "rails" and folder.name == "bin"):
+                yield path
 
 
 def settled(draft: Draft, folder: Path, catalogue: Catalogue, variables: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from textwrap import dedent
 
 import pytest
 
+from devenv import assets
 from devenv.engine import drafting
 from tests.table import each_row
 
@@ -156,3 +157,55 @@ def test_a_project_of_which_nothing_is_left_says_why(devenv: Devenv, blog: Path)
     assert ended.exit_code == 1
     assert "web: it has neither image nor build" in ended.stderr
     assert not (blog / "devenv.yaml").exists()
+
+
+def test_without_options_it_looks_at_what_is_here(devenv: Devenv, blog: Path) -> None:
+    assert devenv("init").exit_code == 0
+    assert "  wordpress:" in (blog / "devenv.yaml").read_text()
+    (blog / "compose.yaml").unlink()
+    (blog / "api").mkdir()
+    (blog / "api" / "Dockerfile").write_text("FROM x\nEXPOSE 9000\n")
+    (blog / "api" / "requirements.txt").write_text("psycopg\n")
+    assert "devenv init --force" in devenv("init").stderr
+    ended = devenv("init", "--force")
+    assert ended.exit_code == 0, ended.output
+    assert (blog / "devenv.yaml").read_text() == dedent(
+        """\
+        # yaml-language-server: $schema=.devenv/schema.json
+        # Written by `devenv init`.
+
+        services:
+          api:
+            build: ./api
+            port: 9000
+            uses: [postgres]
+        """
+    )
+    assert "derived  api.uses postgres  psycopg among its packages" in ended.stdout
+    assert ended.stderr.splitlines()[-1] == "next: devenv plan, then devenv up"
+    assert devenv("plan").exit_code == 0
+
+
+def test_nothing_to_look_at_says_how_to_begin(devenv: Devenv, blog: Path) -> None:
+    (blog / "compose.yaml").unlink()
+    ended = devenv("init")
+    assert ended.exit_code == 2
+    assert "devenv init --template python-api" in ended.stderr
+
+
+@pytest.mark.parametrize("name", assets.starters())
+def test_a_template_is_a_project_that_plan_takes(devenv: Devenv, blog: Path, name: str) -> None:
+    ended = devenv("init", "--template", name)
+    assert ended.exit_code == 0, ended.output
+    assert ended.stderr.splitlines()[-1] == "next: devenv up"
+    planned = devenv("plan")
+    assert planned.exit_code == 0, planned.output
+    again = devenv("init", "--template", name)
+    assert again.exit_code == 2
+    assert "devenv.yaml" in again.stderr
+    assert devenv("init", "--template", name, "-o", "there").exit_code == 0
+    assert (blog / "there" / "devenv.yaml").is_file()
+
+
+def test_a_template_that_is_none(devenv: Devenv, blog: Path) -> None:
+    assert 'did you mean "python-api"?' in devenv("init", "--template", "python").stderr

@@ -1,0 +1,157 @@
+"""What package files say: tables of files, drivers, frameworks, and the images that run sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language by its package files.
+
+    `image` runs its sources where there is no Dockerfile, by the first of `commands` whose file is there and
+    has the words after `:`. `port`: what its programs listen on unless a framework says.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    image: str
+    port: int
+    commands: tuple[tuple[str, str], ...]
+
+
+LANGUAGES = (
+    Language(
+        "Python",
+        ("pyproject.toml", "requirements.txt", "requirements-dev.txt", "Pipfile", "setup.py"),
+        "python:3.13-slim",
+        8000,
+        (
+            ("manage.py", "{install} && python manage.py runserver 0.0.0.0:8000"),
+            ("main.py:FastAPI(", "{install} && uvicorn main:app --host 0.0.0.0 --port 8000 --reload"),
+            ("app.py:FastAPI(", "{install} && uvicorn app:app --host 0.0.0.0 --port 8000 --reload"),
+            ("app.py:Flask(", "{install} && flask run --host 0.0.0.0 --port 8000"),
+            ("main.py", "{install} && python main.py"),
+            ("app.py", "{install} && python app.py"),
+        ),
+    ),
+    Language(
+        "Node",
+        ("package.json",),
+        "node:24-slim",
+        3000,
+        (
+            ('package.json:"vite"', "npm install && npm run dev -- --host"),
+            ('package.json:"dev"', "npm install && npm run dev"),
+            ('package.json:"start"', "npm install && npm start"),
+        ),
+    ),
+    Language("Go", ("go.mod",), "golang:1.26", 8080, (("main.go", "go run ."),)),
+    Language(
+        "Java", ("pom.xml",), "maven:3-eclipse-temurin-21", 8080,
+        (("pom.xml:spring-boot", "mvn spring-boot:run"),),
+    ),
+    Language(
+        "Ruby", ("Gemfile",), "ruby:3.4", 3000,
+        (
+            ("bin/rails", "bundle install && bin/rails server -b 0.0.0.0"),
+            ("config.ru", "bundle install && bundle exec rackup -o 0.0.0.0 -p 3000"),
+        ),
+    ),
+)  # fmt: skip
+
+INSTALL = (("requirements.txt", "pip install -r requirements.txt"), ("pyproject.toml", "pip install -e ."))
+"""How Python's packages are installed, by the file that lists them."""
+
+DRIVERS: Mapping[str, tuple[str, ...]] = {
+    "postgres": (
+        "psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "asyncpg", "pg8000", "pg",
+        "pg-promise", "postgres",
+        "@prisma/adapter-pg", "github.com/jackc/pgx", "github.com/lib/pq", "org.postgresql", "postgresql",
+        "github.com/jackc/pgx/v5", "gorm.io/driver/postgres",
+    ),
+    "mysql": (
+        "mysqlclient", "pymysql", "aiomysql", "mysql-connector-python", "mysql2", "mysql", "mariadb",
+        "trilogy",
+        "github.com/go-sql-driver/mysql", "gorm.io/driver/mysql", "mysql-connector-j",
+        "mysql-connector-java",
+    ),
+    "mongo": (
+        "pymongo", "motor", "mongoengine", "beanie", "mongodb", "mongoose", "mongoid", "mongo",
+        "go.mongodb.org/mongo-driver", "go.mongodb.org/mongo-driver/v2", "spring-boot-starter-data-mongodb",
+    ),
+    "valkey": (
+        "redis", "valkey", "aioredis", "celery", "rq", "ioredis", "bull", "bullmq", "sidekiq", "resque",
+        "arq",
+        "github.com/redis/go-redis/v9", "github.com/go-redis/redis/v8", "spring-boot-starter-data-redis",
+        "connect-redis",
+        "iovalkey", "github.com/valkey-io/valkey-go", "django-redis",
+    ),
+    "minio": (
+        "boto3", "aioboto3", "aiobotocore", "minio", "@aws-sdk/client-s3", "aws-sdk-s3", "django-storages",
+        "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/service/s3",
+    ),
+    "rabbitmq": (
+        "pika", "aio-pika", "amqplib", "bunny", "github.com/rabbitmq/amqp091-go",
+        "spring-boot-starter-amqp", "kombu",
+    ),
+    "nats": ("nats-py", "nats", "github.com/nats-io/nats.go", "nats-pure"),
+    "memcached": ("pymemcache", "python-memcached", "pylibmc", "memcached", "dalli"),
+    "mailpit": ("nodemailer", "aiosmtplib", "fastapi-mail", "flask-mail", "spring-boot-starter-mail"),
+}  # fmt: skip
+"""Kind -> packages that talk to it."""
+
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "kafka": (
+        "kafkajs", "kafka-python", "confluent-kafka", "aiokafka", "github.com/segmentio/kafka-go",
+        "spring-kafka",
+    ),
+    "elasticsearch": ("elasticsearch", "@elastic/elasticsearch", "opensearch-py"),
+}  # fmt: skip
+"""What is in no catalogue of ours -> packages that talk to it."""
+
+FRAMEWORK_PORTS: Mapping[str, int] = {
+    "flask": 5000, "streamlit": 8501, "vite": 5173, "@angular/cli": 4200, "gatsby": 8000, "astro": 4321,
+    "sinatra": 4567, "react-scripts": 3000, "next": 3000, "nuxt": 3000, "rails": 3000,
+}  # fmt: skip
+"""Package -> the port that its programs listen on while people work on them."""
+
+INJECTED: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("DATABASE_URL", "POSTGRES_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
+    "mysql": (
+        "DATABASE_URL", "MYSQL_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD",
+        "MYSQL_DATABASE",
+    ),
+    "mongo": ("MONGO_URL", "MONGODB_URI"),
+    "valkey": ("REDIS_URL", "VALKEY_URL"),
+    "minio": (
+        "AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_BUCKET",
+    ),
+    "rabbitmq": (
+        "AMQP_URL", "RABBITMQ_URL", "RABBITMQ_HOST", "RABBITMQ_PORT", "RABBITMQ_USER",
+        "RABBITMQ_PASSWORD",
+    ),
+    "mailpit": ("SMTP_HOST", "SMTP_PORT", "SMTP_URL"),
+}  # fmt: skip
+"""Kind -> variables that whoever uses it is given."""
+
+_SQL = {
+    "HOST": "host", "PORT": "port", "USER": "user", "USERNAME": "user", "PASSWORD": "password",
+    "NAME": "database", "DATABASE": "database",
+}  # fmt: skip
+PARTS: Mapping[str, Mapping[str, str]] = {
+    "postgres": _SQL,
+    "mysql": _SQL,
+    "valkey": {"HOST": "host", "PORT": "port"},
+    "mongo": {"HOST": "host", "PORT": "port", "DATABASE": "database"},
+}  # fmt: skip
+"""Kind -> end of a variable (`DB_HOST`) -> the attribute that it repeats."""
+
+PREFIXES: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("DB", "DATABASE", "POSTGRES", "PG", "SQL"),
+    "mysql": ("DB", "DATABASE", "MYSQL", "SQL"),
+    "valkey": ("REDIS", "VALKEY", "CACHE"),
+    "mongo": ("MONGO", "MONGODB"),
+}
+"""Kind -> beginnings of the variables about it."""
