@@ -6,7 +6,7 @@ here depends on a particular kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Any, Literal, Protocol
@@ -18,7 +18,7 @@ from devenv.manifest import source
 from devenv.manifest.parse import problems_of
 from devenv.manifest.rules.scope import KindFacts
 from devenv.manifest.source import Finding, Path, Source
-from devenv.manifest.versions import Supported, matches
+from devenv.manifest.versions import Supported, matches, name_and_tag
 from devenv.stack import kindrules
 from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option
 from devenv.stack.world import merge
@@ -41,6 +41,20 @@ class Kind:
     def options(self) -> Mapping[str, Option]:
         """Option -> default."""
         return self.block.options
+
+    def called(self, word: str) -> Kind:
+        """The kind as another word for it means it: with that image, and its version by default."""
+        what = self.block.also[word]
+        if not what.image:
+            return self
+        name = name_and_tag(what.image)[0]
+        block = dict(self.raw["x-devenv"])
+        if what.version is not None:
+            block["options"] = {**block["options"], "version": what.version}
+        if name in self.block.oldest:
+            block["oldest"] = {name: self.block.oldest[name], **block["oldest"]}
+        raw = merge({**self.raw, "x-devenv": block}, {"services": {self.name: {"image": what.image}}})
+        return Kind(self.name, KindFile.model_validate(raw), raw)
 
     def of_version(self, version: str) -> KindFile:
         """The file with the changes for this version."""
@@ -69,6 +83,8 @@ class Kind:
         part = self.block.part
         services = self.file.services.values()
         return KindFacts(
+            name=self.name,
+            image=self.file.services[self.name].image,
             options={name: _type(default) for name, default in self.block.options.items()},
             attributes=kindrules.attributes(self.name, self.file) - {"name", "NAME", "image"},
             part=part.option if part else None,
@@ -104,9 +120,10 @@ def _make(*inputs: str, make: Callable[[], Kind]) -> Kind:
 
 
 class Catalogue(Mapping[str, Kind]):
-    """Kinds by name; a kind's file is parsed on first access, or recalled.
+    """Kinds by name, or by another word for them; a kind's file is parsed on first access, or recalled.
 
-    `files`: name -> the path of its file, for display.
+    `files`: name -> the path of its file, for display, of the project's own kinds. A word of theirs wins over
+    one of ours, and a name over a word.
     """
 
     def __init__(
@@ -115,13 +132,34 @@ class Catalogue(Mapping[str, Kind]):
         self._texts, self._files, self._recall = texts, files or {}, recall
         self._kinds: dict[str, Kind] = {}
         self._reading: list[str] = []
+        self._words: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> Kind:
         """The kind. Raises `ManifestInvalid` with every problem of its file."""
         if name not in self._kinds:
-            text = self._texts[name]
-            self._kinds[name] = self._read(name, text)
+            if name in self._texts:
+                self._kinds[name] = self._read(name, self._texts[name])
+            elif kind := self._named(name):
+                self._kinds[name] = self[kind].called(name)
+            else:
+                raise KeyError(name)
         return self._kinds[name]
+
+    def _named(self, word: str) -> str:
+        """The kind that has this other word, "" if none has."""
+        if word not in self._words:
+            kinds = self._with_word(word)
+            own = [name for name in kinds if name in self._files]
+            self._words[word] = next(iter(own or kinds), "")
+        return self._words[word]
+
+    def _with_word(self, word: str) -> list[str]:
+        """The kinds that have this other word; most files are only searched, since reading takes time."""
+        return [
+            name
+            for name, text in self._texts.items()
+            if word and "also:" in text and word in text and word in _words_in(text)
+        ]
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._texts))
@@ -130,19 +168,33 @@ class Catalogue(Mapping[str, Kind]):
         return len(self._texts)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._texts
+        return name in self._texts or (isinstance(name, str) and bool(self._named(name)))
 
     def _read(self, name: str, text: str) -> Kind:
         document = cache(partial(source.read, text, file=self._files.get(name, f"compose/{name}.yaml")))
         kind = self._recall("kind", name, text, make=lambda: _kind(name, document()))
         self._reading.append(name)
         try:
-            problems = [document().problem(*finding) for finding in self._uses(kind)]
+            findings = [*self._uses(kind), *self._words_of(kind)]
+            problems = [document().problem(*finding) for finding in findings]
         finally:
             self._reading.pop()
         if problems:
             raise ManifestInvalid(problems)
         return kind
+
+    def _words_of(self, kind: Kind) -> Iterator[Finding]:
+        """Findings about words that something else is called by."""
+        for word in kind.block.also:
+            path: Path = ("x-devenv", "also", word)
+            if word in self._texts:
+                if word not in self._files or kind.name in self._files:
+                    yield path, f"{word} is a kind of its own", f"call this file {word}.yaml to replace it"
+                continue
+            for other in self._with_word(word):
+                if other != kind.name and (other in self._files) == (kind.name in self._files):
+                    where = self._files.get(other, f"compose/{other}.yaml")
+                    yield path, f"{word} is another word for {other} already, in {where}", "remove one"
 
     def _uses(self, kind: Kind) -> Iterator[Finding]:
         """Findings about the kinds that this kind uses."""
@@ -184,6 +236,15 @@ class Facts(Mapping[str, KindFacts]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._catalogue
+
+
+def _words_in(text: str) -> Collection[str]:
+    """The other words in a kind's file, which may have other problems."""
+    try:
+        block = source.read(text, file="").value["x-devenv"]
+        return Block.model_validate({"about": "", "also": block["also"]}).also
+    except (ManifestInvalid, ValidationError, KeyError, TypeError):
+        return ()
 
 
 def _type(default: Option) -> Literal["text", "list", "secret"]:

@@ -338,6 +338,18 @@ class Process(Model):
     install: str = ""
 
 
+class Word(Model):
+    """Another word for the kind, and what it stands for: another image and its version, or just the same."""
+
+    image: str = ""
+    version: Text | None = None
+
+
+def _words_for(value: Any) -> Any:
+    many = [value] if isinstance(value, str) else value
+    return {word: {} for word in many} if isinstance(many, list) else many
+
+
 class Variant(Model):
     """What differs for some versions, laid over the file; the sum of both is checked."""
 
@@ -361,6 +373,7 @@ class Block(Model):
     """`x-devenv`: facts that have no place in a Compose file."""
 
     about: str
+    also: Annotated[dict[str, Word], BeforeValidator(_words_for)] = Field({})
     options: dict[str, Option] = Field({})
     url: str = ""
     env: dict[str, str] = Field({})

@@ -31,6 +31,15 @@ def _services_have_names(name: str, file: KindFile) -> Iterator[Finding]:
             yield ("services", service), "a name is lower-case letters, digits and hyphens", ""
 
 
+def _words_have_names(name: str, file: KindFile) -> Iterator[Finding]:
+    for word in file.block.also:
+        path: Path = ("x-devenv", "also", word)
+        if not _LABEL.match(word):
+            yield path, "a name is lower-case letters, digits and hyphens", ""
+        elif word == name:
+            yield path, "is the kind's own name", "remove it"
+
+
 def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
     names: dict[str, Path] = {}
     for key, service in file.services.items():
@@ -228,6 +237,8 @@ def strings(file: KindFile) -> Iterator[tuple[Path, str]]:
     for option, default in block.options.items():
         if not isinstance(default, GeneratedSecret):
             yield from _strings(default, ("x-devenv", "options", option))
+    for word, what in block.also.items():
+        yield from _strings(what.image, ("x-devenv", "also", word, "image"))
     yield from _strings(block.url, ("x-devenv", "url"))
     yield from _strings(block.env, ("x-devenv", "env"))
     for key, command in (("dump", block.dump), ("load", block.load)):
@@ -254,6 +265,7 @@ def _strings(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _services_have_names,
+    _words_have_names,
     _ports_are_clear,
     _gateway_serves_a_port,
     _links_lead_to_ports,

@@ -193,7 +193,7 @@ class _Resolver:
     def _add_instance(self, name: str, catalogue: Catalogue, scope: Scope) -> Instance:
         """Add an instance, after those that it uses."""
         if name not in self.instances:
-            kind = catalogue[scope.infra[name]]
+            kind = catalogue[scope.word(name)]
             uses = {}
             for use in kind.block.uses:
                 used, _, part = use.partition("/")

@@ -36,6 +36,13 @@ BROKEN = {
         "name: a\nservices:\n  api: {image: x, comand: y}\n",
         ['3:19: services.api.comand: unknown key - did you mean "command"?'],
     ),
+    "two words for one store": (
+        "name: a\nservices:\n  api: {image: x, uses: [redis, valkey]}\n",
+        [
+            "3:33: services.api.uses[1]: valkey and redis are two words for one store"
+            " - write redis, or name both: infra: {redis: {}, valkey: {}}"
+        ],
+    ),
     "a request that nothing takes": (
         "name: a\nservices:\n  api: {image: x}\nsmoke: [api/]\n",
         ["4:9: smoke[0]: api has no port to ask - add port: to services.api"],

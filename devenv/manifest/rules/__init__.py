@@ -39,6 +39,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     ports.ports_are_clear,
     ports.host_ports_are_claimed_once,
     uses.uses_exist,
+    uses.one_store_has_one_word,
     uses.uses_have_no_cycle,
     routes.routes_are_claimed_once,
     routes.kong_starts,

@@ -14,10 +14,12 @@ from devenv.manifest.versions import Supported
 
 @dataclass(frozen=True, slots=True)
 class KindFacts:
-    """The facts of an infra kind that the rules check against."""
+    """The facts of an infra kind that the rules check against; `image` is the main service's, as written."""
 
     options: Mapping[str, Literal["text", "list", "secret"]]
     attributes: frozenset[str]
+    name: str = ""
+    image: str = ""
     part: str | None = None
     ports: frozenset[str] = frozenset()
     services: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class Scope:
 
     manifest: Manifest
     kinds: Mapping[str, KindFacts]
+    """By their names, and by other words for them, which iteration leaves out."""
 
     @cached_property
     def workloads(self) -> dict[tuple[str, str], Service | Job]:
@@ -62,12 +65,12 @@ class Scope:
     @cached_property
     def infra(self) -> dict[str, str]:
         """Infra name -> kind, declared or named in `uses`."""
-        infra = {name: declared.kind or name for name, declared in self.manifest.infra.items()}
+        infra = {name: self._kind(self.word(name)) for name in self.manifest.infra}
         for workload in self.workloads.values():
             for use in workload.uses:
                 name = use.partition("/")[0]
-                if name in self.kinds and name not in self.names:
-                    infra.setdefault(name, name)
+                if name not in self.names and name in self.kinds:
+                    infra.setdefault(name, self._kind(name))
         if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
             gateways = (name for name, kind in self.kinds.items() if kind.gateway)
             infra |= {name: name for name in itertools.islice(gateways, 1)}
@@ -75,15 +78,23 @@ class Scope:
         for kind in kinds:  # grows while iterating: a used kind may use others
             for use in self.kinds[kind].uses if kind in self.kinds else ():
                 used = use.partition("/")[0]
-                if used not in kinds:
-                    infra[used] = used
-                    kinds.append(used)
+                if self._kind(used) not in kinds:
+                    infra[used] = self._kind(used)
+                    kinds.append(infra[used])
         return infra
 
     def file_options(self, name: str) -> list[str]:
         """The options of an infra that list files of the project."""
         kind = self.infra.get(name, "")
         return sorted(self.kinds[kind].files) if kind in self.kinds else []
+
+    def word(self, name: str) -> str:
+        """What the kind of an infra is called in the manifest, or is by its name."""
+        declared = self.manifest.infra.get(name)
+        return (declared.kind if declared else None) or name
+
+    def _kind(self, word: str) -> str:
+        return self.kinds[word].name or word if word in self.kinds else word
 
     def parts(self, name: str) -> list[str]:
         """The parts of an infra that services, jobs and kinds use: `billing` for `postgres/billing`."""
@@ -95,9 +106,9 @@ class Scope:
 
     def provider(self, kind: str) -> str:
         """The name of an infra of this kind: the one named after the kind, or the first."""
-        if self.infra.get(kind) == kind:
+        if self.infra.get(kind) == self._kind(kind):
             return kind
-        return next(name for name, other in self.infra.items() if other == kind)
+        return next(name for name, other in self.infra.items() if other == self._kind(kind))
 
     @property
     def routed(self) -> bool:

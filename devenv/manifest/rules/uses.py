@@ -20,7 +20,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
             name, slash, part = use.partition("/")
             if name == path[1]:
                 yield at, "uses itself", "remove it"
-            elif name not in names:
+            elif name not in names and name not in scope.kinds:
                 hint = did_you_mean(name, names, f"infra kinds: {', '.join(sorted(scope.kinds))}")
                 yield at, f'no service, job or infra kind "{name}"', hint
             elif slash:
@@ -29,6 +29,29 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
                     yield at, f'"{name}" has no parts', f'write "{name}"'
                 elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part):
                     yield at, f'"{part}" is not a name of a {kind.part}', "use letters, digits, _ and -"
+
+
+def one_store_has_one_word(scope: Scope) -> Iterator[Finding]:
+    """Two words for the same store are two stores only if both are named under `infra`."""
+    words: dict[tuple[str, str], str] = {}
+    for name, kind in scope.infra.items():
+        facts = scope.kinds.get(name)
+        if facts is None or facts.name != kind or scope.word(name) != name:
+            continue
+        first = words.setdefault((kind, facts.image), name)
+        if first != name and not {first, name} <= scope.names.keys():
+            shown = name if name not in scope.names else first
+            other = first if shown == name else name
+            hint = f"write {other}, or name both: infra: {{{other}: {{}}, {shown}: {{}}}}"
+            for at in _named(scope, shown):
+                yield at, f"{shown} and {other} are two words for one store", hint
+
+
+def _named(scope: Scope, name: str) -> Iterator[Path]:
+    for path, workload in scope.workloads.items():
+        for index, use in enumerate(workload.uses):
+            if use.partition("/")[0] == name:
+                yield (*path, "uses", index)
 
 
 def uses_have_no_cycle(scope: Scope) -> Iterator[Finding]:
