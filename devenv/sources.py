@@ -149,6 +149,8 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = f"a folder is mounted as a whole: {folder}" if folder != "." else "name each file"
         sources.findings.append((want.path, f'"{want.name}" is a pattern', hint))
         return
+    if want.kind == "pattern" and (root / pattern).is_dir():
+        pattern = posixpath.join(pattern, "[!.]*")
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))
     except (ValueError, IndexError):  # not a valid pattern, or none at all

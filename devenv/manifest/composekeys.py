@@ -56,7 +56,7 @@ _ALONE = """
     cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec device_cgroup_rules devices dns dns_opt
     dns_search domainname external_links extra_hosts gpus group_add hostname init ipc isolation label_file
     mac_address mem_reservation mem_swappiness memswap_limit network_mode oom_kill_disable oom_score_adj pid
-    pids_limit platform post_start pre_stop privileged read_only restart runtime security_opt shm_size
+    pids_limit platform post_start pre_stop privileged read_only runtime security_opt shm_size
     stop_signal storage_opt sysctls tmpfs ulimits use_api_socket user userns_mode uts working_dir
 """
 _BY_NAME = "the units of a stack reach each other by name"
@@ -67,7 +67,6 @@ TOP: Mapping[str, Answer] = {
     "models": Answer(why="run the model as a service, or give its address in env:"),
     "networks": Answer(why=_BY_NAME),
     "version": Answer(why="there is one version only"),
-    "volumes": Answer(why="volumes: {data: /folder} of a service makes the volume"),
 }
 
 SERVICE: Mapping[str, Answer] = {
@@ -85,14 +84,19 @@ SERVICE: Mapping[str, Answer] = {
     "environment": Answer("env: {NAME: value}", rewrite=rewriting.env),
     "expose": Answer("port: 8000", rewrite=rewriting.ports),
     "extends": Answer("<<: *common", "an anchor of YAML, below a key of your own such as x-common"),
-    "healthcheck": Answer("health: /healthz, or health: {exec: [...]}", rewrite=rewriting.health),
+    "healthcheck": Answer(
+        "health: /healthz, or health: {exec: [...]}, or health: none", rewrite=rewriting.health
+    ),
     "labels": Answer("compose: {labels: ...}", "a proxy's labels are route: here", rewriting.labels),
     "links": Answer("uses: [db]", rewrite=rewriting.uses),
     "logging": Answer(why="`devenv logs` shows the output; a driver of your own is compose: {logging: ...}"),
     "mem_limit": Answer("resources: {memory: 256Mi}", rewrite=lambda value: rewriting.limits(None, value)),
     "models": Answer(why="run the model as a service, or give its address in env:"),
     "networks": Answer(why=_BY_NAME),
-    "profiles": Answer("profiles: {NAME: [services]}", "at the top of the file"),
+    "profiles": Answer(
+        "profiles: {NAME: [services]}",
+        "at the top of the file; manual: true keeps it from starting otherwise",
+    ),
     "provider": Answer(why="devenv runs containers and processes only"),
     "pull_policy": Answer(why="an image is pulled when it is missing"),
     "pull_refresh_after": Answer(why="an image is pulled when it is missing"),
@@ -116,21 +120,23 @@ JOB: Mapping[str, Answer] = {
 _STORE = "services that need it say uses: [NAME]"
 INFRA: Mapping[str, Answer] = {
     "build": Answer("image: NAME:TAG", "a store that is built is a service"),
-    "command": _hatch("command"),
-    "configs": _hatch("volumes"),
-    "cpus": _hatch("cpus"),
+    "command": Answer("args: [--option]", "after the kind's own", rewriting.args),
     "depends_on": Answer(why=_STORE),
-    "deploy": Answer("memory: 512Mi", rewrite=rewriting.memory),
+    "deploy": Answer('resources: {cpu: "0.5", memory: 512Mi}', rewrite=rewriting.limits_of),
     "entrypoint": _hatch("entrypoint"),
     "expose": Answer(why="the kind knows its ports"),
     "healthcheck": Answer(why="the kind has a check; compose: {healthcheck: ...} tunes it"),
     "links": Answer(why=_STORE),
-    "mem_limit": Answer("memory: 512Mi", rewrite=rewriting.memory),
+    "mem_limit": Answer("memory: 512Mi", rewrite=lambda value: rewriting.scalar("memory", value)),
     "ports": Answer("publish: 15432", rewrite=rewriting.publish),
     "secrets": Answer(why="the kind makes its password up, or takes ${secret.NAME} as an option"),
     "scale": Answer(why="a store runs once"),
     "stop_grace_period": _hatch("stop_grace_period"),
-    "volumes": Answer(why="the kind keeps its data in a volume of its own; seed: loads files when it is new"),
+    "volumes": Answer(
+        "files: {/in/the/container: ./in/the/project}",
+        "the kind keeps its data in a volume of its own; seed: loads files when it is new",
+        rewriting.store_files,
+    ),
 }
 
 BUILD: Mapping[str, Answer] = {
@@ -155,7 +161,7 @@ BUILD: Mapping[str, Answer] = {
 }
 
 HEALTH: Mapping[str, Answer] = {
-    "disable": Answer(why="without health: the open port counts"),
+    "disable": Answer("health: none", "it is ready as soon as it runs"),
     "interval": Answer("every: 1s", rewrite=lambda value: rewriting.scalar("every", value)),
     "retries": Answer(why="a service has until `within` to be ready"),
     "start_interval": Answer("every: 1s", rewrite=lambda value: rewriting.scalar("every", value)),

@@ -249,7 +249,12 @@ class Infra(Model):
     publish: Publish | None = Field(
         None, description="Its port on this machine; or one per port name; or false for none at all."
     )
-    memory: Size | None = Field(None, description="The most memory it may take.")
+    memory: Size | None = Field(None, description="The most memory it may take: resources.memory in short.")
+    resources: Resources = Field(Resources.model_construct(), description="Limits of CPU and memory.")
+    args: Command | None = Field(None, description="More arguments for its program, after the kind's own.")
+    files: dict[str, FileFrom] = Field(
+        {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
+    )
     restart: Restart | None = Field(
         None,
         description="Whether a program that ended is started again: no, on-failure, or always, also after "

@@ -153,9 +153,13 @@ def limits_of(value: Any) -> str:
     return limits(*_of_deploy(value)[:2])
 
 
-def memory(value: Any) -> str:
-    """`memory: 512m`, of `mem_limit` or of `deploy`."""
-    return scalar("memory", _of_deploy(value)[1] if isinstance(value, dict) else value)
+def args(value: Any) -> str:
+    """`args: [--loglevel, debug]`, of a store's command; its program is left out."""
+    words = value.split() if isinstance(value, str) else value
+    if not isinstance(words, list) or any(isinstance(word, (dict, list)) for word in words):
+        return ""
+    words = words[1:] if words and not str(words[0]).startswith("-") else words
+    return f"args: {flow(words)}" if words else ""
 
 
 _URL = re.compile(r"(?:curl|wget)\s.*?https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(/[\w./-]*)?['\"]?")
@@ -174,7 +178,11 @@ def _exec(test: Any) -> Any:
 
 def health(value: Any) -> str:
     """`health: /healthz` or `health: {exec: ...}` of a healthcheck."""
-    command = _exec(value.get("test")) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return ""
+    if value.get("disable") is True or value.get("test") in ("NONE", ["NONE"]):
+        return "health: none"
+    command = _exec(value.get("test"))
     if command is None:
         return ""
     line = command if isinstance(command, str) else " ".join(map(str, command))
@@ -222,3 +230,15 @@ def _mounts(value: Any) -> Iterator[tuple[str, str]]:
         source, target = mount(entry)
         if source:
             yield source, target
+
+
+SCRIPTS = "/docker-entrypoint-initdb.d"  # where images of stores look for what they run once
+
+
+def store_files(value: Any) -> str:
+    """`seed: ./init.sql` and `files: {/etc/my.cnf: ./my.cnf}`, of the volumes of a store."""
+    own = {target: source for source, target in _mounts(value) if source.startswith((".", "/", "~"))}
+    seeds = [source for target, source in own.items() if target.startswith(SCRIPTS)]
+    files = {target: source for target, source in own.items() if not target.startswith(SCRIPTS)}
+    parts = [f"seed: {flow(seeds if len(seeds) > 1 else seeds[0])}"] if seeds else []
+    return " and ".join([*parts, *([f"files: {flow(files)}"] if files else [])])

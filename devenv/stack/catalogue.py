@@ -20,7 +20,7 @@ from devenv.manifest.rules.scope import KindFacts
 from devenv.manifest.source import Finding, Path, Source
 from devenv.manifest.versions import Supported, matches, name_and_tag
 from devenv.stack import kindrules
-from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option
+from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option, Service
 from devenv.stack.world import merge
 
 
@@ -102,6 +102,7 @@ class Kind:
                 for service in services
                 for option in service.files.values()
             ),
+            targets=frozenset(_targets(self.file.services[self.name])),
             gateway=self.block.gateway is not None,
             supported=self.supported,
         )
@@ -236,6 +237,12 @@ class Facts(Mapping[str, KindFacts]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._catalogue
+
+
+def _targets(service: Service) -> Iterator[str]:
+    yield from (volume.target for volume in service.volumes)
+    yield from (config.target for config in service.configs)
+    yield from service.files
 
 
 def _words_in(text: str) -> Collection[str]:

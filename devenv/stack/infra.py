@@ -34,7 +34,7 @@ class Instance:
     """A kind under a name, with every option resolved.
 
     `uses`: a kind that its texts may refer to -> the instance, and the used part of it. `external`: something
-    else runs it, and a Secret has its variables.
+    else runs it, and a Secret has its variables. `args` and `files` are those that the manifest adds.
     """
 
     name: str
@@ -44,6 +44,8 @@ class Instance:
     env: Mapping[str, Text] = field(default_factory=dict)
     uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
     external: bool = False
+    args: tuple[Text, ...] = ()
+    files: tuple[File, ...] = ()
 
     # -- its definition
 
@@ -231,16 +233,18 @@ class Instance:
         service, main, block = self.file.services[key], key == self.kind.name, self.kind.block
         look_up = self._look_up(view)
         declared = self.declared if main else Infra()
-        command, entrypoint, variables = shell.container_command(
-            _words(service.command, look_up), _words(service.entrypoint, look_up)
-        )
+        words = _words(service.command, look_up)
+        if main and self.args:
+            words = (*(words or ()), *self.args)
+        command, entrypoint, variables = shell.container_command(words, _words(service.entrypoint, look_up))
         probe, asking = _probe(service.healthcheck, look_up, f"infra.{self.name}.healthcheck")
         dump, dumping = _exec(block.dump if main else None, look_up)
         load, loading = _exec(block.load if main else None, look_up)
         env = {name: _filled(value, look_up) for name, value in service.environment.items()}
         own = self.env if main else {}
         of_main = main or service.image in (self.main.image, "${image}")
-        mounted = (*self._configs(service, look_up), *self._project_files(service, files))
+        own_files = self.files if main else ()
+        mounted = (*self._configs(service, look_up), *self._project_files(service, files), *own_files)
         unit = Unit(
             name=self.unit(key),
             role="infra" if service.once is None else "setup",
@@ -261,8 +265,10 @@ class Instance:
             files=mounted,
             data=data_of(block.data, service, self.options, self.env, mounted) if main else None,
             tmpfs=tuple(self._public(entry, look_up, "tmpfs") for entry in service.tmpfs),
-            memory=self._amount(size, service.memory, look_up, "mem_limit"),
-            cpu=self._amount(cores, service.cpu, look_up, "cpus"),
+            memory=declared.resources.memory
+            or declared.memory
+            or self._amount(size, service.memory, look_up, "mem_limit"),
+            cpu=declared.resources.cpu or self._amount(cores, service.cpu, look_up, "cpus"),
             grace=self._amount(seconds, service.stop_grace_period, look_up, "stop_grace_period") or 0.0,
             user=self._public(service.user, look_up, "user") if service.user else None,
             uid=block.uid if of_main and not self.declared.image else None,

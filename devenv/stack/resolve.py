@@ -81,6 +81,10 @@ def _wants(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[Want]:
         for option in sorted(instance.kind.facts.files):
             for index, pattern in enumerate(instance.patterns(option)):
                 yield Want("pattern", pattern, ("infra", instance.name, option, index))
+    for name, infra in manifest.infra.items():
+        for target, source in infra.files.items():
+            if isinstance(source, str):
+                yield Want("mount", source, ("infra", name, "files", target))
     if manifest.gateway.extra:
         yield Want("text", manifest.gateway.extra, ("gateway", "extra"))
     for key, environment in manifest.environments.items():
@@ -233,7 +237,17 @@ class _Resolver:
         env = {key: text.in_json(self._option(name, value)) for key, value in declared.env.items()}
         image = text.public(self._option(name, declared.image or ""), f"infra.{name}.image")
         declared = declared.model_copy(update={"image": image or None})
-        return Instance(name, kind, declared, options, env, uses, name in self.world.external)
+        return Instance(
+            name,
+            kind,
+            declared,
+            options,
+            env,
+            uses,
+            name in self.world.external,
+            args=_arguments(declared.args, lambda value: self._option(name, value)),
+            files=tuple(self._file(target, source) for target, source in declared.files.items()),
+        )
 
     def _option(self, name: str, value: Any) -> Text:
         """An option's text; it may refer to secrets, services and the stack, but not to stores."""
@@ -390,6 +404,7 @@ def _written(value: Any) -> str:
 
 def _declared_values(infra: Infra) -> dict[str, Any]:
     fields = {name: getattr(infra, name) for name in infra.model_fields_set if name in Infra.model_fields}
+    fields.setdefault("memory", infra.resources.memory)
     values = {**fields, **(infra.model_extra or {})}
     return {name: value for name, value in values.items() if value is not None}
 
@@ -403,6 +418,11 @@ def _command(command: str | list[str] | None, fill: Callable[[str], Text]) -> tu
             bare = text.rewrite(line, lambda secret: "")
             return ("sh", "-c", line) if NEEDS_SHELL.search(bare) else tuple(text.words(line))
     return tuple(map(fill, command))
+
+
+def _arguments(args: str | list[str] | None, fill: Callable[[str], Text]) -> tuple[Text, ...]:
+    """The words of a line, or those of a list; no shell reads them."""
+    return tuple(text.words(fill(args))) if isinstance(args, str) else tuple(map(fill, args or ()))
 
 
 def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:

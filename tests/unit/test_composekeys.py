@@ -34,7 +34,7 @@ SPECIFICATION: Mapping[type[BaseModel], str] = {
     SecretSource: "environment external file name",
 }
 OF_SERVICES = (Service, Job, Infra)
-NOT_IN_THE_MODEL = {"<<"}  # YAML's own
+NOT_IN_THE_MODEL = {"<<", "health"}  # YAML's own, and what is written a level above
 
 
 def keys() -> Iterator[tuple[type[BaseModel], str]]:
@@ -86,7 +86,8 @@ SAID = {  # what somebody wrote in a service -> what the error says
     "healthcheck: {test: [CMD, curl, -f, 'http://localhost:8000/healthz']}": "write health: /healthz",
     "healthcheck: {test: [CMD-SHELL, 'pg_isready -U shop']}": "write health: {exec: pg_isready -U shop}",
     "healthcheck: {test: [CMD, redis-cli, ping], interval: 5s}": "write health: {exec: [redis-cli, ping]}",
-    "healthcheck: {disable: true}": "write health: /healthz, or health: {exec: [...]}",
+    "healthcheck: {disable: true}": "write health: none",
+    "healthcheck: {test: [NONE]}": "write health: none",
     "deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 512m}}}": (
         'write resources: {cpu: "0.5", memory: 512m} and replicas: 2'
     ),
@@ -103,7 +104,9 @@ SAID = {  # what somebody wrote in a service -> what the error says
     "volumes: ['data:/var/lib/app', './app.conf:/etc/app.conf:ro']": (
         "write volumes: {data: /var/lib/app} and files: {/etc/app.conf: ./app.conf}"
     ),
-    "profiles: [debug]": "write profiles: {NAME: [services]} (at the top of the file)",
+    "profiles: [debug]": (
+        "write profiles: {NAME: [services]} (at the top of the file; manual: true keeps it from starting otherwise)"
+    ),
 }
 
 
@@ -121,6 +124,14 @@ OF_A_STORE = {
         "unknown key - remove it: the kind has a check; compose: {healthcheck: ...} tunes it"
     ),
     "mem_limit: 512m": "unknown key - write memory: 512m",
+    "command: redis-server --loglevel debug": "unknown key - write args: [--loglevel, debug] (after the kind's own)",
+    "command: [postgres, -c, max_connections=300]": (
+        "unknown key - write args: [-c, max_connections=300] (after the kind's own)"
+    ),
+    "volumes: ['pg:/var/lib/postgresql/data', './init:/docker-entrypoint-initdb.d', './pg.conf:/etc/pg.conf']": (
+        "unknown key - write seed: ./init and files: {/etc/pg.conf: ./pg.conf}"
+        " (the kind keeps its data in a volume of its own; seed: loads files when it is new)"
+    ),
     "networks: [x]": "unknown key - remove it: the units of a stack reach each other by name",
     "shm_size: 256m": "unknown key - write compose: {shm_size: 256m} (Compose alone has it)",
 }
@@ -140,7 +151,7 @@ def test_a_whole_compose_file_gets_an_answer_for_each_key() -> None:
           web:
             build: {context: ., cache_to: [x], args: [A=1]}
             image: a:1
-            restart_policy: always
+            gadget: x
         networks: {back: {}}
     """
     assert problems(text) == [
@@ -148,7 +159,7 @@ def test_a_whole_compose_file_gets_an_answer_for_each_key() -> None:
         "5:25: services.web.build.cache_to: unknown key - remove it: the builder's own cache is used",
         "5:40: services.web.build.args: expected a mapping, found a list - write args: {A: ...}",
         "6:5: services.web.image: cannot be combined with build - keep one of them",
-        "7:5: services.web.restart_policy: unknown key - `devenv schema` lists the keys",
+        "7:5: services.web.gadget: unknown key - `devenv schema` lists the keys",
         "8:1: networks: unknown key - remove it: the units of a stack reach each other by name",
     ]
 

@@ -31,15 +31,6 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
                 if key not in kind.ports:
                     hint = did_you_mean(key, kind.ports, f"known here: {', '.join(sorted(kind.ports))}")
                     yield (*path, "publish", key), f'no port "{key}"', hint
-        common = set(Infra.model_fields) - {
-            "kind",
-            "image",
-            "env",
-            "publish",
-            "restart",
-            "compose",
-            "kubernetes",
-        }
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
                 options = sorted(set(kind.options) | set(Infra.model_fields))
@@ -47,8 +38,10 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
                 yield (*path, option), "unknown key", hint
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem
-        for option in common & infra.model_fields_set - set(kind.options):
+        for option in {"version", "seed"} & infra.model_fields_set - set(kind.options):
             yield (*path, option), f"{infra.kind or name} has no {option}", "remove it"
+        if infra.memory is not None and infra.resources.memory is not None:
+            yield (*path, "memory"), "is resources.memory in short", "keep one of them"
 
 
 def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:

@@ -26,6 +26,7 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
         reload = getattr(workload, "reload", None)
         paths += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
     for name, infra in scope.manifest.infra.items():
+        paths += [(("infra", name, "files", k), v) for k, v in infra.files.items() if isinstance(v, str)]
         for option in scope.file_options(name):
             value = infra.seed if option == "seed" else (infra.model_extra or {}).get(option, [])
             listed = enumerate(value) if isinstance(value, list) else [(0, value)]
@@ -56,12 +57,19 @@ def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
         targets += [((*path, "volumes", key), target) for key, target in workload.volumes.items()]
         reload = getattr(workload, "reload", None)
         targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
-        for at, target in targets:
-            if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
-                yield at, f'"{target}" is not a path in a container', "write an absolute path below /"
+        yield from _no_places(targets)
         for key in workload.volumes:
             if not LABEL.match(key):
                 yield (*path, "volumes", key), "a volume's name is lower-case letters, digits, hyphens", ""
+
+    for name, infra in scope.manifest.infra.items():
+        yield from _no_places([(("infra", name, "files", target), target) for target in infra.files])
+
+
+def _no_places(targets: list[tuple[Path, str]]) -> Iterator[Finding]:
+    for at, target in targets:
+        if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
+            yield at, f'"{target}" is not a path in a container', "write an absolute path below /"
 
 
 def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
@@ -85,3 +93,9 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 hint = "give one of them another path"
                 yield (*path, "volumes", key), f"{claimed[place]} has the path {place} already", hint
             claimed.setdefault(place, f"volume {key}")
+    for name, infra in scope.manifest.infra.items():
+        kind = scope.kinds.get(scope.infra[name])
+        for target in infra.files:
+            if kind is not None and posixpath.normpath(target) in kind.targets:
+                hint = "give it another path"
+                yield ("infra", name, "files", target), "the kind mounts something of its own there", hint

@@ -41,7 +41,7 @@ def filled_in(path: Path) -> bool:
         case ("environments", _, "services" | "jobs", _, *rest):
             return rest[:1] == ["env"] or rest[:2] == ["build", "args"]
         case ("infra", _, option, *_):
-            return option not in ("kind", "seed")
+            return option not in ("kind", "seed", "files")
     return path[:2] in (("gateway", "plugins"), ("gateway", "consumers"))
 
 

@@ -31,6 +31,8 @@ class KindFacts:
     """Those of its services that have volumes and go on running."""
     files: frozenset[str] = frozenset()
     """Options that list files of the project."""
+    targets: frozenset[str] = frozenset()
+    """Paths in its main container at which the kind mounts something."""
     gateway: bool = False
     supported: Supported = field(default_factory=Supported)
 
