@@ -12,6 +12,9 @@ from devenv.errors import Card, UnitFailed
 if TYPE_CHECKING:
     from devenv.stack.model import Unit
 
+READ = 60  # lines of a log that are searched for a cause: a stack trace may stand below its message
+SHOWN = 15  # lines on a card: enough for a traceback's end, few enough to read
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -32,6 +35,18 @@ CAUSES = (
         r"ran out of memory|OOMKilled|Cannot allocate memory|heap out of memory|java\.lang\.OutOfMemoryError"
         r"|^MemoryError",
         "give it more: resources: {memory: 512Mi}",
+    ),
+    Cause(
+        r"listens on 127\.0\.0\.1 only",
+        "nothing outside its container reaches it: make it listen on 0.0.0.0, as with --host 0.0.0.0",
+    ),
+    Cause(
+        r"listens on IPv6 and answers nothing on IPv4",
+        "make it listen on 0.0.0.0 as well; or does it speak HTTPS there? Then health: {tcp: 8443}",
+    ),
+    Cause(
+        r"listens on port [\d, ]+, not on \d+",
+        "is the number under port: the one that it listens on? $PORT has that number in its container",
     ),
     Cause(
         r"port is already allocated|[Aa]ddress already in use",
@@ -113,7 +128,7 @@ CAUSES = (
         " volumes:",
     ),
     Cause(
-        r"ModuleNotFoundError|Cannot find (module|package)|ERR_MODULE_NOT_FOUND",
+        r"ModuleNotFoundError|Cannot find (module|package)|MODULE_NOT_FOUND",
         "a dependency is missing in the image: add it to the requirements, then devenv up",
     ),
     Cause(
@@ -162,6 +177,13 @@ def likely(lines: Iterable[str], causes: Sequence[Cause] = CAUSES) -> str:
     return next((cause.hint for cause in causes if re.search(cause.words, text, re.M)), "")
 
 
+def excerpt(lines: Sequence[str]) -> tuple[str, ...]:
+    """The last lines, for a card; before them the first line of what is the matter, as in Node's errors."""
+    shown, hint = lines[-SHOWN:], likely(lines)
+    first = next((line for line in lines if hint and likely([line]) == hint), "")
+    return (first, *shown[1:]) if first and first not in shown else tuple(shown)
+
+
 def hopeless(answer: str) -> str:
     """What happened to a store whose check got an answer that no waiting mends; "" for any other answer."""
     return next((cause.final for cause in CAUSES if cause.final and re.search(cause.words, answer, re.M)), "")
@@ -172,4 +194,4 @@ def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[s
     command = [("command", unit.shown_command)] if unit.command else []
     answers = [what, *(fact for _, fact in facts)]
     hint = likely(answers) or likely(output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
-    return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=tuple(output), hint=hint))
+    return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=excerpt(output), hint=hint))

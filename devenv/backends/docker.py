@@ -49,6 +49,11 @@ def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[
     return spoken
 
 
+EARLY = (0.2, 3.0)
+"""Seconds that a program may print before a busy engine writes down that it started; the most where it
+has printed nothing since."""
+
+
 class Engine:
     """One connection to the engine that the docker CLI would talk to."""
 
@@ -125,12 +130,13 @@ class Engine:
     @speaks
     def log_tail(self, container: str, lines: int, *, began: int = 0) -> list[str]:
         """The last lines that a container printed, of the run that `began` then (ns) if that is known."""
-        # A program may print before the engine writes down that it started.
-        since: Any = began / 1e9 - 0.2 if began > 0 else None
-        try:
-            raw = self.api.logs(container, tail=lines, since=since)
-        except docker.errors.APIError:
-            return []
+        raw = b""
+        for early in EARLY if began > 0 else (0.0,):
+            since: Any = began / 1e9 - early if began > 0 else None
+            try:
+                raw = raw or self.api.logs(container, tail=lines, since=since)
+            except docker.errors.APIError:
+                return []
         return [line.rstrip() for line in raw.decode(errors="replace").splitlines()]
 
     @speaks

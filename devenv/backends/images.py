@@ -29,7 +29,6 @@ if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
     from devenv.backends.docker import Engine
     from devenv.stack.model import Build, Stack, Unit
 
-TAIL = 15  # lines on a card: enough for a traceback's end, few enough to read
 KEEP = 3  # builds of an image, so that going back to recent code needs no rebuild
 
 

@@ -219,25 +219,37 @@ def test_a_case(checkout: Checkout, case: Case) -> None:
     case.check(checkout)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-@pytest.mark.parametrize("health", ["{http: /, within: 1s}", "{tcp: 8000, within: 1s}"], ids=["http", "tcp"])
-def test_what_only_its_container_reaches_is_unhealthy_for_everybody(
-    checkout: Checkout, address: str, health: str
+UNREACHED = {
+    "v4-http": ("127.0.0.1", "{http: /, within: 1s}"),
+    "v4-tcp": ("127.0.0.1", "{tcp: 8000, within: 1s}"),
+    "v6-http": ("::1", "{http: /, within: 1s}"),
+    "v6-tcp": ("::1", "{tcp: 8000, within: 1s}"),
+    "patient": ("127.0.0.1", "{http: /, within: 20s}"),
+}
+
+
+def test_what_only_its_container_reaches_is_unhealthy_for_everybody_and_not_waited_for_to_the_end(
+    checkout: Checkout,
 ) -> None:
-    checkout.manifest(
-        f"""
-        services:
-          api: {{build: ./api, port: 8000, health: {health}, env: {{AT: "{address}"}}, grace: 1s}}
-        """
-    )
+    services = [
+        f'{name}: {{build: ./api, port: 8000, health: {health}, env: {{AT: "{address}"}}, grace: 1s}}'
+        for name, (address, health) in UNREACHED.items()
+    ]
+    elsewhere = "elsewhere: {build: ./api, port: 8001, health: {http: /, within: 1s}, grace: 1s}"
+    checkout.manifest("services:\n" + "".join(f"  {service}\n" for service in [*services, elsewhere]))
     checkout.write("api/Dockerfile", DOCKERFILE)
     checkout.write("api/server.py", SERVER)
     failed = checkout.devenv("up", "-d", exits=1)
-    assert "On 127.0.0.1 or IPv6 only? It has to be 0.0.0.0." in failed.stderr
-    (unit,) = checkout.devenv("status", "--json", exits=1).json["units"]
-    assert unit["state"] == "unhealthy"
-    assert checkout.units()["api"].health != "healthy"
-    assert "wait api (not healthy)" in checkout.devenv("plan").stdout
+    cards = {card.split()[0]: card for card in failed.stderr.split("\nx ")[1:]}
+    for name in UNREACHED:
+        assert "listens on 127.0.0.1 only" in cards[name]
+        assert "make it listen on 0.0.0.0" in cards[name]
+    assert cards["patient"].startswith("patient listens on 127.0.0.1 only")
+    assert "instead   listens on port 8000, not on 8001" in cards["elsewhere"]
+    states = checkout.devenv("status", "--json", exits=1).json["units"]
+    assert {unit["state"] for unit in states} == {"unhealthy"}
+    assert "healthy" not in {unit.health for unit in checkout.units().values()}
+    assert "wait v4-http (not healthy)" in checkout.devenv("plan").stdout
 
 
 @pytest.mark.parametrize("command", ["sh", "sh -c 'sleep 300 & echo started'"])

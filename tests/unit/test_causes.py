@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devenv.backends.causes import CAUSES, GUESSES, hopeless, likely
+from devenv.backends.causes import CAUSES, GUESSES, excerpt, hopeless, likely
 from devenv.backends.kube.cards import CAUSES as CLUSTER
 from tests.table import each_row
 
@@ -13,6 +13,9 @@ WORDS = {
         'Exception in thread "main" java.lang.OutOfMemoryError: Java heap space',
         "    a=bytearray(10**9)\nMemoryError",
     ),
+    "make it listen on 0.0.0.0": ("listens on 127.0.0.1 only",),
+    "make it listen on 0.0.0.0 as well": ("listens on IPv6 and answers nothing on IPv4",),
+    "is the number under port:": ("listens on port 3000, not on 8000",),
     "devenv up --remap-ports": (
         "Bind for 127.0.0.1:80 failed: port is already allocated",
         "failed to bind host port for 127.0.0.1:33962:172.17.0.3:5432/tcp: address already in use",
@@ -167,6 +170,16 @@ def test_every_row_of_the_table_is_met_and_no_two_say_the_same() -> None:
 @each_row(FINAL.items())
 def test_an_answer_that_no_waiting_mends_is_told_from_one_that_passes(answer: str, what: str) -> None:
     assert hopeless(answer) == what
+
+
+def test_a_message_above_a_long_trace_stays_on_the_card() -> None:
+    trace = [*(f"    at frame {number}" for number in range(30)), "  code: 'EADDRNOTAVAIL'"]
+    assert excerpt(["it starts", "Error: listen EADDRNOTAVAIL: no", *trace]) == (
+        "Error: listen EADDRNOTAVAIL: no",
+        *trace[-14:],
+    )
+    assert excerpt([*trace, "OOMKilled"]) == (*trace[-14:], "OOMKilled")
+    assert excerpt(["it starts", *trace[:-1]]) == tuple(trace[-16:-1])
 
 
 def test_nothing_is_made_up() -> None:

@@ -8,9 +8,10 @@ from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING
 
+from devenv import proc
+from devenv.backends import listening
 from devenv.backends.base import AGAIN, Interrupted
-from devenv.backends.causes import failed, hopeless
-from devenv.backends.images import TAIL
+from devenv.backends.causes import READ, failed, hopeless
 from devenv.errors import UnitFailed
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Waiting:
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
         unit, limit, started, answer = self.unit, self._limit, time.monotonic(), ""
+        look = listening.soon(limit)
         while not stop.is_set():
             state = self.engine.state(self.container)
             passed = time.monotonic() - started
@@ -49,6 +51,12 @@ class Waiting:
                 return
             if unit.role == "infra" and (what := hopeless(answer)):
                 raise self._unhealthy(what, answer)
+            if state.oom and state.status == "running":  # one of its processes was killed
+                raise self._unhealthy("ran out of memory", answer)
+            if passed > look:
+                look = passed + listening.AGAIN
+                if (what := self._amiss(answer)).endswith(listening.ONLY):
+                    raise self._unhealthy(what, answer)
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._unhealthy(f"{verb} within {limit:g} s", answer)
@@ -129,11 +137,20 @@ class Waiting:
         # An HTTP answer has the reason in its first line, a command's output in its last.
         if shown := answer.partition("\n")[0] or self._checked():
             facts.append(("answer", shown))
+        if (amiss := self._amiss(answer)) not in ("", what):
+            facts.append(("instead", amiss))
         return failed(self.unit, what, lines, facts)
+
+    def _amiss(self, answer: str) -> str:
+        """Why nobody reaches the port that nothing answers on, as far as its container tells."""
+        if self.unit.probe is None or not answer.startswith("nothing "):
+            return ""
+        tables = proc.run_merged(["docker", "exec", self.container, "cat", *listening.TABLES], within=3.0)
+        return listening.amiss(tables.stdout, self.unit.probe.port)
 
     def _output(self, state: State) -> list[str]:
         """The end of what this run printed; an earlier one of the same container is another story."""
-        return self.engine.log_tail(self.container, TAIL, began=state.began)
+        return self.engine.log_tail(self.container, READ, began=state.began)
 
     def _checked(self) -> str:
         """The last line of what the engine's check got."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from devenv.backends.causes import GUESSES, Cause, likely
+from devenv.backends.causes import GUESSES, READ, Cause, excerpt, likely
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
 from devenv.errors import Card, DevenvError
 from devenv.stack.model import Unit
 
-TAIL = 15  # log lines on a card; as on Compose
 EVENTS = 3
 UNCREATED = "reason=FailedCreate"
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
@@ -103,7 +102,7 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     facts += tuple(("event", event) for event in messages if _nameless(event) not in shown)
     hint = _hint([verdict.failed, *(fact for _, fact in facts), *output])
     elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
-    return Card(unit.name, verdict.failed, facts=facts, output=tuple(output), hint=hint or elsewhere)
+    return Card(unit.name, verdict.failed, facts=facts, output=excerpt(output), hint=hint or elsewhere)
 
 
 def _hint(lines: Sequence[str]) -> str:
@@ -121,7 +120,7 @@ def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
     for previous in (False, True):
         try:
-            output = client.text(path, tailLines=TAIL, previous=previous or None)
+            output = client.text(path, tailLines=READ, previous=previous or None)
         except DevenvError:
             continue
         if output.strip():

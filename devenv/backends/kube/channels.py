@@ -201,3 +201,14 @@ class ExecStream:
 
     def close(self) -> None:
         self._channels.close()
+
+
+def printed(client: Client, namespace: str, pod: str, argv: Sequence[str], *, container: str) -> str:
+    """What a command in a pod prints; "" where it cannot be run."""
+    try:
+        with contextlib.closing(
+            ExecStream(exec_in(client, namespace, pod, argv, container=container, stdin=False, tty=False))
+        ) as stream:
+            return b"".join(iter(stream.receive, b"")).decode(errors="replace")
+    except DevenvError:
+        return ""

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
+from devenv.backends import listening
 from devenv.backends.base import Interrupted
 from devenv.backends.causes import hopeless
 from devenv.backends.kube import cards
 from devenv.backends.kube import pods as pod_of
+from devenv.backends.kube.channels import printed
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources, note
@@ -48,7 +50,7 @@ class Waiting:
             ended = () if unit.one_shot else pods.of(unit.name)
             expected = Expected(fingerprint, ended=pod_of.all_ends(ended))
         began, running, started_pods = pods.clock(), 0.0, set[str]()
-        last_check = began
+        last_check, look = began, listening.soon(limit)
         while not stop.is_set():
             if pods.trouble is not None:  # while the API server is away, nothing is ready or late
                 if pods.away() > PATIENCE:
@@ -73,6 +75,9 @@ class Waiting:
             if unit.role == "infra" and running_pods and now - last_check > ASKING:
                 last_check = now
                 self._check_answers(pods_now)
+            if running and now - running > look:
+                look += listening.AGAIN
+                self._check_listening(pods_now)
             if (running and now - running > limit) or passed > STARTING + limit:
                 raise self._late(pods_now)
             if not pods_now and passed > BARREN:
@@ -104,7 +109,27 @@ class Waiting:
     def _late(self, pods: Sequence[pod_of.Pod]) -> UnitFailed:
         verb = "did not end" if self.unit.one_shot else "was not ready"
         pod = pod_of.name(pods[0]) if pods else ""
-        return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod))
+        amiss = self._amiss(pods[0]) if pods else ""
+        facts = (("instead", amiss),) if amiss else ()
+        return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod, facts=facts))
+
+    def _amiss(self, pod: pod_of.Pod) -> str:
+        """Why nobody reaches the port that nothing answers on, as far as its container tells."""
+        probe, name = self.unit.probe, pod_of.name(pod)
+        if probe is None or probe.kind == "exec" or not pod_of.running(pod):
+            return ""
+        answers = cards.check_answers(self.client, dict(pod))
+        if not answers or "connection refused" not in answers[-1]:
+            return ""
+        command, namespace = ["cat", *listening.TABLES], pod["metadata"]["namespace"]
+        tables = printed(self.client, namespace, name, command, container=self.unit.name)
+        return listening.amiss(tables, probe.port)
+
+    def _check_listening(self, pods: Sequence[pod_of.Pod]) -> None:
+        """Raises `UnitFailed` when a program listens where nobody reaches it."""
+        for pod in pods:
+            if (amiss := self._amiss(pod)).endswith(listening.ONLY):
+                raise self._failed(Verdict(failed=amiss, pod=pod_of.name(pod)))
 
     def _check_answers(self, pods: Sequence[pod_of.Pod]) -> None:
         """Raises `UnitFailed` when a store's check got what no waiting mends."""

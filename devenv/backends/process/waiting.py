@@ -10,7 +10,7 @@ from threading import Event
 
 from devenv import proc
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import failed
+from devenv.backends.causes import READ, failed
 from devenv.backends.probe import answers
 from devenv.backends.process.launch import words
 from devenv.backends.process.logfile import lines
@@ -77,7 +77,7 @@ class Waiting:
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         facts += [("answer", answer)] if answer else []
         unit = replace(self.unit, command=None) if self.spec.way.kind else self.unit  # that is its image's
-        return failed(unit, what, log_tail(self.folder.log(unit.name), TAIL), facts)
+        return failed(unit, what, log_tail(self.folder.log(unit.name), READ), facts)
 
 
 def log_tail(log: Path, count: int) -> Sequence[str]:
