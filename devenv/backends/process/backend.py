@@ -78,7 +78,8 @@ class ProcessBackend:
         refused = {unit.name: why for unit in units if (why := why_not(unit))}
         if refused:
             raise _refusal(refused)
-        return frozenset(wanted) - {unit.image for unit in units if not self._is_ready(unit)}
+        unready = {unit.image for unit in units if not self._is_ready(unit)}
+        return frozenset(unit.image for unit in units) - unready
 
     def _is_ready(self, unit: Unit) -> bool:
         from devenv.backends.process.able import usable
