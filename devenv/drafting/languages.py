@@ -99,17 +99,14 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "nats": ("nats-py", "nats", "github.com/nats-io/nats.go", "nats-pure"),
     "memcached": ("pymemcache", "python-memcached", "pylibmc", "memcached", "dalli"),
     "mailpit": ("nodemailer", "aiosmtplib", "fastapi-mail", "flask-mail", "spring-boot-starter-mail"),
-}  # fmt: skip
-"""Kind -> packages that talk to it."""
-
-ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "kafka": (
         "kafkajs", "kafka-python", "confluent-kafka", "aiokafka", "github.com/segmentio/kafka-go",
         "spring-kafka",
     ),
-    "elasticsearch": ("elasticsearch", "@elastic/elasticsearch", "opensearch-py"),
+    "elasticsearch": ("elasticsearch", "@elastic/elasticsearch", "elasticsearch-dsl", "elasticsearch-rails"),
+    "opensearch": ("opensearch-py", "@opensearch-project/opensearch"),
 }  # fmt: skip
-"""What is in no catalogue of ours -> packages that talk to it."""
+"""Kind -> packages that talk to it."""
 
 FRAMEWORK_PORTS: Mapping[str, int] = {
     "flask": 5000, "streamlit": 8501, "vite": 5173, "@angular/cli": 4200, "gatsby": 8000, "astro": 4321,

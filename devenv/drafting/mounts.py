@@ -66,13 +66,13 @@ def _tmpfs(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 
 
 def shared(scene: Scene) -> set[str]:
-    """The volumes that several services mount."""
+    """The volumes, and the folders of this machine, that several services mount."""
     owners: dict[str, set[str]] = {}
     for unit in scene.units.values():
         for mount in (
             reading.mounts(unit.keys, scene.project.folder) if unit.role in ("service", "job") else ()
         ):
-            if mount.kind == "volume":
+            if mount.kind in ("volume", "bind"):
                 owners.setdefault(mount.source, set()).add(unit.name)
     return {name for name, units in owners.items() if len(units) > 1}
 
@@ -186,15 +186,17 @@ def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:
 
 
 def _data(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
-    """A folder that the service writes to, as a volume named after it."""
-    taken = {path[-1] for path in _volumes(scene, unit)}
-    key = key_of(posixpath.basename(mount.source.rstrip("/")) or posixpath.basename(mount.target.rstrip("/")))
+    """A folder that the service writes to, as a volume named after it; one for all that mount the folder."""
+    folder = mount.source.rstrip("/")
+    key = key_of(posixpath.basename(folder) or posixpath.basename(mount.target.rstrip("/")))
     number, name = 2, key
-    while name in taken:
+    while scene.folders.get(name, folder) != folder or (*unit.path, "volumes", name) in _volumes(scene, unit):
         name, number = f"{key}-{number}", number + 1
-    scene.draft.set(
-        (*unit.path, "volumes", name), mount.target, origin=origin, instead={"volumes": [mount.written]}
-    )
+    scene.folders[name] = folder
+    if mount.source in shared(scene) and scene.has("manifest", "volumes"):
+        scene.draft.set(("volumes", name), {}, origin=origin)
+    instead = {"volumes": [mount.written]}
+    scene.draft.set((*unit.path, "volumes", name), mount.target, origin=origin, instead=instead)
 
 
 def _volumes(scene: Scene, unit: Unit) -> Iterator[Path]:

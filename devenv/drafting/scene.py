@@ -71,7 +71,8 @@ class Scene:
     """All of it.
 
     `hosts`: each name by which units reach a unit -> that unit's own. `moved`: secret -> what stood in plain
-    text. `reached`: unit -> its ports in the addresses of others. `uses`: unit -> what it uses.
+    text. `folders`: volume -> the folder of this machine that it stands for. `reached`: unit -> its ports in
+    the addresses of others. `uses`: unit -> what it uses.
     """
 
     project: Project
@@ -81,6 +82,7 @@ class Scene:
     stores: dict[str, StoreUnit] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
     reached: dict[str, list[int]] = field(default_factory=dict)
     uses: dict[str, list[str]] = field(default_factory=dict)
 

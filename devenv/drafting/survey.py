@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from devenv.drafting.addresses import is_secret
@@ -13,7 +13,6 @@ from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
 from devenv.drafting.languages import (
     DRIVERS,
-    ELSEWHERE,
     FRAMEWORK_PORTS,
     INJECTED,
     INSTALL,
@@ -109,8 +108,11 @@ def parts(files: Mapping[str, str], name: str) -> list[Part]:
     ]
 
 
-def draft(files: Mapping[str, str], name: str) -> Draft:
-    """The draft, with a row for all that was derived. `files`: path -> text, of those in `LOOKED_AT`."""
+def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
+    """The draft, with a row for all that was derived.
+
+    `files`: path -> text, of those in `LOOKED_AT`; `name`: of the project; `kinds`: those of the catalogue.
+    """
     result = Draft("Written by `devenv init`.")
     found = parts(files, name)
     uses: dict[str, list[str]] = {}
@@ -118,7 +120,7 @@ def draft(files: Mapping[str, str], name: str) -> Draft:
         own, number = part.name, 2
         while own in uses:
             own, number = f"{part.name}-{number}", number + 1
-        uses[own] = _program(result, part, own)
+        uses[own] = _program(result, part, own, kinds)
     if all(part.folder != "." for part in found):
         for example in EXAMPLES:
             if example in files and len(uses) == 1:
@@ -129,7 +131,7 @@ def draft(files: Mapping[str, str], name: str) -> Draft:
     return result
 
 
-def _program(result: Draft, part: Part, name: str) -> list[str]:
+def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:
     """Write the service of a folder, and those of its Procfile; returns what they use."""
     path = ("services", name)
     commands = dict(_PROCESS.findall(part.files.get("Procfile", "")))
@@ -150,7 +152,7 @@ def _program(result: Draft, part: Part, name: str) -> list[str]:
     if port:
         result.set((*path, "port"), port)
         result.say("derived", f"{name}.port", f"{port}, {whence}")
-    uses = _uses(result, part, name)
+    uses = _uses(result, part, name, kinds)
     if uses:
         result.set((*path, "uses"), uses)
     for example in EXAMPLES:
@@ -220,17 +222,15 @@ def _port(part: Part, command: str) -> tuple[int, str]:
     return (language.port, f"as {language.name} programs mostly do") if language else (0, "")
 
 
-def _uses(result: Draft, part: Part, name: str) -> list[str]:
+def _uses(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:
     uses = []
     for kind, drivers in DRIVERS.items():
-        if present := sorted(part.packages & set(drivers)):
+        present = ", ".join(sorted(part.packages & set(drivers)))
+        if present and kind in kinds:
             uses.append(kind)
-            result.say("derived", f"{name}.uses {kind}", f"{', '.join(present)} among its packages")
-    for what, drivers in ELSEWHERE.items():
-        if present := sorted(part.packages & set(drivers)):
-            result.say(
-                "by hand", what, f"{', '.join(present)} in {name}: write it as a service with its image"
-            )
+            result.say("derived", f"{name}.uses {kind}", f"{present} among its packages")
+        elif present:
+            result.say("by hand", kind, f"{present} in {name}: write it as a service with its image")
     return uses
 
 

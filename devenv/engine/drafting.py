@@ -232,7 +232,8 @@ def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     for path in _package_files(folder, DEPTH):
         with contextlib.suppress(OSError):
             _read(path, path.relative_to(folder).as_posix(), files)
-    draft = survey.draft(files, folder.resolve().name)
+    catalogue = kinds()
+    draft = survey.draft(files, folder.resolve().name, catalogue)
     if not draft.value:
         raise UsageError(
             "nothing here says what runs",
@@ -243,7 +244,7 @@ def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     if not as_label(folder.resolve().name):
         draft.set(("name",), as_label(f"stack-{folder.resolve().name}") or "stack")
     variables = {**read_env(folder / ".env"), **environment}
-    settled(draft, folder, kinds(), variables)
+    settled(draft, folder, catalogue, variables)
     return draft
 
 

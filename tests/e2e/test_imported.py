@@ -7,6 +7,7 @@ import subprocess
 import textwrap
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
@@ -77,7 +78,7 @@ def answers(ports: Mapping[str, int]) -> dict[str, str]:
         "note": f"http://127.0.0.1:{ports['PAGES_PORT']}/shared/note.txt",
         "hits": f"http://127.0.0.1:{ports['COUNTER_PORT']}/",
     }
-    return {name: eventually(lambda url=url: asked(url), url) for name, url in pages.items()}
+    return {name: eventually(partial(asked, url), url) for name, url in pages.items()}
 
 
 def free_ports(*names: str) -> dict[str, int]:
@@ -112,3 +113,18 @@ def test_a_compose_project_answers_the_same_after_its_import(checkout: Checkout)
 
     assert theirs == {"page": "a page", "note": "made by prepare", "hits": f"hello 1 a page kept-{name}"}
     assert answers(ports) == theirs
+
+
+def test_the_first_project_of_python_comes_up(checkout: Checkout) -> None:
+    checkout.devenv("init", "--template", "python-api")
+    manifest = (checkout.root / "devenv.yaml").read_text()
+    checkout.manifest(manifest)
+    checkout.devenv("up", "-d", "api")
+    url = f"http://127.0.0.1:{checkout.port('api')}/api/notes"
+    note = urllib.request.Request(
+        url, data=b'{"text": "one"}', headers={"content-type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(note) as response:
+        assert response.status == 201
+    with urllib.request.urlopen(url) as response:
+        assert response.read() == b'[{"id":1,"text":"one"}]'

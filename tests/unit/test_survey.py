@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from devenv.drafting import survey
-from devenv.drafting.languages import DRIVERS, ELSEWHERE
+from devenv.drafting.languages import DRIVERS
 from tests.table import each_row
 
 DOCKERFILE = "FROM x\nCOPY . .\nEXPOSE 9000\n"
 
 
 def services(files: dict[str, str]) -> dict[str, Any]:
-    return survey.draft(files, "My Project").value.get("services", {})  # type: ignore[no-any-return]
+    return survey.draft(files, "My Project", DRIVERS).value.get("services", {})  # type: ignore[no-any-return]
 
 
 @each_row(
@@ -31,7 +31,7 @@ def services(files: dict[str, str]) -> dict[str, Any]:
     }
 )  # fmt: skip
 def test_packages(file: str, text: str, expected: set[str]) -> None:
-    drivers = {driver for table in (DRIVERS, ELSEWHERE) for names in table.values() for driver in names}
+    drivers = {driver for names in DRIVERS.values() for driver in names}
     found = survey.packages(file, text)
     assert expected <= found
     assert found & drivers == expected & drivers
@@ -71,7 +71,7 @@ def test_a_procfile_names_more_programs_of_the_same_code() -> None:
         "Gemfile": "gem 'rails'\ngem 'pg'",
         "Procfile": "web: bin/rails server -p 3100\nworker: bundle exec sidekiq\nrelease: bin/rails db:migrate\n",
     }
-    value = survey.draft(files, "shop").value
+    value = survey.draft(files, "shop", DRIVERS).value
     assert value["services"]["shop"]["command"] == "bin/rails server -p 3100"
     assert value["services"]["shop"]["port"] == 3100
     assert value["services"]["shop-worker"] == {
@@ -101,13 +101,13 @@ def test_an_example_of_variables() -> None:
 
 @pytest.mark.parametrize("folder", ["", "a/"])
 def test_what_nothing_says_how_to_run_is_left_to_people(folder: str) -> None:
-    draft = survey.draft({f"{folder}requirements.txt": "fastapi\nredis"}, "shop")
+    draft = survey.draft({f"{folder}requirements.txt": "fastapi\nredis"}, "shop", DRIVERS)
     assert draft.value == {}
     assert [(row.fate, row.what) for row in draft.table()] == [("by hand", f"{folder}requirements.txt")]
 
 
 def test_a_program_for_a_store_that_is_no_kind_is_named() -> None:
     draft = survey.draft(
-        {"Dockerfile": "FROM x", "package.json": '{"dependencies": {"kafkajs": "2"}}'}, "shop"
+        {"Dockerfile": "FROM x", "package.json": '{"dependencies": {"kafkajs": "2"}}'}, "shop", ["postgres"]
     )
     assert ("by hand", "kafka") in [(row.fate, row.what) for row in draft.table()]

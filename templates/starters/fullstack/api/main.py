@@ -23,7 +23,7 @@ async def lifespan(_: FastAPI):
     yield
 
 
-app = FastAPI(title="notes", lifespan=lifespan)
+app = FastAPI(title="notes", lifespan=lifespan, docs_url="/api", openapi_url="/api/openapi.json")
 
 
 class Note(BaseModel):
