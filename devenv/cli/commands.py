@@ -31,6 +31,7 @@ COMMANDS = {
     "retire": ("promotion:retire", "Remove what was promoted."),
     "onboard": ("onboarding:onboard", "Bring a fresh clone to its first green, step by step."),
     "doctor": ("doctor:doctor", "Check this machine against the manifest."),
+    "kinds": ("kinds:kinds", "List what a stack can use; check or begin one of your own."),
     "schema": ("inspect:schema", "Print the manifest's JSON schema."),
     "completion": ("inspect:completion", "Print the shell's completion script."),
 }

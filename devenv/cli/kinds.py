@@ -1,0 +1,167 @@
+"""The command `kinds`: what a stack may use, one kind's page, and help with a kind of one's own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from devenv import assets
+from devenv.cli.arguments import Json
+from devenv.errors import FAILED, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.stack.kindcard import Card
+
+ACTIONS = ("list", "show", "check", "new")
+
+
+def kinds(
+    ctx: typer.Context,
+    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, show, check or new.")] = "list",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A kind; for `check` the file of one.")] = "",
+    image: Annotated[
+        str, typer.Option("--from", metavar="IMAGE", help="With `new`: an image that is on this machine.")
+    ] = "",
+    json_: Json = False,
+) -> None:
+    """List what `uses` can name, show one, check a file, or write a new one from an image."""
+    context: Context = ctx.obj
+    if action not in ACTIONS:
+        hint = did_you_mean(action, ACTIONS, f"devenv kinds show {action}")
+        raise UsageError(f'nothing to do with kinds is called "{action}"', hint=hint)
+    if action != "list" and not name:
+        example = {"check": "infra/queue.yaml", "new": "queue --from rabbitmq:4.3.6"}.get(action, "postgres")
+        raise UsageError(f"kinds {action} needs a name", hint=f"devenv kinds {action} {example}")
+    if action == "check":
+        _check(context, Path(name), json_=json_)
+    elif action == "new":
+        _new(context, name, image)
+    elif action == "show":
+        _show(context, name, json_=json_)
+    else:
+        _list(context, json_=json_)
+
+
+def _cards(context: Context) -> list[Card]:
+    from devenv.engine import kinds as engine
+    from devenv.memory import Memory, user_cache
+    from devenv.stack.catalogue import Catalogue
+
+    own = _own(context)
+    texts = assets.catalogue() | {name: text for name, (_, text) in own.items()}
+    files = {name: file for name, (file, _) in own.items()}
+    return engine.cards(Catalogue(texts, files, recall=Memory(user_cache(context.environment)).recall), files)
+
+
+def _own(context: Context) -> dict[str, tuple[str, str]]:
+    try:
+        space = context.workspace
+    except UsageError:  # without a manifest, there is what comes with devenv
+        return {}
+    return space.kinds(space.text())
+
+
+def _list(context: Context, *, json_: bool) -> None:
+    console, cards = context.console, _cards(context)
+    if json_:
+        console.json([asdict(card) for card in cards])
+        return
+    width = console.width if console.out.isatty() else 0
+    rows = [
+        [
+            console.style(card.name, "bold"),
+            card.part,
+            "   ".join(filter(None, (card.about, console.style(card.file or card.tried, "dim")))),
+        ]
+        for card in cards
+    ]
+    console.print("\n".join(console.table(rows, width=width)))
+
+
+def _show(context: Context, name: str, *, json_: bool) -> None:
+    cards = {card.name: card for card in _cards(context)}
+    if name not in cards:
+        raise UsageError(f'no infra kind "{name}"', hint=did_you_mean(name, cards, "devenv kinds"))
+    card = cards[name]
+    if json_:
+        context.console.json(asdict(card))
+        return
+    style, rows = context.console.style, context.console.table
+    facts = {
+        "part": card.part and f"uses: [{card.part}]",
+        "ports": ", ".join(f"{key} {port}" for key, port in card.ports.items()),
+        "pages": ", ".join(card.pages),
+        "runs": ", ".join(card.services) if len(card.services) > 1 else "",
+        "uses": ", ".join(card.uses),
+        "program": ", ".join(card.programs),
+        "in production": card.production,
+        "in our tests": card.tried,
+        "file": card.file,
+    }
+    sections = {
+        f"{style(card.name, 'bold')}   {card.about}": [[k, v] for k, v in facts.items() if v],
+        "Options, under infra:": [[key, default] for key, default in card.options.items()],
+        "Variables of whatever uses it:": [[name] for name in card.variables],
+    }
+    for title, table in sections.items():
+        if table:
+            context.console.print("\n".join([title, *(f"  {line}" for line in rows(table)), ""]))
+
+
+def _check(context: Context, file: Path, *, json_: bool) -> None:
+    from devenv.engine import kinds as engine
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = str(file) in assets.catalogue()
+        hint = f"devenv kinds show {file}" if known else "the file of a kind, such as infra/queue.yaml"
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise UsageError(f"{file} cannot be read", why=why, hint=hint) from None
+    checks = engine.check(file.stem, text, str(file))
+    console = context.console
+    if json_:
+        console.json([asdict(check) for check in checks])
+    else:
+        rows = [
+            [
+                console.style("no", "red") if check.wrong else console.style("ok", "green"),
+                check.promise,
+                check.wrong,
+            ]
+            for check in checks
+        ]
+        console.print("\n".join(console.table(rows)))
+    if any(check.wrong for check in checks):
+        raise typer.Exit(FAILED)
+
+
+def _new(context: Context, name: str, image: str) -> None:
+    from devenv.backends import containers
+    from devenv.engine.newkind import draft
+    from devenv.manifest.rules.names import LABEL
+    from devenv.workspace import Workspace
+    from devenv.writing import write_whole
+
+    if not image:
+        raise UsageError(
+            "a kind is written from an image", hint=f"devenv kinds new {name} --from IMAGE:VERSION"
+        )
+    if not LABEL.match(name):
+        raise UsageError(f'"{name}" is not a name', hint="lower-case letters, digits and hyphens")
+    space: Workspace = context.workspace
+    file = space.root / space.kinds_folder(space.text()) / f"{name}.yaml"
+    if file.exists():
+        raise UsageError(
+            f"{file.relative_to(space.root)} is there already", hint=f"devenv kinds check {file}"
+        )
+    details = containers.image(containers.address(context.environment), image)
+    if details is None:
+        raise UsageError(f"{image} is not on this machine", hint=f"docker pull {image}")
+    write_whole(file, draft(name, image, details), mode=0o644)
+    shown = file.relative_to(space.root)
+    context.console.say(f"wrote {shown}; next: fill in its TODOs, then devenv kinds check {shown}")

@@ -1,0 +1,102 @@
+"""The first file of a kind, by what its image says of itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from devenv.errors import UsageError
+
+_WEB = {80, 3000, 5000, 8000, 8080, 8081, 9000, 15672}
+"""Ports on which a page is likely."""
+
+
+def draft(name: str, image: str, details: Mapping[str, Any]) -> str:
+    """The file: what the image says, and a TODO for each thing that no image says.
+
+    `details` is what `docker image inspect` has. Raises `UsageError` for an image without a version.
+    """
+    base, tag = _split(name, image)
+    config = details.get("Config") or {}
+    exposed = [port.partition("/") for port in config.get("ExposedPorts") or {}]
+    ports = sorted(int(number) for number, _, protocol in exposed if protocol == "tcp")
+    page = next((port for port in ports if port in _WEB), 0)
+    names = {port: "web" if port == page else f"p{port}" for port in ports}
+    user = str(config.get("User") or "").partition(":")[0]
+    lines = [
+        f"# {name}: what the image {image} says of itself. Lines with TODO are yours.",
+        f"# To use it: services: {{api: {{image: ..., uses: [{name}]}}}}",
+        "x-devenv:",
+        f"  about: {name.capitalize()}, TODO what it is in a few words",
+        "  options:",
+        f"    version: {json.dumps(tag)}",
+        "    memory: 256Mi",
+        *_addresses(name, ports, page),
+        *([f"  uid: {user}"] if user.isdecimal() and user != "0" else []),
+        "  production: TODO what to use there",
+        "services:",
+        f"  {name}:",
+        f"    image: {base}:${{version}}",
+        *_ports(names),
+        *_volumes([*(config.get("Volumes") or {})]),
+        "    mem_limit: ${memory}",
+        *_environment(config.get("Env") or [], name),
+        *_health(config.get("Healthcheck") or {}, ports),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _split(name: str, image: str) -> tuple[str, str]:
+    """The image without its tag, and the tag."""
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    if not colon or tag == "latest":
+        hint = f"devenv kinds new {name} --from {image.removesuffix(':latest')}:1.2.3"
+        raise UsageError(f"{image} names no version", hint=hint)
+    return image.removesuffix(f":{tag}"), tag
+
+
+def _addresses(name: str, ports: list[int], page: int) -> Iterator[str]:
+    if not ports:
+        yield "  # TODO url and env: the image exposes no port"
+        return
+    yield f"  url: {'http' if ports[0] == page else name}://${{host}}:${{port}}"
+    yield "  env:"
+    yield "    ${NAME}_URL: ${url}"
+    if page:
+        yield f"  links: {{{name}: web}}"
+
+
+def _ports(names: Mapping[int, str]) -> Iterator[str]:
+    if names:
+        yield "    ports:"
+    for port, name in names.items():
+        yield f"      - {{name: {name}, target: {port}}}"
+
+
+def _volumes(folders: list[str]) -> Iterator[str]:
+    if folders:
+        yield "    volumes:"
+    for folder in folders:
+        name = "data" if len(folders) == 1 else re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
+        yield f"      - {json.dumps(f'{name}:{folder}')}"
+
+
+def _environment(variables: list[str], name: str) -> Iterator[str]:
+    """What the image sets under its own name: a hint which variables it reads."""
+    own = name.upper().replace("-", "_")
+    yield from (f"    # the image sets {variable}" for variable in variables if variable.startswith(own))
+
+
+def _health(check: Mapping[str, Any], ports: list[int]) -> Iterator[str]:
+    test = check.get("Test") or []
+    yield "    healthcheck:"
+    if test[:1] not in (["CMD"], ["CMD-SHELL"]):
+        port = ports[0] if ports else 80
+        ask = f"wget -qO /dev/null http://127.0.0.1:{port}/" if port in _WEB else f"nc -z 127.0.0.1 {port}"
+        test = ["CMD-SHELL", ask]
+        yield "      # TODO the image has no check of its own: ask what only a server that is ready answers"
+    yield f"      test: {json.dumps([word.replace('$', '$$') for word in test])}"
+    times = ("interval: 10s", "timeout: 3s", "retries: 3", "start_period: 60s", "start_interval: 500ms")
+    yield from (f"      {line}" for line in times)
