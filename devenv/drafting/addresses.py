@@ -10,6 +10,8 @@ from devenv.drafting import interpolation
 from devenv.drafting.scene import Scene, StoreUnit
 from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
 
+_HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
+_PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,]|$)"
 _HOST_VARIABLE = re.compile(
     r"(HOSTS?|HOSTNAME|SERVERS?|ADDR|ADDRESS|ENDPOINT|NODES?|BROKERS?|URLS?|URI|PEERS|UPSTREAM)$",
     re.IGNORECASE,
@@ -59,6 +61,8 @@ def hosts_in(scene: Scene, text: str, variable: str = "") -> Iterator[tuple[str,
 
 def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
     if match["before"] in ("//", "@") or match["login"] or match["port"]:
+        return True
+    if _HOST_KEY.search(text[: match.start("host")]):
         return True
     return match["host"] == text.strip() and is_host_variable(variable)
 
@@ -140,10 +144,19 @@ def _login(store: StoreUnit, login: str, values: Mapping[str, str]) -> str:
 
 def _without_secrets(scene: Scene, text: str, form: int, variable: str) -> str:
     """The text with values that were moved to secrets referred to, where they stand as a password."""
-    for secret, value in scene.moved.items():
+    names = {f"${{secret.{secret}}}": value for secret, value in scene.moved.items()}
+    for store in scene.stores.values():
+        if f"${{{store.name}." in text:
+            passwords = (option for option in store.kind.secret if option in store.options)
+            names |= {f"${{{store.name}.{option}}}": store.options[option] for option in passwords}
+    for reference, value in names.items():
         written = _FORMS[form](value)
-        if len(written) > 2 and f":{written}@" in text:
-            text = text.replace(f":{written}@", f":${{secret.{secret}}}@")
+        if len(written) > 2:
+            text = text.replace(f":{written}@", f":{reference}@")
+            pattern = _PASSWORD_KEY.format(value=re.escape(written))
+            before, *after = re.split(pattern, text, flags=re.IGNORECASE)
+            pairs = zip(after[::2], after[1::2], strict=True)
+            text = before + "".join(f"{key}{reference}{rest}" for key, rest in pairs)
     return text
 
 

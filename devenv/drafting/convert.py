@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from devenv.drafting import infra, reading, routes, services
@@ -70,7 +71,18 @@ def convert(project: Project, world: World, kinds: Mapping[str, KindFacts]) -> D
     _profiles(scene)
     _top(scene)
     _kept(scene)
+    _in_plain_text(draft)
     return draft
+
+
+def _in_plain_text(draft: Draft) -> None:
+    """Say where a value that moved to the secrets still stands, as in a script."""
+    for place, text in draft.texts():
+        for name, value in draft.secrets.items():
+            if len(value) > 5 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+                draft.say(
+                    "by hand", place, f"holds the value of {name} in plain text: write ${{secret.{name}}}"
+                )
 
 
 def _units(project: Project, kinds: Mapping[str, KindFacts]) -> dict[str, Unit]:

@@ -118,6 +118,12 @@ class Draft:
         """Path -> what stands behind the field."""
         return {path: entry.comment for path, entry in self._entries.items() if entry.comment}
 
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """The commands and variables, with their places."""
+        for path, entry in self._entries.items():
+            if path[2:3] in (("command",), ("entrypoint",), ("env",)):
+                yield dotted(path), str(entry.values[0])
+
     # -- what is refused
 
     def settle(self, check: Check) -> list[Objection]:

@@ -44,7 +44,8 @@ def recognised(service: Mapping[str, Any], kinds: Mapping[str, KindFacts]) -> St
         words = reading.words(service.get("command")) or []
     except ValueError:
         return None
-    return None if "--requirepass" in " ".join(words) or {"sh", "bash"} & {*words} else store
+    own = "--requirepass" in words or {"sh", "bash"} & {*words}
+    return None if own or any(word.endswith((".conf", ".cnf")) for word in words) else store
 
 
 def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
@@ -236,6 +237,8 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
         or mount.kind != "bind"
     ):
         draft.say("dropped", origin, "a store has a volume of its own; data of the old one stays where it is")
+    elif inside(mount.source) and mount.source not in scene.world.paths:
+        draft.say("by hand", origin, f"{mount.source} is not there; then files: {{{target}: {mount.source}}}")
     elif inside(mount.source) and scene.has("infra", "files"):
         instead = {"volumes": [mount.written]}
         draft.set((*unit.path, "files", target), mount.source, origin=origin, instead=instead)

@@ -175,14 +175,14 @@ def _folder(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 
 
 def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:
-    if mount.read_only and not unit.keys.get("build"):
-        return False
-    if _reads(mount.target) or _below(mount.target, DATA_FOLDERS):
-        return False
-    if unit.keys.get("build"):
+    """Whether a folder holds what people edit while the service runs."""
+    built = bool(unit.keys.get("build"))
+    if built and mount.source == ".":
         return True
+    if (mount.read_only and not built) or _reads(mount.target) or _below(mount.target, DATA_FOLDERS):
+        return False
     name = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
-    return name in _RUNTIMES or bool(unit.keys.get("working_dir"))
+    return built or name in _RUNTIMES or bool(unit.keys.get("working_dir"))
 
 
 def _data(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:

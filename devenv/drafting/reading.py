@@ -217,7 +217,7 @@ def _mount(item: Any, folder: Place) -> Mount:
         text = str(item.get("target")) if isinstance(item, Mapping) else str(item)
         source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)
         read_only, kind = "ro" in str(options[:1]).strip("[]'").split(","), ""
-    source, target = plain(source), plain(target)
+    source, target = plain(source, {"PWD": ".", "HOME": "~"}), plain(target)
     if kind in ("", "volume"):
         kind = "bind" if source.startswith((".", "/", "~")) else "volume" if source else "anonymous"
     if kind == "bind":
@@ -227,7 +227,7 @@ def _mount(item: Any, folder: Place) -> Mount:
 
 def relative(path: str, folder: Place) -> str:
     """A path as a manifest writes it: `./conf`, `.`, `../other`; one elsewhere on this machine as it is."""
-    path = plain(path)
+    path = plain(path, {"PWD": ".", "HOME": "~"})
     if path.startswith(("~", "git@")) or "://" in path:
         return path
     if not posixpath.isabs(path):

@@ -136,7 +136,7 @@ DATA_FOLDERS = (
 """Where containers keep what they write."""
 
 CONFIG_FOLDERS = (
-    "/etc", "/usr/share", "/usr/local/etc", "/opt", "/docker-entrypoint", "/conf", "/usr/local/apache2",
+    "/etc", "/usr/share", "/usr/local/etc", "/docker-entrypoint", "/conf", "/usr/local/apache2",
     "/usr/local/share", "/provisioning", "/run", "/certs", "/ssl",
 )  # fmt: skip
 """Where containers only read."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import Any
 
+from devenv import assets
 from devenv.drafting import interpolation, limits, reading, writing
+from devenv.drafting.convert import convert
+from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
 from devenv.drafting.stores import repository
-from devenv.manifest.source import read
+from devenv.manifest.source import as_yaml, read
+from devenv.stack.catalogue import Catalogue, Facts
 from tests.table import each_row
 
 
@@ -133,3 +138,130 @@ def test_every_text_is_read_back_as_it_was(value: str) -> None:
 def test_a_form_that_compose_does_not_take(text: str, problem: str) -> None:
     document = read(text, file="c.yaml")
     assert [str(document.problem(*fault)) for fault in faults(document.value)] == [problem]
+
+
+KINDS = Facts(Catalogue(assets.catalogue()))
+
+
+def imported(compose: str, **world: Any) -> dict[str, Any]:
+    """The manifest of a Compose file, before anything is checked."""
+    value = as_yaml(read(dedent(compose), file="compose.yaml").value)
+    project = reading.project(value, value, files=("compose.yaml",), folder=reading.HERE)
+    return convert(project, World(**world), KINDS).value
+
+
+@each_row(
+    {
+        "the store's own url": ("postgresql://app:pw-1@db:5432/shop", "${db.url}"),
+        "another scheme": (
+            "postgres://app:pw-1@db:5432/shop",
+            "postgres://${db.user}:${db.password}@${db.host}:${db.port}/${db.database}",
+        ),
+        "another user": (
+            "postgresql://root:other@db:5432/x",
+            "postgresql://root:other@${db.host}:${db.port}/x",
+        ),
+        "without a login": ("jdbc:postgresql://db:5432/shop", "jdbc:postgresql://${db.host}:${db.port}/shop"),
+        "a query": (
+            "postgres://app:pw-1@db/shop?sslmode=disable",
+            "postgres://${db.user}:${db.password}@${db.host}/${db.database}?sslmode=disable",
+        ),
+        "words": (
+            "host=db user=app password=pw-1 dbname=shop",
+            "host=${db.host} user=app password=${db.password} dbname=shop",
+        ),
+        "host and port": ("db:5432", "${db.host}:${db.port}"),
+        "another port": ("db:6000", "${db.host}:6000"),
+        "a service": ("http://my_api:8000/x", "http://my-api:8000/x"),
+        "its other name": ("http://backend:8000/x", "http://my-api:8000/x"),
+        "two": ("my_api:1000,db:5432", "my-api:1000,${db.host}:${db.port}"),
+        "no host": ("the db is mydb, db-2 and db.example.com", "the db is mydb, db-2 and db.example.com"),
+        "a variable": ("postgres://${U:-app}@db/x", "postgres://${env.U:-app}@${db.host}/x"),
+    }
+)
+def test_addresses_in_variables(text: str, expected: str) -> None:
+    compose = """
+        services:
+          web: {image: web, environment: {ADDRESS: "%s"}}
+          my_api: {image: api, hostname: backend}
+          db: {image: "postgres:16", environment: {POSTGRES_USER: app, POSTGRES_PASSWORD: pw-1, POSTGRES_DB: shop}}
+    """
+    assert imported(compose % text)["services"]["web"]["env"]["ADDRESS"] == expected
+
+
+@each_row(
+    {
+        "postgres": ("image: 'postgres:16'", {"kind": "postgres", "version": "16"}),
+        "with a registry": ("image: 'docker.io/library/postgres:16-alpine'", {"kind": "postgres", "version": "16-alpine"}),
+        "pgvector": ("image: 'pgvector/pgvector:pg17'", {"kind": "postgres", "image": "pgvector/pgvector:pg17"}),
+        "bitnami": ("image: 'bitnami/postgresql:16'", {"kind": "postgres"}),
+        "redis": ("{image: 'redis:7', command: redis-server --appendonly yes}", {"kind": "valkey", "image": "redis:7"}),
+        "mailhog": ("image: mailhog/mailhog", {"kind": "mailpit"}),
+    }
+)  # fmt: skip
+def test_stores_by_image(service: str, expected: dict[str, Any]) -> None:
+    text = service if service.startswith("{") else f"{{{service}}}"
+    store = imported(f"services: {{store: {text}}}")["infra"]["store"]
+    assert {key: store[key] for key in ("kind", "version", "image") if key in store} == expected
+
+
+@each_row(
+    {
+        "too old": "{image: 'mysql:5.6'}",
+        "a password that the kind has not": "{image: 'redis:7', command: redis-server --requirepass secret}",
+        "a file of its own": "{image: 'redis:7', command: [redis-server, /redis.conf]}",
+        "users": "{image: 'mongo:7', environment: {MONGO_INITDB_ROOT_USERNAME: root}}",
+        "built": "{image: 'postgres:16', build: ./db}",
+        "an entrypoint": "{image: 'postgres:16', entrypoint: /run.sh}",
+        "without a password": "{image: 'mysql:8', environment: {MYSQL_ALLOW_EMPTY_PASSWORD: '1'}}",
+    }
+)
+def test_what_a_kind_cannot_mean_stays_a_service(service: str) -> None:
+    assert "store" in imported(f"services: {{store: {service}}}")["services"]
+
+
+def test_passwords_move_and_are_referred_to() -> None:
+    compose = """
+        services:
+          api:
+            image: api
+            command: serve --token hidden-token
+            environment: {API_TOKEN: hidden-token, AMQP: "amqp://u:broker-pw@mq:5672", PASSWORD_FILE: /run/x, USE_TOKEN: "yes"}
+          mq: {image: emqx, environment: {EMQX_PASSWORD: broker-pw}}
+    """
+    value = as_yaml(read(dedent(compose), file="c").value)
+    project = reading.project(value, value, files=("c",), folder=reading.HERE)
+    draft = convert(project, World(), KINDS)
+    assert draft.secrets == {"API_TOKEN": "hidden-token", "EMQX_PASSWORD": "broker-pw"}
+    api = draft.value["services"]["api"]
+    assert api["secrets"] == ["API_TOKEN"]
+    assert api["env"] == {
+        "AMQP": "amqp://u:${secret.EMQX_PASSWORD}@mq:5672",
+        "PASSWORD_FILE": "/run/x",
+        "USE_TOKEN": "yes",
+    }
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == ["services.api.command"]
+
+
+def test_a_proxy_that_only_routes_is_offered_as_routes() -> None:
+    compose = """
+        services:
+          proxy: {image: "nginx:1", ports: ["80:80"], volumes: ["./nginx.conf:/etc/nginx/conf.d/default.conf"]}
+          web: {image: web, expose: [3000]}
+          api: {image: api, expose: [8000]}
+    """
+    conf = """
+        upstream backend { server api:8000; }
+        server {
+          listen 80;
+          location / { proxy_pass http://web:3000; }
+          location /api/ { proxy_pass http://backend/; }
+        }
+    """
+    value = as_yaml(read(dedent(compose), file="c").value)
+    project = reading.project(value, value, files=("c",), folder=reading.HERE)
+    world = World(paths={"./nginx.conf": "file"}, texts={"./nginx.conf": conf})
+    text = writing.text(convert(project, world, KINDS))
+    assert "  web:\n    # route: /   # as ./nginx.conf has it; then proxy can go\n" in text
+    assert "    # route: {path: /api, strip: true}   # as ./nginx.conf has it; then proxy can go\n" in text
+    assert read(text, file="x").value["services"]["proxy"]["image"] == "nginx:1"
