@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import posixpath
+import re
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,10 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from devenv import STATE
+from devenv.envfiles import read_env
+from devenv.errors import UsageError
 from devenv.stack.builds import digest_of
 from devenv.stack.rules import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
+VARIABLE = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*")  # what Docker and Kubernetes both take
+NAME_SIGNS = "use letters, digits, _, dots and hyphens"
 SMALL = 1 << 16  # bytes that are read at once
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
 
@@ -38,8 +43,14 @@ class Sources:
     scripts: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     mounts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What the world says of files, by the names of `World`'s fields."""
+        return {"files": self.files, "extra": self.extra, "folders": self.mounts, "variables": self.variables}
 
 
 def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
@@ -54,6 +65,8 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
             match want.kind:
                 case "build":
                     _build(root, want, cache, sources)
+                case "env":
+                    _variables(root, want, sources)
                 case "tree":
                     _tree(root, want, cache, sources)
                 case "mount" if target.is_dir():
@@ -166,6 +179,24 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "that is a folder; name each file in it" if (root / pattern).is_dir() and pattern else ""
         sources.findings.append((want.path, f'{message} "{want.name}"', hint))
     sources.files[want.name] = tuple((str(path.relative_to(root)), cache.of(path)) for path in files)
+
+
+def _variables(root: Path, want: Want, sources: Sources) -> None:
+    """The variables of a file."""
+    if not (root / want.name).is_file():
+        sources.findings.append((want.path, f'no file "{want.name}"', "env_file: names files of NAME=value"))
+        return
+    try:
+        variables = read_env(root / want.name)
+    except UsageError as error:
+        sources.findings.append((want.path, f'cannot read "{want.name}"', error.why))
+        return
+    sources.variables[want.name] = variables
+    sources.findings += [
+        (want.path, f'"{name}" in "{want.name}" is not a name of a variable', NAME_SIGNS)
+        for name in variables
+        if not VARIABLE.fullmatch(name)
+    ]
 
 
 def _mount(root: Path, want: Want, cache: Digests, sources: Sources) -> None:

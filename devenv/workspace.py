@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv import STATE
+from devenv.envfiles import read_env
 from devenv.errors import UsageError
 from devenv.writing import unwritable, write_whole
 
@@ -318,23 +319,6 @@ def read_text(file: Path, shown: str) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{shown}:{line}: not text", why="a manifest is UTF-8") from error
-
-
-def read_env(file: Path) -> dict[str, str]:
-    """The variables of an env file; nothing is expanded. A missing file has none.
-
-    Raises `UsageError` for one that cannot be read.
-    """
-    if not file.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(file, interpolate=False)
-    except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {file}", why=why) from error
-    return {key: value for key, value in values.items() if value is not None}
 
 
 def quoted(value: str) -> str:

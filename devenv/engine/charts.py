@@ -59,7 +59,7 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
     read = project.read(outline(manifest, catalogue))
 
     def resolved(*external: str) -> Stack:
-        world = World("", {}, read.files, read.extra, external=frozenset(external), folders=read.mounts)
+        world = World("", external=frozenset(external), **read.answers)
         return with_sources(resolve(manifest, catalogue, world), read.builds)
 
     stack = resolved()

@@ -17,6 +17,7 @@ from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
+from devenv.envfiles import read_env
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
@@ -24,7 +25,7 @@ from devenv.manifest.rules.names import as_label
 from devenv.stack import resolve, world
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.ports import allot
-from devenv.workspace import read_env, read_text
+from devenv.workspace import read_text
 
 DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (

@@ -10,11 +10,12 @@ from dataclasses import asdict
 
 from devenv.backends.probe import status
 from devenv.engine.project import Project
+from devenv.envfiles import read_env
 from devenv.errors import DevenvError
 from devenv.manifest.fields import Request
 from devenv.plan.onboarding import Passport, port_of
 from devenv.stack.model import Stack
-from devenv.workspace import Workspace, quoted, read_env
+from devenv.workspace import Workspace, quoted
 from devenv.writing import write_whole
 
 FILE = "onboard.json"

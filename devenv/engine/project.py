@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from devenv import assets, sources
 from devenv.engine import ports
 from devenv.engine.synced import Synced, bases, rules_of
+from devenv.envfiles import read_env
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
 from devenv.memory import Memory
 from devenv.plan import notes
@@ -29,7 +30,6 @@ from devenv.stack.imaged import Declared, with_images
 from devenv.stack.model import Stack, Unit, fingerprint
 from devenv.stack.world import BuildKey, Outline, World
 from devenv.variables import names_in
-from devenv.workspace import read_env
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
@@ -232,11 +232,9 @@ class Project:
         world = World(
             self.workspace.checkout,
             decided.ports,
-            read.files,
-            read.extra,
-            namespace,
+            namespace=namespace,
             hosted=outline.units if backend.renderer == "process" else (),
-            folders=read.mounts,
+            **read.answers,
         )
         bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed
@@ -419,7 +417,7 @@ class Project:
         """The files and folders whose change makes a new plan necessary: all but the sources. Absolute."""
         space, root = self.workspace, self.workspace.root
         named = {path for files in loaded.world.files.values() for path, _ in files}
-        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file", "mount")}
+        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file", "mount", "env")}
         named |= {file for file, _ in self._own_kinds.values()}
         return {str(space.file), *(os.path.normpath(root / name) for name in (".env", *named))}
 

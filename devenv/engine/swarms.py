@@ -69,7 +69,7 @@ def _stack(project: Project, manifest: Manifest, place: Environment | None) -> S
     catalogue = project.parsed[2]
     read = project.read(outline(manifest, catalogue))
     outside = frozenset(external(place) if place else ())
-    world = World("", {}, read.files, read.extra, external=outside, folders=read.mounts)
+    world = World("", external=outside, **read.answers)
     return with_sources(resolve(manifest, catalogue, world), read.builds)
 
 

@@ -184,6 +184,10 @@ class Workload(Model):
         "database of a store. Sets the start order and injects the addresses.",
     )
     env: Env = Field({}, description="Environment variables; they win over injected ones.")
+    env_file: Annotated[list[str], OneOrMany()] = Field(
+        [],
+        description="Files of the project with more variables; a later one wins, and env over all.",
+    )
     secrets: list[str] = Field(
         [], description="Names taken from the environment, .env or .devenv/secrets.env; never printed."
     )

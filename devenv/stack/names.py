@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
@@ -65,6 +65,10 @@ class Names:
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
+    def of_files(self, files: Sequence[str]) -> dict[str, Text]:
+        """The variables of some files, as they are written there; a later file wins."""
+        return {key: value for file in files for key, value in self.world.variables.get(file, {}).items()}
+
     def _offered(self, instance: Instance, part: str, prefix: str, view: View) -> list[tuple[str, Text]]:
         injected = self._of_instance(instance, part, view)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
@@ -87,12 +91,14 @@ class Names:
             return self.injected([*filter(self.is_reached, (*self.instances, *named))], view)
         workloads: dict[str, Service | Job] = {**self.manifest.services, **self.manifest.jobs}
         workload = workloads[name]
+        of_files = self.of_files(workload.env_file)
         secrets = {key: text.secret(key) for key in workload.secrets}
         own = {key: self.text(value, view) for key, value in workload.env.items()}
         ports = getattr(workload, "named_ports", {})
         main = next(iter(ports.values()), 0)
         listens = {"PORT": str(view.address(name, main)[1])} if main else {}
-        return {**listens, **self.injected([*filter(self.is_reached, workload.uses)], view), **secrets, **own}
+        injected = self.injected([*filter(self.is_reached, workload.uses)], view)
+        return {**listens, **injected, **of_files, **secrets, **own}
 
     def is_reached(self, use: str) -> bool:
         """Whether what this use names is reached from this machine, by a port that it publishes."""

@@ -74,6 +74,8 @@ def _wants(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[Want]:
                         yield Want("file", source, (*path, "build", "secrets", key))
             for source in _only_synced(workload):
                 yield Want("tree", source, (*path, "reload", "sync", source))
+            for index, source in enumerate(workload.env_file):
+                yield Want("env", source, (*path, "env_file", index))
             for target, source in workload.files.items():
                 if isinstance(source, str):
                     yield Want("mount", source, (*path, "files", target))
@@ -300,6 +302,7 @@ class _Resolver:
                 "entrypoint": job.entrypoint or like.entrypoint,
             }
             inherited_fields |= {
+                "env_file": [*like.env_file, *job.env_file],
                 "secrets": [*like.secrets, *job.secrets],
                 "files": {**like.files, **job.files},
             }
@@ -323,6 +326,7 @@ class _Resolver:
     ) -> dict[str, Any]:
         fill = self._fill(name)
         own = {key: fill(value) for key, value in env.items()}
+        of_files = self.names.of_files(workload.env_file)
         secrets = {key: text.secret(key) for key in workload.secrets}
         build = self._build(workload, fill)
         command, entrypoint, variables = shell.container_command(
@@ -336,7 +340,7 @@ class _Resolver:
             "command": command,
             "entrypoint": entrypoint,
             "shell_line": isinstance(workload.command, str) and shell.script_of(command or ()) == 2,
-            "env": tuple({**injected, **secrets, **own, **variables, **probing}.items()),
+            "env": tuple({**injected, **of_files, **secrets, **own, **variables, **probing}.items()),
             "needs": tuple(self._needs(name)),
             "files": tuple(self._file(target, source) for target, source in workload.files.items()),
             "memory": workload.resources.memory,

@@ -34,10 +34,10 @@ class Want:
     """A file or folder of the project to read, and the path in the manifest that names it.
 
     A `tree` is a folder, or a file, that is only sent to containers; its key has no Dockerfile. A `mount` is
-    a file, or a folder as a whole.
+    a file, or a folder as a whole. An `env` is a file of variables.
     """
 
-    kind: Literal["build", "tree", "file", "mount", "pattern", "text"]
+    kind: Literal["build", "env", "tree", "file", "mount", "pattern", "text"]
     name: str
     path: Path
     dockerfile: str = ""
@@ -61,7 +61,8 @@ class Outline:
 class World:
     """The answers: files by pattern, parsed files, allotted host ports. Their `repr` is the key of a cache.
 
-    `folders`: mounted folder -> path in it and digest of each of its files.
+    `folders`: mounted folder -> path in it and digest of each of its files. `variables`: those of each file
+    of variables.
     `hosted`: units that run as plain processes; `machine`: the name of this machine for a container.
     `external`: stores that something else runs, whose variables come from Secrets of theirs.
     """
@@ -75,6 +76,7 @@ class World:
     machine: str = "host.docker.internal"
     external: frozenset[str] = frozenset()
     folders: Files = field(default_factory=dict)
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def view(self, unit: str = "") -> View:
         """The view of a unit, or without one, of a program on this machine."""

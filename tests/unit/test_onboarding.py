@@ -8,9 +8,10 @@ import pytest
 
 from devenv.engine import onboarding
 from devenv.engine.onboarding import Journey
+from devenv.envfiles import read_env
 from devenv.manifest.fields import Request
 from devenv.plan.onboarding import Passport, port_of, report, seeds, shown
-from devenv.workspace import Workspace, read_env
+from devenv.workspace import Workspace
 from tests.table import each_row
 from tests.unit.stacks import problems, stack
 

@@ -23,6 +23,7 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
             secrets = workload.build.secrets.items()
             paths += [((*path, "build", "secrets", k), v) for k, v in secrets if not v.startswith("$")]
         paths += [((*path, "files", k), v) for k, v in workload.files.items() if isinstance(v, str)]
+        paths += [((*path, "env_file", index), file) for index, file in enumerate(workload.env_file)]
         reload = getattr(workload, "reload", None)
         paths += [((*path, "reload", "sync", k), k) for k in (reload.sync if reload else {})]
     for name, infra in scope.manifest.infra.items():

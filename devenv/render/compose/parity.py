@@ -13,6 +13,7 @@ _WORKLOAD: Mapping[str, Support] = {
     "entrypoint": SAME,
     "uses": SAME,
     "env": SAME,
+    "env_file": SAME,
     "secrets": SAME,
     "resources": SAME,
     "volumes": SAME,

@@ -15,6 +15,7 @@ _WORKLOAD: Mapping[str, Support] = {
     "entrypoint": SAME,
     "uses": emulated("devenv applies in order; with kubectl alone, what comes too early is started again"),
     "env": SAME,
+    "env_file": SAME,
     "secrets": SAME,
     "resources": emulated("the limits; a quarter of them is requested of the scheduler"),
     "volumes": emulated("a claim of 1 GiB for each, kept by `down`"),

@@ -18,6 +18,7 @@ _WORKLOAD: Mapping[str, Support] = {
     "entrypoint": emulated("on this machine, with its port there"),
     "uses": SAME,
     "env": SAME,
+    "env_file": SAME,
     "secrets": SAME,
     "resources": lost("a process takes what it wants"),
     "volumes": lost("the path is the container's"),
