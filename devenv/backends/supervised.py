@@ -5,11 +5,15 @@ Pure: how a rendered service or workload changes. Production never sees it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devenv.backends.agent import supervised
+from devenv.manifest.fragments import pairs
 from devenv.stack.model import Unit
+
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def program(
@@ -33,6 +37,8 @@ def on_compose(unit: Unit, spec: Mapping[str, Any], image: Mapping[str, Any]) ->
     words = program(_escaped(image), spec.get("entrypoint"), spec.get("command"))
     if not words or not (image or spec.get("entrypoint")):
         return {}
+    values = pairs(spec.get("environment") or {})
+    words = [*_past_the_shell({name: value for name, value in values.items() if value is not None}), *words]
     return {"entrypoint": list(map(_doubled, _supervisor(unit))), "command": words, "init": False}
 
 
@@ -43,6 +49,8 @@ def on_kubernetes(unit: Unit, workload: Mapping[str, Any], image: Mapping[str, A
     words = words_of(container, image)
     if not words:
         return dict(workload)
+    names = [entry["name"] for entry in container.get("env") or ()]
+    words = [*_past_the_shell({name: f"$({name})" for name in names}), *words]
     container = {**container, "command": list(map(_doubled, _supervisor(unit))), "args": words}
     pod = {key: value for key, value in template["spec"].items() if key != "shareProcessNamespace"}
     spec = {**workload["spec"], "template": {**template, "spec": {**pod, "containers": [container, *others]}}}
@@ -53,6 +61,12 @@ def words_of(container: Mapping[str, Any], image: Mapping[str, Any]) -> list[str
     """What a rendered container of a pod runs, written as there; nothing where that is not known."""
     command = container.get("command")
     return program(_escaped(image), command, container.get("args")) if image or command else []
+
+
+def _past_the_shell(values: Mapping[str, str]) -> list[str]:
+    """What gives the program those of its variables that the supervisor, a shell script, would drop."""
+    lost = [f"{name}={value}" for name, value in values.items() if not _SHELL_NAME.fullmatch(name)]
+    return ["env", "--", *lost] if lost else []
 
 
 def _supervisor(unit: Unit) -> list[str]:

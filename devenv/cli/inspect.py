@@ -6,6 +6,7 @@ import os
 import shlex
 import stat
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -222,11 +223,18 @@ def env(
     if json_:
         context.console.json(shown)
     elif export:
-        # `a.b` is no name to a shell.
-        names = [key for key in shown if key.isidentifier()]
-        context.console.print("\n".join(f"export {key}={shlex.quote(shown[key])}" for key in names))
+        context.console.print("\n".join(_exported(shown)))
     elif shown:
         context.console.print("\n".join(f"{key}={value}" for key, value in shown.items()))
+
+
+def _exported(variables: Mapping[str, str]) -> Iterator[str]:
+    """A line of shell code for each variable; no shell can hold `log.level`."""
+    for name, value in variables.items():
+        if name.isidentifier():
+            yield f"export {name}={shlex.quote(value)}"
+        else:
+            yield f"# {name} is no name to a shell"
 
 
 def schema(ctx: typer.Context) -> None:

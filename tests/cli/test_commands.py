@@ -462,7 +462,7 @@ def test_env_shows_addresses_of_this_machine_and_hides_secrets_unless_they_are_w
 def test_variables_that_no_shell_can_name_are_shown_and_not_exported(devenv: Devenv, project: Path) -> None:
     (project / "devenv.yaml").write_text("services: {api: {image: x, env: {node.env: a, B: b}}}\n")
     assert devenv("env", "api").stdout == "node.env=a\nB=b\n"
-    assert devenv("env", "api", "--export").stdout == "export B=b\n"
+    assert devenv("env", "api", "--export").stdout == "# node.env is no name to a shell\nexport B=b\n"
 
 
 def test_plan_is_the_plan(devenv: Devenv) -> None:

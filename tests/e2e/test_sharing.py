@@ -26,6 +26,11 @@ MANIFEST = """
         uses: [web]
         volumes: {media: /data, archive: /archive, own: /own}
         grace: 0s
+      named:                            # hot reload's supervisor is a shell script, and a shell drops such names
+        build: ./named
+        command: sleep 1000
+        env: {log.level: debug, spring-profile: a $b}
+        grace: 0s
     volumes: {media: {size: 2Gi}, archive: {external: ARCHIVE}}
 """
 
@@ -37,6 +42,8 @@ def stack(
     """The application, up, once the volume of somebody else was there."""
     with making(tmp_path_factory.mktemp("sharing"), engine, environment) as make:
         checkout = make()
+        checkout.write("named/Dockerfile", "FROM busybox:1.37\nCOPY page.txt /page.txt\n")
+        checkout.write("named/page.txt", "one")
         checkout.write("conf/one.ini", "1")
         checkout.write("conf/deeper/two.ini", "2")
         name = f"{checkout.name}-archive"
@@ -71,3 +78,9 @@ def test_a_folder_is_there_as_a_whole_and_read_only(stack: Checkout) -> None:
 def test_a_plan_of_what_is_as_it_should_be_is_empty(stack: Checkout) -> None:
     (stack.root / "conf/deeper/three.ini").unlink(missing_ok=True)
     assert stack.devenv("plan").stdout == ""
+
+
+def test_names_that_no_shell_holds_reach_the_program(stack: Checkout) -> None:
+    script = "tr '\\0' '\\n' </proc/$(pidof sleep)/environ"
+    variables = stack.devenv("exec", "named", "sh", "-c", script).stdout.splitlines()
+    assert {"log.level=debug", "spring-profile=a $b"} <= set(variables)

@@ -333,3 +333,29 @@ def test_an_image_made_anew_on_this_machine_replaces_the_one_that_was_brought(cl
         cluster.on("up", "-d")
         assert cluster.on("exec", "api", "cat", "/number").stdout == f"{number}\n"
     assert "nothing to do" in cluster.on("up", "-d").stderr
+
+
+SHARING = """
+    services:
+      web:
+        image: busybox:1.37
+        command: sh -c "echo hello >/srv/written; exec sleep 900"
+        volumes: {media: /srv}
+        files: {/etc/conf: ./conf}
+        grace: 0s
+      worker: {image: "busybox:1.37", command: sleep 900, uses: [web], volumes: {media: /data}, grace: 0s}
+    volumes: {media: {size: 5Mi}}
+"""
+
+
+def test_two_services_share_a_volume_and_a_folder_is_mounted_whole(stack: OnCluster) -> None:
+    stack.manifest(SHARING)
+    stack.write("conf/one.ini", "1")
+    stack.write("conf/deeper/two.ini", "2")
+    stack.on("up", "-d")
+    assert stack.devenv("exec", "worker", "cat", "/data/written").stdout == "hello\n"
+    script = "cat /etc/conf/one.ini /etc/conf/deeper/two.ini; touch /etc/conf/x || echo no"
+    assert stack.devenv("exec", "web", "--", "sh", "-c", script).stdout == "12no\n"
+    assert {item["kind"] for item in stack.get("deployments,statefulsets")["items"]} == {"Deployment"}
+    stack.devenv("down", "--volumes", "--yes")
+    assert "media" not in [item["metadata"]["name"] for item in stack.get("pvc")["items"]]
