@@ -55,7 +55,7 @@ class Sources:
 
 def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
     """Read the wanted files; a missing one becomes a finding at the place in the manifest that names it."""
-    sources = Sources()
+    sources, wants = Sources(), tuple(wants)
     for want in wants:
         target = root / want.name
         if not _inside(root, target):

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from devenv import sources
+from devenv.backends.process.records import Folder
+from devenv.backends.process.session import ProcessSession
 from devenv.engine.reload import Reloading
 from devenv.errors import UsageError
 from devenv.manifest.parse import parse
@@ -161,6 +163,19 @@ def test_hot_reload_plans_anew_for_a_new_file_anywhere_in_the_folder(tmp_path: P
                 break
     loop.close()
     assert applied.is_set()
+
+
+def test_a_plain_process_has_the_folder_as_it_is_now(tmp_path: Path) -> None:
+    write(tmp_path)
+    session = ProcessSession.__new__(ProcessSession)
+    session._root, session._folder = tmp_path, Folder(tmp_path / "state")
+    spec: Any = SimpleNamespace(unit="web", sources={"/etc/grafana": "grafana"}, volumes=[])
+    session._place_files(spec)
+    (tmp_path / "grafana/a.yaml").rename(tmp_path / "grafana/c.yaml")
+    session._place_files(spec)
+    placed = session._folder.files("web") / "etc/grafana"
+    files = {path.relative_to(placed).as_posix() for path in placed.rglob("*") if path.is_file()}
+    assert files == {"c.yaml", "boards/b.json", "boards/logo.png"}
 
 
 def refusals(root: Path, files: str) -> list[str]:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from devenv.engine.charts import promoted
 from devenv.plan import notes
 from devenv.plan.model import Observed, ObservedUnit
+from devenv.plan.rehearsal import Ground, replacements
+from devenv.render import chart as charts
 from devenv.render import compose, swarm
 from devenv.render.bundle import Source
 from tests import documents
@@ -58,7 +61,7 @@ def test_what_contradicts_itself_is_refused() -> None:
         " - rename it, or both would share one volume",
         "4:39: volumes.e.size: says nothing of a volume that somebody else makes - remove it",
         '4:55: volumes.f.external: "../x" is not the name of a volume - letters, digits, dots, hyphens and _',
-        "4:72: volumes.Media: a name is lower-case letters, digits and hyphens (it becomes a host name)"
+        "4:72: volumes.Media: a volume's name is at most 63 lower-case letters, digits, hyphens"
         ' - write "media"',
     ]
 
@@ -182,3 +185,19 @@ def test_data_of_a_volume_that_became_shared_is_pointed_at(left: str) -> None:
     unit = ObservedUnit("web", role="service", id="1", state="running", volumes=(left,))
     (line,) = notes.data_left(of, Observed(units={"web": unit}))
     assert line == f"media is a volume of its own now; what web had under that name stays in {left}"
+
+
+def test_a_rehearsal_makes_the_volumes_that_its_cluster_can_have(tmp_path: Path) -> None:
+    values = charts.defaults(promoted(project(tmp_path, MANIFEST)))
+    values["volumes"] |= {
+        "media": {"size": "20Gi", "class": "nfs", "mode": "ReadWriteMany", "claim": ""},
+        "logs": {"size": "1Gi", "class": "", "mode": "ReadWriteOnce", "claim": "logs-of-ours"},
+    }
+    ground = Ground(nodes=(), ingress_classes=frozenset(), storage_classes=frozenset({"standard"}))
+    stand_ins = {each.path: each.value for each in replacements(values, ground, "there")}
+    assert {path: value for path, value in stand_ins.items() if path[0] == "volumes"} == {
+        ("volumes", "media", "class"): "",
+        ("volumes", "media", "mode"): "ReadWriteOnce",
+        ("volumes", "logs", "claim"): "",
+        ("volumes", "theirs", "claim"): "",
+    }

@@ -28,7 +28,7 @@ def names_are_labels(scope: Scope) -> Iterator[Finding]:
     names: list[tuple[Path, str]] = [(("name",), manifest.name)]
     if manifest.namespace is not None:
         names.append((("namespace",), manifest.namespace))
-    for section in ("services", "jobs", "infra", "volumes", "profiles", "environments"):
+    for section in ("services", "jobs", "infra", "profiles", "environments"):
         names += [((section, name), name) for name in getattr(manifest, section)]
     for path, name in names:
         if len(name) > NAME:
@@ -110,6 +110,9 @@ def volumes_are_shared_on_purpose(scope: Scope) -> Iterator[Finding]:
                 hint = f"{shared}; one for each: another name here"
                 yield (*path, "volumes", key), f"{first[key]} has a volume of that name", hint
     for key, volume in scope.manifest.volumes.items():
+        if not LABEL.match(key) or len(key) > NAME:
+            what = f"a volume's name is at most {NAME} lower-case letters, digits, hyphens"
+            yield ("volumes", key), what, as_label(key) and f'write "{as_label(key)}"'
         if volume.external is not None and volume.size is not None:
             yield ("volumes", key, "size"), "says nothing of a volume that somebody else makes", "remove it"
         if volume.external is not None and not _EXTERNAL.match(volume.external):
