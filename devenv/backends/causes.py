@@ -158,7 +158,7 @@ GUESSES = (
     ),
     Cause(r"^404 |statuscode: 404", "the service has no such path: choose another, health: {http: /path}"),
     Cause(
-        r"nothing (listens|answers) on the port",
+        r"nothing (listens|answers) on the port|probe failed: .*connection refused",
         "still starting? health: {within: 2m} gives it more time. On 127.0.0.1 or IPv6 only? It has to be"
         " 0.0.0.0. On UDP: health: {exec: ...}",
     ),

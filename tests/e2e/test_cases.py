@@ -219,6 +219,42 @@ def test_a_case(checkout: Checkout, case: Case) -> None:
     case.check(checkout)
 
 
+STRICT = """\
+import http.server
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302 if self.headers["Host"] == "localhost" else 400)
+        self.send_header("Location", "https://127.0.0.1:9/login")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+http.server.HTTPServer(("", 8000), Handler).serve_forever()
+"""
+
+
+def test_compose_alone_gives_the_verdict_that_up_gives(checkout: Checkout) -> None:
+    """A redirect to nowhere, a server that knows only localhost, and a proxy that is not there."""
+    checkout.write("api/Dockerfile", DOCKERFILE)
+    checkout.write("api/server.py", STRICT)
+    proxy = "env: {http_proxy: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9'}, grace: 1s"
+    serve = "[busybox, httpd, -f, -p, '8000', -h, /etc]"
+    checkout.manifest(
+        f"""
+        services:
+          strict: {{build: ./api, port: 8000, health: /, {proxy}}}
+          box: {{image: "busybox:1.37", command: {serve}, port: 8000, health: /hostname, {proxy}}}
+        """
+    )
+    checkout.devenv("up", "-d")
+    assert {unit.health for unit in checkout.units().values()} <= {"healthy", "starting"}
+    bundle = str(checkout.root / ".devenv" / "compose" / "compose.yaml")
+    checkout.host("docker", "compose", "-f", bundle, "up", "--wait", "--wait-timeout", "30")
+    assert {unit.health for unit in checkout.units().values()} == {"healthy"}
+
+
 UNREACHED = {
     "v4-http": ("127.0.0.1", "{http: /, within: 1s}"),
     "v4-tcp": ("127.0.0.1", "{tcp: 8000, within: 1s}"),

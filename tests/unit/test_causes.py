@@ -132,7 +132,12 @@ WORDS = {
 GUESSED = {
     "the path needs a login": ("401 Unauthorized", "403 Forbidden: no", "statuscode: 403"),
     "the service has no such path": ("404 Not Found: no such page",),
-    "On 127.0.0.1 or IPv6 only?": ("nothing listens on the port", "nothing answers on the port"),
+    "On 127.0.0.1 or IPv6 only?": (
+        "nothing listens on the port",
+        "nothing answers on the port",
+        'Startup probe failed: Get "http://10.244.12.213:8000/": dial tcp 10.244.12.213:8000: connect:'
+        " connection refused",
+    ),
     "gives it more time": ("api was not ready within 5 s",),
     "it ended well": ("ended with exit 0",),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from devenv.backends import listening
@@ -50,7 +50,7 @@ class Waiting:
             ended = () if unit.one_shot else pods.of(unit.name)
             expected = Expected(fingerprint, ended=pod_of.all_ends(ended))
         began, running, started_pods = pods.clock(), 0.0, set[str]()
-        last_check, look = began, listening.soon(limit)
+        last_check, look, amiss = began, listening.soon(limit), ""
         while not stop.is_set():
             if pods.trouble is not None:  # while the API server is away, nothing is ready or late
                 if pods.away() > PATIENCE:
@@ -68,7 +68,8 @@ class Waiting:
             if unit.volumes and passed > UNSCHEDULABLE:
                 self._check_claims(pods_now, passed)
             if verdict.failed:
-                raise self._failed(verdict)
+                facts = (("instead", amiss),) if amiss and verdict.ended else ()
+                raise self._failed(replace(verdict, facts=(*verdict.facts, *facts)))
             if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
                 self._until_routed(stop)
                 return
@@ -77,7 +78,7 @@ class Waiting:
                 self._check_answers(pods_now)
             if running and now - running > look:
                 look += listening.AGAIN
-                self._check_listening(pods_now)
+                amiss = self._check_listening(pods_now)
             if (running and now - running > limit) or passed > STARTING + limit:
                 raise self._late(pods_now)
             if not pods_now and passed > BARREN:
@@ -125,11 +126,13 @@ class Waiting:
         tables = printed(self.client, namespace, name, command, container=self.unit.name)
         return listening.amiss(tables, probe.port)
 
-    def _check_listening(self, pods: Sequence[pod_of.Pod]) -> None:
-        """Raises `UnitFailed` when a program listens where nobody reaches it."""
+    def _check_listening(self, pods: Sequence[pod_of.Pod]) -> str:
+        """Why nobody reaches the unit. Raises `UnitFailed` where no waiting mends it."""
+        amiss = ""
         for pod in pods:
-            if (amiss := self._amiss(pod)).endswith(listening.ONLY):
+            if (amiss := self._amiss(pod) or amiss).endswith(listening.ONLY):
                 raise self._failed(Verdict(failed=amiss, pod=pod_of.name(pod)))
+        return amiss
 
     def _check_answers(self, pods: Sequence[pod_of.Pod]) -> None:
         """Raises `UnitFailed` when a store's check got what no waiting mends."""
