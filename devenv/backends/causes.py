@@ -28,6 +28,7 @@ class Cause:
     final: str = ""
 
 
+DENIED = "the container's user may not do that: look at USER in the Dockerfile and at file modes"
 OFFLINE = "the host cannot be reached: is this machine offline, or behind a proxy or VPN?"
 
 CAUSES = (
@@ -146,7 +147,7 @@ CAUSES = (
     ),
     Cause(
         r"[Pp]ermission denied",
-        "the container's user may not do that: look at USER in the Dockerfile and at file modes",
+        DENIED,
     ),
 )
 """Known messages; the first that matches wins."""
@@ -184,6 +185,20 @@ def excerpt(lines: Sequence[str]) -> tuple[str, ...]:
     return (first, *shown[1:]) if first and first not in shown else tuple(shown)
 
 
+def helpful(unit: Unit, lines: Sequence[str]) -> str:
+    """`likely`, which also knows the unit's volumes: theirs is the folder that a program may not write to."""
+    hint = likely(lines)
+    folders = [volume.target for volume in unit.volumes] if hint == DENIED else []
+    denied = [line for line in lines if re.search("[Pp]ermission denied", line)]
+    for folder in folders:
+        if any(re.search(rf"{re.escape(folder)}(?![\w.-])", line) for line in denied):
+            return (
+                f"its volume belongs to another user: in the Dockerfile, before USER, mkdir -p {folder} and"
+                " chown it; then devenv down --volumes"
+            )
+    return hint
+
+
 def hopeless(answer: str) -> str:
     """What happened to a store whose check got an answer that no waiting mends; "" for any other answer."""
     return next((cause.final for cause in CAUSES if cause.final and re.search(cause.words, answer, re.M)), "")
@@ -193,5 +208,5 @@ def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[s
     """The card of a unit that did not become ready, with what helps, if the facts or its output tell."""
     command = [("command", unit.shown_command)] if unit.command else []
     answers = [what, *(fact for _, fact in facts)]
-    hint = likely(answers) or likely(output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
+    hint = likely(answers) or helpful(unit, output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
     return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=excerpt(output), hint=hint))

@@ -48,7 +48,7 @@ def test_what_helps_is_on_the_card_of_each(checkout: Checkout) -> None:
     checkout.manifest(
         "services:\n"
         + "".join(
-            f'  {name}: {{image: "{image}", command: {command}, {files}}}\n'
+            f"  {name}: {{image: {image!r}, command: {command}, {files}}}\n"
             for name, (image, command, _) in PROGRAMS.items()
         )
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from devenv.backends.causes import CAUSES, GUESSES, excerpt, hopeless, likely
+from devenv.backends.causes import CAUSES, GUESSES, excerpt, helpful, hopeless, likely
 from devenv.backends.kube.cards import CAUSES as CLUSTER
 from tests.table import each_row
+
+from .stacks import unit
 
 WORDS = {
     "give it more: resources": (
@@ -185,6 +187,24 @@ def test_a_message_above_a_long_trace_stays_on_the_card() -> None:
     )
     assert excerpt([*trace, "OOMKilled"]) == (*trace[-14:], "OOMKilled")
     assert excerpt(["it starts", *trace[:-1]]) == tuple(trace[-16:-1])
+
+
+VOLUMES = {
+    "a shell": ("sh: 1: cannot create /data/x: Permission denied", True),
+    "python": ("PermissionError: [Errno 13] Permission denied: '/data/x'", True),
+    "node": ("Error: EACCES: permission denied, open '/data/x'", True),
+    "go": ("failed to persist state: open /data/state.json: permission denied.", True),
+    "mkdir": ("mkdir: cannot create directory '/data': Permission denied", True),
+    "elsewhere": ("sh: 1: cannot create /srv/x: Permission denied", False),
+    "a like name": ("sh: 1: cannot create /database/x: Permission denied", False),
+    "read-only": ("sh: 1: cannot create /data/x: Read-only file system", False),
+}
+
+
+@each_row(VOLUMES)
+def test_a_volume_of_another_user_is_told_from_other_folders(line: str, volume: bool) -> None:
+    own = unit("{name: shop, services: {api: {image: api, volumes: {data: /data}}}}", "api")
+    assert ("its volume belongs to another user" in helpful(own, ["it starts", line])) is volume
 
 
 def test_nothing_is_made_up() -> None:

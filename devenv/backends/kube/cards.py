@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from devenv.backends.causes import GUESSES, READ, Cause, excerpt, likely
+from devenv.backends.causes import GUESSES, READ, Cause, excerpt, helpful, likely
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.resources import CLAIM, Resources
 from devenv.backends.kube.verdict import Verdict
@@ -100,13 +100,13 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     facts = (*command, *verdict.facts, *probe)
     shown = {_nameless(fact) for _, fact in facts}
     facts += tuple(("event", event) for event in messages if _nameless(event) not in shown)
-    hint = _hint([verdict.failed, *(fact for _, fact in facts), *output])
+    hint = _hint(unit, [verdict.failed, *(fact for _, fact in facts), *output])
     elsewhere = f"devenv logs {unit.name}" if verdict.pod else f"kubectl -n {namespace} get events"
     return Card(unit.name, verdict.failed, facts=facts, output=excerpt(output), hint=hint or elsewhere)
 
 
-def _hint(lines: Sequence[str]) -> str:
-    return likely(lines, CAUSES) or likely(lines) or likely(lines, GUESSES)
+def _hint(unit: Unit, lines: Sequence[str]) -> str:
+    return likely(lines, CAUSES) or helpful(unit, lines) or likely(lines, GUESSES)
 
 
 def owners(unit: Unit) -> list[str]:
