@@ -231,6 +231,7 @@ def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) ->
         entrypoint=_words(unit.entrypoint),
         command=_words(unit.command),
         environment=_open(unit.env),
+        workdir=unit.workdir,
         scripts=scripts,
         name=build.dockerfile if build else "Dockerfile",
     )

@@ -52,12 +52,12 @@ def _hatch(key: str) -> Answer:
 
 
 _ALONE = """
-    attach blkio_config cap_add cap_drop cgroup cgroup_parent cpu_count cpu_percent cpu_period cpu_quota
-    cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec device_cgroup_rules devices dns dns_opt
-    dns_search domainname external_links extra_hosts gpus group_add hostname init ipc isolation label_file
-    mac_address mem_reservation mem_swappiness memswap_limit network_mode oom_kill_disable oom_score_adj pid
-    pids_limit platform post_start pre_stop privileged read_only runtime security_opt shm_size
-    stop_signal storage_opt sysctls tmpfs ulimits use_api_socket user userns_mode uts working_dir
+    attach blkio_config cgroup cgroup_parent cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period
+    cpu_rt_runtime cpu_shares cpuset credential_spec device_cgroup_rules devices dns dns_opt dns_search
+    domainname external_links extra_hosts gpus group_add hostname ipc isolation label_file mac_address
+    mem_reservation mem_swappiness memswap_limit network_mode oom_kill_disable oom_score_adj pid pids_limit
+    platform post_start pre_stop privileged runtime security_opt storage_opt sysctls ulimits use_api_socket
+    userns_mode uts
 """
 _BY_NAME = "the units of a stack reach each other by name"
 
@@ -104,6 +104,10 @@ SERVICE: Mapping[str, Answer] = {
     "stdin_open": Answer(why="`devenv exec NAME` has a terminal; else compose: {stdin_open: true}"),
     "stop_grace_period": Answer("grace: 30s", rewrite=lambda value: rewriting.scalar("grace", value)),
     "tty": Answer(why="`devenv exec NAME` has a terminal; else compose: {tty: true}"),
+    "cap_add": Answer("capabilities: {add: [NET_ADMIN]}"),
+    "cap_drop": Answer("capabilities: {drop: [ALL]}"),
+    "shm_size": Answer("shm: 256Mi", rewrite=lambda value: rewriting.scalar("shm", value)),
+    "working_dir": Answer("workdir: /app", rewrite=lambda value: rewriting.scalar("workdir", value)),
     "volumes_from": Answer("volumes: {data: /folder}"),
 }
 
@@ -119,6 +123,7 @@ JOB: Mapping[str, Answer] = {
 
 _STORE = "services that need it say uses: [NAME]"
 INFRA: Mapping[str, Answer] = {
+    **{key: _hatch(key) for key in ("init", "read_only", "stop_signal", "tmpfs", "user")},
     "build": Answer("image: NAME:TAG", "a store that is built is a service"),
     "command": Answer("args: [--option]", "after the kind's own", rewriting.args),
     "depends_on": Answer(why=_STORE),

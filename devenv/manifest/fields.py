@@ -110,6 +110,28 @@ Text = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string",
 Flag = Annotated[bool, BeforeValidator(as_yaml)]
 """True or false, in any of YAML's spellings."""
 
+
+def _capability(value: Any) -> Any:
+    name = value.upper().removeprefix("CAP_") if isinstance(value, str) else ""
+    if not re.fullmatch(r"[A-Z][A-Z_]*", name):
+        raise PydanticCustomError("capability", "is not a capability - write NET_ADMIN")
+    return name
+
+
+CapabilityName = Annotated[str, BeforeValidator(_capability), WithJsonSchema({"type": "string"})]
+"""A capability of Linux, without the CAP_ that it may be written with."""
+
+
+def _signal(value: Any) -> Any:
+    name = as_text(value).upper() if isinstance(value, (str, int)) else ""
+    if not re.fullmatch(r"\d{1,2}|(?:SIG)?[A-Z]+\d?(?:[+-]\d{1,2})?", name):
+        raise PydanticCustomError("signal", "is not a signal - write SIGINT or SIGQUIT")
+    return name if name.isdecimal() or name.startswith("SIG") else f"SIG{name}"
+
+
+SignalName = Annotated[str, BeforeValidator(_signal), WithJsonSchema({"type": ["string", "integer"]})]
+"""A signal by its name or number."""
+
 RESTARTS = ("no", "on-failure", "always")
 
 

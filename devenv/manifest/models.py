@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from devenv.manifest.fields import (
     FROM_ENVIRONMENT,
+    CapabilityName,
     Command,
     Cpu,
     Duration,
@@ -19,6 +20,7 @@ from devenv.manifest.fields import (
     OrNone,
     Restart,
     Short,
+    SignalName,
     Size,
     SmokeRequest,
     Text,
@@ -158,6 +160,13 @@ class Resources(Model):
     memory: Size | None = Field(None, description="Memory: 256Mi.")
 
 
+class Capabilities(Model):
+    """Capabilities of Linux that a program has beyond the usual ones, or lacks of them."""
+
+    add: Annotated[list[CapabilityName], OneOrMany()] = Field([], description="Those it gets: NET_ADMIN.")
+    drop: Annotated[list[CapabilityName], OneOrMany()] = Field([], description="Those it loses; ALL is all.")
+
+
 class SecretFile(Model):
     """A file whose content is a secret."""
 
@@ -197,6 +206,24 @@ class Workload(Model):
         {},
         description="File or folder in the container -> that of the project, or {secret: NAME}. Read-only.",
     )
+    user: Text | None = Field(
+        None, description="Whom it runs as, in the image: a number, NUMBER:GROUP, or a name."
+    )
+    workdir: str | None = Field(None, description="The folder in the container that it runs in.")
+    read_only: Flag = Field(
+        False, description="Its root file system cannot be written; volumes and tmpfs can."
+    )
+    capabilities: Capabilities = Field(
+        Capabilities.model_construct(), description="Capabilities of Linux to add or drop."
+    )
+    init: Flag = Field(
+        True, description="Another program is process 1 and reaps what it leaves; false for s6 and the like."
+    )
+    tmpfs: Annotated[list[str], OneOrMany()] = Field(
+        [], description="Folders in memory: /tmp, or /run:size=64m."
+    )
+    shm: Size | None = Field(None, description="Size of /dev/shm: 256Mi.")
+    stop_signal: SignalName | None = Field(None, description="The signal that stops it. Default: TERM.")
     grace: Duration = Field(10.0, description="Time between TERM and KILL.")
     compose: Fragment = Field({}, description=COMPOSE)
     kubernetes: Fragments = Field({}, description="Merged last into the Kubernetes objects, by kind.")
@@ -226,6 +253,9 @@ class Service(Workload):
         "the engine was restarted. Default: no, so that a crash is seen.",
     )
     manual: Flag = Field(False, description="Only started by its name, or by a profile that lists it.")
+    aliases: Annotated[list[str], OneOrMany()] = Field(
+        [], description="More names under which the other units reach it."
+    )
     replicas: Annotated[int, Field(ge=0, le=100), Numeric()] = Field(1, description="How many run.")
 
     @property
@@ -237,7 +267,9 @@ class Service(Workload):
 class Job(Workload):
     """A program that runs to its end; whoever uses it waits for its success."""
 
-    like: str | None = Field(None, description="Take image, build, env, secrets and files of this service.")
+    like: str | None = Field(
+        None, description="Take image, build, env, secrets, files, user and workdir of this service."
+    )
     manual: Flag = Field(False, description="Only run by `devenv run NAME`.")
     within: Duration = Field(300.0, description="Longest time it may take.")
 

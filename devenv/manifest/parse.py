@@ -174,6 +174,12 @@ def problems_of(
             yield document.problem(path, f"expected {' or '.join(expected)}, found {_described(value)}", hint)
 
 
+_OF_OURS = frozenset(
+    ("no_value", "duration", "size", "cpu", "plugin", "kind", "restart", "signal", "capability")
+)
+"""Errors of fields of our own: a message, and after a dash what to write."""
+
+
 def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
     path, kind = _marked_path(document, detail["loc"]), detail["type"]
     value = detail["input"]
@@ -185,7 +191,7 @@ def _problem(document: Source, detail: ErrorDetails, root: type[BaseModel]) -> P
         case "no_value" if path[-2:-1] in (("env",), ("args",)) and VARIABLE.match(str(path[-1])):
             own = f'write ${{env.{path[-1]}}} for this machine\'s, or "" if it is to be empty'
             return document.problem(path, "has no value", own)
-        case "no_value" | "restart" | "duration" | "size" | "cpu" | "plugin" | "kind":
+        case _ if kind in _OF_OURS:
             message, _, hint = detail["msg"].partition(" - ")
             return document.problem(path, message, hint)
         case "greater_than_equal" | "less_than_equal":

@@ -57,6 +57,7 @@ def _relay(unit: Unit) -> Unit:
         ports=unit.ports,
         needs=unit.needs,
         memory=MEMORY,
+        init=True,
         grace=1.0,
         aliases=unit.aliases,
         links=unit.links,

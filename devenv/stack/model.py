@@ -239,6 +239,13 @@ class Unit:
     restart: Literal["no", "on-failure", "always"] | None = None
     user: str | None = None
     uid: int | None = None
+    workdir: str | None = None
+    read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    init: bool = False
+    shm: int | None = None
+    stop_signal: str | None = None
     hostname: str | None = None
     aliases: tuple[str, ...] = ()
     manual: bool = False
@@ -461,6 +468,12 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),
             unit.extra,
+            *(
+                (name, value)
+                for name in ("workdir", "read_only", "cap_add", "cap_drop", "shm", "stop_signal", "aliases")
+                if (value := getattr(unit, name))
+            ),
+            *(["no init"] if unit.role in ("service", "job") and not unit.init else []),
             own,
         ],
     }

@@ -137,14 +137,15 @@ def infer(
     entrypoint: Sequence[str] | None = None,
     command: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    workdir: str | None = None,
     scripts: Mapping[str, str] | None = None,
     name: str = "Dockerfile",
 ) -> Rules:
     """The rules that a Dockerfile implies; with `context` None there is none, and only a command tells.
 
     `args`: the build's arguments, without secret ones. `ignored`: whether `.dockerignore` excludes a path of
-    the context. `entrypoint`, `command` and `environment` are the manifest's, `scripts` those of
-    `package.json`. `name`: the Dockerfile's path in the context.
+    the context. `entrypoint`, `command`, `environment` and `workdir` are the manifest's, `scripts`
+    those of `package.json`. `name`: the Dockerfile's path in the context.
     """
     image = copies.image(dockerfile, target, args) if context is not None else copies.Image()
     first = tuple(entrypoint if entrypoint is not None else image.entrypoint)
@@ -160,7 +161,8 @@ def infer(
         ),
         command=_shown(first, rest),
         starters=tuple(
-            posixpath.normpath(posixpath.join(image.workdir, path)) for path in starters((*first, *rest))
+            posixpath.normpath(posixpath.join(workdir or image.workdir, path))
+            for path in starters((*first, *rest))
         ),
         executables=image.executables,
         opaque=image.opaque,

@@ -14,6 +14,7 @@ from .conftest import making
 pytestmark = pytest.mark.engine
 
 MANIFEST = """
+    namespace: running
     services:
       hidden:                           # nothing of this machine leads there: its check is made inside
         image: busybox:1.37
@@ -21,7 +22,16 @@ MANIFEST = """
         port: 8000
         publish: false
         health: {http: /, every: 100ms, within: 20s}
-        files: {/index.html: ./index.html}
+        files: {/srv/index.html: ./index.html}
+        aliases: [behind]
+        user: 1000:1001
+        workdir: /srv
+        read_only: true
+        tmpfs: ["/tmp", "/run:size=1m"]
+        shm: 1Mi
+        capabilities: {add: [NET_ADMIN], drop: [ALL]}
+        init: false
+        stop_signal: INT
       stubborn:                         # ends twice before it goes on
         image: busybox:1.37
         command: '[ "$(wc -c </data/tries)" -ge 2 ] && exec sleep 1000; printf x >>/data/tries; exit 3'
@@ -31,13 +41,19 @@ MANIFEST = """
         grace: 1s
       silent:                           # its image's own check never passes
         build: ./silent
-        command: sleep 1000
+        command: sh loop.sh
+        user: 1000
+        workdir: /srv/app
+        stop_signal: INT
         health: false
         grace: 1s
       tools: {image: "busybox:1.37", command: sleep 1000, manual: true, uses: [hidden], grace: 1s}
     jobs:
-      prepared: {image: "busybox:1.37", command: wget -qO /dev/null http://hidden:8000/, uses: [hidden]}
+      prepared: {image: "busybox:1.37", command: wget -qO /dev/null http://behind.running:8000/, uses: [hidden]}
 """
+
+
+LOOP = "echo {}; while :; do sleep 0.1; done\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +64,8 @@ def stack(
     with making(tmp_path_factory.mktemp("running"), engine, environment) as make:
         checkout = make()
         checkout.write("index.html", "hello")
-        checkout.write("silent/Dockerfile", "FROM busybox:1.37\nHEALTHCHECK CMD false\n")
+        checkout.write("silent/Dockerfile", "FROM busybox:1.37\nCOPY . /srv/app\nHEALTHCHECK CMD false\n")
+        checkout.write("silent/loop.sh", LOOP.format("first"))
         checkout.manifest(MANIFEST)
         checkout.devenv("up", "-d")
         yield checkout
@@ -65,6 +82,24 @@ def test_a_service_that_publishes_nothing_is_healthy_and_reached_by_the_others(s
 
 def test_a_service_without_a_check_has_none_of_its_image_either(stack: Checkout) -> None:
     assert stack.units()["silent"].health == ""
+
+
+def test_a_container_runs_as_the_manifest_says(stack: Checkout) -> None:
+    hidden = stack.units()["hidden"].raw
+    config, host = hidden["Config"], hidden["HostConfig"]
+    assert (config["User"], config["WorkingDir"], config["StopSignal"]) == ("1000:1001", "/srv", "SIGINT")
+    assert (host["ReadonlyRootfs"], host["ShmSize"], host.get("Init")) == (True, 2**20, None)
+    assert (host["CapAdd"], host["CapDrop"]) == (["CAP_NET_ADMIN"], ["ALL"])
+    assert stack.inside("hidden", "sh", "-c", "id -u; pwd; touch /tmp/here && echo ok") == "1000\n/srv\nok\n"
+
+
+def test_a_changed_file_reaches_a_program_of_another_user_and_folder(stack: Checkout) -> None:
+    before = stack.units()["silent"].id
+    stack.write("silent/loop.sh", LOOP.format("second"))
+    stack.devenv("up", "-d")
+    assert stack.units()["silent"].id == before
+    assert "second" in stack.devenv("logs", "silent").stdout
+    assert stack.inside("silent", "id", "-u") == "1000\n"
 
 
 def test_a_manual_service_starts_by_its_name_only(stack: Checkout) -> None:

@@ -55,6 +55,10 @@ BROKEN = {
         'name: a\nservices:\n  api: {image: x, port: "80"}\n',
         ['3:19: services.api.port: expected a whole number, found the text "80" - remove the quotes'],
     ),
+    "an alias that is another unit": (
+        "name: a\nservices:\n" + OK + "  api: {image: x, aliases: [ok]}\n",
+        ["4:29: services.api.aliases[0]: services.ok has that name already - choose another one"],
+    ),
     "a value that is none": (
         "name: a\nservices:\n  api: {image: x, env: {A: }}\n",
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -128,7 +129,9 @@ def _spec(unit: str, written: Mapping[str, Any], place: Folder, root: Path, shor
 def _way(written: Mapping[str, Any]) -> Way:
     argv, variables = tuple(written["argv"]), written["environment"]
     if not written["kind"]:
-        return Way(argv, variables)
+        stop = written.get("stop", "")
+        known = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
+        return Way(argv, variables, stop=stop if known else "TERM")
     more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
     packages = tuple(written["packages"])
     return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

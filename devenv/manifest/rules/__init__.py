@@ -33,6 +33,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names.volumes_are_called_apart,
     names.volumes_are_shared_on_purpose,
     names.names_fit_everywhere,
+    names.aliases_are_free,
     images.images_have_one_origin,
     commands.commands_are_whole,
     commands.words_fit,

@@ -66,6 +66,31 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             parts.setdefault(part, name)
 
 
+def aliases_are_free(scope: Scope) -> Iterator[Finding]:
+    """A further name of a service is a host name that nothing else has."""
+    units = dict(scope.names)
+    for name, kind in scope.infra.items():
+        services = scope.kinds[kind].services if kind in scope.kinds else ()
+        units |= {unit_name(service, kind=kind, name=name): "infra" for service in services}
+    taken = {unit: f"{section}.{unit}" for unit, section in units.items()}
+    for name, service in scope.manifest.services.items():
+        for index, alias in enumerate(service.aliases):
+            path: Path = ("services", name, "aliases", index)
+            if alias == name:
+                yield path, f"{name} has that name anyway", "remove it"
+            elif alias in taken:
+                yield path, f"{taken[alias]} has that name already", "choose another one"
+            elif len(alias) > NAME or not LABEL.match(alias):
+                better = as_label(alias) if "." not in alias else ""
+                hint = (
+                    f'write "{better}"'
+                    if better
+                    else "one with dots is Compose's alone: compose: {networks: ...}"
+                )
+                yield path, "a name is lower-case letters, digits and hyphens (it becomes a host name)", hint
+            taken.setdefault(alias, f"services.{name}")
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredVolume:
     """A volume: its path in the manifest, the unit that owns it ("" if it is shared), and its key there."""

@@ -56,6 +56,9 @@ def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
         path: Path = unit
         targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in workload.files]
         targets += [((*path, "volumes", key), target) for key, target in workload.volumes.items()]
+        targets += [((*path, "tmpfs", index), _folder(entry)) for index, entry in enumerate(workload.tmpfs)]
+        if workload.workdir and workload.workdir != "/":
+            targets.append(((*path, "workdir"), workload.workdir))
         reload = getattr(workload, "reload", None)
         targets += [((*path, "reload", "sync", k), v) for k, v in (reload.sync.items() if reload else ())]
         yield from _no_places(targets)
@@ -71,6 +74,11 @@ def _no_places(targets: list[tuple[Path, str]]) -> Iterator[Finding]:
     for at, target in targets:
         if not target.startswith("/") or ".." in target.split("/") or posixpath.normpath(target) == "/":
             yield at, f'"{target}" is not a path in a container', "write an absolute path below /"
+
+
+def _folder(entry: str) -> str:
+    """The folder of a tmpfs, without its options."""
+    return entry.partition(":")[0]
 
 
 def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
@@ -94,6 +102,12 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 hint = "give one of them another path"
                 yield (*path, "volumes", key), f"{claimed[place]} has the path {place} already", hint
             claimed.setdefault(place, f"volume {key}")
+        for index, entry in enumerate(workload.tmpfs):
+            place = posixpath.normpath(_folder(entry))
+            if place in claimed:
+                hint = "give one of them another path"
+                yield (*path, "tmpfs", index), f"{claimed[place]} has the path {place} already", hint
+            claimed.setdefault(place, "a tmpfs")
     for name, infra in scope.manifest.infra.items():
         kind = scope.kinds.get(scope.infra[name])
         for target in infra.files:

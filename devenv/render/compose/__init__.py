@@ -114,11 +114,14 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["healthcheck"] = {"disable": True}  # that of the image as well
     spec |= {key: value for key, value in (
         ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
+        ("working_dir", unit.workdir), ("shm_size", unit.shm), ("stop_signal", unit.stop_signal),
+        ("read_only", unit.read_only or None), ("cap_add", [*unit.cap_add] or None),
+        ("cap_drop", [*unit.cap_drop] or None),
     ) if value is not None}  # fmt: skip
     if unit.restart in RESTARTS:
         spec["restart"] = RESTARTS[unit.restart]
     spec["stop_grace_period"] = _duration(unit.grace)
-    if unit.role in ("service", "job"):
+    if unit.init:
         spec["init"] = True  # a program that runs as PID 1 without handlers ignores TERM
     if unit.manual:
         spec["profiles"] = ["manual"]
@@ -302,11 +305,13 @@ _NODE = (
 
 def _aliases(stack: Stack, unit: Unit) -> list[str]:
     domains = dict.fromkeys((stack.namespace, "default"))
-    return [
-        f"{unit.name}.{namespace}{tail}"
+    names = [
+        f"{name}.{namespace}{tail}"
+        for name in (unit.name, *unit.aliases)
         for namespace in domains
         for tail in ("", ".svc", ".svc.cluster.local")
     ]
+    return [*unit.aliases, *names]
 
 
 def _duration(value: float) -> str:

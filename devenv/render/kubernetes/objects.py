@@ -45,8 +45,8 @@ def of_unit(stack: Stack, unit: Unit, source: Source) -> list[Object]:
     """The unit's objects in the order in which they have to be applied; the last is the workload."""
     contents = content(stack, unit, source.secrets, source.files)
     objects = [*_holders(stack, unit, contents), *_claims(stack, unit)]
-    if unit.ports:
-        objects.append(_service(stack, unit))
+    if unit.ports:  # its own comes last: a fragment for the Service is for that
+        objects += [_service(stack, unit, name) for name in (*unit.aliases, unit.name)]
     objects.append(_workload(stack, unit, contents, source))
     return _with_fragments(stack, unit, objects, source)
 
@@ -122,13 +122,13 @@ def quantity(size: int) -> str:
     return str(size)
 
 
-def _service(stack: Stack, unit: Unit) -> Object:
+def _service(stack: Stack, unit: Unit, name: str) -> Object:
     """The Service; its port equals the container's, so that addresses are the same on every backend."""
     ports = [
         {"name": port_name(port.name, port.container), "port": port.container, "targetPort": port.container}
         for port in unit.ports
     ]
-    resource = _object("Service", stack, unit.name, labels(stack, unit))
+    resource = _object("Service", stack, name, labels(stack, unit))
     return {**resource, "spec": {"selector": selector(stack, unit), "ports": ports}}
 
 

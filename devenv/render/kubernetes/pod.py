@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from devenv.errors import UsageError
 from devenv.render.kubernetes.content import Content, inline
 from devenv.stack import labels as tags
 from devenv.stack import shell, text
@@ -43,7 +44,7 @@ def template(
         "securityContext": _pod_security(unit),
         "containers": [_container(unit, mounts, registry)],
     }
-    if unit.role in ("service", "job"):
+    if unit.init:
         spec["shareProcessNamespace"] = True  # a program that runs as PID 1 without handlers ignores TERM
     if unit.one_shot:
         spec["restartPolicy"] = "Never"
@@ -78,8 +79,8 @@ def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[
         "imagePullPolicy": "IfNotPresent",  # a tag stands for the content
     }
     container |= {key: words for key, words in _run(unit).items() if words is not None}
-    if "working_dir" in unit.extra:
-        container["workingDir"] = unit.extra["working_dir"]
+    if (folder := unit.workdir or unit.extra.get("working_dir")) is not None:
+        container["workingDir"] = folder
     if env := _env(unit):
         container["env"] = env
     if unit.ports:
@@ -156,7 +157,7 @@ def _check(probe: Probe) -> dict[str, Any]:
 
 def _pod_security(unit: Unit) -> dict[str, Any]:
     context: dict[str, Any] = {"seccompProfile": {"type": "RuntimeDefault"}}
-    user, _, group = (unit.user or "").partition(":")
+    user, _, group = _numbers(unit).partition(":")
     uid = int(user) if user.isdecimal() else unit.uid
     if uid is not None:
         gid = int(group) if group.isdecimal() else uid
@@ -167,15 +168,29 @@ def _pod_security(unit: Unit) -> dict[str, Any]:
     return context
 
 
+def _numbers(unit: Unit) -> str:
+    """The user as Kubernetes takes it. Raises `UsageError` for a name, which only the image can tell."""
+    user = "0" if unit.user == "root" else unit.user or ""
+    if unit.role in ("service", "job") and user and not user.partition(":")[0].isdecimal():
+        raise UsageError(
+            f"{unit.section}.{unit.name}.user: {user} is a name, and Kubernetes takes numbers only",
+            hint=f"its number is what this prints: docker run --rm --entrypoint id {unit.image} -u {user}",
+        )
+    return user
+
+
 def _security(unit: Unit) -> dict[str, Any]:
-    has_uid = unit.uid is not None or (unit.user or "").partition(":")[0].isdecimal()
+    user = _numbers(unit).partition(":")[0]
+    has_uid = unit.uid is not None or (user.isdecimal() and (unit.role == "infra" or int(user) != 0))
     has_uid = has_uid or (not unit.user and bool(_number(unit.image_user)))
-    added = [*([] if has_uid else BECOME_ANOTHER), *map(str, unit.extra.get("cap_add", ()))]
+    kept = [] if has_uid or "ALL" in unit.cap_drop else BECOME_ANOTHER
+    usual = [name for name in kept if name not in (*unit.cap_drop, *unit.cap_add)]
+    added = [*usual, *unit.cap_add, *map(str, unit.extra.get("cap_add", ()))]
     capabilities: dict[str, Any] = {"drop": ["ALL"]}
     if added:
         capabilities["add"] = added
     context: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": capabilities}
-    if unit.extra.get("read_only"):
+    if unit.read_only or unit.extra.get("read_only"):
         context["readOnlyRootFilesystem"] = True
     return context
 
@@ -243,7 +258,8 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
         if unit.one_shot or volume.shared:
             claim = {"claimName": volume.external or volume.name}
             volumes.append({"name": volume.name, "persistentVolumeClaim": claim})
-    shared = {"/dev/shm": str(unit.extra["shm_size"])} if "shm_size" in unit.extra else {}
+    shm = unit.shm or unit.extra.get("shm_size")
+    shared = {"/dev/shm": str(shm)} if shm else {}
     memory = dict(entry.partition(":")[::2] for entry in unit.tmpfs) | shared
     for index, (target, options) in enumerate(memory.items()):
         size = options if target == "/dev/shm" else _size_option(options)

@@ -60,6 +60,8 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
     environment = {key: value for key, value in image.items() if key != "PATH" and UNKNOWN not in value}
     environment |= {key: text.reveal(value, source.secrets) for key, value in own.items()}
     described = {"argv": list(argv), "environment": environment, "kind": way is not None}
+    if unit.stop_signal:
+        described["stop"] = unit.stop_signal.removeprefix("SIG")
     if way is not None:
         described |= {
             "wanted": [way.program, way.package, way.folder, unit.version, way.install],
