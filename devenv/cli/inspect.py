@@ -17,7 +17,7 @@ from devenv.cli import habits
 from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, words
 from devenv.cli.environments import At, confirm_production
 from devenv.cli.printing import print_logs, save_logs
-from devenv.errors import FAILED, ToolMissing, UsageError
+from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -159,7 +159,10 @@ def open_(
         (unit,) = context.running([name])
         url = status(unit).url
     else:
-        url = front_page(context.observe())
+        order: tuple[str, ...] = ()
+        with suppress(DevenvError):  # a broken manifest does not keep a page from being opened
+            order = context.project.outline.units
+        url = front_page(context.observe(), order)
     if not url:
         raise UsageError(f"{name or 'no running unit'} has no page", hint="devenv status")
     context.console.print(url)

@@ -138,7 +138,7 @@ def addresses(unit: Unit) -> str:
     """A unit's addresses on this machine, and its gateway paths."""
     pages = []
     if unit.role == "service":
-        pages += [link.url for link in unit.links]
+        pages += [f"{link.label} {link.url}".strip() for link in unit.links]
     elif unit.ports and unit.ports[0].host:
         http = unit.gateway
         pages.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from devenv.plan.model import Observed, ObservedUnit
+from devenv.stack.ports import is_web
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -36,7 +37,7 @@ class UnitStatus:
     @property
     def url(self) -> str:
         """The page to open for it, or ""."""
-        return self.pages[0][1] if self.pages else ""
+        return next((url for _, url in self.pages if is_web(url)), "")
 
 
 def statuses(observed: Observed) -> list[UnitStatus]:
@@ -116,13 +117,20 @@ def as_it_should_be(unit: ObservedUnit) -> bool:
     return unit.state == "running" and unit.healthy is not False
 
 
-def front_page(observed: Observed) -> str:
-    """The URL to open first: the gateway's shortest route, else the first service's page."""
+def front_page(observed: Observed, order: Sequence[str] = ()) -> str:
+    """The URL to open first: the gateway's shortest route, else the first page of a service, else of a store.
+
+    `order`: names of units as the manifest has them.
+    """
+    places = {name: place for place, name in enumerate(order)}
     units = [unit for unit in observed.units.values() if unit.running]
+    units.sort(key=lambda unit: places.get(unit.unit, len(places)))
     gateway = next((unit for unit in units if unit.gateway), None)
     port = next((host for _, host in gateway.ports.values()), 0) if gateway else 0
     paths = [path for unit in units for served in unit.serves.values() for path in served]
-    pages = [url for unit in units if unit.role == "service" for _, url in unit.links]
+    pages = [
+        url for role in ("service", "infra") for unit in units if unit.role == role for _, url in unit.links
+    ]
     return _first(port, paths, pages)
 
 
@@ -160,4 +168,4 @@ def _first(port: int, paths: Iterable[str], pages: Sequence[str]) -> str:
     path = min((path for path in paths if not path.startswith("~")), key=len, default="")
     if port and path:
         return f"http://localhost:{port}{path}"
-    return pages[0] if pages else ""
+    return next(filter(is_web, pages), "")

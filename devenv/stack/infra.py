@@ -108,7 +108,7 @@ class Instance:
                 return text.secret(tail)
             case "url":
                 return self._url(view, part)
-            case "host" | "port":
+            case "host" | "port" | "address":
                 return self._address(self.kind.name, name, view)
         if head in self.file.services:
             return self._address(head, tail, view)
@@ -144,13 +144,14 @@ class Instance:
         return text.fill(self.kind.block.url, look_up)
 
     def _address(self, service: str, attribute: str, view: View) -> str:
-        """Host, port or URL of one of its services."""
+        """Host, port, both (`address`) or URL of one of its services."""
         if attribute.startswith("public_"):
             return self._address(service, attribute.removeprefix("public_"), view.outside)
         head, _, key = attribute.partition(".")
         port = self._port(service, key)
         host, port = view.address(self.unit(service), port if view.inside else self._outside(service, port))
-        return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[head]
+        own = {"host": host, "port": str(port), "address": f"{host}:{port}"}
+        return {**own, "url": f"http://{host}:{port}"}[head]
 
     def is_reached(self, port: int, view: View, service: str = "") -> bool:
         """Whether a port of a service, or of the main one, leads there from this machine."""

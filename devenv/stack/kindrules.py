@@ -227,8 +227,11 @@ def attributes(name: str, file: KindFile) -> frozenset[str]:
 
 def _addresses(service: Service) -> set[str]:
     ports = [key for port in service.ports for key in (port.name, str(port.target))]
-    named = [f"{attribute}.{key}" for attribute in ("port", "public_port") for key in ports]
-    return {"host", "public_host", *(["port", "public_port"] if ports else []), *named}
+    named = [f"{attribute}.{key}" for attribute in _OF_PORTS for key in ports]
+    return {"host", "public_host", *(_OF_PORTS if ports else ()), *named}
+
+
+_OF_PORTS = ("port", "public_port", "address", "public_address")
 
 
 def strings(file: KindFile) -> Iterator[tuple[Path, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
-from devenv.stack.ports import wish
+from devenv.stack.ports import scheme, wish
 from devenv.stack.text import Text
 from devenv.stack.view import View
 from devenv.stack.world import World
@@ -44,9 +44,11 @@ class Names:
     def _service(self, name: str, attribute: str, view: View) -> str:
         if attribute.startswith("public_"):
             return self._service(name, attribute.removeprefix("public_"), view.outside)
-        main = next(iter(self.manifest.services[name].named_ports.values()), 0)
+        key, main = next(iter(self.manifest.services[name].named_ports.items()), ("", 0))
         host, port = view.address(name, main)
-        return {"host": host, "port": str(port), "url": f"http://{host}:{port}"}[attribute]
+        address = f"{host}:{port}"
+        url = f"{scheme(key)}://{address}"
+        return {"host": host, "port": str(port), "address": address, "url": url}[attribute]
 
     def injected(self, uses: list[str], view: View) -> dict[str, Text]:
         """The variables that `uses` brings, with addresses as seen from this view.

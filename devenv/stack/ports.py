@@ -43,6 +43,27 @@ class Conflict:
     owner: str
 
 
+SCHEMES = frozenset(
+    (
+        "amqp", "amqps", "bolt", "ftp", "ftps", "grpc", "grpcs", "http", "https", "imap", "imaps",
+        "kafka", "ldap", "ldaps", "memcached", "mongodb", "mqtt", "mqtts", "mysql", "nats", "neo4j",
+        "pop3", "postgres", "postgresql", "redis", "rediss", "rtmp", "rtsp", "sftp", "sip", "smtp",
+        "smtps", "ssh", "stomp", "tcp", "udp", "ws", "wss",
+    )
+)  # fmt: skip
+"""Names of ports that are schemes of URLs as well."""
+
+
+def scheme(name: str) -> str:
+    """The scheme of the URLs of a port with this name: `amqp`, or http where the name is no scheme."""
+    return name if name in SCHEMES else "http"
+
+
+def is_web(url: str) -> bool:
+    """Whether a browser shows what is there."""
+    return url.startswith(("http://", "https://"))
+
+
 def wish(publish: int | Mapping[str, int] | None, name: str, *, main: bool) -> int | None:
     """The port of this machine that `publish:` asks for: None for any, 0 for none at all."""
     if isinstance(publish, Mapping):

@@ -33,6 +33,7 @@ from devenv.stack.model import (
     Link,
     Need,
     Plugin,
+    Port,
     Probe,
     Reload,
     Route,
@@ -42,7 +43,7 @@ from devenv.stack.model import (
     port_of,
 )
 from devenv.stack.names import Names
-from devenv.stack.ports import Claim, claim, wish
+from devenv.stack.ports import Claim, claim, is_web, scheme, wish
 from devenv.stack.references import needs
 from devenv.stack.text import Text
 from devenv.stack.world import Outline, Want, World
@@ -271,13 +272,14 @@ class _Resolver:
         fill = self._fill(name)
         probe, variables = _probe(service.health, main, fill, f"services.{name}.health")
         injected = own | self.names.injected(service.uses, self.world.view(name))
+        opened = tuple(
+            port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
+        )
         return Unit(
             **self._workload(name, service, injected, service.env, variables),
             name=name,
             role="service",
-            ports=tuple(
-                port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
-            ),
+            ports=opened,
             probe=probe,
             unchecked=service.health == "none",
             implied_check=service.health is None,
@@ -286,7 +288,7 @@ class _Resolver:
             manual=service.manual,
             aliases=tuple(service.aliases),
             volumes=tuple(self._volumes(name, service)),
-            links=(Link("", f"http://localhost:{host}"),) if host else (),
+            links=tuple(_links(opened)),
             routes=tuple(text.public(fill(route.path), f"services.{name}.route") for route in service.route),
             reload=_reload(service.reload, fill) if service.reload else None,
             host=self.names.text(service.host, self.world.view()) if service.host else None,
@@ -412,6 +414,18 @@ class _Resolver:
         holds = tuple(sorted(_secrets(gateway)))
         file = File(kind.config, rendered="gateway", digest=gateway.digest, holds=holds)
         return replace(unit, files=(*unit.files, file))
+
+
+def _links(ports: tuple[Port, ...]) -> Iterator[Link]:
+    """The URL of the main port on this machine; and of the first page, where the main one is none."""
+    links = [Link(port.name, f"{scheme(port.name)}://localhost:{port.host}") for port in ports if port.host]
+    for index, link in enumerate(links):
+        if index == 0:
+            yield replace(link, label="")
+        elif is_web(link.url):
+            if not is_web(links[0].url):
+                yield link
+            return
 
 
 def _written(value: Any) -> str:

@@ -181,7 +181,7 @@ BROKEN = {
         'name: a\nservices:\n  a: {image: x, uses: [valkey], env: {A: "${valkey.password}"}}\n',
         [
             '3:39: services.a.env.A: ${valkey.password}: valkey has no "password"'
-            " - it has: database, host, memory, port, public_host, public_port, public_url, url, version"
+            " - it has: address, database, host, memory, port, public_address, public_host, public_port, public_url, url, version"
         ],
     ),
     "a reference without an end": (

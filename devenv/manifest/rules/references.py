@@ -14,7 +14,9 @@ from devenv.manifest.rules.variables import VARIABLE
 from devenv.manifest.source import Finding, Path
 
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
-SERVICE_ATTRIBUTES = frozenset({"url", "host", "port", "public_url", "public_host", "public_port"})
+SERVICE_ATTRIBUTES = frozenset(
+    prefix + name for prefix in ("", "public_") for name in ("url", "host", "port", "address")
+)
 STACK_ATTRIBUTES = frozenset({"name", "namespace"})
 
 
