@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """What `localhost` stands for; a browser tries both, and a program may listen on either alone."""
@@ -16,23 +16,34 @@ LISTENING = "0A"  # in /proc/net
 
 
 def taken(
-    ports: Iterable[int], loopbacks: Sequence[tuple[socket.AddressFamily, str]] = LOOPBACKS
+    ports: Iterable[int],
+    loopbacks: Sequence[tuple[socket.AddressFamily, str]] = LOOPBACKS,
+    *,
+    udp: Collection[int] = (),
 ) -> dict[int, str]:
-    """Each of the ports that a program listens on -> that program."""
-    busy = [port for port in ports if not all(_free(*loopback, port) for loopback in loopbacks)]
+    """Each of the ports that a program listens on -> that program. Those in `udp` count over UDP as well."""
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    busy = [
+        port
+        for port in ports
+        if not all(
+            _free(*loopback, port, kind) for loopback in loopbacks for kind in kinds[: 1 + (port in udp)]
+        )
+    ]
     if not busy:
         return {}
     owners = _owners(set(busy))
     return {port: owners.get(port, "another program") for port in busy}
 
 
-def _free(family: socket.AddressFamily, address: str, port: int) -> bool:
+def _free(family: socket.AddressFamily, address: str, port: int, kind: socket.SocketKind) -> bool:
     try:
-        probe = socket.socket(family, socket.SOCK_STREAM)
+        probe = socket.socket(family, kind)
     except OSError:
         return True  # a kernel without IPv6
     with probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT counts as free
+        if kind == socket.SOCK_STREAM:  # a port in TIME_WAIT counts as free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except PermissionError:

@@ -30,15 +30,21 @@ def decide(
     checkout: str,
     remap: bool,
     hosted: Collection[str] = (),
-    plain: bool = False,
+    renderer: str = "compose",
 ) -> Decision:
     """A host port for each port that the manifest asks for.
 
     `promised`: ports that other commands have reserved -> which. `remap`: move published ports too.
     `hosted`: units that run on this machine; a program that has the port of one is taken to be the unit.
-    `plain`: all of them are processes of this machine, which listen here whether they publish or not.
+    `renderer`: processes listen on this machine whether they publish or not, and no forward to a cluster
+    carries UDP.
     """
-    claims = [claim for claim in outline.claims if plain or claim.published or claim.unit in hosted]
+    claims = [
+        claim
+        for claim in outline.claims
+        if (renderer == "process" or claim.published or claim.unit in hosted)
+        and not (renderer == "kubernetes" and claim.udp)
+    ]
     there = elsewhere.observed if elsewhere else Observed()
     ours = [*there.units.values(), *observed.units.values()]
     forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
@@ -61,4 +67,5 @@ def _taken(
     hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values() if host}
     wanted = {claim.wanted for claim in claims if claim.unit not in hosted} | hosts
     others = {port: owner for port, owner in others.items() if port not in own}
-    return {**hostports.taken(wanted - own - set(others)), **others}
+    udp = {claim.wanted for claim in claims if claim.udp}
+    return {**hostports.taken(wanted - own - set(others), udp=udp), **others}

@@ -222,7 +222,7 @@ class Project:
                 checkout=self.workspace.checkout,
                 remap=remap,
                 hosted=hosted,
-                plain=backend.renderer == "process",
+                renderer=backend.renderer,
             )
             if promise:
                 promises.make(decided.ports.values())

@@ -32,8 +32,9 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
     except DevenvError as error:
         return Wanted(backend.name, invalid=error)
     running = {name for name, unit in observed.units.items() if unit.running}
-    plain = backend.renderer == "process"
-    decided = ports.decide(project.outline, observed, None, {}, checkout=checkout, remap=False, plain=plain)
+    decided = ports.decide(
+        project.outline, observed, None, {}, checkout=checkout, remap=False, renderer=backend.renderer
+    )
     return Wanted(
         backend=backend.name,
         stack=loaded.stack,

@@ -6,6 +6,7 @@ Each defines its validation and its JSON schema.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
@@ -97,6 +98,28 @@ class OrNone:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"anyOf": [{"enum": ["none", False]}, handler(schema)]}
+
+
+class UdpPort(int):
+    """A port that speaks UDP."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrUdp:
+    """A port that may be written with its protocol: `51820/udp`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
+            match = re.fullmatch(r"(\d{1,5})/(tcp|udp)", value) if isinstance(value, str) else None
+            number = inner(int(match[1]) if match else value)
+            return UdpPort(number) if match and match[2] == "udp" else number
+
+        return core_schema.no_info_wrap_validator_function(validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(schema), {"type": "string", "pattern": r"^\d{1,5}/(tcp|udp)$"}]}
 
 
 def _text(value: Any) -> Any:

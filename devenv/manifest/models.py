@@ -18,17 +18,19 @@ from devenv.manifest.fields import (
     OneOrMany,
     OrFalse,
     OrNone,
+    OrUdp,
     Restart,
     Short,
     SignalName,
     Size,
     SmokeRequest,
     Text,
+    UdpPort,
 )
 from devenv.manifest.source import as_yaml
 
 Port = Annotated[int, Field(ge=1, le=65535), Numeric()]
-Named = dict[str, Port]
+ContainerPort = Annotated[Port, OrUdp()]
 Publish = Annotated[
     int | dict[str, Annotated[Port, OrFalse()]],
     Numeric(),
@@ -233,8 +235,12 @@ class Service(Workload):
     """A long-running program."""
 
     host: str | None = Field(None, description="How to run it as a plain process on this machine.")
-    port: Port | None = Field(None, description="The port it listens on, in the container.")
-    ports: Named = Field({}, description="Several ports by name; the first is the main one.")
+    port: ContainerPort | None = Field(
+        None, description="The port it listens on, in the container: 8000, or 53/udp."
+    )
+    ports: dict[str, ContainerPort] = Field(
+        {}, description="Several ports by name; the first is the main one."
+    )
     publish: Publish | None = Field(
         None, description="Its port on this machine; or one per port name; or false for none at all."
     )
@@ -259,9 +265,15 @@ class Service(Workload):
     replicas: Annotated[int, Field(ge=0, le=100), Numeric()] = Field(1, description="How many run.")
 
     @property
-    def named_ports(self) -> Named:
+    def named_ports(self) -> dict[str, int]:
         """Its ports by name, the main one first."""
-        return self.ports or ({"http": self.port} if self.port else {})
+        name = "udp" if isinstance(self.port, UdpPort) else "http"
+        return self.ports or ({name: self.port} if self.port else {})
+
+    @property
+    def tcp_port(self) -> int | None:
+        """The first of its ports that can be asked, as checks and routes do."""
+        return next((port for port in self.named_ports.values() if not isinstance(port, UdpPort)), None)
 
 
 class Job(Workload):

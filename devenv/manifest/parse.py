@@ -238,7 +238,7 @@ def _hint(kind: str, value: Any) -> str:
     if kind == "int_type" and isinstance(value, str) and value.endswith("/tcp"):
         return f"write {value.removesuffix('/tcp')}"
     if kind == "int_type" and isinstance(value, str) and value.endswith("/udp"):
-        return 'UDP is Compose\'s alone: compose: {ports: ["8125:8125/udp"]}, and health: {exec: ...}'
+        return f"write {value.removesuffix('/udp')}: the protocol is that of the port in the container"
     if kind == "string_type" and isinstance(value, (int, float, bool)):
         return "put it in quotes"
     return ""

@@ -281,7 +281,7 @@ class _Planner:
         """Forward ports of this machine, on a backend that does not publish them itself."""
         if self.observed.forwarded is None:
             return
-        wanted = {port.host for unit in self.stack.units for port in unit.published if port.host}
+        wanted = {port.host for unit in self.stack.units for port in unit.forwarded if port.host}
         missing = wanted - self.observed.forwarded
         if missing or self.observed.forwarded - wanted:
             ports = ", ".join(map(str, sorted(missing)))

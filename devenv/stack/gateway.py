@@ -34,7 +34,7 @@ def gateway(
 
 def _route(name: str, service: models.Service, route: models.Route, fill: Fill, view: View) -> Route:
     where = f"services.{name}.route"
-    host, port = view.address(name, next(iter(service.named_ports.values())))
+    host, port = view.address(name, service.tcp_port or 0)
     return Route(
         path=public(fill(route.path), where),
         service=name,

@@ -27,7 +27,11 @@ def with_hosted(stack: Stack, names: Collection[str]) -> Stack:
 
 def hostable(stack: Stack, name: str) -> bool:
     """Whether a unit of that name is there and can run on this machine."""
-    return name in stack and stack.unit(name).role == "service" and bool(stack.unit(name).ports)
+    return (
+        name in stack
+        and stack.unit(name).role == "service"
+        and any(not port.udp for port in stack.unit(name).ports)
+    )
 
 
 def require_reachable(stack: Stack, names: Collection[str]) -> None:
@@ -76,8 +80,8 @@ def _require_hostable(stack: Stack, name: str) -> None:
     match stack.unit(name).role:
         case "service" if not hostable(stack, name):
             raise UsageError(
-                f"--host {name}: it has no port",
-                why="the others reach a service on this machine through its port",
+                f"--host {name}: it has no port" + (" but for UDP" if stack.unit(name).ports else ""),
+                why="the others reach a service on this machine through its port, over TCP",
                 hint=f'eval "$(devenv env {name} --export)"   runs it here, beside its container',
             )
         case "job":

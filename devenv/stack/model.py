@@ -30,13 +30,14 @@ class Port:
     host: int | None = None
     wanted: int | None = None
     published: bool = True
+    udp: bool = False
 
 
 def port_of(claim: Claim, name: str, hosts: Mapping[Key, int]) -> Port:
     """The port of a claim, with what it got of this machine."""
     host = hosts.get(claim.key)
     wanted = claim.wanted if claim.published or host else None
-    return Port(name, claim.container, host, wanted, claim.published)
+    return Port(name, claim.container, host, wanted, claim.published, claim.udp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +293,11 @@ class Unit:
         return tuple(volume for volume in self.volumes if volume.shared)
 
     @property
+    def forwarded(self) -> tuple[Port, ...]:
+        """Those of them that a forward of connections can serve."""
+        return tuple(port for port in self.published if not port.udp)
+
+    @property
     def one_shot(self) -> bool:
         """Whether it runs to its end."""
         return self.role in ("job", "setup")
@@ -449,7 +455,10 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
         "command": [unit.command, unit.entrypoint, *_supervision(unit), *(["relay"] if unit.hosted else [])],
         "env": sorted(unit.env, key=lambda entry: entry[0]),
         "ports": [
-            [(port.name, port.container, port.wanted, port.host) for port in unit.ports],
+            [
+                (port.name, port.container, port.wanted, port.host, *(["udp"] if port.udp else []))
+                for port in unit.ports
+            ],
             [(link.label, link.url) for link in unit.links],
         ],
         "files": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from devenv.manifest.fields import UdpPort
 from devenv.manifest.models import Job, Manifest, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
@@ -47,7 +48,7 @@ class Names:
         key, main = next(iter(self.manifest.services[name].named_ports.items()), ("", 0))
         host, port = view.address(name, main)
         address = f"{host}:{port}"
-        url = f"{scheme(key)}://{address}"
+        url = f"{scheme(key, udp=isinstance(main, UdpPort))}://{address}"
         return {"host": host, "port": str(port), "address": address, "url": url}[attribute]
 
     def injected(self, uses: list[str], view: View) -> dict[str, Text]:

@@ -28,6 +28,7 @@ class Claim:
     wanted: int
     explicit: bool
     published: bool = True
+    udp: bool = False
 
     @property
     def key(self) -> Key:
@@ -54,9 +55,9 @@ SCHEMES = frozenset(
 """Names of ports that are schemes of URLs as well."""
 
 
-def scheme(name: str) -> str:
+def scheme(name: str, *, udp: bool = False) -> str:
     """The scheme of the URLs of a port with this name: `amqp`, or http where the name is no scheme."""
-    return name if name in SCHEMES else "http"
+    return "udp" if udp else name if name in SCHEMES else "http"
 
 
 def is_web(url: str) -> bool:
@@ -73,9 +74,9 @@ def wish(publish: int | Mapping[str, int] | None, name: str, *, main: bool) -> i
     return None if port is None else int(port)
 
 
-def claim(unit: str, container: int, wish: int | None, *, default: int) -> Claim:
+def claim(unit: str, container: int, wish: int | None, *, default: int, udp: bool = False) -> Claim:
     """The claim of a port, by what `publish:` asks for."""
-    return Claim(unit, container, wish or default, explicit=bool(wish), published=wish != 0)
+    return Claim(unit, container, wish or default, explicit=bool(wish), published=wish != 0, udp=udp)
 
 
 def allot(

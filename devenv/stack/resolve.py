@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from devenv.manifest import models
+from devenv.manifest.fields import UdpPort
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
 from devenv.manifest.rules.commands import NEEDS_SHELL
 from devenv.manifest.rules.images import BUILD_SECRET
@@ -118,7 +119,13 @@ def _claims(manifest: Manifest, instances: Iterable[Instance]) -> list[Claim]:
 def _claims_of(name: str, service: Service) -> dict[str, Claim]:
     """Port name -> what it asks for on this machine."""
     return {
-        key: claim(name, port, wish(service.publish, key, main=index == 0), default=port)
+        key: claim(
+            name,
+            int(port),
+            wish(service.publish, key, main=index == 0),
+            default=int(port),
+            udp=isinstance(port, UdpPort),
+        )
         for index, (key, port) in enumerate(service.named_ports.items())
     }
 
@@ -270,7 +277,7 @@ class _Resolver:
         host = self.world.ports.get((name, main), 0) if main else 0
         own = {"PORT": str(host if name in self.world.hosted else main)} if main else {}
         fill = self._fill(name)
-        probe, variables = _probe(service.health, main, fill, f"services.{name}.health")
+        probe, variables = _probe(service.health, service.tcp_port, fill, f"services.{name}.health")
         injected = own | self.names.injected(service.uses, self.world.view(name))
         opened = tuple(
             port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
@@ -418,7 +425,11 @@ class _Resolver:
 
 def _links(ports: tuple[Port, ...]) -> Iterator[Link]:
     """The URL of the main port on this machine; and of the first page, where the main one is none."""
-    links = [Link(port.name, f"{scheme(port.name)}://localhost:{port.host}") for port in ports if port.host]
+    links = [
+        Link(port.name, f"{scheme(port.name, udp=port.udp)}://localhost:{port.host}")
+        for port in ports
+        if port.host
+    ]
     for index, link in enumerate(links):
         if index == 0:
             yield replace(link, label="")

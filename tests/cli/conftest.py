@@ -62,7 +62,9 @@ def devenv(machine: Machine, project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for backend in (FakeBackend, ElsewhereBackend):
         monkeypatch.setitem(BACKENDS, backend.name, f"tests.fakes:{backend.__name__}")
         monkeypatch.setitem(DECLARED, backend.name, DECLARED["compose"])  # type: ignore[arg-type]
-    monkeypatch.setattr(hostports, "taken", lambda ports: {})  # whatever listens on the machine of the tests
+    monkeypatch.setattr(
+        hostports, "taken", lambda ports, **_: {}
+    )  # whatever listens on the machine of the tests
     monkeypatch.setenv("DEVENV_BACKEND", "fake")
 
     def run(*arguments: str, **more: object) -> Result:

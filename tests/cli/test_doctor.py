@@ -50,7 +50,7 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doctor]:
     folder = tmp_path / "shop"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(hostports, "taken", lambda ports: {8080: "nginx (pid 7)"})
+    monkeypatch.setattr(hostports, "taken", lambda ports, **_: {8080: "nginx (pid 7)"})
     monkeypatch.setattr(engine, "_version", lambda argv, seconds: version_of(tuple(argv), seconds))
     with fake_engine() as server:
         server.engine.images = ["api:1"]

@@ -85,9 +85,9 @@ from devenv.backends import BACKENDS
 from devenv.cli import app
 from devenv.render import DECLARED
 
-hostports.taken = lambda ports: {{}}  # as in this process: whatever listens on the machine of the tests
+hostports.taken = lambda ports, **_: {{}}  # as in this process: whatever listens on the machine of the tests
 BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
-hostports.taken = lambda ports: {{}}  # whatever listens on the machine of the tests, and ends between two runs
+hostports.taken = lambda ports, **_: {{}}  # whatever listens on the machine of the tests, and ends between two runs
 try:
     app(["{command}", "-b", "fake"])
 finally:

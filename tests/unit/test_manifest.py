@@ -610,13 +610,9 @@ BROKEN = {
             '4:26: infra.valkey.memory: "x" is not what its tag says - remove the tag',
         ],
     ),
-    "a port that is not of TCP": (
-        "name: a\nservices:\n  a: {image: x, port: 8125/udp}\n  b: {image: x, port: 80/tcp}\n",
-        [
-            '3:17: services.a.port: expected a whole number, found the text "8125/udp" - UDP is Compose\'s alone:'
-            ' compose: {ports: ["8125:8125/udp"]}, and health: {exec: ...}',
-            '4:17: services.b.port: expected a whole number, found the text "80/tcp" - write 80',
-        ],
+    "a port of a protocol that there is not": (
+        "name: a\nservices:\n  a: {image: x, port: 8125/sctp}\n",
+        ['3:17: services.a.port: expected a whole number, found the text "8125/sctp"'],
     ),
     "more than a program can be given": (
         f"name: a\nservices:\n  a:\n    image: x\n    env:\n      A: {'x' * 131069}\n      B: {'x' * 131070}\n"

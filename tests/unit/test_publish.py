@@ -62,7 +62,7 @@ def test_one_of_several_ports_may_stay_inside() -> None:
 
 
 def test_as_a_plain_process_it_listens_here_all_the_same() -> None:
-    assert ports(TEXT, plain=True).keys() == {("web", 8080), ("api", 8000), ("postgres", 5432)}
+    assert ports(TEXT, renderer="process").keys() == {("web", 8080), ("api", 8000), ("postgres", 5432)}
 
 
 def test_a_service_that_runs_here_gets_a_port_and_needs_those_of_what_it_uses() -> None:

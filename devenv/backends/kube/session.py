@@ -99,7 +99,7 @@ class KubeSession:
         rows = tuple(
             forwards.Forward(port.host, unit.name, port.container)
             for unit in self._stack.units
-            for port in unit.published
+            for port in unit.forwarded
             if port.host
         )
         table = forwards.Table(self.target.context, self._stack.namespace, self._stack.id, rows)

@@ -55,7 +55,7 @@ class Task:
     @classmethod
     def of(cls, backend: str, root: Path, state: Path, checkout: str, unit: Unit) -> Task:
         """The task for a hosted unit of a stack on a backend."""
-        ports = {str(port.container): port.host or port.container for port in unit.ports}
+        ports = {str(port.container): port.host or port.container for port in unit.ports if not port.udp}
         return cls(backend, str(root), str(state), checkout, unit.name, ports)
 
     @property

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.errors import did_you_mean
+from devenv.manifest.fields import UdpPort
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
 
@@ -23,13 +24,14 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
                     "a port name is at most 15 lower-case letters, digits, hyphens",
                     "",
                 )
-        numbers: dict[int, str] = {}
+        numbers: dict[tuple[int, bool], str] = {}
         for key, number in service.ports.items():
-            if number in numbers:
+            opened = number, isinstance(number, UdpPort)
+            if opened in numbers:
                 hint = "keep one of the names"
-                yield (*path, "ports", key), f"{numbers[number]} has the number {number} already", hint
-            numbers.setdefault(number, key)
-        names = set(service.ports) or ({"http"} if service.port else set())
+                yield (*path, "ports", key), f"{numbers[opened]} has the number {number} already", hint
+            numbers.setdefault(opened, key)
+        names = set(service.named_ports)
         if isinstance(service.publish, dict):
             for key in service.publish:
                 if key not in names:
@@ -38,6 +40,8 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
             yield (*path, "publish"), "there is no port to publish", "add port:"
         if service.route and not names:
             yield (*path, "route"), "a service with a route needs a port", "add port:"
+        elif service.route and service.tcp_port is None:
+            yield (*path, "route"), "the gateway speaks TCP, and the service has UDP only", "remove it"
 
 
 def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:

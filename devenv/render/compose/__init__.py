@@ -98,7 +98,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["environment"] = dict(unit.env)
     if unit.published:
         spec["ports"] = [
-            f"127.0.0.1:{port.host or port.container}:{port.container}" for port in unit.published
+            f"127.0.0.1:{port.host or port.container}:{port.container}{'/udp' if port.udp else ''}"
+            for port in unit.published
         ]
     if mounts := [*_volumes(unit), *_files(unit, source.root)]:
         spec["volumes"] = mounts

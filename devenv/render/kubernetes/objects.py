@@ -125,7 +125,12 @@ def quantity(size: int) -> str:
 def _service(stack: Stack, unit: Unit, name: str) -> Object:
     """The Service; its port equals the container's, so that addresses are the same on every backend."""
     ports = [
-        {"name": port_name(port.name, port.container), "port": port.container, "targetPort": port.container}
+        {
+            "name": port_name(port.name, port.container),
+            "port": port.container,
+            "targetPort": port.container,
+            **({"protocol": "UDP"} if port.udp else {}),
+        }
         for port in unit.ports
     ]
     resource = _object("Service", stack, name, labels(stack, unit))

@@ -56,7 +56,9 @@ FIELDS: Fields = {
         "host": SAME,
         "port": SAME,
         "ports": SAME,
-        "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
+        "publish": emulated(
+            "a port-forward that devenv holds, on the same port of this machine; none for UDP"
+        ),
         "aliases": emulated("a Service for each, if it has a port"),
         "manual": SAME,
         "route": SAME,

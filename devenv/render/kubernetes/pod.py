@@ -84,7 +84,10 @@ def _container(unit: Unit, mounts: list[dict[str, Any]], registry: str) -> dict[
     if env := _env(unit):
         container["env"] = env
     if unit.ports:
-        container["ports"] = [{"containerPort": port.container} for port in unit.ports]
+        container["ports"] = [
+            {"containerPort": port.container, **({"protocol": "UDP"} if port.udp else {})}
+            for port in unit.ports
+        ]
     if resources := _resources(unit):
         container["resources"] = resources
     if unit.probe is not None and not unit.one_shot:
