@@ -65,7 +65,7 @@ def plan(
     loaded = context.load(host=host or (), tolerate=(ToolMissing,))
     wanted = (*names, *(host or ())) if names else ()
     steps = context.project.plan(loaded, context.place.backend, Intent(wanted))
-    for note in loaded.notes:
+    for note in (*loaded.notes, *(context.project.derived() if context.console.verbose else ())):
         context.console.note(note)
     _print_plan(context, loaded.stack.id, steps, as_json=json_)
 

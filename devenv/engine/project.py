@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
+from devenv.stack.copies import image
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.imaged import Declared, with_images
 from devenv.stack.model import Stack, Unit, fingerprint
@@ -35,6 +38,7 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
     from devenv.backends.base import Backend
     from devenv.backends.relay.process import Task
     from devenv.engine.links import Links
+    from devenv.manifest.exposed import Portless
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
     from devenv.plan.parity import Row
@@ -126,6 +130,7 @@ class Project:
             kinds=Facts(catalogue),
             folder=space.root.name,
             variables=self._variables,
+            exposed=self._exposed,
         )
         if manifest.kinds != space.kinds_folder(self._text):
             hint = "write kinds: at the start of a line, without quotes"
@@ -172,9 +177,32 @@ class Project:
         return {name: available[name] for name in sorted(names) if name in available}
 
     @cached_property
+    def _exposed(self) -> dict[str, tuple[str, ...]]:
+        """The ports that the Dockerfiles of services without a port expose."""
+        root, exposed = self.workspace.root, {}
+        for service, context, dockerfile, target in self._memory.recall(
+            "portless", self._text, make=lambda: _portless(self._text)
+        ):
+            path = posixpath.normpath(posixpath.join(context, dockerfile))
+            if posixpath.isabs(path) or path.startswith(".."):
+                continue
+            with suppress(OSError, ValueError):  # what cannot be read is reported where it is needed
+                recipe = (root / path).read_text(encoding="utf-8")
+                exposed[service] = self._memory.recall(
+                    "exposed", recipe, target or "", make=partial(_exposed_ports, recipe, target)
+                )
+        return exposed
+
+    def derived(self) -> list[str]:
+        """What follows from Dockerfiles, a line each."""
+        from devenv.manifest.exposed import derived
+
+        return [f"{name}: port {port}, which its Dockerfile exposes" for name, port in derived(self._exposed)]
+
+    @cached_property
     def _written(self) -> tuple[str, ...]:
         """Everything the user wrote: keys of the cache."""
-        others = [assets.catalogue(), self._own_kinds, self._variables]
+        others = [assets.catalogue(), self._own_kinds, self._variables, self._exposed]
         return self._text, self.workspace.root.name, json.dumps(others)
 
     def load(
@@ -508,6 +536,16 @@ def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
     if elsewhere is None or not elsewhere.unreachable:
         return []
     return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]
+
+
+def _exposed_ports(recipe: str, target: str | None) -> tuple[str, ...]:
+    return image(recipe, target).exposed
+
+
+def _portless(text: str) -> tuple[Portless, ...]:
+    from devenv.manifest.exposed import portless
+
+    return portless(text)
 
 
 def _parsed_overrides(texts: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

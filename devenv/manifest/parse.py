@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from devenv.errors import ManifestInvalid, Problem
 from devenv.manifest import composekeys, models, source
 from devenv.manifest.composekeys import near
+from devenv.manifest.exposed import Exposed, hinted, with_exposed
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import check
 from devenv.manifest.rules.names import as_label
@@ -21,7 +22,7 @@ from devenv.manifest.rules.variables import VARIABLE, secrets_shown
 from devenv.manifest.source import Filled, Path, Source, scalar
 from devenv.variables import START, filled, names_in
 
-NOTHING: Mapping[str, str] = {}
+NOTHING: Mapping[str, Any] = {}
 
 
 def parse(
@@ -31,11 +32,12 @@ def parse(
     kinds: Mapping[str, KindFacts],
     folder: str = "",
     variables: Mapping[str, str] = NOTHING,
+    exposed: Exposed = NOTHING,
 ) -> tuple[Manifest, Source]:
     """Read a manifest.
 
     `kinds`: infra kinds by name. Without `name:`, the stack is named after its `folder`. `variables`: the
-    environment, as far as the text names it.
+    environment, as far as the text names it. `exposed`: what the Dockerfiles of services without a port say.
     Raises `ManifestInvalid`.
     """
     shown: dict[Path, frozenset[str]] = {}  # where the environment was filled in, and what it was
@@ -48,6 +50,8 @@ def parse(
     _refuse_other_files(document)
     if "name" not in document.value and (name := as_label(folder)):
         document.value["name"] = name
+    if exposed and "services" in document.value:
+        document.value["services"] = with_exposed(document.value["services"], exposed)
     manifest, problems, pruned = _validate(document)
     if "name" not in document.value and folder:
         better = as_label(f"stack-{folder}")
@@ -56,7 +60,7 @@ def parse(
         problems.append(document.problem(("name",), why, f"write name: {better}"))
     if manifest is not None:
         problems += [
-            document.problem(path, message, suggestion)
+            document.problem(*hinted((path, message, suggestion), exposed))
             for path, message, suggestion in check(manifest, kinds)
             if not _misleads(path, suggestion, pruned)
         ]

@@ -81,7 +81,8 @@ class Image:
     """What a Dockerfile says about the image of one target.
 
     `executables` are paths that a `chmod` makes executable. `opaque` says why a build may read any file.
-    `runs`: the texts of its RUN steps, and of those of the stages that it takes files from.
+    `runs`: the texts of its RUN steps, and of those of the stages that it takes files from. `exposed`: its
+    ports as the manifest has them, `8000` or `53/udp`.
     """
 
     base: str = ""
@@ -93,6 +94,7 @@ class Image:
     workdir: str = "/"
     opaque: str = ""
     runs: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
 
 
 def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> Image:
@@ -122,6 +124,7 @@ def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | 
         workdir=scan.workdir,
         opaque=_opaque(dockerfile, chain[0].base),
         runs=tuple(runs),
+        exposed=tuple(dict.fromkeys(scan.exposed)),
     )
 
 
@@ -156,6 +159,7 @@ class _Scan:
         self.copies: list[Copy] = []
         self.executables: list[str] = []
         self.runs: list[str] = []
+        self.exposed: list[str] = []
         self.entrypoint: tuple[str, ...] = ()
         self.command: tuple[str, ...] = ()
         self.environment: dict[str, str] = {}
@@ -187,6 +191,10 @@ class _Scan:
                 self._copy(step)
             case "RUN":
                 self._run(step)
+            case "EXPOSE":
+                for word in expand(step.text, self._variables).split():
+                    first, dash, last = word.lower().removesuffix("/tcp").partition("-")
+                    self.exposed += [first, last] if dash else [first]
             case "ENTRYPOINT":
                 self.entrypoint, self.command = argv(step.text), ()
             case "CMD":
