@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from devenv.backends.base import Removed, Say
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.ground import leave_namespace
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import CLAIM, OURS, WORKLOADS, Kind, Resources, kind_of, label
+from devenv.backends.kube.resources import CLAIM, OURS, SERVICE, WORKLOADS, Kind, Resources, kind_of, label
 from devenv.errors import DevenvError
 from devenv.stack.model import Unit
 
@@ -109,6 +109,14 @@ def remove_others(client: Client, resources: Resources, item: Object) -> None:
         if kind != kind_of(item):
             for workload in resources.ours(kind, metadata["namespace"], **owner):
                 client.delete(resources.of(workload), uid=workload["metadata"]["uid"])
+
+
+def remove_aliases(client: Client, resources: Resources, workload: Object, names: Collection[str]) -> None:
+    """Remove the Services of a unit that have none of these names, as those of aliases that are gone."""
+    owner = {"stack": label(workload, "stack"), "unit": label(workload, "unit")}
+    for service in resources.ours(SERVICE, workload["metadata"]["namespace"], **owner):
+        if service["metadata"]["name"] not in names:
+            client.delete(resources.of(service), uid=service["metadata"]["uid"])
 
 
 def replace(client: Client, resources: Resources, path: str, item: Object) -> None:

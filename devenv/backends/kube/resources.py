@@ -23,8 +23,9 @@ PLURALS: Mapping[tuple[str, str], str] = {
     ("batch/v1", "Job"): "jobs",
 }
 CLAIM = ("v1", "PersistentVolumeClaim")
+SERVICE = ("v1", "Service")
 WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("batch/v1", "Job"))
-OURS = (*WORKLOADS, ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "ServiceAccount"))
+OURS = (*WORKLOADS, SERVICE, ("v1", "ConfigMap"), ("v1", "Secret"), ("v1", "ServiceAccount"))
 """Everything that rendering makes, besides claims and the namespace, in the order of removal."""
 
 CORE = {"name": "", "versions": [{"groupVersion": "v1"}], "preferredVersion": {"groupVersion": "v1"}}

@@ -116,6 +116,9 @@ class KubeSession:
             if item not in self._sent:
                 self._send(item)
         removal.remove_others(self._client, self._resources, workload)
+        services = {item["metadata"]["name"] for item in holders if item["kind"] == "Service"}
+        if unit.role == "service":
+            removal.remove_aliases(self._client, self._resources, workload, services)
         before = self._current(unit.name)
         ended = pod_of.all_ends(() if unit.one_shot else before)
         if unit.one_shot and recreate:

@@ -33,6 +33,19 @@ def test_what_runs_a_unit_as_another_kind_of_object_goes() -> None:
     assert client.deleted == [("/apis/apps/v1/namespaces/shop/deployments/web", "Deployment")]
 
 
+def test_the_service_of_an_alias_that_is_gone_goes() -> None:
+    def get(path: str, **query: Any) -> dict[str, Any]:
+        assert query == {"labelSelector": "devenv.dev/stack=,devenv.dev/unit=web"}
+        own, alias = item("Service", "v1"), item("Service", "v1")
+        alias["metadata"]["name"] = "behind"
+        return {"items": [own, alias]}
+
+    client = Responding(get)
+    workload = item("Deployment", "apps/v1")
+    remove.remove_aliases(client, remove.Resources(client), workload, {"web", "front"})
+    assert client.deleted == [("/api/v1/namespaces/shop/services/behind", "Service")]
+
+
 def test_pods_that_stay_are_no_success() -> None:
     lists = {"/pods": [item("Pod", "v1")], "/deployments": [item("Deployment", "apps/v1")]}
 
