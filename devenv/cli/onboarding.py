@@ -30,7 +30,8 @@ def onboard(
 ) -> None:
     """Check this machine, ask for missing secrets, start everything, seed it and try its requests.
 
-    Each step is timed. Run it again after a step that failed: it goes on from there.
+    On a terminal it then waits for your first edit. Each step is timed. Run it again after a step that
+    failed: it goes on from there.
     """
     from devenv.engine import onboarding
     from devenv.engine.lifecycle import Request
@@ -55,8 +56,11 @@ def onboard(
     for name, url in pages.items():
         console.print(f"{name}  {url}")
     console.say(console.style(f"first green in {plan.shown(journey.passport.total)}", "green", "bold"))
-    if report is not None:
-        _write(Path(report), console.masked(plan.report(stack, journey.passport, lines, pages)))
+    try:
+        _edit(context, outcome, journey)
+    finally:
+        if report is not None:
+            _write(Path(report), console.masked(plan.report(stack, journey.passport, lines, pages)))
 
 
 def _say(context: Context, step: str, text: str) -> None:
@@ -113,6 +117,28 @@ def _seed(context: Context, stack: Stack, journey: Journey) -> None:
         for job in jobs:
             _run_job(context, job.name)
             _say(context, "seed", f"{job.name}  done")
+
+
+def _edit(context: Context, outcome: Outcome, journey: Journey) -> None:
+    """Wait for the first edit of whoever sits at this terminal; once for a checkout."""
+    from devenv.cli import keys
+    from devenv.cli.firstedit import FirstEdit
+    from devenv.plan.onboarding import shown
+
+    loaded = outcome.loaded
+    built = [unit.name for unit in outcome.stack.units if unit.role == "service" and unit.build]
+    if journey.passport.edited or loaded is None or not built or not keys.has_keys():
+        return
+    with context.workspace.only_one("watch") as other:
+        if other:
+            return
+        names = " or ".join([", ".join(built[:-1]), built[-1]] if built[1:] else built)
+        _say(context, "edit", f"change a file of {names} and save it; Enter goes on without")
+        first = FirstEdit(context, loaded)
+        first.run()
+    if first.file:
+        journey.edited(first.file, first.seconds)
+        _say(context, "edit", f"{first.file} was in use {shown(first.seconds)} after it was saved")
 
 
 def _run_job(context: Context, name: str) -> None:

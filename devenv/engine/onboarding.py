@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from devenv.backends.probe import status
 from devenv.engine.project import Project
@@ -38,14 +38,23 @@ class Journey:
             done = True
         finally:
             self.passport = self.passport.spent(name, time.monotonic() - began, done=done)
-            self._space.write({FILE: json.dumps(asdict(self.passport))})
+            self._keep()
+
+    def edited(self, file: str, seconds: float) -> None:
+        """Note the first edit."""
+        self.passport = replace(self.passport, edited=file, edit=seconds)
+        self._keep()
+
+    def _keep(self) -> None:
+        self._space.write({FILE: json.dumps(asdict(self.passport))})
 
 
 def _read(space: Workspace) -> Passport:
     try:
         kept = json.loads((space.state / FILE).read_text(encoding="utf-8"))
         seconds = {str(step): float(took) for step, took in kept["seconds"].items()}
-        return Passport(seconds, tuple(map(str, kept["done"])))
+        done, edited, edit = kept["done"], kept.get("edited", ""), kept.get("edit", 0.0)
+        return Passport(seconds, tuple(map(str, done)), str(edited), float(edit))
     except (
         OSError,
         ValueError,

@@ -13,10 +13,15 @@ STEPS = ("doctor", "secrets", "up", "seed", "smoke")
 
 @dataclass(frozen=True, slots=True)
 class Passport:
-    """Seconds of each step, over all attempts until the first green. `done`: steps that succeeded."""
+    """Seconds of each step, over all attempts until the first green. `done`: steps that succeeded.
+
+    `edited` is the file of the first edit, `edit` the seconds from its save until its service worked with it.
+    """
 
     seconds: Mapping[str, float] = field(default_factory=dict)
     done: tuple[str, ...] = ()
+    edited: str = ""
+    edit: float = 0.0
 
     def spent(self, step: str, seconds: float, *, done: bool) -> Passport:
         """The same after another attempt at a step; what comes after the first green does not count."""
@@ -67,7 +72,14 @@ def report(stack: Stack, passport: Passport, answers: Sequence[str], urls: Mappi
             "|---|---|",
             *rows,
             "",
+            *_edit(passport),
             *(["## Requests", "", *(f"- `{line}`" for line in answers), ""] if answers else []),
             *(["## Pages", "", *(f"- {name}: <{url}>" for name, url in urls.items()), ""] if urls else []),
         ]
     )
+
+
+def _edit(passport: Passport) -> Sequence[str]:
+    if not passport.edited:
+        return ()
+    return (f"First edit: `{passport.edited}` was in use {shown(passport.edit)} after it was saved.", "")

@@ -1,0 +1,63 @@
+"""The first edit of the first hour: one saved file, followed until its service works with it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING
+
+from devenv.cli import keys
+from devenv.cli.watching import Watching, wait_for
+from devenv.engine.lifecycle import Request
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.engine.project import Loaded
+    from devenv.events import Event, Reloaded
+
+
+class FirstEdit(Watching):
+    """A session of hot reload that ends with the first file that was taken up, or with Enter."""
+
+    def __init__(self, context: Context, loaded: Loaded) -> None:
+        super().__init__(context, Request(), loaded)
+        self._applying: Reloaded | None = None
+        self.file, self.seconds = "", 0.0
+
+    def _report(self, event: Event) -> None:
+        from devenv.events import Reloaded
+        from devenv.stack.reload import Action
+
+        super()._report(event)
+        if not isinstance(event, Reloaded) or event.error or not event.files or event.action is Action.NONE:
+            return
+        restarts = event.action is Action.RESTART and event.ready is None
+        if restarts or event.action is Action.REBUILD:
+            self._applying = event  # a plan does it, and says when it is done
+        else:
+            self._finish(event)
+
+    def _apply(self) -> Loaded | None:
+        loaded = super()._apply()
+        if loaded is not None and self._applying is not None:
+            self._finish(self._applying)
+        return loaded
+
+    def _finish(self, event: Reloaded) -> None:
+        if self.file:
+            return
+        now, self.file = time.time(), event.files[0]
+        with suppress(OSError):  # it was removed
+            saved = (self._context.workspace.root / self.file).stat().st_mtime
+            self.seconds = max(0.0, now - saved)
+        self._left.set()
+
+    def _follow_logs(self) -> None:
+        wait_for(self._left)
+
+    def _keys(self) -> AbstractContextManager[None]:
+        return keys.pressed(self._take_key)
+
+    def _take_key(self, key: str) -> None:
+        if key in (*keys.ENTER, keys.ESCAPE, "q"):
+            self._left.set()
