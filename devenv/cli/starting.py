@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ from devenv.errors import ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.drafting.draft import Draft
+    from devenv.console import Console
+    from devenv.drafting.draft import Draft, Row
 
 
 def init(
@@ -129,11 +131,12 @@ def _target(output: str | None, command: str, *, force: bool) -> Path:
 def _write(context: Context, draft: Draft, target: Path) -> None:
     """Write the draft and its secrets; print what became of everything, and what to type next."""
     from devenv.drafting import writing
+    from devenv.drafting.draft import telling
     from devenv.workspace import Workspace
     from devenv.writing import unwritable, write_whole
 
     console, space = context.console, Workspace(target)
-    context.console.hide(draft.secrets.values())
+    console.hide(filter(telling, draft.secrets.values()))
     try:
         write_whole(target, writing.text(draft), mode=0o644)
     except OSError as error:
@@ -144,10 +147,20 @@ def _write(context: Context, draft: Draft, target: Path) -> None:
         console.say(
             f".devenv/secrets.env has {len(draft.secrets)} values that stood in plain text ({new} new)"
         )
-    rows = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in draft.table()]
-    for line in console.table(rows, width=console.width):
+    for line in _table(console, list(draft.table())):
         console.print(line)
     _next(context, "devenv plan, then devenv up", target.parent)
+
+
+def _table(console: Console, rows: Sequence[Row]) -> list[str]:
+    """What became of everything; in a narrow terminal the notes stand below what they are about."""
+    cells = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in rows]
+    from devenv.console import plain
+
+    lines = console.table(cells)
+    if console.width and any(len(plain(line)) > console.width for line in lines):
+        lines = console.table([[fate, f"{what}   {note}"] for fate, what, note in cells], width=console.width)
+    return lines
 
 
 def _next(context: Context, commands: str, folder: Path) -> None:

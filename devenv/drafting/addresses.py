@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from devenv.drafting import interpolation
+from devenv.drafting.draft import telling
 from devenv.drafting.scene import Scene, StoreUnit
 from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
 
@@ -151,6 +152,8 @@ def _without_secrets(scene: Scene, text: str, form: int, variable: str) -> str:
             names |= {f"${{{store.name}.{option}}}": store.options[option] for option in passwords}
     for reference, value in names.items():
         written = _FORMS[form](value)
+        if not variable and text == written and telling(value):
+            return reference
         if len(written) > 2:
             text = text.replace(f":{written}@", f":{reference}@")
             pattern = _PASSWORD_KEY.format(value=re.escape(written))

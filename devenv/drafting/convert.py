@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from devenv.drafting import infra, reading, routes, services
 from devenv.drafting.addresses import is_secret
-from devenv.drafting.draft import Draft
+from devenv.drafting.draft import Draft, telling
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
@@ -79,10 +79,8 @@ def _in_plain_text(draft: Draft) -> None:
     """Say where a value that moved to the secrets still stands, as in a script."""
     for place, text in draft.texts():
         for name, value in draft.secrets.items():
-            if len(value) > 5 and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
-                draft.say(
-                    "by hand", place, f"holds the value of {name} in plain text: write ${{secret.{name}}}"
-                )
+            if telling(value) and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
+                draft.say("by hand", place, f"holds the value of {name} in plain text: refer to it instead")
 
 
 def _units(project: Project, kinds: Mapping[str, KindFacts]) -> dict[str, Unit]:

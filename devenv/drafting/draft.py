@@ -6,6 +6,7 @@ the next form of whatever is refused; what has none left goes to `compose:` or t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -119,10 +120,10 @@ class Draft:
         return {path: entry.comment for path, entry in self._entries.items() if entry.comment}
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """The commands and variables, with their places."""
+        """The commands and variables with their places, without what they refer to."""
         for path, entry in self._entries.items():
             if path[2:3] in (("command",), ("entrypoint",), ("env",)):
-                yield dotted(path), str(entry.values[0])
+                yield dotted(path), re.sub(r"\$\{[^}]*\}", "", str(entry.values[0]))
 
     # -- what is refused
 
@@ -189,6 +190,11 @@ class Draft:
         """What became of everything, in the order of the fates."""
         for fate in ("kept", "derived", "dropped", "by hand"):
             yield from (row for row in self.rows if row.fate == fate)
+
+
+def telling(value: str) -> bool:
+    """Whether a secret's value cannot be taken for a word that stands elsewhere too, such as a name."""
+    return len(value) > 5 and not re.fullmatch(r"[A-Za-z_-]+", value)
 
 
 def _within(place: str, outer: str) -> bool:

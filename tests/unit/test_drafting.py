@@ -225,16 +225,17 @@ def test_passwords_move_and_are_referred_to() -> None:
         services:
           api:
             image: api
-            command: serve --token hidden-token
-            environment: {API_TOKEN: hidden-token, AMQP: "amqp://u:broker-pw@mq:5672", PASSWORD_FILE: /run/x, USE_TOKEN: "yes"}
+            command: [serve, --token, hidden-1-token, 'x=hidden-1-token']
+            environment: {API_TOKEN: hidden-1-token, AMQP: "amqp://u:broker-pw@mq:5672", PASSWORD_FILE: /run/x, USE_TOKEN: "yes"}
           mq: {image: emqx, environment: {EMQX_PASSWORD: broker-pw}}
     """
     value = as_yaml(read(dedent(compose), file="c").value)
     project = reading.project(value, value, files=("c",), folder=reading.HERE)
     draft = convert(project, World(), KINDS)
-    assert draft.secrets == {"API_TOKEN": "hidden-token", "EMQX_PASSWORD": "broker-pw"}
+    assert draft.secrets == {"API_TOKEN": "hidden-1-token", "EMQX_PASSWORD": "broker-pw"}
     api = draft.value["services"]["api"]
     assert api["secrets"] == ["API_TOKEN"]
+    assert api["command"] == ["serve", "--token", "${secret.API_TOKEN}", "x=hidden-1-token"]
     assert api["env"] == {
         "AMQP": "amqp://u:${secret.EMQX_PASSWORD}@mq:5672",
         "PASSWORD_FILE": "/run/x",
