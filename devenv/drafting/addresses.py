@@ -32,7 +32,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(
         rf"(?P<login>(?<=//)[^\s/@]*@)?"
-        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$-])(?P<host>{any_of})(?![\w-]|\.[a-zA-Z])"
+        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$])(?<!(?<!:)-)(?P<host>{any_of})(?![\w-]|\.[a-zA-Z])"
         rf"(?P<port>:(?:\d{{2,5}}\b))?(?P<path>/[\w-]+)?"
     )
 
@@ -63,7 +63,8 @@ def hosts_in(scene: Scene, text: str, variable: str = "") -> Iterator[tuple[str,
 def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
     if match["before"] in ("//", "@") or match["login"] or match["port"]:
         return True
-    if _HOST_KEY.search(text[: match.start("host")]):
+    before = text[: match.start("host")]
+    if _HOST_KEY.search(before) or (before.endswith(":-") and is_host_variable(variable)):
         return True
     return match["host"] == text.strip() and is_host_variable(variable)
 

@@ -16,15 +16,9 @@ from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.scope import KindFacts
 
 _OF_THE_KIND = (
-    "restart",
-    "healthcheck",
-    "shm_size",
-    "user",
-    "read_only",
-    "init",
-    "stop_grace_period",
-    "stop_signal",
-)
+    "restart", "healthcheck", "shm_size", "user", "read_only", "init", "stop_grace_period", "stop_signal",
+    "tmpfs", "ulimits", "sysctls", "cap_add", "cap_drop", "security_opt", "working_dir",
+)  # fmt: skip
 
 
 def recognised(service: Mapping[str, Any], kinds: Mapping[str, KindFacts]) -> Store | None:
@@ -262,6 +256,9 @@ def _seed(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
         draft.say("by hand", origin, f"{mount.source} is not there; then seed: {mount.source}")
         return
     patterns = [*_patterns(scene, mount.source)] if kind == "folder" else [mount.source]
+    if not patterns:
+        draft.say("dropped", origin, "nothing in the folder is run by the image")
+        return
     path = (*unit.path, "seed")
     before = draft.value.get("infra", {}).get(unit.name, {}).get("seed", [])
     draft.set(path, [*before, *patterns], origin=origin)

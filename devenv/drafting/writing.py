@@ -59,7 +59,7 @@ class _Writer:
         """A key and its value."""
         indent, comment = "  " * depth, self._comments.get(path, "")
         tail = f"   # {comment}" if comment else ""
-        key = scalar(str(path[-1]))
+        key = _key(path[-1])
         offers = [f"{indent}  # {line}" for line in self._offers.get(path, ())]
         if isinstance(value, str) and "\n" in value:
             yield from (f"{indent}{line}" for line in self._block(key, value, tail))
@@ -128,7 +128,7 @@ def flow(value: Any) -> str:
     """A value in one line."""
     match value:
         case Mapping():
-            return "{" + ", ".join(f"{scalar(str(key))}: {flow(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{_key(key)}: {flow(item)}" for key, item in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(flow(item) for item in value) + "]"
     return scalar(value)
@@ -148,6 +148,10 @@ def _reads_back(value: str) -> bool:
         return False
 
 
+def _key(key: Any) -> str:
+    return '"."' if key == "." else scalar(str(key))
+
+
 def scalar(value: Any) -> str:
     """A text, number or truth value, in quotes only where it would be read as something else."""
     if value is None:
@@ -156,6 +160,8 @@ def scalar(value: Any) -> str:
         return "true" if value else "false"
     if not isinstance(value, str):
         return str(value)
+    if value == ".":
+        return value
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS and _reads_back(value):
         return value
     if '"' in value and "'" not in value and value.isprintable():

@@ -174,6 +174,8 @@ def imported(compose: str, **world: Any) -> dict[str, Any]:
         "another port": ("db:6000", "${db.host}:6000"),
         "a service": ("http://my_api:8000/x", "http://my-api:8000/x"),
         "its other name": ("http://backend:8000/x", "http://my-api:8000/x"),
+        "a default": ("${DB:-my_api}", "${env.DB:-my-api}"),
+        "a store as a default": ("${DB:-db}", "${env.DB:-${db.host}}"),
         "two": ("my_api:1000,db:5432", "my-api:1000,${db.host}:${db.port}"),
         "no host": ("the db is mydb, db-2 and db.example.com", "the db is mydb, db-2 and db.example.com"),
         "a variable": ("postgres://${U:-app}@db/x", "postgres://${env.U:-app}@${db.host}/x"),
