@@ -13,7 +13,17 @@ from pydantic import BaseModel
 
 from devenv.errors import did_you_mean
 from devenv.manifest import rewriting
-from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service, Workload
+from devenv.manifest.models import (
+    Build,
+    Health,
+    Infra,
+    Job,
+    Manifest,
+    SecretSource,
+    Service,
+    SharedVolume,
+    Workload,
+)
 
 SHORT_LIST = 8  # keys that an error still lists
 LONGEST = 120  # characters of a rewritten value: what is longer is shown in general
@@ -174,6 +184,15 @@ HEALTH: Mapping[str, Answer] = {
     "test": Answer("exec: [...]", rewrite=rewriting.check),
 }
 
+VOLUME: Mapping[str, Answer] = {
+    "driver": Answer("external: NAME", "a volume that you make with that driver"),
+    "driver_opts": Answer("external: NAME", "a volume that you make with these options"),
+    "labels": Answer(why="devenv labels the volumes that it makes itself"),
+    "name": Answer(
+        "external: NAME", "one that is there already", lambda value: rewriting.scalar("external", value)
+    ),
+}
+
 SECRET: Mapping[str, Answer] = {
     "environment": Answer(why="secrets: [NAME] of a service takes NAME from the environment or .env"),
     "external": Answer(why="secrets: [NAME] of a service is enough; `ask` says where to get the value"),
@@ -198,6 +217,7 @@ KEYS: Mapping[type[BaseModel], Mapping[str, Answer]] = {
     Build: BUILD,
     Health: HEALTH,
     SecretSource: SECRET,
+    SharedVolume: VOLUME,
 }
 
 FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
@@ -205,6 +225,8 @@ FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
     (Workload, "volumes"): Answer("volumes: {data: /folder}, files: {/file: ./file}", "", rewriting.volumes),
     (Workload, "env"): Answer("env: {NAME: value}", rewrite=rewriting.env),
     (Workload, "secrets"): Answer("files: {/run/secrets/NAME: {secret: NAME}}", "or its name alone"),
+    (Workload, "env_file"): Answer("env_file: [./api.env]"),
+    (SharedVolume, "external"): Answer("external: NAME", "the name of a volume that is there already"),
     (Infra, "env"): Answer("env: {NAME: value}", rewrite=rewriting.env),
     (Build, "args"): Answer("args: {NAME: value}", rewrite=lambda value: rewriting.env(value, key="args")),
 }
@@ -219,7 +241,7 @@ def answer_for(model: type[BaseModel], key: str, value: Any) -> str:
 
 def form_of(model: type[BaseModel], key: str, value: Any) -> str:
     """How the value of a key that both have is written here, "" if its form is none of Compose's."""
-    if not isinstance(value, (list, dict)):
+    if not isinstance(value, (list, dict, bool)):
         return ""
     answers = (FORMS.get((owner, key)) for owner in model.__mro__ if issubclass(owner, BaseModel))
     return next((answer.hint(value) for answer in answers if answer), "")

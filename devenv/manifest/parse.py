@@ -173,8 +173,8 @@ def problems_of(
         if types and not others and not deeper:
             value = types[0]["input"]
             expected = dict.fromkeys(_EXPECTED[detail["type"]] for detail in types)
-            hint = next((hint for detail in types if (hint := _hint(detail["type"], value))), "")
-            hint = hint or _form_here(path, value, root)
+            hint = _form_here(path, value, root)
+            hint = hint or next((hint for detail in types if (hint := _hint(detail["type"], value))), "")
             yield document.problem(path, f"expected {' or '.join(expected)}, found {_described(value)}", hint)
 
 

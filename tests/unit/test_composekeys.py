@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from devenv.manifest import composekeys
 from devenv.manifest.composekeys import Answer
-from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service
+from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service, SharedVolume
 from tests.conftest import ROOT
 from tests.table import each_row
 
@@ -32,6 +32,7 @@ SPECIFICATION: Mapping[type[BaseModel], str] = {
         ssh tags target ulimits""",
     Health: "disable interval retries start_interval start_period test timeout",
     SecretSource: "environment external file name",
+    SharedVolume: "driver driver_opts external labels name",
 }
 OF_SERVICES = (Service, Job, Infra)
 NOT_IN_THE_MODEL = {"<<", "health"}  # YAML's own, and what is written a level above
@@ -161,6 +162,22 @@ def test_a_whole_compose_file_gets_an_answer_for_each_key() -> None:
         "6:5: services.web.image: cannot be combined with build - keep one of them",
         "7:5: services.web.gadget: unknown key - `devenv schema` lists the keys",
         "8:1: networks: unknown key - remove it: the units of a stack reach each other by name",
+    ]
+
+
+def test_a_volume_of_compose_gets_an_answer() -> None:
+    text = """\
+        name: a
+        services:
+          api: {image: x, env_file: {path: a.env}}
+        volumes: {a: {external: true, name: theirs}, b: {driver: nfs}}
+    """
+    assert problems(text) == [
+        "3:19: services.api.env_file: expected text, found a mapping - write env_file: [./api.env]",
+        "4:15: volumes.a.external: expected text, found true"
+        " - write external: NAME (the name of a volume that is there already)",
+        "4:31: volumes.a.name: unknown key - write external: theirs (one that is there already)",
+        "4:50: volumes.b.driver: unknown key - write external: NAME (a volume that you make with that driver)",
     ]
 
 
