@@ -81,4 +81,4 @@ def _in_package(wanted: Wanted) -> Iterator[Programs]:
 
 
 def _major(version: str) -> str:
-    return version.partition(".")[0]
+    return version.removeprefix("v").partition(".")[0]

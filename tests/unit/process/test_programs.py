@@ -32,6 +32,11 @@ def test_what_is_on_the_path_in_the_right_major_is_taken(put: Put) -> None:
     assert find(Wanted("served", version="18.6")) == Programs(program.parent, "18.4")
 
 
+def test_a_version_may_begin_with_a_letter(put: Put) -> None:
+    put("server", "3.5.3")
+    assert isinstance(find(Wanted("server", version="v3.13.2")), Programs)
+
+
 def test_a_link_leads_to_the_folder_of_its_companions(put: Put, tmp_path: Path) -> None:
     put("linked", "linked 3.1")
     (tmp_path / "own").mkdir()
