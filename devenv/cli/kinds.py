@@ -73,7 +73,7 @@ def _list(context: Context, *, json_: bool) -> None:
     width = console.width if console.out.isatty() else 0
     rows = [
         [
-            console.style(card.name, "bold"),
+            ", ".join([console.style(card.name, "bold"), *card.also]),
             card.part,
             "   ".join(filter(None, (card.about, console.style(card.file or card.tried, "dim")))),
         ]
@@ -83,7 +83,7 @@ def _list(context: Context, *, json_: bool) -> None:
 
 
 def _show(context: Context, name: str, *, json_: bool) -> None:
-    cards = {card.name: card for card in _cards(context)}
+    cards = {word: card for card in _cards(context) for word in (*card.also, card.name)}
     if name not in cards:
         raise UsageError(f'no infra kind "{name}"', hint=did_you_mean(name, cards, "devenv kinds"))
     card = cards[name]
@@ -92,6 +92,7 @@ def _show(context: Context, name: str, *, json_: bool) -> None:
         return
     style, rows = context.console.style, context.console.table
     facts = {
+        "also": ", ".join(card.also),
         "part": card.part and f"uses: [{card.part}]",
         "ports": ", ".join(f"{key} {port}" for key, port in card.ports.items()),
         "pages": ", ".join(card.pages),

@@ -22,6 +22,7 @@ class Card:
     """A kind, in words. `file`: where the project has it; "" for what comes with devenv."""
 
     name: str
+    also: list[str]
     about: str
     part: str
     options: dict[str, str]
@@ -41,6 +42,7 @@ def card(kind: Kind, file: str = "") -> Card:
     block, services = kind.block, kind.file.services
     return Card(
         name=kind.name,
+        also=[*block.also],
         about=block.about,
         part=f"{kind.name}/{block.part.option.upper()}" if block.part else "",
         options={name: _shown(default) for name, default in block.options.items()},
@@ -68,7 +70,12 @@ def _shown(default: Option) -> str:
 def markdown(cards: list[Card]) -> str:
     """The table of kinds, as the documentation has it."""
     rows = [
-        f"| `{card.name}` | {card.about} | {f'`{card.part}`' if card.part else ''} | {card.tried} |"
+        (", ".join(f"`{word}`" for word in (card.name, *card.also)), card.about, _code(card.part), card.tried)
         for card in cards
     ]
-    return "\n".join(["| kind | what | a part | in our tests |", "|---|---|---|---|", *rows, ""])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(["| kind | what | a part | in our tests |", "|---|---|---|---|", *lines, ""])
+
+
+def _code(text: str) -> str:
+    return text and f"`{text}`"

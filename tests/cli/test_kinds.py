@@ -48,7 +48,7 @@ def own(project: Path) -> Path:
 
 def test_the_list_has_what_comes_with_devenv_and_the_projects_own(devenv: Devenv, own: Path) -> None:
     lines = devenv("kinds").stdout.splitlines()
-    names = [line.split()[0] for line in lines]
+    names = [line.split()[0].rstrip(",") for line in lines]
     assert names == sorted([*assets.catalogue(), "queue"])
     (queue,) = [line for line in lines if line.startswith("queue")]
     assert queue.endswith("A queue of our own   infra/queue.yaml")
@@ -67,6 +67,7 @@ def test_without_a_manifest_the_list_has_what_comes_with_devenv(devenv: Devenv, 
 def test_a_page_shows_options_variables_and_ports_of_one(devenv: Devenv, own: Path) -> None:
     page = devenv("kinds", "show", "queue").stdout
     assert "QUEUE_URL" in page
+    assert devenv("kinds", "show", "redis").stdout == devenv("kinds", "show", "valkey").stdout
     assert "queue 4222" in page
     assert "infra/queue.yaml" in page
     wrong = devenv("kinds", "show", "quue")
