@@ -17,7 +17,7 @@ from devenv.manifest.models import Manifest
 from devenv.manifest.rules import check
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.rules.references import filled_in, in_fragment
-from devenv.manifest.rules.scope import KindFacts
+from devenv.manifest.rules.scope import Kinds
 from devenv.manifest.rules.variables import VARIABLE, secrets_shown
 from devenv.manifest.source import Filled, Path, Source, scalar
 from devenv.variables import START, filled, names_in
@@ -29,7 +29,7 @@ def parse(
     text: str,
     *,
     file: str,
-    kinds: Mapping[str, KindFacts],
+    kinds: Kinds,
     folder: str = "",
     variables: Mapping[str, str] = NOTHING,
     exposed: Exposed = NOTHING,

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from devenv.errors import ManifestInvalid, Problem, did_you_mean
 from devenv.manifest import source
 from devenv.manifest.parse import problems_of
-from devenv.manifest.rules.scope import KindFacts
+from devenv.manifest.rules.scope import KindFacts, Kinds
 from devenv.manifest.source import Finding, Path, Source
 from devenv.manifest.versions import Supported, matches, name_and_tag
 from devenv.stack import kindrules
@@ -146,6 +146,10 @@ class Catalogue(Mapping[str, Kind]):
                 raise KeyError(name)
         return self._kinds[name]
 
+    def mentions(self, name: str, word: str) -> bool:
+        """Whether a word stands in the text of a kind's file, which is not parsed for that."""
+        return word in self._texts[name]
+
     def _named(self, word: str) -> str:
         """The kind that has this other word, "" if none has."""
         if word not in self._words:
@@ -220,11 +224,15 @@ class Catalogue(Mapping[str, Kind]):
                 yield path, f'${{{inside}}}: {used} has no "{attribute}"', hint
 
 
-class Facts(Mapping[str, KindFacts]):
+class Facts(Kinds):
     """The facts of each kind, for the manifest's rules."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+
+    def gateways(self) -> Iterator[str]:
+        """Names of those that serve routes; only files that speak of a gateway are parsed."""
+        return (name for name in self if self._catalogue.mentions(name, "gateway:") and self[name].gateway)
 
     def __getitem__(self, name: str) -> KindFacts:
         return self._catalogue[name].facts

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from devenv import assets
+from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
+from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.model import Stack
-from devenv.stack.resolve import outline
+from devenv.stack.resolve import outline, resolve
+from devenv.stack.world import World
 from tests import documents, schemas
 
 from .stacks import CATALOGUE, env, manifest, problems, stack
@@ -127,3 +132,24 @@ def test_a_broker_is_named_as_each_asker_reaches_it() -> None:
 def test_a_port_that_this_machine_never_gets_cannot_be_published() -> None:
     lines = problems("name: a\nservices: {}\ninfra: {kafka: {publish: {kafka: 9092}}}\n")
     assert lines == ['3:27: infra.kafka.publish.kafka: no port "kafka" - known here: outside']
+
+
+@pytest.mark.parametrize(
+    ("service", "read"),
+    [
+        ("{image: x, uses: [valkey]}", {"valkey"}),
+        ("{image: x, port: 80, route: /, uses: [valkey]}", {"valkey", "kong"}),
+        ("{image: x}", set()),
+    ],
+)
+def test_only_the_files_of_kinds_in_use_are_parsed(service: str, read: set[str]) -> None:
+    parsed = []
+
+    def recall(*inputs: str, make: Callable[[], Kind]) -> Kind:
+        parsed.append(inputs[1])
+        return make()
+
+    catalogue = Catalogue(assets.catalogue(), recall=recall)
+    document, _ = parse(f"name: a\nservices: {{api: {service}}}\n", file="x", kinds=Facts(catalogue))
+    resolve(document, catalogue, World("c0ffee123456"))
+    assert set(parsed) == read

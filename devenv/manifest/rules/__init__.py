@@ -5,7 +5,7 @@ Each check yields `(path, message, suggestion)`; a new rule is one function and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules import (
@@ -24,7 +24,7 @@ from devenv.manifest.rules import (
     uses,
     variables,
 )
-from devenv.manifest.rules.scope import KindFacts, Scope
+from devenv.manifest.rules.scope import Kinds, Scope
 from devenv.manifest.source import Finding
 
 RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
@@ -67,7 +67,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
 )
 
 
-def check(manifest: Manifest, kinds: Mapping[str, KindFacts]) -> list[Finding]:
+def check(manifest: Manifest, kinds: Kinds) -> list[Finding]:
     """Everything wrong with the manifest as a whole."""
     scope = Scope(manifest, kinds)
     return [finding for rule in RULES for finding in rule(scope)]

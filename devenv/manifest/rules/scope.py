@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -37,6 +37,14 @@ class KindFacts:
     supported: Supported = field(default_factory=Supported)
 
 
+class Kinds(Mapping[str, KindFacts]):
+    """The facts of each kind, by name."""
+
+    def gateways(self) -> Iterator[str]:
+        """Names of those that serve routes."""
+        return (name for name, kind in self.items() if kind.gateway)
+
+
 def unit_name(service: str, *, kind: str, name: str) -> str:
     """The unit name of a kind's service, for an infra called `name`.
 
@@ -53,7 +61,7 @@ class Scope:
     """The manifest with the names it defines or implies."""
 
     manifest: Manifest
-    kinds: Mapping[str, KindFacts]
+    kinds: Kinds
     """By their names, and by other words for them, which iteration leaves out."""
 
     @cached_property
@@ -74,8 +82,7 @@ class Scope:
                 if name not in self.names and name in self.kinds:
                     infra.setdefault(name, self._kind(name))
         if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
-            gateways = (name for name, kind in self.kinds.items() if kind.gateway)
-            infra |= {name: name for name in itertools.islice(gateways, 1)}
+            infra |= {name: name for name in itertools.islice(self.kinds.gateways(), 1)}
         kinds = [*infra.values()]
         for kind in kinds:  # grows while iterating: a used kind may use others
             for use in self.kinds[kind].uses if kind in self.kinds else ():
