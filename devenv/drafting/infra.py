@@ -45,7 +45,7 @@ def recognised(service: Mapping[str, Any], kinds: Mapping[str, KindFacts]) -> St
 def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
     """The store with its options as Compose writes them; a value may hold `${...}` of Compose's."""
     values: dict[str, str] = {}
-    for variable, value in reading.environment(unit.keys).items():
+    for variable, value in scene.variables(unit).items():
         name, is_file = variable.removesuffix("_FILE"), variable.endswith("_FILE")
         option = store.options.get(name)
         if option is None or option in values:
@@ -82,6 +82,8 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
     for key in unit.keys:
         if key in _OF_THE_KIND:
             draft.say("dropped", unit.at(key), f"the kind {kind.kind} brings its own")
+        elif key == "env_file":
+            draft.say("derived", unit.at(key), "what of it the kind has options for is written there")
         elif key in ("deploy", "mem_limit", "cpus"):
             continue
         elif key in UNNEEDED:

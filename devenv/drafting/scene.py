@@ -90,6 +90,22 @@ class Scene:
         """Whether the language has a field there."""
         return key in MODELS[section].model_fields
 
+    def env_files(self, unit: Unit) -> list[tuple[str, bool]]:
+        """The paths of a unit's env files, and whether each has to be there."""
+        items = reading.listed(unit.keys.get("env_file"))
+        paths = (item.get("path") if isinstance(item, dict) else item for item in items)
+        required = (not (isinstance(item, dict) and item.get("required") is False) for item in items)
+        folder = self.project.folder
+        return [(reading.relative(str(path), folder), own) for path, own in zip(paths, required, strict=True)]
+
+    def variables(self, unit: Unit) -> dict[str, str | None]:
+        """A unit's variables with those of its env files, as Compose writes them."""
+        values: dict[str, str | None] = {}
+        for file, _ in self.env_files(unit):
+            own = self.world.env_files.get(file, {})
+            values |= {key: value.replace("$", "$$") for key, value in own.items()}
+        return {**values, **reading.environment(unit.keys)}
+
     def unit(self, name: str) -> Unit | None:
         """The unit of an original name."""
         return self.units.get(name)

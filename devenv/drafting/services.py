@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from devenv.drafting import images, limits, mounts, reading, routes
 from devenv.drafting.addresses import hosts_in, is_secret, rewrite_words, rewritten
 from devenv.drafting.draft import Fate
-from devenv.drafting.interpolation import forms, plain, variables
+from devenv.drafting.interpolation import forms, ours, plain, variables
 from devenv.drafting.reading import Published
 from devenv.drafting.scene import SECTIONS, Scene, Unit, variable_of
 from devenv.drafting.stores import repository
@@ -247,7 +247,7 @@ def _mentioned(scene: Scene, unit: Unit) -> list[str]:
 def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
     """The units whose addresses its variables and commands have, with their ports."""
     found: list[tuple[str, int]] = []
-    for variable, value in _variables(scene, unit).items():
+    for variable, value in scene.variables(unit).items():
         found += hosts_in(scene, value or "", variable)
     for key in ("command", "entrypoint"):
         try:
@@ -259,43 +259,24 @@ def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
     return found
 
 
-def _variables(scene: Scene, unit: Unit) -> dict[str, str | None]:
-    inlined: dict[str, str | None] = {}
-    for file, _ in env_files(scene, unit):
-        inlined |= {
-            key: value.replace("$", "$$") for key, value in scene.world.env_files.get(file, {}).items()
-        }
-    return {**inlined, **reading.environment(unit.keys)}
-
-
-def env_files(scene: Scene, unit: Unit) -> list[tuple[str, bool]]:
-    """The paths of its env files, and whether each has to be there."""
-    items = reading.listed(unit.keys.get("env_file"))
-    return [
-        (
-            reading.relative(str(item.get("path") if isinstance(item, dict) else item), scene.project.folder),
-            not (isinstance(item, dict) and item.get("required") is False),
-        )
-        for item in items
-    ]
-
-
 # -- its variables
 
 
 def _environment(scene: Scene, unit: Unit) -> None:
     values = reading.environment(unit.keys)
     files: list[str] = []
-    for file, required in env_files(scene, unit):
+    for file, required in scene.env_files(unit):
         if file not in scene.world.env_files:
             fate: Fate = "by hand" if required else "dropped"
             scene.draft.say(fate, unit.at(f"env_file {file}"), f"it is not there; then env_file: [{file}]")
-        elif scene.has(SECTIONS[unit.role], "env_file") and reading.inside(file):
-            files.append(file)
+            continue
+        own = {key: value.replace("$", "$$") for key, value in scene.world.env_files[file].items()}
+        if scene.has(SECTIONS[unit.role], "env_file") and reading.inside(file):
+            files.append(file)  # what in it is called otherwise here is written under env:, which wins
+            own = {key: value for key, value in own.items() if rewritten(scene, value, key)[0] != ours(value)}
         else:
-            own = scene.world.env_files[file]
-            values = {**{key: value.replace("$", "$$") for key, value in own.items()}, **values}
             scene.draft.say("derived", unit.at(f"env_file {file}"), "its variables stand under env:")
+        values = {**own, **values}
     if files:
         scene.draft.set((*unit.path, "env_file"), files, origin=unit.at("env_file"))
     secrets: list[str] = []

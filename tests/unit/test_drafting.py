@@ -268,3 +268,21 @@ def test_a_proxy_that_only_routes_is_offered_as_routes() -> None:
     assert "  web:\n    # route: /   # as ./nginx.conf has it; then proxy can go\n" in text
     assert "    # route: {path: /api, strip: true}   # as ./nginx.conf has it; then proxy can go\n" in text
     assert read(text, file="x").value["services"]["proxy"]["image"] == "nginx:1"
+
+
+def test_an_env_file_is_kept_and_what_is_called_otherwise_here_stands_beside_it() -> None:
+    compose = """
+        services:
+          web: {image: web, env_file: ./app.env, environment: {LEVEL: debug}}
+          my_db: {image: "postgres:16", env_file: [./app.env]}
+    """
+    env = {"POSTGRES_USER": "app", "POSTGRES_PASSWORD": "pw-1", "DB_HOST": "my_db", "PRICE": "$5"}
+    manifest = imported(compose, env_files={"./app.env": env})
+    web = manifest["services"]["web"]
+    assert web["env_file"] == ["./app.env"]
+    assert web["env"] == {
+        "POSTGRES_PASSWORD": "${my-db.password}",
+        "DB_HOST": "${my-db.host}",
+        "LEVEL": "debug",
+    }
+    assert manifest["infra"]["my-db"]["user"] == "app"
