@@ -50,8 +50,8 @@ def compose_files(folder: Path, named: Iterable[str]) -> tuple[list[Path], list[
 
     Raises `UsageError` where there is none.
     """
-    files = [Path(name) if Path(name).is_absolute() else folder / name for name in named]
-    files = [default_of(file) or file if file.is_dir() else file for file in files]
+    paths = [folder / name for name in named]  # an absolute one stays as it is
+    files = [file for path in paths for file in (_defaults(path) or [path] if path.is_dir() else [path])]
     for file in files:
         if not file.is_file():
             raise UsageError(f"no file {file}", hint="devenv init --from-compose FILE")
@@ -70,8 +70,14 @@ def compose_files(folder: Path, named: Iterable[str]) -> tuple[list[Path], list[
     remarks = (
         [f"{first.name} is read, as Compose does; {', '.join(others)} beside it is not"] if others else []
     )
+    return _defaults(folder), remarks
+
+
+def _defaults(folder: Path) -> list[Path]:
+    """What Compose reads in a folder: its file, and the one that overrides it."""
+    first = default_of(folder)
     override = next((folder / name for name in OVERRIDES if (folder / name).is_file()), None)
-    return [first, *([override] if override else [])], remarks
+    return [file for file in (first, override) if first and file]
 
 
 def default_of(folder: Path) -> Path | None:

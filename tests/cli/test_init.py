@@ -209,3 +209,23 @@ def test_a_template_is_a_project_that_plan_takes(devenv: Devenv, blog: Path, nam
 
 def test_a_template_that_is_none(devenv: Devenv, blog: Path) -> None:
     assert 'did you mean "python-api"?' in devenv("init", "--template", "python").stderr
+
+
+def test_paths_are_those_from_the_manifest_and_an_override_counts(devenv: Devenv, blog: Path) -> None:
+    (blog / "compose.yaml").unlink()
+    (blog / "docker").mkdir()
+    (blog / "Dockerfile").write_text("FROM x\n")
+    (blog / "docker" / "app.ini").write_text("x")
+    (blog / "docker" / "compose.yml").write_text(
+        "services: {web: {build: .., volumes: ['./app.ini:/etc/app.ini:ro'], ports: ['8000:80']}}"
+    )
+    (blog / "docker" / "compose.override.yml").write_text("services: {web: {environment: {MORE: '1'}}}")
+    for tools in (os.environ["PATH"], os.devnull):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", tools)
+            ended = devenv("init", "--from-compose", "docker", "--force")
+        assert ended.exit_code == 0, ended.output
+        lines = (blog / "devenv.yaml").read_text().splitlines()
+        assert "    build: ." in lines
+        assert "    files: {/etc/app.ini: ./docker/app.ini}" in lines
+    assert '      MORE: "1"' in lines
