@@ -23,6 +23,7 @@ from devenv import STATE
 from devenv.envfiles import read_env
 from devenv.errors import UsageError
 from devenv.stack.builds import digest_of
+from devenv.stack.model import NAMED
 from devenv.stack.rules import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
@@ -67,6 +68,8 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
                     _build(root, want, cache, sources)
                 case "env":
                     _variables(root, want, sources)
+                case "context":
+                    _context(root, want, cache, sources)
                 case "tree":
                     _tree(root, want, cache, sources)
                 case "mount" if target.is_dir():
@@ -116,6 +119,21 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         }
 
 
+def _context(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
+    """A folder that a build reads besides its own context, without what its ignore file excludes."""
+    key, folder = (want.name, NAMED), root / want.name
+    if not folder.is_dir():
+        sources.findings.append((want.path, f'no folder "{want.name}"', "or docker-image://IMAGE, or a URL"))
+        return
+    state, real = Path(os.path.realpath(root / STATE)), Path(os.path.realpath(folder))
+    if state.is_relative_to(real) or real.is_relative_to(state):
+        hint = "its .devenv holds passwords; name a folder below"
+        sources.findings.append((want.path, f'"{want.name}" cannot be another context', hint))
+        return
+    files = Folder(folder, _ignore_file(folder, "")).contents(cache)
+    sources.contents[key], sources.builds[key] = files, digest_of(files)
+
+
 def _scripts(file: Path) -> dict[str, str]:
     """The scripts that a package.json names; what is not one has none."""
     try:
@@ -162,7 +180,7 @@ def _files(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = f"a folder is mounted as a whole: {folder}" if folder != "." else "name each file"
         sources.findings.append((want.path, f'"{want.name}" is a pattern', hint))
         return
-    if want.kind == "pattern" and (root / pattern).is_dir():
+    if want.kind == "pattern" and pattern and (root / pattern).is_dir():
         pattern = posixpath.join(pattern, "[!.]*")
     try:
         matched = [root / pattern] if (root / pattern).is_file() else sorted(root.glob(pattern))

@@ -21,6 +21,7 @@ from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
 from devenv.stack import text
 from devenv.stack.imaged import Declared
 from devenv.stack.labels import BUILT_AS, LABEL
+from devenv.stack.model import NAMED
 from devenv.writing import write_whole
 
 if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
@@ -147,7 +148,12 @@ class Images:
                 context,
                 file=_dockerfile(context, folder, build),
                 tags=list(tags),
-                platforms=[platform] if platform else None,
+                build_contexts={
+                    name: root / source if (source, NAMED) in build.more_keys else source
+                    for name, source in build.contexts
+                },
+                cache_from=[_cache(source) for source in build.cache_from] or None,
+                platforms=[wanted] if (wanted := platform or build.platform) else None,
                 target=build.target,
                 build_args={key: text.reveal(value, secrets) for key, value in build.args},
                 secrets=mounted,
@@ -160,6 +166,13 @@ class Images:
             for line in _spoken(stream, _build_failed(unit, output)):
                 output.append(line)
                 say(line)
+
+
+def _cache(source: str) -> dict[str, str]:
+    """`type=registry,ref=IMAGE` as the builder takes it; an image alone is one of a registry."""
+    if "=" not in source:
+        return {"type": "registry", "ref": source}
+    return dict(part.partition("=")[::2] for part in source.split(","))
 
 
 def no_shell(unit: str) -> DevenvError:

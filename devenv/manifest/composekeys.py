@@ -155,8 +155,6 @@ INFRA: Mapping[str, Answer] = {
 }
 
 BUILD: Mapping[str, Answer] = {
-    "additional_contexts": Answer("context: ..", "a folder with all that the image needs"),
-    "cache_from": Answer(why="the builder's own cache is used"),
     "cache_to": Answer(why="the builder's own cache is used"),
     "dockerfile_inline": Answer("dockerfile: Dockerfile", "as a file of the project"),
     "entitlements": Answer(why="a build has no more rights than the builder gives"),
@@ -165,7 +163,7 @@ BUILD: Mapping[str, Answer] = {
     "labels": Answer(why="write LABEL in the Dockerfile"),
     "network": Answer(why="a build has the builder's network"),
     "no_cache": Answer(why="`devenv up --build` builds anew"),
-    "platforms": Answer(why="an image is built for the machine that runs it"),
+    "platforms": Answer("platform: linux/amd64", rewrite=rewriting.platform),
     "privileged": Answer(why="a build has no more rights than the builder gives"),
     "provenance": Answer(why="an image for this machine needs none"),
     "pull": Answer(why="`docker pull` fetches a base image anew"),
@@ -228,6 +226,9 @@ FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
     (Workload, "env_file"): Answer("env_file: [./api.env]"),
     (SharedVolume, "external"): Answer("external: NAME", "the name of a volume that is there already"),
     (Infra, "env"): Answer("env: {NAME: value}", rewrite=rewriting.env),
+    (Build, "additional_contexts"): Answer(
+        "additional_contexts: {NAME: ./folder}", rewrite=rewriting.contexts
+    ),
     (Build, "args"): Answer("args: {NAME: value}", rewrite=lambda value: rewriting.env(value, key="args")),
 }
 """A key that both have, in a form that is Compose's alone."""

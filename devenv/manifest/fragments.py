@@ -8,7 +8,7 @@ from typing import Any
 from devenv.manifest.source import Finding, Reset, as_text
 
 INSTEAD = {
-    "build": "write it under build:; its context may be a folder above, with what services share",
+    "build": "write it under build:, with additional_contexts: for what services share",
     "image": "write image:",
     "depends_on": "write uses:",
     "profiles": "write manual: true, and profiles: at the top",

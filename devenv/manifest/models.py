@@ -82,6 +82,17 @@ class Build(Model):
         description="Build secrets: id -> file in the project, or ${secret.NAME}, in short $NAME.",
     )
     ssh: str | None = Field(None, description="SSH agent or key to forward: `default` or `id=path`.")
+    additional_contexts: dict[str, str] = Field(
+        {},
+        description="More contexts, for `COPY --from=NAME` and `FROM NAME`: a folder of the project, "
+        "docker-image://IMAGE, or the URL of a Git repository, with #REF.",
+    )
+    cache_from: Annotated[list[str], OneOrMany()] = Field(
+        [], description="Images whose layers are reused, or type=registry,ref=IMAGE."
+    )
+    platform: str | None = Field(
+        None, description="What the image is for: linux/amd64. Default: this machine, or the cluster's nodes."
+    )
 
 
 class Health(Model):

@@ -242,3 +242,15 @@ def store_files(value: Any) -> str:
     files = {target: source for target, source in own.items() if not target.startswith(SCRIPTS)}
     parts = [f"seed: {flow(seeds if len(seeds) > 1 else seeds[0])}"] if seeds else []
     return " and ".join([*parts, *([f"files: {flow(files)}"] if files else [])])
+
+
+def platform(value: Any) -> str:
+    """`platform: linux/amd64`, of a list with one."""
+    return scalar("platform", value[0]) if isinstance(value, list) and len(value) == 1 else ""
+
+
+def contexts(value: Any) -> str:
+    """`additional_contexts: {shared: ./shared}`, of a list of `NAME=context`."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return ""
+    return f"additional_contexts: {flow(pairs(value))}"

@@ -32,13 +32,16 @@ def with_sources(
     def filled(unit: Unit) -> Unit:
         if unit.build is None:
             return unit
-        digest = _digest(unit.build, builds.get(unit.build.key, ""))
-        base = _digest(unit.build, bases[unit.name]) if unit.name in bases else ""
+        more = [builds.get(key, "") for key in unit.build.more_keys]
+        digest = _digest(unit.build, builds.get(unit.build.key, ""), more)
+        base = _digest(unit.build, bases[unit.name], more) if unit.name in bases else ""
         build = replace(unit.build, digest=digest, base=base)
         return replace(unit, build=build, image=f"{unit.image}:{digest}")
 
     return replace(stack, units=tuple(map(filled, stack.units)))
 
 
-def _digest(build: Build, sources: str) -> str:
-    return text.digest(sources, build.dockerfile, build.target or "", repr(build.args))
+def _digest(build: Build, sources: str, more: list[str]) -> str:
+    """One digest of all that goes into an image; `more`: of its other contexts, where it has any."""
+    others = [repr(part) for part in (build.contexts, more, build.platform) if part]
+    return text.digest(sources, build.dockerfile, build.target or "", repr(build.args), *others)

@@ -77,10 +77,15 @@ class Probe:
         return f"port {self.port}"
 
 
+NAMED = ":context"
+"""Where a key has the Dockerfile, for a context that has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """How an image is built; `digest` covers everything that goes into it.
 
+    `contexts` are more of them, by name; `folders` those that are folders of the project.
     `base` leaves out the sources that hot reload sends to a running container: while it is the same, the
     container needs no other image.
     """
@@ -91,6 +96,10 @@ class Build:
     args: tuple[tuple[str, Text], ...] = ()
     secrets: tuple[tuple[str, Text], ...] = ()
     ssh: str | None = None
+    contexts: tuple[tuple[str, str], ...] = ()
+    folders: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    platform: str | None = None
     digest: str = ""
     base: str = ""
 
@@ -98,6 +107,11 @@ class Build:
     def key(self) -> tuple[str, str]:
         """The key of its sources."""
         return self.context, self.dockerfile
+
+    @property
+    def more_keys(self) -> tuple[tuple[str, str], ...]:
+        """The keys of its other contexts that are folders of the project."""
+        return tuple((folder, NAMED) for folder in self.folders)
 
 
 @dataclass(frozen=True, slots=True)

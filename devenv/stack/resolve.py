@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from devenv.manifest import models
+from devenv.manifest.contexts import is_folder
 from devenv.manifest.fields import UdpPort
 from devenv.manifest.models import Health, Infra, Job, Manifest, Service
 from devenv.manifest.rules.commands import NEEDS_SHELL
@@ -71,6 +72,9 @@ def _wants(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[Want]:
             path: Path = (section, name)
             if workload.build is not None:
                 yield Want("build", workload.build.context, (*path, "build"), workload.build.dockerfile)
+                for key, source in workload.build.additional_contexts.items():
+                    if is_folder(source):
+                        yield Want("context", source, (*path, "build", "additional_contexts", key))
                 for key, source in workload.build.secrets.items():
                     if not source.startswith("$"):
                         yield Want("file", source, (*path, "build", "secrets", key))
@@ -384,7 +388,18 @@ class _Resolver:
             return None
         args = tuple((key, fill(value)) for key, value in build.args.items())
         secrets = tuple((key, self._build_secret(value)) for key, value in build.secrets.items())
-        return Build(build.context, build.dockerfile, build.target, args, secrets, build.ssh)
+        return Build(
+            build.context,
+            build.dockerfile,
+            build.target,
+            args,
+            secrets,
+            build.ssh,
+            tuple(build.additional_contexts.items()),
+            tuple(filter(is_folder, build.additional_contexts.values())),
+            tuple(build.cache_from),
+            build.platform,
+        )
 
     def _build_secret(self, source: str) -> Text:
         """A file of the project, or a secret: `$NAME` is another way to write `${secret.NAME}`."""

@@ -198,3 +198,21 @@ def test_two_checkouts_leave_each_others_images(checkouts: MakeCheckout) -> None
     assert first <= one.tags("web")
     assert len(one.tags("web") & second) == 3
     assert "build" not in one.devenv("plan").stdout
+
+
+def test_a_change_in_a_folder_that_a_build_shares_makes_a_new_image(checkout: Checkout) -> None:
+    checkout.write("services/api/Dockerfile", "FROM base\nCOPY --from=shared . /srv\n")
+    checkout.write("shared/lib.txt", "one\n")
+    contexts = "{shared: ./shared, base: 'docker-image://busybox:1.37'}"
+    checkout.manifest(
+        f"services: {{api: {{build: {{context: services/api, additional_contexts: {contexts}}}, "
+        "command: sleep 900}}"
+    )
+    checkout.devenv("up", "-d")
+    assert checkout.inside("api", "cat", "/srv/lib.txt") == "one\n"
+    assert checkout.devenv("plan").stdout == ""
+
+    checkout.write("shared/lib.txt", "two\n")
+    assert "build" in checkout.devenv("plan").stdout
+    checkout.devenv("up", "-d")
+    assert checkout.inside("api", "cat", "/srv/lib.txt") == "two\n"

@@ -139,7 +139,7 @@ def test_a_named_volume_is_made_and_is_ours() -> None:
 REFUSED = {
     "build": (
         "{build: {additional_contexts: {shared: ./shared}}}",
-        "write it under build:; its context may be a folder above, with what services share",
+        "write it under build:, with additional_contexts: for what services share",
     ),
     "image": ("{image: y}", "write image:"),
     "depends_on": ("{depends_on: [b]}", "write uses:"),

@@ -36,6 +36,13 @@ BROKEN = {
         "name: a\nservices:\n  api: {image: x, comand: y}\n",
         ['3:19: services.api.comand: unknown key - did you mean "command"?'],
     ),
+    "a repository as the context": (
+        "name: a\nservices:\n  api: {build: 'https://github.com/acme/api.git#main'}\n",
+        [
+            "3:9: services.api.build.context: the context is a folder, with the Dockerfile in it - COPY --from=source,"
+            " with additional_contexts: {source: https://github.com/acme/api.git#main}"
+        ],
+    ),
     "two words for one store": (
         "name: a\nservices:\n  api: {image: x, uses: [redis, valkey]}\n",
         [
@@ -650,7 +657,7 @@ BROKEN = {
         "name: a\nservices:\n  a: {image: x, compose: {build: .}}\n",
         [
             "3:27: services.a.compose.build: has no effect here: devenv sets it itself"
-            " - write it under build:; its context may be a folder above, with what services share"
+            " - write it under build:, with additional_contexts: for what services share"
         ],
     ),
     "objects of Kubernetes with nothing to change": (

@@ -51,6 +51,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     uses.nobody_waits_for_what_is_manual,
     variables.variables_have_names,
     images.build_secrets_are_whole,
+    images.contexts_have_names,
     compose.fragments_have_an_effect,
     infra.infra_is_in_the_catalogue,
     infra.infra_is_new_enough,

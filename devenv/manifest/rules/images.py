@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.errors import did_you_mean
+from devenv.manifest.contexts import is_folder
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
 
@@ -31,6 +32,30 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
             yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
         if workload.image is not None and not workload.image.strip():
             yield (*path, "image"), "is empty", ""
+
+
+PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")
+
+
+def contexts_have_names(scope: Scope) -> Iterator[Finding]:
+    """The main context is a folder of the project; others have names that a Dockerfile can refer to."""
+    for path, workload in scope.workloads.items():
+        build = workload.build
+        if build is None:
+            continue
+        if not is_folder(build.context):
+            hint = f"COPY --from=source, with additional_contexts: {{source: {build.context}}}"
+            yield (*path, "build", "context"), "the context is a folder, with the Dockerfile in it", hint
+        for name in build.additional_contexts:
+            if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", name):
+                at: Path = (*path, "build", "additional_contexts", name)
+                yield (
+                    at,
+                    f'"{name}" is not a name of a context',
+                    "lower-case letters, digits, dots, hyphens and _",
+                )
+        if build.platform is not None and not PLATFORM.fullmatch(build.platform):
+            yield (*path, "build", "platform"), f'"{build.platform}" is not a platform', "write linux/amd64"
 
 
 def build_secrets_are_whole(scope: Scope) -> Iterator[Finding]:

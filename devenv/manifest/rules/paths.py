@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from devenv.manifest.contexts import is_folder
 from devenv.manifest.rules.names import LABEL
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
@@ -15,7 +16,10 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
     paths: list[tuple[Path, str]] = []
     for path, workload in scope.workloads.items():
         if workload.build is not None:
-            paths.append(((*path, "build", "context"), workload.build.context))
+            if is_folder(workload.build.context):
+                paths.append(((*path, "build", "context"), workload.build.context))
+            more = workload.build.additional_contexts.items()
+            paths += [((*path, "build", "additional_contexts", k), v) for k, v in more if is_folder(v)]
             dockerfile = workload.build.dockerfile and posixpath.join(
                 workload.build.context, workload.build.dockerfile
             )

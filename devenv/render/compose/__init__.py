@@ -17,7 +17,7 @@ from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
 from devenv.stack.dockerfile import base_image, has_shell
-from devenv.stack.model import File, Probe, Stack, Unit
+from devenv.stack.model import NAMED, File, Probe, Stack, Unit
 from devenv.stack.text import Secret, Text
 
 STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
@@ -150,6 +150,15 @@ def build(unit: Unit, source: Source) -> dict[str, Any]:
         spec["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in own.secrets]
     if own.ssh:
         spec["ssh"] = [own.ssh]
+    if own.contexts:
+        spec["additional_contexts"] = {
+            name: from_bundle(source.root, folder) if (folder, NAMED) in own.more_keys else folder
+            for name, folder in own.contexts
+        }
+    if own.cache_from:
+        spec["cache_from"] = list(own.cache_from)
+    if own.platform:
+        spec["platforms"] = [own.platform]
     return spec
 
 

@@ -79,7 +79,20 @@ FIELDS: Fields = {
         "compose": SAME,
         "kubernetes": lost("it is for Kubernetes"),
     },
-    "Build": dict.fromkeys(("context", "dockerfile", "target", "args", "secrets", "ssh"), SAME),
+    "Build": dict.fromkeys(
+        (
+            "context",
+            "dockerfile",
+            "target",
+            "args",
+            "secrets",
+            "ssh",
+            "additional_contexts",
+            "cache_from",
+            "platform",
+        ),
+        SAME,
+    ),
     "Health": {
         "http": emulated("asked from this machine, through the published port"),
         "tcp": emulated("asked from this machine, through the published port"),

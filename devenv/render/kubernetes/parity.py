@@ -88,7 +88,20 @@ FIELDS: Fields = {
         "compose": lost("it is for Compose"),
         "kubernetes": SAME,
     },
-    "Build": dict.fromkeys(("context", "dockerfile", "target", "args", "secrets", "ssh"), SAME),
+    "Build": dict.fromkeys(
+        (
+            "context",
+            "dockerfile",
+            "target",
+            "args",
+            "secrets",
+            "ssh",
+            "additional_contexts",
+            "cache_from",
+            "platform",
+        ),
+        SAME,
+    ),
     "Health": {
         "http": emulated("a redirect within the service is followed"),
         "tcp": SAME,

@@ -87,7 +87,9 @@ FIELDS: Fields = {
     "Build": {
         "context": SAME,
         "dockerfile": emulated("only what it runs, and its variables"),
-        **dict.fromkeys(("target", "args", "secrets", "ssh"), _IMAGE),
+        **dict.fromkeys(
+            ("target", "args", "secrets", "ssh", "additional_contexts", "cache_from", "platform"), _IMAGE
+        ),
     },
     "Health": {
         **dict.fromkeys(("http", "tcp", "every", "timeout", "within"), SAME),
