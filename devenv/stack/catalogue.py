@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, partial, reduce
 from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
@@ -67,10 +67,21 @@ class Kind:
 
     def with_changes(self, changes: Iterable[Mapping[str, Any]]) -> KindFile:
         """The file with changes merged into its services. Raises pydantic's `ValidationError`."""
-        raw = self.raw
-        for change in changes:
-            raw = merge(raw, {"services": change})
-        return KindFile.model_validate(raw)
+        return self.laid_over({"services": change} for change in changes).file
+
+    def laid_over(self, changes: Iterable[Mapping[str, Any]]) -> Kind:
+        """The kind with changes merged into its file. Raises pydantic's `ValidationError`."""
+        raw = reduce(merge, changes, self.raw)
+        return Kind(self.name, KindFile.model_validate(raw), raw)
+
+    def given(self, options: Mapping[str, str]) -> Kind:
+        """The kind as it is where the manifest sets these options."""
+        changes = [
+            change
+            for condition, change in self.block.given.items()
+            if _holds(*condition.partition("="), options)
+        ]
+        return self.laid_over(changes) if changes else self
 
     @cached_property
     def supported(self) -> Supported:
@@ -247,6 +258,11 @@ class Facts(Kinds):
         return name in self._catalogue
 
 
+def _holds(option: str, sign: str, value: str, options: Mapping[str, str]) -> bool:
+    """Whether an option is set; with a sign, to this value."""
+    return options.get(option, "") == value if sign else bool(options.get(option))
+
+
 def _targets(service: Service) -> Iterator[str]:
     yield from (volume.target for volume in service.volumes)
     yield from (config.target for config in service.configs)
@@ -284,18 +300,24 @@ def _kind(name: str, document: Source) -> Kind:
         raise ManifestInvalid([*problems_of(document, error.errors(), KindFile)]) from None
     kind = Kind(name, file, raw)
     problems = [document.problem(*finding) for finding in kindrules.check(name, file)]
-    problems = problems or [*_problems_of_versions(kind, document)]
+    problems = problems or [*_problems_of_variants(kind, document)]
     if problems:
         raise ManifestInvalid(problems)
     return kind
 
 
-def _problems_of_versions(kind: Kind, document: Source) -> Iterator[Problem]:
-    """Problems of the file with the changes for each version merged in."""
-    for condition, change in kind.block.versions.items():
-        where: Path = ("x-devenv", "versions", condition)
+def _problems_of_variants(kind: Kind, document: Source) -> Iterator[Problem]:
+    """Problems of the file with the changes for each version, and for each option that is set, merged in."""
+    changes: list[tuple[Path, Mapping[str, Any]]] = [
+        *(
+            (("x-devenv", "versions", key), {"services": each.services})
+            for key, each in kind.block.versions.items()
+        ),
+        *((("x-devenv", "given", key), change) for key, change in kind.block.given.items()),
+    ]
+    for where, change in changes:
         try:
-            file = kind.with_changes([change.services])
+            file = kind.laid_over([change]).file
         except ValidationError as error:
             details = [{**detail, "loc": (*where, *detail["loc"])} for detail in error.errors()]
             yield from problems_of(document, details, KindFile)  # type: ignore[arg-type]

@@ -384,6 +384,8 @@ class Block(Model):
     oldest: dict[str, Text] = Field({})
     tag: str = ""
     versions: dict[str, Variant] = Field({})
+    given: dict[str, dict[str, Any]] = Field({})
+    """`password` or `user=root`: what differs where the manifest sets that option, laid over the file."""
     uid: int | None = None
     dump: Command | None = None
     load: Command | None = None

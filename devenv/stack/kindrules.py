@@ -182,6 +182,14 @@ def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
             yield ("x-devenv", "tag"), "has no group that captures the version", r"write pg(\d+)"
 
 
+def _conditions_name_options(name: str, file: KindFile) -> Iterator[Finding]:
+    for condition in file.block.given:
+        option = condition.partition("=")[0]
+        if option not in file.block.options:
+            hint = did_you_mean(option, file.block.options)
+            yield ("x-devenv", "given", condition), f'no option "{option}"', hint
+
+
 def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
     for index, use in enumerate(file.block.uses):
         if use.partition("/")[0] == name:
@@ -278,6 +286,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _data_is_of_options,
     _texts_name_no_other_in_a_circle,
     _versions_are_conditions,
+    _conditions_name_options,
     _uses_are_kinds,
     _references_resolve,
 )

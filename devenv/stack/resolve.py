@@ -226,6 +226,9 @@ class _Resolver:
         declared_values = {
             key: value for key, value in _declared_values(declared).items() if key in kind.options
         }
+        kind = kind.given(
+            {key: _written(value) for key, value in declared_values.items() if not isinstance(value, list)}
+        )
         options: dict[str, Text | list[Text]] = {}
         for option, default in kind.options.items():
             value = declared_values.get(option, default)

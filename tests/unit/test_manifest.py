@@ -185,10 +185,11 @@ BROKEN = {
         ],
     ),
     "an attribute that is not there": (
-        'name: a\nservices:\n  a: {image: x, uses: [valkey], env: {A: "${valkey.password}"}}\n',
+        'name: a\nservices:\n  a: {image: x, uses: [valkey], env: {A: "${valkey.user}"}}\n',
         [
-            '3:39: services.a.env.A: ${valkey.password}: valkey has no "password"'
-            " - it has: address, database, host, memory, port, public_address, public_host, public_port, public_url, url, version"
+            '3:39: services.a.env.A: ${valkey.user}: valkey has no "user"'
+            " - it has: address, database, host, memory, password, port, public_address, public_host, public_port,"
+            " public_url, url, version"
         ],
     ),
     "a reference without an end": (
