@@ -15,10 +15,12 @@ class Supported:
 
     `oldest`: an image whose tags begin with the server's version -> the oldest supported version; the kind's
     own image comes first. `tag`: a pattern whose group is the version in other tags, as in `0.8.0-pg16`.
+    `needs`: why older ones do not work.
     """
 
     oldest: Mapping[str, str] = field(default_factory=dict)
     tag: str = ""
+    needs: str = ""
 
     def version_of(self, image: str) -> str:
         """The server's version according to the image's tag, or ""."""

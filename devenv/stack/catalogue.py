@@ -86,7 +86,7 @@ class Kind:
     @cached_property
     def supported(self) -> Supported:
         """The versions that it supports."""
-        return Supported(self.block.oldest, self.block.tag)
+        return Supported(self.block.oldest, self.block.tag, self.block.needs)
 
     @cached_property
     def facts(self) -> KindFacts:

@@ -382,6 +382,8 @@ class Block(Model):
     uses: Annotated[list[str], OneOrMany()] = Field([])
     links: dict[str, str] = Field({})
     oldest: dict[str, Text] = Field({})
+    needs: str = ""
+    """Why older ones do not work."""
     tag: str = ""
     versions: dict[str, Variant] = Field({})
     given: dict[str, dict[str, Any]] = Field({})

@@ -203,8 +203,8 @@ BROKEN = {
     "a version that a kind does not run": (
         'name: a\ninfra:\n  mongo: {version: "3.4"}\n',
         [
-            "3:11: infra.mongo.version: the kind mongo does not support version 3.4"
-            " - use 5.0 or newer, or run the old version as a service"
+            "3:11: infra.mongo.version: the kind mongo does not support version 3.4:"
+            " its check needs mongosh, which comes with 5 - use 5.0 or newer, or run the old version as a service"
         ],
     ),
     "an option that a kind has not": (

@@ -66,14 +66,14 @@ def test_a_cluster_gets_what_differs_for_the_version_in_the_tag(image: str, insi
 
 
 TOO_OLD = {
-    'mongo, version: "3.4"': "version: the kind mongo does not support version 3.4 - use 5.0 or newer",
-    "mongo, image: 'mongo:4.4-focal'": "image: the kind mongo does not support version 4.4-focal - use 5.0 or newer",
-    "postgres, image: 'postgres:9.4'": "image: the kind postgres does not support version 9.4 - use 9.6 or newer",
-    "mysql, image: 'mysql:5.6'": "image: the kind mysql does not support version 5.6 - use 5.7 or newer",
-    "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not support version 10.1 - use 10.3 or newer",
-    "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not support version 4-alpine - use 5.0 or newer",
+    'mongo, version: "3.4"': "version: the kind mongo does not support version 3.4: its check needs mongosh, which comes with 5 - use 5.0 or newer",
+    "mongo, image: 'mongo:4.4-focal'": "image: the kind mongo does not support version 4.4-focal: its check needs mongosh, which comes with 5 - use 5.0 or newer",
+    "postgres, image: 'postgres:9.4'": "image: the kind postgres does not support version 9.4: load needs \\gexec of psql, which comes with 9.6 - use 9.6 or newer",
+    "mysql, image: 'mysql:5.6'": "image: the kind mysql does not support version 5.6: its check needs CREATE USER IF NOT EXISTS and what came with it - use 5.7 or newer",
+    "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not support version 10.1: its check needs CREATE USER IF NOT EXISTS and what came with it - use 10.3 or newer",
+    "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not support version 4-alpine: load needs RESTORE with ABSTTL, which Redis has since 5 - use 5.0 or newer",
     "minio, image: 'minio/minio:RELEASE.2021-04-22T15-44-28Z'": (
-        "image: the kind minio does not support version RELEASE.2021-04-22T15-44-28Z"
+        "image: the kind minio does not support version RELEASE.2021-04-22T15-44-28Z: its check needs mc in the image"
         " - use RELEASE.2023-11-01T01-57-10Z or newer"
     ),
 }

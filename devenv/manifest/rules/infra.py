@@ -62,8 +62,9 @@ def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
         if oldest := kind.supported.needed(version, image):
             key = "version" if infra.version else "image"
             hint = f"use {oldest} or newer, or run the old version as a service"
+            why = f": {kind.supported.needs}" if kind.supported.needs else ""
             yield (
                 ("infra", name, key),
-                f"the kind {infra.kind or name} does not support version {version}",
+                f"the kind {infra.kind or name} does not support version {version}{why}",
                 hint,
             )
