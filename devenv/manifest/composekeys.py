@@ -26,7 +26,7 @@ from devenv.manifest.models import (
 )
 
 SHORT_LIST = 8  # keys that an error still lists
-LONGEST = 120  # characters of a rewritten value: what is longer is shown in general
+LONGEST = 160  # characters of a rewritten value: what is longer is shown in general
 
 
 def _nothing(value: Any) -> str:

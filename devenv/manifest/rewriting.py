@@ -6,6 +6,7 @@ A value of a variable is never shown: it may be a password.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def publish(value: Any) -> str:
     """`publish: 15432`, of a store whose kind knows its ports."""
     match _mapped(value):
         case [port]:
-            return scalar("publish", port.published)
+            return scalar("publish", port.published or port.target)
     return ""
 
 
@@ -145,7 +146,7 @@ def _of_deploy(value: Any) -> tuple[Any, Any, Any]:
 def deploy(value: Any) -> str:
     """`resources: {memory: 512m} and replicas: 2`."""
     parts = [limits_of(value), scalar("replicas", _of_deploy(value)[2])]
-    return " and ".join(part for part in parts if part)
+    return " and ".join(part for part in parts if part) or "compose: {deploy: ...}"
 
 
 def limits_of(value: Any) -> str:
@@ -213,23 +214,38 @@ def labels(value: Any) -> str:
 
 
 def volumes(value: Any) -> str:
-    """`volumes: {data: /folder}` and `files: {/file: ./file}`."""
+    """`volumes: {data: /folder}`, `files: {/file: ./file}` and `reload: {sync: {./src: /app}}`.
+
+    What lies outside the project is Compose's alone.
+    """
     named: dict[str, str] = {}
     files: dict[str, str] = {}
-    for source, target in _mounts(value):
-        if source.startswith((".", "/", "~")):
+    sync: dict[str, str] = {}
+    outside: list[str] = []
+    for source, target, read_only in _mounts(value):
+        name = posixpath.basename(source).lstrip(".")
+        if source.startswith(("/", "~", "..", "$")):
+            outside.append(f"{source}:{target}" + (":ro" if read_only else ""))
+        elif not source.startswith("."):
+            named[source] = target
+        elif read_only or "." in name:
             files[target] = source
         else:
-            named[source] = target
-    parts = [f"{key}: {flow(part)}" for key, part in (("volumes", named), ("files", files)) if part]
-    return " and ".join(parts)
+            sync[source] = target
+    parts = {"volumes": named, "files": files}
+    lines = [f"{key}: {flow(part)}" for key, part in parts.items() if part]
+    lines += [f"reload: {flow({'sync': sync})}"] if sync else []
+    lines += [f"compose: {flow({'volumes': outside})}"] if outside else []
+    return " and ".join(lines)
 
 
-def _mounts(value: Any) -> Iterator[tuple[str, str]]:
+def _mounts(value: Any) -> Iterator[tuple[str, str, bool]]:
+    """Source, target and whether it is read-only, of each mount that has a source."""
     for entry in value if isinstance(value, list) else ():
         source, target = mount(entry)
+        long = isinstance(entry, dict)
         if source:
-            yield source, target
+            yield source, target, bool(entry.get("read_only")) if long else str(entry).endswith(":ro")
 
 
 SCRIPTS = "/docker-entrypoint-initdb.d"  # where images of stores look for what they run once
@@ -237,7 +253,7 @@ SCRIPTS = "/docker-entrypoint-initdb.d"  # where images of stores look for what 
 
 def store_files(value: Any) -> str:
     """`seed: ./init.sql` and `files: {/etc/my.cnf: ./my.cnf}`, of the volumes of a store."""
-    own = {target: source for source, target in _mounts(value) if source.startswith((".", "/", "~"))}
+    own = {target: source for source, target, _ in _mounts(value) if source.startswith((".", "/", "~"))}
     seeds = [source for target, source in own.items() if target.startswith(SCRIPTS)]
     files = {target: source for target, source in own.items() if not target.startswith(SCRIPTS)}
     parts = [f"seed: {flow(seeds if len(seeds) > 1 else seeds[0])}"] if seeds else []

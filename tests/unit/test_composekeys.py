@@ -92,6 +92,7 @@ SAID = {  # what somebody wrote in a service -> what the error says
     "deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 512m}}}": (
         'write resources: {cpu: "0.5", memory: 512m} and replicas: 2'
     ),
+    "deploy: {resources: {reservations: {devices: [{driver: nvidia}]}}}": "write compose: {deploy: ...}",
     "mem_limit: 512m": "write resources: {memory: 512m}",
     "stop_grace_period: 1m30s": "write grace: 1m30s",
     "scale: 3": "write replicas: 3",
@@ -104,6 +105,10 @@ SAID = {  # what somebody wrote in a service -> what the error says
     ),
     "volumes: ['data:/var/lib/app', './app.conf:/etc/app.conf:ro']": (
         "write volumes: {data: /var/lib/app} and files: {/etc/app.conf: ./app.conf}"
+    ),
+    "volumes: ['.:/code', './src:/app/src', './conf:/etc/app:ro', '/var/run/docker.sock:/var/run/docker.sock']": (
+        "write files: {/etc/app: ./conf} and reload: {sync: {.: /code, ./src: /app/src}}"
+        " and compose: {volumes: [/var/run/docker.sock:/var/run/docker.sock]}"
     ),
     "profiles: [debug]": (
         "write profiles: {NAME: [services]} (at the top of the file; manual: true keeps it from starting otherwise)"
@@ -120,6 +125,7 @@ def test_the_error_says_it_for_the_value_at_hand(line: str, answer: str) -> None
 
 OF_A_STORE = {
     "ports: ['5433:5432']": "unknown key - write publish: 5433",
+    "ports: ['5432:5432']": "unknown key - write publish: 5432",
     "environment: {POSTGRES_PASSWORD: hunter2}": "unknown key - write env: {POSTGRES_PASSWORD: ...}",
     "healthcheck: {test: pg_isready}": (
         "unknown key - remove it: the kind has a check; compose: {healthcheck: ...} tunes it"
