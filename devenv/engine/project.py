@@ -445,7 +445,8 @@ class Project:
         """The files and folders whose change makes a new plan necessary: all but the sources. Absolute."""
         space, root = self.workspace, self.workspace.root
         named = {path for files in loaded.world.files.values() for path, _ in files}
-        named |= {want.name for want in self.outline.wants if want.kind in ("text", "file", "mount", "env")}
+        kinds = ("text", "file", "mount", "env", "context")
+        named |= {want.name for want in self.outline.wants if want.kind in kinds}
         named |= {file for file, _ in self._own_kinds.values()}
         return {str(space.file), *(os.path.normpath(root / name) for name in (".env", *named))}
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 from devenv import sources
+from devenv.engine import charts
+from devenv.engine.project import Loaded, Project
+from devenv.memory import Memory
 from devenv.render import compose
 from devenv.render.bundle import Source
 from devenv.sources import Digests
 from devenv.stack.model import NAMED
 from devenv.stack.resolve import outline
+from devenv.stack.world import World
+from devenv.workspace import Workspace
 from tests import documents
 from tests.table import each_row
 
@@ -121,3 +128,26 @@ def test_a_context_holds_nothing_of_the_state(tmp_path: Path) -> None:
         wants = outline(manifest(text.format(name)), CATALOGUE).wants
         ((_, what, _),) = sources.read(tmp_path, wants, Digests({})).findings
         assert what == message
+
+
+PROMOTED = TEXT + "environments: {test: {context: kind, registry: ghcr.io/acme}}\n"
+
+
+def _opened(root: Path) -> Project:
+    (root / "devenv.yaml").write_text(PROMOTED)
+    return Project(Workspace(root / "devenv.yaml"), {}, Memory(root / ".cache"))
+
+
+def test_a_further_context_changes_the_image_that_is_promoted(tmp_path: Path) -> None:
+    def image() -> str:
+        return charts.promoted(_opened(tmp_path)).stack.unit("api").image
+
+    _project(tmp_path)
+    before = image()
+    (tmp_path / "shared" / "lib.py").write_text("2")
+    assert image() != before
+
+
+def test_a_further_context_is_watched(tmp_path: Path) -> None:
+    nothing = cast(Loaded, SimpleNamespace(world=World("c0ffee123456", {})))
+    assert str(tmp_path / "shared") in _opened(_project(tmp_path)).settings(nothing)

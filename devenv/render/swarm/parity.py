@@ -30,6 +30,7 @@ _DIFFERENT: Fields = {
     "Infra": {
         "publish": emulated(_FOR_ONE_MACHINE),
         "seed": emulated("a config for each file, of at most 1 MB"),
+        "files": emulated("a config for each, of at most 1 MB"),
         "compose": emulated("what a swarm does not take is refused, by name"),
     },
     "Health": {
