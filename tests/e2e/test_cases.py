@@ -256,36 +256,45 @@ def test_compose_alone_gives_the_verdict_that_up_gives(checkout: Checkout) -> No
 
 
 UNREACHED = {
-    "v4-http": ("127.0.0.1", "{http: /, within: 1s}"),
-    "v4-tcp": ("127.0.0.1", "{tcp: 8000, within: 1s}"),
-    "v6-http": ("::1", "{http: /, within: 1s}"),
-    "v6-tcp": ("::1", "{tcp: 8000, within: 1s}"),
-    "patient": ("127.0.0.1", "{http: /, within: 20s}"),
+    "http": {
+        "v4": ("127.0.0.1", "{http: /, within: 1s}"),
+        "v6": ("::1", "{http: /, within: 1s}"),
+        "patient": ("127.0.0.1", "{http: /, within: 20s}"),
+    },
+    "tcp": {"v4": ("127.0.0.1", "{tcp: 8000, within: 1s}"), "v6": ("::1", "{tcp: 8000, within: 1s}")},
 }
 
 
+@pytest.mark.parametrize("services", UNREACHED.values(), ids=UNREACHED)
 def test_what_only_its_container_reaches_is_unhealthy_for_everybody_and_not_waited_for_to_the_end(
-    checkout: Checkout,
+    checkout: Checkout, services: dict[str, tuple[str, str]]
 ) -> None:
-    services = [
-        f'{name}: {{build: ./api, port: 8000, health: {health}, env: {{AT: "{address}"}}, grace: 1s}}'
-        for name, (address, health) in UNREACHED.items()
+    lines = [
+        f'  {name}: {{build: ./api, port: 8000, health: {health}, env: {{AT: "{address}"}}, grace: 1s}}\n'
+        for name, (address, health) in services.items()
     ]
-    elsewhere = "elsewhere: {build: ./api, port: 8001, health: {http: /, within: 1s}, grace: 1s}"
-    checkout.manifest("services:\n" + "".join(f"  {service}\n" for service in [*services, elsewhere]))
+    checkout.manifest("services:\n" + "".join(lines))
     checkout.write("api/Dockerfile", DOCKERFILE)
     checkout.write("api/server.py", SERVER)
     failed = checkout.devenv("up", "-d", exits=1)
     cards = {card.split()[0]: card for card in failed.stderr.split("\nx ")[1:]}
-    for name in UNREACHED:
+    for name in services:
         assert "listens on 127.0.0.1 only" in cards[name]
         assert "make it listen on 0.0.0.0" in cards[name]
-    assert cards["patient"].startswith("patient listens on 127.0.0.1 only")
-    assert "instead   listens on port 8000, not on 8001" in cards["elsewhere"]
+        assert cards[name].startswith("patient listens on 127.0.0.1 only") is (name == "patient")
     states = checkout.devenv("status", "--json", exits=1).json["units"]
     assert {unit["state"] for unit in states} == {"unhealthy"}
     assert "healthy" not in {unit.health for unit in checkout.units().values()}
-    assert "wait v4-http (not healthy)" in checkout.devenv("plan").stdout
+    assert "wait v4 (not healthy)" in checkout.devenv("plan").stdout
+
+
+def test_a_service_that_listens_on_another_port_is_told_on_which(checkout: Checkout) -> None:
+    checkout.manifest("services: {api: {build: ./api, port: 8001, health: {http: /, within: 1s}, grace: 1s}}")
+    checkout.write("api/Dockerfile", DOCKERFILE)
+    checkout.write("api/server.py", SERVER)
+    failed = checkout.devenv("up", "-d", exits=1)
+    assert "instead   listens on port 8000, not on 8001" in failed.stderr
+    assert "is the number under port: the one that it listens on?" in failed.stderr
 
 
 @pytest.mark.parametrize("command", ["sh", "sh -c 'sleep 300 & echo started'"])
