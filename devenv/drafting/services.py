@@ -116,7 +116,8 @@ def _ports(scene: Scene, unit: Unit) -> None:
     main += [Published(number) for number in dict.fromkeys(others)]
     if not main:
         return
-    if len(main) == 1 and main[0].protocol == "tcp":
+    scheme = PORT_NAMES.get(main[0].container, "http")
+    if len(main) == 1 and main[0].protocol == "tcp" and scheme == "http":
         scene.draft.set((*unit.path, "port"), main[0].container, origin=unit.at("ports"))
         _publish(scene, unit, {"": main[0]})
         return

@@ -286,3 +286,11 @@ def test_an_env_file_is_kept_and_what_is_called_otherwise_here_stands_beside_it(
         "LEVEL": "debug",
     }
     assert manifest["infra"]["my-db"]["user"] == "app"
+
+
+def test_one_port_of_another_protocol_has_its_name() -> None:
+    services = imported("services: {a: {image: a, ports: ['9092:9092']}, b: {image: b, ports: ['81:80']}}")[
+        "services"
+    ]
+    assert (services["a"]["ports"], services["a"]["publish"]) == ({"kafka": 9092}, 9092)
+    assert (services["b"]["port"], services["b"]["publish"]) == (80, 81)
