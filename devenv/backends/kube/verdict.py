@@ -138,7 +138,8 @@ def _ran(ended: Mapping[str, Any]) -> float:
 
 
 def _limit(pod: Pod) -> str:
-    resources = pod["spec"]["containers"][0].get("resources") or {}
+    containers = pod.get("spec", {}).get("containers") or [{}]
+    resources = containers[0].get("resources") or {}
     return str((resources.get("limits") or {}).get("memory", ""))
 
 
