@@ -90,7 +90,6 @@ SERVICE: Mapping[str, Answer] = {
     "develop": Answer(
         "reload: {sync: {./src: /app/src}}", "what COPY copies is sent after each change anyway"
     ),
-    "env_file": Answer("env: {NAME: value}", ".env beside devenv.yaml is read for secrets: [NAME]"),
     "environment": Answer("env: {NAME: value}", rewrite=rewriting.env),
     "expose": Answer("port: 8000", rewrite=rewriting.ports),
     "extends": Answer("<<: *common", "an anchor of YAML, below a key of your own such as x-common"),
@@ -138,7 +137,11 @@ INFRA: Mapping[str, Answer] = {
     "command": Answer("args: [--option]", "after the kind's own", rewriting.args),
     "depends_on": Answer(why=_STORE),
     "deploy": Answer('resources: {cpu: "0.5", memory: 512Mi}', rewrite=rewriting.limits_of),
+    "develop": Answer(why="a store has no sources"),
     "entrypoint": _hatch("entrypoint"),
+    "env_file": Answer("env: {NAME: value}"),
+    "extends": SERVICE["extends"],
+    "profiles": Answer(why="a store starts when something that uses it does"),
     "expose": Answer(why="the kind knows its ports"),
     "healthcheck": Answer(why="the kind has a check; compose: {healthcheck: ...} tunes it"),
     "links": Answer(why=_STORE),

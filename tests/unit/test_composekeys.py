@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel
 
-from devenv.manifest import composekeys
+from devenv.manifest import composekeys, fragments
 from devenv.manifest.composekeys import Answer
 from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service, SharedVolume
 from tests.conftest import ROOT
@@ -47,8 +47,12 @@ def keys() -> Iterator[tuple[type[BaseModel], str]]:
 
 @each_row(keys())
 def test_a_key_of_compose_is_a_field_or_has_an_answer(model: type[BaseModel], key: str) -> None:
-    option = model is Infra and key in ("secrets", "profiles")
-    assert option or key in model.model_fields or key in composekeys.KEYS[model]
+    assert (key in model.model_fields) != (key in composekeys.KEYS[model])
+
+
+@each_row([key for key, answer in composekeys.KEYS[Infra].items() if answer.field == "compose"])
+def test_what_is_left_to_compose_is_taken_there(key: str) -> None:
+    assert [*fragments.findings({key: None}, infra=True)] == []
 
 
 def answers() -> Iterator[tuple[type[BaseModel], str, Answer]]:
@@ -211,6 +215,7 @@ def test_the_page_has_the_table() -> None:
         "health: ": composekeys.HEALTH,
         "top level: ": composekeys.TOP,
         "top level, secrets: ": composekeys.SECRET,
+        "top level, volumes: ": composekeys.VOLUME,
     }
     page = (ROOT / "docs" / "manifest.md").read_text(encoding="utf-8")
     rest = sorted(key for key, answer in composekeys.SERVICE.items() if _is_alone(key, answer))
