@@ -60,3 +60,29 @@ def test_pip_of_devenv_installs_where_devenv_has_one(
     assert tuple(made[1:-1]) == make
     assert install[0] == (sys.executable if pip else python)
     assert "--no-compile" in install
+
+
+@pytest.mark.parametrize(
+    ("lock", "words", "beside"),
+    [
+        ("uv.lock", ("uv", "sync", "--quiet", "--frozen"), False),
+        ("package-lock.json", ("npm", "ci", "--no-audit", "--no-fund"), True),
+    ],
+)
+def test_uv_and_npm_install_what_their_lock_file_says(
+    lock: str, words: tuple[str, ...], beside: bool, tmp_path: Path
+) -> None:
+    web = project(tmp_path / "web", **({} if beside else {"pyproject_toml": ""}))
+    (web / lock).write_text("1")
+    installed = Environment.of(web, tmp_path / "env")
+    assert (installed.steps, installed.asks) == ((words,), lock)
+    assert installed.folder.parent == (web if beside else tmp_path / "env")
+    if not beside:  # `uv run` and `uv sync` then mean that folder
+        assert installed.variables["UV_PROJECT_ENVIRONMENT"] == str(installed.folder)
+
+
+def test_node_modules_of_the_user_are_left_alone(tmp_path: Path) -> None:
+    web = project(tmp_path / "web")
+    (web / "package-lock.json").write_text("{}")
+    (web / "node_modules").mkdir()
+    assert Environment.of(web, tmp_path).ready
