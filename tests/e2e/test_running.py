@@ -32,6 +32,7 @@ MANIFEST = """
         capabilities: {add: [NET_ADMIN], drop: [ALL]}
         init: false
         stop_signal: INT
+        grace: 1s
       stubborn:                         # ends twice before it goes on
         image: busybox:1.37
         command: '[ "$(wc -c </data/tries)" -ge 2 ] && exec sleep 1000; printf x >>/data/tries; exit 3'
