@@ -60,6 +60,7 @@ def failure(unit: Unit, pods: Script, **more: Any) -> tuple[str, float]:
 def ended(code: int, *, phase: str = "Failed") -> dict[str, Any]:
     over = pod("web", "new", ready=False)
     over["status"]["phase"] = phase
+    over["spec"] = {"containers": [{"name": "web"}]}
     state = {"terminated": {"exitCode": code, "containerID": "1"}}
     over["status"]["containerStatuses"][0]["state"] = state
     return over
