@@ -72,17 +72,28 @@ class Mapped:
 
     target: int
     published: int | str | None
+    udp: bool = False
+
+    @property
+    def port(self) -> int | str:
+        """The port in the container as the manifest has it."""
+        return f"{self.target}/udp" if self.udp else self.target
+
+    @property
+    def name(self) -> str:
+        """A name for it among others."""
+        return f"port-{self.target}{'-udp' if self.udp else ''}"
 
 
 _PORT = re.compile(
     r"(?:(?:\d+(?:\.\d+){3}|\[[^]]*\]):)?"
     r"(?:(?:(?P<published>\d+)|\$\{(?P<variable>\w+)(?P<default>(?::?-\d+)?)\}):)?"
-    r"(?P<target>\d+)(?:/tcp)?"
+    r"(?P<target>\d+)(?:/(?:tcp|(?P<udp>udp)))?"
 )
 
 
 def _mapped(value: Any) -> list[Mapped]:
-    """The ports of Compose's list; none where one of them is a range or not TCP."""
+    """The ports of Compose's list; none where one of them is a range, or of a third protocol."""
     mapped = []
     for entry in value if isinstance(value, list) else [value]:
         match = _PORT.fullmatch(_short(entry) if isinstance(entry, dict) else str(entry))
@@ -93,7 +104,8 @@ def _mapped(value: Any) -> list[Mapped]:
             default = match["default"].lstrip(":-")
             published = f"${{env.{match['variable']}{':-' + default if default else ''}}}"
         target = int(match["target"])
-        mapped.append(Mapped(target, None if published == target else published))
+        own = None if published == target else published
+        mapped.append(Mapped(target, own, udp=match["udp"] is not None))
     return mapped
 
 
@@ -109,11 +121,11 @@ def ports(value: Any) -> str:
         case []:
             return ""
         case [port]:
-            parts = [scalar("port", port.target), scalar("publish", port.published)]
+            parts = [scalar("port", port.port), scalar("publish", port.published)]
         case several:
-            published = {f"port-{port.target}": port.published for port in several if port.published}
+            published = {port.name: port.published for port in several if port.published}
             parts = [
-                f"ports: {flow({f'port-{port.target}': port.target for port in several})}",
+                f"ports: {flow({port.name: port.port for port in several})}",
                 f"publish: {flow(published)}" if published else "",
             ]
     return " and ".join(part for part in parts if part)
@@ -122,7 +134,7 @@ def ports(value: Any) -> str:
 def publish(value: Any) -> str:
     """`publish: 15432`, of a store whose kind knows its ports."""
     match _mapped(value):
-        case [port]:
+        case [port] if not port.udp:
             return scalar("publish", port.published or port.target)
     return ""
 

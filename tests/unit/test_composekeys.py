@@ -81,6 +81,8 @@ SAID = {  # what somebody wrote in a service -> what the error says
     "ports: ['8080:80']": "write port: 80 and publish: 8080",
     "ports: [8000]": "write port: 8000",
     "ports: ['127.0.0.1:8000:8000/tcp']": "write port: 8000",
+    "ports: ['5353:53/udp']": "write port: 53/udp and publish: 5353",
+    "ports: ['53:53', '53:53/udp']": "write ports: {port-53: 53, port-53-udp: 53/udp}",
     "ports: [{target: 80, published: 8080}]": "write port: 80 and publish: 8080",
     "ports: ['8080:80', '443']": "write ports: {port-80: 80, port-443: 443} and publish: {port-80: 8080}",
     "ports: ['3000-3005:3000-3005']": "write ports: {web: 8080}, or port: 8080",
