@@ -6,7 +6,7 @@ import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 MASK = "******"
 SHORTEST = 3  # shorter values are not masked: they occur in ordinary words
@@ -21,7 +21,8 @@ class Mask:
 
     def also(self, values: Iterable[str]) -> Mask:
         """A mask that covers these values as well, however they are quoted."""
-        forms = {form for value in values if len(value) >= SHORTEST for form in _forms(value)}
+        every = [part for value in values for part in (value, *_passwords(value))]
+        forms = {form for value in every if len(value) >= SHORTEST for form in _forms(value)}
         return Mask(tuple(sorted({*self.forms, *forms}, key=lambda form: (-len(form), form))))
 
     def __call__(self, text: str) -> str:
@@ -34,6 +35,15 @@ class Mask:
 
 NOTHING = Mask()
 """Shows everything."""
+
+
+def _passwords(value: str) -> Iterator[str]:
+    """The password in a URL, as it is written and in the clear: programs get it by itself as well."""
+    _, scheme, rest = value.partition("://")
+    login, at, _ = rest.partition("/")[0].rpartition("@")
+    if scheme and at:
+        password = login.partition(":")[2]
+        yield from (password, unquote(password))
 
 
 def _forms(value: str) -> set[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
     """Show every unit's state, health and addresses. Exits with 1 when a unit is not as it should be."""
     from devenv.console.tables import status_json, status_table
-    from devenv.plan.status import statuses
+    from devenv.plan.status import externals, statuses
 
     context: Context = ctx.obj
     if environment:
@@ -35,6 +35,9 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
     console, backend = context.console, context.backend
     observed = _described(context, environment) if environment else context.observe_here()
     units = statuses(observed)
+    if units and not environment:
+        with suppress(DevenvError):  # a manifest that is being edited hides nothing of what runs
+            units = [*externals(context.project.externals), *units]
     if json_:
         rows = [status_json(unit) for unit in units]
         place = {"environment": environment} if environment else {}

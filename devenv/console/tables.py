@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # imports the models of the manifest, which `status` does not
     from devenv.plan.parity import Row
     from devenv.stack.model import Stack, Unit
 
-STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim"}
+STATE_STYLES = {"healthy": "green", "running": "green", "done": "dim", "external": "dim"}
 LEVEL_STYLES = {"same": "dim", "emulated": "yellow", "lost": "red"}
 
 

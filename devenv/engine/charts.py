@@ -24,7 +24,7 @@ from devenv.render.kubernetes import override_names, project_files
 from devenv.render.kubernetes.overlay import overlay
 from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Facts
-from devenv.stack.environments import environment, external, with_environment
+from devenv.stack.environments import environment, external, for_elsewhere, with_environment
 from devenv.stack.model import Stack
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World
@@ -55,7 +55,7 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
     manifest, _, catalogue = project.parsed
     if name:
         manifest = with_environment(manifest, name)
-    manifest = manifest.model_copy(update={"namespace": charts.NAMESPACE})
+    manifest = for_elsewhere(manifest).model_copy(update={"namespace": charts.NAMESPACE})
     read = project.read(outline(manifest, catalogue))
 
     def resolved(*external: str) -> Stack:

@@ -87,7 +87,12 @@ class Lifecycle:
 
             def replan() -> tuple[Loaded, Plan]:
                 loaded = self._load(remap=request.remap, reload=request.reload, host=request.host)
-                return loaded, self._project.plan(loaded, self._place.backend, request.intent(loaded))
+                plan = self._project.plan(loaded, self._place.backend, request.intent(loaded))
+                if plan and loaded.stack.externals:
+                    from devenv.engine.externals import require_reachable
+
+                    require_reachable(loaded.stack.externals, loaded.secrets)
+                return loaded, plan
 
             loaded, plan, failures = self._started(replan, report)
             units = tuple(unit.name for unit in select(loaded.stack, request.intent(loaded).names))

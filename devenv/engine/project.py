@@ -92,7 +92,10 @@ class Loaded:
 
     def require(self, names: Collection[str]) -> None:
         """Raises `UsageError` for a name that nothing in the stack has."""
+        externals = {external.name for external in self.stack.externals}
         for name in names:
+            if name in externals:
+                raise UsageError(f"{name}: something else runs it", where=f"infra.{name}.external")
             if name not in self.stack:
                 units = [unit.name for unit in self.stack.units]
                 hint = did_you_mean(name, units, f"there are: {', '.join(units)}")
@@ -141,6 +144,11 @@ class Project:
     def outline(self) -> Outline:
         """What the manifest asks to read and to publish, known before anything else is read."""
         return self._memory.recall("outline", *self._written, make=self._outline)
+
+    @property
+    def externals(self) -> Mapping[str, str]:
+        """Stores that something else runs -> kind. Most manifests have none, which is known at no cost."""
+        return self.outline.externals if "external:" in self._text else {}
 
     def _outline(self) -> Outline:
         from devenv.stack.resolve import outline
@@ -276,6 +284,10 @@ class Project:
         based = bases(bare, synced.followed if plain else synced.rules, read, self._memory)
         stack = synced.marked(with_sources(bare, read.builds, based))
         secrets = self._secret_values(stack, strict=strict)
+        if stack.externals and strict:
+            from devenv.engine.externals import require_named
+
+            require_named(stack, secrets, contained=not world.hosted)
         fingerprints = _fingerprints(stack, secrets, backend.renderer, self.overrides)
         loaded = Loaded(
             stack=stack,
@@ -306,6 +318,7 @@ class Project:
         yield from notes.unmatched_patterns(
             {unit.name: loaded.synced.unmatched(unit) for unit in stack.units if unit.reload and unit.reloads}
         )
+        yield from notes.said_in_vain(stack)
         yield from notes.data_left(stack, observed)
         yield from notes.only_for_new_data(stack, observed, loaded.fingerprints)
 

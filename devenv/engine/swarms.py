@@ -16,7 +16,7 @@ from devenv.render.chart.notes import targets
 from devenv.render.swarm import Swarm, render
 from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment as environment_of
-from devenv.stack.environments import external, with_environment
+from devenv.stack.environments import external, for_elsewhere, with_environment
 from devenv.stack.model import Stack
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import Finding, World
@@ -43,7 +43,7 @@ def swarm(project: Project, folder: Path, name: str = "") -> SwarmFiles:
     """
     written, source, _ = project.parsed
     place = environment_of(written, name) if name else None
-    stack = _stack(project, with_environment(written, name) if name else written, place)
+    stack = _stack(project, for_elsewhere(with_environment(written, name)) if name else written, place)
     root = project.workspace.root
     builds = {unit.build.key for unit in stack.units if unit.build is not None}
     rendered = render(

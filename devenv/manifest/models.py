@@ -305,6 +305,9 @@ class Infra(Model):
     kind: str | None = Field(None, description="The catalogue's kind; default: the name.")
     image: str | None = Field(None, description="Another image than the kind's own.")
     version: Text | None = Field(None, description="Another version than the pinned one.")
+    external: Text | None = Field(
+        None, description="Its URL where something else runs it: a text, ${env.NAME} or ${secret.NAME}."
+    )
     publish: Publish | None = Field(
         None, description="Its port on this machine; or one per port name; or false for none at all."
     )

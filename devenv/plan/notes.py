@@ -88,6 +88,15 @@ def only_for_new_data(stack: Stack, observed: Observed, fingerprints: Mapping[st
             )
 
 
+def said_in_vain(stack: Stack) -> list[str]:
+    """A line for each word on how to run a store that something else runs."""
+    return [
+        f"infra.{external.name}.{key} does nothing: something else runs {external.name}"
+        for external in stack.externals
+        for key in external.ignored
+    ]
+
+
 def data_left(stack: Stack, observed: Observed) -> Iterator[str]:
     """Where data stays whose unit goes, has no volume any more, or is of a stack with another name now."""
     for name, current in observed.units.items():

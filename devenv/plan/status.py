@@ -12,6 +12,7 @@ from devenv.stack.ports import is_web
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
 
+EXTERNAL = "external"
 ROLES = ("infra", "setup", "job", "service", "")
 
 
@@ -47,6 +48,16 @@ def statuses(observed: Observed) -> list[UnitStatus]:
         routes |= unit.serves
     units = sorted(observed.units.values(), key=lambda unit: (ROLES.index(unit.role), unit.unit))
     return [status(unit, routes.get(unit.unit, ())) for unit in units]
+
+
+def externals(kinds: Mapping[str, str]) -> list[UnitStatus]:
+    """Stores that something else runs (name -> kind), of which nothing here knows whether they do."""
+    return [
+        UnitStatus(
+            name, kind, "infra", "", EXTERNAL, "", None, True, (), (), (), {}, stand_in=False, program=""
+        )
+        for name, kind in sorted(kinds.items())
+    ]
 
 
 def described(observed: Observed, stack: Stack, page: str) -> Observed:

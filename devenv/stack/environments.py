@@ -45,6 +45,12 @@ def with_environment(manifest: Manifest, name: str) -> Manifest:
     )
 
 
+def for_elsewhere(manifest: Manifest) -> Manifest:
+    """The manifest without the addresses of stores, which are this machine's: environments have their own."""
+    infra = {name: store.model_copy(update={"external": None}) for name, store in manifest.infra.items()}
+    return manifest.model_copy(update={"infra": infra})
+
+
 def external(place: Environment) -> Mapping[str, External]:
     """The stores that something else runs in an environment."""
     return {name: store.external for name, store in place.infra.items() if isinstance(store, ExternalInfra)}

@@ -17,6 +17,7 @@ from devenv.manifest.rules.scope import unit_name
 from devenv.stack import kindfile, shell, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.data import data_of, guarded
+from devenv.stack.external import External
 from devenv.stack.kindfile import Command, Healthcheck, KindFile
 from devenv.stack.kindrules import TEMPLATE
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume, port_of
@@ -46,6 +47,13 @@ class Instance:
     external: bool = False
     args: tuple[Text, ...] = ()
     files: tuple[File, ...] = ()
+    address: External | None = None
+    """The same on every backend, at an address that the manifest has."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether something else runs it."""
+        return self.external or self.address is not None
 
     # -- its definition
 
@@ -75,6 +83,8 @@ class Instance:
 
     def claims(self) -> Iterator[Claim]:
         """The ports it asks for on this machine."""
+        if self.address is not None:
+            return
         publish = self.declared.publish
         main = next((port.outside or port.name for port in self.main.ports), "")
         for key, service in self.file.services.items():
@@ -96,6 +106,8 @@ class Instance:
             return self.attribute(name.removeprefix("public_"), view=view.outside, part=part)
         if self.external and name not in ("name", "NAME"):
             return self._elsewhere(name, view, part)
+        if self.address is not None and (found := self._at_address(name, view, part)) is not None:
+            return found
         head, _, tail = name.partition(".")
         match head:
             case "name":
@@ -118,6 +130,30 @@ class Instance:
         if part and self.kind.block.part is not None and name == self.kind.block.part.option:
             return part
         return self._option(head, tail, self._look_up(view, part))
+
+    def _at_address(self, name: str, view: View, part: str) -> Text | None:
+        """An attribute that is part of its URL; None for others, which are the options of its kind."""
+        assert self.address is not None
+        block, address = self.kind.block, self.address
+        of_part = block.part.option if block.part else ""
+        in_path = bool(of_part) and f"/${{{of_part}}}" in block.url
+        if name == "url" and "${user}" not in block.url and "${user}" in block.env.values():
+            return address.attribute("origin", inside=view.inside)  # they are variables by themselves
+        match name.partition("."):
+            case ("url", "", _):
+                return address.attribute("url", part=part if in_path else "", inside=view.inside)
+            case ("host" | "port", "", _):
+                return address.attribute(name, inside=view.inside)
+            case ("user" | "password", "", _) if name in self.options:
+                return address.attribute(name)
+            case (head, "", _) if in_path and head == of_part:
+                return address.attribute("database", part=part)
+            case ("port", _, key):
+                return str(self._port(self.kind.name, key))
+            case ("url", _, key):
+                host = address.attribute("host", inside=view.inside)
+                return text.join("", ("http://", host, f":{self._port(self.kind.name, key)}"))
+        return None
 
     def _elsewhere(self, name: str, view: View, part: str) -> Text:
         """An attribute as the variable that has just this value. Raises `UsageError` where there is none."""
@@ -220,7 +256,7 @@ class Instance:
 
     def _running(self, view: View) -> list[str]:
         """Names of its services, without idle one-shots; none if something else runs it."""
-        if self.external:
+        if self.elsewhere:
             return []
         return [name for name, service in self.file.services.items() if self._has_work(service, view)]
 
@@ -331,7 +367,7 @@ class Instance:
             if dependency in running:
                 yield Need(self.unit(dependency), done=self.file.services[dependency].once is not None)
         for instance, _ in self.uses.values():
-            if not instance.external:
+            if not instance.elsewhere:
                 yield Need(instance.name)
             yield from (Need(setup, done=True) for setup in instance.setups(view))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeAlias
 
 from devenv.stack import text
+from devenv.stack.external import External
 from devenv.stack.ports import Claim, Key
 from devenv.stack.text import Text
 
@@ -409,6 +410,7 @@ class Stack:
     secrets: frozenset[str] = frozenset()
     generated: frozenset[str] = frozenset()
     registry: str = ""
+    externals: tuple[External, ...] = ()
 
     @property
     def id(self) -> str:

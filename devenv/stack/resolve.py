@@ -23,6 +23,7 @@ from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Path, Written
 from devenv.stack import shell, text
 from devenv.stack.catalogue import Catalogue, Facts, Kind
+from devenv.stack.external import External
 from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infra import Instance, variable
 from devenv.stack.kindfile import GeneratedSecret
@@ -63,6 +64,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
         units=tuple(resolver.all_units()),
+        externals={name: store.kind.name for name, store in resolver.instances.items() if store.address},
     )
 
 
@@ -188,7 +190,9 @@ class _Resolver:
             else None
         )
         units = tuple(self._with_gateway(unit, gateway) for unit in (*infra, *jobs, *services))
-        used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway))
+        externals = tuple(store.address for store in self.instances.values() if store.address is not None)
+        addresses = (text.secrets_in(external.url) for external in externals)
+        used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway), *addresses)
         return Stack(
             name=self.manifest.name,
             namespace=self.names.namespace,
@@ -198,6 +202,7 @@ class _Resolver:
             secrets=frozenset(used - self.generated),
             generated=frozenset(used & self.generated),
             registry=self.manifest.registry or "",
+            externals=externals,
         )
 
     def all_units(self) -> Iterator[str]:
@@ -264,7 +269,21 @@ class _Resolver:
             name in self.world.external,
             args=_arguments(declared.args, lambda value: self._option(name, value)),
             files=tuple(self._file(target, source) for target, source in declared.files.items()),
+            address=self._address(name, kind, declared),
         )
+
+    def _address(self, name: str, kind: Kind, declared: Infra) -> External | None:
+        """Where something else runs a store, by the manifest's own word."""
+        if declared.external is None:
+            return None
+        main = kind.file.services[kind.name].ports
+        ignored = tuple(
+            key
+            for key in Infra.model_fields
+            if key in declared.model_fields_set - {"kind", "external"} and getattr(declared, key)
+        )
+        url = self._option(name, declared.external)
+        return External(name, kind.name, url, main[0].target if main else 0, ignored)
 
     def _option(self, name: str, value: Any) -> Text:
         """An option's text; it may refer to secrets, services and the stack, but not to stores."""
@@ -425,7 +444,7 @@ class _Resolver:
 
     def _needs(self, workload: str) -> Iterator[Need]:
         for name in self._needed[workload]:
-            if name in self.world.external:
+            if name in self.instances and self.instances[name].elsewhere:
                 continue
             yield Need(name, done=name in self.manifest.jobs)
             for setup in self._setups.get(name, ()):

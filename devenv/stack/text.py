@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
+from devenv import urls
 from devenv.errors import UsageError
 from devenv.masking import MASK
 
 REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
-Place = Literal["plain", "url", "json"]
-"""The context of a secret, which decides how its value is quoted."""
+Place = Literal["plain", "url", "json", "host", "port", "user", "password", "database", "origin"]
+"""The context of a secret, which decides how its value is quoted; or the part of it that counts, of a URL."""
 
 _QUOTED: Mapping[Place, Callable[[str], str]] = {
     "plain": str,
@@ -30,27 +31,31 @@ _QUOTED: Mapping[Place, Callable[[str], str]] = {
 }
 _PREFIX: Mapping[Place, str] = {"plain": "DEVENV_SECRET_", "url": "DEVENV_URL_", "json": "DEVENV_JSON_"}
 PLACES = tuple(_PREFIX)
+_PARTS: Mapping[Place, str] = {part: f"DEVENV_{part.upper()}_OF_" for part in urls.PARTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
     """A secret's name and its context; never its value.
 
-    `store`: it is a key of the Secret of a store that something else runs, quoted already.
+    `store`: it is a key of the Secret of a store that something else runs, quoted already. `default` stands
+    for the part of a URL that has none.
     """
 
     name: str
     place: Place = "plain"
     store: str = ""
+    default: str = ""
 
     @property
     def variable(self) -> str:
         """The variable that holds its quoted value; prefixed, so that no user variable overrides it."""
-        return _PREFIX[self.place] + self.name
+        return {**_PREFIX, **_PARTS}[self.place] + self.name
 
     def value(self, values: Mapping[str, str]) -> str:
         """Its quoted value. Raises `KeyError` if there is none."""
-        return _QUOTED[self.place](values[self.name])
+        value, quoted = values[self.name], _QUOTED.get(self.place)
+        return quoted(value) if quoted else urls.part(value, self.place, self.default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,11 @@ def quoted(text: Text) -> Text:
     return of_parts(
         quote(part, safe="") if isinstance(part, str) else replace(part, place="url") for part in parts(text)
     )
+
+
+def quoted_secrets(text: Text) -> Text:
+    """The text with its secrets quoted for a URL, and all else as it is."""
+    return of_parts(part if isinstance(part, str) else replace(part, place="url") for part in parts(text))
 
 
 def in_json(text: Text) -> Text:

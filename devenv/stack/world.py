@@ -56,6 +56,8 @@ class Outline:
     namespace: str = ""
     promotes: bool = False
     units: tuple[str, ...] = ()
+    externals: Mapping[str, str] = field(default_factory=dict)
+    """Stores that something else runs -> kind."""
 
 
 @dataclass(frozen=True, slots=True)

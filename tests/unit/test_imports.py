@@ -21,6 +21,7 @@ PURE = (
     "devenv.drafting",
     "devenv.masking",
     "devenv.errors",
+    "devenv.urls",
     "devenv.variables",
 )
 

@@ -207,6 +207,10 @@ BROKEN = {
             " its check needs mongosh, which comes with 5 - use 5.0 or newer, or run the old version as a service"
         ],
     ),
+    "an address that is no URL": (
+        "name: a\ninfra:\n  mongo: {external: db.local}\n",
+        ["3:11: infra.mongo.external: is not a URL - write SCHEME://USER:PASSWORD@HOST:PORT/NAME"],
+    ),
     "an option that a kind has not": (
         "name: a\ninfra:\n  postgres: {databse: x}\n",
         ['3:14: infra.postgres.databse: unknown key - did you mean "database"?'],

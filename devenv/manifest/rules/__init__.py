@@ -55,6 +55,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     compose.fragments_have_an_effect,
     infra.infra_is_in_the_catalogue,
     infra.infra_is_new_enough,
+    infra.external_is_an_address,
     names.other_names_exist,
     smoke.requests_lead_somewhere,
     environments.stores_have_a_place,

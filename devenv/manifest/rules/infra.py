@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from devenv import urls
 from devenv.errors import did_you_mean
 from devenv.manifest import composekeys
 from devenv.manifest.models import Infra
@@ -68,3 +69,15 @@ def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:
                 f"the kind {infra.kind or name} does not support version {version}{why}",
                 hint,
             )
+
+
+def external_is_an_address(scope: Scope) -> Iterator[Finding]:
+    """A store that something else runs has a URL; a gateway is always the stack's own."""
+    for name, infra in scope.manifest.infra.items():
+        kind, path = scope.kinds.get(infra.kind or name), ("infra", name, "external")
+        if infra.external is None or kind is None:
+            continue
+        if kind.gateway:
+            yield path, "the stack's routes are served by a gateway of its own", "remove it"
+        elif "${" not in infra.external and urls.split(infra.external) is None:
+            yield path, "is not a URL", "write SCHEME://USER:PASSWORD@HOST:PORT/NAME"

@@ -17,6 +17,7 @@ from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
 from devenv.stack.dockerfile import base_image, has_shell
+from devenv.stack.external import MACHINE
 from devenv.stack.model import NAMED, File, Probe, Stack, Unit
 from devenv.stack.text import Secret, Text
 
@@ -119,6 +120,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         ("read_only", unit.read_only or None), ("cap_add", [*unit.cap_add] or None),
         ("cap_drop", [*unit.cap_drop] or None),
     ) if value is not None}  # fmt: skip
+    if stack.externals and any(MACHINE in text.masked(value) for _, value in unit.env):
+        spec["extra_hosts"] = [f"{MACHINE}:host-gateway"]  # Linux does not know it otherwise
     if unit.restart in RESTARTS:
         spec["restart"] = RESTARTS[unit.restart]
     spec["stop_grace_period"] = _duration(unit.grace)
@@ -346,8 +349,10 @@ def escaped(value: Any, variable: Callable[[Secret], str] = _variable) -> Any:
 
 def _env(stack: Stack, secrets: Mapping[str, str]) -> str:
     lines = ["# Secrets of this checkout; never commit this file."]
+    parts = [secret for external in stack.externals for secret in external.secrets()]
     for name in sorted(stack.secrets | stack.generated):
-        for secret in (text.Secret(name, place) for place in text.PLACES):
+        forms = [text.Secret(name, place) for place in text.PLACES]
+        for secret in [*forms, *(secret for secret in parts if secret.name == name)]:
             # In single quotes Compose has no way to write a backslash before a quote.
             escaped = re.sub(r'([\\"$])', r"\\\1", secret.value(secrets))
             lines.append(f'{secret.variable}="{escaped}"')

@@ -68,6 +68,7 @@ FIELDS: Fields = {
         "kind": SAME,
         "image": SAME,
         "version": SAME,
+        "external": SAME,
         "publish": SAME,
         "memory": SAME,
         "restart": SAME,

@@ -77,6 +77,7 @@ FIELDS: Fields = {
         "kind": SAME,
         "image": SAME,
         "version": SAME,
+        "external": SAME,
         "publish": emulated("a port-forward that devenv holds, on the same port of this machine"),
         "restart": _RESTART,
         "memory": emulated("the limit; a quarter of it is requested of the scheduler"),

@@ -73,6 +73,7 @@ FIELDS: Fields = {
         "kind": SAME,
         "image": lost("its programs are those of this machine"),
         "version": emulated("programs of this major"),
+        "external": SAME,
         "publish": emulated("it listens on this machine, with false too"),
         "restart": _ENDED,
         "memory": lost("a process takes what it wants"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from devenv import urls
 from devenv.manifest.fragments import named_volumes
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.chart.variables import in_file, key_of
@@ -30,7 +31,12 @@ OF_THIS_MACHINE = frozenset(("build", "ports", "volumes", "depends_on", "profile
 KEEPER = "devenv.data"
 """The label of the node that keeps the volumes."""
 
-FORMS: Mapping[Place, str] = {"plain": "", "url": "encoded for a URL", "json": "as in JSON"}
+FORMS: Mapping[Place, str] = {
+    "plain": "",
+    "url": "encoded for a URL",
+    "json": "as in JSON",
+    **{part: f"{part} of the URL" for part in urls.PARTS},
+}
 
 LONGEST = 50  # characters of the stack's name in that of a config, of which a swarm takes 64
 
