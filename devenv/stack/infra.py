@@ -337,7 +337,7 @@ class Instance:
         for way in self.kind.block.process:
             package = (way.wheel.package, way.wheel.programs) if way.wheel else ("", "")
             if not main:
-                yield Process("", way.program, *package, install=way.install)
+                yield Process("", way.program, *package, install=way.install, oldest=way.oldest)
                 continue
             yield Process(
                 _filled(way.command, look_up),
@@ -350,6 +350,7 @@ class Instance:
                 rootless=way.rootless,
                 stand_in=way.stand_in,
                 install=way.install,
+                oldest=way.oldest,
             )
 
     def _ports(self, key: str, view: View) -> Iterator[Port]:

@@ -322,10 +322,12 @@ class Process(Model):
     the main service's first volume, `$FILES` that of its mounted files, `$RUN` one with a short path, for
     sockets; `$PYTHON` is the interpreter that runs devenv, or that of `packages`. `ready`: by the kind's own
     check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
-    program plays its part. `install` is what to type to have it.
+    program plays its part. `oldest`: it may be of any version from this one on, and not only of the major
+    that is asked for. `install` is what to type to have it.
     """
 
     program: str = ""
+    oldest: str = ""
     wheel: Wheel | None = None
     packages: list[str] = Field([])
     command: str

@@ -193,6 +193,7 @@ class Process:
     rootless: bool = False
     stand_in: bool = False
     install: str = ""
+    oldest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

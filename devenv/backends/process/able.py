@@ -13,12 +13,18 @@ def why_not(unit: Unit) -> tuple[str, str] | None:
     """Why it cannot, and what helps; None where it can."""
     refused = [_refused(way, unit.version) for way in unit.process]
     if refused:
-        return None if None in refused else refused[0]
+        return None if None in refused else _with_external(unit, *(refused[0] or ("", "")))
     if unit.engine and not unit.one_shot:
-        return f"nothing says how {unit.engine} runs without a container", ""
+        return _with_external(unit, f"nothing says how {unit.engine} runs without a container", "")
     if unit.host is None and unit.build is None and not unit.command and not unit.entrypoint:
         return f"only its image says how it runs ({unit.image})", f"services.{unit.name}: {{host: COMMAND}}"
     return None
+
+
+def _with_external(unit: Unit, why: str, hint: str) -> tuple[str, str]:
+    """The same with the way out that a store always has."""
+    elsewhere = "" if unit.role != "infra" or unit.gateway else f"infra: {{{unit.name}: {{external: URL}}}}"
+    return why, ", or ".join(filter(None, (hint, elsewhere)))
 
 
 def usable(unit: Unit) -> Process | None:
@@ -27,7 +33,7 @@ def usable(unit: Unit) -> Process | None:
 
 
 def _refused(way: Process, version: str) -> tuple[str, str] | None:
-    programs = find(Wanted(way.program, way.package, way.folder, version))
+    programs = find(Wanted(way.program, way.package, way.folder, version, oldest=way.oldest))
     if isinstance(programs, str):
         return programs, way.install
     if way.rootless and os.geteuid() == 0 and unprivileged() is None:

@@ -18,6 +18,7 @@ from devenv import proc
 from devenv.backends.process.records import Folder
 from devenv.errors import DevenvError
 
+PATIENCE = 5.0  # seconds in which a supervisor takes a request, unless it is frozen
 STARTING = 20.0  # seconds the supervisor has to answer in; it may have to end what an earlier one left
 
 
@@ -74,11 +75,25 @@ class Control:
 
     def ask(self, verb: str, **more: Any) -> None:
         """Have the supervisor do something. Raises `DevenvError` where it cannot, or where there is none."""
+        if not self.answers(PATIENCE):
+            raise DevenvError(
+                "the stack's supervisor does not answer",
+                why=f"the process {self.folder.supervisor()} is there and does nothing",
+                hint="devenv down   ends it and all that it started",
+            )
         with self._connection() as connection:
             connection.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
             answer = next(_values(connection), {"error": "the stack's supervisor has ended"})
         if "error" in answer:
             raise DevenvError(answer["error"], why=answer.get("why", ""))
+
+    def answers(self, within: float) -> bool:
+        """Whether the supervisor takes a request in that many seconds: one that is frozen does not."""
+        with self._connection() as connection, suppress(OSError):
+            connection.settimeout(within)
+            connection.sendall(b'{"verb": "changes"}\n')
+            return bool(connection.recv(1))
+        return False
 
     def changes(self) -> Iterator[Mapping[str, Any] | None]:
         """What happens to programs from now on, and None every now and then; ends with the supervisor."""

@@ -14,6 +14,9 @@ from pathlib import Path
 from devenv import proc
 from devenv.errors import ToolMissing
 
+OF_SERVERS = ("/usr/local/sbin", "/usr/sbin")
+"""Where servers lie, which is not on everybody's PATH."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -24,6 +27,18 @@ class Wanted:
     folder: str = ""
     version: str = ""
     install: str = ""
+    oldest: str = ""
+
+    def takes(self, version: str) -> bool:
+        """Whether a program of this version will do; one that does not say its version does."""
+        if self.oldest:
+            return not version or _numbers(version) >= _numbers(self.oldest)
+        return _major(version) == _major(self.version) or not (version and self.version)
+
+    @property
+    def needed(self) -> str:
+        """The version that it asks for, for people."""
+        return f"{self.oldest} or newer" if self.oldest else _major(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +56,9 @@ def find(wanted: Wanted) -> Programs | str:
         return Programs()
     reasons: list[str] = []
     for candidate in (*_on_path(wanted), *_in_package(wanted)):
-        if _major(candidate.version) == _major(wanted.version) or not (candidate.version and wanted.version):
+        if wanted.takes(candidate.version):
             return candidate
-        reasons.append(
-            f"{wanted.program} {candidate.version} is there, but {_major(wanted.version)} is asked for"
-        )
+        reasons.append(f"{wanted.program} {candidate.version} is there, but {wanted.needed} is asked for")
     return "; ".join(reasons) or (
         f"no {wanted.program} on the PATH"
         if wanted.program
@@ -55,7 +68,8 @@ def find(wanted: Wanted) -> Programs | str:
 
 def _on_path(wanted: Wanted) -> Iterator[Programs]:
     """The program on the PATH; where that is a link, its own folder has the programs that belong to it."""
-    program = shutil.which(wanted.program) if wanted.program else None
+    places = os.pathsep.join((os.environ.get("PATH", os.defpath), *OF_SERVERS))
+    program = shutil.which(wanted.program, path=places) if wanted.program else None
     if program is None:
         return
     try:
@@ -78,6 +92,10 @@ def _in_package(wanted: Wanted) -> Iterator[Programs]:
     for folder in sorted(Path(str(package.locate_file(""))).glob(wanted.folder)):
         if (folder / wanted.program).is_file():
             yield Programs(folder, package.version)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _major(version: str) -> str:

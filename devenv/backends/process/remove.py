@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from devenv.backends.base import Removed, Say
-from devenv.backends.process.control import Control
-from devenv.backends.process.leftovers import end_leftovers
+from devenv.backends.process.control import PATIENCE, Control
+from devenv.backends.process.leftovers import LOOK, end_leftovers
 from devenv.backends.process.records import Folder
 from devenv.errors import DevenvError
 from devenv.stack import labels
+
+SOON = 1.0  # seconds; after that people are told what is waited for
 
 
 def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, say: Say) -> Removed:
@@ -22,9 +28,12 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
     )
     if units:
         say(f"stopping {', '.join(units)}")
-    if folder.supervised():
+    if not folder.supervised():
+        end_leftovers(folder)
+    elif _answers(folder, control, say):
         control.ask("end")
     else:
+        _end_frozen(folder)
         end_leftovers(folder)
     names = tuple(sorted(path.name for path in folder.data.glob("*")))
     if volumes:
@@ -33,6 +42,21 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
         shutil.rmtree(folder.path / part, ignore_errors=True)
     shutil.rmtree(control.short, ignore_errors=True)
     return Removed(units, names if volumes else (), () if volumes else names)
+
+
+def _answers(folder: Folder, control: Control, say: Say) -> bool:
+    if control.answers(SOON):
+        return True
+    say(f"waiting for the supervisor, process {folder.supervisor()}: in {PATIENCE:g} s it is ended")
+    return control.answers(PATIENCE)
+
+
+def _end_frozen(folder: Folder) -> None:
+    """End a supervisor that does nothing: who holds its lock is the one that it names."""
+    with suppress(ProcessLookupError):
+        os.kill(folder.supervisor(), signal.SIGKILL)
+    while folder.supervised():
+        time.sleep(LOOK)
 
 
 def _remove_data(data: Path) -> None:

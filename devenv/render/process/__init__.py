@@ -64,7 +64,7 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
         described["stop"] = unit.stop_signal.removeprefix("SIG")
     if way is not None:
         described |= {
-            "wanted": [way.program, way.package, way.folder, unit.version, way.install],
+            "wanted": [way.program, way.package, way.folder, unit.version, way.install, way.oldest],
             "packages": list(way.packages),
             "new": text.reveal(way.new, source.secrets),
             "stop": way.stop,

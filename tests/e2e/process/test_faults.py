@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import smtplib
+import urllib.request
+from collections.abc import Mapping
+from email.message import EmailMessage
 from pathlib import Path
 
 from tests.e2e.checkout import eventually
-from tests.e2e.process.conftest import API, Processes
+from tests.e2e.process.conftest import API, Processes, processes
 
 
 def one(plain: Processes, host: str, more: str = "") -> None:
@@ -103,3 +107,43 @@ def test_down_ends_what_a_killed_supervisor_left(plain: Processes) -> None:
     os.kill(plain.folder.supervisor(), signal.SIGKILL)
     plain.devenv("down")
     assert plain.gone(alive)
+
+
+def test_down_says_that_it_waits_for_a_frozen_supervisor_and_ends_it(plain: Processes) -> None:
+    one(plain, "sleep 600")
+    plain.on("up", "-d")
+    alive, supervisor = plain.alive(), plain.folder.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)
+    ended = plain.devenv("down")
+    assert f"waiting for the supervisor, process {supervisor}: in 5 s it is ended" in ended.stderr
+    assert plain.gone([supervisor, *alive])
+    plain.on("up", "-d")
+    assert plain.states() == {"web": "running"}
+
+
+def test_a_stack_has_a_long_path_with_blanks_and_letters_of_all_kinds(
+    tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    folder = tmp_path / "Übung für später" / ("lang" * 25)
+    with processes(folder, environment) as checkout:
+        checkout.manifest("infra: {postgres: {}}\n")
+        checkout.on("up", "-d")
+        assert checkout.states() == {"postgres": "running"}
+
+
+def test_mail_is_kept_by_a_stand_in_that_says_so(plain: Processes) -> None:
+    plain.manifest("infra: {mailpit: {}}\n")
+    ended = plain.on("up", "-d")
+    assert "inbox" in ended.stdout + ended.stderr
+    values = plain.devenv("env", "--json").json
+    letter = EmailMessage()
+    letter["From"], letter["To"], letter["Subject"] = "a@example.org", "b@example.org", "Größe <b>"
+    letter.set_content("Straße")
+    with smtplib.SMTP(values["SMTP_HOST"], int(values["SMTP_PORT"]), timeout=5) as smtp:
+        smtp.send_message(letter)
+    (row,) = plain.devenv("status", "--json").json["units"]
+    assert row["stand_in"]
+    with urllib.request.urlopen(row["urls"][0], timeout=5) as page:
+        text = page.read().decode()
+    assert "Größe &lt;b&gt;" in text
+    assert "Straße" in text

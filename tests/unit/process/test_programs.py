@@ -66,3 +66,11 @@ def test_what_is_nowhere_is_said(put: Put) -> None:
 
 def test_what_needs_no_program_has_all_it_needs() -> None:
     assert find(Wanted()) == Programs()
+
+
+def test_a_recipe_may_take_every_version_from_one_on(put: Put) -> None:
+    program = put("mariadbd", "mariadbd  Ver 10.11.19-MariaDB for debian-linux-gnu on x86_64")
+    assert find(Wanted("mariadbd", version="9.7", oldest="10.3")) == Programs(program.parent, "10.11.19")
+    assert find(Wanted("mariadbd", version="9.7", oldest="11")) == (
+        "mariadbd 10.11.19 is there, but 11 or newer is asked for"
+    )
