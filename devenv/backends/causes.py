@@ -207,6 +207,6 @@ def hopeless(answer: str) -> str:
 def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
     """The card of a unit that did not become ready, with what helps, if the facts or its output tell."""
     command = [("command", unit.shown_command)] if unit.command else []
-    answers = [what, *(fact for _, fact in facts)]
+    answers = [what, *(fact for name, fact in facts if name != "probe")]  # it names what it looks for
     hint = likely(answers) or helpful(unit, output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
     return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=excerpt(output), hint=hint))

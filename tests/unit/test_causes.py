@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from devenv.backends.causes import CAUSES, GUESSES, excerpt, helpful, hopeless, likely
+from devenv.backends.causes import CAUSES, GUESSES, excerpt, failed, helpful, hopeless, likely
 from devenv.backends.kube.cards import CAUSES as CLUSTER
+from devenv.stack.model import Unit
 from tests.table import each_row
 
 from .stacks import unit
@@ -210,3 +211,15 @@ def test_a_volume_of_another_user_is_told_from_other_folders(line: str, volume: 
 def test_nothing_is_made_up() -> None:
     assert likely(["all is well"]) == likely([]) == likely(["ended with exit 01"], GUESSES) == ""
     assert likely(["dial tcp [::1]:80: connect: cannot assign requested address"]) == ""
+
+
+def test_what_a_check_looks_for_is_no_answer_to_it() -> None:
+    """PostgreSQL's own check names the database that does not exist, whatever happened."""
+    card = failed(
+        Unit("db", "infra", "postgres:18"),
+        "ended with exit 1",
+        ["could not bind: Address already in use"],
+        [("probe", "case $answer in *'database \"app\" does not exist'*) createdb ;; esac")],
+    ).card
+    assert "in use" in card.hint or "port" in card.hint
+    assert "database" not in card.hint
