@@ -247,7 +247,8 @@ class Project:
             raise UsageError(
                 "--host is for services in containers",
                 why="as plain processes all of them run on this machine",
-                hint=f"devenv up -b compose --host {min(hosted)}",
+                hint=f"devenv up -b compose --host {min(hosted)}"
+                f'\neval "$(devenv env {min(hosted)} --export)"   to run it by hand, beside the others',
             )
         with promises.deciding() as promised:
             decided = ports.decide(
