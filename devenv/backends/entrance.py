@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
-    from devenv.manifest.models import ParentGateway
+    from devenv.manifest.environments import ParentGateway
 
 TIMEOUT = 5.0  # seconds for an answer
 

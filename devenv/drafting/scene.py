@@ -14,8 +14,9 @@ from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Project
 from devenv.drafting.stores import Store
-from devenv.manifest.models import Build, Infra, Job, Manifest, Service
+from devenv.manifest.models import Infra, Manifest
 from devenv.manifest.rules.names import as_label
+from devenv.manifest.workloads import Build, Job, Service
 
 Role = Literal["service", "job", "store", "router"]
 SECTIONS: Mapping[Role, str] = {"service": "services", "job": "jobs", "store": "infra"}

@@ -18,7 +18,7 @@ from devenv.drafting.stores import repository
 from devenv.drafting.tables import FIELDS, IMAGE_PORTS, PORT_NAMES, READ, UNNEEDED
 from devenv.manifest.fragments import INSTEAD
 from devenv.manifest.graph import cycles
-from devenv.manifest.models import Service
+from devenv.manifest.workloads import Service
 
 _ESCAPABLE = frozenset(INSTEAD) | {"extends", "healthcheck"}
 

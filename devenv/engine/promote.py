@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.backends.kube.config import Place
     from devenv.engine.project import Project
-    from devenv.manifest.models import Environment
+    from devenv.manifest.environments import Environment
     from devenv.stack.model import Stack
 
 WITHIN = 300  # seconds that a rollout may take, as Helm's own default

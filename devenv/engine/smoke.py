@@ -19,7 +19,7 @@ from devenv.render.kong import named_routes
 if TYPE_CHECKING:
     from devenv.backends.entrance import Entrance
     from devenv.backends.kube.client import Client
-    from devenv.manifest.models import Environment
+    from devenv.manifest.environments import Environment
     from devenv.stack.model import Route, Stack, Unit
 
 Say = Callable[[str, str], None]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from devenv import sources
 from devenv.errors import ManifestInvalid
-from devenv.manifest.models import Environment, Manifest
+from devenv.manifest.environments import Environment
+from devenv.manifest.models import Manifest
 from devenv.render.bundle import Source
 from devenv.render.chart.notes import targets
 from devenv.render.swarm import Swarm, render

@@ -13,17 +13,8 @@ from pydantic import BaseModel
 
 from devenv.errors import did_you_mean
 from devenv.manifest import rewriting
-from devenv.manifest.models import (
-    Build,
-    Health,
-    Infra,
-    Job,
-    Manifest,
-    SecretSource,
-    Service,
-    SharedVolume,
-    Workload,
-)
+from devenv.manifest.models import Infra, Manifest, SecretSource, SharedVolume
+from devenv.manifest.workloads import Build, Health, Job, Service, Workload
 
 SHORT_LIST = 8  # keys that an error still lists
 LONGEST = 160  # characters of a rewritten value: what is longer is shown in general

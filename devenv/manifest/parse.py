@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from devenv.errors import ManifestInvalid, Problem
-from devenv.manifest import composekeys, models, source
+from devenv.manifest import composekeys, environments, models, source, workloads
 from devenv.manifest.composekeys import near
 from devenv.manifest.exposed import Exposed, hinted, with_exposed
 from devenv.manifest.models import Manifest
@@ -212,9 +212,13 @@ def _no_choice(document: Source, path: Path, value: Any, words: str, forms: list
     return document.problem(path, f"cannot be {value!r}", f"one of {words}")
 
 
+_MODULES = (models, workloads, environments)
+
+
 def _form(detail: ErrorDetails) -> str:
     """How a value of the type that was expected is written: `{httproute: ...}`."""
-    model = getattr(models, str(detail.get("ctx", {}).get("class_name")), None)
+    name = str(detail.get("ctx", {}).get("class_name"))
+    model = next((vars(module)[name] for module in _MODULES if name in vars(module)), None)
     if model is None:
         return _EXPECTED[detail["type"]]
     fields = model.model_fields

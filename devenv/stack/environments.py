@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from devenv.errors import UsageError, did_you_mean
-from devenv.manifest.models import (
-    Build,
-    Environment,
-    External,
-    ExternalInfra,
-    Job,
-    Manifest,
-    Override,
-    Service,
-)
+from devenv.manifest.environments import Environment, External, ExternalInfra, Override
+from devenv.manifest.models import Manifest
+from devenv.manifest.workloads import Build, Job, Service
 
 Workload = TypeVar("Workload", Service, Job)
 

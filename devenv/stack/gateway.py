@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from devenv.manifest import models
+from devenv.manifest import models, workloads
 from devenv.stack.model import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Text, public
 from devenv.stack.view import View
@@ -32,7 +32,7 @@ def gateway(
     )
 
 
-def _route(name: str, service: models.Service, route: models.Route, fill: Fill, view: View) -> Route:
+def _route(name: str, service: workloads.Service, route: workloads.Route, fill: Fill, view: View) -> Route:
     where = f"services.{name}.route"
     host, port = view.address(name, service.tcp_port or 0)
     return Route(
@@ -60,7 +60,7 @@ def _consumer(name: str, consumer: models.Consumer, fill: Fill) -> Consumer:
     )
 
 
-def _plugins(plugins: list[models.Plugin], fill: Fill) -> tuple[Plugin, ...]:
+def _plugins(plugins: list[workloads.Plugin], fill: Fill) -> tuple[Plugin, ...]:
     return tuple(Plugin(plugin.name, _filled(plugin.config, fill)) for plugin in plugins)
 
 

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from devenv.manifest import models
+from devenv.manifest import base
 from devenv.manifest.fields import Flag, OneOrMany, Text, cores, seconds, size
 
 LONGEST_PORT_NAME = 15
 
 
-class Model(models.Model):
+class Model(base.Model):
     """Strict, closed, and written in Compose's own keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
@@ -78,9 +78,9 @@ def _environment(value: Any) -> Any:
 class Port(Model):
     """A port of a service, and the port it asks for on this machine."""
 
-    target: models.Port
+    target: base.Port
     name: str = ""
-    published: models.Port | None = None
+    published: base.Port | None = None
     protocol: Literal["tcp"] = "tcp"
     outside: str = Field("", alias="x-outside")
     """The port that programs on this machine are led to instead, for a server that names its own address."""
@@ -297,7 +297,7 @@ class Gateway(Model):
     """Says that the kind is a gateway: where it reads its routes, and the port it serves them on."""
 
     config: Annotated[str, AfterValidator(_absolute)]
-    port: models.Port
+    port: base.Port
 
 
 class Command(Model):

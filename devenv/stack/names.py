@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from devenv.manifest.fields import UdpPort
-from devenv.manifest.models import Job, Manifest, Service
+from devenv.manifest.models import Manifest
+from devenv.manifest.workloads import Job, Service
 from devenv.stack import text
 from devenv.stack.infra import Instance, variable
 from devenv.stack.ports import scheme, wish

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from devenv.manifest.models import Health, Job, Manifest, Service
+from devenv.manifest.models import Manifest
+from devenv.manifest.workloads import Health, Job, Service
 from devenv.stack import text
 
 

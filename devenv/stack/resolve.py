@@ -13,14 +13,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
-from devenv.manifest import models
+from devenv.manifest import workloads
 from devenv.manifest.contexts import is_folder
 from devenv.manifest.fields import UdpPort
-from devenv.manifest.models import Health, Infra, Job, Manifest, Service
+from devenv.manifest.models import Infra, Manifest
 from devenv.manifest.rules.commands import NEEDS_SHELL
 from devenv.manifest.rules.images import BUILD_SECRET
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Path, Written
+from devenv.manifest.workloads import Health, Job, Service
 from devenv.stack import shell, text
 from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.external import External
@@ -503,7 +504,7 @@ def _arguments(args: str | list[str] | None, fill: Callable[[str], Text]) -> tup
     return tuple(text.words(fill(args))) if isinstance(args, str) else tuple(map(fill, args or ()))
 
 
-def _reload(reload: models.Reload, fill: Callable[[str], Text]) -> Reload:
+def _reload(reload: workloads.Reload, fill: Callable[[str], Text]) -> Reload:
     return Reload(
         sync=tuple(reload.sync.items()),
         ignore=tuple(reload.ignore),

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from devenv.manifest import composekeys, fragments
 from devenv.manifest.composekeys import Answer
-from devenv.manifest.models import Build, Health, Infra, Job, Manifest, SecretSource, Service, SharedVolume
+from devenv.manifest.models import Infra, Manifest, SecretSource, SharedVolume
+from devenv.manifest.workloads import Build, Health, Job, Service
 from tests.conftest import ROOT
 from tests.table import each_row
 

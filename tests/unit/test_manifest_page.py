@@ -8,7 +8,7 @@ from functools import cache
 
 from pydantic import BaseModel
 
-from devenv.manifest import models
+from devenv.manifest import base, environments, models, workloads
 from tests.conftest import ROOT
 from tests.table import each_row
 
@@ -35,9 +35,8 @@ def examples() -> dict[str, str]:
 
 def declared() -> set[Field]:
     """Every field that a model of the manifest declares itself."""
-    classes = [
-        item for item in vars(models).values() if isinstance(item, type) and issubclass(item, BaseModel)
-    ]
+    items = [item for module in (base, workloads, environments, models) for item in vars(module).values()]
+    classes = [item for item in items if isinstance(item, type) and issubclass(item, BaseModel)]
     return {(_owner(model, name), name) for model in classes for name in model.model_fields}
 
 

@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from devenv import assets
-from devenv.manifest.models import Environment, Job, Manifest
+from devenv.manifest.environments import Environment
+from devenv.manifest.models import Manifest
+from devenv.manifest.workloads import Job
 from devenv.render.pipeline import SYSTEMS, pipeline
 from tests.conftest import ROOT
 

@@ -23,7 +23,7 @@ from devenv.engine.rollout import Rollout
 from devenv.engine.shipping import Shipping, build_secrets
 from devenv.engine.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
-from devenv.manifest.models import Environment
+from devenv.manifest.environments import Environment
 from devenv.plan.promotion import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once

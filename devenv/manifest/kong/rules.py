@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from devenv.manifest.kong import plugins, routes
-from devenv.manifest.models import Consumer, Manifest, Plugin, Route
+from devenv.manifest.models import Consumer, Manifest
 from devenv.manifest.source import Finding, Path
+from devenv.manifest.workloads import Plugin, Route
 
 _REFERENCE = re.compile(r"\$(?:\$\{|\{[^}]*\})")
 _SECRET_ALGORITHMS = ("HS256", "HS384", "HS512")

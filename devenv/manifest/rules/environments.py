@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from devenv.manifest.models import Chart, Environment, ExternalInfra, Plugin
+from devenv.manifest.environments import Chart, Environment, ExternalInfra
 from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer
 from devenv.manifest.rules.names import LABEL
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
+from devenv.manifest.workloads import Plugin
 
 
 def stores_have_a_place(scope: Scope) -> Iterator[Finding]:

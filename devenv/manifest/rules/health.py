@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from devenv.manifest.fields import UdpPort
-from devenv.manifest.models import Service
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
+from devenv.manifest.workloads import Service
 
 
 def _only_udp(service: Service, probe: str) -> int | None:

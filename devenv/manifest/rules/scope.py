@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from devenv.manifest.models import Job, Manifest, Service
+from devenv.manifest.models import Manifest
 from devenv.manifest.versions import Supported
+from devenv.manifest.workloads import Job, Service
 
 
 @dataclass(frozen=True, slots=True)

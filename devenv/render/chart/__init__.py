@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from devenv.errors import UsageError, did_you_mean
-from devenv.manifest.models import DeployedInfra, Environment, ExternalInfra
+from devenv.manifest.environments import DeployedInfra, Environment, ExternalInfra
 from devenv.plan.promotion import OWNER
 from devenv.render.bundle import to_yaml
 from devenv.render.chart import plugins, shared
