@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo demo-shop test test-kinds check bench machine format clean
+.PHONY: help demo demo-shop test test-long test-kinds check bench machine format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -34,6 +34,10 @@ demo-shop: .venv/local
 ## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --durations 25
+
+## make test-long   tests of a minute and more: data carried between backends, requests during a promotion, a rehearsal
+test-long: .venv/ready
+	@DEVENV_TEST_REQUIRE_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long --durations 0
 
 ## make test-kinds  each kind whose real server can be had: an operation, down, up, the data is there
 test-kinds: .venv/ready machine

@@ -17,9 +17,8 @@ def root() -> Path:
 
 def catalogue() -> dict[str, str]:
     """Infra kind -> the text of its file."""
-    return {
-        file.stem: file.read_text(encoding="utf-8") for file in sorted((root() / "compose").glob("*.yaml"))
-    }
+    files = {file.stem: file for file in (root() / "compose").glob("*.yaml")}
+    return {kind: files[kind].read_text(encoding="utf-8") for kind in sorted(files)}
 
 
 def overrides(kinds: Collection[str]) -> dict[str, Any]:

@@ -75,7 +75,14 @@ def no_kinds() -> str:
     return "" if wanted else "starts servers that take their time; `make test-kinds` runs it"
 
 
+def no_long() -> str:
+    """Why tests of a minute and more are not run; empty where that is wanted."""
+    wanted = os.environ.get("DEVENV_TEST_REQUIRE_LONG")
+    return "" if wanted else "takes a minute and more; `make test-long` runs it"
+
+
 NEEDS = {
+    "long": (no_long, "DEVENV_TEST_REQUIRE_LONG"),
     "kinds": (no_kinds, "DEVENV_TEST_REQUIRE_KINDS"),
     "registry": (no_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
     "engine": (no_engine, "DEVENV_TEST_REQUIRE_ENGINE"),

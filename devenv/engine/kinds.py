@@ -112,7 +112,7 @@ _SECRET = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 
 def _secret(used: _Used) -> Iterator[str]:
     for name, default in used.kind.options.items():
-        if _SECRET.search(name) and not isinstance(default, GeneratedSecret):
+        if _SECRET.search(name) and default and not isinstance(default, GeneratedSecret):
             yield f"option {name} is the same everywhere: write {name}: {{secret: true}}"
     for key, service in used.kind.file.services.items():
         for name, value in service.environment.items():

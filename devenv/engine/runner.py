@@ -103,13 +103,17 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
 
 
 def _ended_since(unchecked: Sequence[Step], bench: Workbench, report: Report) -> Iterator[DevenvError]:
-    """The failures of units without a check that ended while others were starting; one look tells."""
+    """The failures of units without a check that ended while others were starting; one look tells.
+
+    One that is started again by itself may run just then: it is waited for once more.
+    """
     observed = bench.backend.observe(bench.stack.checkout).units if unchecked else {}
     for step in unchecked:
-        unit = observed.get(step.target)
-        if unit is not None and (not unit.running or unit.state == "restarting"):
+        unit, wanted = observed.get(step.target), bench.stack.unit(step.target)
+        ended = unit is not None and (not unit.running or unit.state == "restarting")
+        if ended or (unit is not None and wanted.restart not in (None, "no")):
             try:
-                bench.session.wait(bench.stack.unit(step.target), bench.stop)
+                bench.session.wait(wanted, bench.stop)
             except DevenvError as error:
                 error = _in_stack(error, bench.stack)
                 report(Failed(step, error))

@@ -28,7 +28,9 @@ REAL = [
 
 
 FAKE_ENGINE, FAKE_CLUSTER = "fake-engine", "fake-cluster"
-RUNNING = [FAKE_ENGINE, FAKE_CLUSTER, "process", *REAL]
+EVERY = [FAKE_ENGINE, FAKE_CLUSTER, "process", *REAL]
+RUNNING = EVERY[:-1]
+"""Without Minikube, where that is nothing but another name of the cluster."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from devenv.errors import UnitFailed
 from devenv.render.aspects import ASPECTS
 from devenv.stack.model import Identity, Probe, Stack, Unit, Volume, fingerprint
 from devenv.workspace import Workspace
-from tests.contract.real import RUNNING, WANTS, connected, opened
+from tests.contract.real import EVERY, WANTS, connected, opened
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
@@ -97,7 +97,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], R
         yield of
 
 
-@pytest.fixture(params=["fake", *RUNNING])
+@pytest.fixture(params=["fake", *EVERY])
 def runtime(
     request: pytest.FixtureRequest, tmp_path: Path, real: Callable[[str], Runtime]
 ) -> Iterator[Runtime]:

@@ -245,16 +245,21 @@ def test_files_arrive_and_survive_a_restart(run, tmp_path: Path) -> None:
     assert again.hello.record == {"/app/file": sent.digests["/app/file"]}
 
 
+MOUNTS = {
+    "plain": (),
+    "user": ("--user", "1000:1000"),
+    "tmpfs": ("--tmpfs", "/app"),
+    "read-only": ("--read-only", "--tmpfs", "/app"),
+    "tmpfs for the stage": ("--tmpfs", "/tmp"),
+}
+
+
 @pytest.mark.parametrize(
-    "options",
-    [
-        (),
-        ("--user", "1000:1000"),
-        ("--tmpfs", "/app"),
-        ("--read-only", "--tmpfs", "/app"),
-        ("--tmpfs", "/tmp"),
-    ],
-    ids=["plain", "user", "tmpfs", "read-only", "tmpfs for the stage"],
+    ("image", "options"),
+    # A mount is the engine's, whatever shell is in the image.
+    [(IMAGES[0], options) for options in MOUNTS.values()] + [(IMAGES[1], MOUNTS["plain"])],
+    ids=[*MOUNTS, "plain on Debian"],
+    indirect=["image"],
 )
 def test_large_and_many_files_arrive_on_any_mount(run, options, tmp_path: Path) -> None:
     root = "/tmp/app" if "--user" in options else "/app"

@@ -17,7 +17,7 @@ import pytest
 from .checkout import Checkout, eventually
 from .ownengine import OwnEngine, needs_own_engine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 NODE = "10.77.0.1"
 PREPARE = (

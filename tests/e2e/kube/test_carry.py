@@ -16,7 +16,7 @@ from devenv.plan.planner import stores
 from tests.e2e.kube.conftest import OnCluster
 from tests.unit.stacks import stack
 
-pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
 MANIFEST = """
 services:

@@ -17,7 +17,7 @@ from tests.e2e.kube.test_delivery import KEEPER, WORD
 from tests.e2e.screen import Screen, needs_a_terminal
 from tests.helm import Helm
 
-pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
 STACK = """
     services:

@@ -96,12 +96,12 @@ def test_a_watch_from_too_long_ago_begins_anew(cluster: OnCluster) -> None:
 
 
 def claimed(name: str, spec: str) -> str:
-    template = f"{{metadata: {{name: {name}-data}}, spec: {spec}}}"
+    template = f"{{metadata: {{name: {name}-{name}}}, spec: {spec}}}"
     return f"""
       {name}:
         image: busybox:1.37
         command: sleep 900
-        volumes: {{data: /data}}
+        volumes: {{{name}: /data}}
         kubernetes: {{StatefulSet: {{spec: {{volumeClaimTemplates: [{template}]}}}}}}
     """.rstrip()
 
@@ -117,7 +117,7 @@ def test_volumes_that_nobody_provides(cluster: OnCluster) -> None:
     failed = cluster.on("up", "-d", exits=1, within=40)
     lost, bare, wrong = (failed.stderr.partition(f"x {name} ")[2].partition("\n\n")[0] for name in ("lost", "bare", "wrong"))  # fmt: skip
     assert lost.startswith("gets no volume")
-    assert 'lost-data-lost-0 is pending: storageclass.storage.k8s.io "nope" not found' in lost
+    assert 'lost-lost-lost-0 is pending: storageclass.storage.k8s.io "nope" not found' in lost
     assert "kubectl get storageclass   lists those that do" in lost
     assert bare.startswith("gets no volume")
     assert "no storage class is set" in bare

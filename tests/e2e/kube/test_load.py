@@ -16,7 +16,7 @@ from tests.e2e.kube.test_promote import Promoting, promoting
 from tests.load import loaded
 
 __all__ = ["promoting"]
-pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
 PROGRAM = """
 import http.server, os, time

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.kube.test_promote import Promoting, promoting
 
 __all__ = ["promoting"]
-pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
 PAGE = "mkdir -p /tmp/w; echo {page} > /tmp/w/index.html; exec httpd -f -p 8000 -h /tmp/w"
 STACK = """

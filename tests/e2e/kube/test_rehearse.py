@@ -11,7 +11,7 @@ from devenv.engine.rehearse import REHEARSAL
 from tests.e2e.kube.conftest import OnCluster
 from tests.helm import Helm
 
-pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
 STACK = """
     services:
