@@ -40,7 +40,8 @@ test-long: .venv/ready
 	@DEVENV_TEST_REQUIRE_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long --durations 0
 
 ## make test-kinds  each kind whose real server can be had: an operation, down, up, the data is there
-test-kinds: .venv/ready machine
+test-kinds: .venv/ready
+	@bash tests/machine/machine.sh --kinds
 	@DEVENV_TEST_REQUIRE_KINDS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m kinds --durations 0
 
 ## make check     format, lint, types, imports

@@ -4,6 +4,7 @@
 #
 # usage: machine.sh                 all of it
 #        machine.sh --engine        the engine alone
+#        machine.sh --kinds         all of it, and the images that only `make test-kinds` runs
 #        machine.sh --for FILE...   the engine, and the images that these files name
 #        machine.sh --list          what each image is
 # shellcheck source-path=SCRIPTDIR
@@ -40,7 +41,7 @@ timed() {
     say "$what, $((SECONDS - start)) s"
 }
 
-# ensure_images FILE...: the images that the files name; without files, all of images.txt.
+# ensure_images FILE...: the images that the files name; without files, those of images.txt that every run needs.
 ensure_images() {
     read_table
     [ $# -eq 0 ] || keep_named_in "$@"
@@ -61,7 +62,8 @@ main() {
         read_table
         list_images
         ;;
-    '' | --engine | --for)
+    '' | --engine | --for | --kinds)
+        case ${1:-} in --for | --kinds) KINDS=1 ;; esac
         # One run at a time: a second one waits, and then finds everything done.
         exec 9>"$CACHE/lock"
         flock 9
@@ -70,7 +72,7 @@ main() {
         [ "${1:-}" = --engine ] || ensure_images "${@:2}"
         say "ready     after $SECONDS s"
         ;;
-    *) die "usage: machine.sh [--list | --engine | --for FILE...]" ;;
+    *) die "usage: machine.sh [--list | --engine | --kinds | --for FILE...]" ;;
     esac
 }
 

@@ -25,13 +25,15 @@ need() {
 install_tool() { add_engine_suite && apt-get update && install_packages "$1"; }
 
 read_table() {
-    local image folder what
+    local image folder what only
     IMAGES=()
-    while IFS='|' read -r image folder what; do
+    while IFS='|' read -r image folder what only; do
         image=${image// /} folder=${folder// /}
         case $image in '' | '#'*) continue ;; esac
+        [[ $only != *kinds* || -n ${KINDS:-} ]] || continue
         IMAGES+=("$image")
-        FOLDER[$image]=$folder WHAT[$image]=${what# }
+        what=${what# }
+        FOLDER[$image]=$folder WHAT[$image]=${what% }
     done <"$HERE/images.txt"
 }
 
