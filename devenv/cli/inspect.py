@@ -37,7 +37,8 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
     units = statuses(observed)
     if units and not environment:
         with suppress(DevenvError):  # a manifest that is being edited hides nothing of what runs
-            units = [*externals(context.project.externals), *units]
+            if "external" in context.workspace.text():  # reading it as a whole takes longer than all the rest
+                units = [*externals(context.project.externals), *units]
     if json_:
         rows = [status_json(unit) for unit in units]
         place = {"environment": environment} if environment else {}

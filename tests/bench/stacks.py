@@ -51,7 +51,7 @@ def wide(count: int) -> str:
       SELF: ${{service-{n}.url}}
       REGION: eu-central-1
       FEATURES: "search,export"
-    volumes: {{data: /var/lib/service}}
+    volumes: {{data-{n}: /var/lib/service}}
     resources: {{cpu: 500m, memory: 256Mi}}
     grace: 20s
 """
