@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +23,8 @@ from devenv.plan.model import ObservedUnit
 from devenv.stack import labels
 
 Container = Mapping[str, Any]
+
+FEW = 3  # images that are asked for one by one
 
 USUAL = "unix:///var/run/docker.sock"  # where the engine answers unless something names another place
 
@@ -74,6 +76,14 @@ def image(address: str, name: str) -> Mapping[str, Any] | None:
     """An image's details; None when the image is not here or the address is not a local socket."""
     details = _ask(address, f"/images/{quote(name, safe='/:@')}/json")
     return None if details is None else dict(details)
+
+
+def details(address: str, wanted: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    """The details of those images that are here, by name; as above otherwise."""
+    if len(wanted) > FEW:  # most of many may be missing
+        wanted = named(images(address) or (), wanted)
+    answers = {name: image(address, name) for name in wanted}
+    return {name: answer for name, answer in answers.items() if answer}
 
 
 def version(address: str) -> str | None:

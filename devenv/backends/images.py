@@ -8,7 +8,7 @@ import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,11 @@ class Images:
 
     def declared(self, images: Collection[str]) -> dict[str, Declared]:
         """What images say of themselves; nothing of one that is not here."""
-        local = self._address.startswith("unix://")
-        ask = partial(containers.image, self._address) if local else self._engine().image
-        return {image: Declared.of(details) for image in images if (details := ask(image))}
+        if self._address.startswith("unix://"):
+            answers = containers.details(self._address, images)
+        else:
+            answers = {image: details for image in images if (details := self._engine().image(image))}
+        return {image: Declared.of(details) for image, details in answers.items()}
 
     def configuration(self, image: str) -> Mapping[str, Any]:
         """What the engine knows of an image; nothing of one that is not here."""

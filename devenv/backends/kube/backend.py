@@ -90,11 +90,10 @@ class KubeBackend:
     def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
         # The API does not show it; the local engine, where images come from, does of those that it has.
         try:
-            address = containers.address()
-            details = {image: containers.image(address, image) for image in images}
+            answers = containers.details(containers.address(), images)
         except ToolMissing:
             return {}
-        return {image: Declared.of(answer) for image, answer in details.items() if answer}
+        return {image: Declared.of(details) for image, details in answers.items()}
 
     def registry(self, stack: Stack) -> str:
         try:
