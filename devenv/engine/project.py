@@ -558,6 +558,8 @@ def _exposed_ports(recipe: str, target: str | None) -> tuple[str, ...]:
 
 
 def _portless(text: str) -> tuple[Portless, ...]:
+    if "build" not in text:  # reading a large manifest once more takes a while
+        return ()
     from devenv.manifest.exposed import portless
 
     return portless(text)
