@@ -1,6 +1,9 @@
 # What people type. Everything a target needs, it installs: a virtual environment in .venv, and with
 # `make machine` an engine and images on a machine that has none.
 
+# An environment in which nothing is ever compiled would compile all modules again at each start.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN := .venv/bin
 

@@ -119,8 +119,8 @@ def _check(context: Context, file: Path, *, json_: bool) -> None:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        known = str(file) in assets.catalogue()
-        hint = f"devenv kinds show {file}" if known else "the file of a kind, such as infra/queue.yaml"
+        ours = str(file) in assets.catalogue()
+        hint = f"devenv kinds show {file}" if ours else "the file of a kind, such as infra/queue.yaml"
         why = getattr(error, "strerror", None) or "it is not text"
         raise UsageError(f"{file} cannot be read", why=why, hint=hint) from None
     checks = engine.check(file.stem, text, str(file))

@@ -73,9 +73,9 @@ def render(
     loaded = context.load(strict=True, tolerate=(DevenvError,))
     space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
-    bundle = context.project.bundle(loaded, backend, folder)
+    declared = context.project.declared(loaded, backend)
+    bundle = context.project.bundle(loaded, backend, folder, declared)
     if backend.renderer != "process":
-        declared = context.project.declared(loaded, backend)
         for line in unknown_images(loaded.stack, declared):
             context.console.note(line)
     if output is None:

@@ -53,18 +53,18 @@ def convert(scene: Scene, unit: Unit) -> None:
     """Write the routes that Traefik would serve, or offer them as comments where Traefik is no part of it."""
     if unit.role != "service":
         return
-    found: list[Any] = []
+    routes: list[Any] = []
     for key, rule in labels(unit.keys).items():
         if not _RULE.match(key):
             continue
         hosts = [plain(host) for part in _HOSTS.findall(rule) for host in _QUOTED.findall(part)]
         paths = [plain(path) for part in _PATHS.findall(rule) for path in _QUOTED.findall(part)] or ["/"]
-        found += [
+        routes += [
             {"path": path, "host": hosts[0] if len(hosts) == 1 else hosts} if hosts else path
             for path in paths
             if path.startswith("/")
         ]
-    unique = [route for index, route in enumerate(found) if route not in found[:index]]
+    unique = [route for index, route in enumerate(routes) if route not in routes[:index]]
     if not unique:
         return
     fields = scene.draft.value.get("services", {}).get(unit.name, {})

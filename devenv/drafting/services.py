@@ -161,8 +161,8 @@ def inner_ports(scene: Scene, unit: Unit, *, published: bool) -> list[int]:
     if unit.keys.get("command") or unit.keys.get("entrypoint"):
         return []  # another program than the one that the image is known for
     image = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
-    known = 0 if "build" in unit.keys else IMAGE_PORTS.get(image, 0)
-    guess = images.exposed(scene, unit) or known
+    usual = 0 if "build" in unit.keys else IMAGE_PORTS.get(image, 0)
+    guess = images.exposed(scene, unit) or usual
     return [guess] if guess else []
 
 
@@ -240,24 +240,24 @@ def _is_job(scene: Scene, name: str) -> bool:
 
 
 def _mentioned(scene: Scene, unit: Unit) -> list[str]:
-    found = [host for host, _ in mentioned(scene, unit)]
+    hosts = [host for host, _ in mentioned(scene, unit)]
     routers = {other.name for other in scene.units.values() if other.role == "router"}
-    return [name for name in dict.fromkeys(found) if name not in routers]
+    return [name for name in dict.fromkeys(hosts) if name not in routers]
 
 
 def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
     """The units whose addresses its variables and commands have, with their ports."""
-    found: list[tuple[str, int]] = []
+    hosts: list[tuple[str, int]] = []
     for variable, value in scene.variables(unit).items():
-        found += hosts_in(scene, value or "", variable)
+        hosts += hosts_in(scene, value or "", variable)
     for key in ("command", "entrypoint"):
         try:
             words = reading.words(unit.keys.get(key)) or []
         except ValueError:
             words = []
         for word in words:
-            found += hosts_in(scene, word)
-    return found
+            hosts += hosts_in(scene, word)
+    return hosts
 
 
 # -- its variables

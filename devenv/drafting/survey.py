@@ -114,14 +114,14 @@ def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
     `files`: path -> text, of those in `LOOKED_AT`; `name`: of the project; `kinds`: those of the catalogue.
     """
     result = Draft("Written by `devenv init`.")
-    found = parts(files, name)
+    programs = parts(files, name)
     uses: dict[str, list[str]] = {}
-    for part in found:
+    for part in programs:
         own, number = part.name, 2
         while own in uses:
             own, number = f"{part.name}-{number}", number + 1
         uses[own] = _program(result, part, own, kinds)
-    if all(part.folder != "." for part in found):
+    if all(part.folder != "." for part in programs):
         for example in EXAMPLES:
             if example in files and len(uses) == 1:
                 ((own, kinds),) = uses.items()

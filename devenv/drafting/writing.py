@@ -34,10 +34,10 @@ def text(draft: Draft, *, rows: bool = True) -> str:
 
 
 def _remarks(title: str, draft: Draft, fate: str) -> Iterator[str]:
-    found = [row for row in draft.rows if row.fate == fate]
-    if found:
+    rows = [row for row in draft.rows if row.fate == fate]
+    if rows:
         yield f"# {title}"
-        for row in found:
+        for row in rows:
             yield from (f"#   {line}" for line in _wrapped(row))
         yield ""
 

@@ -212,7 +212,8 @@ class Lifecycle:
     def _open(self, loaded: Loaded) -> Session:
         backend = self._place.backend
         folder = self._space.state / backend.name
-        bundle = self._project.bundle(loaded, backend, folder)
+        declared = self._project.declared(loaded, backend)
+        bundle = self._project.bundle(loaded, backend, folder, declared)
         self._space.write_bundle(bundle, backend.name, loaded.secrets)
         return backend.open(Work(loaded.stack, folder, loaded.fingerprints, loaded.secrets))
 

@@ -414,12 +414,17 @@ class Project:
             self._links = Links(backend, self.workspace.root)
         return self._links
 
-    def bundle(self, loaded: Loaded, backend: Backend, folder: Path) -> Bundle:
-        """The files that the backend runs, to be written to a folder; paths in them are relative to it."""
+    def bundle(
+        self, loaded: Loaded, backend: Backend, folder: Path, declared: Mapping[str, Declared]
+    ) -> Bundle:
+        """The files that the backend runs, to be written to a folder; paths in them are relative to it.
+
+        `declared`: what the stack's images say of themselves, for those that are known.
+        """
         from devenv.render.bundle import Source
 
         render, root = renderer(backend.renderer), self.workspace.root
-        stack = with_images(loaded.stack, self.declared(loaded, backend))
+        stack = with_images(loaded.stack, declared)
         builds = {unit.build.key for unit in stack.units if unit.build is not None}
         source = Source(
             root=os.path.relpath(root, folder),

@@ -25,6 +25,21 @@ class Support:
 
 
 SAME = Support()
+BUILT: Mapping[str, Support] = dict.fromkeys(
+    (
+        "context",
+        "dockerfile",
+        "target",
+        "args",
+        "secrets",
+        "ssh",
+        "additional_contexts",
+        "cache_from",
+        "platform",
+    ),
+    SAME,
+)
+"""What a build honours: the builder is the same wherever its images run."""
 
 Fields = Mapping[str, Mapping[str, Support]]
 """Model -> field -> support."""

@@ -106,8 +106,8 @@ class Instance:
             return self.attribute(name.removeprefix("public_"), view=view.outside, part=part)
         if self.external and name not in ("name", "NAME"):
             return self._elsewhere(name, view, part)
-        if self.address is not None and (found := self._at_address(name, view, part)) is not None:
-            return found
+        if self.address is not None and (value := self._at_address(name, view, part)) is not None:
+            return value
         head, _, tail = name.partition(".")
         match head:
             case "name":

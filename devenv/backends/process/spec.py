@@ -130,8 +130,8 @@ def _way(written: Mapping[str, Any]) -> Way:
     argv, variables = tuple(written["argv"]), written["environment"]
     if not written["kind"]:
         stop = written.get("stop", "")
-        known = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
-        return Way(argv, variables, stop=stop if known else "TERM")
+        exists = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
+        return Way(argv, variables, stop=stop if exists else "TERM")
     more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
     packages = tuple(written["packages"])
     return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

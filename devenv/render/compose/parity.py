@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv.plan.parity import SAME, Fields, Support, emulated, lost
+from devenv.plan.parity import BUILT, SAME, Fields, Support, emulated, lost
 
 _WORKLOAD: Mapping[str, Support] = {
     "build": SAME,
@@ -80,20 +80,7 @@ FIELDS: Fields = {
         "compose": SAME,
         "kubernetes": lost("it is for Kubernetes"),
     },
-    "Build": dict.fromkeys(
-        (
-            "context",
-            "dockerfile",
-            "target",
-            "args",
-            "secrets",
-            "ssh",
-            "additional_contexts",
-            "cache_from",
-            "platform",
-        ),
-        SAME,
-    ),
+    "Build": BUILT,
     "Health": {
         "http": emulated("asked from this machine, through the published port"),
         "tcp": emulated("asked from this machine, through the published port"),

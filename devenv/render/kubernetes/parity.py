@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv.plan.parity import SAME, Fields, Support, emulated, lost
+from devenv.plan.parity import BUILT, SAME, Fields, Support, emulated, lost
 from devenv.stack.model import Stack
 
 _RESTART = emulated("the kubelet starts whatever ended again, after a pause")
@@ -89,20 +89,7 @@ FIELDS: Fields = {
         "compose": lost("it is for Compose"),
         "kubernetes": SAME,
     },
-    "Build": dict.fromkeys(
-        (
-            "context",
-            "dockerfile",
-            "target",
-            "args",
-            "secrets",
-            "ssh",
-            "additional_contexts",
-            "cache_from",
-            "platform",
-        ),
-        SAME,
-    ),
+    "Build": BUILT,
     "Health": {
         "http": emulated("a redirect within the service is followed"),
         "tcp": SAME,
