@@ -70,16 +70,19 @@ def _list(context: Context, *, json_: bool) -> None:
     if json_:
         console.json([asdict(card) for card in cards])
         return
-    width = console.width if console.out.isatty() else 0
-    rows = [
-        [
-            ", ".join([console.style(card.name, "bold"), *card.also]),
-            card.part,
-            "   ".join(filter(None, (card.about, console.style(card.file or card.tried, "dim")))),
-        ]
-        for card in cards
-    ]
-    console.print("\n".join(console.table(rows, width=width)))
+    names = {card.name: ", ".join((card.name, *card.also)) for card in cards}
+    room = console.width - max(map(len, names.values())) - 2 if console.out.isatty() else 0
+    rows = [[console.style(names[card.name], "bold"), _cut(card.about, room)] for card in cards]
+    tried: dict[str, list[str]] = {}
+    for card in cards:
+        tried.setdefault("of this project" if card.file else card.tried, []).append(card.name)
+    notes = [f"{how}: {', '.join(kinds)}" for how, kinds in tried.items()]
+    console.print("\n".join([*console.table(rows), "", *(console.style(note, "dim") for note in notes)]))
+
+
+def _cut(line: str, room: int) -> str:
+    """A line that fits into so many columns; 0 is no limit."""
+    return f"{line[: room - 3]}..." if 0 < room < len(line) else line
 
 
 def _show(context: Context, name: str, *, json_: bool) -> None:

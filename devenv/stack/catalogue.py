@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial, reduce
+from itertools import chain
 from typing import Any, Literal, Protocol
 
 from pydantic import ValidationError
@@ -161,6 +162,11 @@ class Catalogue(Mapping[str, Kind]):
         """Whether a word stands in the text of a kind's file, which is not parsed for that."""
         return word in self._texts[name]
 
+    def words(self) -> Collection[str]:
+        """The kinds' names, and all other words for them."""
+        others = (_words_in(text) for text in self._texts.values() if "also:" in text)
+        return [*self._texts, *chain.from_iterable(others)]
+
     def _named(self, word: str) -> str:
         """The kind that has this other word, "" if none has."""
         if word not in self._words:
@@ -219,7 +225,7 @@ class Catalogue(Mapping[str, Kind]):
             path: Path = ("x-devenv", "uses", index)
             used, slash, _ = use.partition("/")
             if used not in self:
-                yield path, f'no infra kind "{used}"', did_you_mean(used, self)
+                yield path, f'no infra kind "{used}"', did_you_mean(used, self.words())
             elif used in self._reading:
                 trail = [*self._reading[self._reading.index(used) :], used]
                 yield path, f"a cycle: {' -> '.join(trail)}", "remove one of them"
@@ -244,6 +250,10 @@ class Facts(Kinds):
     def gateways(self) -> Iterator[str]:
         """Names of those that serve routes; only files that speak of a gateway are parsed."""
         return (name for name in self if self._catalogue.mentions(name, "gateway:") and self[name].gateway)
+
+    def words(self) -> Collection[str]:
+        """All words for them; files that have others are read for that."""
+        return self._catalogue.words()
 
     def __getitem__(self, name: str) -> KindFacts:
         return self._catalogue[name].facts

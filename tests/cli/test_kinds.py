@@ -47,12 +47,16 @@ def own(project: Path) -> Path:
 
 
 def test_the_list_has_what_comes_with_devenv_and_the_projects_own(devenv: Devenv, own: Path) -> None:
-    lines = devenv("kinds").stdout.splitlines()
+    table, _, notes = devenv("kinds").stdout.partition("\n\n")
+    lines = table.splitlines()
     names = [line.split()[0].rstrip(",") for line in lines]
     assert names == sorted([*assets.catalogue(), "queue"])
     (queue,) = [line for line in lines if line.startswith("queue")]
-    assert queue.endswith("A queue of our own   infra/queue.yaml")
-    assert "rendered only" in next(line for line in lines if line.startswith("grafana"))
+    assert queue.endswith("A queue of our own")
+    how = dict(line.split(": ") for line in notes.splitlines())
+    assert how["of this project"] == "queue"
+    assert "grafana" in how["rendered only, not run"].split(", ")
+    assert "kong" in how["a stand-in for the server"].split(", ")
 
 
 def test_without_a_manifest_the_list_has_what_comes_with_devenv(devenv: Devenv, project: Path) -> None:

@@ -671,7 +671,14 @@ BROKEN = {
     ),
     "a kind that nothing resembles": (
         "name: a\ninfra:\n  db: {}\n",
-        [f'3:3: infra.db: no infra kind "db" - known: {", ".join(CATALOGUE)}'],
+        ['3:3: infra.db: no infra kind "db" - `devenv kinds` lists the kinds'],
+    ),
+    "a word for a kind that is nearly right": (
+        "name: a\nservices: {a: {image: x, uses: [reddis]}}\ninfra: {db: {kind: postgresq}}\n",
+        [
+            '2:33: services.a.uses[0]: no service, job or infra kind "reddis" - did you mean "redis"?',
+            '3:14: infra.db.kind: no infra kind "postgresq" - did you mean "postgresql"?',
+        ],
     ),
     "a list where a store wants text, and text in a list": (
         "name: a\ninfra:\n  postgres: {user: true}\n  minio: {buckets: [{a: b}]}\n",

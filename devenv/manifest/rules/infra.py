@@ -20,12 +20,8 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         kind = scope.kinds.get(infra.kind or name)
         if kind is None:
             at = (*path, "kind") if infra.kind else path
-            kinds = f"known: {', '.join(sorted(scope.kinds))}"
-            yield (
-                at,
-                f'no infra kind "{infra.kind or name}"',
-                did_you_mean(infra.kind or name, scope.kinds, kinds),
-            )
+            word = infra.kind or name
+            yield at, f'no infra kind "{word}"', scope.kind_meant(word)
             continue
         if isinstance(infra.publish, dict):
             for key in infra.publish:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from devenv.errors import did_you_mean
 from devenv.manifest.models import Manifest
 from devenv.manifest.versions import Supported
 from devenv.manifest.workloads import Job, Service
@@ -45,6 +46,10 @@ class Kinds(Mapping[str, KindFacts]):
         """Names of those that serve routes."""
         return (name for name, kind in self.items() if kind.gateway)
 
+    def words(self) -> Collection[str]:
+        """All words for them: their names, and others."""
+        return self.keys()
+
 
 def unit_name(service: str, *, kind: str, name: str) -> str:
     """The unit name of a kind's service, for an infra called `name`.
@@ -64,6 +69,10 @@ class Scope:
     manifest: Manifest
     kinds: Kinds
     """By their names, and by other words for them, which iteration leaves out."""
+
+    def kind_meant(self, word: str, names: Iterable[str] = ()) -> str:
+        """What was probably meant by a word that is no kind: a kind, or one of these names."""
+        return did_you_mean(word, [*names, *self.kinds.words()], "`devenv kinds` lists the kinds")
 
     @cached_property
     def workloads(self) -> dict[tuple[str, str], Service | Job]:

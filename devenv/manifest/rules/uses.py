@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from devenv.errors import did_you_mean
 from devenv.manifest.graph import cycles
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
@@ -21,7 +20,7 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
             if name == path[1]:
                 yield at, "uses itself", "remove it"
             elif name not in names and name not in scope.kinds:
-                hint = did_you_mean(name, names, f"infra kinds: {', '.join(sorted(scope.kinds))}")
+                hint = scope.kind_meant(name, scope.names)
                 yield at, f'no service, job or infra kind "{name}"', hint
             elif slash:
                 kind = scope.kinds.get(scope.infra.get(name, ""))
