@@ -124,9 +124,10 @@ def test_followed_logs_show_no_secret(sealed: Checkout) -> None:
 
 
 def test_no_card_shows_a_secret(sealed: Checkout) -> None:
-    sealed.manifest(
-        MANIFEST.replace("sleep 900'", "exit 9'").replace("seeding with $TOKEN", "seeding ${secret.TOKEN}")
-    )
+    # Without a check, a program that has not got to its end yet counts as one that runs.
+    waiting = "health: {exec: 'false', within: 60s}\n        files:"
+    ending = MANIFEST.replace("sleep 900'", "exit 9'").replace("files:", waiting, 1)
+    sealed.manifest(ending.replace("seeding with $TOKEN", "seeding ${secret.TOKEN}"))
     ended = sealed.devenv("up", "-d", exits=1)
     assert "x api ended with exit 9" in ended.stderr
     assert "Bearer" in ended.stderr
