@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from queue import SimpleQueue
 
 import pytest
 
@@ -184,6 +185,24 @@ def test_when_the_stream_ends_the_port_is_closed(port: int) -> None:
             assert client.recv(1) == b""
         with pytest.raises(ConnectionRefusedError):
             connect(port)
+
+
+def test_bytes_that_arrive_once_it_is_over_are_dropped() -> None:
+    arriving: SimpleQueue[bytes] = SimpleQueue()
+    before = set(threading.enumerate())
+
+    def broken(_: bytes) -> None:
+        raise BrokenPipeError
+
+    async def carry() -> list[threading.Thread]:
+        await Carrier(arriving.get, broken).run()
+        return [thread for thread in threading.enumerate() if thread not in before]
+
+    threads = asyncio.run(carry())
+    arriving.put(b"late")
+    for thread in threads:
+        thread.join(WITHIN)
+        assert not thread.is_alive()
 
 
 def test_one_that_is_started_anew_takes_the_port_over(port: int) -> None:

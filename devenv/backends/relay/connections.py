@@ -83,17 +83,24 @@ class Carrier:
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._receive():
-                self._loop.call_soon_threadsafe(self._take, data)
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
-            self._loop.call_soon_threadsafe(self._over.set)
+                if not self._in_loop(self._take, data):
+                    return
+        self._in_loop(self._over.set)
 
     def _write(self) -> None:
         try:
             while data := self._outbox.get():
                 self._send(data)
         except Exception:  # however a stream says that it ended
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._over.set)
+            self._in_loop(self._over.set)
+
+    def _in_loop(self, call: Callable[..., object], *arguments: object) -> bool:
+        """Have the loop call this. False where the loop has ended: the threads end after it."""
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            return False
+        return True
 
     def _take(self, data: bytes) -> None:
         self._heard = self._loop.time()
