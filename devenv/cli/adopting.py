@@ -56,12 +56,12 @@ def companions_of(context: Context, release: Release) -> Companions:
 
     project = context.project
     wanted = companions(project, release.target.environment)
-    return Companions(release, project.outline.name, context.workspace.root, wanted)
+    return Companions(release, project.manifest.outline.name, context.workspace.root, wanted)
 
 
 def foreign_of(context: Context, release: Release, due: Sequence[Due]) -> dict[str, str]:
     """Releases that another hand installed and a promotion would take over, with their charts."""
-    own = {release.target.release: release.foreign_chart(context.project.outline.name)}
+    own = {release.target.release: release.foreign_chart(context.project.manifest.outline.name)}
     charts = own | {each.companion.name: each.adopts for each in due}
     return {name: chart for name, chart in charts.items() if chart}
 

@@ -27,7 +27,7 @@ def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
     from devenv.cli.context import Context
 
     try:
-        return [name for name in Context().project.names() if name.startswith(incomplete)]
+        return [name for name in Context().project.manifest.names() if name.startswith(incomplete)]
     except Exception:
         return []
 

@@ -20,8 +20,9 @@ from devenv.plan.model import Observed, ObservedUnit
 if TYPE_CHECKING:
     from devenv.backends.kube.promoted import PromotedBackend
     from devenv.engine.lifecycle import Lifecycle
+    from devenv.engine.loaded import Loaded
     from devenv.engine.place import Place
-    from devenv.engine.project import Loaded, Project
+    from devenv.engine.project import Project
     from devenv.plan.promotion import Target
     from devenv.promises import Promises
 
@@ -106,7 +107,7 @@ class Context:
         from devenv.plan.promotion import Target
         from devenv.stack.environments import environment as environment_of
 
-        manifest, _, _ = self.project.parsed
+        manifest, _, _ = self.project.manifest.parsed
         chosen = environment_of(manifest, environment)
         for option, value in (("--context", self.options.context), ("--backend", self.options.backend)):
             if value:
@@ -124,7 +125,7 @@ class Context:
         from devenv.stack.environments import external
         from devenv.stack.resolve import secret_variables
 
-        target, (manifest, _, catalogue) = self.target(environment), self.project.parsed
+        target, (manifest, _, catalogue) = self.target(environment), self.project.manifest.parsed
         place = manifest.environments[environment]
         secrets: dict[str, Collection[str] | None] = {place.secret or f"{manifest.name}-secrets": None}
         for store, elsewhere in external(place).items():
@@ -141,7 +142,7 @@ class Context:
         """The backend to run the stack on, for commands that read the manifest."""
         from devenv.engine.place import Place
 
-        choice = self._choose(self.project.outline.backend)
+        choice = self._choose(self.project.manifest.outline.backend)
         backend = self._load(choice.backend)
         return Place(backend, choice.reason, self._other(backend))
 

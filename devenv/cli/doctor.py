@@ -90,7 +90,7 @@ def _wanted(context: Context, seconds: float) -> Wanted:
             raise
         return default
     try:
-        context.project.outline  # noqa: B018  read on first use
+        context.project.manifest.outline  # noqa: B018  read on first use
     except DevenvError as error:
         return replace(default, invalid=error)
     try:

@@ -19,7 +19,7 @@ def environments(ctx: typer.Context, incomplete: str) -> list[str]:
     from devenv.cli.context import Context
 
     try:
-        manifest, _, _ = Context().project.parsed
+        manifest, _, _ = Context().project.manifest.parsed
         return [name for name in manifest.environments if name.startswith(incomplete)]
     except Exception:  # a completion that fails completes nothing
         return []

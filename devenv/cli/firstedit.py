@@ -12,7 +12,7 @@ from devenv.engine.lifecycle import Request
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
     from devenv.events import Event, Reloaded
 
 

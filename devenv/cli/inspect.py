@@ -38,7 +38,7 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
     if units and not environment:
         with suppress(DevenvError):  # a manifest that is being edited hides nothing of what runs
             if "external" in context.workspace.text():  # reading it as a whole takes longer than all the rest
-                units = [*externals(context.project.externals), *units]
+                units = [*externals(context.project.manifest.externals), *units]
     if json_:
         rows = [status_json(unit) for unit in units]
         place = {"environment": environment} if environment else {}
@@ -60,7 +60,7 @@ def _described(context: Context, environment: str) -> Observed:
     from devenv.engine import charts
     from devenv.plan.status import described
 
-    observed, place = context.observe(), context.project.parsed[0].environments[environment]
+    observed, place = context.observe(), context.project.manifest.parsed[0].environments[environment]
     scheme = "https" if place.ingress.tls else "http"
     page = f"{scheme}://{place.host}" if place.host else ""
     return described(observed, charts.promoted(context.project, environment).stack, page)
@@ -165,7 +165,7 @@ def open_(
     else:
         order: tuple[str, ...] = ()
         with suppress(DevenvError):  # a broken manifest does not keep a page from being opened
-            order = context.project.outline.units
+            order = context.project.manifest.outline.units
         url = front_page(context.observe(), order)
     if not url:
         raise UsageError(f"{name or 'no running unit'} has no page", hint="devenv status")
@@ -205,7 +205,7 @@ def env(
 
     context: Context = ctx.obj
     loaded = context.load(tolerate=(ToolMissing,))
-    manifest, _, catalogue = context.project.parsed
+    manifest, _, catalogue = context.project.manifest.parsed
     if name is not None and name not in (*manifest.services, *manifest.jobs):
         raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
     variables = host_environment(manifest, catalogue, loaded.world, name or "")

@@ -14,7 +14,7 @@ from devenv.stack import text
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
 
 
 def write_envrc(context: Context, service: str) -> None:
@@ -41,7 +41,7 @@ def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[s
     """How the service is started, once its variables lie in `.devenv`. Raises `UsageError`."""
     if not service:
         raise UsageError("an editor starts one service", hint="devenv env NAME --vscode")
-    manifest, _, _ = context.project.parsed
+    manifest, _, _ = context.project.manifest.parsed
     command = loaded.stack.unit(service).host
     if service not in manifest.services:
         raise UsageError(

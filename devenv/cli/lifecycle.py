@@ -154,7 +154,7 @@ def _say_hosted(context: Context, outcome: Outcome) -> None:
     hosted = [unit for unit in outcome.stack.units if unit.hosted and unit.name in outcome.units]
     if not hosted:
         return
-    observed, (manifest, _, _) = context.observe_here().units, context.project.parsed
+    observed, (manifest, _, _) = context.observe_here().units, context.project.manifest.parsed
     for unit in hosted:
         build = manifest.services[unit.name].build
         folder = os.path.relpath(context.workspace.root / (build.context if build else ""))

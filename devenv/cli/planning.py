@@ -58,14 +58,15 @@ def plan(
 
         if names:
             raise UsageError("a stack is promoted as a whole", hint=f"devenv plan -e {environment}")
-        _print_plan(context, context.project.outline.name, planned(context, environment), as_json=json_)
+        stack = context.project.manifest.outline.name
+        _print_plan(context, stack, planned(context, environment), as_json=json_)
         return
     from devenv.plan.planner import Intent
 
     loaded = context.load(host=host or (), tolerate=(ToolMissing,))
     wanted = (*names, *(host or ())) if names else ()
     steps = context.project.plan(loaded, context.place.backend, Intent(wanted))
-    for note in (*loaded.notes, *(context.project.derived() if context.console.verbose else ())):
+    for note in (*loaded.notes, *(context.project.manifest.derived() if context.console.verbose else ())):
         context.console.note(note)
     _print_plan(context, loaded.stack.id, steps, as_json=json_)
 
@@ -114,11 +115,12 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
 
 def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:
     from devenv.console.tables import parity_table
+    from devenv.engine.parity import parity
     from devenv.plan.parity import LEVELS
 
     if fail_on is not None and fail_on not in LEVELS[1:]:
         raise UsageError(f'no level "{fail_on}"', hint="--fail-on emulated, or --fail-on lost")
-    rows = context.project.parity(plain=context.place.backend.name == "process")
+    rows = parity(context.project.manifest, plain=context.place.backend.name == "process")
     if json_:
         context.console.json(
             [

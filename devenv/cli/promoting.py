@@ -62,7 +62,7 @@ class Promoting:
         console, environment = context.console, release.target.environment
         where = console.style(f"({release.target.where})", "dim")
         console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
-        release.guard(context.project.outline.name)
+        release.guard(context.project.manifest.outline.name)
         companions = companions_of(context, release)
         self.due = companions.due()
         self.foreign = foreign_of(context, release, self.due)
@@ -147,7 +147,7 @@ class Promoting:
             release.secrets.create(missing, self.secrets, _credential_labels(parcel.stack))
         if ours:
             release.promote(parcel, self.say, within=within)
-        place = context.project.parsed[0].environments[release.target.environment]
+        place = context.project.manifest.parsed[0].environments[release.target.environment]
         release.verify(parcel.stack, self.say, environment=place, within=within)
 
 
@@ -157,7 +157,7 @@ def planned(context: Context, environment: str) -> Plan:
     from devenv.plan.promoting import plan_promotion
 
     release = release_of(context, environment)
-    release.guard(context.project.outline.name)
+    release.guard(context.project.manifest.outline.name)
     shipping, origin = shipping_of(context, release, strict=False, allow_dirty=True)
     there = shipping.images_there(None)
     sent = parcel(context.project, environment, there, origin)
@@ -217,14 +217,14 @@ def shipping_of(
     shipping = Shipping(
         Images(containers.address(), _engine),
         stack,
-        project.parsed[0].environments[environment].registry or "",
+        project.manifest.parsed[0].environments[environment].registry or "",
         [platform] if platform else release.platforms,
         commit,
-        project.digest,
+        project.manifest.digest,
         space.root,
         secrets,
     )
-    return shipping, Origin(commit.name if commit else "", project.digest, _who(context))
+    return shipping, Origin(commit.name if commit else "", project.manifest.digest, _who(context))
 
 
 def _engine() -> Engine:

@@ -155,7 +155,7 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     context: Context = ctx.obj
     release = release_of(context, environment)
     with ThreadPoolExecutor() as pool:  # Helm reads what serves while we render
-        looked = pool.submit(release.look, context.project.outline.name)
+        looked = pool.submit(release.look, context.project.manifest.outline.name)
         shipping, origin = shipping_of(context, release, strict=False, allow_dirty=True)
         sent = parcel(context.project, environment, shipping.images_there(image_tag), origin)
         looked.result()
@@ -233,7 +233,7 @@ def rollback(
     """Go back to what served an environment before, also out of a promotion that was killed."""
     context: Context = ctx.obj
     release = release_of(context, environment)
-    release.require_ours(context.project.outline.name)
+    release.require_ours(context.project.manifest.outline.name)
     number = release.earlier(revision)
     if not yes:
         confirm_at(release.target, f"Go back to revision {number} in {environment}?")
@@ -250,7 +250,7 @@ def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> No
     if not release.history and not others:
         context.console.say(f"nothing was promoted to {environment}")
         return
-    release.require_ours(context.project.outline.name)
+    release.require_ours(context.project.manifest.outline.name)
     if not yes:
         names = ", ".join([release.target.release, *others])
         confirm_by_name(f"{names} go{'' if others else 'es'} away from {release.target.where}.", environment)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from devenv.cli.context import Context
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
     from devenv.stack.model import Unit
 
 

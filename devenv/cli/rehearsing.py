@@ -31,17 +31,17 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
     from devenv.stack.environments import environment as environment_of
 
     console, project, began = context.console, context.project, time.monotonic()
-    own = environment_of(project.parsed[0], environment)
+    own = environment_of(project.manifest.parsed[0], environment)
     with context.workspace.only_one("rehearsal") as other, closing(_backend(context)) as backend:
         if other:
             raise UsageError(
                 "this stack is being rehearsed already", why=other, hint="wait for that, then again"
             )
         if not context.options.context:
-            backend.start(project.parsed[0].name, lambda line: say("cluster", line))
+            backend.start(project.manifest.parsed[0].name, lambda line: say("cluster", line))
         place = backend.cluster.place
         require_elsewhere(place, own.context, environment)
-        release = Release(target(place, environment, project.parsed[0].name))
+        release = Release(target(place, environment, project.manifest.parsed[0].name))
         console.say(
             f"{console.style(release.target.release, 'bold')} to {environment}, rehearsed "
             f"{console.style(f'({release.target.where})', 'dim')}"

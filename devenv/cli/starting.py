@@ -183,7 +183,7 @@ def _pipeline(context: Context, ci: str, output: str | None) -> None:
             f'no pipeline for "{ci}"', why=why, hint=did_you_mean(ci, SYSTEMS, "devenv init --help")
         )
     template, place = SYSTEMS[ci]
-    manifest, _, _ = context.project.parsed
+    manifest, _, _ = context.project.manifest.parsed
     secrets = context.load(tolerate=()).stack.secrets
     root = context.workspace.root
     text = pipeline(

@@ -21,7 +21,7 @@ from devenv.errors import INTERRUPTED, DevenvError, UsageError
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.engine.lifecycle import Request
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
     from devenv.engine.reload import Reloading
     from devenv.events import Event, Report
 

@@ -52,7 +52,7 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
     Its files are read once: images that are pushed and the chart that names them are of one moment.
     Raises `ManifestInvalid` for a file that is not there, `UsageError` for an unknown environment.
     """
-    manifest, _, catalogue = project.parsed
+    manifest, _, catalogue = project.manifest.parsed
     if name:
         manifest = with_environment(manifest, name)
     manifest = for_elsewhere(manifest).model_copy(update={"namespace": charts.NAMESPACE})
@@ -66,15 +66,13 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
     scope = Scope(manifest, Facts(catalogue))
     stores = [store for store, kind in scope.infra.items() if not scope.kinds[kind].gateway]
     kinds = override_names(stack)
-    root = project.workspace.root
+    root, own = project.workspace.root, dict(project.manifest.overrides)
     source = Source(
         files={file: (root / file).read_bytes() for file in project_files(stack)},
         overrides={
             kind: overlay(overlay({}, local), promoting)
             for kind in kinds
-            for local, promoting in [
-                ((assets.overrides([kind]) | dict(project.overrides)).get(kind, {}), assets.promoted(kind))
-            ]
+            for local, promoting in [((assets.overrides([kind]) | own).get(kind, {}), assets.promoted(kind))]
         },
     )
     return charts.Promoted(stack, {store: resolved(store) for store in stores}, source)
@@ -90,7 +88,7 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
 
     Raises `ManifestInvalid` for values that the chart does not have.
     """
-    manifest, source, _ = project.parsed
+    manifest, source, _ = project.manifest.parsed
     place, own = environment(manifest, name), promoted(project)
     if findings := [*charts.unknown(own, place.values)]:
         at = ("environments", name, "values")
@@ -129,7 +127,7 @@ def package(project: Project, folder: Path, *, push: str = "") -> Packaged:
         charts.VERSION,
         tags=git.tags(root),
         commit=commit.id if commit else "",
-        manifest=project.digest,
+        manifest=project.manifest.digest,
         changed=bool(changed),
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +145,7 @@ def package(project: Project, folder: Path, *, push: str = "") -> Packaged:
 
 def _sealed(project: Project, name: str, target: charts.Promoted) -> Sealed:
     """What an environment's file of sealed secrets says. Raises `ManifestInvalid` if it would not do."""
-    manifest, source, _ = project.parsed
+    manifest, source, _ = project.manifest.parsed
     place = environment(manifest, name)
     file = place.secrets.sealed if place.secrets else None
     if file is None:

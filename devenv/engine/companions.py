@@ -29,7 +29,7 @@ Say = Callable[[str, str], None]
 def companions(project: Project, name: str) -> list[Companion]:
     """Those of an environment, in order. The files with their values are there."""
     root = project.workspace.root
-    charts = environment(project.parsed[0], name).charts
+    charts = environment(project.manifest.parsed[0], name).charts
     return [
         Companion(
             release,

@@ -25,7 +25,7 @@ from devenv.stack.reload import Action, Decision, causes, decide, landed
 if TYPE_CHECKING:
     from devenv.backends.agent import Agent
     from devenv.backends.base import Backend
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
     from devenv.sources import Digests
     from devenv.stack.model import Unit
 

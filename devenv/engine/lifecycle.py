@@ -18,8 +18,9 @@ from devenv.stack.labels import HALF_MADE
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Session
+    from devenv.engine.loaded import Loaded
     from devenv.engine.place import Place
-    from devenv.engine.project import Loaded, Project
+    from devenv.engine.project import Project
     from devenv.plan.planner import Intent
     from devenv.stack.model import Stack, Unit
 

@@ -67,7 +67,7 @@ def _read(space: Workspace) -> Passport:
 
 def missing(project: Project, stack: Stack, environment: Mapping[str, str]) -> dict[str, str]:
     """Secret without a value -> where to get it, as far as the manifest says."""
-    space, (manifest, _, _) = project.workspace, project.parsed
+    space, (manifest, _, _) = project.workspace, project.manifest.parsed
     there = {**read_env(space.state / "secrets.env"), **read_env(space.root / ".env"), **environment}
     sources = manifest.secrets
     return {
@@ -90,7 +90,7 @@ def keep(space: Workspace, name: str, value: str) -> None:
 
 def smoke(project: Project, stack: Stack, say: Callable[[str], None]) -> list[str]:
     """Make each request of the manifest until it gets its status. Raises `DevenvError` if it never does."""
-    manifest, _, _ = project.parsed
+    manifest, _, _ = project.manifest.parsed
     answers = []
     for text in manifest.smoke:
         request = Request.read(text)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import posixpath
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv import assets, sources
 from devenv.engine import ports
+from devenv.engine.advice import advice
+from devenv.engine.loaded import Loaded
+from devenv.engine.manifestfile import ManifestFile
 from devenv.engine.synced import Synced, bases, rules_of
-from devenv.envfiles import read_env
-from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError, did_you_mean
+from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.memory import Memory
 from devenv.plan import notes
 from devenv.plan.model import Edits, Elsewhere, Observed, Plan
@@ -25,193 +25,30 @@ from devenv.promises import Promises
 from devenv.render import renderer
 from devenv.render.aspects import ASPECTS
 from devenv.stack import text
-from devenv.stack.addresses import lost_addresses
 from devenv.stack.builds import with_sources
-from devenv.stack.copies import image
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.imaged import Declared, with_images
 from devenv.stack.model import Stack, Unit, fingerprint
-from devenv.stack.world import BuildKey, Outline, World
-from devenv.variables import names_in
+from devenv.stack.world import Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
     from devenv.backends.relay.process import Task
     from devenv.engine.links import Links
-    from devenv.manifest.exposed import Portless
-    from devenv.manifest.models import Manifest
-    from devenv.manifest.source import Source
-    from devenv.plan.parity import Row
     from devenv.plan.planner import Intent, Situation
     from devenv.render.bundle import Bundle
-    from devenv.stack.catalogue import Catalogue
     from devenv.stack.model import Unit
     from devenv.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A manifest with all that was read for it, resolved against what runs now.
-
-    `changes`: image -> why it is rebuilt. `contents`: what goes into each image. `notes`: lines
-    to show.
-    """
-
-    stack: Stack
-    observed: Observed
-    fingerprints: Mapping[str, str]
-    secrets: Mapping[str, str]
-    changes: Mapping[str, str]
-    contents: Mapping[BuildKey, Mapping[str, str]]
-    synced: Synced
-    notes: tuple[str, ...]
-    profiles: Mapping[str, tuple[str, ...]]
-    world: World
-    elsewhere: Elsewhere | None = None
-
-    @property
-    def current(self) -> set[str]:
-        """Names of units that exist with the fingerprint they should have."""
-        units = self.observed.units
-        return {
-            name
-            for name, fingerprint in self.fingerprints.items()
-            if name in units and units[name].fingerprint == fingerprint
-        }
-
-    def members(self, profiles: Iterable[str]) -> list[str]:
-        """Names of the units of some profiles. Raises `UsageError` for one that is not there."""
-        names: list[str] = []
-        for profile in profiles:
-            if profile not in self.profiles:
-                listed = ", ".join(self.profiles) or "there are none"
-                hint = did_you_mean(profile, self.profiles, f"profiles: {listed}")
-                raise UsageError(f'no profile "{profile}"', hint=hint)
-            names += self.profiles[profile]
-        return names
-
-    def require(self, names: Collection[str]) -> None:
-        """Raises `UsageError` for a name that nothing in the stack has."""
-        externals = {external.name for external in self.stack.externals}
-        for name in names:
-            if name in externals:
-                raise UsageError(f"{name}: something else runs it", where=f"infra.{name}.external")
-            if name not in self.stack:
-                units = [unit.name for unit in self.stack.units]
-                hint = did_you_mean(name, units, f"there are: {', '.join(units)}")
-                raise UsageError(f'no service, job or store "{name}"', hint=hint)
-
-
 class Project:
-    """The manifest of a workspace, read once."""
+    """A workspace: its manifest, the files that it names, and the plans and files made from them."""
 
     def __init__(self, workspace: Workspace, environment: Mapping[str, str], memory: Memory) -> None:
         self.workspace, self._environment, self._memory = workspace, environment, memory
+        self.manifest = ManifestFile(workspace, environment, memory)
         self.digests = sources.Digests({})
         self._links: Links | None = None
-
-    def names(self) -> list[str]:
-        """Names of all services, jobs and stores in the manifest."""
-        manifest, _, _ = self.parsed
-        return [*manifest.services, *manifest.jobs, *manifest.infra]
-
-    @cached_property
-    def parsed(self) -> tuple[Manifest, Source, Catalogue]:
-        """The manifest, checked. Raises `ManifestInvalid` with every problem."""
-        from devenv.manifest.parse import parse
-        from devenv.stack.catalogue import Catalogue, Facts
-
-        space = self.workspace
-        catalogue = Catalogue(
-            assets.catalogue() | {name: text for name, (_, text) in self._own_kinds.items()},
-            {name: file for name, (file, _) in self._own_kinds.items()},
-            recall=self._memory.recall,
-        )
-        manifest, source = parse(
-            self._text,
-            file=space.shown,
-            kinds=Facts(catalogue),
-            folder=space.root.name,
-            variables=self._variables,
-            exposed=self._exposed,
-        )
-        if manifest.kinds != space.kinds_folder(self._text):
-            hint = "write kinds: at the start of a line, without quotes"
-            raise ManifestInvalid([source.problem(("kinds",), "must be on a line of its own", hint)])
-        return manifest, source, catalogue
-
-    @cached_property
-    def outline(self) -> Outline:
-        """What the manifest asks to read and to publish, known before anything else is read."""
-        return self._memory.recall("outline", *self._written, make=self._outline)
-
-    @property
-    def externals(self) -> Mapping[str, str]:
-        """Stores that something else runs -> kind. Most manifests have none, which is known at no cost."""
-        return self.outline.externals if "external:" in self._text else {}
-
-    def _outline(self) -> Outline:
-        from devenv.stack.resolve import outline
-
-        manifest, _, catalogue = self.parsed
-        return outline(manifest, catalogue)
-
-    @cached_property
-    def _own_kinds(self) -> dict[str, tuple[str, str]]:
-        return self.workspace.kinds(self._text)
-
-    @cached_property
-    def overrides(self) -> Mapping[str, Any]:
-        """Own kind -> fragments of objects that differ on Kubernetes. Raises `ManifestInvalid`."""
-        texts = self.workspace.overrides(self._text)
-        if not texts:
-            return {}
-        return self._memory.recall("overrides", json.dumps(texts), make=lambda: _parsed_overrides(texts))
-
-    @cached_property
-    def _text(self) -> str:
-        return self.workspace.text()
-
-    @property
-    def digest(self) -> str:
-        """A digest of the manifest's text."""
-        return text.digest(self._text)[:8]
-
-    @cached_property
-    def _variables(self) -> dict[str, str]:
-        """The variables of the environment that the manifest names, and nothing else of it."""
-        names = names_in(self._text)
-        available = {**read_env(self.workspace.root / ".env"), **self._environment} if names else {}
-        return {name: available[name] for name in sorted(names) if name in available}
-
-    @cached_property
-    def _exposed(self) -> dict[str, tuple[str, ...]]:
-        """The ports that the Dockerfiles of services without a port expose."""
-        root, exposed = self.workspace.root, {}
-        for service, context, dockerfile, target in self._memory.recall(
-            "portless", self._text, make=lambda: _portless(self._text)
-        ):
-            path = posixpath.normpath(posixpath.join(context, dockerfile))
-            if posixpath.isabs(path) or path.startswith(".."):
-                continue
-            with suppress(OSError, ValueError):  # what cannot be read is reported where it is needed
-                recipe = (root / path).read_text(encoding="utf-8")
-                exposed[service] = self._memory.recall(
-                    "exposed", recipe, target or "", make=partial(_exposed_ports, recipe, target)
-                )
-        return exposed
-
-    def derived(self) -> list[str]:
-        """What follows from Dockerfiles, a line each."""
-        from devenv.manifest.exposed import derived
-
-        return [f"{name}: port {port}, which its Dockerfile exposes" for name, port in derived(self._exposed)]
-
-    @cached_property
-    def _written(self) -> tuple[str, ...]:
-        """Everything the user wrote: keys of the cache."""
-        others = [assets.catalogue(), self._own_kinds, self._variables, self._exposed]
-        return self._text, self.workspace.root.name, json.dumps(others)
 
     def load(
         self,
@@ -236,7 +73,7 @@ class Project:
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
         value, and `DevenvError` for ports that are taken.
         """
-        outline = self.outline
+        outline = self.manifest.outline
         read = self.read(outline)
         trouble: list[str] = []
         if observed is None:
@@ -273,7 +110,7 @@ class Project:
             hosted=outline.units if backend.renderer == "process" else (),
             **read.answers,
         )
-        bare = self._memory.recall("stack", *self._written, repr(world), make=lambda: self._resolve(world))
+        bare = self.manifest.recall("stack", repr(world), make=lambda: self._resolve(world))
         if host is None:  # what the manifest has lost by now is only removed
             hosted = frozenset(name for name in hosted if hostable(bare, name))
         else:
@@ -289,7 +126,7 @@ class Project:
             from devenv.engine.externals import require_named
 
             require_named(stack, secrets, contained=not world.hosted)
-        fingerprints = _fingerprints(stack, secrets, backend.renderer, self.overrides)
+        fingerprints = _fingerprints(stack, secrets, backend.renderer, self.manifest.overrides)
         loaded = Loaded(
             stack=stack,
             observed=observed,
@@ -303,25 +140,7 @@ class Project:
             world=world,
             elsewhere=elsewhere,
         )
-        return replace(loaded, notes=(*trouble, *self._notes(loaded, backend, decided)))
-
-    def _notes(self, loaded: Loaded, backend: Backend, decided: ports.Decision) -> Iterator[str]:
-        """What people should know of this stack on this backend, a line each."""
-        stack, observed, outline = loaded.stack, loaded.observed, self.outline
-        yield from self._lost(backend.name)
-        yield from notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier)
-        yield from notes.moved_namespace(outline, observed, loaded.world.namespace)
-        yield from map(notes.refused_port, decided.conflicts)
-        yield from self._lost_on_kubernetes(stack, loaded.world) if backend.renderer == "kubernetes" else ()
-        yield from _unreachable(loaded.elsewhere)
-        yield from self._secret_arguments(stack)
-        yield from notes.large_contexts(loaded.contents)
-        yield from notes.unmatched_patterns(
-            {unit.name: loaded.synced.unmatched(unit) for unit in stack.units if unit.reload and unit.reloads}
-        )
-        yield from notes.said_in_vain(stack)
-        yield from notes.data_left(stack, observed)
-        yield from notes.only_for_new_data(stack, observed, loaded.fingerprints)
+        return replace(loaded, notes=(*trouble, *advice(loaded, self.manifest, backend, decided)))
 
     def read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
@@ -329,7 +148,7 @@ class Project:
         self.digests = digests = sources.Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
         if read.findings:
-            raise ManifestInvalid([self.parsed[1].problem(*finding) for finding in read.findings])
+            raise ManifestInvalid([self.manifest.parsed[1].problem(*finding) for finding in read.findings])
         files = {"schema.json": self._memory.recall("schema", make=_schema)}
         if digests.changed:
             files["cache/digests.json"] = digests.dump()
@@ -339,7 +158,7 @@ class Project:
     def _resolve(self, world: World) -> Stack:
         from devenv.stack.resolve import resolve
 
-        manifest, _, catalogue = self.parsed
+        manifest, _, catalogue = self.manifest.parsed
         return resolve(manifest, catalogue, world)
 
     def _secret_values(self, stack: Stack, *, strict: bool) -> dict[str, str]:
@@ -433,7 +252,7 @@ class Project:
             fingerprints=loaded.fingerprints,
             secrets=loaded.secrets,
             files={name: (root / name).read_bytes() for name in render.project_files(stack)},
-            overrides=assets.overrides(render.override_names(stack)) | dict(self.overrides),
+            overrides=assets.overrides(render.override_names(stack)) | dict(self.manifest.overrides),
             registry=backend.registry(stack),
         )
         return render.render(stack, source)
@@ -465,61 +284,9 @@ class Project:
         space, root = self.workspace, self.workspace.root
         named = {path for files in loaded.world.files.values() for path, _ in files}
         kinds = ("text", "file", "mount", "env", "context")
-        named |= {want.name for want in self.outline.wants if want.kind in kinds}
-        named |= {file for file, _ in self._own_kinds.values()}
+        named |= {want.name for want in self.manifest.outline.wants if want.kind in kinds}
+        named |= {file for file, _ in self.manifest.own_kinds.values()}
         return {str(space.file), *(os.path.normpath(root / name) for name in (".env", *named))}
-
-    # -- parity
-
-    def parity(self, *, plain: bool) -> list[Row]:
-        """Every field of the manifest, and what each backend does with it; `plain`: plain processes as well.
-
-        Most stacks never run as such, and much of what they say is about containers.
-        """
-        from devenv.render import DECLARED
-
-        return self._support([name for name in DECLARED if plain or name != "process"])
-
-    def _support(self, backends: Collection[str]) -> list[Row]:
-        from devenv.manifest.used import used
-        from devenv.plan.parity import report
-        from devenv.render import DECLARED
-
-        return report(used(self.parsed[0]), {name: DECLARED[name]() for name in backends})
-
-    def _lost(self, backend: str) -> list[str]:
-        """Fields of the manifest that do nothing on this backend, a line each."""
-        return self._memory.recall("notes", backend, *self._written, make=lambda: self._lost_fields(backend))
-
-    def _lost_on_kubernetes(self, stack: Stack, world: World) -> list[str]:
-        """A line for each value of the stack that does nothing on Kubernetes."""
-
-        def lines() -> list[str]:
-            from devenv.render.kubernetes.parity import lost_extras
-
-            return [*lost_addresses(stack), *lost_extras(stack)]
-
-        return self._memory.recall("kubernetes", *self._written, repr(world), make=lines)
-
-    def _secret_arguments(self, stack: Stack) -> list[str]:
-        """A line with its place in the manifest for each secret that a build leaves in the image."""
-        places = notes.secret_arguments(stack)
-        if not places:  # the manifest is read again only where there is something to say
-            return []
-        hint = "write it under build.secrets, and in the Dockerfile RUN --mount=type=secret,id=NAME"
-        return self._memory.recall(
-            "arguments",
-            *self._written,
-            repr(places),
-            make=lambda: [str(self.parsed[1].problem(path, why, hint)) for path, why in places],
-        )
-
-    def _lost_fields(self, backend: str) -> list[str]:
-        return [
-            f"{row.path} does nothing on {backend}: {row.support[backend].reason}"
-            for row in self._support([backend])
-            if row.support[backend].level == "lost"
-        ]
 
 
 @cache
@@ -550,30 +317,6 @@ def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
         return Elsewhere(other.name, other.observe(checkout))
     except ToolMissing as error:
         return Elsewhere(other.name, unreachable=error.what)
-
-
-def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
-    if elsewhere is None or not elsewhere.unreachable:
-        return []
-    return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]
-
-
-def _exposed_ports(recipe: str, target: str | None) -> tuple[str, ...]:
-    return image(recipe, target).exposed
-
-
-def _portless(text: str) -> tuple[Portless, ...]:
-    if "build" not in text:  # reading a large manifest once more takes a while
-        return ()
-    from devenv.manifest.exposed import portless
-
-    return portless(text)
-
-
-def _parsed_overrides(texts: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    from devenv.stack import overrides
-
-    return {name: overrides.read(text, file=file) for name, (file, text) in texts.items()}
 
 
 def _fingerprints(

@@ -145,7 +145,7 @@ class Rehearsal:
         values = yaml.safe_load(text) or {}
         whole = merge(charts.defaults(self.project), values)
         stand_ins = replacements(whole, self.ground(), self.release.target.namespace)
-        origin = Origin(manifest=self.project.digest)
+        origin = Origin(manifest=self.project.manifest.digest)
         text = to_yaml(replaced(values, stand_ins))
         fewer = {each.path[1]: each.value for each in stand_ins if each.path[-1] in ("replicas", "min")}
         units = tuple(

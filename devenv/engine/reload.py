@@ -22,7 +22,7 @@ from devenv.watching import Batch, Watcher
 
 if TYPE_CHECKING:
     from devenv.backends.base import Change
-    from devenv.engine.project import Loaded
+    from devenv.engine.loaded import Loaded
     from devenv.stack.world import BuildKey
 
 SUBSCRIBED = 1.0  # seconds after which a backend surely reports what happens

@@ -42,7 +42,7 @@ def swarm(project: Project, folder: Path, name: str = "") -> SwarmFiles:
 
     Raises `ManifestInvalid` with all that a swarm cannot do, `UsageError` for an unknown environment.
     """
-    written, source, _ = project.parsed
+    written, source, _ = project.manifest.parsed
     place = environment_of(written, name) if name else None
     stack = _stack(project, for_elsewhere(with_environment(written, name)) if name else written, place)
     root = project.workspace.root
@@ -67,7 +67,7 @@ def swarm(project: Project, folder: Path, name: str = "") -> SwarmFiles:
 
 def _stack(project: Project, manifest: Manifest, place: Environment | None) -> Stack:
     """The stack of no checkout, without the stores that something else runs."""
-    catalogue = project.parsed[2]
+    catalogue = project.manifest.parsed[2]
     read = project.read(outline(manifest, catalogue))
     outside = frozenset(external(place) if place else ())
     world = World("", external=outside, **read.answers)

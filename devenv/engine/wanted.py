@@ -9,7 +9,8 @@ from devenv.backends.base import Backend
 from devenv.doctor.gathering import Deadline, begun
 from devenv.doctor.verdict import Wanted
 from devenv.engine import ports
-from devenv.engine.project import Loaded, Project
+from devenv.engine.loaded import Loaded
+from devenv.engine.project import Project
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
 from devenv.plan.planner import select
@@ -25,7 +26,7 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
     `seconds`: how long the backend is waited for. Nothing is said of ports where it does not answer in time,
     as this checkout's own containers may hold them.
     """
-    checkout = project.workspace.checkout
+    checkout, outline = project.workspace.checkout, project.manifest.outline
     late, observed = _observed(backend, checkout, seconds)
     try:
         loaded = project.load(backend, promises=promises, strict=False, observed=observed)
@@ -33,7 +34,13 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
         return Wanted(backend.name, invalid=error)
     running = {name for name, unit in observed.units.items() if unit.running}
     decided = ports.decide(
-        project.outline, observed, None, {}, checkout=checkout, remap=False, renderer=backend.renderer
+        outline,
+        observed,
+        None,
+        {},
+        checkout=checkout,
+        remap=False,
+        renderer=backend.renderer,
     )
     return Wanted(
         backend=backend.name,
@@ -43,7 +50,7 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
         profiles=loaded.profiles,
         secretless=_secretless(project, loaded),
         example=_example(project.workspace.root),
-        promotes=project.outline.promotes,
+        promotes=outline.promotes,
     )
 
 

@@ -208,7 +208,7 @@ MANIFEST = """
 def test_a_values_file_has_to_be_there_and_its_text_counts(tmp_path: Path) -> None:
     with pytest.raises(ManifestInvalid, match=r"charts\.kong\.values: no file"):
         made = project(tmp_path, MANIFEST)
-        made.read(made.outline)
+        made.read(made.manifest.outline)
     (tmp_path / "kong.yaml").write_text("a: 1\n")
     (before,) = companions(project(tmp_path), "staging")
     (tmp_path / "kong.yaml").write_text("a: 2\n")

@@ -8,7 +8,8 @@ from typing import cast
 
 from devenv import sources
 from devenv.engine import charts
-from devenv.engine.project import Loaded, Project
+from devenv.engine.loaded import Loaded
+from devenv.engine.project import Project
 from devenv.memory import Memory
 from devenv.render import compose
 from devenv.render.bundle import Source

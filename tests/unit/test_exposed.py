@@ -25,7 +25,7 @@ def project(folder: Path, services: str, dockerfile: str = ONE) -> Project:
 
 
 def ports(of: Project) -> dict[str, int | None]:
-    return {name: service.port for name, service in of.parsed[0].services.items()}
+    return {name: service.port for name, service in of.manifest.parsed[0].services.items()}
 
 
 @each_row(
@@ -70,21 +70,21 @@ def test_it_is_the_port_of_a_service_and_of_nobody_who_shares_its_image(tmp_path
         "  worker: {build: ./api, command: work, uses: [api]}\n",
     )
     assert ports(of) == {"api": 8000, "worker": None}
-    assert [claim.container for claim in of.outline.claims if claim.unit == "api"] == [8000]
-    assert of.derived() == ["api: port 8000, which its Dockerfile exposes"]
+    assert [claim.container for claim in of.manifest.outline.claims if claim.unit == "api"] == [8000]
+    assert of.manifest.derived() == ["api: port 8000, which its Dockerfile exposes"]
 
 
 def test_another_expose_is_read_at_once(tmp_path: Path) -> None:
-    assert project(tmp_path, "  api: {build: ./api}\n").outline.claims[0].container == 8000
+    assert project(tmp_path, "  api: {build: ./api}\n").manifest.outline.claims[0].container == 8000
     after = project(tmp_path, "  api: {build: ./api}\n", ONE.replace("8000", "9000"))
-    assert after.outline.claims[0].container == 9000
+    assert after.manifest.outline.claims[0].container == 9000
 
 
 def test_two_are_not_guessed_and_named_only_where_a_port_is_needed(tmp_path: Path) -> None:
     two = ONE + "EXPOSE 9000\n"
     assert ports(project(tmp_path, "  api: {build: ./api}\n", two)) == {"api": None}
     with pytest.raises(ManifestInvalid) as refused:
-        _ = project(tmp_path, "  api: {build: ./api, route: /}\n", two).parsed
+        _ = project(tmp_path, "  api: {build: ./api, route: /}\n", two).manifest.parsed
     assert [str(problem).partition(": ")[2] for problem in refused.value.problems] == [
         "services.api.route: a service with a route needs a port"
         " - add port: with one of those that the Dockerfile exposes (8000, 9000)"
@@ -95,4 +95,4 @@ def test_a_dockerfile_that_is_not_there_is_reported_where_it_is_read(tmp_path: P
     of = project(tmp_path, "  api: {build: ./other}\n")
     assert ports(of) == {"api": None}
     with pytest.raises(ManifestInvalid):
-        of.read(of.outline)
+        of.read(of.manifest.outline)

@@ -117,7 +117,7 @@ LOST = {
 @pytest.mark.parametrize(("way", "what"), LOST.items(), ids=LOST)
 def test_what_a_way_cannot_express_is_refused_by_name(tmp_path: Path, way: str, what: set[str]) -> None:
     with pytest.raises(ManifestInvalid) as raised:
-        _: Any = project(tmp_path, NEEDY.replace("GATEWAY", way)).parsed
+        _: Any = project(tmp_path, NEEDY.replace("GATEWAY", way)).manifest.parsed
     assert lost(raised.value) == what
     for problem in raised.value.problems:
         assert problem.path.startswith("services.orders.route")
@@ -212,7 +212,7 @@ def test_what_would_show_a_secret_is_refused_for_kongs_controller(
 ) -> None:
     manifest = KONG.replace('{plugins: [{cors: {origins: ["*"]}}, {rate-limiting: {minute: 600}}]}', section)
     with pytest.raises(ManifestInvalid) as raised:
-        _: Any = project(tmp_path, manifest).parsed
+        _: Any = project(tmp_path, manifest).manifest.parsed
     assert lost(raised.value) == {why}
     (problem,) = raised.value.problems
     assert problem.path.startswith("gateway.")
@@ -287,7 +287,7 @@ def test_hosts_and_methods_that_no_object_has_and_uses_of_the_gateway_are_refuse
     tmp_path: Path, way: str, methods: set[str]
 ) -> None:
     with pytest.raises(ManifestInvalid) as raised:
-        _: Any = project(tmp_path, ODD.replace("GATEWAY", way)).parsed
+        _: Any = project(tmp_path, ODD.replace("GATEWAY", way)).manifest.parsed
     assert lost(raised.value) == {
         "the host shop.*",
         "the host a.example:8443",
