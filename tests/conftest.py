@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
@@ -50,6 +51,16 @@ def no_engine() -> str:
 
 
 @cache
+def no_compose() -> str:
+    """Why Docker Compose cannot be asked; empty when it can. It needs no engine to read files."""
+    try:
+        asked = subprocess.run(["docker", "compose", "version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"no Docker Compose: {error}"
+    return asked.stderr.strip() if asked.returncode else ""
+
+
+@cache
 def no_cluster() -> str:
     """Why a cluster cannot be used; empty when it can."""
     if not os.environ.get("KUBECONFIG"):
@@ -82,6 +93,7 @@ def no_long() -> str:
 
 
 NEEDS = {
+    "compose": (no_compose, "DEVENV_TEST_REQUIRE_ENGINE"),
     "long": (no_long, "DEVENV_TEST_REQUIRE_LONG"),
     "kinds": (no_kinds, "DEVENV_TEST_REQUIRE_KINDS"),
     "registry": (no_registry, "DEVENV_TEST_REQUIRE_REGISTRY"),
@@ -135,6 +147,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(why)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """A test run started in the background ignores SIGINT, and its children would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """New paths, one after the other; `mktemp` would look through all before it makes one."""
@@ -147,7 +166,7 @@ def _own_home(
     request: pytest.FixtureRequest, _homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of the person who runs the tests reaches them, and nothing of them the person."""
-    real = any(request.node.get_closest_marker(marker) for marker in NEEDS)
+    real = any(request.node.get_closest_marker(marker) for marker in NEEDS if marker != "compose")
     ours = ("DEVENV_", "COMPOSE_") if real else ("DEVENV_", "COMPOSE_", "DOCKER_", "XDG_", "KUBECONFIG")
     for name in list(os.environ):
         if name.startswith(ours) and not name.startswith(("DEVENV_TEST_", "DEVENV_MACHINE_")):

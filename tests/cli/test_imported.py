@@ -22,6 +22,8 @@ from tests.conftest import ROOT
 
 from .conftest import Devenv
 
+pytestmark = pytest.mark.compose
+
 STACKS = sorted(folder.name for folder in (ROOT / "tests" / "imported").iterdir())
 
 Service = Mapping[str, Any]

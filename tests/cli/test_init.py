@@ -104,6 +104,7 @@ def test_two_files_are_one_project_and_a_second_default_is_named(devenv: Devenv,
     assert "mail:" in (blog / "devenv.yaml").read_text()
 
 
+@pytest.mark.compose
 def test_what_compose_refuses_is_said_in_its_words(devenv: Devenv, blog: Path) -> None:
     (blog / "compose.yaml").write_text("services: {web: {image: x, colour: red}}")
     ended = devenv("init", "--from-compose")
