@@ -40,6 +40,34 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """A mapping that may be one value, or be switched on or off: `tracing: true`, `tracing: jaeger`."""
+
+    key: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def long(value: Any) -> Any:
+            match as_yaml(value):
+                case True:
+                    return {}
+                case False | None:
+                    return None
+                case str():
+                    return {self.key: value}
+            return value
+
+        return core_schema.no_info_before_validator_function(
+            long, core_schema.nullable_schema(handler(source))
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        long = handler(schema)
+        return {"anyOf": [{"type": "boolean"}, {"type": "string"}, *long.get("anyOf", [long])]}
+
+
+@dataclass(frozen=True, slots=True)
 class OneOrMany:
     """A list that may be written as its only item, without brackets."""
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from devenv.manifest.base import COMPOSE, Env, Fragment, Fragments, Model, Publish, Resources
 from devenv.manifest.environments import Environment
-from devenv.manifest.fields import Command, OneOrMany, Restart, Size, SmokeRequest, Text
+from devenv.manifest.fields import Command, OneOrMany, Restart, Size, SmokeRequest, Switch, Text
 from devenv.manifest.workloads import FileFrom, Job, PluginItem, Service
 
 
@@ -76,6 +76,16 @@ class SharedVolume(Model):
     )
 
 
+class Shipping(Model):
+    """What takes something that every service has to give, such as its traces."""
+
+    to: str | None = Field(
+        None,
+        description="A kind that takes it, or its name under infra:. Default: what the stack has, or the "
+        "catalogue's first.",
+    )
+
+
 class SecretSource(Model):
     """Where a person gets the value of a secret."""
 
@@ -109,6 +119,11 @@ class Manifest(Model):
         {}, description="Name -> services; `devenv up --profile NAME` starts these and what they use."
     )
     environments: dict[str, Environment] = Field({}, description="Where `devenv promote NAME` goes.")
+    tracing: Annotated[Shipping, Switch("to")] | None = Field(
+        None,
+        description="Every service and job is told where its traces go, and so is the gateway: true, or "
+        "what takes them: jaeger, otel-collector.",
+    )
     secrets: dict[str, SecretSource] = Field(
         {}, description="Secret -> where a person gets its value, which `devenv onboard` asks for."
     )

@@ -21,7 +21,7 @@ from devenv.manifest.rules.scope import KindFacts, Kinds
 from devenv.manifest.source import Finding, Path, Source
 from devenv.manifest.versions import Supported, matches, name_and_tag
 from devenv.stack import kindrules
-from devenv.stack.kindfile import Block, GeneratedSecret, KindFile, Option, Service
+from devenv.stack.kindfile import TAKEN, Block, GeneratedSecret, KindFile, Option, Service
 from devenv.stack.world import merge
 
 
@@ -76,7 +76,7 @@ class Kind:
         return Kind(self.name, KindFile.model_validate(raw), raw)
 
     def given(self, options: Mapping[str, str]) -> Kind:
-        """The kind as it is where the manifest sets these options."""
+        """The kind as it is where the manifest sets these options, or the stack has what it joins."""
         changes = [
             change
             for condition, change in self.block.given.items()
@@ -116,6 +116,8 @@ class Kind:
             ),
             targets=frozenset(_targets(self.file.services[self.name])),
             gateway=self.block.gateway is not None,
+            takes=frozenset(self.block.takes),
+            joins=tuple(self.block.joins),
             supported=self.supported,
         )
 
@@ -234,7 +236,15 @@ class Catalogue(Mapping[str, Kind]):
                 attributes[used] = facts.attributes
                 if slash and facts.part is None:
                     yield path, f'"{used}" has no parts', f'write "{used}"'
-        for path, _, inside in kindrules.references(kind.file) if attributes else ():
+        for index, joined in enumerate(kind.block.joins):
+            if joined in TAKEN:
+                continue  # whichever takes it: all that do have a URL
+            if joined not in self:
+                hint = did_you_mean(joined, [*self.words(), *TAKEN])
+                yield ("x-devenv", "joins", index), f'no infra kind "{joined}"', hint
+            else:
+                attributes[joined] = self[joined].facts.attributes
+        for path, _, inside in _references(kind) if attributes else ():
             used, _, attribute = inside.partition(".")
             if used in attributes and attribute not in attributes[used]:
                 hint = did_you_mean(attribute, attributes[used])
@@ -251,6 +261,12 @@ class Facts(Kinds):
         """Names of those that serve routes; only files that speak of a gateway are parsed."""
         return (name for name in self if self._catalogue.mentions(name, "gateway:") and self[name].gateway)
 
+    def takers(self, what: str) -> Iterator[str]:
+        """Names of those that take this of a whole stack; only files that speak of taking are parsed."""
+        return (
+            name for name in self if self._catalogue.mentions(name, "takes:") and what in self[name].takes
+        )
+
     def words(self) -> Collection[str]:
         """All words for them; files that have others are read for that."""
         return self._catalogue.words()
@@ -266,6 +282,15 @@ class Facts(Kinds):
 
     def __contains__(self, name: object) -> bool:
         return name in self._catalogue
+
+
+def _references(kind: Kind) -> Iterator[tuple[Path, str, str]]:
+    """Every reference in a kind's file, and in what is laid over it where the stack has what it joins."""
+    yield from kindrules.references(kind.file)
+    for joined in kind.block.joins:
+        for path, whole, inside in kindrules.references(kind.given({joined: joined}).file):
+            if inside.partition(".")[0] == joined:
+                yield ("x-devenv", "given", joined, *path), whole, inside
 
 
 def _holds(option: str, sign: str, value: str, options: Mapping[str, str]) -> bool:

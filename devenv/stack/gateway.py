@@ -15,10 +15,22 @@ Fill = Callable[[str], Text]
 
 
 def gateway(
-    manifest: models.Manifest, *, unit: str, fill: Fill, view: View, extra: Mapping[str, Any]
+    manifest: models.Manifest,
+    *,
+    unit: str,
+    fill: Fill,
+    view: View,
+    extra: Mapping[str, Any],
+    plugins: Mapping[str, Any],
 ) -> Gateway:
-    """The gateway that `unit`, which has this view, serves."""
+    """The gateway that `unit`, which has this view, serves.
+
+    `plugins`: those that its kind brings for every route, unless the manifest has them: name -> settings.
+    """
     section = manifest.gateway
+    written = {plugin.name for plugin in section.plugins}
+    written |= {str(plugin.get("name")) for plugin in extra.get("plugins", ()) if isinstance(plugin, Mapping)}
+    brought = [Plugin(name, config) for name, config in plugins.items() if name not in written]
     return Gateway(
         unit=unit,
         routes=tuple(
@@ -26,7 +38,7 @@ def gateway(
             for name, service in manifest.services.items()
             for route in service.route
         ),
-        plugins=_plugins(section.plugins, fill),
+        plugins=(*_plugins(section.plugins, fill), *brought),
         consumers=tuple(_consumer(name, consumer, fill) for name, consumer in section.consumers.items()),
         extra=extra,
     )

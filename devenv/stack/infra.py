@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,8 @@ from devenv.stack.text import Sealed, Secret, Text
 from devenv.stack.view import View
 from devenv.stack.world import Files
 
+CLIENT = "${client}"
+"""The name of the unit that uses a kind."""
 T = TypeVar("T")
 LookUp = Callable[[str], Text]
 
@@ -34,7 +36,8 @@ LookUp = Callable[[str], Text]
 class Instance:
     """A kind under a name, with every option resolved.
 
-    `uses`: a kind that its texts may refer to -> the instance, and the used part of it. `external`: something
+    `uses`: a kind that its texts may refer to -> the instance, and the used part of it; `joins`: one that it
+    turns to as the stack has it, and does not wait for. `external`: something
     else runs it, and a Secret has its variables. `args` and `files` are those that the manifest adds.
     """
 
@@ -44,6 +47,7 @@ class Instance:
     options: Mapping[str, Text | list[Text]]
     env: Mapping[str, Text] = field(default_factory=dict)
     uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
+    joins: Mapping[str, Instance] = field(default_factory=dict, repr=False)
     external: bool = False
     args: tuple[Text, ...] = ()
     files: tuple[File, ...] = ()
@@ -112,6 +116,8 @@ class Instance:
         match head:
             case "name":
                 return self.name
+            case "client":
+                return view.unit
             case "NAME":
                 return variable(f"{self.name}_{part}" if part else self.name)
             case "image":
@@ -127,6 +133,8 @@ class Instance:
         if head in self.uses:
             instance, used = self.uses[head]
             return instance.attribute(tail, view=view, part=used)
+        if head in self.joins:
+            return self.joins[head].attribute(tail, view=view)
         if part and self.kind.block.part is not None and name == self.kind.block.part.option:
             return part
         return self._option(head, tail, self._look_up(view, part))
@@ -237,12 +245,27 @@ class Instance:
         return self._public(self.main.image, self._look_up(View()), "image")
 
     def injected(self, *, view: View, part: str = "") -> dict[str, Text]:
-        """The variables that its users get."""
+        """The variables that its users get; those about a client only where there is one."""
         look_up = self._look_up(view, part)
-        keys = {self._public(key, look_up, "env"): value for key, value in self.kind.block.env.items()}
-        if self.external:
-            return {key: self._variable(key) for key in keys}
-        return {key: text.fill(value, look_up) for key, value in keys.items()}
+        env = self.kind.block.env.items()
+        keys = {
+            self._public(key, look_up, "env"): value for key, value in env if view.unit or value != CLIENT
+        }
+        return {
+            key: self._variable(key) if self.external and value != CLIENT else text.fill(value, look_up)
+            for key, value in keys.items()
+        }
+
+    @property
+    def names_client(self) -> bool:
+        """Whether each of its users gets other variables."""
+        return CLIENT in self.kind.block.env.values()
+
+    @property
+    def plugins(self) -> Mapping[str, Any]:
+        """The plugins that a gateway has on every route by itself: name -> settings."""
+        gateway, look_up = self.kind.block.gateway, self._look_up(View(unit=self.name))
+        return {name: _filled(config, look_up) for name, config in gateway.plugins.items()} if gateway else {}
 
     # -- its units
 
@@ -452,11 +475,15 @@ def _probe(check: Healthcheck | None, look_up: LookUp, where: str) -> tuple[Prob
     """The check as a probe, and the variables that it reads."""
     if check is None:
         return None, {}
-    how, *words = check.test
-    filled = [_filled(word, look_up) for word in words]
-    command, variables = shell.safe_command(("sh", "-c", filled[0]) if how == "CMD-SHELL" else filled)
     times = [
         seconds(text.public(_filled(time, look_up), where))
         for time in (check.start_interval, check.timeout, check.start_period)
     ]
-    return Probe("exec", command=command, every=times[0], timeout=times[1], within=times[2]), variables
+    timed = partial(Probe, every=times[0], timeout=times[1], within=times[2])
+    if check.http:
+        port, slash, path = check.http.partition("/")
+        return timed("http", int(port), slash + path), {}
+    how, *words = check.test
+    filled = [_filled(word, look_up) for word in words]
+    command, variables = shell.safe_command(("sh", "-c", filled[0]) if how == "CMD-SHELL" else filled)
+    return timed("exec", command=command), variables

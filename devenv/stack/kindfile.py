@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,10 @@ from devenv.manifest import base
 from devenv.manifest.fields import Flag, OneOrMany, Text, cores, seconds, size
 
 LONGEST_PORT_NAME = 15
+
+Taken = Literal["traces"]
+"""What every service has to give, and one kind takes."""
+TAKEN: tuple[Taken, ...] = get_args(Taken)
 
 
 class Model(base.Model):
@@ -169,10 +173,19 @@ def _conditions(value: Any) -> Any:
     return {name: {"condition": "service_started"} for name in value} if isinstance(value, list) else value
 
 
-class Healthcheck(Model):
-    """How to know that a service is ready."""
+def _asked(value: str) -> str:
+    if not re.match(r"^[1-9]\d*/", value):
+        raise wrong(f'"{value}" is not a port and a path', "write 13133/status")
+    return value
 
-    test: list[Text]
+
+class Healthcheck(Model):
+    """How to know that a service is ready: a command in its container, or for an image that has none to
+    run, a port and a path that answers: `x-http: 13133/status`.
+    """
+
+    test: list[Text] = Field([])
+    http: Annotated[Text, AfterValidator(_asked)] | None = Field(None, alias="x-http")
     interval: Duration = "5s"
     timeout: Duration = "3s"
     retries: int = 3
@@ -186,6 +199,12 @@ class Healthcheck(Model):
         if isinstance(words, list) and (len(words) < 2 or words[0] not in ("CMD", "CMD-SHELL")):
             raise wrong("begins with CMD or CMD-SHELL, then what to run", "or leave the healthcheck out")
         return words
+
+    @model_validator(mode="after")
+    def _asks_in_one_way(self) -> Healthcheck:
+        if bool(self.test) is bool(self.http):
+            raise wrong("has one of test and x-http")
+        return self
 
 
 class Limits(Model):
@@ -294,10 +313,14 @@ class Part(Model):
 
 
 class Gateway(Model):
-    """Says that the kind is a gateway: where it reads its routes, and the port it serves them on."""
+    """Says that the kind is a gateway: where it reads its routes, and the port it serves them on.
+
+    `plugins` are for every route, with their settings, unless the manifest has one of that name there.
+    """
 
     config: Annotated[str, AfterValidator(_absolute)]
     port: base.Port
+    plugins: dict[str, dict[str, Any]] = Field({})
 
 
 class Command(Model):
@@ -382,6 +405,10 @@ class Block(Model):
     part: Part | None = None
     gateway: Gateway | None = None
     uses: Annotated[list[str], OneOrMany()] = Field([])
+    joins: Annotated[list[str], OneOrMany()] = Field([])
+    """Kinds, or what one takes, that its texts may refer to where the stack has them; it waits for none."""
+    takes: Annotated[list[Taken], OneOrMany()] = Field([])
+    """What it takes of the whole stack, by one word of the manifest."""
     links: dict[str, str] = Field({})
     oldest: dict[str, Text] = Field({})
     needs: str = ""
@@ -389,7 +416,8 @@ class Block(Model):
     tag: str = ""
     versions: dict[str, Variant] = Field({})
     given: dict[str, dict[str, Any]] = Field({})
-    """`password` or `user=root`: what differs where the manifest sets that option, laid over the file."""
+    """`password` or `user=root`: what differs where the manifest sets that option, laid over the file;
+    `jaeger` or `traces`: where the stack has what it joins."""
     uid: int | None = None
     dump: Command | None = None
     load: Command | None = None

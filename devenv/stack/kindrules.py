@@ -13,7 +13,7 @@ from devenv.manifest.versions import is_condition
 from devenv.stack.kindfile import GeneratedSecret, KindFile, Service
 
 TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
-RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret"})
+RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret", "client"})
 _LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
 _VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -91,6 +91,14 @@ def _needs_exist(name: str, file: KindFile) -> Iterator[Finding]:
                 yield path, f'no service "{other}"', did_you_mean(other, file.services)
     if trail := next(cycles({key: [*service.depends_on] for key, service in file.services.items()}), []):
         yield ("services", trail[0], "depends_on"), f"a cycle: {' -> '.join(trail)}", "remove one of them"
+
+
+def _checks_ask_ports(name: str, file: KindFile) -> Iterator[Finding]:
+    for key, service in file.services.items():
+        asked = (service.healthcheck and service.healthcheck.http) or ""
+        if asked and int(asked.partition("/")[0]) not in [port.target for port in service.ports]:
+            path: Path = ("services", key, "healthcheck", "x-http")
+            yield path, f"{key} has no port {asked.partition('/')[0]}", "devenv asks through a port of it"
 
 
 def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
@@ -185,19 +193,25 @@ def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
 def _conditions_name_options(name: str, file: KindFile) -> Iterator[Finding]:
     for condition in file.block.given:
         option = condition.partition("=")[0]
-        if option not in file.block.options:
-            hint = did_you_mean(option, file.block.options)
-            yield ("x-devenv", "given", condition), f'no option "{option}"', hint
+        names = [*file.block.options, *file.block.joins]
+        if option not in names:
+            yield ("x-devenv", "given", condition), f'no option "{option}"', did_you_mean(option, names)
 
 
 def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:
     for index, use in enumerate(file.block.uses):
         if use.partition("/")[0] == name:
             yield ("x-devenv", "uses", index), "uses itself", "remove it"
+    for index, joined in enumerate(file.block.joins):
+        path: Path = ("x-devenv", "joins", index)
+        if joined == name:
+            yield path, "joins itself", "remove it"
+        elif joined in file.block.options:
+            yield path, f"{joined} is an option as well", "call the option otherwise"
 
 
 def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
-    kinds = {use.partition("/")[0] for use in file.block.uses}
+    kinds = {use.partition("/")[0] for use in (*file.block.uses, *file.block.joins)}
     names = attributes(name, file)
     for path, whole, inside in references(file):
         head, _, tail = inside.partition(".")
@@ -206,6 +220,8 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
         elif head == "secret":
             if not re.match(r"^[A-Za-z_][A-Za-z0-9_]*$", tail):
                 yield path, f'"{tail}" is not a name of a secret', "use letters, digits and _"
+        elif inside == "client" and path[:2] == ("x-devenv", "env"):
+            continue
         elif inside not in names and head not in kinds:
             hint = did_you_mean(inside, names, "an option, or host, port, url, name; $$ for a literal $")
             yield path, f"${{{inside}}} is not a known reference", hint
@@ -252,6 +268,7 @@ def strings(file: KindFile) -> Iterator[tuple[Path, str]]:
         yield from _strings(what.image, ("x-devenv", "also", word, "image"))
     yield from _strings(block.url, ("x-devenv", "url"))
     yield from _strings(block.env, ("x-devenv", "env"))
+    yield from _strings(block.gateway.plugins if block.gateway else {}, ("x-devenv", "gateway", "plugins"))
     for key, command in (("dump", block.dump), ("load", block.load)):
         yield from _strings(command.exec if command else [], ("x-devenv", key, "exec"))
     for key, service in file.services.items():
@@ -281,6 +298,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _gateway_serves_a_port,
     _links_lead_to_ports,
     _needs_exist,
+    _checks_ask_ports,
     _configs_and_files_exist,
     _options_are_clear,
     _data_is_of_options,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from devenv.manifest.fields import UdpPort
 from devenv.manifest.models import Manifest
@@ -17,12 +18,19 @@ from devenv.stack.world import World
 
 
 class Names:
-    """Every name that texts of a stack can refer to."""
+    """Every name that texts of a stack can refer to. `takers`: infra that each service is told of."""
 
-    def __init__(self, manifest: Manifest, instances: Mapping[str, Instance], world: World) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        instances: Mapping[str, Instance],
+        world: World,
+        takers: Collection[str] = (),
+    ) -> None:
         self.manifest, self.instances, self.world = manifest, instances, world
         self.namespace = manifest.namespace or world.namespace or manifest.name
-        self._injected: dict[tuple[str, str, bool], Mapping[str, Text]] = {}
+        self._injected: dict[tuple[str, str, bool, str], Mapping[str, Text]] = {}
+        self.takers = takers
 
     def text(self, value: str, view: View) -> Text:
         """A text with every `${...}` filled in, as seen from this view."""
@@ -69,6 +77,10 @@ class Names:
         different = Counter(key for key, _ in dict.fromkeys(offers))
         return {key: value for key, value in offers if different[key] == 1}
 
+    def of_workload(self, uses: list[str], view: View) -> dict[str, Text]:
+        """The variables that a service or job is given by what it uses, and by what takes its traces."""
+        return self.injected(uses, view) | self.injected([*self.takers], view)
+
     def of_files(self, files: Sequence[str]) -> dict[str, Text]:
         """The variables of some files, as they are written there; a later file wins."""
         return {key: value for file in files for key, value in self.world.variables.get(file, {}).items()}
@@ -82,14 +94,15 @@ class Names:
 
     def _of_instance(self, instance: Instance, part: str, view: View) -> Mapping[str, Text]:
         """The variables of one store, worked out once: there is one view inside and one outside."""
-        key = instance.name, part, view.inside
+        client = view.unit if instance.names_client else ""
+        key = instance.name, part, view.inside, client
         if key not in self._injected:
             self._injected[key] = instance.injected(view=view, part=part)
         return self._injected[key]
 
     def on_host(self, name: str) -> dict[str, Text]:
         """The variables that service or job `name` would get on this machine; with "", those of all units."""
-        view = self.world.view()
+        view = replace(self.world.view(), unit=name)
         if not name:
             named = [name for name, service in self.manifest.services.items() if service.named_ports]
             return self.injected([*filter(self.is_reached, (*self.instances, *named))], view)
@@ -102,6 +115,7 @@ class Names:
         main = next(iter(ports.values()), 0)
         listens = {"PORT": str(view.address(name, main)[1])} if main else {}
         injected = self.injected([*filter(self.is_reached, workload.uses)], view)
+        injected |= self.injected([*filter(self.is_reached, self.takers)], view)
         return {**listens, **injected, **of_files, **secrets, **own}
 
     def is_reached(self, use: str) -> bool:

@@ -27,7 +27,7 @@ from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.external import External
 from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infra import Instance, variable
-from devenv.stack.kindfile import GeneratedSecret
+from devenv.stack.kindfile import TAKEN, GeneratedSecret
 from devenv.stack.model import (
     Build,
     Consumer,
@@ -164,7 +164,8 @@ class _Resolver:
         scope = Scope(manifest, Facts(catalogue))
         self.generated: set[str] = set()
         self.instances: dict[str, Instance] = {}
-        self.names = Names(manifest, self.instances, world)
+        self.takers = {what: name for what in scope.shipped if (name := scope.taker(what))}
+        self.names = Names(manifest, self.instances, world, (*self.takers.values(),))
         for name in scope.infra:
             self._add_instance(name, catalogue, scope)
         self._setups: dict[str, list[str]] = {}
@@ -186,6 +187,7 @@ class _Resolver:
                 fill=self._fill(unit),
                 view=self.world.view(unit),
                 extra=self.world.extra,
+                plugins=self.instances[unit].plugins,
             )
             if unit is not None
             else None
@@ -222,11 +224,27 @@ class _Resolver:
             for use in kind.block.uses:
                 used, _, part = use.partition("/")
                 uses[used] = self._add_instance(scope.provider(used), catalogue, scope), part
-            self.instances[name] = self._instance(name, kind, scope, uses)
+            joins = {
+                joined: self._add_instance(other, catalogue, scope)
+                for joined in kind.block.joins
+                if (other := self._joined(joined, scope)) not in ("", name)
+            }
+            self.instances[name] = self._instance(name, kind, scope, uses, joins)
         return self.instances[name]
 
+    def _joined(self, word: str, scope: Scope) -> str:
+        """What a kind turns to by this word: what takes that of the stack, or a kind; "" if there is none."""
+        if word in TAKEN:
+            return self.takers.get(word, "")
+        return scope.provider(word) if word in scope.infra.values() else ""
+
     def _instance(
-        self, name: str, kind: Kind, scope: Scope, uses: Mapping[str, tuple[Instance, str]]
+        self,
+        name: str,
+        kind: Kind,
+        scope: Scope,
+        uses: Mapping[str, tuple[Instance, str]],
+        joins: Mapping[str, Instance],
     ) -> Instance:
         declared = self.manifest.infra.get(name, Infra.model_construct())
         declared_values = {
@@ -234,6 +252,7 @@ class _Resolver:
         }
         kind = kind.given(
             {key: _written(value) for key, value in declared_values.items() if not isinstance(value, list)}
+            | {joined: instance.name for joined, instance in joins.items()}
         )
         options: dict[str, Text | list[Text]] = {}
         for option, default in kind.options.items():
@@ -267,6 +286,7 @@ class _Resolver:
             options,
             env,
             uses,
+            joins,
             name in self.world.external,
             args=_arguments(declared.args, lambda value: self._option(name, value)),
             files=tuple(self._file(target, source) for target, source in declared.files.items()),
@@ -305,7 +325,7 @@ class _Resolver:
         own = {"PORT": str(host if name in self.world.hosted else main)} if main else {}
         fill = self._fill(name)
         probe, variables = _probe(service.health, service.tcp_port, fill, f"services.{name}.health")
-        injected = own | self.names.injected(service.uses, self.world.view(name))
+        injected = own | self.names.of_workload(service.uses, self.world.view(name))
         opened = tuple(
             port_of(claim, key, self.world.ports) for key, claim in _claims_of(name, service).items()
         )
@@ -331,7 +351,7 @@ class _Resolver:
     def _job(self, name: str, job: Job) -> Unit:
         like = self.manifest.services[job.like] if job.like else None
         inherited = like.env if like else {}
-        injected = self.names.injected(job.uses, self.world.view(name))
+        injected = self.names.of_workload(job.uses, self.world.view(name))
         if like is not None:
             inherited_fields: dict[str, Any] = {
                 "build": like.build,

@@ -13,13 +13,14 @@ class View:
     """Where the asker for an address runs: in a container of the stack (`inside`), or on this machine.
 
     `ports`: unit and port -> port of this machine. `hosted`: units that run as plain processes on this
-    machine. `machine`: the name of this machine for the asker.
+    machine. `machine`: the name of this machine for the asker. `unit`: the asker, if it is one.
     """
 
     ports: Mapping[Key, int] = field(default_factory=dict)
     hosted: Collection[str] = ()
     machine: str = "localhost"
     inside: bool = True
+    unit: str = ""
 
     def address(self, unit: str, port: int) -> tuple[str, int]:
         """Host and port by which the asker reaches a port of a unit.

@@ -83,7 +83,7 @@ class World:
 
     def view(self, unit: str = "") -> View:
         """The view of a unit, or without one, of a program on this machine."""
-        inside = View(self.ports, self.hosted, self.machine)
+        inside = View(self.ports, self.hosted, self.machine, unit=unit)
         if unit in self.hosted:  # by number: a name may lead to ::1, where few programs listen
             return replace(inside.outside, machine="127.0.0.1")
         return inside if unit else inside.outside

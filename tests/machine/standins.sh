@@ -67,7 +67,7 @@ build_standins() {
     for image in "${missing[@]}"; do
         case ${FOLDER[$image]} in
         debian | python | node) base+=("$image") ;;
-        silo | mongo | mailpit) go+=("$image") ;;
+        silo | mongo | mailpit | jaeger | otel-collector) go+=("$image") ;;
         kafka) jars+=("$image") ;;
         rabbitmq | nats | memcached | prometheus) brokers+=("$image") ;;
         *) stores+=("$image") ;;

@@ -34,7 +34,7 @@ def test_a_kind_is_pinned_described_and_asked_over_the_network_whether_it_is_rea
     assert "latest" not in main.image
     check = main.healthcheck
     assert check is not None
-    assert set(type(check).model_fields) == check.model_fields_set
+    assert len(type(check).model_fields.keys() - check.model_fields_set) == 1  # test, or x-http
     assert "/run/" not in str(check.test)  # a temporary server listens on a socket while it initialises
 
 

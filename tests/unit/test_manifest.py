@@ -32,6 +32,10 @@ OK = "  ok: {image: x}\n"
 SCHEMA = schema()
 
 BROKEN = {
+    "what takes no traces": (
+        "name: a\ntracing: postgres\nservices:\n  api: {image: x}\n",
+        ["2:1: tracing.to: postgres takes no traces - one of: jaeger, otel-collector"],
+    ),
     "an unknown key": (
         "name: a\nservices:\n  api: {image: x, comand: y}\n",
         ['3:19: services.api.comand: unknown key - did you mean "command"?'],

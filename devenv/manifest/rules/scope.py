@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal
 
 from devenv.errors import did_you_mean
-from devenv.manifest.models import Manifest
+from devenv.manifest.models import Manifest, Shipping
 from devenv.manifest.versions import Supported
 from devenv.manifest.workloads import Job, Service
 
@@ -36,6 +36,10 @@ class KindFacts:
     targets: frozenset[str] = frozenset()
     """Paths in its main container at which the kind mounts something."""
     gateway: bool = False
+    takes: frozenset[str] = frozenset()
+    """What it takes of the whole stack: traces."""
+    joins: tuple[str, ...] = ()
+    """Kinds that it turns to where the stack has them."""
     supported: Supported = field(default_factory=Supported)
 
 
@@ -45,6 +49,10 @@ class Kinds(Mapping[str, KindFacts]):
     def gateways(self) -> Iterator[str]:
         """Names of those that serve routes."""
         return (name for name, kind in self.items() if kind.gateway)
+
+    def takers(self, what: str) -> Iterator[str]:
+        """Names of those that take this of a whole stack."""
+        return (name for name, kind in self.items() if what in kind.takes)
 
     def words(self) -> Collection[str]:
         """All words for them: their names, and others."""
@@ -93,6 +101,9 @@ class Scope:
                     infra.setdefault(name, self._kind(name))
         if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
             infra |= {name: name for name in itertools.islice(self.kinds.gateways(), 1)}
+        for what in self.shipped:
+            if name := self._taker(what, infra):
+                infra.setdefault(name, self._kind(self.word(name)))
         kinds = [*infra.values()]
         for kind in kinds:  # grows while iterating: a used kind may use others
             for use in self.kinds[kind].uses if kind in self.kinds else ():
@@ -101,6 +112,25 @@ class Scope:
                     infra[used] = self._kind(used)
                     kinds.append(infra[used])
         return infra
+
+    @cached_property
+    def shipped(self) -> dict[str, Shipping]:
+        """What of the whole stack goes somewhere: `traces` -> what the manifest says of it."""
+        return {"traces": self.manifest.tracing} if self.manifest.tracing is not None else {}
+
+    def taker(self, what: str) -> str:
+        """The infra that takes this of the whole stack, "" if the manifest does not ask for one."""
+        return self._taker(what, self.infra) if what in self.shipped else ""
+
+    def _taker(self, what: str, infra: Mapping[str, str]) -> str:
+        """Of several, the one that passes it on: no other turns to it."""
+        if to := self.shipped[what].to:
+            return to
+        kinds = {name: self.kinds[kind] for name, kind in infra.items() if kind in self.kinds}
+        takers = {name: kind for name, kind in kinds.items() if what in kind.takes}
+        joined = {other for kind in takers.values() for other in kind.joins}
+        names = [name for name, kind in takers.items() if kind.name not in joined]
+        return next(iter(names or takers or self.kinds.takers(what)), "")
 
     def file_options(self, name: str) -> list[str]:
         """The options of an infra that list files of the project."""

@@ -235,6 +235,8 @@ def _is_checked(unit: Unit, source: Source) -> bool:
     """Whether the engine can check a unit: most checks need a shell in the image."""
     if unit.probe is None or unit.probe.kind == "exec":
         return unit.probe is not None
+    if unit.engine:
+        return False  # a kind has its check by HTTP where its image has nothing to run
     if unit.build is None:
         return has_shell(unit.image)
     recipe = source.recipes.get(unit.build.key)

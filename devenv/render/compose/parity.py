@@ -46,9 +46,11 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": SAME,
         "smoke": SAME,
+        "tracing": SAME,
     },
     "SharedVolume": {"size": emulated("it takes what it needs"), "external": SAME},
     "SecretSource": {"ask": SAME},
+    "Shipping": {"to": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,

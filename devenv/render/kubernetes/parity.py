@@ -48,9 +48,11 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": emulated("a claim each; what shares one runs on one node"),
         "smoke": SAME,
+        "tracing": SAME,
     },
     "SharedVolume": {"size": SAME, "external": SAME},
     "SecretSource": {"ask": SAME},
+    "Shipping": {"to": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,

@@ -51,9 +51,11 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": lost("the path is the container's"),
         "smoke": SAME,
+        "tracing": emulated("services and jobs; devenv's own gateway sends no spans"),
     },
     "SharedVolume": dict.fromkeys(("size", "external"), lost("the path is the container's")),
     "SecretSource": {"ask": SAME},
+    "Shipping": {"to": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,

@@ -14,7 +14,7 @@ from devenv.gateway.plugins import available
 from tests import documents
 from tests.table import each_row
 
-HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, rate-limiting, request-size-limiting"
+HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, opentelemetry, rate-limiting, request-size-limiting"
 
 
 def problems(text: str) -> list[str]:
@@ -211,6 +211,7 @@ def test_defaults_are_kongs() -> None:
         "acl",
         "rate-limiting",
         "request-transformer",
+        "opentelemetry",
     ]
 
 
