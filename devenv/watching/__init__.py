@@ -1,8 +1,8 @@
 """Changes below folders and of single files, as batches of paths.
 
 On Linux one inotify instance has a watch for each entered folder, so that an ignored folder costs nothing;
-elsewhere the events of watchdog's own observer are filtered. Folders that the kernel has no watch for are
-compared every second.
+elsewhere the events of watchdog's own observer are filtered. Folders that the kernel has no watch for, and
+all of them where watchdog has no observer, are compared every second.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from os.path import abspath
 
@@ -18,7 +19,11 @@ from devenv.watching.mailbox import Batch, Mailbox
 if sys.platform == "linux":
     from devenv.watching.inotify import Tree
 else:
-    from devenv.watching.native import Tree
+    try:
+        with warnings.catch_warnings(action="ignore"):  # our own note says what to do
+            from devenv.watching.native import Tree
+    except ImportError:  # watchdog was installed without its module for this system
+        from devenv.watching.polling import Tree
 
 __all__ = ["Batch", "Watcher"]
 

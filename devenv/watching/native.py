@@ -20,6 +20,11 @@ from watchdog.events import (
 
 from devenv.watching.mailbox import INCOMPLETE
 
+if sys.platform == "darwin":
+    from devenv.watching.fsevents import Observer
+else:
+    from watchdog.observers import Observer
+
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
@@ -49,7 +54,7 @@ class Tree(FileSystemEventHandler):
         parents = {os.path.dirname(file) for file in self._files}
         self._watches: dict[str, ObservedWatch | None] = dict.fromkeys(sorted({*self._roots, *parents}))
         self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(self._watches)
-        self._observer = observer()
+        self._observer: BaseObserver = Observer()
         self._observer.start()
         self._settle()
 
@@ -154,15 +159,6 @@ def real(path: str) -> str:
         return os.fsdecode(fcntl.fcntl(opened, GETPATH, bytes(PATH_MAX)).rstrip(b"\0"))
     finally:
         os.close(opened)
-
-
-def observer() -> BaseObserver:
-    """What this system reports changes with."""
-    if sys.platform == "darwin":
-        from devenv.watching.fsevents import Observer
-    else:
-        from watchdog.observers import Observer
-    return Observer()
 
 
 def _identity(folder: str) -> tuple[int, int] | None:

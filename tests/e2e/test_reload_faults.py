@@ -24,6 +24,7 @@ import pytest
 
 from devenv.stack.labels import LABEL
 from devenv.watching import PULSE, since_boot
+from tests import mac
 
 from .checkout import Checkout, Ended, Going, eventually
 from .conftest import MakeCheckout
@@ -626,3 +627,12 @@ def test_an_engine_that_restarts_is_waited_for(
         eventually(lambda: inside(app, "/code/page.txt") == "and after it")
         watch.wait_for("answers again")
         app.clear()
+
+
+def test_a_watcher_on_macos(unwatched: Checkout, tmp_path: Path) -> None:
+    going = watching(unwatched, env=mac.environment(tmp_path, unwatched.environment))
+    unwatched.write("app/src/page.txt", "from a Mac")
+    eventually(lambda: answer(unwatched) == "from a Mac")
+    ended = going.interrupt()
+    assert ended.code == 130
+    assert "Traceback" not in ended.stderr

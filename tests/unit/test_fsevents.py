@@ -62,7 +62,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, "_watchdog_fsevents", module)
     from devenv.watching import fsevents
 
-    monkeypatch.setattr(native, "observer", fsevents.Observer)
+    monkeypatch.setattr(native, "Observer", fsevents.Observer)
     monkeypatch.setattr(watching, "Tree", native.Tree)
     monkeypatch.setattr(watching, "PULSE", 3600.0)
     Stream.open.clear()

@@ -19,6 +19,8 @@ from devenv.backends.process.records import Folder
 from devenv.errors import DevenvError
 
 PATIENCE = 5.0  # seconds in which a supervisor takes a request, unless it is frozen
+SOCKET_PATH = 104  # bytes of a socket's path on macOS, with the zero that ends it; Linux has 108
+SOCKET_NAME = 30  # bytes of it that programs may need below a folder
 STARTING = 20.0  # seconds the supervisor has to answer in; it may have to end what an earlier one left
 
 
@@ -30,7 +32,7 @@ class Control:
 
     @property
     def short(self) -> Path:
-        """A folder with a short path, for sockets: theirs have 107 bytes at most.
+        """A folder with a short path, for sockets.
 
         Once there is a supervisor it stays, whatever other terminals say of temporary files.
         """
@@ -39,9 +41,12 @@ class Control:
     @property
     def _usual(self) -> Path:
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        base = runtime if runtime and os.access(runtime, os.W_OK) else tempfile.gettempdir()
+        own = [runtime] if runtime and os.access(runtime, os.W_OK) else []
         digest = hashlib.sha256(str(self.folder.path.resolve()).encode()).hexdigest()[:12]
-        return Path(base) / f"devenv-{os.getuid()}-{digest}"
+        folders = [
+            Path(base, f"devenv-{os.getuid()}-{digest}") for base in (*own, tempfile.gettempdir(), "/tmp")
+        ]
+        return next((folder for folder in folders if _is_short(folder)), folders[-1])
 
     @property
     def _socket(self) -> str:
@@ -112,6 +117,10 @@ class Control:
                 "the stack's supervisor does not answer", why=str(error), hint="devenv up"
             ) from error
         return connection
+
+
+def _is_short(folder: Path) -> bool:
+    return len(os.fsencode(folder)) + 1 + SOCKET_NAME < SOCKET_PATH
 
 
 def _own(folder: Path) -> Path:

@@ -1,0 +1,41 @@
+"""A stack on macOS as far as Linux can be it: started, followed and stopped, without FSEvents."""
+
+from __future__ import annotations
+
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+from tests import mac
+from tests.e2e.checkout import eventually
+from tests.e2e.process.conftest import API, Processes
+
+DOCKERFILE = 'FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nCMD ["python", "main.py"]\n'
+
+
+def test_a_save_is_live_though_no_change_is_told(plain: Processes, tmp_path: Path) -> None:
+    plain.write("app/Dockerfile", DOCKERFILE)
+    plain.write("app/main.py", API)
+    plain.manifest("services: {api: {build: app, port: 8080}}")
+    plain.environment = mac.environment(tmp_path, plain.environment, fsevents=False)
+    up = plain.begin("up", "-b", "process")
+    up.wait_for("all are compared every second")
+    assert "macOS" in up.output
+    lives(plain, "compared")
+    ended = up.interrupt()
+    assert (ended.code, "Traceback" in ended.stderr) == (130, False)
+    plain.on("down")
+    assert plain.states() == {}
+
+
+def lives(plain: Processes, answer: str) -> None:
+    """Save a program that gives another answer, and wait for that."""
+    plain.write("app/main.py", API.replace("{self.path}", answer))
+    url = plain.devenv("status", "--json").json["units"][0]["urls"][0]
+
+    def answers() -> bool:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
+            return bytes(page.read()).startswith(answer.encode())
+        return False
+
+    eventually(answers, f"the answer {answer!r}")
