@@ -40,7 +40,19 @@ def watch(ctx: typer.Context, json_: Json = False) -> None:
     with context.workspace.only_one("watch") as first:
         if first:
             raise UsageError(f"{first} already watches this stack", hint="end it first, or use its terminal")
-        Watching(context, Request(), loaded, as_json=json_).run()
+        Watching(context, Request(), loaded, as_json=json_).run(names=overdue(context, loaded))
+
+
+def overdue(context: Context, loaded: Loaded) -> tuple[str, ...]:
+    """The running units that have to be made anew for what changed while nobody watched."""
+    from devenv.plan.model import Op
+    from devenv.plan.planner import Intent
+
+    units = {unit.name for unit in loaded.stack.units}
+    running = tuple(sorted(unit.unit for unit in loaded.observed.units.values() if unit.running))
+    names = tuple(name for name in running if name in units)
+    plan = context.project.plan(loaded, context.place.backend, Intent(names)) if names else ()
+    return tuple(step.target for step in plan if step.op is Op.APPLY and step.target in names)
 
 
 def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
@@ -87,8 +99,11 @@ class Watching:
         self._only = ""
         self._noted = set(loaded.notes)
 
-    def run(self) -> None:
-        """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running."""
+    def run(self, *, names: tuple[str, ...] = ()) -> None:
+        """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running.
+
+        `names`: units that are brought up to date first.
+        """
         from devenv.events import Note
 
         console, interrupted = self._context.console, False
@@ -99,6 +114,10 @@ class Watching:
                 self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
         thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
         thread.start()
+        if names:
+            self._report(Note(f"changed while nobody watched: {', '.join(names)}"))
+            self._asked = replace(self._request, names=names)
+            reloading.ask()
         try:
             with self._keys():
                 self._follow_logs()

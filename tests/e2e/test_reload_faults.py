@@ -636,3 +636,12 @@ def test_a_watcher_on_macos(unwatched: Checkout, tmp_path: Path) -> None:
     ended = going.interrupt()
     assert ended.code == 130
     assert "Traceback" not in ended.stderr
+
+
+def test_what_only_a_build_brings_arrives_though_nobody_watched(unwatched: Checkout) -> None:
+    others = {name: unit.life for name, unit in unwatched.units().items() if name != "compiled"}
+    unwatched.write("compiled/main.go", "package unwatched")
+    going = unwatched.begin("watch", "--json")
+    eventually(lambda: inside(unwatched, "/program", "compiled") == "package unwatched", within=40)
+    assert "changed while nobody watched: compiled" in going.output
+    assert {name: unit.life for name, unit in unwatched.units().items() if name != "compiled"} == others

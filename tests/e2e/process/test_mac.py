@@ -21,21 +21,25 @@ def test_a_save_is_live_though_no_change_is_told(plain: Processes, tmp_path: Pat
     up = plain.begin("up", "-b", "process")
     up.wait_for("all are compared every second")
     assert "macOS" in up.output
-    lives(plain, "compared")
+    save(plain, "compared")
+    eventually(lambda: answers(plain, "compared"), "the answer of what was saved")
     ended = up.interrupt()
     assert (ended.code, "Traceback" in ended.stderr) == (130, False)
+    save(plain, "unwatched")
+    watch = plain.begin("watch")
+    eventually(lambda: answers(plain, "unwatched"), "the answer of what was saved while nobody watched")
+    assert watch.interrupt().code == 130
     plain.on("down")
     assert plain.states() == {}
 
 
-def lives(plain: Processes, answer: str) -> None:
-    """Save a program that gives another answer, and wait for that."""
+def save(plain: Processes, answer: str) -> None:
+    """Save a program that gives another answer."""
     plain.write("app/main.py", API.replace("{self.path}", answer))
+
+
+def answers(plain: Processes, answer: str) -> bool:
     url = plain.devenv("status", "--json").json["units"][0]["urls"][0]
-
-    def answers() -> bool:
-        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
-            return bytes(page.read()).startswith(answer.encode())
-        return False
-
-    eventually(answers, f"the answer {answer!r}")
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
+        return bytes(page.read()).startswith(answer.encode())
+    return False
