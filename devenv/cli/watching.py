@@ -98,6 +98,7 @@ class Watching:
         self._act: Callable[[str], None] = self._show_only
         self._only = ""
         self._noted = set(loaded.notes)
+        self._broken: Exception | None = None
 
     def run(self, *, names: tuple[str, ...] = ()) -> None:
         """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running.
@@ -112,8 +113,7 @@ class Watching:
             if (rules := self._loaded.synced.builds.get(unit.name)) and not (rules.plain and rules.reloader):
                 verb = "restarts" if rules.plain else "builds"
                 self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
-        thread = threading.Thread(target=reloading.run, args=(self._loaded,), daemon=True, name="reload")
-        thread.start()
+        reloading.start(self._loaded)
         if names:
             self._report(Note(f"changed while nobody watched: {', '.join(names)}"))
             self._asked = replace(self._request, names=names)
@@ -125,6 +125,8 @@ class Watching:
             interrupted = True
         finally:
             reloading.close()
+        if self._broken:
+            raise self._broken
         from devenv.console.reload import summary
         from devenv.console.tables import hosted_note
 
@@ -153,9 +155,16 @@ class Watching:
             self._restart,
             lambda name: self._loop.ask(),
             self._report,
+            self._fail,
         )
         self._loop = Reloading(site, self._apply, lambda loaded: context.project.settings(loaded))
         return self._loop
+
+    def _fail(self, error: Exception) -> None:
+        """A part of the loop died: end, and say of what."""
+        self._broken = self._broken or error
+        self._left.set()
+        self._moved.set()
 
     def _report(self, event: Event) -> None:
         from devenv.console.reload import note_json, reload_json, reload_lines

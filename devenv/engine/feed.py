@@ -41,7 +41,8 @@ class Site:
     """What the units of a loop share.
 
     `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
-    `rebuild` asks for a new image of a unit.
+    `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
+    dead must not look alive.
     """
 
     backend: Backend
@@ -52,7 +53,19 @@ class Site:
     restart: Callable[[str], None]
     rebuild: Callable[[str], None]
     report: Report
+    fail: Callable[[Exception], None]
     stop: threading.Event = field(default_factory=threading.Event)
+
+    def begin(self, work: Callable[[], None], name: str) -> None:
+        """Start a thread of the loop."""
+
+        def carry_out() -> None:
+            try:
+                work()
+            except Exception as error:
+                self.fail(error)
+
+        threading.Thread(target=carry_out, daemon=True, name=name).start()
 
 
 class Retry:
@@ -91,7 +104,7 @@ class Feed:
         self._building = False
         self._gate = threading.Event()
         self._gate.set()
-        threading.Thread(target=self._run, daemon=True, name=f"reload {unit.name}").start()
+        site.begin(self._run, f"reload {unit.name}")
 
     # -- what others tell it
 

@@ -44,11 +44,15 @@ class Reloading:
         self._taken = threading.Event()  # set once it is known which units there are
         self._reading = threading.Lock()  # held while trees and feeds come to know the same files
 
+    def start(self, loaded: Loaded) -> None:
+        """Follow changed files, in threads, until `close`."""
+        self._site.begin(lambda: self.run(loaded), "reload")
+
     def run(self, loaded: Loaded) -> None:
         """Follow changed files until `close`."""
         self._take(loaded)
-        for target in (self._listen, self._apply_asked):
-            threading.Thread(target=target, daemon=True, name=target.__name__).start()
+        for work in (self._listen, self._apply_asked):
+            self._site.begin(work, work.__name__)
         while not self._site.stop.is_set():
             self._moved.clear()
             with closing(self._watcher()) as watcher:

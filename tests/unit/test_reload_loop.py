@@ -20,6 +20,7 @@ from devenv.backends import supervised
 from devenv.backends.agent import Sending, Sent
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
+from devenv.engine import feed as feeds
 from devenv.engine.feed import Feed, Retry
 from devenv.engine.links import Link
 from devenv.engine.reload import Reloading
@@ -75,6 +76,11 @@ class Site(SimpleNamespace):
     def _take(self, event: Any) -> None:
         self.events.append(event)
         self.queue.put(event)
+
+    begin = feeds.Site.begin
+
+    def fail(self, error: Exception) -> None:
+        self.queue.put(error)
 
     def next(self) -> Any:
         """The next event, once it is there."""
@@ -391,3 +397,10 @@ def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
     feed.release()
     assert set(site.next().files) == {"src/a.txt", "src/main.txt"}
     assert set(link.held) == {"/app/a.txt", "/app/main.txt"}
+
+
+def test_a_loop_of_which_a_part_died_says_so(site: Site, container: Container) -> None:
+    unit = feed(site, container, held=False)
+    unit._connect = None  # a mistake of ours
+    unit.appear("2")
+    assert isinstance(site.next(), TypeError)
