@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo demo-shop test test-long test-kinds check bench machine format clean
+.PHONY: help demo demo-shop test test-fast test-long test-kinds check bench machine format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,6 +37,10 @@ demo-shop: .venv/local
 ## make test      every test; those that need an engine or a cluster are skipped where none answers
 test: .venv/ready
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --durations 25
+
+## make test-fast   what starts no program: no shell, no Helm, no engine
+test-fast: .venv/ready
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not programs' tests/unit tests/examples tests/cli
 
 ## make test-long   tests of a minute and more: data carried between backends, requests during a promotion, a rehearsal
 test-long: .venv/ready

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -102,11 +102,14 @@ NEEDS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait for a cluster or an engine go first, so that no long one is left for the end."""
     slowness: dict[Path, int] = defaultdict(int)
     for item in items:
         needs = [number for number, marker in enumerate(NEEDS, 1) if item.get_closest_marker(marker)]
+        if needs or "helm" in getattr(item, "fixturenames", ()):
+            item.add_marker("programs")
         slowness[item.path] = max([slowness[item.path], *needs])
     items.sort(key=lambda item: -slowness[item.path])
 
@@ -152,6 +155,27 @@ def _ctrl_c_is_heard() -> None:
     """A test run started in the background ignores SIGINT, and its children would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+PROGRAMS: list[str] = []
+"""What this process has started, since it was last looked at."""
+
+
+def _started(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "subprocess.Popen":
+        PROGRAMS.append(str(arguments[0]))
+
+
+sys.addaudithook(_started)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """A test that starts a program says so: `make test-fast` leaves it out."""
+    PROGRAMS.clear()
+    yield
+    if PROGRAMS and not item.get_closest_marker("programs"):
+        pytest.fail(f"it starts {', '.join(PROGRAMS)}: mark it with pytest.mark.programs")
 
 
 @pytest.fixture(scope="session")

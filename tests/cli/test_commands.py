@@ -308,6 +308,7 @@ def test_up_reports_each_unit_as_a_test_case_of_junit(
     assert ElementTree.parse(project / "out/units.xml").getroot().attrib["failures"] == "0"
 
 
+@pytest.mark.programs
 def test_init_writes_a_pipeline_once_where_its_system_looks(devenv: Devenv, project: Path) -> None:
     ended = devenv("init", "--ci", "github")
     assert (ended.exit_code, ended.stdout) == (0, ".github/workflows/devenv.yml\n")
@@ -750,6 +751,7 @@ def test_without_a_terminal_nothing_moves_and_nothing_is_coloured(devenv: Devenv
     assert "\x1b" not in devenv("up", "-d").output
 
 
+@pytest.mark.programs
 def test_whoever_reads_only_the_beginning_hears_no_complaint() -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -759,6 +761,7 @@ def test_whoever_reads_only_the_beginning_hears_no_complaint() -> None:
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
 def test_a_full_disk_under_the_output_is_said() -> None:
     command = [sys.executable, "-m", "devenv", "schema"]
@@ -768,6 +771,7 @@ def test_a_full_disk_under_the_output_is_said() -> None:
     assert lines(ended.stderr) == ["error  cannot write the output", "  why   no space left on device"]
 
 
+@pytest.mark.programs
 def test_help_and_looking_import_nothing_that_they_do_not_need() -> None:
     heavy = ["pydantic", "yaml", "docker", "python_on_whales", "kubernetes", "rich", "requests"]
     script = f"import sys; import devenv.cli; print([one for one in {heavy} if one in sys.modules])"
@@ -775,6 +779,7 @@ def test_help_and_looking_import_nothing_that_they_do_not_need() -> None:
     assert process.stdout == "[]\n"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("command", ["status", "logs"])
 def test_looking_at_a_local_engine_loads_neither_models_nor_sdks(command: str, project: Path) -> None:
     with TemporaryDirectory() as folder, closing(Server(f"{folder}/docker.sock")) as server:

@@ -19,6 +19,8 @@ from devenv.doctor.engine import _version as ask_version
 from tests.engine import fake_engine
 from tests.engine.fake import Engine
 
+pytestmark = pytest.mark.programs
+
 MANIFEST = """
 name: shop
 services:

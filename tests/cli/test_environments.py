@@ -76,6 +76,7 @@ def promoted(cluster: Server) -> Client:
     return client
 
 
+@pytest.mark.programs
 def test_the_status_is_of_what_was_promoted(devenv: Devenv, promoted: Client) -> None:
     ended = devenv("status", "-e", "staging")
     assert ended.exit_code == 0, ended.stderr
@@ -85,6 +86,7 @@ def test_the_status_is_of_what_was_promoted(devenv: Devenv, promoted: Client) ->
     assert (answer["stack"], answer["backend"], answer["environment"]) == ("shop", "kube", "staging")
 
 
+@pytest.mark.programs
 def test_a_unit_that_fails_there_is_a_failure_of_the_status(devenv: Devenv, promoted: Client) -> None:
     item = workload("slow", "slow:1", script="exit 3")
     promoted.apply("/apis/apps/v1/namespaces/live/deployments/slow", item)
@@ -92,6 +94,7 @@ def test_a_unit_that_fails_there_is_a_failure_of_the_status(devenv: Devenv, prom
     assert devenv("status", "-e", "staging").exit_code == 1
 
 
+@pytest.mark.programs
 def test_logs_are_of_what_was_promoted(devenv: Devenv, promoted: Client, tmp_path: Path) -> None:
     def logs(*options: str) -> str:
         return devenv("logs", "-e", "staging", *options).stdout
@@ -103,6 +106,7 @@ def test_logs_are_of_what_was_promoted(devenv: Devenv, promoted: Client, tmp_pat
     assert Path("kept/web.log").read_text() == "web of shop is up\n"
 
 
+@pytest.mark.programs
 def test_logs_hide_what_is_in_the_release_s_secret(devenv: Devenv, promoted: Client) -> None:
     data = {"KEY": base64.b64encode(b"of shop is").decode()}
     metadata = {"name": "shop-secrets", "namespace": "live"}
@@ -112,6 +116,7 @@ def test_logs_hide_what_is_in_the_release_s_secret(devenv: Devenv, promoted: Cli
     assert devenv("logs", "-e", "staging").stdout == "web ****** up\n"
 
 
+@pytest.mark.programs
 def test_logs_hide_the_passwords_in_secrets_of_external_stores_and_nothing_else_of_them(
     devenv: Devenv, promoted: Client, project: Path
 ) -> None:
@@ -128,6 +133,7 @@ def test_logs_hide_the_passwords_in_secrets_of_external_stores_and_nothing_else_
     assert devenv("logs", "-e", "staging").stdout == "web ****** is up\n"
 
 
+@pytest.mark.programs
 def test_a_command_runs_in_what_was_promoted(
     devenv: Devenv, promoted: Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -139,6 +145,7 @@ def test_a_command_runs_in_what_was_promoted(
     assert "devenv promote staging" in devenv("exec", "-e", "staging", "slow", "env").stderr
 
 
+@pytest.mark.programs
 def test_a_command_on_production_is_asked_for(devenv: Devenv, promoted: Client) -> None:
     refused = devenv("exec", "-e", "production", "web", "true")
     assert refused.exit_code == 2
@@ -172,6 +179,7 @@ def test_what_is_not_there_is_said(devenv: Devenv, cluster: Server) -> None:
     assert "--context is not for environments" in refused("status", "-e", "staging", "--context", "nobody")
 
 
+@pytest.mark.programs
 def test_what_only_the_manifest_says_is_shown(devenv: Devenv, promoted: Client, project: Path) -> None:
     path = "/apis/apps/v1/namespaces/live/deployments"
     for name, image in (("kong", "kong:old"), ("postgres", POSTGRES)):

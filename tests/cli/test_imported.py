@@ -104,6 +104,7 @@ def _renamed(value: str | None, mine: str | None, names: Mapping[str, str]) -> b
     return names.get(host, host) + colon + port == mine
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_project_is_the_same_after_the_import(
     devenv: Devenv, project: Path, stack: str, monkeypatch: pytest.MonkeyPatch

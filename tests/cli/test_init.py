@@ -51,6 +51,7 @@ def blog(project: Path) -> Path:
     return project
 
 
+@pytest.mark.programs
 def test_a_compose_project_becomes_a_manifest_that_plan_takes(devenv: Devenv, blog: Path) -> None:
     ended = devenv("init", "--from-compose")
     assert ended.exit_code == 0, ended.output
@@ -76,12 +77,14 @@ def test_a_compose_project_becomes_a_manifest_that_plan_takes(devenv: Devenv, bl
     assert planned.exit_code == 0, planned.output
 
 
+@pytest.mark.programs
 def test_nothing_disappears_silently(devenv: Devenv, blog: Path) -> None:
     table = devenv("init", "--from-compose").stdout
     for row in ("version", "container_name", "db.volumes data:/var/lib/mysql"):
         assert any(line.startswith("dropped") and f"  {row}  " in line for line in table.splitlines()), row
 
 
+@pytest.mark.programs
 def test_a_manifest_that_is_there_is_replaced_only_by_force(devenv: Devenv, blog: Path) -> None:
     (blog / "devenv.yml").write_text("mine")
     ended = devenv("init", "--from-compose")
@@ -94,6 +97,7 @@ def test_a_manifest_that_is_there_is_replaced_only_by_force(devenv: Devenv, blog
     assert "services:" in (blog / "devenv.yml").read_text()
 
 
+@pytest.mark.programs
 def test_two_files_are_one_project_and_a_second_default_is_named(devenv: Devenv, blog: Path) -> None:
     (blog / "docker-compose.yml").write_text("services: {other: {image: x}}")
     (blog / "more.yaml").write_text("services: {mail: {image: 'axllent/mailpit:v1.27'}}")
@@ -104,6 +108,7 @@ def test_two_files_are_one_project_and_a_second_default_is_named(devenv: Devenv,
     assert "mail:" in (blog / "devenv.yaml").read_text()
 
 
+@pytest.mark.programs
 @pytest.mark.compose
 def test_what_compose_refuses_is_said_in_its_words(devenv: Devenv, blog: Path) -> None:
     (blog / "compose.yaml").write_text("services: {web: {image: x, colour: red}}")
@@ -114,6 +119,7 @@ def test_what_compose_refuses_is_said_in_its_words(devenv: Devenv, blog: Path) -
     assert not (blog / "devenv.yaml").exists()
 
 
+@pytest.mark.programs
 @each_row(
     {
         "nothing": ("", "has no services"),
@@ -141,6 +147,7 @@ def test_what_is_no_compose_file(text: str, words: str) -> None:
                 assert words in said or (tools and raised.value.what.startswith("Compose refuses")), said
 
 
+@pytest.mark.programs
 def test_without_compose_the_file_alone_is_read(
     devenv: Devenv, blog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +159,7 @@ def test_without_compose_the_file_alone_is_read(
     assert (blog / "devenv.yaml").read_text() == whole
 
 
+@pytest.mark.programs
 def test_a_project_of_which_nothing_is_left_says_why(devenv: Devenv, blog: Path) -> None:
     (blog / "compose.yaml").write_text("services: {web: {restart: always}}")
     ended = devenv("init", "--from-compose")
@@ -160,6 +168,7 @@ def test_a_project_of_which_nothing_is_left_says_why(devenv: Devenv, blog: Path)
     assert not (blog / "devenv.yaml").exists()
 
 
+@pytest.mark.programs
 def test_without_options_it_looks_at_what_is_here(devenv: Devenv, blog: Path) -> None:
     assert devenv("init").exit_code == 0
     assert "  wordpress:" in (blog / "devenv.yaml").read_text()
@@ -212,6 +221,7 @@ def test_a_template_that_is_none(devenv: Devenv, blog: Path) -> None:
     assert 'did you mean "python-api"?' in devenv("init", "--template", "python").stderr
 
 
+@pytest.mark.programs
 def test_paths_are_those_from_the_manifest_and_an_override_counts(devenv: Devenv, blog: Path) -> None:
     (blog / "compose.yaml").unlink()
     (blog / "docker").mkdir()

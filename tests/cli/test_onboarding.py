@@ -14,6 +14,8 @@ from tests.serving import Handler, listening
 
 from .conftest import Devenv
 
+pytestmark = pytest.mark.programs
+
 
 class Api(Handler):
     """A service with one page."""

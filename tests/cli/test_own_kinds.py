@@ -74,6 +74,7 @@ def test_kinds_name_a_folder_of_the_project(
     assert f"kinds: {problem}" in refused.stderr
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("command", ["plan", "render"])
 def test_an_unchanged_manifest_is_not_parsed_again(
     command: str, devenv: Devenv, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -102,6 +103,7 @@ finally:
     assert again.stderr.splitlines()[-1] == "[]"
 
 
+@pytest.mark.programs
 def test_an_edited_manifest_reads_no_kind_again_and_loads_one_renderer(project: Path, tmp_path: Path) -> None:
     script = """
 import sys

@@ -21,6 +21,8 @@ from devenv.backends.base import Stream, StreamEnded
 from devenv.sources import Digests, Folder
 from tests.conftest import MACHINE, no_engine
 
+pytestmark = pytest.mark.programs
+
 SHELLS = ("dash", "bash", "busybox")
 BUSYBOX = "busybox:1.37"
 Connect = Callable[[], Agent]

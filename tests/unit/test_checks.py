@@ -60,6 +60,7 @@ def test_devenvs_own_probe(port: int, path: str, ready: bool, monkeypatch: pytes
     assert answers("http", port, path)[0] is ready
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("client", ["curl", "wget", "python3", "node"])
 @pytest.mark.parametrize(("path", "ready"), READY.items())
 def test_the_check_in_the_container(port: int, path: str, ready: bool, client: str, tmp_path: Path) -> None:
@@ -91,6 +92,7 @@ def test_the_check_with_what_images_have(port: int, image: str, client: str) -> 
     assert [line == "0" for line in done.stdout.split()] == list(READY.values()), done
 
 
+@pytest.mark.programs
 def test_where_nothing_speaks_http_a_listening_port_has_to_do(port: int, tmp_path: Path) -> None:
     (tmp_path / "grep").symlink_to(str(shutil.which("grep")))
     for number, ready in ((port, True), (1, False)):
@@ -99,6 +101,7 @@ def test_where_nothing_speaks_http_a_listening_port_has_to_do(port: int, tmp_pat
         assert (done.returncode == 0) is ready
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("host", "reached"),
     [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("127.0.0.53", False), ("::1", False)],

@@ -89,6 +89,7 @@ def answers(
     (here.folder / "answers").write_text(json.dumps(table))
 
 
+@pytest.mark.programs
 def test_one_that_is_not_there_is_due_with_all_that_it_brings(here: Here) -> None:
     answers(here, template=OBJECT)
     (due,) = here.due()
@@ -99,6 +100,7 @@ def test_one_that_is_not_there_is_due_with_all_that_it_brings(here: Here) -> Non
     assert "list -o json --selector devenv.dev/companion=shop" in here.asked
 
 
+@pytest.mark.programs
 def test_the_same_chart_with_the_same_values_is_not_due_and_not_even_fetched(here: Here) -> None:
     answers(here, installed=["kong"], history=[row(1, "deployed", f"{KONG.mark}, by ann")])
     assert here.due() == []
@@ -109,11 +111,13 @@ def test_the_same_chart_with_the_same_values_is_not_due_and_not_even_fetched(her
         assert (due.changes, due.adopts) == ((), "")
 
 
+@pytest.mark.programs
 def test_a_release_of_another_hand_is_adopted_even_if_nothing_differs(here: Here) -> None:
     answers(here, history=[row(1, "deployed", f"{KONG.mark}, by ann")], template=OBJECT)
     assert here.due() == [Due(KONG, (), "kong-2.0.0")]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("history", "heal"),
     [
@@ -128,6 +132,7 @@ def test_one_that_was_begun_is_explained(here: Here, history: list[dict[str, Any
     assert error.value.hint.endswith(f"helm --kube-context gke -n shop {heal}")
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("template", "beyond"),
     [
@@ -154,11 +159,13 @@ def test_what_would_outlive_its_namespace_is_no_part_of_a_rehearsal(
     assert "--include-crds" in here.asked
 
 
+@pytest.mark.programs
 def test_one_that_the_manifest_names_no_more_stays_and_is_known(here: Here) -> None:
     answers(here, installed=["kong", "old"])
     assert here.left() == ["old"]
 
 
+@pytest.mark.programs
 def test_all_go_when_the_stack_is_retired_the_last_first(here: Here) -> None:
     answers(here, installed=["cnpg", "kong", "old"])
     here.wanted = [KONG, CNPG]

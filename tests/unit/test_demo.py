@@ -23,6 +23,7 @@ def images_for(*files: str) -> set[str]:
     return set(ended.stdout.split())
 
 
+@pytest.mark.programs
 def test_it_gets_the_images_of_the_shop_and_those_they_are_built_from() -> None:
     shop = [str(file) for file in (ROOT / "examples" / "shop").glob("*/Dockerfile")]
     expected = str(ROOT / "tests" / "examples" / "expected" / "shop" / "compose.yaml")
@@ -30,6 +31,7 @@ def test_it_gets_the_images_of_the_shop_and_those_they_are_built_from() -> None:
     assert kinds == {"debian", "python", "node", "postgres", "mysql", "mongo", "silo", "valkey", "kong"}
 
 
+@pytest.mark.programs
 def test_a_single_dockerfile_needs_its_own_line_of_images() -> None:
     assert images_for(str(ROOT / "examples" / "shop" / "stock" / "Dockerfile")) == {
         "debian:trixie-slim",

@@ -257,6 +257,7 @@ def test_a_look_that_hangs_is_left_behind_and_one_that_fails_says_so() -> None:
         Deadline(5).answer(begun(refuse))
 
 
+@pytest.mark.programs
 def test_a_program_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     end = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
@@ -269,6 +270,7 @@ def test_a_program_that_hangs_is_killed_with_what_it_started(tmp_path: Path) -> 
         os.close(end)
 
 
+@pytest.mark.programs
 def test_a_program_that_answers_or_is_missing() -> None:
     assert proc.run_within(["sh", "-c", "echo out; echo err >&2; exit 3"], 60) == proc.Output(
         3, "out\n", "err\n"
@@ -571,6 +573,7 @@ def test_the_firewall(backend: str, driver: str, texts: tuple[str, str, str], ve
     assert not shown(firewall.judge(Wanted("compose"), wall, DEBIAN, driver=driver))
 
 
+@pytest.mark.programs
 def test_what_is_not_found_out_in_time_says_how_to_wait_longer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

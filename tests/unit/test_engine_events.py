@@ -50,6 +50,7 @@ def eventually(engine: Engine, condition: Callable[[], bool]) -> None:
     raise AssertionError("it never was")
 
 
+@pytest.mark.programs
 def test_the_end_of_the_run_before_is_not_taken_for_the_new_ones(server: Server, engine: Engine) -> None:
     web = container(server, *FOREVER)
     engine.listen("shop-1")
@@ -72,6 +73,7 @@ def test_the_end_of_the_run_before_is_not_taken_for_the_new_ones(server: Server,
     assert engine.state(web.id).exit_code == 143
 
 
+@pytest.mark.programs
 def test_an_end_in_the_second_before_listening_began_is_not_the_new_runs(
     server: Server, engine: Engine
 ) -> None:
@@ -90,6 +92,7 @@ def test_an_end_in_the_second_before_listening_began_is_not_the_new_runs(
         assert engine.state(web.id).status == "running"
 
 
+@pytest.mark.programs
 def test_a_quick_end_is_seen_though_its_events_are_late(server: Server, engine: Engine) -> None:
     job = container(server, "sh", "-c", "exit 3")
     engine.listen("shop-1")
@@ -131,6 +134,7 @@ def test_the_log_of_what_is_not_there_is_empty(logs: EngineLogs | Engine) -> Non
     assert list(logs.log("gone", follow=False, tail=None, since=None)) == []
 
 
+@pytest.mark.programs
 def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, engine: Engine) -> None:
     first = container(server, *FOREVER)
     server.engine.start(first)
@@ -160,6 +164,7 @@ def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: E
         list(engine.changes("shop-1", threading.Event()))
 
 
+@pytest.mark.programs
 def test_checks_of_a_container_that_tell_no_state_are_not_sent(
     server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

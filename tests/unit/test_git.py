@@ -9,6 +9,8 @@ import pytest
 
 from devenv.backends.git import Commit, commit
 
+pytestmark = pytest.mark.programs
+
 
 def git(root: Path, *argv: str) -> str:
     who = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")

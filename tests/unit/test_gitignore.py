@@ -44,6 +44,7 @@ def by_git(folder: Path, paths: list[str]) -> set[str]:
     return set(subprocess.run(command, cwd=folder, input=text, text=True, capture_output=True).stdout.split())
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_the_same_as_git(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -56,6 +57,7 @@ def test_the_same_as_git(tmp_path: Path, seed: int) -> None:
     assert GitIgnored(tmp_path)(paths) == by_git(tmp_path, paths)
 
 
+@pytest.mark.programs
 def test_a_project_below_the_top_of_its_repository(tmp_path: Path) -> None:
     repository(tmp_path, {"": "*.log\n/project/out\n", "project/api": "!keep.log\n"})
     (tmp_path / ".git/info/exclude").write_text("mine\n")

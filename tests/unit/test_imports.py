@@ -227,6 +227,7 @@ def test_no_two_files_import_each_other(ours: Imports) -> None:
     assert cycles(ours) == CYCLES
 
 
+@pytest.mark.programs
 def test_importing_the_models_builds_none_of_them() -> None:
     """A default that is validated builds its model at import, and what is built alone is built again as a part."""
     show = (

@@ -105,6 +105,7 @@ def test_an_envrc_keeps_what_is_in_it() -> None:
     )
 
 
+@pytest.mark.programs
 def test_a_file_of_variables_is_what_a_shell_reads_too() -> None:
     values = {
         "A": "plain",

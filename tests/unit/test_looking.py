@@ -212,6 +212,7 @@ def test_the_engine_is_the_one_that_the_docker_command_talks_to(folder: Path) ->
     assert containers.address(own) == "unix:///var/run/docker.sock"
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(shutil.which("docker") is None, reason="Docker's own program makes the context")
 def test_a_docker_context_is_read_where_the_docker_command_keeps_it(folder: Path) -> None:
     make = ["docker", "--config", str(folder), "context", "create", "lab", "--docker", "host=tcp://a:1"]

@@ -16,6 +16,8 @@ from devenv import proc
 from devenv.errors import ToolMissing
 from tests.interrupting import act_once, interrupt_once
 
+pytestmark = pytest.mark.programs
+
 ENDINGS = {
     "well": ("pass", 0),
     "badly": ("raise SystemExit(7)", 7),

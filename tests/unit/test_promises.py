@@ -40,6 +40,7 @@ def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
+@pytest.mark.programs
 def test_a_promise_is_seen_until_its_process_ends_however_it_does(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:

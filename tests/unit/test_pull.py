@@ -86,6 +86,7 @@ CASES: Mapping[str, tuple[str | None, str, str, tuple[bool, bool] | None]] = {
 }
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(("here", "there", "common", "expected"), CASES.values(), ids=CASES)
 def test_what_differs(
     world: World, here: str | None, there: str, common: str, expected: tuple[bool, bool] | None
@@ -97,6 +98,7 @@ def test_what_differs(
     )
 
 
+@pytest.mark.programs
 def test_what_comes_back_is_written_whole_with_its_mode_and_nothing_is_deleted(world: World) -> None:
     world.put("run.sh", here=None, there="echo")
     (world.container / "run.sh").chmod(0o755)
@@ -109,6 +111,7 @@ def test_what_comes_back_is_written_whole_with_its_mode_and_nothing_is_deleted(w
     assert world.difference().files == []
 
 
+@pytest.mark.programs
 def test_nothing_is_written_out_of_the_project_and_links_stay(world: World, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -130,6 +133,7 @@ def test_nothing_is_written_out_of_the_project_and_links_stay(world: World, tmp_
     }
 
 
+@pytest.mark.programs
 def test_a_single_file_and_one_that_is_not_there(world: World) -> None:
     world.put("uv.lock", here="old", there="new", common="old")
     assert [file.path for file in world.difference(**{"uv.lock": "uv.lock"}).files] == ["app/uv.lock"]

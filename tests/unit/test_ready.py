@@ -107,6 +107,7 @@ def test_a_published_port_of_a_single_container_is_asked_from_here(answering: in
     assert alone.checks == []
 
 
+@pytest.mark.programs
 def test_a_check_that_hangs_is_ended() -> None:
     done = subprocess.run(["sh", "-c", LIMITED, "0.1", "sleep", "60"], timeout=30, check=False)
     assert done.returncode == 124

@@ -138,6 +138,7 @@ def test_a_token_is_asked_for_with_the_login_that_docker_has(shelf: Shelf, docke
     assert "refresh_token=refresh-me" in shelf.authorizations[-1]
 
 
+@pytest.mark.programs
 def test_a_login_that_a_program_keeps(
     shelf: Shelf, docker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -278,6 +278,7 @@ def test_a_namespace_that_cannot_be_removed_is_named(tmp_path: Path) -> None:
     assert line.endswith("kubectl --context lab delete namespace shop-staging-rehearsal-1")
 
 
+@pytest.mark.programs
 def test_ctrl_c_stops_helm_and_the_rehearsal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program, ready, lines = tmp_path / "bin" / "helm", tmp_path / "ready", list[str]()
     program.parent.mkdir()

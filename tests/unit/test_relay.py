@@ -124,6 +124,7 @@ def port() -> int:
     return free_port()
 
 
+@pytest.mark.programs
 def test_bytes_go_both_ways_and_the_end_of_one_is_not_the_end_of_the_other(port: int) -> None:
     body = bytes(range(256)) * (2 * WINDOW // 256)
 
@@ -134,12 +135,14 @@ def test_bytes_go_both_ways_and_the_end_of_one_is_not_the_end_of_the_other(port:
         assert asked(port, body) == body
 
 
+@pytest.mark.programs
 def test_many_connections_at_once_do_not_mix(port: int) -> None:
     bodies = [str(number).encode() * 500 for number in range(100)]
     with program(echo) as here, relayed(port, here), ThreadPoolExecutor(20) as pool:
         assert list(pool.map(lambda body: asked(port, body), bodies)) == bodies
 
 
+@pytest.mark.programs
 def test_a_reader_that_stands_still_holds_up_no_other(port: int) -> None:
     def endless(connection: socket.socket) -> None:
         if connection.recv(1) == b"e":
@@ -155,11 +158,13 @@ def test_a_reader_that_stands_still_holds_up_no_other(port: int) -> None:
             assert asked(port, b"e") == b"short"
 
 
+@pytest.mark.programs
 def test_where_nothing_listens_here_a_connection_is_reset(port: int) -> None:
     with relayed(port, free_port()), pytest.raises(ConnectionResetError):
         asked(port, b"x")
 
 
+@pytest.mark.programs
 def test_a_client_that_is_gone_is_heard_of_here(port: int) -> None:
     gone = threading.Event()
 
@@ -178,6 +183,7 @@ def test_a_client_that_is_gone_is_heard_of_here(port: int) -> None:
         assert gone.wait(WITHIN)
 
 
+@pytest.mark.programs
 def test_when_the_stream_ends_the_port_is_closed(port: int) -> None:
     with program(echo) as here, relayed(port, here) as far, connect(port) as client:
         far.close()
@@ -205,12 +211,14 @@ def test_bytes_that_arrive_once_it_is_over_are_dropped() -> None:
         assert not thread.is_alive()
 
 
+@pytest.mark.programs
 def test_one_that_is_started_anew_takes_the_port_over(port: int) -> None:
     with program(echo) as here, relayed(port, here) as first, relayed(port, here):
         first.process.wait(WITHIN)
         assert asked(port, b"hello") == b"hello"
 
 
+@pytest.mark.programs
 def test_a_port_that_cannot_be_had_is_said(port: int) -> None:
     with socket.create_server(("0.0.0.0", port)):
         argv = [sys.executable, "-u", connections.__file__, str(port)]

@@ -119,6 +119,7 @@ def test_a_cluster_that_does_not_answer_helm_is_a_tool_that_is_missing(helm: Pat
         Helm("gke", "shop", 3).history("shop")
 
 
+@pytest.mark.programs
 def test_without_helm_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="the helm command is missing") as error:

@@ -152,6 +152,7 @@ SERVED = ["serve", "--token", VALUES["TOKEN"], "--url", URL]
 CHECKED = ["check", f"--password={VALUES['TOKEN']}", URL]
 
 
+@pytest.mark.programs
 def test_on_compose_all_of_it_arrives(app: Stack) -> None:
     bundle = compose_bundle(app)
     variables = dict(re.findall(r'^(\w+)="(.*)"$', bundle.files[".env"], re.M))
@@ -181,6 +182,7 @@ def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
+@pytest.mark.programs
 def test_on_kubernetes_all_of_it_arrives(app: Stack) -> None:
     files = kubernetes_bundle(app).files.values()
     objects = {

@@ -38,6 +38,7 @@ def environment(variables: Mapping[str, Text]) -> dict[str, str]:
     return {name: text.reveal(value, {"KEY": NASTY}) for name, value in variables.items()}
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_secret_arrives_byte_for_byte_wherever_it_stands_in_a_script(name: str) -> None:
     script, expected = SCRIPTS[name]
@@ -46,6 +47,7 @@ def test_a_secret_arrives_byte_for_byte_wherever_it_stands_in_a_script(name: str
     assert ran.stdout.decode() == expected
 
 
+@pytest.mark.programs
 def test_a_quoted_here_document_keeps_its_secret_as_nothing_is_expanded_there() -> None:
     script = "cat <<'EOF'\n${KEY}\nEOF\nprintf %s ${KEY}"
     (_, _, safe), variables = shell.safe_command(("sh", "-c", sealed(script)))
@@ -57,6 +59,7 @@ def test_a_quoted_here_document_keeps_its_secret_as_nothing_is_expanded_there() 
     assert ran.stdout.decode() == "$A\n$B"
 
 
+@pytest.mark.programs
 def test_words_with_secrets_become_a_call_without_any() -> None:
     words, variables = shell.command_with_variables(
         ("printf", "%s|", sealed("a 'b' ${KEY}c"), "$d", sealed("${KEY}"))

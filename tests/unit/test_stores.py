@@ -190,6 +190,7 @@ def seeded(kind: str, seed: str = "seed: [seed.sql, more.sql], ") -> Unit:
     return unit(f"name: a\ninfra:\n  store: {{kind: {kind}, {seed}memory: 1Gi}}\n", "store", files=files)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", ["postgres", "postgres, version: '16'", "mysql", "mongo"])
 def test_a_seeded_store_has_a_mark_in_its_data_from_before_the_first_script_to_after_the_last(
     kind: str, tmp_path: Path
@@ -212,6 +213,7 @@ def test_a_seeded_store_has_a_mark_in_its_data_from_before_the_first_script_to_a
         assert str(contents[last]).startswith(f"rm -f {store.data.unfinished}")
 
 
+@pytest.mark.programs
 def test_the_check_of_a_seeded_store_refuses_while_the_mark_is_there(tmp_path: Path) -> None:
     store = seeded("postgres")
     assert store.probe is not None

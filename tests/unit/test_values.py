@@ -135,6 +135,7 @@ def test_compose_reads_every_text_as_that_text(tmp_path: Path) -> None:
     assert api["entrypoint"] == TEXTS
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl")
 def test_kubectl_reads_every_text_as_that_text(tmp_path: Path) -> None:
     app = stack_with_values()

@@ -550,6 +550,7 @@ def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch)
     watched.settled(root / "src/deep")
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("pulse")
 def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, watch: Watch) -> None:
     watched = watch(root / "src")
@@ -606,6 +607,7 @@ def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
     assert watched.watcher.watched == 4
 
 
+@pytest.mark.programs
 def test_an_overflow_of_the_queue_means_a_rescan(fast: Path) -> None:
     """The process is frozen during 10,000 atomic saves, then goes on."""
     watched = Child(fast)
@@ -687,6 +689,7 @@ def unshared() -> bool:
         return False
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("limit", "setting", "watched"),
     [

@@ -161,6 +161,7 @@ def test_the_backend_it_was_last_brought_up_on_is_known(space: Workspace) -> Non
     assert space.backends == ("minikube",)
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk has to be mounted")
 def test_a_full_disk_is_called_one_and_loses_nothing(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -179,6 +180,7 @@ def test_a_full_disk_is_called_one_and_loses_nothing(tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.programs
 def test_a_write_that_fails_leaves_the_old_file(space: Workspace) -> None:
     space.write({"a": "old"})
     script = (
@@ -195,6 +197,7 @@ def test_a_write_that_fails_leaves_the_old_file(space: Workspace) -> None:
     assert sorted(path.name for path in space.state.iterdir()) == [".gitignore", "a"]
 
 
+@pytest.mark.programs
 def test_the_second_waits_for_the_first_and_knows_its_name(space: Workspace) -> None:
     script = (
         "import sys; from pathlib import Path; from devenv.workspace import Workspace\n"
@@ -276,6 +279,7 @@ def modes(folder: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.programs
 def test_what_is_rendered_into_a_new_folder_is_for_nobody_else_and_not_for_git(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     for _ in range(2):

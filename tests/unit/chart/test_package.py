@@ -48,6 +48,7 @@ def test_a_version_is_the_tags_or_names_the_commit(
     assert made == version
 
 
+@pytest.mark.programs
 def test_a_commit_is_packaged_under_its_tag_and_always_as_the_same_bytes(own: Helm, tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     of = project(tmp_path / "shop", STACK)
@@ -101,6 +102,7 @@ def test_a_registry_that_refuses_says_what_to_type(why: str, hint: str) -> None:
     assert helmcharts.refused("shop.tgz cannot be pushed", "oci://ghcr.io/acme", why).hint == hint
 
 
+@pytest.mark.programs
 def test_a_registry_that_is_not_there_is_an_error_not_a_traceback(own: Helm, tmp_path: Path) -> None:
     package = charts.package(project(tmp_path, STACK), tmp_path / "out")
     with pytest.raises(DevenvError, match=r"shop-0\.1\.0\+\w{8}\.tgz cannot be pushed") as error:
@@ -108,6 +110,7 @@ def test_a_registry_that_is_not_there_is_an_error_not_a_traceback(own: Helm, tmp
     assert "connection refused" in error.value.why
 
 
+@pytest.mark.programs
 def test_without_helm_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissing, match="the helm command is missing"):

@@ -122,6 +122,7 @@ def everything_else(item: Object) -> Any:
     return item
 
 
+@pytest.mark.programs
 def test_the_objects_are_the_same(both: Both) -> None:
     expected = {key for key in both.here if key[0] not in (*ONLY_IN_BACKEND, "ConfigMap")}
     assert {key for key in both.there if key[0] not in ONLY_IN_CHART} == expected
@@ -164,6 +165,7 @@ def without_administration(item: Object) -> Object:
     return item
 
 
+@pytest.mark.programs
 def test_files_have_the_same_contents(both: Both, tmp_path: Path) -> None:
     """Those with secrets in them are filled in by the very script that a pod starts with."""
     compared = 0

@@ -85,6 +85,7 @@ def file(tmp_path: Path, upstream: Upstream) -> Path:
     return path
 
 
+@pytest.mark.programs
 def test_it_runs_from_kongs_variables_logs_and_ends(file: Path) -> None:
     with process({**ANY_PORT, "KONG_DECLARATIVE_CONFIG": str(file)}) as gateway:
         assert ask(gateway.ports["status"], "/status/ready").status == 200
@@ -98,6 +99,7 @@ def test_it_runs_from_kongs_variables_logs_and_ends(file: Path) -> None:
     assert err == "devenv-gateway: stopping\n"
 
 
+@pytest.mark.programs
 def test_a_refused_configuration_ends_it_with_2(tmp_path: Path) -> None:
     path = tmp_path / "kong.yml"
     path.write_text('_format_version: "3.0"\nplugins: [{name: oauth2}, {name: acme}]\n')
@@ -110,6 +112,7 @@ def test_a_refused_configuration_ends_it_with_2(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.programs
 def test_a_missing_file_ends_it_with_2(tmp_path: Path) -> None:
     path = tmp_path / "kong.yml"
     done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=10)
@@ -117,6 +120,7 @@ def test_a_missing_file_ends_it_with_2(tmp_path: Path) -> None:
     assert done.stderr == f"{path}: cannot be read: No such file or directory\n"
 
 
+@pytest.mark.programs
 def test_a_taken_port_ends_it_with_1(file: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -131,6 +135,7 @@ def test_a_taken_port_ends_it_with_1(file: Path) -> None:
     assert f"cannot listen on {address} (proxy): " in done.stderr
 
 
+@pytest.mark.programs
 def test_a_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_must(file: Path) -> None:
     with process(ANY_PORT, "--config", str(file)) as gateway:
         good = file.read_text()
@@ -145,6 +150,7 @@ def test_a_hangup_reads_the_file_again_and_keeps_the_old_one_if_it_must(file: Pa
         assert ask(gateway.ports["proxy"], "/b").status == 200
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_running_requests_finish_at_the_end(file: Path, upstream: Upstream, number: signal.Signals) -> None:
     replies: list[Reply] = []
@@ -174,6 +180,7 @@ def wait_until_active(port: int) -> None:
     time.sleep(0.1)
 
 
+@pytest.mark.programs
 def test_it_starts_fast(file: Path) -> None:
     spent, imports = [], []
     for _ in range(5):
@@ -190,6 +197,7 @@ def test_it_starts_fast(file: Path) -> None:
     pytest.fail(f"{min(spent):.2f} s, and its libraries {min(imports):.2f} s")
 
 
+@pytest.mark.programs
 def test_it_imports_nothing_else_of_devenv_and_devenv_does_not_import_it() -> None:
     code = (
         "import sys, devenv; assert 'devenv.gateway' not in sys.modules\n"
@@ -276,6 +284,7 @@ def last_of(client: http.client.HTTPConnection, path: str) -> bool:
     return bool(response.will_close)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(("size", "connections"), [("0", 3), ("512", 1)])
 def test_upstream_connections_are_kept_or_not(file: Path, size: str, connections: int) -> None:
     peers = []

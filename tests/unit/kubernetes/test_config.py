@@ -101,6 +101,7 @@ def test_signing_in(tmp_path: Path, user: Any, header: str) -> None:
     assert Plain(place).headers() == Official(place).headers() == {"Authorization": header}
 
 
+@pytest.mark.programs
 def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
 
@@ -128,6 +129,7 @@ def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> Non
     assert client.transport.headers() == {"Authorization": "Bearer abc"}
 
 
+@pytest.mark.programs
 def test_a_plugin_that_does_not_sign_in_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_plugin_that_does_not_sign_in_is_named(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.programs
 def test_a_file_that_is_empty_does_not_keep_a_plugin_from_signing_in(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("")
     (tmp_path / "empty").write_text("# nothing yet\n")

@@ -49,6 +49,7 @@ def _one_node_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
+@pytest.mark.programs
 @pytest.mark.usefixtures("_one_node_here")
 @pytest.mark.parametrize(
     ("place", "text", "expected"),

