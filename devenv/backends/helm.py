@@ -11,7 +11,7 @@ from pathlib import Path
 from devenv import proc
 from devenv.backends import versions
 from devenv.errors import DevenvError, ToolMissing
-from devenv.plan.promotion import OWNER, Revision
+from devenv.plan.promotion.changes import OWNER, Revision
 from devenv.stack.labels import LABEL
 
 GET = "https://helm.sh/docs/intro/install   then again"

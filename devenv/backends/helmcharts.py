@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from devenv import proc
 from devenv.backends.helm import HelmFailed, reason
 from devenv.errors import DevenvError, UsageError
-from devenv.plan.companions import Companion
+from devenv.plan.promotion.companions import Companion
 
 SCHEME = "oci://"
 LOGIN = r"unauthorized|denied|authentication required|credential not found|(?:code |\b)40[13]: "

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from devenv.engine.loaded import Loaded
     from devenv.engine.place import Place
     from devenv.engine.project import Project
-    from devenv.plan.promotion import Target
+    from devenv.plan.promotion.changes import Target
     from devenv.promises import Promises
 
 
@@ -104,7 +104,7 @@ class Context:
         """Where an environment's release lives. Raises `UsageError` for one that the manifest does not have,
         and for an option that names another place.
         """
-        from devenv.plan.promotion import Target
+        from devenv.plan.promotion.changes import Target
         from devenv.stack.environments import environment as environment_of
 
         manifest, _, _ = self.project.manifest.parsed

@@ -10,8 +10,8 @@ from devenv.cli.asking import confirm, confirm_by_name
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.promote import Release
-    from devenv.plan.promotion import Target
+    from devenv.engine.promotion.promote import Release
+    from devenv.plan.promotion.changes import Target
 
 
 def environments(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -45,7 +45,7 @@ At = Annotated[
 
 def release_of(context: Context, name: str) -> Release:
     """The release of an environment. Raises `UsageError` for one that the manifest does not have."""
-    from devenv.engine.promote import Release
+    from devenv.engine.promotion.promote import Release
 
     return Release(context.target(name))
 

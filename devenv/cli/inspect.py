@@ -57,7 +57,7 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
 
 def _described(context: Context, environment: str) -> Observed:
     """What runs of a release, with what only the manifest says of it."""
-    from devenv.engine import charts
+    from devenv.engine.promotion import charts
     from devenv.plan.status import described
 
     observed, place = context.observe(), context.project.manifest.parsed[0].environments[environment]

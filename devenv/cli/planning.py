@@ -54,7 +54,7 @@ def plan(
         _reload(context, names or [], as_json=json_)
         return
     if environment is not None:
-        from devenv.cli.promoting import planned
+        from devenv.cli.promotion.run import planned
 
         if names:
             raise UsageError("a stack is promoted as a whole", hint=f"devenv plan -e {environment}")

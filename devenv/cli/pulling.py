@@ -31,8 +31,8 @@ def pull(
     yes: Yes = False,
 ) -> None:
     """Bring files that a program in a container wrote back into the project. Asks before any is lost."""
-    from devenv.engine.links import linked
-    from devenv.engine.pull import difference, write
+    from devenv.engine.reloading.links import linked
+    from devenv.engine.reloading.pull import difference, write
 
     context: Context = ctx.obj
     console = context.console

@@ -96,7 +96,7 @@ def _chart(
     context: Context, output: Path, environment: str | None, *, package: bool, push: str | None
 ) -> None:
     from devenv.backends import helmcharts
-    from devenv.engine import charts
+    from devenv.engine.promotion import charts
     from devenv.render.chart.notes import notes
     from devenv.writing import export_chart, write_whole
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.engine.lifecycle import Request
     from devenv.engine.loaded import Loaded
-    from devenv.engine.reload import Reloading
+    from devenv.engine.reloading.loop import Reloading
     from devenv.events import Event, Report
 
 HEARS = 0.5  # seconds until Ctrl-C is heard for certain
@@ -60,7 +60,7 @@ def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
     from dataclasses import asdict
 
     from devenv.console.reload import history
-    from devenv.engine.journal import Journal
+    from devenv.engine.reloading.journal import Journal
 
     context: Context = ctx.obj
     names = set(name or ())
@@ -87,7 +87,7 @@ class Watching:
     """One session in a terminal."""
 
     def __init__(self, context: Context, request: Request, loaded: Loaded, *, as_json: bool = False) -> None:
-        from devenv.engine.journal import Journal
+        from devenv.engine.reloading.journal import Journal
 
         self._context, self._loaded, self._json = context, loaded, as_json
         self._asked = self._request = request
@@ -139,9 +139,9 @@ class Watching:
             raise typer.Exit(INTERRUPTED)
 
     def _reloading(self) -> Reloading:
-        from devenv.engine.feed import Site
         from devenv.engine.ready import log_tail
-        from devenv.engine.reload import Reloading
+        from devenv.engine.reloading.feed import Site
+        from devenv.engine.reloading.loop import Reloading
 
         context, project = self._context, self._context.project
         backend = context.place.backend

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from devenv.console import Console
-from devenv.plan.promotion import Change, Origin, Revision, Verb, origins
+from devenv.plan.promotion.changes import Change, Origin, Revision, Verb, origins
 
 SIGNS = {Verb.ADD: ("+", "green"), Verb.CHANGE: ("~", "yellow"), Verb.REMOVE: ("-", "red")}
 LINES = {"+": "green", "-": "red"}

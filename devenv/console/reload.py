@@ -15,7 +15,7 @@ from devenv.stack.rules import Rules, Unmatched
 from devenv.stack.ruletable import rows
 
 if TYPE_CHECKING:
-    from devenv.engine.journal import Entry
+    from devenv.engine.reloading.journal import Entry
     from devenv.errors import DevenvError
 
 

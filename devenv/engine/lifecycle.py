@@ -263,7 +263,7 @@ class Lifecycle:
         return links.sync(loaded.synced, unit, observed, loaded.secrets, say, tail, but=but)
 
     def _syncing(self, loaded: Loaded, unit: Unit, say: Say) -> AbstractContextManager[None]:
-        from devenv.engine.links import repeated
+        from devenv.engine.reloading.links import repeated
 
         return repeated(partial(self._sync, loaded, unit, say))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from devenv.engine.synced import Synced
+from devenv.engine.reloading.synced import Synced
 from devenv.errors import UsageError, did_you_mean
 from devenv.plan.model import Elsewhere, Observed
 from devenv.stack.model import Stack

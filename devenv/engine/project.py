@@ -15,7 +15,7 @@ from devenv.engine import ports
 from devenv.engine.advice import advice
 from devenv.engine.loaded import Loaded
 from devenv.engine.manifestfile import ManifestFile
-from devenv.engine.synced import Synced, bases, rules_of
+from devenv.engine.reloading.synced import Synced, bases, rules_of
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.memory import Memory
 from devenv.plan import notes
@@ -34,7 +34,7 @@ from devenv.stack.world import Outline, World
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
     from devenv.backends.base import Backend
     from devenv.backends.relay.process import Task
-    from devenv.engine.links import Links
+    from devenv.engine.reloading.links import Links
     from devenv.plan.planner import Intent, Situation
     from devenv.render.bundle import Bundle
     from devenv.stack.model import Unit
@@ -227,7 +227,7 @@ class Project:
 
     def links(self, backend: Backend) -> Links:
         """The links to the containers of this project's units."""
-        from devenv.engine.links import Links
+        from devenv.engine.reloading.links import Links
 
         if self._links is None:
             self._links = Links(backend, self.workspace.root)

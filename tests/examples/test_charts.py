@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.engine.project import Project
 from devenv.memory import Memory
 from devenv.workspace import Workspace

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from devenv.backends.kube.refusals import refused
-from devenv.engine.admission import Admission
+from devenv.engine.promotion.admission import Admission
 from devenv.errors import DevenvError, UsageError
-from devenv.plan.promotion import Change, Target, Verb
+from devenv.plan.promotion.changes import Change, Target, Verb
 from tests.unit.kubernetes.answering import Answering
 
 SERVICE = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}}

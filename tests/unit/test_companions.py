@@ -13,12 +13,12 @@ import pytest
 from devenv.backends.helm import Helm
 from devenv.backends.helmcharts import unread
 from devenv.backends.kube.config import Place
-from devenv.cli import adopting
-from devenv.engine.companions import Companions, companions
-from devenv.engine.promote import Release
+from devenv.cli.promotion import adopting
+from devenv.engine.promotion.companions import Companions, companions
+from devenv.engine.promotion.promote import Release
 from devenv.errors import DevenvError, ManifestInvalid, UsageError
-from devenv.plan.companions import Companion, Due
-from devenv.plan.promotion import Target
+from devenv.plan.promotion.changes import Target
+from devenv.plan.promotion.companions import Companion, Due
 from tests.unit.chart.charts import project
 from tests.unit.kubernetes.answering import Answering, Responding
 

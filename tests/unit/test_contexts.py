@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import cast
 
 from devenv import sources
-from devenv.engine import charts
 from devenv.engine.loaded import Loaded
 from devenv.engine.project import Project
+from devenv.engine.promotion import charts
 from devenv.memory import Memory
 from devenv.render import compose
 from devenv.render.bundle import Source

@@ -7,7 +7,7 @@ from itertools import cycle
 
 import pytest
 
-from devenv.engine.feedback import LONGEST, Feedback, Verdict
+from devenv.engine.reloading.feedback import LONGEST, Feedback, Verdict
 
 ACT, HOLD, SUSPEND, DROP = Verdict
 

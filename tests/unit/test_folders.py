@@ -13,7 +13,7 @@ import pytest
 from devenv import sources
 from devenv.backends.process.records import Folder
 from devenv.backends.process.session import ProcessSession
-from devenv.engine.reload import Reloading
+from devenv.engine.reloading.loop import Reloading
 from devenv.errors import UsageError
 from devenv.manifest.parse import parse
 from devenv.render import compose, swarm

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from devenv.backends.agent import Sending, Sent
-from devenv.engine.links import Emptied, Link, Links
-from devenv.engine.synced import Synced
+from devenv.engine.reloading.links import Emptied, Link, Links
+from devenv.engine.reloading.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
 from devenv.stack.model import Build, Unit
 from devenv.stack.rules import Rules, Source, infer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.plan.planner import select
 from devenv.plan.status import pages_of
 from devenv.render.bundle import Source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textwrap import dedent
 
-from devenv.plan.companions import Companion, Due
-from devenv.plan.promoting import plan_promotion, summary
-from devenv.plan.promotion import Change, Verb
+from devenv.plan.promotion.changes import Change, Verb
+from devenv.plan.promotion.companions import Companion, Due
+from devenv.plan.promotion.steps import plan_promotion, summary
 
 from .stacks import stack
 

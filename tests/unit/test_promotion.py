@@ -9,9 +9,9 @@ import pytest
 
 from devenv.console import Console
 from devenv.console.changes import age, change_lines, history_lines
-from devenv.engine.promote import Release
+from devenv.engine.promotion.promote import Release
 from devenv.errors import UsageError
-from devenv.plan.promotion import (
+from devenv.plan.promotion.changes import (
     Change,
     Origin,
     Revision,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devenv.engine.pull import Difference, difference, write
+from devenv.engine.reloading.pull import Difference, difference, write
 from devenv.errors import DevenvError
 from devenv.stack.rules import infer, lies
 

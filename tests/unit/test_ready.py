@@ -14,9 +14,9 @@ import pytest
 
 from devenv.backends.agent import Program, Sent
 from devenv.backends.base import LogLine, StreamEnded
-from devenv.engine.links import Link, Links, repeated
 from devenv.engine.ready import LIMITED, restart
-from devenv.engine.synced import Synced
+from devenv.engine.reloading.links import Link, Links, repeated
+from devenv.engine.reloading.synced import Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Port, Probe, Unit
@@ -143,7 +143,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, *replicas: Replica) -> None:
         agent: Any = agents[instance]
         return Link(agent, rules, image, lambda: None)
 
-    monkeypatch.setattr("devenv.engine.links.linked", linked)
+    monkeypatch.setattr("devenv.engine.reloading.links.linked", linked)
     observed = ObservedUnit("web", "1", "running", image="web:1")
     held: Synced = synced
     Links(backend, Path("/x")).sync(

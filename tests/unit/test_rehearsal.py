@@ -13,12 +13,12 @@ from devenv.backends.helm import Helm as Program
 from devenv.backends.helm import HelmFailed
 from devenv.backends.kube import config
 from devenv.backends.kube.config import Place
-from devenv.engine.charts import defaults
-from devenv.engine.promote import Parcel, Release
-from devenv.engine.rehearse import REHEARSAL, Rehearsal, _free, require_elsewhere, target
+from devenv.engine.promotion.charts import defaults
+from devenv.engine.promotion.promote import Parcel, Release
+from devenv.engine.promotion.rehearse import REHEARSAL, Rehearsal, _free, require_elsewhere, target
 from devenv.errors import Card, DevenvError, UnitFailed, UsageError
-from devenv.plan.promotion import Origin, Target
-from devenv.plan.rehearsal import Ground, Node, number, replaced, replacements
+from devenv.plan.promotion.changes import Origin, Target
+from devenv.plan.promotion.rehearsal import Ground, Node, number, replaced, replacements
 from tests.helm import Helm
 from tests.interrupting import interrupt_once
 from tests.unit.chart.charts import pod, project, rendered, written

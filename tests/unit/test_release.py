@@ -18,13 +18,13 @@ import pytest
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
-from devenv.engine.promote import Parcel, Release
-from devenv.engine.rollout import Rollout
-from devenv.engine.shipping import Shipping, build_secrets
-from devenv.engine.smoke import Smoke
+from devenv.engine.promotion.promote import Parcel, Release
+from devenv.engine.promotion.rollout import Rollout
+from devenv.engine.promotion.shipping import Shipping, build_secrets
+from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
 from devenv.manifest.environments import Environment
-from devenv.plan.promotion import Origin, Revision, Target
+from devenv.plan.promotion.changes import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
 from tests.unit.chart.charts import project

@@ -21,7 +21,7 @@ from devenv.console.reload import (
     rules_table,
     summary,
 )
-from devenv.engine.journal import FILE, KEPT, SHOWN, Journal
+from devenv.engine.reloading.journal import FILE, KEPT, SHOWN, Journal
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.events import Done, Failed, Reloaded, Started
 from devenv.plan.model import Op, Step

@@ -20,11 +20,11 @@ from devenv.backends import supervised
 from devenv.backends.agent import Sending, Sent
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
-from devenv.engine import feed as feeds
-from devenv.engine.feed import Feed, Retry
-from devenv.engine.links import Link
-from devenv.engine.reload import Reloading
-from devenv.engine.trees import Tree
+from devenv.engine.reloading import feed as feeds
+from devenv.engine.reloading.feed import Feed, Retry
+from devenv.engine.reloading.links import Link
+from devenv.engine.reloading.loop import Reloading
+from devenv.engine.reloading.trees import Tree
 from devenv.errors import DevenvError
 from devenv.events import Note
 from devenv.sources import Digests, Folder
@@ -166,7 +166,7 @@ def test_only_what_arrived_decides_and_is_called_sent(site: Site, container: Con
 def test_a_file_that_was_not_taken_is_sent_again_without_a_change(
     site: Site, container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("devenv.engine.feed.FIRST", 0.01)
+    monkeypatch.setattr("devenv.engine.reloading.feed.FIRST", 0.01)
     container.refused = {"/app/main.py": "no space left on device"}
     unit = feed(site, container, held=False)
     unit.change({"src/main.py": "1"}, time.monotonic())

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from devenv.engine.charts import promoted
+from devenv.engine.promotion.charts import promoted
 from devenv.plan import notes
 from devenv.plan.model import Observed, ObservedUnit
-from devenv.plan.rehearsal import Ground, replacements
+from devenv.plan.promotion.rehearsal import Ground, replacements
 from devenv.render import chart as charts
 from devenv.render import compose, swarm
 from devenv.render.bundle import Source

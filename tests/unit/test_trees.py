@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine.trees import Tree
+from devenv.engine.reloading.trees import Tree
 from devenv.sources import Digests, Folder
 
 

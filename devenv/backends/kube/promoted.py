@@ -12,7 +12,7 @@ from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
-from devenv.plan.promotion import Target
+from devenv.plan.promotion.changes import Target
 
 
 class PromotedBackend(KubeBackend):

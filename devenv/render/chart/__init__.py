@@ -15,7 +15,7 @@ from typing import Any
 
 from devenv.errors import UsageError, did_you_mean
 from devenv.manifest.environments import DeployedInfra, Environment, ExternalInfra
-from devenv.plan.promotion import OWNER
+from devenv.plan.promotion.changes import OWNER
 from devenv.render.bundle import to_yaml
 from devenv.render.chart import plugins, shared
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed

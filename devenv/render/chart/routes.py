@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer
-from devenv.plan.promotion import READS
+from devenv.plan.promotion.changes import READS
 from devenv.render.chart.credentials import KIND, Credential, credentials, object_name
 from devenv.render.chart.page import Page
 from devenv.render.chart.plugins import on_page, sealed

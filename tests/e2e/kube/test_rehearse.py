@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devenv.engine.rehearse import REHEARSAL
+from devenv.engine.promotion.rehearse import REHEARSAL
 from tests.e2e.kube.conftest import OnCluster
 from tests.helm import Helm
 

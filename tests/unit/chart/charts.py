@@ -10,8 +10,8 @@ from textwrap import dedent
 from typing import Any
 
 from devenv import assets
-from devenv.engine import charts
 from devenv.engine.project import Project
+from devenv.engine.promotion import charts
 from devenv.memory import Memory
 from devenv.render.chart import Promoted
 from devenv.workspace import Workspace

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.chart import keys
 from devenv.writing import export_chart

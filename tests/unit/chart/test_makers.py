@@ -10,9 +10,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.errors import ManifestInvalid
-from devenv.plan.promotion import secrets_needed
+from devenv.plan.promotion.changes import secrets_needed
 from devenv.stack.text import Place, Secret
 from tests.helm import Helm
 from tests.unit.stacks import problems

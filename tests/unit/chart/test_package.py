@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from devenv.backends import helmcharts
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.render.chart.version import chart_version
 from tests.helm import Helm

@@ -12,7 +12,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from devenv.errors import ManifestInvalid
-from devenv.plan.promotion import secrets_needed
+from devenv.plan.promotion.changes import secrets_needed
 from tests.helm import Helm
 from tests.schemas import validate
 

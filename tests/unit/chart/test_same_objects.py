@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from devenv import assets
-from devenv.engine import charts
+from devenv.engine.promotion import charts
 from devenv.render.kubernetes import render
 from devenv.stack.model import Stack
 from tests import documents, schemas

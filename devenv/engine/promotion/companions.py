@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from devenv.backends import helmcharts
 from devenv.backends.helm import HelmFailed
 from devenv.backends.kube.resources import Resources, kind_of
-from devenv.engine.promote import parsed
+from devenv.engine.promotion.promote import parsed
 from devenv.errors import DevenvError, UsageError
-from devenv.plan.companions import Companion, Due
-from devenv.plan.promotion import Revision, changes, deployed, pending
+from devenv.plan.promotion.changes import Revision, changes, deployed, pending
+from devenv.plan.promotion.companions import Companion, Due
 from devenv.stack import text
 from devenv.stack.environments import environment
 
 if TYPE_CHECKING:
     from devenv.backends.helm import Helm
     from devenv.engine.project import Project
-    from devenv.engine.promote import Release
+    from devenv.engine.promotion.promote import Release
 
 Say = Callable[[str, str], None]
 

@@ -7,19 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from devenv.cli.adopting import companions_of, confirm_adoption, foreign_of, require_adoptable, show_due
 from devenv.cli.environments import confirm_at, release_of
+from devenv.cli.promotion.adopting import (
+    companions_of,
+    confirm_adoption,
+    foreign_of,
+    require_adoptable,
+    show_due,
+)
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
     from devenv.cli.context import Context
-    from devenv.engine.companions import Companions
-    from devenv.engine.promote import Parcel, Release
-    from devenv.engine.shipping import Shipping
-    from devenv.plan.companions import Due
+    from devenv.engine.promotion.companions import Companions
+    from devenv.engine.promotion.promote import Parcel, Release
+    from devenv.engine.promotion.shipping import Shipping
     from devenv.plan.model import Plan
-    from devenv.plan.promotion import Change, Origin
+    from devenv.plan.promotion.changes import Change, Origin
+    from devenv.plan.promotion.companions import Due
     from devenv.stack.model import Stack
 
 Say = Callable[[str, str], None]
@@ -87,8 +93,8 @@ class Promoting:
 
     def _sent(self) -> tuple[Parcel, list[dict[str, Any]]]:
         """Say the plan, and push what the registry lacks. Returns what is promoted, and its objects."""
-        from devenv.engine.promote import parcel
-        from devenv.plan.promoting import plan_promotion, summary
+        from devenv.engine.promotion.promote import parcel
+        from devenv.plan.promotion.steps import plan_promotion, summary
 
         context, release, order = self.context, self.release, self.order
         project, environment = context.project, release.target.environment
@@ -120,7 +126,7 @@ class Promoting:
 
     def _show(self, changes: list[Change], companions: Companions) -> None:
         from devenv.console.changes import change_lines
-        from devenv.plan.promotion import count
+        from devenv.plan.promotion.changes import count
 
         console = self.context.console
         show_due(console, self.release.target, self.due, companions.left())
@@ -153,8 +159,8 @@ class Promoting:
 
 def planned(context: Context, environment: str) -> Plan:
     """What `promote` would do, without a change anywhere."""
-    from devenv.engine.promote import parcel
-    from devenv.plan.promoting import plan_promotion
+    from devenv.engine.promotion.promote import parcel
+    from devenv.plan.promotion.steps import plan_promotion
 
     release = release_of(context, environment)
     release.guard(context.project.manifest.outline.name)
@@ -192,9 +198,9 @@ def shipping_of(
     """
     from devenv.backends import containers, git
     from devenv.backends.images import Images
-    from devenv.engine import charts
-    from devenv.engine.shipping import Shipping, build_secrets
-    from devenv.plan.promotion import Origin
+    from devenv.engine.promotion import charts
+    from devenv.engine.promotion.shipping import Shipping, build_secrets
+    from devenv.plan.promotion.changes import Origin
 
     project, space = context.project, context.workspace
     environment, commit = release.target.environment, git.commit(space.root)

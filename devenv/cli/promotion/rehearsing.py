@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from devenv.cli.adopting import companions_of
 from devenv.cli.asking import confirm_by_name
+from devenv.cli.promotion.adopting import companions_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.backends.kube.backend import KubeBackend
     from devenv.cli.context import Context
-    from devenv.engine.companions import Companions
-    from devenv.engine.rehearse import Rehearsal
-    from devenv.plan.companions import Companion
+    from devenv.engine.promotion.companions import Companions
+    from devenv.engine.promotion.rehearse import Rehearsal
+    from devenv.plan.promotion.companions import Companion
 
 Say = Callable[[str, str], None]
 
@@ -26,8 +26,8 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
 
     Raises `UsageError` for its own cluster, `UnitFailed` for a unit that does not get ready.
     """
-    from devenv.engine.promote import Release
-    from devenv.engine.rehearse import Rehearsal, require_elsewhere, target
+    from devenv.engine.promotion.promote import Release
+    from devenv.engine.promotion.rehearse import Rehearsal, require_elsewhere, target
     from devenv.stack.environments import environment as environment_of
 
     console, project, began = context.console, context.project, time.monotonic()
@@ -95,7 +95,7 @@ def _delivered(context: Context, backend: KubeBackend, rehearsal: Rehearsal, say
     """The images of the stack, on the cluster's nodes."""
     from devenv.backends import containers
     from devenv.backends.images import Images
-    from devenv.engine.shipping import build_secrets
+    from devenv.engine.promotion.shipping import build_secrets
 
     secrets = context.workspace.secret_values(
         wanted=build_secrets(rehearsal.stack), generated=(), environment=context.environment, strict=True

@@ -16,10 +16,10 @@ from devenv.errors import UsageError
 if TYPE_CHECKING:
     from devenv.cli.context import Context
     from devenv.console import Console
-    from devenv.engine.companions import Companions
-    from devenv.engine.promote import Release
-    from devenv.plan.companions import Due
-    from devenv.plan.promotion import Target
+    from devenv.engine.promotion.companions import Companions
+    from devenv.engine.promotion.promote import Release
+    from devenv.plan.promotion.changes import Target
+    from devenv.plan.promotion.companions import Due
 
 Adopt = Annotated[
     list[str] | None,
@@ -52,7 +52,7 @@ def confirm_adoption(foreign: Mapping[str, str], adopt: Collection[str]) -> None
 
 def companions_of(context: Context, release: Release) -> Companions:
     """The charts of other people that an environment brings along."""
-    from devenv.engine.companions import Companions, companions
+    from devenv.engine.promotion.companions import Companions, companions
 
     project = context.project
     wanted = companions(project, release.target.environment)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import Paused, Unsendable
-from devenv.engine.feedback import WINDOW, Feedback, Verdict
-from devenv.engine.links import Emptied, Link, linked
 from devenv.engine.ready import Tail, await_ready, start
+from devenv.engine.reloading.feedback import WINDOW, Feedback, Verdict
+from devenv.engine.reloading.links import Emptied, Link, linked
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Note, Reloaded, Report
 from devenv.stack.reload import Action, Decision, causes, decide, landed

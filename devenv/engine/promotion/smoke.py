@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devenv.errors import DevenvError
-from devenv.plan.promotion import Target
+from devenv.plan.promotion.changes import Target
 from devenv.render.kong import named_routes
 
 if TYPE_CHECKING:

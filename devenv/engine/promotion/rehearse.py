@@ -13,14 +13,14 @@ import yaml
 
 from devenv import proc
 from devenv.backends.helm import HelmFailed
-from devenv.engine import charts
-from devenv.engine.promote import Parcel, Release, packed
-from devenv.engine.rollout import Rollout, explained
-from devenv.engine.smoke import Smoke
+from devenv.engine.promotion import charts
+from devenv.engine.promotion.promote import Parcel, Release, packed
+from devenv.engine.promotion.rollout import Rollout, explained
+from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
-from devenv.plan.companions import Companion, Due
-from devenv.plan.promotion import Origin, Target, secrets_needed
-from devenv.plan.rehearsal import Ground, Node, Replacement, number, replaced, replacements
+from devenv.plan.promotion.changes import Origin, Target, secrets_needed
+from devenv.plan.promotion.companions import Companion, Due
+from devenv.plan.promotion.rehearsal import Ground, Node, Replacement, number, replaced, replacements
 from devenv.render.bundle import to_yaml
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Identity, Stack, Unit
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from devenv.backends.kube.client import Client, Object
     from devenv.backends.kube.config import Place
     from devenv.backends.kube.delivery import Delivery
-    from devenv.engine.companions import Companions
     from devenv.engine.project import Project
+    from devenv.engine.promotion.companions import Companions
 
 REHEARSAL = f"{LABEL}rehearsal"
 """The label of a namespace that a rehearsal made; its value is the checkout."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from devenv.errors import UsageError
-from devenv.plan.promotion import Target, secrets_needed
+from devenv.plan.promotion.changes import Target, secrets_needed
 from devenv.stack import text
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ClusterSecrets:
         What a credential of a consumer holds is at SECRET/KEY. Where a Secret has a password already, its
         other forms are made of that one.
         """
-        from devenv.engine import charts
+        from devenv.engine.promotion import charts
         from devenv.render.chart import keys
         from devenv.render.chart.credentials import sealed_credentials
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from devenv.plan.model import Op, Plan, Step
-from devenv.plan.promotion import Change, count
+from devenv.plan.promotion.changes import Change, count
 
 if TYPE_CHECKING:
-    from devenv.plan.companions import Due
+    from devenv.plan.promotion.companions import Due
     from devenv.stack.model import Stack
 
 TODO = ((Op.PUSH, "to push"), (Op.CREATE, "to create"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.backends.causes import likely
 from devenv.errors import DevenvError, UsageError
-from devenv.plan.promotion import HOOK, Change, Target, Verb
+from devenv.plan.promotion.changes import HOOK, Change, Target, Verb
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devenv.plan.promotion import Change, Revision, deployed
+from devenv.plan.promotion.changes import Change, Revision, deployed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from devenv.backends.agent import Agent, Sending, Sent
 from devenv.backends.base import StreamEnded
 from devenv.engine.ready import Tail, each, restart
-from devenv.engine.synced import Held, Synced
+from devenv.engine.reloading.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
 from devenv.stack import text

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.cli import rehearsing
-from devenv.cli.adopting import (
+from devenv.cli.arguments import Json, Yes
+from devenv.cli.asking import confirm_by_name
+from devenv.cli.environments import Environment, confirm_at, release_of
+from devenv.cli.printing import keep_out_of_images
+from devenv.cli.promotion import rehearsing
+from devenv.cli.promotion.adopting import (
     Adopt,
     companions_of,
     foreign_of,
     show_due,
 )
-from devenv.cli.arguments import Json, Yes
-from devenv.cli.asking import confirm_by_name
-from devenv.cli.environments import Environment, confirm_at, release_of
-from devenv.cli.printing import keep_out_of_images
-from devenv.cli.promoting import Order, Promoting, sayer, shipping_of
+from devenv.cli.promotion.run import Order, Promoting, sayer, shipping_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.engine.promote import Release
+    from devenv.engine.promotion.promote import Release
 
 DIFFERS = 4
 """Exit code of `diff` where something would change."""
@@ -114,7 +114,7 @@ def _write(
     allow_dirty: bool,
 ) -> None:
     """Push, and write the environment's values for whatever brings a folder to the cluster."""
-    from devenv.engine import charts
+    from devenv.engine.promotion import charts
     from devenv.writing import export_chart
 
     console, project, environment = context.console, context.project, release.target.environment
@@ -149,8 +149,8 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     from concurrent.futures import ThreadPoolExecutor
 
     from devenv.console.changes import change_lines
-    from devenv.engine.promote import parcel
-    from devenv.plan.promotion import count
+    from devenv.engine.promotion.promote import parcel
+    from devenv.plan.promotion.changes import count
 
     context: Context = ctx.obj
     release = release_of(context, environment)
@@ -180,7 +180,7 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
     from datetime import UTC, datetime
 
     from devenv.console.changes import companion_lines, history_lines
-    from devenv.plan.promotion import origins
+    from devenv.plan.promotion.changes import origins
 
     context: Context = ctx.obj
     release = release_of(context, environment)

@@ -15,12 +15,12 @@ import yaml
 
 from devenv import proc
 from devenv.backends.helm import Helm, HelmFailed, Stored
-from devenv.engine.admission import Admission
-from devenv.engine.rollout import Rollout, explained
-from devenv.engine.secrets import ClusterSecrets
-from devenv.engine.smoke import Smoke
+from devenv.engine.promotion.admission import Admission
+from devenv.engine.promotion.rollout import Rollout, explained
+from devenv.engine.promotion.secrets import ClusterSecrets
+from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
-from devenv.plan.promotion import (
+from devenv.plan.promotion.changes import (
     SERVED,
     Change,
     Origin,
@@ -61,7 +61,7 @@ def parcel(project: Project, environment: str, images: Mapping[str, str], origin
 
     Raises `UsageError`, `ManifestInvalid`.
     """
-    from devenv.engine import charts
+    from devenv.engine.promotion import charts
 
     stack = charts.promoted(project, environment).stack
     return Parcel(stack, charts.chart(project), charts.values_file(project, environment, images), origin)

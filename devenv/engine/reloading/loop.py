@@ -14,8 +14,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind
-from devenv.engine.feed import AGAIN, Feed, Site
-from devenv.engine.trees import Tree, in_project
+from devenv.engine.reloading.feed import AGAIN, Feed, Site
+from devenv.engine.reloading.trees import Tree, in_project
 from devenv.errors import DevenvError
 from devenv.events import Note
 from devenv.watching import Batch, Watcher
