@@ -171,6 +171,10 @@ GUESSES = (
 )
 """What may help where nothing better is known."""
 
+JAVA_FRAME = re.compile(
+    r"\s+at [^\s(]+\([^()]*\)(?: [~\[].*)?$|\s+\.\.\. \d+ (?:more|common frames omitted)$"
+)
+
 
 def likely(lines: Iterable[str], causes: Sequence[Cause] = CAUSES) -> str:
     """What helps against the first cause whose words are among the lines; nothing when there is none."""
@@ -179,7 +183,11 @@ def likely(lines: Iterable[str], causes: Sequence[Cause] = CAUSES) -> str:
 
 
 def excerpt(lines: Sequence[str]) -> tuple[str, ...]:
-    """The last lines, for a card; before them the first line of what is the matter, as in Node's errors."""
+    """The last lines, for a card; before them the first line of what is the matter, as in Node's errors.
+
+    Without Java's frames: of its traces the lines between them say what was the matter.
+    """
+    lines = [line for line in lines if not JAVA_FRAME.match(line)]
     shown, hint = lines[-SHOWN:], likely(lines)
     first = next((line for line in lines if hint and likely([line]) == hint), "")
     return (first, *shown[1:]) if first and first not in shown else tuple(shown)

@@ -66,9 +66,9 @@ build_standins() {
     local base=() stores=() brokers=() go=() jars=()
     for image in "${missing[@]}"; do
         case ${FOLDER[$image]} in
-        debian | python | node) base+=("$image") ;;
+        debian | python | node | jre) base+=("$image") ;;
         silo | mongo | mailpit | jaeger | otel-collector) go+=("$image") ;;
-        kafka) jars+=("$image") ;;
+        kafka | artemis | activemq | opensearch | keycloak) jars+=("$image") ;;
         rabbitmq | nats | memcached | prometheus) brokers+=("$image") ;;
         *) stores+=("$image") ;;
         esac

@@ -208,6 +208,22 @@ def test_a_volume_of_another_user_is_told_from_other_folders(line: str, volume: 
     assert ("its volume belongs to another user" in helpful(own, ["it starts", line])) is volume
 
 
+JAVA = """ERROR: java.lang.RuntimeException: Failed to execute start task.
+\tat org.apache.activemq.console.command.StartCommand.runTask(StartCommand.java:92)
+\tat java.base/java.lang.Class.getConstructor0(Class.java:3756)
+\tat app//org.slf4j.Logger.<init>(Unknown Source) [slf4j.jar:2.0]
+\tat jakarta.servlet.Filter$1.call(Filter.java:9) ~[servlet.jar:?]
+Caused by: org.xml.sax.SAXParseException; lineNumber: 1; Cannot find the declaration of element 'beans'.
+\t... 37 more
+\t... 8 common frames omitted
+    at Module._compile (node:internal/modules/cjs/loader:1554:14)"""
+
+
+def test_of_a_java_trace_a_card_has_what_was_the_matter_and_not_where() -> None:
+    lines = JAVA.splitlines()
+    assert excerpt(lines) == (lines[0], lines[5], lines[8])
+
+
 def test_nothing_is_made_up() -> None:
     assert likely(["all is well"]) == likely([]) == likely(["ended with exit 01"], GUESSES) == ""
     assert likely(["dial tcp [::1]:80: connect: cannot assign requested address"]) == ""

@@ -1,9 +1,11 @@
 """Each queue in two functions: put a job there, and do every job that comes from there."""
 
 import os
+from functools import partial
 
 import aio_pika
 import nats
+import stomp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 
@@ -55,5 +57,20 @@ async def take_kafka(do):
             await do(message.value)
 
 
-PUT = {"kafka": put_kafka, "nats": put_nats, "rabbitmq": put_rabbitmq}
-TAKE = {"kafka": take_kafka, "nats": take_nats, "rabbitmq": take_rabbitmq}
+put_activemq, take_activemq = partial(stomp.put, "ACTIVEMQ", "/queue/jobs"), partial(stomp.take, "ACTIVEMQ", "/queue/jobs")
+put_artemis, take_artemis = partial(stomp.put, "ARTEMIS", "jobs"), partial(stomp.take, "ARTEMIS", "jobs")
+
+PUT = {
+    "activemq": put_activemq,
+    "artemis": put_artemis,
+    "kafka": put_kafka,
+    "nats": put_nats,
+    "rabbitmq": put_rabbitmq,
+}
+TAKE = {
+    "activemq": take_activemq,
+    "artemis": take_artemis,
+    "kafka": take_kafka,
+    "nats": take_nats,
+    "rabbitmq": take_rabbitmq,
+}
