@@ -13,9 +13,10 @@ from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
 from devenv.stack.catalogue import Catalogue, Facts, Kind
+from devenv.stack.fingerprints import fingerprint
 from devenv.stack.kindcard import Card, card
 from devenv.stack.kindfile import GeneratedSecret
-from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.stack.model import Stack, Unit
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World

@@ -26,9 +26,10 @@ from devenv.render import renderer
 from devenv.render.aspects import ASPECTS
 from devenv.stack import text
 from devenv.stack.builds import with_sources
+from devenv.stack.fingerprints import fingerprint
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.imaged import Declared, with_images
-from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.stack.model import Stack, Unit
 from devenv.stack.world import Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none

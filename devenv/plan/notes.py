@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.namespace import former_place
-from devenv.stack.model import Build, Stack, Unit, outdated
+from devenv.stack.fingerprints import outdated
+from devenv.stack.model import Build, Stack, Unit
 from devenv.stack.ports import Claim, Conflict, Key
 from devenv.stack.rules import Unmatched
 from devenv.stack.world import BuildKey, Outline, Path

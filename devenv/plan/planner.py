@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from devenv.plan.model import ORPHANED, Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.namespace import former_place
+from devenv.stack.fingerprints import differences, outdated
 from devenv.stack.graph import closure, ordered
-from devenv.stack.model import Stack, Unit, differences, outdated
+from devenv.stack.model import Stack, Unit
 
 
 @dataclass(frozen=True, slots=True)

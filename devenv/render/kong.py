@@ -12,7 +12,8 @@ from typing import Any
 
 from devenv.render.bundle import Quoted, to_yaml
 from devenv.stack import text
-from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
+from devenv.stack.model import Stack
+from devenv.stack.routing import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Secret
 
 Settings = Callable[[str, Plugin], dict[str, Any]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from devenv.manifest import models, workloads
-from devenv.stack.model import Consumer, Gateway, Plugin, Route
+from devenv.stack.routing import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Text, public
 from devenv.stack.view import View
 

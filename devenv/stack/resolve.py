@@ -30,17 +30,13 @@ from devenv.stack.infra import Instance, variable
 from devenv.stack.kindfile import TAKEN, GeneratedSecret
 from devenv.stack.model import (
     Build,
-    Consumer,
     File,
-    Gateway,
     Identity,
     Link,
     Need,
-    Plugin,
     Port,
     Probe,
     Reload,
-    Route,
     Stack,
     Unit,
     Volume,
@@ -49,6 +45,7 @@ from devenv.stack.model import (
 from devenv.stack.names import Names
 from devenv.stack.ports import Claim, claim, is_web, scheme, wish
 from devenv.stack.references import needs
+from devenv.stack.routing import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Text
 from devenv.stack.world import Outline, Want, World
 

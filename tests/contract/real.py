@@ -14,7 +14,8 @@ from devenv.backends.kube.config import MINIKUBE, current, find
 from devenv.render import renderer
 from devenv.render.aspects import ASPECTS
 from devenv.render.bundle import Source
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.fingerprints import fingerprint
+from devenv.stack.model import Stack
 from devenv.workspace import Workspace
 from tests.cluster import fake_cluster
 from tests.conftest import NEEDS

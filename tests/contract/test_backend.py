@@ -15,7 +15,8 @@ from devenv.backends.base import Backend, Interrupted, Session
 from devenv.backends.loglines import Resumed
 from devenv.errors import UnitFailed
 from devenv.render.aspects import ASPECTS
-from devenv.stack.model import Identity, Probe, Stack, Unit, Volume, fingerprint
+from devenv.stack.fingerprints import fingerprint
+from devenv.stack.model import Identity, Probe, Stack, Unit, Volume
 from devenv.workspace import Workspace
 from tests.contract.real import EVERY, WANTS, connected, opened
 from tests.fakes import FakeBackend, Machine

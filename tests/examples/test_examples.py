@@ -23,7 +23,8 @@ from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
 from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.model import Stack
+from devenv.stack.fingerprints import fingerprint
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.world import World

@@ -11,7 +11,8 @@ from devenv.manifest.parse import parse
 from devenv.render.aspects import compose as aspects
 from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
-from devenv.stack.model import Stack, Unit, fingerprint
+from devenv.stack.fingerprints import fingerprint
+from devenv.stack.model import Stack, Unit
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.text import rewrite

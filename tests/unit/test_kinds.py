@@ -15,7 +15,8 @@ from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
 from devenv.render.kubernetes.parity import lost_extras
 from devenv.stack.catalogue import Catalogue, Facts
-from devenv.stack.model import Need, Stack, fingerprint
+from devenv.stack.fingerprints import fingerprint
+from devenv.stack.model import Need, Stack
 from devenv.stack.ports import allot
 from devenv.stack.resolve import outline, resolve
 from devenv.stack.text import masked, secrets_in

@@ -12,7 +12,8 @@ import pytest
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import data_left, only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
-from devenv.stack.model import Stack, differences, fingerprint
+from devenv.stack.fingerprints import differences, fingerprint
+from devenv.stack.model import Stack
 from tests.table import each_row
 
 from .stacks import fingerprints, stack

@@ -20,7 +20,8 @@ from devenv.render import compose
 from devenv.render.bundle import Bundle, Source
 from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
-from devenv.stack.model import Stack, fingerprint
+from devenv.stack.fingerprints import fingerprint
+from devenv.stack.model import Stack
 from tests import documents
 
 from .kubernetes.stacks import source

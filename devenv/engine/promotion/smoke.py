@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from devenv.backends.entrance import Entrance
     from devenv.backends.kube.client import Client
     from devenv.manifest.environments import Environment
-    from devenv.stack.model import Route, Stack, Unit
+    from devenv.stack.model import Stack, Unit
+    from devenv.stack.routing import Route
 
 Say = Callable[[str, str], None]
 

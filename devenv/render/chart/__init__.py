@@ -28,7 +28,8 @@ from devenv.render.chart.variables import encoded, key_of, keys
 from devenv.render.kubernetes.objects import quantity
 from devenv.stack.environments import external
 from devenv.stack.graph import ordered
-from devenv.stack.model import SECTIONS, Gateway, Unit
+from devenv.stack.model import SECTIONS, Unit
+from devenv.stack.routing import Gateway
 from devenv.stack.text import Secret
 from devenv.stack.world import Finding, merge
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from devenv.stack import text
-from devenv.stack.model import Consumer, Stack
+from devenv.stack.model import Stack
+from devenv.stack.routing import Consumer
 from devenv.stack.text import Text
 
 KIND = "konghq.com/credential"

@@ -9,7 +9,7 @@ from typing import Any
 from devenv.render.chart.page import NAMESPACE, Page
 from devenv.render.kong import configured, named_routes
 from devenv.stack import text
-from devenv.stack.model import Gateway, Plugin
+from devenv.stack.routing import Gateway, Plugin
 
 
 def values(gateway: Gateway) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from devenv.render.chart.credentials import KIND, Credential, credentials, objec
 from devenv.render.chart.page import Page
 from devenv.render.chart.plugins import on_page, sealed
 from devenv.render.kong import configured, named_routes
-from devenv.stack.model import Consumer, Gateway, Plugin, Route, Stack
+from devenv.stack.model import Stack
+from devenv.stack.routing import Consumer, Gateway, Plugin, Route
 
 Object = dict[str, Any]
 
