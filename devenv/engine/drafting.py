@@ -22,9 +22,11 @@ from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
 from devenv.manifest.rules.names import as_label
-from devenv.stack import resolve, world
+from devenv.stack import world
 from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
+from devenv.stack.resolve import resolve
 from devenv.workspace import read_text
 
 DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -293,15 +295,15 @@ def objections(
             folder=folder.resolve().name,
             variables=variables,
         )
-        outline = resolve.outline(manifest, catalogue)
+        asked = outline(manifest, catalogue)
     except ManifestInvalid as error:
         return [(problem.path, _reason(problem.message, problem.suggestion)) for problem in error.problems]
-    read = sources.read(folder, outline.wants, sources.Digests({}))
+    read = sources.read(folder, asked.wants, sources.Digests({}))
     if read.findings:
         return [(source.dotted(path), _reason(message, hint)) for path, message, hint in read.findings]
-    ports, _ = allot(outline.claims, taken={}, current={}, checkout="draft", remap=False)
+    ports, _ = allot(asked.claims, taken={}, current={}, checkout="draft", remap=False)
     try:
-        resolve.resolve(manifest, catalogue, world.World("draft", ports, read.files, read.extra))
+        resolve(manifest, catalogue, world.World("draft", ports, read.files, read.extra))
     except UsageError as error:
         return [((error.where or "").replace(": ", ".").rstrip("."), error.what)]
     return []

@@ -17,8 +17,9 @@ from devenv.stack.fingerprints import fingerprint
 from devenv.stack.kindcard import Card, card
 from devenv.stack.kindfile import GeneratedSecret
 from devenv.stack.model import Stack, Unit
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 
 

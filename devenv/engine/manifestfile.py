@@ -75,7 +75,7 @@ class ManifestFile:
         return self.outline.externals if "external:" in self.text else {}
 
     def _outline(self) -> Outline:
-        from devenv.stack.resolve import outline
+        from devenv.stack.outline import outline
 
         manifest, _, catalogue = self.parsed
         return outline(manifest, catalogue)

@@ -19,7 +19,8 @@ from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment as environment_of
 from devenv.stack.environments import external, for_elsewhere, with_environment
 from devenv.stack.model import Stack
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.outline import outline
+from devenv.stack.resolve import resolve
 from devenv.stack.world import Finding, World
 
 if TYPE_CHECKING:

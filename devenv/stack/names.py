@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from devenv.manifest.fields import UdpPort
@@ -35,6 +35,11 @@ class Names:
     def text(self, value: str, view: View) -> Text:
         """A text with every `${...}` filled in, as seen from this view."""
         return text.in_json(text.fill(value, lambda reference: self.look_up(reference, view)))
+
+    def fill(self, unit: str) -> Callable[[str], Text]:
+        """A function that fills in texts as seen from a unit."""
+        view = self.world.view(unit)
+        return lambda value: self.text(value, view)
 
     def url(self, view: View, service: str) -> str:
         """The URL of a service, as seen from this view."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from devenv.stack import text
+from devenv.stack.model import File
 from devenv.stack.ports import Claim, Key
 from devenv.stack.view import View
 
@@ -87,6 +90,16 @@ class World:
         if unit in self.hosted:  # by number: a name may lead to ::1, where few programs listen
             return replace(inside.outside, machine="127.0.0.1")
         return inside if unit else inside.outside
+
+    def file(self, target: str, source: Any) -> File:
+        """A file or folder of the project, or a secret, as a file in a container."""
+        if not isinstance(source, str):
+            return File(target, secret=source.secret)
+        if (inside := self.folders.get(source)) is not None:
+            names = tuple(name for name, _ in inside)
+            return File(target, posixpath.normpath(source), digest=text.digest(repr(inside)), inside=names)
+        (path, digest), *_ = self.files.get(source) or ((source, ""),)
+        return File(target, source=path, digest=digest)
 
 
 def merge(base: Any, change: Any) -> Any:

@@ -26,7 +26,8 @@ from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.ports import allot
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.resolve import resolve
+from devenv.stack.outline import outline
 from devenv.stack.world import World
 from devenv.workspace import Workspace
 

@@ -13,8 +13,9 @@ from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.model import Stack, Unit
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.resolve import resolve
 from devenv.stack.text import rewrite
 from devenv.stack.world import World
 

@@ -15,7 +15,7 @@ from devenv.render import compose
 from devenv.render.bundle import Source
 from devenv.sources import Digests
 from devenv.stack.model import NAMED
-from devenv.stack.resolve import outline
+from devenv.stack.outline import outline
 from devenv.stack.world import World
 from devenv.workspace import Workspace
 from tests import documents

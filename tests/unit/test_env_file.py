@@ -10,7 +10,8 @@ from devenv.render import compose, process, swarm
 from devenv.render.bundle import Source
 from devenv.sources import Digests
 from devenv.stack.model import Stack
-from devenv.stack.resolve import host_environment, outline, resolve
+from devenv.stack.outline import outline
+from devenv.stack.resolve import host_environment, resolve
 from devenv.stack.world import World
 from tests import documents
 from tests.helm import Helm

@@ -15,7 +15,8 @@ from devenv.render import kubernetes
 from devenv.render.bundle import Source
 from devenv.render.compose import render
 from devenv.stack.environments import for_elsewhere
-from devenv.stack.resolve import host_environment, outline, resolve
+from devenv.stack.outline import outline
+from devenv.stack.resolve import host_environment, resolve
 from devenv.stack.text import reveal
 from devenv.stack.world import World
 from tests import documents

@@ -21,7 +21,8 @@ from devenv.render.bundle import Source
 from devenv.sources import Digests
 from devenv.stack.catalogue import Facts
 from devenv.stack.model import File, Stack
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.outline import outline
+from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents
 from tests.helm import Helm

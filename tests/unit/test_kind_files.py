@@ -12,7 +12,8 @@ from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
 from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.model import Stack
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.outline import outline
+from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents, schemas
 

@@ -17,8 +17,9 @@ from devenv.render.kubernetes.parity import lost_extras
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.model import Need, Stack
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.resolve import resolve
 from devenv.stack.text import masked, secrets_in
 from devenv.stack.world import World
 from tests import documents

@@ -14,8 +14,9 @@ from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import host_environment, outline, resolve
+from devenv.stack.resolve import host_environment, resolve
 from devenv.stack.world import World
 from tests import documents
 from tests.table import each_row

@@ -15,7 +15,8 @@ from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
 from devenv.stack import labels
 from devenv.stack.hosting import require_reachable, with_hosted
-from devenv.stack.resolve import host_environment, outline
+from devenv.stack.outline import outline
+from devenv.stack.resolve import host_environment
 from devenv.stack.world import World
 
 from .stacks import CATALOGUE, CHECKOUT, env, fingerprints, manifest, problems, stack

@@ -8,8 +8,9 @@ import pytest
 
 from devenv.stack import text
 from devenv.stack.model import Need, Probe
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import host_environment, outline
+from devenv.stack.resolve import host_environment
 from devenv.stack.text import secret
 from devenv.stack.world import World
 

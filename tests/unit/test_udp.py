@@ -13,7 +13,7 @@ from devenv.render.bundle import Source
 from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
 from devenv.stack.hosting import hostable
-from devenv.stack.resolve import outline
+from devenv.stack.outline import outline
 from tests import schemas
 from tests.table import each_row
 

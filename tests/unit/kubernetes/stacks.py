@@ -14,8 +14,9 @@ from devenv.stack.builds import with_sources
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.model import Stack
+from devenv.stack.outline import outline
 from devenv.stack.ports import allot
-from devenv.stack.resolve import outline, resolve
+from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents
 
