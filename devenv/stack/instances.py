@@ -21,7 +21,7 @@ from devenv.stack.world import World
 class Instances:
     """Every instance of a kind in a manifest, by name, and the names that texts may refer to.
 
-    `generated`: the secrets that their options bring. `takers`: what the stack ships -> the one that takes it.
+    `generated`: the secrets that their options bring. `takers`: what the stack ships -> who takes it.
     """
 
     def __init__(self, manifest: Manifest, catalogue: Catalogue, world: World) -> None:

@@ -13,6 +13,7 @@ from devenv.manifest.rules.scope import Scope
 from devenv.stack import text
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.gateway import gateway as gateway_of
+from devenv.stack.infraunits import units as infra_units
 from devenv.stack.instances import Instances
 from devenv.stack.model import Build, File, Identity, Probe, Reload, Stack, Unit
 from devenv.stack.routing import Consumer, Gateway, Plugin, Route
@@ -25,7 +26,7 @@ def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
     """Build the stack: the manifest with defaults, infra, addresses and digests filled in."""
     of = Instances(manifest, catalogue, world)
     infra = {
-        name: instance.units(view=world.view(name), files=world.files)
+        name: infra_units(instance, view=world.view(name), files=world.files)
         for name, instance in of.instances.items()
     }
     setups = {name: [unit.name for unit in units if unit.one_shot] for name, units in infra.items()}
