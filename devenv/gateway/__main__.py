@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 
-from devenv.gateway.config import Refused
+from devenv.gateway.draft import Refused
 from devenv.gateway.listen import settings
 from devenv.gateway.server import CannotListen, complain, configured, serve
 

@@ -13,10 +13,12 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from devenv.gateway.config import Refused, load
+from devenv.gateway.config import load
+from devenv.gateway.draft import Refused
 from devenv.gateway.entities import ALWAYS_EMPTY, KINDS, exported, find, listed
+from devenv.gateway.headers import PRODUCT
 from devenv.gateway.plugins import available
-from devenv.gateway.proxy import PRODUCT, Gateway
+from devenv.gateway.proxy import Gateway
 from devenv.gateway.registry import Configuration, Loaded
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
@@ -21,46 +20,23 @@ from devenv.gateway import answers
 from devenv.gateway.answers import Answer
 from devenv.gateway.counters import Counters
 from devenv.gateway.exchange import Exchange
+from devenv.gateway.headers import (
+    PRODUCT,
+    Finish,
+    mark_as_proxied,
+    one_spelling,
+    response_headers,
+    upstream_headers,
+)
 from devenv.gateway.model import Service
 from devenv.gateway.plugin import ConfiguredPlugin
 from devenv.gateway.registry import Loaded, PluginIndex
 from devenv.gateway.router import Match, normalized, nowhere
+from devenv.gateway.trace import CLIENT_LEFT, Trace, access_line, client_of, has_port, latencies
+from devenv.gateway.upload import BODY_IN_MEMORY, BodyTooLarge, Upload, accept_body
 from devenv.gateway.websocket import ask_to_switch, is_websocket, relay
 
-PRODUCT = "devenv-gateway"
-# More than this of a body that a plugin wants whole is refused: it would sit in memory.
-BODY_IN_MEMORY = 16 * 2**20
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-# nginx's log status for a client that disconnected before its answer.
-CLIENT_LEFT = 499
 UNSET_BY_AIOHTTP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-
-
-class BodyTooLarge(Exception):
-    """A body without a declared length outgrew what a plugin allows."""
-
-
-@dataclass(slots=True)
-class Trace:
-    """What the access log records of a request."""
-
-    id: str
-    client: str
-    started: float
-    status: int = 0
-    sent: int = 0
-    route: str = "-"
-    upstream_started: float | None = None
 
 
 @dataclass(slots=True)
@@ -327,39 +303,6 @@ class Gateway:
         return response
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Runs the plugins' response phase once a response's headers are known."""
-
-    exchange: Exchange
-    ran: list[ConfiguredPlugin]
-
-    def apply(self, headers: CIMultiDict[str]) -> None:
-        """Change a response's headers as the plugins want them."""
-        headers.update(self.exchange.response_headers)
-        for attached in self.ran:
-            if attached.plugin.response is not None:
-                attached.plugin.response(attached.config, self.exchange, headers)
-
-
-def response_headers(finish: Finish, upstream: aiohttp.ClientResponse, trace: Trace) -> CIMultiDict[str]:
-    """Return the headers of an upstream's response as the client gets them."""
-    headers = end_to_end(upstream.headers)
-    mark_as_proxied(headers, trace)
-    headers["X-Kong-Request-Id"] = trace.id
-    headers.setdefault("Server", PRODUCT)
-    finish.apply(headers)
-    return headers
-
-
-def mark_as_proxied(headers: CIMultiDict[str], trace: Trace) -> None:
-    """Add what tells a client that an upstream was asked."""
-    upstream_time, own_time = latencies(trace)
-    headers.add("Via", f"1.1 {PRODUCT}")
-    headers["X-Kong-Upstream-Latency"] = str(upstream_time)
-    headers["X-Kong-Proxy-Latency"] = str(own_time)
-
-
 def begin(
     request: web.BaseRequest,
     identity: str,
@@ -403,101 +346,6 @@ def begin(
     )
 
 
-def upstream_headers(
-    request: web.BaseRequest, identity: str, raw_path: str, match: Match
-) -> CIMultiDict[str]:
-    """Return the headers an upstream gets: the client's, and who the client was."""
-    headers = end_to_end(request.headers)
-    headers.popall(hdrs.EXPECT, None)
-    headers.popall("Proxy", None)
-    host = request.headers.get(hdrs.HOST, "")
-    client = client_of(request)
-    forwarded = [*request.headers.getall("X-Forwarded-For", ()), client]
-    service = match.service
-    if service is not None and not match.route.preserve_host:
-        usual = {"http": 80, "https": 443}[service.protocol]
-        port = "" if service.port == usual else f":{service.port}"
-        headers[hdrs.HOST] = f"{service.host}{port}"
-    added = {
-        "X-Real-IP": client,
-        "X-Forwarded-For": ", ".join(forwarded),
-        "X-Forwarded-Proto": "http",
-        "X-Forwarded-Host": host.rpartition(":")[0] if has_port(host) else host,
-        "X-Forwarded-Port": str(port_of(request)),
-        "X-Forwarded-Path": raw_path,
-        "X-Kong-Request-Id": identity,
-    }
-    for name, value in added.items():
-        headers[name] = value
-    headers.popall("X-Forwarded-Prefix", None)
-    if match.route.strip_path and match.prefix not in ("", "/"):
-        headers["X-Forwarded-Prefix"] = match.prefix
-    headers.add("Via", f"1.1 {PRODUCT}")
-    return headers
-
-
-def end_to_end(headers: Any) -> CIMultiDict[str]:
-    """Return the headers that are not for the next hop alone."""
-    named = {
-        name.strip().lower() for value in headers.getall(hdrs.CONNECTION, ()) for name in value.split(",")
-    }
-    dropped = HOP_BY_HOP | named
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
-
-
-def one_spelling(headers: CIMultiDict[str]) -> CIMultiDict[str]:
-    """Return headers with one spelling for each name: the client side replaces one by another."""
-    names: dict[str, str] = {}
-    return CIMultiDict((names.setdefault(name.lower(), name), value) for name, value in headers.items())
-
-
-async def accept_body(request: web.BaseRequest) -> None:
-    """Tell a client that waits for it to go on and send its body."""
-    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.transport:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-class Upload:
-    """A client's body, passed on chunk by chunk; it can be begun again only while untouched."""
-
-    def __init__(
-        self,
-        request: web.BaseRequest,
-        exchange: Exchange,
-        stalled: asyncio.Timeout,
-        write_timeout: float,
-    ) -> None:
-        self.request = request
-        self.exchange = exchange
-        self.stalled = stalled
-        self.write_timeout = write_timeout
-        self.sent = 0
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.sent:
-            # The client side tries some methods again; what it sent already is gone.
-            raise aiohttp.ClientConnectionError("the body cannot be sent twice")
-        return self._chunks()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        await accept_body(self.request)
-        async for chunk in self.request.content.iter_any():
-            self.sent += len(chunk)
-            limit = self.exchange.body_limit
-            if limit is not None and self.sent > limit:
-                self.exchange.overflowed = True
-                raise BodyTooLarge
-            self._expect(asyncio.get_running_loop().time() + self.write_timeout)
-            yield chunk
-            self._expect(None)
-
-    def _expect(self, deadline: float | None) -> None:
-        """Set by when the upstream must have taken the chunk."""
-        # No timeout runs after the upstream has answered; rescheduling then is an error.
-        with contextlib.suppress(RuntimeError):
-            self.stalled.reschedule(deadline)
-
-
 def to_https(match: Match, host: str, target: str) -> Answer:
     """Answer a plain request to an https-only route as Kong does: 426 or a redirect."""
     status = match.route.https_redirect_status_code
@@ -528,38 +376,3 @@ def explained(problem: Exception) -> str:
         reason = problem.strerror or problem.os_error
         return f"cannot connect to {problem.host}:{problem.port}: {reason}"
     return type(problem).__name__
-
-
-def client_of(request: web.BaseRequest) -> str:
-    """Return the client's address."""
-    peer = request.transport.get_extra_info("peername") if request.transport else None
-    return str(peer[0]) if peer else ""
-
-
-def port_of(request: web.BaseRequest) -> int:
-    """Return the port the client's connection came in on."""
-    own = request.transport.get_extra_info("sockname") if request.transport else None
-    return int(own[1]) if own else 0
-
-
-def has_port(host: str) -> bool:
-    """Tell whether a Host header names a port."""
-    return host.rpartition(":")[2].isdigit() and ":" in host
-
-
-def latencies(trace: Trace) -> tuple[int, int]:
-    """Return the milliseconds spent waiting for the upstream and here."""
-    now = time.perf_counter()
-    began = trace.upstream_started or now
-    return int((now - began) * 1000), int((began - trace.started) * 1000)
-
-
-def access_line(request: web.BaseRequest, trace: Trace) -> str:
-    """Return a request's line for the access log; a query may hold a key, so it is left out."""
-    path, question, _ = request.raw_path.partition("?")
-    shown = path.encode("ascii", "backslashreplace").decode()
-    spent = (time.perf_counter() - trace.started) * 1000
-    return (
-        f'{trace.client or "-"} "{request.method} {shown}{"?..." if question else ""}" '
-        f"{trace.status} {trace.sent} {trace.route} {spent:.1f}ms {trace.id}"
-    )

@@ -13,7 +13,8 @@ from functools import partial
 from aiohttp import web
 
 from devenv.gateway.admin import admin_application, gui_application, status_application
-from devenv.gateway.config import Refused, load
+from devenv.gateway.config import load
+from devenv.gateway.draft import Refused
 from devenv.gateway.listen import Address, Settings
 from devenv.gateway.proxy import Gateway
 from devenv.gateway.registry import Configuration, Loaded

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.gateway.config import Refused, load
+from devenv.gateway.config import load
+from devenv.gateway.draft import Refused
 from devenv.gateway.listen import Address, Settings
 from devenv.gateway.proxy import Gateway
 from devenv.gateway.registry import Loaded

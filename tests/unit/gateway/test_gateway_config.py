@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from devenv.gateway.config import Refused, load
+from devenv.gateway.config import load
+from devenv.gateway.draft import Refused
 from devenv.gateway.plugins import available
 from tests import documents
 from tests.table import each_row

@@ -8,7 +8,8 @@ import pytest
 import yaml
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from devenv.gateway.config import Refused, load
+from devenv.gateway.config import load
+from devenv.gateway.draft import Refused
 from devenv.gateway.router import Router, normalized
 
 
