@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devenv import STATE, sources
+from devenv import STATE
 from devenv.backends import buildlog, containers
 from devenv.backends.base import Say
 from devenv.backends.causes import likely
 from devenv.backends.registries import refused
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed
+from devenv.sources.ignored import recipe
 from devenv.stack import text
 from devenv.stack.imaged import Declared
 from devenv.stack.labels import BUILT_AS, LABEL
@@ -196,10 +197,10 @@ def _owner(stack: Stack, unit: Unit) -> dict[str, str]:
 
 def _dockerfile(context: Path, folder: Path, build: Build) -> Path:
     """A copy of the Dockerfile with an ignore file of ours beside it, which goes before the context's."""
-    recipe = sources.recipe(context, build.dockerfile)
+    texts = recipe(context, build.dockerfile)
     file = folder / posixpath.basename(build.dockerfile)
-    write_whole(file, recipe.dockerfile, mode=0o644)
-    write_whole(file.with_name(f"{file.name}.dockerignore"), recipe.ignore, mode=0o644)
+    write_whole(file, texts.dockerfile, mode=0o644)
+    write_whole(file.with_name(f"{file.name}.dockerignore"), texts.ignore, mode=0o644)
     return file
 
 

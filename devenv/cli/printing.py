@@ -93,12 +93,12 @@ def save_logs(
 
 def keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection[str], why: str) -> None:
     """Raises `UsageError` where a build context would contain the rendered files."""
-    from devenv import sources
+    from devenv.sources.ignored import sends
 
     for unit in sorted(stack.units, key=lambda unit: unit.one_shot):  # a job is often `like` a service
         if unit.build is not None:
             context = (root / unit.build.context).resolve()
-            if sources.sends(context, unit.build.dockerfile, folder, files):
+            if sends(context, unit.build.dockerfile, folder, files):
                 ignore = os.path.relpath(context / ".dockerignore")
                 raise UsageError(
                     f"{os.path.relpath(folder)} is inside the build context of {unit.name}",

@@ -22,6 +22,7 @@ from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
 from devenv.manifest.rules.names import as_label
+from devenv.sources.digests import Digests
 from devenv.stack import world
 from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.outline import outline
@@ -298,7 +299,7 @@ def objections(
         asked = outline(manifest, catalogue)
     except ManifestInvalid as error:
         return [(problem.path, _reason(problem.message, problem.suggestion)) for problem in error.problems]
-    read = sources.read(folder, asked.wants, sources.Digests({}))
+    read = sources.read(folder, asked.wants, Digests({}))
     if read.findings:
         return [(source.dotted(path), _reason(message, hint)) for path, message, hint in read.findings]
     ports, _ = allot(asked.claims, taken={}, current={}, checkout="draft", remap=False)

@@ -24,6 +24,8 @@ from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
 from devenv.render import renderer
 from devenv.render.aspects import ASPECTS
+from devenv.sources.digests import Digests
+from devenv.sources.ignored import recipe
 from devenv.stack import text
 from devenv.stack.builds import with_sources
 from devenv.stack.fingerprints import fingerprint
@@ -48,7 +50,7 @@ class Project:
     def __init__(self, workspace: Workspace, environment: Mapping[str, str], memory: Memory) -> None:
         self.workspace, self._environment, self._memory = workspace, environment, memory
         self.manifest = ManifestFile(workspace, environment, memory)
-        self.digests = sources.Digests({})
+        self.digests = Digests({})
         self._links: Links | None = None
 
     def load(
@@ -146,7 +148,7 @@ class Project:
     def read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
         space = self.workspace
-        self.digests = digests = sources.Digests.load(space.state / "cache" / "digests.json")
+        self.digests = digests = Digests.load(space.state / "cache" / "digests.json")
         read = sources.read(space.root, outline.wants, digests)
         if read.findings:
             raise ManifestInvalid([self.manifest.parsed[1].problem(*finding) for finding in read.findings])
@@ -249,7 +251,7 @@ class Project:
         source = Source(
             root=os.path.relpath(root, folder),
             folder=os.path.relpath(folder, root),
-            recipes={key: sources.recipe(root / key[0], key[1]) for key in builds},
+            recipes={key: recipe(root / key[0], key[1]) for key in builds},
             fingerprints=loaded.fingerprints,
             secrets=loaded.secrets,
             files={name: (root / name).read_bytes() for name in render.project_files(stack)},

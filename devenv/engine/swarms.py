@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import sources
 from devenv.errors import ManifestInvalid
 from devenv.manifest.environments import Environment
 from devenv.manifest.models import Manifest
 from devenv.render.bundle import Source
 from devenv.render.chart.notes import targets
 from devenv.render.swarm import Swarm, render
+from devenv.sources.ignored import recipe
 from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment as environment_of
 from devenv.stack.environments import external, for_elsewhere, with_environment
@@ -53,7 +53,7 @@ def swarm(project: Project, folder: Path, name: str = "") -> SwarmFiles:
         Source(
             root=os.path.relpath(root, folder),
             folder=os.path.relpath(folder, root),
-            recipes={key: sources.recipe(root / key[0], key[1]) for key in builds},
+            recipes={key: recipe(root / key[0], key[1]) for key in builds},
             registry=(place.registry if place else None) or "",
         ),
     )

@@ -30,6 +30,7 @@ from devenv.stack.resolve import resolve
 from devenv.stack.outline import outline
 from devenv.stack.world import World
 from devenv.workspace import Workspace
+from devenv.sources.digests import Digests
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -47,7 +48,7 @@ def resolved(file: Path) -> Stack:
     kinds = Facts(catalogue)
     manifest, _ = parse(file.read_text(), file=file.name, kinds=kinds, folder=file.parent.name)
     needed = outline(manifest, catalogue)
-    read = sources.read(file.parent, needed.wants, sources.Digests({}))
+    read = sources.read(file.parent, needed.wants, Digests({}))
     assert read.findings == []
     ports, _ = allot(needed.claims, taken={}, current={}, checkout="example", remap=False)
     builds = dict.fromkeys(read.builds, "sources")  # what is in the sources is not what is shown here

@@ -18,7 +18,8 @@ import pytest
 from devenv.backends.agent import Agent, Sending, batch
 from devenv.backends.agent.contents import LARGE
 from devenv.backends.base import Stream, StreamEnded
-from devenv.sources import Digests, Folder
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder
 from tests.conftest import MACHINE, no_engine
 
 pytestmark = pytest.mark.programs

@@ -13,7 +13,7 @@ from devenv.engine.promotion import charts
 from devenv.memory import Memory
 from devenv.render import compose
 from devenv.render.bundle import Source
-from devenv.sources import Digests
+from devenv.sources.digests import Digests
 from devenv.stack.model import NAMED
 from devenv.stack.outline import outline
 from devenv.stack.world import World

@@ -8,7 +8,7 @@ from typing import Any
 from devenv import sources
 from devenv.render import compose, process, swarm
 from devenv.render.bundle import Source
-from devenv.sources import Digests
+from devenv.sources.digests import Digests
 from devenv.stack.model import Stack
 from devenv.stack.outline import outline
 from devenv.stack.resolve import host_environment, resolve

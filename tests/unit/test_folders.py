@@ -18,7 +18,7 @@ from devenv.errors import UsageError
 from devenv.manifest.parse import parse
 from devenv.render import compose, swarm
 from devenv.render.bundle import Source
-from devenv.sources import Digests
+from devenv.sources.digests import Digests
 from devenv.stack.catalogue import Facts
 from devenv.stack.model import File, Stack
 from devenv.stack.outline import outline

@@ -27,7 +27,8 @@ from devenv.engine.reloading.loop import Reloading
 from devenv.engine.reloading.trees import Tree
 from devenv.errors import DevenvError
 from devenv.events import Note
-from devenv.sources import Digests, Folder
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder
 from devenv.stack.reload import Action, landed
 from devenv.stack.rules import infer
 from devenv.watching import Batch

@@ -11,7 +11,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from devenv import sources
-from devenv.sources import Digests, Sources
+from devenv.sources import Sources
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder
+from devenv.sources.ignored import recipe
 from devenv.stack.world import Recipe, Want
 
 BUILD = Want("build", "app", ("services", "api", "build"), "Dockerfile")
@@ -271,12 +274,12 @@ def test_what_this_tool_writes_is_no_source_of_anything(app: Path, ignore: str) 
 
 
 def test_the_builder_is_told_to_leave_the_state_alone_after_all_that_the_user_says(app: Path) -> None:
-    assert sources.recipe(app, "Dockerfile") == Recipe("FROM x", "**/.devenv\n")
+    assert recipe(app, "Dockerfile") == Recipe("FROM x", "**/.devenv\n")
     (app / ".dockerignore").write_bytes(b"lib\r\n!.devenv")
     (app / "Dockerfile").write_bytes(b"FROM x\r\n")
-    assert sources.recipe(app, "Dockerfile") == Recipe("FROM x\r\n", "lib\r\n!.devenv\n**/.devenv\n")
+    assert recipe(app, "Dockerfile") == Recipe("FROM x\r\n", "lib\r\n!.devenv\n**/.devenv\n")
     (app / "Dockerfile.dockerignore").write_text("# its own\n")
-    assert sources.recipe(app, "Dockerfile").ignore == "# its own\n**/.devenv\n"
+    assert recipe(app, "Dockerfile").ignore == "# its own\n**/.devenv\n"
 
 
 @pytest.mark.parametrize("name", [".devenv", ".devenv/compose", "linked", "app/.devenv"])
@@ -291,7 +294,7 @@ def test_the_state_is_no_context(app: Path, name: str) -> None:
 def test_one_file_is_read_as_all_of_them_are(app: Path) -> None:
     write(app, {"lib/b.py": "2", ".dockerignore": "lib/a.py", ".devenv/x": "1"})
     (app / "link").symlink_to("lib")
-    folder, cache = sources.Folder(app, "lib/a.py\n"), Digests({})
+    folder, cache = Folder(app, "lib/a.py\n"), Digests({})
     everything = folder.contents(cache)
     for name in (*everything, "lib", "lib/a.py", "link/b.py", ".devenv/x", "lib/b.py/c", "nothing"):
         assert folder.digest(name, cache) == everything.get(name, ""), name
@@ -300,12 +303,12 @@ def test_one_file_is_read_as_all_of_them_are(app: Path) -> None:
 def test_files_have_digests_outside_a_build_too(app: Path) -> None:
     write(app, {"lib/.devenv/cache/x": "1", ".dockerignore": "main.py"})
     (app / "link").symlink_to("lib")
-    before = sources.Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
+    before = Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
     assert set(before) == {"Dockerfile", "main.py", "lib/a.py", "link"}
 
     (app / "main.py").write_text("9")
     (app / "lib/a.py").unlink()
-    after = sources.Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
+    after = Folder(app, "lib/deep\n.dockerignore\n").contents(Digests({}))
     assert {path for path in before.keys() | after if before.get(path) != after.get(path)} == {
         "main.py",
         "lib/a.py",

@@ -7,6 +7,7 @@ from pathlib import Path
 from devenv import sources
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
+from devenv.sources.digests import Digests
 from devenv.stack.text import masked
 from devenv.stack.world import Want
 from tests import documents
@@ -100,6 +101,6 @@ def test_a_seed_may_be_a_folder(tmp_path: Path) -> None:
     for name in ("2.sql", "1.sh", ".hidden", "more/3.sql"):
         (tmp_path / "seeds" / name).write_text(name)
     wants = [Want("pattern", "./seeds", ("infra", "postgres", "seed", 0))]
-    read = sources.read(tmp_path, wants, sources.Digests({}))
+    read = sources.read(tmp_path, wants, Digests({}))
     assert [name for name, _ in read.files["./seeds"]] == ["seeds/1.sh", "seeds/2.sql"]
     assert read.findings == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from devenv.engine.reloading.trees import Tree
-from devenv.sources import Digests, Folder
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from devenv.backends.agent import Agent
     from devenv.backends.base import Backend
     from devenv.engine.loaded import Loaded
-    from devenv.sources import Digests
+    from devenv.sources.digests import Digests
     from devenv.stack.model import Unit
 
 AGAIN = 0.2  # seconds before a container or an engine that went away is asked again

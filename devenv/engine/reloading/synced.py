@@ -31,7 +31,9 @@ from devenv.writing import write_whole
 
 if TYPE_CHECKING:
     from devenv.memory import Memory
-    from devenv.sources import Digests, Folder, Sources
+    from devenv.sources import Sources
+    from devenv.sources.digests import Digests
+    from devenv.sources.folder import Folder
     from devenv.stack.model import Stack, Unit
     from devenv.stack.world import BuildKey
 

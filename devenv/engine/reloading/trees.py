@@ -6,7 +6,8 @@ import os
 import posixpath
 from collections.abc import Iterable, Mapping
 
-from devenv.sources import Digests, Folder
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder
 
 
 class Tree:

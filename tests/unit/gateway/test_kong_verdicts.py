@@ -12,7 +12,8 @@ import yaml
 from devenv.manifest.kong import regex, routes
 from devenv.manifest.kong.document import faults
 from devenv.render.kong import declarative
-from devenv.sources import Digests, read
+from devenv.sources import read
+from devenv.sources.digests import Digests
 from devenv.stack.world import Want
 from tests import documents
 from tests.table import each_row

@@ -5,23 +5,21 @@ Only content counts. Sizes and times only tell which files need not be read agai
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import posixpath
 import re
-import stat
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from devenv import STATE
 from devenv.envfiles import read_env
 from devenv.errors import UsageError
+from devenv.sources.digests import Digests
+from devenv.sources.folder import Folder, walk
+from devenv.sources.ignored import Ignored, ignore_file, recipe
 from devenv.stack.builds import digest_of
 from devenv.stack.model import NAMED
 from devenv.stack.rules import IGNORED
@@ -29,8 +27,6 @@ from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
 VARIABLE = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*")  # what Docker and Kubernetes both take
 NAME_SIGNS = "use letters, digits, _, dots and hyphens"
-SMALL = 1 << 16  # bytes that are read at once
-SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
 
 
 @dataclass
@@ -107,7 +103,7 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "it holds passwords; build from a folder of your own"
         sources.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
-    folder = Folder(context, _ignore_file(context, want.dockerfile), keep=want.dockerfile)
+    folder = Folder(context, ignore_file(context, want.dockerfile), keep=want.dockerfile)
     files = folder.contents(cache)
     sources.folders[key], sources.contents[key] = folder, files
     sources.builds[key] = digest_of(files)
@@ -130,7 +126,7 @@ def _context(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "its .devenv holds passwords; name a folder below"
         sources.findings.append((want.path, f'"{want.name}" cannot be another context', hint))
         return
-    files = Folder(folder, _ignore_file(folder, "")).contents(cache)
+    files = Folder(folder, ignore_file(folder, "")).contents(cache)
     sources.contents[key], sources.builds[key] = files, digest_of(files)
 
 
@@ -225,7 +221,7 @@ def _mount(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         sources.findings.append((want.path, f'"{want.name}" cannot be mounted', hint))
         return
     names = [
-        name for name in _walk(root / want.name, "", _Ignored("", "")) if (root / want.name / name).is_file()
+        name for name in walk(root / want.name, "", Ignored("", "")) if (root / want.name / name).is_file()
     ]
     outside = [name for name in names if not _inside(root, root / want.name / name)]
     sources.findings += [
@@ -248,217 +244,3 @@ def _hidden(wants: Iterable[Want], sources: Sources) -> Iterator[Finding]:
             if unit == other and posixpath.normpath(target).startswith(f"{posixpath.normpath(folder)}/"):
                 hint = f"put it into {mounted.name}, or mount that somewhere else"
                 yield want.path, f"cannot be mounted into {folder}, which is a read-only folder", hint
-
-
-class Folder:
-    """A folder of the project, without what an ignore file excludes. Links are not followed."""
-
-    def __init__(self, path: Path, ignore: str = "", *, keep: str = "") -> None:
-        """`ignore` is the text of a `.dockerignore`; `keep` is the path of a file that it cannot exclude."""
-        self.path, self._ignored = path, _Ignored(ignore, keep)
-
-    def contents(self, cache: Digests, unread: dict[str, str] | None = None) -> dict[str, str]:
-        """Path -> digest of every file in it but `.devenv`.
-
-        Raises `OSError` for an unreadable one, or notes the reason in `unread` and leaves it out.
-        """
-        if self.path.is_file():
-            return {"": _content(str(self.path), os.lstat(self.path), cache)}
-        files = {}
-        for name in _walk(self.path, "", self._ignored):
-            try:
-                path = self._joined(name)
-                files[name] = _content(path, os.lstat(path), cache)
-            except FileNotFoundError:  # deleted since the folder was listed
-                continue
-            except OSError as error:
-                if unread is None:
-                    raise
-                unread[name] = (error.strerror or str(error)).lower()
-        return files
-
-    def digest(self, name: str, cache: Digests) -> str:
-        """The digest of one file as in `contents`; "" where it is not there or excluded.
-
-        Raises `OSError` for an unreadable one.
-        """
-        if STATE in name.split("/") or self._ignored.has(name):
-            return ""
-        path = self._joined(name)
-        try:
-            if not self._reached(name):
-                return ""
-            status = os.lstat(path)
-            return "" if stat.S_ISDIR(status.st_mode) else _content(path, status, cache)
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-
-    @cached_property
-    def folds(self) -> bool:
-        """Whether files are found by their names in any case of the letters, as on macOS."""
-        twin = Path(str(self.path).swapcase())
-        return twin != self.path and twin.exists() and twin.samefile(self.path)
-
-    def spells(self, name: str) -> bool:
-        """Whether every name on the way to a file is the one on the disk, letter by letter."""
-        parts = name.split("/")
-        folders = ("/".join(parts[:count]) for count in range(len(parts)))
-        return all(
-            part in os.listdir(self._joined(folder)) for folder, part in zip(folders, parts, strict=True)
-        )
-
-    def excludes(self, name: str) -> bool:
-        """Whether the ignore file excludes a file."""
-        return self._ignored.has(name)
-
-    def enters(self, name: str) -> bool:
-        """Whether anything in a folder below may be part of it."""
-        return STATE not in name.split("/") and self._ignored.enters(name)
-
-    def _reached(self, name: str) -> bool:
-        """Whether no folder on the way is a link."""
-        ends = (at for at, letter in enumerate(name) if letter == "/")
-        return not any(stat.S_ISLNK(os.lstat(self._joined(name[:end])).st_mode) for end in ends)
-
-    def _joined(self, name: str) -> str:
-        return os.path.join(self.path, name) if name else str(self.path)
-
-
-def _content(path: str, status: os.stat_result, cache: Digests) -> str:
-    if stat.S_ISLNK(status.st_mode):
-        return f"->{Path(path).readlink()}"
-    if not stat.S_ISREG(status.st_mode):
-        return "special"  # a socket or a pipe: reading it would block
-    return cache.of(path, status) + ("x" if status.st_mode & 0o100 else "")
-
-
-def _walk(folder: Path, below: str, ignored: _Ignored) -> Iterator[str]:
-    with os.scandir(folder / below) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            path = f"{below}/{entry.name}" if below else entry.name
-            if entry.name == STATE:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if ignored.enters(path):
-                    yield from _walk(folder, path, ignored)
-            elif not ignored.has(path):
-                yield path
-
-
-class _Ignored:
-    """`.dockerignore`: the last matching pattern decides, and every pattern starts at the root."""
-
-    def __init__(self, text: str, keep: str) -> None:
-        self._keep = keep
-        patterns = list(_anchored(text.removeprefix("\ufeff").splitlines()))
-        exceptions = (line.removeprefix("!/") for line in patterns if line.startswith("!"))
-        self._exceptions = [exception.split("/") for exception in exceptions]
-        self._spec: Any = None
-        if patterns:
-            from pathspec import PathSpec
-
-            self._spec = PathSpec.from_lines("gitignore", patterns)
-
-    def has(self, path: str) -> bool:
-        return self._spec is not None and path != self._keep and bool(self._spec.match_file(path))
-
-    def enters(self, folder: str) -> bool:
-        """Whether to walk a folder: an ignored one only if an exception may match something in it."""
-        if self._keep.startswith(f"{folder}/") or not self.has(f"{folder}/"):
-            return True
-        names = folder.split("/")
-        return any(_reaches_below(exception, names) for exception in self._exceptions)
-
-
-def _reaches_below(pattern: Sequence[str], folder: Sequence[str]) -> bool:
-    """Whether a pattern may match the folder, a parent of it, or anything in it."""
-    for part, name in zip(pattern, folder, strict=False):
-        if "**" in part or "\\" in part:  # any number of names, or an escaped one
-            return True
-        if not fnmatchcase(name, part.replace("[^", "[!")):
-            return False
-    return True
-
-
-def _anchored(lines: Iterable[str]) -> Iterator[str]:
-    """Docker's patterns as Git's: each starts at the root, and matches everything below as well."""
-    for line in lines:
-        if line.startswith("#"):
-            continue
-        stripped = line.strip()
-        sign = "!" if stripped.startswith("!") else ""
-        pattern = posixpath.normpath(stripped.removeprefix("!").strip()).lstrip("/")
-        if pattern not in ("", "."):
-            yield f"{sign}/{pattern}"
-            yield f"{sign}/{pattern}/**"
-
-
-def _ignore_file(folder: Path, dockerfile: str) -> str:
-    """The text of the ignore file that the builder uses, or ""."""
-    for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
-        if (folder / name).is_file():
-            return _text_of(folder / name)
-    return ""
-
-
-def recipe(context: Path, dockerfile: str) -> Recipe:
-    """The Dockerfile and ignore file for a builder; the latter excludes `.devenv`. Raises `OSError`."""
-    ignore = _ignore_file(context, dockerfile)
-    gap = "" if ignore.endswith("\n") or not ignore else "\n"
-    return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
-
-
-def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) -> bool:
-    """Whether the builder would be sent at least one of these files if they were in `folder`."""
-    if not folder.is_relative_to(context):
-        return False
-    below = folder.relative_to(context)
-    ignored = _Ignored(_ignore_file(context, dockerfile), dockerfile)
-    return STATE not in below.parts and not all(ignored.has(str(below / name)) for name in names)
-
-
-def _text_of(file: Path) -> str:
-    """A file's text with its line endings unchanged."""
-    return file.read_bytes().decode(errors="replace")
-
-
-class Digests:
-    """A cache of file digests by size, time and inode, so that unchanged files are not read again."""
-
-    def __init__(self, previous: Mapping[str, Any]) -> None:
-        self._previous = previous
-        self.current: dict[str, list[Any]] = {}
-
-    @classmethod
-    def load(cls, file: Path) -> Digests:
-        """From a file; a missing or broken one is treated as empty."""
-        try:
-            digests = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            digests = {}
-        return cls(digests if isinstance(digests, dict) else {})
-
-    @property
-    def changed(self) -> bool:
-        """Whether the cache file has to be rewritten."""
-        return self.current != self._previous
-
-    def dump(self) -> str:
-        """All digests as the text of the cache file."""
-        return json.dumps(self.current)
-
-    def of(self, path: str | Path, status: os.stat_result | None = None) -> str:
-        """The digest of a file's bytes, in 16 hex digits. `status`: what it was asked for before."""
-        status = status or Path(path).stat()
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        previous = self._previous.get(str(path))
-        if isinstance(previous, list) and len(previous) == 4 and previous[:3] == stamp:
-            digest = str(previous[3])
-        else:
-            with open(path, "rb", buffering=0) as file:
-                small = status.st_size <= SMALL
-                content = hashlib.sha256(file.readall()) if small else hashlib.file_digest(file, "sha256")
-                digest = content.hexdigest()[:16]
-        if time.time() - status.st_mtime > SETTLED:
-            self.current[str(path)] = [*stamp, digest]
-        return digest
