@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from devenv.errors import UsageError
 from devenv.manifest.models import Infra
 from devenv.manifest.rules.scope import unit_name
-from devenv.stack import kindfile, text
+from devenv.stack import kindservice, text
 from devenv.stack.catalogue import Kind
 from devenv.stack.external import External
 from devenv.stack.kindfile import KindFile
@@ -72,7 +72,7 @@ class Instance:
         )
 
     @property
-    def main(self) -> kindfile.Service:
+    def main(self) -> kindservice.Service:
         """The service named after the kind."""
         return self.file.services[self.kind.name]
 

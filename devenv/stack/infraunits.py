@@ -12,10 +12,11 @@ from pydantic_core import PydanticCustomError
 from devenv.errors import UsageError
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Infra
-from devenv.stack import kindfile, shell, text
+from devenv.stack import kindservice, shell, text
 from devenv.stack.data import data_of, guarded
 from devenv.stack.infra import Instance, LookUp, filled
-from devenv.stack.kindfile import Command, Healthcheck
+from devenv.stack.kindfile import Command
+from devenv.stack.kindservice import Healthcheck
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume, port_of
 from devenv.stack.text import Text
 from devenv.stack.view import View
@@ -53,7 +54,7 @@ class InfraUnits:
         services = self.instance.file.services
         return [name for name, service in services.items() if self._has_work(service)]
 
-    def _has_work(self, service: kindfile.Service) -> bool:
+    def _has_work(self, service: kindservice.Service) -> bool:
         if service.once is None:
             return True
         condition = text.fill(service.once, self._look_up)
@@ -93,7 +94,7 @@ class InfraUnits:
             return replace(unit, probe=self._open_port(unit)) if main else unit
         return guarded(unit, block.data.scripts) if main and block.data else unit
 
-    def _amounts(self, service: kindfile.Service, declared: Infra) -> dict[str, Any]:
+    def _amounts(self, service: kindservice.Service, declared: Infra) -> dict[str, Any]:
         """Its memory, processors and time to stop: the manifest's before the kind's."""
         memory = declared.resources.memory or declared.memory
         return {
@@ -102,7 +103,7 @@ class InfraUnits:
             "grace": self._amount(seconds, service.stop_grace_period, "stop_grace_period") or 0.0,
         }
 
-    def _commands(self, service: kindfile.Service, *, main: bool) -> dict[str, Any]:
+    def _commands(self, service: kindservice.Service, *, main: bool) -> dict[str, Any]:
         """What runs in its container, at its start and later, and the variables that it all reads."""
         of, block = self.instance, self.instance.kind.block
         words = _words(service.command, self._look_up)
@@ -131,7 +132,7 @@ class InfraUnits:
             return unit.probe
         return replace(unit.probe, kind="tcp", port=self.instance.port, command=())
 
-    def _ways(self, service: kindfile.Service, *, main: bool) -> Iterator[Process]:
+    def _ways(self, service: kindservice.Service, *, main: bool) -> Iterator[Process]:
         """How a service runs as a plain process; what is not the main one has a command of its own."""
         if service.process is not None:
             yield Process(filled(service.process, self._look_up))
@@ -174,13 +175,13 @@ class InfraUnits:
             setups = InfraUnits(instance, self.view, self._files).setups()
             yield from (Need(setup, done=True) for setup in setups)
 
-    def _configs(self, service: kindfile.Service) -> Iterator[File]:
+    def _configs(self, service: kindservice.Service) -> Iterator[File]:
         for mount in service.configs:
             content = filled(self.instance.file.configs[mount.source].content, self._look_up)
             holds = tuple(sorted(text.secrets_in(content)))
             yield File(mount.target, content=content, digest=text.digest(repr(content)), holds=holds)
 
-    def _project_files(self, service: kindfile.Service) -> Iterator[File]:
+    def _project_files(self, service: kindservice.Service) -> Iterator[File]:
         """Files of the project that an option names, in the order they were written in."""
         for folder, option in service.files.items():
             patterns = self.instance.patterns(option.removeprefix("${").removesuffix("}"))
