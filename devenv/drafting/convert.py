@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from devenv.drafting import infra, reading, routes, services
+from devenv.drafting import environment, infra, reading, routes, services, uses
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.images import file_of
@@ -51,11 +51,11 @@ def convert(project: Project, world: World, kinds: Mapping[str, KindFacts]) -> D
     _move_secrets(scene)
     for unit in scene.units.values():
         if unit.role in ("service", "job"):
-            for name, port in services.mentioned(scene, unit):
+            for name, port in uses.mentioned(scene, unit):
                 scene.reached.setdefault(name, []).extend([port] if port else [])
         if port := routes.label_port(unit.keys):
             scene.reached.setdefault(unit.name, []).append(port)
-    scene.uses = services.all_uses(scene)
+    scene.uses = uses.all_uses(scene)
     if name := stack_name(project, world.folder):
         draft.set(("name",), name, origin="name")
     for role, write in (("service", services.convert), ("job", services.convert)):
@@ -119,7 +119,7 @@ def _move_secrets(scene: Scene) -> None:
                     if option in store.kind.secret
                 }
                 if value not in passwords:
-                    services.moved(scene, unit, variable, value)
+                    environment.moved(scene, unit, variable, value)
 
 
 def _router(scene: Scene, unit: Unit) -> None:

@@ -1,0 +1,120 @@
+"""The ports of a service, and those of this machine that lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic import ValidationError
+
+from devenv.drafting import images, limits, reading
+from devenv.drafting.interpolation import forms, plain
+from devenv.drafting.reading import Published
+from devenv.drafting.scene import Scene, Unit
+from devenv.drafting.stores import repository
+from devenv.drafting.tables import IMAGE_PORTS, PORT_NAMES
+from devenv.manifest.workloads import Service
+
+
+def convert(scene: Scene, unit: Unit) -> None:
+    """Write its ports, and which of this machine lead to them."""
+    try:
+        published = reading.ports(unit.keys)
+    except ValueError:
+        scene.draft.say("by hand", unit.at("ports"), "a port without a number, or a range of more than 20")
+        published = []
+    if unit.role == "job":
+        if published:
+            scene.draft.say("dropped", unit.at("ports"), "a job has no ports")
+        return
+    main: list[Published] = []
+    for port in published:
+        if port.container in {other.container for other in main if other.protocol == port.protocol}:
+            scene.draft.escape(unit.path, {"ports": [port.written]}, unit.at(f"ports {port.written}"))
+        elif port.protocol == "tcp" or (port.protocol == "udp" and udp()):
+            main.append(port)
+        else:
+            scene.draft.escape(unit.path, {"ports": [_compose(port)]}, unit.at(f"ports {port.written}"))
+    numbers = {port.container for port in main}
+    others = [number for number in inner_ports(scene, unit, published=bool(main)) if number not in numbers]
+    main += [Published(number) for number in dict.fromkeys(others)]
+    if not main:
+        return
+    scheme = PORT_NAMES.get(main[0].container, "http")
+    if len(main) == 1 and main[0].protocol == "tcp" and scheme == "http":
+        scene.draft.set((*unit.path, "port"), main[0].container, origin=unit.at("ports"))
+        _publish(scene, unit, {"": main[0]})
+        return
+    names = port_names(main)
+    for name, port in names.items():
+        value = port.container if port.protocol == "tcp" else f"{port.container}/udp"
+        instead = {} if port.protocol == "tcp" else {"ports": [_compose(port)]}
+        scene.draft.set(
+            (*unit.path, "ports", name), value, origin=unit.at(f"ports {port.written}"), instead=instead
+        )
+    _publish(scene, unit, names)
+
+
+@cache
+def udp() -> bool:
+    """Whether the language takes `53/udp` for a port."""
+    try:
+        Service.model_validate({"ports": {"dns": "53/udp"}})
+    except ValidationError:
+        return False
+    return True
+
+
+def _compose(port: Published) -> str:
+    host = f"{plain(port.host)}:" if port.host else ""
+    return f"{host}{port.container}/{port.protocol}"
+
+
+def inner_ports(scene: Scene, unit: Unit, *, published: bool) -> list[int]:
+    """Ports that units reach it on; if none is known, the one that its healthcheck or its image says."""
+    numbers = [
+        int(text)
+        for item in reading.listed(unit.keys.get("expose"))
+        if (text := plain(str(item)).partition("/")[0]).isdecimal()
+    ]
+    numbers += scene.reached.get(unit.name, [])
+    if published or numbers:
+        return numbers
+    if port := limits.port_of_check(unit.keys):
+        return [port]
+    if unit.keys.get("command") or unit.keys.get("entrypoint"):
+        return []  # another program than the one that the image is known for
+    image = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
+    usual = 0 if "build" in unit.keys else IMAGE_PORTS.get(image, 0)
+    guess = images.exposed(scene, unit) or usual
+    return [guess] if guess else []
+
+
+def port_names(ports: list[Published]) -> dict[str, Published]:
+    """The ports by names: what the number is known for, else the number."""
+    names: dict[str, Published] = {}
+    for port in ports:
+        name = PORT_NAMES.get(port.container, "") if port.protocol == "tcp" else "udp"
+        if not name or name in names:
+            name = f"{name or 'port'}-{port.container}"[:15]
+        names[name] = port
+    return names
+
+
+def _publish(scene: Scene, unit: Unit, names: Mapping[str, Published]) -> None:
+    draft, path = scene.draft, (*unit.path, "publish")
+    hosts = {name: port.host for name, port in names.items() if port.host}
+    for port in names.values():
+        if port.address and port.address not in ("127.0.0.1", "localhost", "::1", "[::1]"):
+            draft.say(
+                "derived", unit.at(f"ports {port.written}"), "published for this machine alone: 127.0.0.1"
+            )
+    if not any(port.host is not None for port in names.values()):
+        draft.set(path, False, origin=unit.at("ports"), quiet=True)
+    for name, host in hosts.items():
+        if name and len(names) > 1:
+            draft.set((*path, name), *map(limits.number, forms(host)), origin=unit.at("ports"))
+        elif plain(host) != str(names[name].container) or host != plain(host):
+            draft.set(path, *map(limits.number, forms(host)), origin=unit.at("ports"))
+        else:
+            draft.set(path, int(host), origin=unit.at("ports"))

@@ -1,0 +1,70 @@
+"""What a service waits for, and whose addresses it has."""
+
+from __future__ import annotations
+
+from devenv.drafting import reading
+from devenv.drafting.addresses import hosts_in
+from devenv.drafting.scene import Scene, Unit
+from devenv.manifest.graph import cycles
+
+
+def depends(scene: Scene, unit: Unit) -> dict[str, str]:
+    """The units that Compose has it wait for -> the condition."""
+    needed: dict[str, str] = {}
+    for original, condition in reading.dependencies(unit.keys).items():
+        other = scene.unit(original)
+        if other is None:
+            scene.draft.say("by hand", unit.at(f"depends_on {original}"), f"there is no service {original}")
+        elif other.role != "router" and other is not unit:
+            needed[other.name] = condition
+    return needed
+
+
+def convert(scene: Scene, unit: Unit) -> None:
+    """Write what it uses."""
+    uses = scene.uses.get(unit.name, [])
+    if uses:
+        scene.draft.set((*unit.path, "uses"), uses, origin=unit.at("depends_on"))
+
+
+def all_uses(scene: Scene) -> dict[str, list[str]]:
+    """Unit -> what it uses: `depends_on`, and the hosts in its variables where that closes no circle."""
+    units = [unit for unit in scene.units.values() if unit.role in ("service", "job")]
+    graph = {unit.name: [*depends(scene, unit)] for unit in units}
+    for unit in units:
+        for other in _mentioned(scene, unit):
+            if other == unit.name or other in graph[unit.name] or _is_job(scene, other):
+                continue
+            graph[unit.name].append(other)
+            if any(cycles(graph)):
+                graph[unit.name].remove(other)
+            else:
+                scene.draft.say(
+                    "derived", unit.original, f"uses {other}: an address of its variables or command names it"
+                )
+    return graph
+
+
+def _is_job(scene: Scene, name: str) -> bool:
+    return any(unit.name == name and unit.role == "job" for unit in scene.units.values())
+
+
+def _mentioned(scene: Scene, unit: Unit) -> list[str]:
+    hosts = [host for host, _ in mentioned(scene, unit)]
+    routers = {other.name for other in scene.units.values() if other.role == "router"}
+    return [name for name in dict.fromkeys(hosts) if name not in routers]
+
+
+def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
+    """The units whose addresses its variables and commands have, with their ports."""
+    hosts: list[tuple[str, int]] = []
+    for variable, value in scene.variables(unit).items():
+        hosts += hosts_in(scene, value or "", variable)
+    for key in ("command", "entrypoint"):
+        try:
+            words = reading.words(unit.keys.get(key)) or []
+        except ValueError:
+            words = []
+        for word in words:
+            hosts += hosts_in(scene, word)
+    return hosts
