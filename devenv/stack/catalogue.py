@@ -76,11 +76,11 @@ class Kind:
         raw = reduce(merge, changes, self.raw)
         return Kind(self.name, KindFile.model_validate(raw), raw)
 
-    def given(self, options: Mapping[str, str]) -> Kind:
+    def with_options(self, options: Mapping[str, str]) -> Kind:
         """The kind as it is where the manifest sets these options, or the stack has what it joins."""
         changes = [
             change
-            for condition, change in self.block.given.items()
+            for condition, change in self.block.when.items()
             if _holds(*condition.partition("="), options)
         ]
         return self.laid_over(changes) if changes else self
@@ -289,9 +289,9 @@ def _references(kind: Kind) -> Iterator[tuple[Path, str, str]]:
     """Every reference in a kind's file, and in what is laid over it where the stack has what it joins."""
     yield from kindrules.references(kind.file)
     for joined in kind.block.joins:
-        for path, whole, inside in kindrules.references(kind.given({joined: joined}).file):
+        for path, whole, inside in kindrules.references(kind.with_options({joined: joined}).file):
             if inside.partition(".")[0] == joined:
-                yield ("x-devenv", "given", joined, *path), whole, inside
+                yield ("x-devenv", "when", joined, *path), whole, inside
 
 
 def _holds(option: str, sign: str, value: str, options: Mapping[str, str]) -> bool:
@@ -349,7 +349,7 @@ def _problems_of_variants(kind: Kind, document: Source) -> Iterator[Problem]:
             (("x-devenv", "versions", key), {"services": each.services})
             for key, each in kind.block.versions.items()
         ),
-        *((("x-devenv", "given", key), change) for key, change in kind.block.given.items()),
+        *((("x-devenv", "when", key), change) for key, change in kind.block.when.items()),
     ]
     for where, change in changes:
         try:

@@ -68,7 +68,7 @@ class Instances:
         declared_values = {
             key: value for key, value in _declared_values(declared).items() if key in kind.options
         }
-        kind = kind.given(
+        kind = kind.with_options(
             {key: _written(value) for key, value in declared_values.items() if not isinstance(value, list)}
             | {joined: instance.name for joined, instance in joins.items()}
         )

@@ -143,7 +143,7 @@ class Block(Model):
     """Why older ones do not work."""
     tag: str = ""
     versions: dict[str, Variant] = Field({})
-    given: dict[str, dict[str, Any]] = Field({})
+    when: dict[str, dict[str, Any]] = Field({})
     """`password` or `user=root`: what differs where the manifest sets that option, laid over the file;
     `jaeger` or `traces`: where the stack has what it joins."""
     uid: int | None = None

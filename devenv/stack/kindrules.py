@@ -192,11 +192,11 @@ def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
 
 
 def _conditions_name_options(name: str, file: KindFile) -> Iterator[Finding]:
-    for condition in file.block.given:
+    for condition in file.block.when:
         option = condition.partition("=")[0]
         names = [*file.block.options, *file.block.joins]
         if option not in names:
-            yield ("x-devenv", "given", condition), f'no option "{option}"', did_you_mean(option, names)
+            yield ("x-devenv", "when", condition), f'no option "{option}"', did_you_mean(option, names)
 
 
 def _uses_are_kinds(name: str, file: KindFile) -> Iterator[Finding]:

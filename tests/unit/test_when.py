@@ -50,9 +50,9 @@ def test_mysql_takes_root_as_the_user() -> None:
 
 
 BROKEN = {
-    "given: {pasword: {}}": 'infra/nats.yaml:4:11: x-devenv.given.pasword: no option "pasword" - did you mean "password"?',
-    "given: {password: {services: {nats: {imag: x}}}}": (
-        "infra/nats.yaml:4:40: x-devenv.given.password.services.nats.imag: unknown key"
+    "when: {pasword: {}}": 'infra/nats.yaml:4:10: x-devenv.when.pasword: no option "pasword" - did you mean "password"?',
+    "when: {password: {services: {nats: {imag: x}}}}": (
+        "infra/nats.yaml:4:39: x-devenv.when.password.services.nats.imag: unknown key"
     ),
 }
 
