@@ -186,8 +186,10 @@ def _restart(value: Any) -> Any:
     if word is False or word == "no":  # a truth value to older readers of YAML
         return "no"
     if word not in RESTARTS:
-        instead = "always: what was stopped stays down" if word == "unless-stopped" else " or ".join(RESTARTS)
-        raise PydanticCustomError("restart", f"cannot be {as_text(value)} - write {instead}")
+        instead = "one of 'no', 'on-failure' or 'always'"
+        if word == "unless-stopped":
+            instead = "write always: what was stopped stays down"
+        raise PydanticCustomError("restart", f"cannot be '{as_text(value)}' - {instead}")
     return word
 
 

@@ -43,9 +43,9 @@ def test_a_store_may_come_back_too_and_its_one_shot_does_not() -> None:
 
 @each_row(
     [
-        ("unless-stopped", "cannot be unless-stopped - write always: what was stopped stays down"),
-        ("on-failure:3", "cannot be on-failure:3 - write no or on-failure or always"),
-        ("true", "cannot be true - write no or on-failure or always"),
+        ("unless-stopped", "cannot be 'unless-stopped' - write always: what was stopped stays down"),
+        ("on-failure:3", "cannot be 'on-failure:3' - one of 'no', 'on-failure' or 'always'"),
+        ("true", "cannot be 'true' - one of 'no', 'on-failure' or 'always'"),
     ]
 )
 def test_other_words_are_refused(written: str, why: str) -> None:
