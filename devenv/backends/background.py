@@ -78,7 +78,7 @@ class Background:
             time.sleep(0.01)
 
     @contextlib.contextmanager
-    def held(self, title: str) -> Iterator[None]:
+    def hold(self, title: str) -> Iterator[None]:
         """Be that process while the block runs, under this title. Raises `BlockingIOError` if another is.
 
         The title has at most 15 letters; other checkouts show it as the owner of its ports. Linux only.

@@ -202,8 +202,8 @@ def _kept(helper: str, key: str) -> Login | None:
     return credentials["Username"], credentials["Secret"]
 
 
-def _basic(known: Login) -> str:
-    return f"Basic {base64.b64encode(':'.join(known).encode()).decode()}"
+def _basic(login: Login) -> str:
+    return f"Basic {base64.b64encode(':'.join(login).encode()).decode()}"
 
 
 def _fetched(

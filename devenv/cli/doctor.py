@@ -42,9 +42,7 @@ def doctor(
     console = context.console
     verdicts = examined(context, within)
     if fix:
-        commands = list(
-            dict.fromkeys(verdict.fix.command for verdict in verdicts if verdict.fix and verdict.fix.safe)
-        )
+        commands = _safe(verdicts)
         for line in check_lines(console, verdicts):
             console.say(line)
         if commands:

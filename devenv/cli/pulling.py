@@ -52,7 +52,7 @@ def pull(
     link = linked(backend, observed, instance, rules, loaded.synced.held(unit, observed.image) or {})
     image = _by_path(unit, loaded.synced.recorded(unit, observed.image) or {})
     try:
-        found = difference(
+        changes = difference(
             lambda argv: backend.attach(observed, argv, instance=instance),
             context.workspace.root,
             places,
@@ -60,16 +60,16 @@ def pull(
         )
     finally:
         link.close()
-    for path, why in found.refused.items():
+    for path, why in changes.refused.items():
         console.note(f"{path} stays in the container: {why}")
-    for file in found.files:
+    for file in changes.files:
         state = "changed here as well" if file.both else "new" if file.new else "changed"
         console.say(f"  {file.path}  {state}")
-    lost = sum(file.both for file in found.files)
+    lost = sum(file.both for file in changes.files)
     if lost and not yes:
         confirm(f"Overwrite {lost} file{'s' if lost > 1 else ''} that changed here as well?")
-    write(context.workspace.root, found.files)
-    count = len(found.files)
+    write(context.workspace.root, changes.files)
+    count = len(changes.files)
     console.say(f"{count} file{'' if count == 1 else 's'} of {name}" if count else f"{name} has nothing new")
 
 

@@ -14,11 +14,11 @@ TOLD = ("memory", "disk", "max_map_count")
 
 def warnings(wanted: Wanted, address: str) -> Sequence[Verdict]:
     """What troubles the units that are about to start, on the engine at an address."""
-    found, here = Deadline(SECONDS).answer(begun(lambda: engine.look(address))), system.look()
+    answer, here = Deadline(SECONDS).answer(begun(lambda: engine.look(address))), system.look()
     local = here.linux and address.startswith("unix://")
-    folders = [found.root] if local and isinstance(found, engine.Engine) else []
+    folders = [answer.root] if local and isinstance(answer, engine.Engine) else []
     verdicts = [
-        *memory.judge(wanted, memory.free(memory.look(), found, address)),
+        *memory.judge(wanted, memory.free(memory.look(), answer, address)),
         *disk.judge(disk.look([".", *folders]), None),
         *(kernel.judge(wanted, kernel.look(), here) if local else ()),
     ]

@@ -34,13 +34,13 @@ MERGE = 'sudoedit /etc/docker/daemon.json && sudo systemctl restart docker   # a
 class Firewall:
     """What is known of forwarding. `drops`: the policy, None where it could not be read.
 
-    `accepts`: rules let pods through all the same. `told`: the engine is configured not to do it.
+    `accepts`: rules let pods through all the same. `exempt`: the engine is configured not to do it.
     """
 
     forwards: bool = True
     drops: bool | None = None
     accepts: bool = False
-    told: bool = False
+    exempt: bool = False
     configured: bool = False
 
 
@@ -75,7 +75,7 @@ def described(forwards: str, chains: str, config: str) -> Firewall:
         forwards=forwards.strip() != "0",
         drops="DROP" in policies if policies else None,
         accepts=bool(user) or bool(ACCEPTED.search(chains)),
-        told=isinstance(settings, dict) and settings.get("ip-forward-no-drop") is True,
+        exempt=isinstance(settings, dict) and settings.get("ip-forward-no-drop") is True,
         configured=bool(config.strip()),
     )
 
@@ -92,7 +92,7 @@ def judge(wanted: Wanted, firewall: Firewall, system: System, *, driver: str) ->
         yield passed("firewall", "iptables' policy for FORWARD was not read: that takes root")
     elif not firewall.drops:
         yield passed("firewall", "iptables forwards")
-    elif firewall.accepts or firewall.told:
+    elif firewall.accepts or firewall.exempt:
         yield passed("firewall", "iptables drops what is forwarded, but accepts what pods send")
     elif routed:
         text = f"iptables drops what is forwarded, so pods of the driver {driver} reach no names and no hosts"

@@ -25,7 +25,7 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Programs:
     """Every `devenv` on the PATH, the first one first. `home`: the folder of the one that is running."""
 
     programs: tuple[Program, ...]
@@ -33,12 +33,12 @@ class Found:
     python: str
 
 
-def look(environment: Mapping[str, str]) -> Found:
+def look(environment: Mapping[str, str]) -> Programs:
     """Read the head of every `devenv` on the PATH; none is run."""
     folders = dict.fromkeys(environment.get("PATH", "").split(os.pathsep))
     files = [Path(folder) / "devenv" for folder in folders if folder]
     programs = tuple(_program(file) for file in files if os.access(file, os.X_OK) and file.is_file())
-    return Found(programs, str(Path(sys.prefix) / "bin"), platform.python_version())
+    return Programs(programs, str(Path(sys.prefix) / "bin"), platform.python_version())
 
 
 def _program(file: Path) -> Program:
@@ -51,20 +51,20 @@ def _program(file: Path) -> Program:
     return Program(str(file), "ours" if ours else "nix" if nix else "other")
 
 
-def judge(found: Found) -> Iterator[Verdict]:
+def judge(installed: Programs) -> Iterator[Verdict]:
     """Whether typing `devenv` runs this one."""
-    yield passed("python", f"Python {found.python}")
-    ahead = f'export PATH={shlex.quote(found.home)}:"$PATH"'
-    first, *others = found.programs or (None,)
+    yield passed("python", f"Python {installed.python}")
+    ahead = f'export PATH={shlex.quote(installed.home)}:"$PATH"'
+    first, *others = installed.programs or (None,)
     if first is None:
-        yield warned("path", f"no devenv is on the PATH; this one is in {found.home}", ahead)
+        yield warned("path", f"no devenv is on the PATH; this one is in {installed.home}", ahead)
     elif first.owner == "nix":
         yield warned("path", f"{first.path} comes first, the Nix tool of the same name (cachix)", ahead)
     elif first.owner == "other":
         yield warned("path", f"{first.path} comes first, and is another program", ahead)
-    elif str(Path(first.path).parent) != found.home and any(
-        program and str(Path(program.path).parent) == found.home for program in others
+    elif str(Path(first.path).parent) != installed.home and any(
+        program and str(Path(program.path).parent) == installed.home for program in others
     ):
-        yield warned("path", f"{first.path} comes first; this one is in {found.home}", ahead)
+        yield warned("path", f"{first.path} comes first; this one is in {installed.home}", ahead)
     else:
         yield passed("path", first.path)

@@ -95,11 +95,6 @@ class Draft:
             self._entries[path] = Entry(values, origin, comment)
 
     @property
-    def escapes(self) -> list[str]:
-        """The places that need `compose:`."""
-        return [dotted(path) for path in self._entries if "compose" in path[2:3]]
-
-    @property
     def value(self) -> dict[str, Any]:
         """The manifest as plain values."""
         value: dict[str, Any] = {}

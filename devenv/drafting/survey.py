@@ -49,7 +49,7 @@ class Part:
     @property
     def language(self) -> Language | None:
         """The language of its package files."""
-        return next((one for one in LANGUAGES if set(one.files) & set(self.files)), None)
+        return next((language for language in LANGUAGES if set(language.files) & set(self.files)), None)
 
     @property
     def packages(self) -> set[str]:

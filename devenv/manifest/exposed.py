@@ -65,12 +65,12 @@ def with_exposed(services: Any, exposed: Exposed) -> Any:
     if not isinstance(services, dict):
         return services
     return {
-        name: {**service, "port": _number(exposed[name][0])} if _one(exposed.get(name, ())) else service
+        name: {**service, "port": _number(exposed[name][0])} if _single(exposed.get(name, ())) else service
         for name, service in services.items()
     }
 
 
-def _one(ports: Sequence[str]) -> bool:
+def _single(ports: Sequence[str]) -> bool:
     return len(ports) == 1 and _PORT.fullmatch(ports[0]) is not None
 
 
@@ -80,7 +80,7 @@ def _number(port: str) -> int | str:
 
 def derived(exposed: Exposed) -> Iterator[tuple[str, str]]:
     """Each service that gets its port so, and the port."""
-    return ((name, ports[0]) for name, ports in exposed.items() if _one(ports))
+    return ((name, ports[0]) for name, ports in exposed.items() if _single(ports))
 
 
 def hinted(finding: Finding, exposed: Exposed) -> Finding:

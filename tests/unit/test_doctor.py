@@ -32,7 +32,7 @@ from devenv.doctor.engine import Engine, Plugins, Silence
 from devenv.doctor.examination import Examination
 from devenv.doctor.gathering import Deadline, begun
 from devenv.doctor.network import Answer
-from devenv.doctor.path import Found, Program
+from devenv.doctor.path import Program, Programs
 from devenv.doctor.system import System
 from devenv.doctor.verdict import Verdict, Wanted
 from devenv.errors import ManifestInvalid, Problem, ToolMissing, UsageError
@@ -165,13 +165,13 @@ def test_what_an_engine_says_of_itself() -> None:
 def test_which_devenv(first: tuple[str, str], verdict: str) -> None:
     folder, owner = first
     programs = (Program(f"{folder}/devenv", owner),) if folder else ()
-    last = shown(path.judge(Found(programs, "/opt/bin", "3.13.1")))[-1]
+    last = shown(path.judge(Programs(programs, "/opt/bin", "3.13.1")))[-1]
     assert last == verdict + (' | export PATH=/opt/bin:"$PATH"' if verdict.startswith("warn") else "")
 
 
 def test_an_older_one_of_ours_that_hides_this_one() -> None:
     programs = (Program("/old/devenv", "ours"), Program("/opt/bin/devenv", "ours"))
-    assert shown(path.judge(Found(programs, "/opt/bin", "3.13.1")))[1].startswith(
+    assert shown(path.judge(Programs(programs, "/opt/bin", "3.13.1")))[1].startswith(
         "warn path: /old/devenv comes first"
     )
 

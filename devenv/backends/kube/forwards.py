@@ -236,7 +236,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     own = process(Path(arguments[0]))
     table = Table.parse(own.task)
     try:
-        with own.held(TITLE):
+        with own.hold(TITLE):
             look_up = partial(find, table.context, environment=environment)
             client = Client(look_up(), look_up=look_up)
             pods = Pods(client, table.namespace, table.stack)

@@ -106,7 +106,7 @@ class Relay:
     def __init__(self, task: Task, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
         self._task, self._backend, self._clock = task, backend, clock
         self._text = Path(connections.__file__).read_bytes()
-        self._seen = clock()
+        self._last_seen = clock()
         self.connected = False
 
     def run(self) -> None:
@@ -128,11 +128,11 @@ class Relay:
         except DevenvError as error:
             self._failed(error.what)
             unit, patience = None, AWAY
-        if unit is None and self._clock() - self._seen < patience:
+        if unit is None and self._clock() - self._last_seen < patience:
             return None
         if unit is None or not unit.hosted:
             raise Over
-        self._seen = self._clock()
+        self._last_seen = self._clock()
         return unit if unit.running else None
 
     def _carry(self, unit: ObservedUnit) -> bool:
@@ -146,7 +146,7 @@ class Relay:
             stream.send(self._text)
         worked = asyncio.run(self._carried(stream))
         stream.close()
-        self._seen = self._clock()
+        self._last_seen = self._clock()
         return worked or self._failed(stream.complaints.decode(errors="replace").strip())
 
     async def _carried(self, stream: Stream) -> bool:
@@ -188,7 +188,7 @@ def main(arguments: Sequence[str]) -> int:
     own = Background(Path(arguments[0]), arguments[1])
     task = Task(**json.loads(own.task))
     try:
-        with own.held(TITLE):
+        with own.hold(TITLE):
             site = Site(Path(task.root), Path(task.state))
             Relay(task, backends.load(task.backend, site)).run()
     except (OSError, DevenvError) as error:

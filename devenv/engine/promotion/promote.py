@@ -251,14 +251,16 @@ class Release:
         rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say, stop)
         with packed(parcel) as files, rolling as rollout:
             try:
-                with self.interruptible("upgrade", "Helm goes back to what served before", say) as told:
+                with self.interruptible(
+                    "upgrade", "Helm goes back to what served before", say
+                ) as interrupted:
                     self.helm.upgrade(
                         self.target.release,
                         files.chart,
                         [files.values],
                         within=within,
                         description=str(parcel.origin),
-                        on_interrupt=told,
+                        on_interrupt=interrupted,
                         stop=stop,
                     )
             except HelmFailed as error:
@@ -272,12 +274,12 @@ class Release:
         """
         calls: list[str] = []
 
-        def told() -> None:
+        def interrupted() -> None:
             calls.append(step)
             say(step, f"interrupted: {meanwhile}; Ctrl-C again leaves it alone")
 
         try:
-            yield told
+            yield interrupted
         except HelmFailed as error:
             if not calls:
                 raise
@@ -300,8 +302,8 @@ class Release:
 
         Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
         """
-        with self.interruptible("rollback", "Helm stops going back", say) as told:
-            self.helm.rollback(self.target.release, revision, within=within, on_interrupt=told)
+        with self.interruptible("rollback", "Helm stops going back", say) as interrupted:
+            self.helm.rollback(self.target.release, revision, within=within, on_interrupt=interrupted)
 
     def verify(
         self, stack: Stack, say: Say, *, environment: Environment | None = None, within: int = WITHIN
