@@ -49,9 +49,6 @@ def render(
     ] = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
-    from devenv.plan.notes import unknown_images
-    from devenv.writing import export
-
     context: Context = ctx.obj
     if (chart, swarm, output).count(None) < 2:
         raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
@@ -70,12 +67,21 @@ def render(
             "--environment is for --chart and --swarm",
             hint=f"devenv render --chart chart --environment {environment}",
         )
+    _bundle(context, output)
+
+
+def _bundle(context: Context, output: Path | None) -> None:
+    """The files that the backend runs."""
+    from devenv.plan.notes import unknown_images
+    from devenv.render import RUNTIMES
+    from devenv.writing import export
+
     loaded = context.load(strict=True, tolerate=(DevenvError,))
     space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
     declared = context.project.declared(loaded, backend)
     bundle = context.project.bundle(loaded, backend, folder, declared)
-    if backend.renderer != "process":
+    if RUNTIMES[backend.renderer].contained:
         for line in unknown_images(loaded.stack, declared):
             context.console.note(line)
     if output is None:

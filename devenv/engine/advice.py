@@ -11,6 +11,7 @@ from devenv.engine.parity import lost_fields, lost_on_kubernetes
 from devenv.engine.ports import Decision
 from devenv.plan import notes
 from devenv.plan.model import Elsewhere
+from devenv.render import RUNTIMES
 from devenv.stack.model import Stack
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def advice(loaded: Loaded, manifest: ManifestFile, backend: Backend, decided: De
     yield from notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier)
     yield from notes.moved_namespace(outline, observed, loaded.world.namespace)
     yield from map(notes.refused_port, decided.conflicts)
-    yield from lost_on_kubernetes(manifest, stack, loaded.world) if backend.renderer == "kubernetes" else ()
+    if RUNTIMES[backend.renderer].cluster:
+        yield from lost_on_kubernetes(manifest, stack, loaded.world)
     yield from _unreachable(loaded.elsewhere)
     yield from _secret_arguments(manifest, stack)
     yield from notes.large_contexts(loaded.contents)

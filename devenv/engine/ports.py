@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from devenv import hostports
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit
+from devenv.render import RUNTIMES, Runtime
 from devenv.stack.ports import Claim, Conflict, Key, allot
 from devenv.stack.world import Outline
 
@@ -30,20 +31,19 @@ def decide(
     checkout: str,
     remap: bool,
     hosted: Collection[str] = (),
-    renderer: str = "compose",
+    runtime: Runtime = RUNTIMES["compose"],
 ) -> Decision:
     """A host port for each port that the manifest asks for.
 
     `promised`: ports that other commands have reserved -> which. `remap`: move published ports too.
     `hosted`: units that run on this machine; a program that has the port of one is taken to be the unit.
-    `renderer`: processes listen on this machine whether they publish or not, and no forward to a cluster
-    carries UDP.
+    Plain processes listen on this machine whether they publish or not; no forward to a cluster carries UDP.
     """
     claims = [
         claim
         for claim in outline.claims
-        if (renderer == "process" or claim.published or claim.unit in hosted)
-        and not (renderer == "kubernetes" and claim.udp)
+        if (claim.published or claim.unit in hosted or not runtime.contained)
+        and not (claim.udp and runtime.cluster)
     ]
     there = elsewhere.observed if elsewhere else Observed()
     ours = [*there.units.values(), *observed.units.values()]

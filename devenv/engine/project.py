@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from devenv.plan import notes
 from devenv.plan.model import Edits, Elsewhere, Observed, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
-from devenv.render import renderer
+from devenv.render import RUNTIMES, renderer
 from devenv.render.aspects import ASPECTS
 from devenv.sources.digests import Digests
 from devenv.sources.ignored import recipe
@@ -76,20 +76,15 @@ class Project:
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
         value, and `DevenvError` for ports that are taken.
         """
-        outline = self.manifest.outline
+        outline, runtime = self.manifest.outline, RUNTIMES[backend.renderer]
         read = self.read(outline)
         trouble: list[str] = []
         if observed is None:
             observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
         elsewhere = _elsewhere(other, self.workspace.checkout)
         hosted = _hosted(observed) if host is None else frozenset(host)
-        if hosted and backend.renderer == "process":
-            raise UsageError(
-                "--host is for services in containers",
-                why="as plain processes all of them run on this machine",
-                hint=f"devenv up -b compose --host {min(hosted)}"
-                f'\neval "$(devenv env {min(hosted)} --export)"   to run it by hand, beside the others',
-            )
+        if hosted and not runtime.contained:
+            raise _hosted_already(min(hosted))
         with promises.deciding() as promised:
             decided = ports.decide(
                 outline,
@@ -99,37 +94,28 @@ class Project:
                 checkout=self.workspace.checkout,
                 remap=remap,
                 hosted=hosted,
-                renderer=backend.renderer,
+                runtime=runtime,
             )
             if promise:
                 promises.make(decided.ports.values())
         if decided.conflicts and strict:
             raise notes.ports_taken(decided.conflicts, self.workspace.shown)
-        namespace = pick_namespace(outline, observed, self.workspace.checkout)
         world = World(
             self.workspace.checkout,
             decided.ports,
-            namespace=namespace,
-            hosted=outline.units if backend.renderer == "process" else (),
+            namespace=pick_namespace(outline, observed, self.workspace.checkout),
+            hosted=() if runtime.contained else outline.units,
             **read.answers,
         )
-        bare = self.manifest.recall("stack", repr(world), make=lambda: self._resolve(world))
-        if host is None:  # what the manifest has lost by now is only removed
-            hosted = frozenset(name for name in hosted if hostable(bare, name))
-        else:
-            require_reachable(bare, hosted)
-        bare = with_hosted(bare, hosted)
-        plain = bool(world.hosted)
-        ruled = rules_of(bare, self.workspace.root, read, self._memory, plain=plain) if reload else {}
-        synced = Synced.of(ruled, self.workspace.state, read)
-        based = bases(bare, synced.followed if plain else synced.rules, read, self._memory)
-        stack = synced.marked(with_sources(bare, read.builds, based))
+        bare = self._stack(world, hosted, gone=host is None)
+        synced, stack = self._synced(bare, read, plain=not runtime.contained, reload=reload)
         secrets = self._secret_values(stack, strict=strict)
         if stack.externals and strict:
             from devenv.engine.externals import require_named
 
-            require_named(stack, secrets, contained=not world.hosted)
-        fingerprints = _fingerprints(stack, secrets, backend.renderer, self.manifest.overrides)
+            require_named(stack, secrets, contained=runtime.contained)
+        overrides = self.manifest.overrides if runtime.cluster else {}
+        fingerprints = _fingerprints(stack, secrets, ASPECTS[backend.renderer], overrides)
         loaded = Loaded(
             stack=stack,
             observed=observed,
@@ -157,6 +143,24 @@ class Project:
             files["cache/digests.json"] = digests.dump()
         space.write(files)
         return read
+
+    def _stack(self, world: World, hosted: frozenset[str], *, gone: bool) -> Stack:
+        """The resolved stack, with these services on this machine; some may be `gone` from the manifest."""
+        bare = self.manifest.recall("stack", repr(world), make=lambda: self._resolve(world))
+        if gone:  # what the manifest has lost by now is only removed
+            hosted = frozenset(name for name in hosted if hostable(bare, name))
+        else:
+            require_reachable(bare, hosted)
+        return with_hosted(bare, hosted)
+
+    def _synced(
+        self, bare: Stack, read: sources.Sources, *, plain: bool, reload: bool
+    ) -> tuple[Synced, Stack]:
+        """What is sent to running units, and the stack with the digests of all its sources."""
+        rules = rules_of(bare, self.workspace.root, read, self._memory, plain=plain) if reload else {}
+        synced = Synced.of(rules, self.workspace.state, read)
+        based = bases(bare, synced.followed if plain else synced.rules, read, self._memory)
+        return synced, synced.marked(with_sources(bare, read.builds, based))
 
     def _resolve(self, world: World) -> Stack:
         from devenv.stack.resolve import resolve
@@ -312,6 +316,15 @@ def _hosted(observed: Observed) -> frozenset[str]:
     return frozenset(name for name, unit in observed.units.items() if unit.hosted)
 
 
+def _hosted_already(name: str) -> UsageError:
+    return UsageError(
+        "--host is for services in containers",
+        why="as plain processes all of them run on this machine",
+        hint=f"devenv up -b compose --host {name}"
+        f'\neval "$(devenv env {name} --export)"   to run it by hand, beside the others',
+    )
+
+
 def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
     """What runs on the previous backend; unreachable if it does not answer."""
     if other is None:
@@ -323,13 +336,16 @@ def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
 
 
 def _fingerprints(
-    stack: Stack, secrets: Mapping[str, str], render: str, overrides: Mapping[str, Any]
+    stack: Stack,
+    secrets: Mapping[str, str],
+    aspects_of: Callable[[Stack, Unit], Any],
+    overrides: Mapping[str, Any],
 ) -> dict[str, str]:
     digests = {name: text.digest(value) for name, value in secrets.items()}
 
     def own(unit: Unit) -> Any:
-        aspects = ASPECTS[render](stack, unit)
-        override = overrides.get(unit.engine) if render == "kubernetes" else None
+        aspects = aspects_of(stack, unit)
+        override = overrides.get(unit.engine)
         return aspects if override is None else [aspects, override]
 
     return {unit.name: fingerprint(unit, digests, own=own(unit)) for unit in stack.units}

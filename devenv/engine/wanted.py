@@ -15,6 +15,7 @@ from devenv.errors import DevenvError
 from devenv.plan.model import Observed
 from devenv.plan.planner import select
 from devenv.promises import Promises
+from devenv.render import RUNTIMES
 
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist")
 """Names that people give to the file that shows what belongs into `.env`."""
@@ -40,7 +41,7 @@ def wanted(project: Project, backend: Backend, promises: Promises, *, seconds: f
         {},
         checkout=checkout,
         remap=False,
-        renderer=backend.renderer,
+        runtime=RUNTIMES[backend.renderer],
     )
     return Wanted(
         backend=backend.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -32,6 +33,24 @@ RENDERERS: Mapping[str, str] = {
     "compose": "devenv.render.compose",
     "kubernetes": "devenv.render.kubernetes",
     "process": "devenv.render.process",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs a renderer's files. `contained`: in containers, else on this machine as plain processes.
+
+    `cluster`: as pods, which this machine reaches by forwards of its connections only.
+    """
+
+    contained: bool = True
+    cluster: bool = False
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    "compose": Runtime(),
+    "kubernetes": Runtime(cluster=True),
+    "process": Runtime(contained=False),
 }
 
 

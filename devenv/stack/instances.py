@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from devenv.manifest.models import Infra, Manifest
@@ -65,35 +65,12 @@ class Instances:
         joins: Mapping[str, Instance],
     ) -> Instance:
         declared = self.manifest.infra.get(name, Infra.model_construct())
-        declared_values = {
-            key: value for key, value in _declared_values(declared).items() if key in kind.options
-        }
+        values = {key: value for key, value in _declared_values(declared).items() if key in kind.options}
         kind = kind.with_options(
-            {key: _written(value) for key, value in declared_values.items() if not isinstance(value, list)}
+            {key: _written(value) for key, value in values.items() if not isinstance(value, list)}
             | {joined: instance.name for joined, instance in joins.items()}
         )
-        options: dict[str, Text | list[Text]] = {}
-        for option, default in kind.options.items():
-            value = declared_values.get(option, default)
-            if isinstance(value, GeneratedSecret):
-                secret = variable(f"{name}_{option}")
-                self.generated.add(secret)
-                options[option] = text.secret(secret)
-            elif option not in declared_values:
-                options[option] = [*value] if isinstance(value, list) else _written(value)
-            elif isinstance(default, list):
-                items = value if isinstance(value, list) else [value]
-                options[option] = [self._option(name, item) for item in items]
-            else:
-                options[option] = text.literals(  # the filled-in value is literal
-                    self._option(name, value), lambda literal: literal.replace("${", "$${")
-                )
-        if kind.block.part is not None and kind.block.part.collects:
-            collected = options[kind.block.part.collects]
-            assert isinstance(collected, list)
-            for part in scope.parts(name):
-                if part not in collected and part != options[kind.block.part.option]:
-                    collected.append(part)
+        options = self._options(name, kind, values, scope.parts(name))
         env = {key: text.in_json(self._option(name, value)) for key, value in declared.env.items()}
         image = text.public(self._option(name, declared.image or ""), f"infra.{name}.image")
         declared = declared.model_copy(update={"image": image or None})
@@ -110,6 +87,34 @@ class Instances:
             files=tuple(self.world.file(target, source) for target, source in declared.files.items()),
             address=self._address(name, kind, declared),
         )
+
+    def _options(
+        self, name: str, kind: Kind, declared: Mapping[str, Any], parts: Iterable[str]
+    ) -> dict[str, Text | list[Text]]:
+        """Every option of a kind: as declared, or its default; a list of parts has all that are used."""
+        options: dict[str, Text | list[Text]] = {}
+        for option, default in kind.options.items():
+            value = declared.get(option, default)
+            if isinstance(value, GeneratedSecret):
+                secret = variable(f"{name}_{option}")
+                self.generated.add(secret)
+                options[option] = text.secret(secret)
+            elif option not in declared:
+                options[option] = [*value] if isinstance(value, list) else _written(value)
+            elif isinstance(default, list):
+                items = value if isinstance(value, list) else [value]
+                options[option] = [self._option(name, item) for item in items]
+            else:
+                options[option] = text.literals(  # the filled-in value is literal
+                    self._option(name, value), lambda literal: literal.replace("${", "$${")
+                )
+        if kind.block.part is not None and kind.block.part.collects:
+            collected = options[kind.block.part.collects]
+            assert isinstance(collected, list)
+            for part in parts:
+                if part not in collected and part != options[kind.block.part.option]:
+                    collected.append(part)
+        return options
 
     def _address(self, name: str, kind: Kind, declared: Infra) -> External | None:
         """Where something else runs a store, by the manifest's own word."""

@@ -10,6 +10,7 @@ from devenv.engine.ports import decide
 from devenv.errors import UsageError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.status import front_page_of, status
+from devenv.render import RUNTIMES
 from devenv.render.bundle import Source
 from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
@@ -63,7 +64,11 @@ def test_one_of_several_ports_may_stay_inside() -> None:
 
 
 def test_as_a_plain_process_it_listens_here_all_the_same() -> None:
-    assert ports(TEXT, renderer="process").keys() == {("web", 8080), ("api", 8000), ("postgres", 5432)}
+    assert ports(TEXT, runtime=RUNTIMES["process"]).keys() == {
+        ("web", 8080),
+        ("api", 8000),
+        ("postgres", 5432),
+    }
 
 
 def test_a_service_that_runs_here_gets_a_port_and_needs_those_of_what_it_uses() -> None:

@@ -9,6 +9,7 @@ from devenv import hostports
 from devenv.engine.ports import decide
 from devenv.plan.model import Observed
 from devenv.plan.planner import Intent, Situation, plan_up
+from devenv.render import RUNTIMES
 from devenv.render.bundle import Source
 from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
@@ -64,7 +65,9 @@ def test_a_service_and_a_pod_have_the_protocol(version: str) -> None:
 
 def test_on_kubernetes_no_forward_is_asked_for_and_no_port_of_this_machine() -> None:
     plan = outline(manifest(TEXT), CATALOGUE)
-    ports = decide(plan, Observed(), None, {}, checkout=CHECKOUT, remap=True, renderer="kubernetes").ports
+    ports = decide(
+        plan, Observed(), None, {}, checkout=CHECKOUT, remap=True, runtime=RUNTIMES["kubernetes"]
+    ).ports
     assert ports.keys() == {("web", 8080), ("dns", 53)}
     app = stack("name: a\nservices:\n  vpn: {image: x, ports: {vpn: 51820/udp}}\n")
     situation = Situation("kube", Observed(forwarded=frozenset(), prepared=True), {"vpn": "f"})

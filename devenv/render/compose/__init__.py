@@ -114,12 +114,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["healthcheck"] = _healthcheck(unit.probe)
     if unit.unchecked:
         spec["healthcheck"] = {"disable": True}  # that of the image as well
-    spec |= {key: value for key, value in (
-        ("mem_limit", unit.memory), ("cpus", unit.cpu), ("user", unit.user), ("hostname", unit.hostname),
-        ("working_dir", unit.workdir), ("shm_size", unit.shm), ("stop_signal", unit.stop_signal),
-        ("read_only", unit.read_only or None), ("cap_add", [*unit.cap_add] or None),
-        ("cap_drop", [*unit.cap_drop] or None),
-    ) if value is not None}  # fmt: skip
+    spec |= {key: value for key, value in _settings(unit).items() if value is not None}
     if stack.externals and any(MACHINE in text.masked(value) for _, value in unit.env):
         spec["extra_hosts"] = [f"{MACHINE}:host-gateway"]  # Linux does not know it otherwise
     if unit.restart in RESTARTS:
@@ -134,6 +129,22 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         stack, unit, source.fingerprints.get(unit.name, "")
     )
     return spec
+
+
+def _settings(unit: Unit) -> dict[str, Any]:
+    """What Compose calls otherwise; None for what the unit does not set."""
+    return {
+        "mem_limit": unit.memory,
+        "cpus": unit.cpu,
+        "user": unit.user,
+        "hostname": unit.hostname,
+        "working_dir": unit.workdir,
+        "shm_size": unit.shm,
+        "stop_signal": unit.stop_signal,
+        "read_only": unit.read_only or None,
+        "cap_add": [*unit.cap_add] or None,
+        "cap_drop": [*unit.cap_drop] or None,
+    }
 
 
 def build(unit: Unit, source: Source) -> dict[str, Any]:
