@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 WINDOWS = """\
@@ -34,11 +35,20 @@ def _repeat(main: int) -> None:
     signal.pthread_kill(main, signal.SIGINT)
 
 
+def _open_what_is_closed() -> None:
+    """Lead streams that were closed, as by `<&-`, to /dev/null: the next file would get their number."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line. Ctrl-C while it is still being imported ends as quietly as later."""
     if sys.platform == "win32":
         sys.stderr.write(WINDOWS)
         raise SystemExit(3)
+    _open_what_is_closed()
     gc.set_threshold(100_000)  # most objects live to the end: looking for garbage among them costs 7 %
     sys.unraisablehook = _interrupt_again
     try:

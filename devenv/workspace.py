@@ -13,6 +13,7 @@ import re
 import secrets as randomness
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,15 +224,13 @@ class Workspace:
         """
         self._make_state()
         handle = os.open(self.state / f"{purpose}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "r+", encoding="utf-8") as file:
+        with os.fdopen(handle, "r+b", buffering=0) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield file.read().strip() or "another devenv"
+                yield _holder(file)
                 return
-            file.truncate(0)
-            file.write(f"devenv {purpose} (pid {os.getpid()})")
-            file.flush()
+            _sign(file, f"devenv {purpose}")
             yield ""
 
     @contextlib.contextmanager
@@ -245,17 +244,26 @@ class Workspace:
             handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise unwritable(self.state, error) from error
-        with os.fdopen(handle, "r+", encoding="utf-8") as file:
+        with os.fdopen(handle, "r+b", buffering=0) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                on_wait(file.read().strip() or "another devenv")
+                on_wait(_holder(file))
                 fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            file.truncate()
-            file.write(f"{purpose} (pid {os.getpid()})")
-            file.flush()
+            _sign(file, purpose)
             yield
+
+
+def _holder(lock: FileIO) -> str:
+    """The command that holds a lock."""
+    return lock.read().decode(errors="replace").strip() or "another devenv"
+
+
+def _sign(lock: FileIO, command: str) -> None:
+    """Say in a lock who holds it. On a full disk it holds all the same: `down` is to give room back."""
+    with contextlib.suppress(OSError):
+        lock.truncate(0)
+        os.pwrite(lock.fileno(), f"{command} (pid {os.getpid()})".encode(), 0)
 
 
 def find(option: str | None, environment: Mapping[str, str]) -> Workspace:

@@ -75,12 +75,20 @@ def export_chart(files: Mapping[str, str], folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
-def unwritable(folder: Path, error: OSError) -> DevenvError:
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (*FULL, errno.EROFS)
+"""Errors of writing that are the disk's, wherever they come up."""
+
+
+def unwritable(folder: Path, error: OSError, *, unchanged: bool = True) -> DevenvError:
     """The error that says why a folder could not be written to."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in FULL
+    hint = f"ls -ld {folder.parent}"
+    if error.errno == errno.EROFS:
+        hint = f"devenv keeps its state in .devenv: mount {folder.parent} writable, or work in a copy of it"
     return DevenvError(
         "the disk is full" if full else f"cannot write to {folder}",
         where=str(folder) if full else "",
-        why=f"{error.strerror or error}; nothing was changed",
-        hint="docker system df   shows what images and volumes take" if full else f"ls -ld {folder.parent}",
+        why=f"{error.strerror or error}{'; nothing was changed' if unchanged else ''}",
+        hint="devenv doctor   says how full it is, and what devenv can give back" if full else hint,
     )

@@ -62,7 +62,7 @@ CAUSES = (
         r"|bind\(?\)?:? .*[Pp]ermission denied",
         "only root may listen on a port below 1024: let it listen on a higher one, such as port: 8080",
     ),
-    Cause(r"no space left on device", "the disk is full: docker system df, then docker system prune"),
+    Cause(r"[Nn]o space left on device", "the disk is full: devenv doctor says what can be given back"),
     Cause(
         r"exec format error",
         "the script does not begin with its interpreter (#!/bin/sh), or the image is for another processor",
@@ -212,9 +212,12 @@ def hopeless(answer: str) -> str:
     return next((cause.final for cause in CAUSES if cause.final and re.search(cause.words, answer, re.M)), "")
 
 
-def failed(unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[str, str]] = ()) -> UnitFailed:
+def failed(
+    unit: Unit, what: str, output: Sequence[str], facts: Sequence[tuple[str, str]] = (), otherwise: str = ""
+) -> UnitFailed:
     """The card of a unit that did not become ready, with what helps, if the facts or its output tell."""
     command = [("command", unit.shown_command)] if unit.command else []
     answers = [what, *(fact for name, fact in facts if name != "probe")]  # it names what it looks for
-    hint = likely(answers) or helpful(unit, output) or likely(answers, GUESSES) or f"devenv logs {unit.name}"
+    guess = otherwise or likely(answers, GUESSES) or f"devenv logs {unit.name}"
+    hint = likely(answers) or helpful(unit, output) or guess
     return UnitFailed(Card(unit.name, what, facts=(*command, *facts), output=excerpt(output), hint=hint))

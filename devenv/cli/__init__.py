@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from typer.core import TyperGroup
 from devenv import __version__
 from devenv.cli import habits
 from devenv.cli.commands import COMMANDS, Commands
-from devenv.errors import INTERRUPTED, DevenvError
+from devenv.errors import FAILED, INTERRUPTED, DevenvError
 
 
 class Group(TyperGroup):
@@ -86,6 +87,14 @@ def _errors_reported(ctx: Any) -> Iterator[None]:
     except DevenvError as error:
         _console(ctx).error(error)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        from devenv.writing import NO_ROOM, unwritable
+
+        if error.errno not in NO_ROOM:
+            raise
+        folder = Path(error.filename).parent if error.filename else Path.cwd()
+        _console(ctx).error(unwritable(folder, error, unchanged=False))
+        raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
 

@@ -11,9 +11,9 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 from devenv.backends.base import Interrupted, LogLine
-from devenv.backends.causes import likely
+from devenv.backends.causes import READ, failed
 from devenv.backends.probe import answers
-from devenv.errors import Card, UnitFailed
+from devenv.errors import UnitFailed
 from devenv.stack import text
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from devenv.stack.model import Unit
 
 STEADY = 0.5  # seconds a program without a check has to run before it counts
-LINES = 15  # of a unit's log on its card
 FIRST, MOST = 0.01, 0.2  # seconds between two looks: often at first, as most programs are quick
 
 
@@ -39,7 +38,7 @@ def log_tail(backend: Backend, checkout: str, name: str) -> list[LogLine]:
     observed = backend.observe(checkout).units
     if name not in observed:
         return []
-    batches = backend.logs([observed[name]], follow=False, tail=LINES, since=None, stop=Event())
+    batches = backend.logs([observed[name]], follow=False, tail=READ, since=None, stop=Event())
     return [line for batch in batches for line in batch]
 
 
@@ -124,5 +123,4 @@ def _ready(unit: Unit, agent: Agent, secrets: Mapping[str, str], passed: float) 
 def _failed(unit: Unit, what: str, lines: list[str], answer: str = "") -> UnitFailed:
     facts = [("probe", unit.probe.shown)] if unit.probe else []
     facts += [("answer", answer)] if answer else []
-    hint = likely([what]) or likely(lines) or f"devenv logs {unit.name}"
-    return UnitFailed(Card(unit.name, what, facts=tuple(facts), output=tuple(lines), hint=hint))
+    return failed(unit, what, lines, facts)

@@ -90,7 +90,7 @@ class Control:
             connection.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
             answer = next(_values(connection), {"error": "the stack's supervisor has ended"})
         if "error" in answer:
-            raise DevenvError(answer["error"], why=answer.get("why", ""))
+            raise DevenvError(answer["error"], why=answer.get("why", ""), hint=answer.get("hint", ""))
 
     def answers(self, within: float) -> bool:
         """Whether the supervisor takes a request in that many seconds: one that is frozen does not."""

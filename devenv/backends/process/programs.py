@@ -59,11 +59,9 @@ def find(wanted: Wanted) -> Programs | str:
         if wanted.takes(candidate.version):
             return candidate
         reasons.append(f"{wanted.program} {candidate.version} is there, but {wanted.needed} is asked for")
-    return "; ".join(reasons) or (
-        f"no {wanted.program} on the PATH"
-        if wanted.program
-        else f"the package {wanted.package} is not installed"
-    )
+    absent = [f"no {wanted.program} on the PATH"] if wanted.program else []
+    absent += [f"the package {wanted.package} is not installed"] if wanted.package else []
+    return "; ".join(reasons) or ", and ".join(absent)
 
 
 def _on_path(wanted: Wanted) -> Iterator[Programs]:

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 RUNNING, EXITED = "running", "exited"
+MAKING = ".new"
+"""Behind the name of data until all scripts of the first start went well."""
 STAND_IN = "devenv.standin"  # as on images: another program plays the part
 
 
@@ -114,7 +116,7 @@ class Folder:
     def supervised(self) -> bool:
         """Whether a supervisor works in this folder: it holds a lock, which ends with it however it ends."""
         try:
-            handle = os.open(self._run / "lock", os.O_RDWR | os.O_CLOEXEC)
+            handle = os.open(self._run / "lock", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return False
         try:

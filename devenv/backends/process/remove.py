@@ -7,16 +7,16 @@ import shlex
 import shutil
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from devenv.backends.base import Removed, Say
 from devenv.backends.process.control import PATIENCE, Control
 from devenv.backends.process.leftovers import LOOK, end_leftovers
-from devenv.backends.process.records import Folder
+from devenv.backends.process.records import MAKING, Folder
 from devenv.errors import DevenvError
 from devenv.stack import labels
 
+ENDING = 5.0  # seconds a process that was killed has to be gone
 SOON = 1.0  # seconds; after that people are told what is waited for
 
 
@@ -33,9 +33,9 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
     elif _answers(folder, control, say):
         control.ask("end")
     else:
-        _end_frozen(folder)
+        end_frozen(folder)
         end_leftovers(folder)
-    names = tuple(sorted(path.name for path in folder.data.glob("*")))
+    names = tuple(sorted(path.name for path in folder.data.glob("*") if path.suffix != MAKING))
     if volumes:
         _remove_data(folder.data)
     for part in ("run", "logs", "files"):
@@ -51,11 +51,26 @@ def _answers(folder: Folder, control: Control, say: Say) -> bool:
     return control.answers(PATIENCE)
 
 
-def _end_frozen(folder: Folder) -> None:
-    """End a supervisor that does nothing: who holds its lock is the one that it names."""
-    with suppress(ProcessLookupError):
-        os.kill(folder.supervisor(), signal.SIGKILL)
+def end_frozen(folder: Folder, within: float = ENDING) -> None:
+    """End a supervisor that does nothing: who holds its lock is the one that it names.
+
+    Raises `DevenvError` where it may not be ended, or does not end.
+    """
+    supervisor, why = folder.supervisor(), "it was killed, and waits for a disk or the network"
+    try:
+        os.kill(supervisor, signal.SIGKILL)
+    except ProcessLookupError:
+        why = "another process has its lock"
+    except PermissionError:
+        why, within = "it belongs to another user", 0
+    deadline = time.monotonic() + within
     while folder.supervised():
+        if time.monotonic() >= deadline:
+            raise DevenvError(
+                f"the stack's supervisor, process {supervisor}, does not end",
+                why=why,
+                hint=f"ps -o user,stat,wchan,args -p {supervisor}   then devenv down once it is gone",
+            )
         time.sleep(LOOK)
 
 

@@ -6,23 +6,23 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
 
 from devenv import proc
 from devenv.backends.base import Say, Work
+from devenv.backends.causes import READ, failed
 from devenv.backends.process import spec as specs
 from devenv.backends.process.control import Control
 from devenv.backends.process.launch import own, words
-from devenv.backends.process.records import RUNNING, Folder
+from devenv.backends.process.leftovers import left
+from devenv.backends.process.records import MAKING, Folder
 from devenv.backends.process.spec import Spec
-from devenv.backends.process.waiting import TAIL, Waiting
-from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.backends.process.waiting import Waiting
+from devenv.errors import DevenvError
 from devenv.stack.model import Unit
-
-MAKING = ".new"
-"""Behind the name of data until all scripts of the first start went well."""
 
 
 class ProcessSession:
@@ -55,8 +55,8 @@ class ProcessSession:
         for step in installed.steps:
             done = proc.run_merged(step, folder=str(installed.source), environment=_over(installed.variables))
             if done.code:
-                what, hint = f"{installed.asks} could not be installed", f"try it: {' '.join(step)}"
-                raise UnitFailed(Card(unit.name, what, output=_last_lines(done), hint=hint))
+                what, again = f"{installed.asks} could not be installed", f"try it: {' '.join(step)}"
+                raise failed(_told_apart(unit), what, _last_lines(done), otherwise=again)
         (installed.folder / installed.mark).touch()
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
@@ -65,7 +65,7 @@ class ProcessSession:
     def apply(self, unit: Unit, *, recreate: bool) -> None:
         self._control.start()
         record, spec = self._folder.record(unit.name), self._specs[unit.name]
-        if record is not None and record.state == RUNNING and not recreate:
+        if record is not None and left(record) and not recreate:
             return
         self._place_files(spec)
         variables = spec.environment()
@@ -117,7 +117,7 @@ class ProcessSession:
             script = words(spec, ("sh", "-ec", spec.way.new))
             done = proc.run_merged(script, environment={**variables, "DATA": str(making)}, folder=str(making))
             if done.code:
-                raise UnitFailed(Card(unit.name, "could not make its data", output=_last_lines(done)))
+                raise failed(_told_apart(unit), "could not make its data", _last_lines(done))
         making.rename(spec.data)
 
     def wait(self, unit: Unit, stop: Event) -> bool:
@@ -151,7 +151,12 @@ class ProcessSession:
 
 
 def _last_lines(done: proc.Output) -> tuple[str, ...]:
-    return tuple(done.stdout.strip().splitlines()[-TAIL:])
+    return tuple(done.stdout.strip().splitlines()[-READ:])
+
+
+def _told_apart(unit: Unit) -> Unit:
+    """The unit without its command: something else failed."""
+    return replace(unit, command=None)
 
 
 def _over(variables: Mapping[str, str]) -> dict[str, str]:

@@ -181,7 +181,8 @@ class Supervisor:
         except OSError as error:  # what nobody could find later must not run
             signal_group(process.pid, signal.SIGKILL)
             process.wait()
-            return {"error": f"{unit} cannot be recorded", "why": str(error)}
+            why, hint = error.strerror or str(error), f"df -h {self._folder.path}"
+            return {"error": f"{unit} cannot be recorded, and so does not run", "why": why, "hint": hint}
         self._programs[unit] = program = Program(request, record, process, log)
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)

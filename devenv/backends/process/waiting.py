@@ -13,6 +13,7 @@ from devenv.backends.base import Interrupted
 from devenv.backends.causes import READ, failed
 from devenv.backends.probe import answers
 from devenv.backends.process.launch import words
+from devenv.backends.process.leftovers import left
 from devenv.backends.process.logfile import lines
 from devenv.backends.process.records import EXITED, Folder, Record
 from devenv.backends.process.spec import Spec
@@ -23,7 +24,6 @@ from devenv.stack.model import Unit
 SETTLE = 0.5  # seconds a program without a check has to run before it counts
 LIMIT = 10.0  # seconds it has to begin in
 FIRST, MOST = 0.02, 0.5  # seconds between two looks
-TAIL = 15
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Waiting:
 
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
-        unit, started, pause = self.unit, time.monotonic(), FIRST
+        unit, started, pause, lost = self.unit, time.monotonic(), FIRST, 0.0
         limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else LIMIT
         while not stop.is_set():
             record, passed = self.folder.record(unit.name), time.monotonic() - started
@@ -47,9 +47,12 @@ class Waiting:
                 raise self._failed(
                     f"ended with exit {record.exit_code}" if record else "does not run any more"
                 )
-            ready, answer = self._ready(record)
+            ready, answer = self._ready(record, passed)
             if ready:
                 return
+            lost = 0.0 if left(record) else lost or passed
+            if lost and passed - lost > SETTLE:  # as on a full disk
+                raise self._failed("ended, and its end could not be recorded")
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._failed(f"{verb} within {limit:g} s", answer)
@@ -57,12 +60,13 @@ class Waiting:
             pause = min(MOST, pause * 1.3)
         raise Interrupted
 
-    def _ready(self, record: Record) -> tuple[bool, str]:
+    def _ready(self, record: Record, passed: float) -> tuple[bool, str]:
         probe = self.unit.probe
         if self.unit.one_shot:
             return False, ""
         if probe is None:
-            return time.time_ns() - record.began >= SETTLE * 1e9, ""
+            began = (time.time_ns() - record.began) / 1e9  # less than nothing once the clock was put back
+            return left(record) and max(began, passed) >= SETTLE, ""
         port = self.unit.port(probe.port)
         if probe.kind != "exec":
             host = port.host if port and port.host else probe.port

@@ -1,0 +1,48 @@
+"""Waiting for a program whose record and whose process do not agree, and for one while the clock is put back."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from devenv.backends.process.identity import identity
+from devenv.backends.process.records import RUNNING, Folder, Record
+from devenv.backends.process.spec import Spec, Way
+from devenv.backends.process.waiting import Waiting
+from devenv.errors import UnitFailed
+from tests.unit.stacks import unit
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """The folder of a stack in which this very process is recorded as the unit `web`."""
+    folder = Folder(tmp_path)
+    folder.write(Record("web", "1", os.getpid(), identity(os.getpid()), began=time.time_ns()))
+    return folder
+
+
+def waiting(folder: Folder) -> Waiting:
+    spec = Spec("web", folder.path, folder, folder.path, {}, ".", 1.0, {}, (), (Way((), {}),))
+    return Waiting(folder, unit("name: a\nservices: {web: {image: web}}", "web"), spec, {})
+
+
+def record(folder: Folder) -> Record:
+    record = folder.record("web")
+    assert record is not None
+    return record
+
+
+def test_a_clock_that_is_put_back_does_not_make_a_program_late(folder: Folder) -> None:
+    folder.write(replace(record(folder), began=time.time_ns() + 3600 * 10**9))
+    waiting(folder).until_ready(Event())
+
+
+def test_an_end_that_nobody_could_record_is_an_end(folder: Folder) -> None:
+    folder.write(replace(record(folder), identity="another", state=RUNNING))
+    with pytest.raises(UnitFailed, match="web ended, and its end could not be recorded"):
+        waiting(folder).until_ready(Event())
