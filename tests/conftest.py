@@ -102,13 +102,18 @@ NEEDS = {
 }
 
 
+FAST = ("unit", "examples", "cli")
+"""The folders with tests that start no program. All others are about programs."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that wait for a cluster or an engine go first, so that no long one is left for the end."""
     slowness: dict[Path, int] = defaultdict(int)
     for item in items:
         needs = [number for number, marker in enumerate(NEEDS, 1) if item.get_closest_marker(marker)]
-        if needs or "helm" in getattr(item, "fixturenames", ()):
+        elsewhere = item.path.relative_to(ROOT / "tests").parts[0] not in FAST
+        if needs or elsewhere or "helm" in getattr(item, "fixturenames", ()):
             item.add_marker("programs")
         slowness[item.path] = max([slowness[item.path], *needs])
     items.sort(key=lambda item: -slowness[item.path])
