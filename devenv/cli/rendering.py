@@ -32,11 +32,17 @@ def render(
             "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
         ),
     ] = None,
+    deck: Annotated[
+        Path | None,
+        typer.Option(
+            "--deck", help="Instead, the gateway as a state file of decK.", metavar="FILE", dir_okay=False
+        ),
+    ] = None,
     environment: Annotated[
         str | None,
         typer.Option(
             "--environment",
-            help="With --chart: values-ENV.yaml as well; with --swarm: as in ENV.",
+            help="With --chart: values-ENV.yaml as well; with --swarm and --deck: as in ENV.",
             metavar="ENV",
         ),
     ] = None,
@@ -50,8 +56,8 @@ def render(
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     context: Context = ctx.obj
-    if (chart, swarm, output).count(None) < 2:
-        raise UsageError("--chart, --swarm and --output are one of three", hint="one command for each")
+    if (chart, swarm, deck, output).count(None) < 3:
+        raise UsageError("--chart, --swarm, --deck and --output are one of four", hint="one command for each")
     if chart is not None:
         _chart(context, chart, environment, package=package or push is not None, push=push)
         return
@@ -62,9 +68,12 @@ def render(
     if swarm is not None:
         _swarm(context, swarm, environment)
         return
+    if deck is not None:
+        _deck(context, deck, environment)
+        return
     if environment is not None:
         raise UsageError(
-            "--environment is for --chart and --swarm",
+            "--environment is for --chart, --swarm and --deck",
             hint=f"devenv render --chart chart --environment {environment}",
         )
     _bundle(context, output)
@@ -141,4 +150,16 @@ def _swarm(context: Context, output: Path, environment: str | None) -> None:
     for note in rendered.notes:
         context.console.note(note)
     export_chart(rendered.files, output.resolve())
+    context.console.print(str(output))
+
+
+def _deck(context: Context, output: Path, environment: str | None) -> None:
+    from devenv.engine.promotion import charts
+    from devenv.writing import unwritable, write_whole
+
+    text = charts.deck(context.project, environment or "")
+    try:
+        write_whole(output, text, mode=0o644)
+    except OSError as error:
+        raise unwritable(output.parent, error) from error
     context.console.print(str(output))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli.drafts import say_next, target_of, write_draft
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.console import Console
-    from devenv.drafting.draft import Draft, Row
 
 
 def init(
@@ -24,6 +21,15 @@ def init(
     ] = None,
     from_compose: Annotated[
         bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
+    ] = False,
+    from_kong: Annotated[
+        str | None,
+        typer.Option(
+            "--from-kong", help="Routes of a kong.yml, a decK state file or a kongfig file.", metavar="FILE"
+        ),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="With --from-kong: write them into the manifest that is there.")
     ] = False,
     template: Annotated[
         str | None,
@@ -56,6 +62,10 @@ def init(
         _pipeline(context, ci, output)
     elif template is not None:
         _template(context, template, output, force=force)
+    elif from_kong is not None:
+        from devenv.cli.fromkong import from_kong as import_gateway
+
+        import_gateway(context, from_kong, output, force=force, merge=merge)
     elif from_compose or named:
         _from_compose(context, named, output, force=force)
     else:
@@ -65,11 +75,11 @@ def init(
 def _of_what_is_here(context: Context, output: str | None, *, force: bool) -> None:
     from devenv.engine import drafting
 
-    target = _target(output, "devenv init", force=force)
+    target = target_of(output, "devenv init", force=force)
     if drafting.default_of(target.parent) is not None:
         _from_compose(context, [], output, force=force)
     else:
-        _write(context, drafting.surveyed(target.parent, context.environment), target)
+        write_draft(context, drafting.surveyed(target.parent, context.environment), target)
 
 
 def _template(context: Context, name: str, output: str | None, *, force: bool) -> None:
@@ -97,80 +107,19 @@ def _template(context: Context, name: str, output: str | None, *, force: bool) -
             context.console.print(path)
     except OSError as error:
         raise unwritable(folder, error) from error
-    _next(context, "devenv up", folder)
+    say_next(context, "devenv up", folder)
 
 
 def _from_compose(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
     from devenv.engine import drafting
 
-    target = _target(output, "devenv init --from-compose", force=force)
+    target = target_of(output, "devenv init --from-compose", force=force)
     folder = target.parent
     files, remarks = drafting.compose_files(Path.cwd(), named)
     composed = drafting.composed(files, folder)
     for remark in (*remarks, *composed.remarks):
         context.console.note(remark)
-    _write(context, drafting.drafted(composed.project, folder, context.environment), target)
-
-
-def _target(output: str | None, command: str, *, force: bool) -> Path:
-    """The manifest to write. Raises `UsageError` for one that is there, unless it may be replaced."""
-    from devenv.workspace import NAMES
-
-    target = Path(output).absolute() if output else Path.cwd() / NAMES[0]
-    if target.is_dir():
-        target /= NAMES[0]
-    names = NAMES if target.name in NAMES else (target.name,)
-    there = next((name for name in names if (target.parent / name).exists()), None)
-    if there and not force:
-        raise UsageError(
-            f"{there} is there already", where=str(target.parent), hint=f"{command} --force   replaces it"
-        )
-    return target.parent / there if there else target
-
-
-def _write(context: Context, draft: Draft, target: Path) -> None:
-    """Write the draft and its secrets; print what became of everything, and what to type next."""
-    from devenv.drafting import writing
-    from devenv.drafting.draft import telling
-    from devenv.workspace import Workspace
-    from devenv.writing import unwritable, write_whole
-
-    console, space = context.console, Workspace(target)
-    console.hide(filter(telling, draft.secrets.values()))
-    try:
-        write_whole(target, writing.text(draft), mode=0o644)
-    except OSError as error:
-        raise unwritable(target.parent, error) from error
-    console.print(space.shown)
-    if draft.secrets:
-        new = space.keep_secrets(draft.secrets)
-        console.say(
-            f".devenv/secrets.env has {len(draft.secrets)} values that stood in plain text ({new} new)"
-        )
-    for line in _table(console, list(draft.table())):
-        console.print(line)
-    _next(context, "devenv plan, then devenv up", target.parent)
-
-
-def _table(console: Console, rows: Sequence[Row]) -> list[str]:
-    """What became of everything; in a narrow terminal the notes stand below what they are about."""
-    cells = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in rows]
-    from devenv.console import plain
-
-    lines = console.table(cells)
-    if console.width and any(len(plain(line)) > console.width for line in lines):
-        lines = console.table([[fate, f"{what}   {note}"] for fate, what, note in cells], width=console.width)
-    return lines
-
-
-def _next(context: Context, commands: str, folder: Path) -> None:
-    """Say what to type next."""
-    there = f"cd {os.path.relpath(folder)}, then " if folder != Path.cwd() else ""
-    context.console.say("")
-    context.console.say(f"next: {context.console.style(there + commands, 'bold')}")
-
-
-STYLES = {"kept": ("green",), "derived": ("cyan",), "dropped": ("dim",), "by hand": ("yellow", "bold")}
+    write_draft(context, drafting.drafted(composed.project, folder, context.environment), target)
 
 
 def _pipeline(context: Context, ci: str, output: str | None) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from devenv.drafting import environment, infra, reading, routes, services, uses
 from devenv.drafting.addresses import is_secret
@@ -12,6 +13,7 @@ from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import Role, Scene, Unit, World, hosts, stack_name, unit_names
+from devenv.drafting.stores import repository
 from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.rules.scope import KindFacts
@@ -39,10 +41,15 @@ def wanted(project: Project) -> Iterator[str]:
                 yield reading.relative(str(settings["file"]), project.folder)
 
 
-def convert(project: Project, world: World, kinds: Mapping[str, KindFacts]) -> Draft:
-    """The draft; nothing of the project is in neither the draft nor its table."""
+def convert(
+    project: Project, world: World, kinds: Mapping[str, KindFacts], gateways: Collection[str] = ()
+) -> Draft:
+    """The draft; nothing of the project is in neither the draft nor its table.
+
+    `gateways`: images whose place the stack's own gateway takes.
+    """
     draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
-    scene = Scene(project, world, draft, _units(project, kinds))
+    scene = Scene(project, world, draft, _units(project, kinds, gateways))
     scene.hosts = hosts(project, scene.units)
     for unit in scene.units.values():
         store = infra.recognised(unit.keys, kinds) if unit.role == "store" else None
@@ -83,7 +90,7 @@ def _in_plain_text(draft: Draft) -> None:
                 draft.say("by hand", place, f"holds the value of {name} in plain text: refer to it instead")
 
 
-def _units(project: Project, kinds: Mapping[str, KindFacts]) -> dict[str, Unit]:
+def _units(project: Project, kinds: Mapping[str, KindFacts], gateways: Collection[str]) -> dict[str, Unit]:
     names = unit_names([*project.services])
     ending = {
         name
@@ -95,7 +102,9 @@ def _units(project: Project, kinds: Mapping[str, KindFacts]) -> dict[str, Unit]:
     units = {}
     for original, keys in project.services.items():
         role: Role = "service"
-        if infra.recognised(keys, kinds):
+        if _image(keys) in gateways:
+            role = "router"
+        elif infra.recognised(keys, kinds):
             role = "store"
         elif original in ending:
             role = "job"
@@ -122,12 +131,17 @@ def _move_secrets(scene: Scene) -> None:
                     environment.moved(scene, unit, variable, value)
 
 
+def _image(keys: Mapping[str, Any]) -> str:
+    return repository(plain(str(keys.get("image") or "")))
+
+
 def _router(scene: Scene, unit: Unit) -> None:
-    scene.draft.say(
-        "derived",
-        unit.original,
-        "the gateway stands in for Traefik: entrypoints, certificates and the dashboard are not carried over",
+    note = (
+        "the gateway stands in for Traefik: entrypoints, certificates and the dashboard are not carried over"
     )
+    if not routes.is_router(unit.keys):
+        note = "the stack's own gateway takes its place; a database that only it used can go"
+    scene.draft.say("derived", unit.original, note)
 
 
 def _profiles(scene: Scene) -> None:

@@ -7,7 +7,7 @@ the next form of whatever is refused; what has none left goes to `compose:` or t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -183,8 +183,13 @@ class Draft:
 
     def table(self) -> Iterator[Row]:
         """What became of everything, in the order of the fates."""
-        for fate in ("kept", "derived", "dropped", "by hand"):
-            yield from (row for row in self.rows if row.fate == fate)
+        yield from in_order(self.rows)
+
+
+def in_order(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows in the order of the fates."""
+    for fate in ("kept", "derived", "dropped", "by hand"):
+        yield from (row for row in rows if row.fate == fate)
 
 
 def telling(value: str) -> bool:

@@ -140,7 +140,9 @@ def _aliases(scene: Scene, unit: Unit) -> None:
 def _in_files(scene: Scene, name: str) -> bool:
     from devenv.drafting.addresses import named_in
 
-    return any(named_in(text, name) for text in scene.world.texts.values())
+    routers = [unit.keys for unit in scene.units.values() if unit.role == "router"]
+    theirs = {mount.source for keys in routers for mount in reading.mounts(keys, scene.project.folder)}
+    return any(named_in(text, name) for file, text in scene.world.texts.items() if file not in theirs)
 
 
 def _capabilities(scene: Scene, unit: Unit) -> None:

@@ -17,12 +17,12 @@ from devenv.manifest.source import Path, read
 SCHEMA = "# yaml-language-server: $schema=.devenv/schema.json"
 WIDTH = 100
 _IN_ROWS = ("env", "compose")
-_SECTIONS = ("services", "jobs", "infra", "volumes", "profiles")
+_SECTIONS = ("services", "jobs", "infra", "volumes", "gateway", "profiles")
 
 
 def text(draft: Draft, *, rows: bool = True) -> str:
     """The manifest; `rows` adds what was dropped and what is left for people as comments."""
-    value, writer = draft.value, _Writer(draft)
+    value, writer = draft.value, Writer(draft)
     lines = [SCHEMA, f"# {draft.title}", ""]
     for key in [key for key in value if key not in _SECTIONS]:
         lines += [*writer.pair((key,), value[key], 0), ""]
@@ -49,14 +49,14 @@ def _wrapped(row: Row) -> list[str]:
     ]
 
 
-class _Writer:
+class Writer:
     """Writes values as YAML: short ones in one line, long ones in rows."""
 
     def __init__(self, draft: Draft) -> None:
         self._comments, self._offers = draft.comments, draft.offers
 
     def pair(self, path: Path, value: Any, depth: int) -> Iterator[str]:
-        """A key and its value."""
+        """A key and its value; `depth` counts the levels above."""
         indent, comment = "  " * depth, self._comments.get(path, "")
         tail = f"   # {comment}" if comment else ""
         key = _key(path[-1])

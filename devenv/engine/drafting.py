@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -221,11 +221,16 @@ def kinds() -> Catalogue:
     return Catalogue(assets.catalogue())
 
 
-def drafted(project: Project, folder: Path, environment: Mapping[str, str]) -> Draft:
-    """The draft of a Compose project, with every field in a form that `devenv plan` takes."""
+def drafted(
+    project: Project, folder: Path, environment: Mapping[str, str], gateways: Collection[str] = ()
+) -> Draft:
+    """The draft of a Compose project, with every field in a form that `devenv plan` takes.
+
+    `gateways`: images whose place the stack's own gateway takes.
+    """
     catalogue = kinds()
     around = observed(folder, project, environment)
-    draft = convert(project, around, Facts(catalogue))
+    draft = convert(project, around, Facts(catalogue), gateways)
     settled(draft, folder, catalogue, around.variables)
     return draft
 

@@ -41,7 +41,15 @@ class Source:
 
 
 class Quoted(str):
-    """A text in double quotes, whatever it is."""
+    """A text in quotes, whatever it is: in double ones, or in those of its class."""
+
+    sign = '"'
+
+
+class SingleQuoted(Quoted):
+    """A text in single quotes, in which a backslash and a double quote are themselves."""
+
+    sign = "'"
 
 
 _WORD = re.compile(r"(?:-{0,2}[A-Za-z]|[_/$]|\.\.?/)|\d+(?:m?s|[MG]i)$")  # words, flags, paths, durations
@@ -101,7 +109,7 @@ def _scalar(value: Any) -> yaml.ScalarEvent:
         case WrittenTruth():
             value = value.truth
         case Quoted():
-            return yaml.ScalarEvent(None, None, (False, True), str(value), style='"')
+            return yaml.ScalarEvent(None, None, (False, True), str(value), style=value.sign)
         case str():
             style = _style(value)
             return yaml.ScalarEvent(None, None, (style is None, True), value, style=style)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from devenv.render.bundle import Quoted, to_yaml
+from devenv.render.bundle import Quoted, SingleQuoted, to_yaml
 from devenv.stack import text
 from devenv.stack.model import Stack
 from devenv.stack.routing import Consumer, Gateway, Plugin, Route
@@ -49,6 +49,26 @@ def _written(
     assert stack.gateway is not None
     head = f"# Rendered by devenv from {stack.name}'s devenv.yaml; change the routes there.\n"
     return head + to_yaml(completed(declarative(stack.gateway, stack.domain, settings)))
+
+
+_NOT_FOR_DECK = frozenset(("_transform", "_comment", "_ignore"))
+
+
+def deck(stack: Stack) -> str:
+    """The gateway's configuration as a state file of decK, whose secrets it takes from its environment.
+
+    decK deletes what a file lacks, so it is told to look only at what carries the stack's name as a tag.
+    """
+    assert stack.gateway is not None
+    document = _marked(declarative(stack.gateway, stack.domain), _of_decks_environment, str, SingleQuoted)
+    entities = {key: value for key, value in document.items() if key not in _NOT_FOR_DECK and value}
+    head = f"# Rendered by devenv from {stack.name}'s devenv.yaml, for decK; change the routes there.\n"
+    info = {"_format_version": "3.0", "_info": {"select_tags": [stack.name]}}
+    return head + to_yaml({**info, **entities})
+
+
+def _of_decks_environment(secret: Secret) -> str:
+    return f'${{{{ env "DECK_{secret.name}" }}}}'
 
 
 def declarative(
@@ -182,14 +202,19 @@ def _revealed(value: Any, secrets: Mapping[str, str]) -> Any:
     return value
 
 
-def _marked(value: Any, put: Callable[[Secret], str], plain: Callable[[str], str]) -> Any:
+def _marked(
+    value: Any,
+    put: Callable[[Secret], str],
+    plain: Callable[[str], str],
+    quoted: type[Quoted] = Quoted,
+) -> Any:
     match value:
         case text.Sealed():
-            return Quoted(text.rewrite(value, lambda secret: put(replace(secret, place="json")), plain))
+            return quoted(text.rewrite(value, lambda secret: put(replace(secret, place="json")), plain))
         case str():
             return plain(value)
         case dict():
-            return {name: _marked(item, put, plain) for name, item in value.items()}
+            return {name: _marked(item, put, plain, quoted) for name, item in value.items()}
         case list():
-            return [_marked(item, put, plain) for item in value]
+            return [_marked(item, put, plain, quoted) for item in value]
     return value

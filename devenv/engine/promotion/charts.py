@@ -16,6 +16,7 @@ from devenv import assets
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.rules.scope import Scope
 from devenv.render import chart as charts
+from devenv.render import kong
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.chart import sealed
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
@@ -77,6 +78,18 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
         },
     )
     return charts.Promoted(stack, {store: resolved(store) for store in stores}, source)
+
+
+def deck(project: Project, name: str = "") -> str:
+    """The gateway of the manifest, or of an environment, as a state file of decK.
+
+    Its upstreams have the names that services have in a cluster.
+    """
+    stack, manifest = promoted(project, name).stack, project.manifest.parsed[0]
+    if stack.gateway is None:
+        raise UsageError("nothing has a route, so there is no gateway", hint="services: {NAME: {route: /}}")
+    space = environment(manifest, name).namespace if name else manifest.namespace
+    return kong.deck(stack).replace(charts.NAMESPACE, space or manifest.name)
 
 
 def chart(project: Project) -> dict[str, str]:

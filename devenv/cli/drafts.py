@@ -1,0 +1,76 @@
+"""What the ways to a first manifest share: where it goes, how it is written, and what is said of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from devenv.errors import UsageError
+
+if TYPE_CHECKING:
+    from devenv.cli.context import Context
+    from devenv.console import Console
+    from devenv.drafting.draft import Draft, Row
+
+
+def target_of(output: str | None, command: str, *, force: bool) -> Path:
+    """The manifest to write. Raises `UsageError` for one that is there, unless it may be replaced."""
+    from devenv.workspace import NAMES
+
+    target = Path(output).absolute() if output else Path.cwd() / NAMES[0]
+    if target.is_dir():
+        target /= NAMES[0]
+    names = NAMES if target.name in NAMES else (target.name,)
+    there = next((name for name in names if (target.parent / name).exists()), None)
+    if there and not force:
+        raise UsageError(
+            f"{there} is there already", where=str(target.parent), hint=f"{command} --force   replaces it"
+        )
+    return target.parent / there if there else target
+
+
+def write_draft(context: Context, draft: Draft, target: Path) -> None:
+    """Write the draft and its secrets; print what became of everything, and what to type next."""
+    from devenv.drafting import writing
+    from devenv.drafting.draft import telling
+    from devenv.workspace import Workspace
+    from devenv.writing import unwritable, write_whole
+
+    console, space = context.console, Workspace(target)
+    console.hide(filter(telling, draft.secrets.values()))
+    try:
+        write_whole(target, writing.text(draft), mode=0o644)
+    except OSError as error:
+        raise unwritable(target.parent, error) from error
+    console.print(space.shown)
+    if draft.secrets:
+        new = space.keep_secrets(draft.secrets)
+        console.say(
+            f".devenv/secrets.env has {len(draft.secrets)} values that stood in plain text ({new} new)"
+        )
+    for line in table(console, list(draft.table())):
+        console.print(line)
+    say_next(context, "devenv plan, then devenv up", target.parent)
+
+
+def table(console: Console, rows: Sequence[Row]) -> list[str]:
+    """What became of everything; in a narrow terminal the notes stand below what they are about."""
+    cells = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in rows]
+    from devenv.console import plain
+
+    lines = console.table(cells)
+    if console.width and any(len(plain(line)) > console.width for line in lines):
+        lines = console.table([[fate, f"{what}   {note}"] for fate, what, note in cells], width=console.width)
+    return lines
+
+
+def say_next(context: Context, commands: str, folder: Path) -> None:
+    """Say what to type next."""
+    there = f"cd {os.path.relpath(folder)}, then " if folder != Path.cwd() else ""
+    context.console.say("")
+    context.console.say(f"next: {context.console.style(there + commands, 'bold')}")
+
+
+STYLES = {"kept": ("green",), "derived": ("cyan",), "dropped": ("dim",), "by hand": ("yellow", "bold")}
