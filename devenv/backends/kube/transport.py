@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import ssl
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,6 +137,10 @@ class Plain:
             self._pool.clear()
 
 
+_TRUSTED: dict[tuple[str, str], ssl.SSLContext] = {}
+"""By the files of a certificate and its key: the library writes the same ones only once in a process."""
+
+
 class Official:
     """Kubernetes' own client: for changes, and for signing in with a plugin."""
 
@@ -147,15 +153,45 @@ class Official:
 
         Discovery, which asks the server for its resources, is left out: we name the paths.
         """
-        from kubernetes.client import ApiClient, Configuration
-        from kubernetes.config import ConfigException, load_kube_config
+        from kubernetes.client import ApiClient
         from kubernetes.dynamic import DynamicClient
+
+        configuration, tls = self._login
+        client = ApiClient(configuration)
+        client.user_agent = AGENT
+        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = tls
+        return DynamicClient(client, discoverer=lambda client, cache_file: None)
+
+    @cached_property
+    def _login(self) -> tuple[Any, ssl.SSLContext]:
+        """What the kubeconfig or its plugin gives to sign in with.
+
+        The library writes keys and certificates into files, and removes them when Python ends in order. A
+        command may be killed, so they go as soon as they are read.
+        """
+        with tempfile.TemporaryDirectory(prefix="devenv-") as folder:
+            configuration = self._signed_in(folder)
+            tls = self._trusting(configuration.cert_file, configuration.key_file)
+        configuration.ssl_ca_cert = configuration.cert_file = configuration.key_file = None
+        return configuration, tls
+
+    def _trusting(self, certificate: str | None, key: str | None) -> ssl.SSLContext:
+        if not (self._place.by_plugin and certificate and key):
+            return self._place.tls
+        if (certificate, key) not in _TRUSTED:
+            _TRUSTED[certificate, key] = self._place.trusting(certificate, key)
+        return _TRUSTED[certificate, key]
+
+    def _signed_in(self, folder: str) -> Any:
+        from kubernetes.client import Configuration
+        from kubernetes.config import ConfigException, load_kube_config
 
         class Stripped(Configuration):  # type: ignore[misc]
             """A token that was read from a file may end with a newline, which no header may."""
 
             def get_api_key_with_prefix(self, *names: str, **more: Any) -> str | None:
                 token: str | None = super().get_api_key_with_prefix(*names, **more)
+                shutil.rmtree(folder, ignore_errors=True)  # a plugin that was asked again gave a certificate
                 return token and token.strip()
 
         configuration = Stripped()
@@ -168,15 +204,14 @@ class Official:
                 config_file=os.pathsep.join(self._place.files),
                 context=self._place.context,
                 client_configuration=configuration,
+                temp_file_path=folder,
             )
         except (ConfigException, OSError) as error:
             raise self._not_signed_in(str(error)) from error
         if "exec" in self._place.user and not (configuration.api_key or configuration.cert_file):
             why = complaints[-1] if complaints else "it gave neither a token nor a certificate"
             raise self._not_signed_in(why.removeprefix("exec: "))
-        client = ApiClient(configuration)
-        client.user_agent = AGENT
-        return DynamicClient(client, discoverer=lambda client, cache_file: None)
+        return configuration
 
     def _not_signed_in(self, why: str) -> ToolMissing:
         install = str((self._place.user.get("exec") or {}).get("installHint") or "").strip()
@@ -190,13 +225,10 @@ class Official:
 
     @property
     def tls(self) -> ssl.SSLContext:
-        configuration = self._client.configuration
-        if self._place.by_plugin and configuration.cert_file and configuration.key_file:
-            return self._place.trusting(configuration.cert_file, configuration.key_file)
-        return self._place.tls
+        return self._login[1]
 
     def headers(self) -> dict[str, str]:
-        configuration = self._client.configuration  # reading the key renews the token
+        configuration, _ = self._login  # reading the key renews the token
         token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         return {"Authorization": token} if token else {}
 

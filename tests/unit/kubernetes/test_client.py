@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Looking takes the light way, doing the other; both have to say the same of the same server."""
     if request.param == "official":
         monkeypatch.setattr(Client, "_plain", property(lambda self: self._official))
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubeconfigs of this module go away with its tests."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
 def place_of(server: str) -> Place:
