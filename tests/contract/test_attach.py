@@ -23,7 +23,7 @@ from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
 
 UNIT = Unit(
-    "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"),
+    "web", "service", "busybox:1.37", command=("sh", "-c", "trap exit TERM; sleep 900 & wait"),
     grace=1.0,
 )  # fmt: skip
 MEGABYTE = 1024 * 1024

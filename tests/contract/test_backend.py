@@ -18,12 +18,12 @@ from devenv.render.aspects import ASPECTS
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.model import Identity, Probe, Stack, Unit, Volume
 from devenv.workspace import Workspace
-from tests.contract.real import EVERY, WANTS, connected, opened
+from tests.contract.real import EVERY, RUNNING, WANTS, connected, opened
 from tests.fakes import FakeBackend, Machine
 
 IMAGE = "busybox:1.37"
 COUNTING = ("sh", "-c", "trap exit TERM; n=0; while :; do echo n $n; n=$((n+1)); sleep 0.02; done")
-FOREVER = ("sh", "-c", "trap exit TERM; echo hello; while :; do sleep 0.1; done")
+FOREVER = ("sh", "-c", "trap exit TERM; echo hello; sleep 900 & wait")
 
 
 def quiet(line: str) -> None:
@@ -98,7 +98,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], R
         yield of
 
 
-@pytest.fixture(params=["fake", *EVERY])
+on_every_backend = pytest.mark.parametrize("runtime", ["fake", *EVERY], indirect=True)
+"""Also on Minikube's own: what it does not do itself, it does as the backend of any cluster, whose class it is."""
+
+
+@pytest.fixture(params=["fake", *RUNNING])
 def runtime(
     request: pytest.FixtureRequest, tmp_path: Path, real: Callable[[str], Runtime]
 ) -> Iterator[Runtime]:
@@ -114,6 +118,7 @@ def runtime(
         yield stack.enter_context(closing(Runtime(backend, tmp_path)))
 
 
+@on_every_backend
 def test_what_was_applied_is_observed_with_the_fingerprint_it_was_given(runtime: Runtime) -> None:
     runtime.up("store", "web", "job")
     observed = runtime.backend.observe(runtime.stack.checkout)
@@ -152,6 +157,7 @@ def test_waiting_ends_when_it_is_told_to(runtime: Runtime) -> None:
         runtime.session.wait(Unit("store", "job", IMAGE), stop)  # waits for an end that does not come
 
 
+@on_every_backend
 def test_images_are_those_it_has(runtime: Runtime) -> None:
     FakeBackend.machine.images.add(IMAGE)
     assert runtime.backend.images(runtime.stack, [IMAGE, "no/such:image"]) == {IMAGE}
@@ -187,6 +193,7 @@ def test_logs_that_are_followed_again_go_on_where_they_ended(runtime: Runtime) -
                 stop.set()
         Event().wait(0.3)  # some fifteen lines that nobody follows
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    runtime.session.remove("counter", "")  # it would count for as long as the other tests take
 
 
 def test_restarting_keeps_the_thing(runtime: Runtime) -> None:
@@ -235,6 +242,7 @@ def test_no_verb_needs_another_one_to_have_been_called(runtime: Runtime, verb: s
     assert ("web" in runtime.states) == (verb != "remove")
 
 
+@on_every_backend
 def test_removing_keeps_data_until_it_is_asked_away(runtime: Runtime) -> None:
     runtime.up("store", "web")
     present = tuple(sorted(runtime.states))

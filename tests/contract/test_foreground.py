@@ -22,7 +22,7 @@ from devenv.stack.model import Identity, Stack, Unit
 from devenv.workspace import Workspace
 from tests.contract.real import RUNNING, connected, opened
 
-FOREVER = ("sh", "-c", "trap exit TERM; while :; do sleep 0.1; done")
+FOREVER = ("sh", "-c", "trap exit TERM; sleep 900 & wait")
 UNIT = Unit("web", "service", "busybox:1.37", command=FOREVER, grace=1.0)
 
 

@@ -28,11 +28,17 @@ T = TypeVar("T")
 
 
 def eventually(condition: Callable[[], T], what: str = "it", *, within: float = 15) -> T:
-    """What the condition returns as soon as that is true; fails after `within` seconds."""
-    deadline = time.monotonic() + within
+    """What the condition returns as soon as that is true; fails after `within` seconds.
+
+    It waits for as long as it looked: a look may start a program, and others test on this machine.
+    """
+    began = time.monotonic()
+    deadline = began + within
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen within {within:g} s"
-        time.sleep(0.01)  # the only one: between two looks at the world
+        now = time.monotonic()
+        assert now < deadline, f"{what} did not happen within {within:g} s"
+        time.sleep(max(0.01, now - began))  # the only one: between two looks at the world
+        began = time.monotonic()
     return value
 
 

@@ -19,6 +19,8 @@ from devenv.backends.dialogue import NoShell, Paused
 from devenv.backends.docker import Engine
 from devenv.backends.streams import Privileged, attach
 
+from .checkout import eventually
+
 pytestmark = pytest.mark.engine
 
 IMAGES = ("busybox:1.37", "debian:trixie-slim")
@@ -62,9 +64,7 @@ class Container:
         return docker("exec", self.name, "sh", "-c", script)
 
     def await_output(self, line: str, count: int = 1) -> None:
-        until = time.monotonic() + 20
-        while self.output().count(line) < count:
-            assert time.monotonic() < until, self.output()
+        eventually(lambda: self.output().count(line) >= count, repr(line), within=20)
 
 
 @pytest.fixture(params=IMAGES)

@@ -22,7 +22,7 @@ MANIFEST = """
 services:
   api:
     image: busybox:1.37
-    command: [sh, -c, "trap exit TERM; while :; do sleep 0.1; done"]
+    command: [sh, -c, "trap exit TERM; sleep 900 & wait"]
     uses: [postgres, postgres/billing, mysql, mysql/billing, mongo, mongo/billing, minio/uploads, valkey]
     volumes: {cache: /cache}
 """

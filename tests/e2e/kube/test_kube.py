@@ -149,7 +149,7 @@ def test_many_connections_at_once_and_large_answers_arrive_whole(stack: OnCluste
 
 def test_a_first_volume_and_no_volume_any_more(stack: OnCluster) -> None:
     without = STORE.replace("        volumes: {data: /data}\n", "").replace("date >> /data/starts; ", "")
-    for manifest, kind in ((without, "deployments"), (STORE, "statefulsets"), (without, "deployments")):
+    for manifest, kind in ((STORE, "statefulsets"), (without, "deployments")):
         stack.manifest(manifest)
         stack.on("up", "-d")
         names = {item["metadata"]["name"] for item in stack.get(kind)["items"]}

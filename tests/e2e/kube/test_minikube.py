@@ -39,6 +39,7 @@ def current(checkout: Checkout) -> str:
     return checkout.host("kubectl", "config", "current-context").strip()
 
 
+@pytest.mark.long
 def test_a_profile_of_its_own_is_made_used_stopped_and_started_again(minikube: OnCluster) -> None:
     before = current(minikube)
     try:

@@ -17,10 +17,9 @@ start_kubeadm() {
         --label "io.x-k8s.kind.cluster=$name" --label io.x-k8s.kind.role=control-plane --privileged --cgroupns=private \
         --hostname node --tmpfs /run -v /var -v /lib/modules:/lib/modules:ro -v "$KIT:/kit:ro" \
         -p "127.0.0.1:$port:6443" -e SOLO=/kit/start -e "CLUSTER=$name" "$NODE_IMAGE" || return
-    until docker exec "$name" test -e /run/ready; do
-        [ "$(docker inspect -f '{{.State.Running}}' "$name")" = true ] || { docker logs "$name" && return 1; }
-        sleep 0.2
-    done
+    # One look that lasts: each of its own would take the engine as long as the cluster takes for a pod.
+    docker exec "$name" sh -c 'until [ -e /run/ready ]; do sleep 0.2; done' ||
+        { docker logs "$name" && return 1; }
     # Names of its own throughout, so that several files can be given as one KUBECONFIG.
     docker exec "$name" sed "s|server: .*|server: https://127.0.0.1:$port|
         s|kubernetes-admin@$name|$name|; s|kubernetes-admin|$name|" /etc/kubernetes/admin.conf >"$config" &&
