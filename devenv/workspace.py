@@ -217,7 +217,7 @@ class Workspace:
             write_whole(ignore, "*\n", mode=0o644)
 
     @contextlib.contextmanager
-    def only_one(self, purpose: str) -> Iterator[str]:
+    def only_one(self, purpose: str, command: str) -> Iterator[str]:
         """Be the only process that does this for the stack; yields who does it already, else "".
 
         The kernel ends it when the process ends, however it ends.
@@ -230,7 +230,7 @@ class Workspace:
             except BlockingIOError:
                 yield _holder(file)
                 return
-            _sign(file, f"devenv {purpose}")
+            _sign(file, f"devenv {command}")
             yield ""
 
     @contextlib.contextmanager

@@ -168,7 +168,7 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
 
     console, place = context.console, context.place
     if outcome.loaded and outcome.loaded.synced.followed:
-        with context.workspace.only_one("watch") as first:
+        with context.workspace.only_one("watch", "up") as first:
             if not first:
                 Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()
                 return

@@ -129,7 +129,7 @@ def _edit(context: Context, outcome: Outcome, journey: Journey) -> None:
     built = [unit.name for unit in outcome.stack.units if unit.role == "service" and unit.build]
     if journey.passport.edited or loaded is None or not built or not keys.has_keys():
         return
-    with context.workspace.only_one("watch") as other:
+    with context.workspace.only_one("watch", "onboard") as other:
         if other:
             return
         names = " or ".join([", ".join(built[:-1]), built[-1]] if built[1:] else built)

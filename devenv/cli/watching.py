@@ -37,7 +37,7 @@ def watch(ctx: typer.Context, json_: Json = False) -> None:
     loaded = context.load(strict=True, tolerate=())
     if not loaded.observed.units:
         raise UsageError("nothing of this checkout is running", hint="devenv up")
-    with context.workspace.only_one("watch") as first:
+    with context.workspace.only_one("watch", "watch") as first:
         if first:
             raise UsageError(f"{first} already watches this stack", hint="end it first, or use its terminal")
         Watching(context, Request(), loaded, as_json=json_).run(names=overdue(context, loaded))
@@ -172,6 +172,7 @@ class Watching:
         from devenv.stack.reload import Action
 
         console = self._context.console
+        console.measure()
         match event:
             case Reloaded():
                 now = time.time()
@@ -209,6 +210,7 @@ class Watching:
         from devenv.events import Note
 
         console, applied = self._context.console, Applied()
+        console.measure()
         show: Report = applied if self._json else Lines(console)
         error: DevenvError | None = None
 
@@ -290,6 +292,7 @@ class Watching:
         from devenv.console.reload import choice_lines
 
         console = self._context.console
+        console.measure()
         if len(names) > 1:
             self._choice, self._act = keys.Choice(names), act
             console.say("\n".join(choice_lines(console, verb, names)))

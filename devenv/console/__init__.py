@@ -55,12 +55,17 @@ class Console:
         return cls(
             sys.stdout,
             sys.stderr,
-            width=_columns(environment) if sys.stderr.isatty() and not plain else 0,
+            width=_columns(environment, sys.stderr) if sys.stderr.isatty() and not plain else 0,
             colour=wanted and sys.stderr.isatty(),
             live=sys.stderr.isatty() and not plain and not quiet,
             quiet=quiet,
             verbose=verbose,
         )
+
+    def measure(self) -> None:
+        """Take the width anew, as a window may have been made narrower since."""
+        if self.width:
+            self.width = _columns(os.environ, self.err)
 
     def hide(self, values: Iterable[str]) -> None:
         """Never show these values from now on."""
@@ -219,11 +224,11 @@ def _filled(head: str, parts: Sequence[str], indent: int, width: int) -> Iterato
     yield line
 
 
-def _columns(environment: Mapping[str, str]) -> int:
+def _columns(environment: Mapping[str, str], terminal: TextIO) -> int:
     if (columns := environment.get("COLUMNS", "")).isdecimal():
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns
+        return os.get_terminal_size(terminal.fileno()).columns
     except OSError:  # a terminal that does not say
         return 0
 

@@ -131,16 +131,25 @@ def history(console: Console, entries: Sequence[Entry]) -> list[str]:
     rows = []
     for entry in entries:
         moment = datetime.fromtimestamp(entry.time).strftime("%H:%M:%S")
-        files = entry.files[0] if entry.count == 1 and entry.files else f"{entry.count} files"
-        sent = not entry.error and entry.action not in (Action.NONE, Action.REBUILD)
-        took = f"synced {duration(entry.synced)}" if sent else ""
-        took += f"  ready {duration(entry.ready)}" if entry.ready is not None else ""
+        files = _counted(entry.files) if entry.count == len(entry.files) else _files(entry.count)
+        sent = entry.count and not entry.error and entry.action not in (Action.NONE, Action.REBUILD)
+        times = [f"synced {duration(entry.synced)}"] if sent else []
+        times += [f"ready {duration(entry.ready)}"] if entry.ready is not None else []
         reason = (
             console.style(entry.error, "red")
             if entry.error
             else "; ".join(filter(None, (_reason(entry.files, entry.reason), entry.cheaper)))
         )
-        rows.append([console.style(moment, "dim"), entry.unit, entry.action, files, took, reason])
+        rows.append(
+            [
+                console.style(moment, "dim"),
+                entry.unit,
+                entry.action,
+                files if entry.count else "",
+                "  ".join(times),
+                reason,
+            ]
+        )
     return console.table(rows)
 
 
@@ -223,7 +232,7 @@ def _reason(files: Sequence[str], reason: str) -> str:
 
 
 def _counted(files: Sequence[str]) -> str:
-    return files[0] if len(files) == 1 else _files(len(files))
+    return files[0] if len(files) == 1 else _files(len(files)) if files else ""
 
 
 def _files(count: int) -> str:

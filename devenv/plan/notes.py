@@ -39,9 +39,10 @@ def moved_ports(
             moved.setdefault(taken[wanted], []).append(claim)
     for owner, group in moved.items():
         if len(group) > APART:
-            wanted_ports = ", ".join(str(claim.wanted) for claim in group)
+            wanted_ports = list(dict.fromkeys(str(claim.wanted) for claim in group))
             units = ", ".join(dict.fromkeys(claim.unit for claim in group))
-            yield f"{wanted_ports} are taken by {owner}: other ports lead to {units}"
+            are = "are" if len(wanted_ports) > 1 else "is"
+            yield f"{', '.join(wanted_ports)} {are} taken by {owner}: other ports lead to {units}"
         else:
             for claim in group:
                 yield f"{claim.wanted} is taken by {owner}: {claim.unit} is on {ports[claim.key]}"

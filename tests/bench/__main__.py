@@ -51,6 +51,9 @@ def main() -> int:
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     runs = 5 if options.quick else 20
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no stack is left running
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # in the background of a script watchers would ignore it
     compileall.compile_dir(PACKAGE, quiet=2)  # as pip does: what is measured is not Python's compiler
     try:
         print(versions())

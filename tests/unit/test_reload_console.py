@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import struct
+import termios
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from devenv.console.reload import (
     history,
     note_json,
     reload_json,
+    reload_line,
     reload_lines,
     rules_json,
     rules_table,
@@ -170,6 +175,27 @@ def test_the_history_says_why_less_was_not_enough(console: Console, tmp_path: Pa
     ]
     assert "2 files" in bad
     assert bad.endswith("it ended with 1")
+
+
+def test_the_history_names_no_files_where_a_restart_was_asked_for(console: Console, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.add(replace(RESTARTED, files=(), reason="asked for", synced=0.0, cheaper=""), 0.0)
+    (row,) = history(console, list(journal.entries()))
+    assert row.split()[1:] == ["orders", "restart", "ready", "800", "ms", "asked", "for"]
+
+
+def test_a_window_that_was_made_narrower_is_measured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "wb"), os.fdopen(theirs, "w") as terminal:
+        console = Console(out=io.StringIO(), err=terminal, width=110)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 60, 0, 0))
+        console.measure()
+        assert console.width == 60
+        assert len(plain(reload_line(console, RESTARTED))) <= 60
+    never = Console(out=io.StringIO(), err=io.StringIO())
+    never.measure()
+    assert never.width == 0
 
 
 def test_a_note_and_what_a_plan_did_are_events() -> None:

@@ -87,6 +87,14 @@ def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
     assert next(iter(pages_of(app).values())) == "http://localhost:8000/short"
 
 
+def test_a_port_that_several_units_wanted_is_named_once() -> None:
+    claims = [Claim(unit, 8000, 8000, False) for unit in ("kong", "orders", "stock")]
+    ports = {(claim.unit, 8000): number for number, claim in enumerate(claims, 1)}
+    assert [*moved_ports(claims, ports, {8000: "python (pid 7)"}, {})] == [
+        "8000 is taken by python (pid 7): other ports lead to kong, orders, stock"
+    ]
+
+
 def test_many_ports_that_one_program_holds_are_one_note() -> None:
     claims = [
         Claim("kong", 8000, 8000, False),

@@ -32,7 +32,7 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
 
     console, project, began = context.console, context.project, time.monotonic()
     own = environment_of(project.manifest.parsed[0], environment)
-    with context.workspace.only_one("rehearsal") as other, closing(_backend(context)) as backend:
+    with context.workspace.only_one("rehearsal", "rehearsal") as other, closing(_backend(context)) as backend:
         if other:
             raise UsageError(
                 "this stack is being rehearsed already", why=other, hint="wait for that, then again"
