@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from devenv.backends.process import identity
 from devenv.backends.process.control import SOCKET_PATH, Control
 from devenv.backends.process.records import Folder
 from tests import mac
@@ -73,3 +74,16 @@ def test_the_path_of_a_socket_is_short_enough_for_every_kernel(
     monkeypatch.setattr("tempfile.tempdir", temporary)
     longest = Control(Folder(tmp_path)).short / ".s.PGSQL.65535"
     assert len(os.fsencode(longest)) < SOCKET_PATH
+
+
+def test_a_process_is_known_by_its_start_whatever_a_terminal_says_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(identity, "PROCESSES", Path("/nowhere"))
+    with subprocess.Popen(["sleep", "100"]) as program:
+        first = identity.identity(program.pid)
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        assert first == identity.identity(program.pid) != ""
+        program.kill()
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        assert identity.identity(program.pid) == ""  # nobody has asked after it yet

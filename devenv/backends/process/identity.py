@@ -12,6 +12,9 @@ from pathlib import Path
 from devenv import proc
 
 PROCESSES = Path("/proc")
+ASKED = ("env", "LC_ALL=C", "TZ=UTC", "ps", "-o", "stat=,lstart=", "-p")
+"""Asks for the state of a process and when it began, in the same words in every terminal."""
+
 MARK = "DEVENV_UNIT"
 """A variable of every process of a unit, which those that it starts inherit."""
 
@@ -19,7 +22,8 @@ MARK = "DEVENV_UNIT"
 def identity(pid: int) -> str:
     """What no other process has, before or after a reboot of the machine; "" where there is none."""
     if not (PROCESSES / "self").exists():
-        return proc.run_captured(["ps", "-o", "lstart=", "-p", str(pid)]).stdout.strip()
+        state, _, began = proc.run_captured([*ASKED, str(pid)]).stdout.strip().partition(" ")
+        return "" if state.startswith("Z") else began.strip()
     try:
         stat = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
