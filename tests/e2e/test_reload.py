@@ -222,11 +222,15 @@ def test_links_stay_links_and_none_leads_out(app: Checkout, watch: Going) -> Non
 def test_what_changed_while_the_container_was_down_is_there_when_it_runs_again(
     app: Checkout, watch: Going, engine: docker.DockerClient
 ) -> None:
+    gone = app.write("app/src/gone.txt", "here")
+    eventually(lambda: inside(app, "src/gone.txt") == "here")
     container = engine.containers.get(app.units()["web"].id)
     container.stop(timeout=1)
     app.write("app/src/page.py", page("while it was down"))
+    gone.unlink()
     container.start()
     eventually(lambda: answer(app) == "while it was down", within=20)
+    eventually(lambda: inside(app, "src/gone.txt") is None)
 
 
 def test_a_paused_container_gets_its_files_once_it_goes_on(

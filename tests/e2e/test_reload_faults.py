@@ -93,6 +93,8 @@ def app(shared: Checkout) -> Checkout:
     shared.write("sealed/page.txt", "first")
     shared.write("steps/install.sh", INSTALL)
     shared.write("steps/needs.txt", "first")
+    shared.write("steps.env", "COLOUR=red\n")
+    shared.write("mounted.txt", "first")
     shared.manifest(
         """
         services:
@@ -113,6 +115,8 @@ def app(shared: Checkout) -> Checkout:
           steps:
             image: busybox:1.37
             command: sleep 1000000
+            env_file: steps.env
+            files: {/etc/mounted.txt: mounted.txt}
             reload: {sync: {steps: /code}, restart: false, run: {needs.txt: sh /code/install.sh}}
         """
     )
@@ -135,6 +139,14 @@ def root(app: Checkout, unit: str = "web") -> Path:
         with suppress(docker.errors.NotFound):
             return Path(f"/proc/{app.engine.api.inspect_container(container['Id'])['State']['Pid']}/root")
     return Path("/nowhere")
+
+
+def variables(app: Checkout, unit: str) -> list[bytes]:
+    """The variables of a container's first process."""
+    try:
+        return (root(app, unit).parent / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def runs(mark: str) -> bool:
@@ -308,6 +320,29 @@ def test_files_that_vanish_before_they_are_read_are_nobodys_trouble(app: Checkou
     eventually(lambda: not [name for name in listed(app, "/app/src") if name.startswith("brief")])
     after = settled(app, watch)[count:]
     assert [event for event in after if event["error"] or event["unsent"]] == []
+
+
+def test_a_mode_alone_that_changes(app: Checkout, watch: Going) -> None:
+    script = app.write("app/src/script.sh", "true")
+    eventually(lambda: inside(app, "/app/src/script.sh") == "true")
+    for mode in (0o755, 0o644):
+        script.chmod(mode)
+        eventually(lambda mode=mode: (root(app) / "app/src/script.sh").stat().st_mode & 0o777 == mode)  # type: ignore[misc]
+
+
+def test_a_changed_env_file_and_a_mounted_one_make_their_service_anew_and_no_other(
+    app: Checkout, watch: Going
+) -> None:
+    def others() -> dict[str, tuple[str, str]]:
+        return {name: unit.life for name, unit in app.units().items() if name != "steps"}
+
+    before = others()
+    app.write("steps.env", "COLOUR=blue\n")
+    eventually(lambda: b"COLOUR=blue" in variables(app, "steps"), within=30)
+    app.write("mounted.txt", "second")
+    eventually(lambda: inside(app, "/etc/mounted.txt", "steps") == "second", within=30)
+    eventually(lambda: len(app.containers()) == len(before) + 1)  # the old one is removed at last
+    assert others() == before
 
 
 def test_services_that_sync_one_folder_all_get_its_files(app: Checkout, watch: Going) -> None:

@@ -35,6 +35,7 @@ for words in ("plan --json", "plan --reload", "render -b kube -o out", "render -
 """
 
 
+@pytest.mark.programs
 def test_every_module_is_imported_and_commands_that_start_nothing_do_what_they_do(tmp_path: Path) -> None:
     (tmp_path / "devenv.yaml").write_text("name: shop\nservices:\n  web: {image: nginx, port: 80}\n")
     before = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
@@ -45,6 +46,7 @@ def test_every_module_is_imported_and_commands_that_start_nothing_do_what_they_d
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.programs
 def test_changes_are_seen_where_watchdog_has_no_module_for_the_system(tmp_path: Path) -> None:
     script = "from devenv.watching import Tree; print(Tree.__module__)"
     ended = run(script, tmp_path, mac.environment(tmp_path, os.environ, fsevents=False))
@@ -76,6 +78,7 @@ def test_the_path_of_a_socket_is_short_enough_for_every_kernel(
     assert len(os.fsencode(longest)) < SOCKET_PATH
 
 
+@pytest.mark.programs
 def test_a_process_is_known_by_its_start_whatever_a_terminal_says_of_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
