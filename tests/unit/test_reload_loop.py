@@ -405,3 +405,27 @@ def test_a_loop_of_which_a_part_died_says_so(site: Site, container: Container) -
     unit._connect = None  # a mistake of ours
     unit.appear("2")
     assert isinstance(site.next(), TypeError)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_container_that_went_away_before_it_was_linked_is_no_error(
+    site: Site, container: Container, runs: bool
+) -> None:
+    def attach(unit: object, argv: object, *, instance: str) -> None:
+        raise DevenvError("web has no pod that runs")
+
+    site.backend = SimpleNamespace(
+        observe=lambda checkout: SimpleNamespace(units={"web": SimpleNamespace(image="web:1")}),
+        instances=lambda unit: ["2"] if runs else [],
+        attach=attach,
+        privileged=lambda unit, instance: None,
+    )
+    unit = feed(site, container)
+    unit._synced.held = lambda unit, image: {}
+    unit._instances = {"1", "2"}
+    if runs:
+        with pytest.raises(DevenvError, match="no pod"):
+            unit._connect("2")
+    else:
+        unit._connect("2")
+    assert unit._instances == ({"1", "2"} if runs else {"1"})

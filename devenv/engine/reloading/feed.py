@@ -340,6 +340,11 @@ class Feed:
             self._silence(error.what)
             self.end(instance)
             return
+        except DevenvError:
+            if self._runs(instance):
+                raise
+            self.end(instance)  # it went away meanwhile, and its successor is met
+            return
         self._mute = ""
         with self._changed:
             if instance not in self._instances:  # it ended meanwhile
@@ -354,6 +359,11 @@ class Feed:
         self._deliver({instance: link}, started, again=bool(self._owed))
         if link.holds_back():
             link.agent.release()
+
+    def _runs(self, instance: str) -> bool:
+        backend = self._site.backend
+        observed = backend.observe(self._site.checkout).units.get(self.unit.name)
+        return observed is not None and instance in backend.instances(observed)
 
     def _silence(self, why: str) -> None:
         """Nothing can be sent to its containers, which is reported once."""
