@@ -72,7 +72,8 @@ class Site(SimpleNamespace):
         self.events: list[Any] = []
         self.queue: SimpleQueue[Any] = SimpleQueue()
         stop = threading.Event()
-        super().__init__(root=Path("/x"), checkout="c", report=self._take, stop=stop, **more)
+        own = {"root": Path("/x"), "checkout": "c", "report": self._take, "stop": stop, "patience": 60.0}
+        super().__init__(**own, **more)
 
     def _take(self, event: Any) -> None:
         self.events.append(event)
@@ -429,3 +430,22 @@ def test_a_container_that_went_away_before_it_was_linked_is_no_error(
     else:
         unit._connect("2")
     assert unit._instances == ({"1", "2"} if runs else {"1"})
+
+
+def test_files_that_stay_on_the_way_are_named_until_they_arrive(site: Site, container: Container) -> None:
+    site.patience = 0.01
+    unit = feed(site, container)
+    answers = threading.Event()
+    send = container.send
+
+    def sent(sendings: Sequence[Sending]) -> Sent:
+        assert answers.wait(10)
+        return send(sendings)
+
+    container.send = sent  # type: ignore[method-assign]
+    saving = threading.Thread(target=save, args=(unit,), kwargs={"page_html": "1"})
+    saving.start()
+    assert "1 file is on the way for 0.01 s, and nothing answers yet" in site.next().text
+    answers.set()
+    saving.join(10)
+    assert site.next().files == ("src/page.html",)

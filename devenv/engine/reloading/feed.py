@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class Site:
 
     `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
     `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
-    dead must not look alive.
+    dead must not look alive. `patience`: seconds in which files arrive that need no word.
     """
 
     backend: Backend
@@ -54,6 +55,7 @@ class Site:
     rebuild: Callable[[str], None]
     report: Report
     fail: Callable[[Exception], None]
+    patience: float = 5.0
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, work: Callable[[], None], name: str) -> None:
@@ -438,7 +440,8 @@ class Feed:
         arrived, unsent, news = set[str](), dict[str, str](), False
         for link in links:
             before, sendings = link.unsent, link.missing(self._wanted, self._site.root)
-            sent = link.send(sendings)
+            with self._patient(len(sendings)):
+                sent = link.send(sendings)
             if sent.note:
                 self._say(sent.note)
             failed = sent.failed
@@ -450,6 +453,20 @@ class Feed:
             news = news or bool(taken) or failed != before
         self._retry.plan(time.monotonic(), anew=news)
         return arrived, unsent if news else {}
+
+    @contextmanager
+    def _patient(self, count: int) -> Iterator[None]:
+        """Say it where files take long to arrive: an engine or a network that stands still says nothing."""
+        files = f"{count} file{'s are' if count > 1 else ' is'}"
+        line = f"{files} on the way for {self._site.patience:g} s, and nothing answers yet"
+        timer = threading.Timer(self._site.patience, self._say, (line,))
+        timer.daemon = True
+        if count:
+            timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _say(self, line: str) -> None:
         self._site.report(Note(f"{self.unit.name}: {line}"))
