@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from devenv.stack import copies, patterns
@@ -65,12 +66,12 @@ def targets_of(rules: Rules, path: str) -> tuple[str, ...]:
 
 def causes(rules: Rules, path: str) -> bool:
     """Whether anything is done when a file changes."""
-    return _verdict(rules, path).action is not Action.NONE
+    return _changed(rules, path).action is not Action.NONE
 
 
 def landed(rules: Rules, path: str, digest: str) -> dict[str, Source]:
     """Path in the container -> the file of the project that is sent there, for one file."""
-    landings = _verdict(rules, path).landings
+    landings = _changed(rules, path).landings
     return {landing.target: _moded(rules, landing, Source(path, digest)) for landing in landings}
 
 
@@ -99,7 +100,7 @@ def decide(rules: Rules, paths: Iterable[str]) -> Decision:
     ordered = sorted(set(paths))
     if not ordered:
         return Decision(Action.NONE, reason="nothing changed")
-    verdicts = _tracked(rules, ordered, [_verdict(rules, path) for path in ordered])
+    verdicts = _tracked(rules, ordered, [_changed(rules, path) for path in ordered])
     action = max((verdict.action for verdict in verdicts), key=_COST.__getitem__)
     place = next(index for index, verdict in enumerate(verdicts) if verdict.action is action)
     count = sum(verdict.action is action for verdict in verdicts) - 1
@@ -149,6 +150,12 @@ def _quiet(verdict: _Verdict) -> _Verdict:
 
 
 LEFT_OUT = "reload.sync leaves it out, so only a build brings it"
+
+
+@lru_cache(maxsize=20_000)  # of a branch switch
+def _changed(rules: Rules, path: str) -> _Verdict:
+    """The verdict on a file that changed: it is asked for at every step until the file has arrived."""
+    return _verdict(rules, path)
 
 
 def _verdict(rules: Rules, path: str) -> _Verdict:

@@ -201,7 +201,7 @@ class Tree:
             self._overflown = True
         for folder in self._folders.get(event.wd, ()):
             if event.name:
-                self._apply(folder, os.path.join(folder, os.fsdecode(event.name)), event.mask)
+                self._apply(folder, f"{folder.rstrip('/')}/{os.fsdecode(event.name)}", event.mask)
             elif event.mask & LEFT:
                 if event.is_ignored:
                     self._forget(folder)
@@ -219,7 +219,7 @@ class Tree:
             self._created[path] = 0
         else:
             self._created.pop(path, None)
-            self._report(path)
+            self._report(folder, path)
 
     def _apply_folder(self, path: str, mask: int) -> None:
         if not self._enters(path):
@@ -231,10 +231,10 @@ class Tree:
             self._changed.add(path)
         self._walk(path, report=True)  # also where another folder is at this path by now
 
-    def _report(self, path: str) -> None:
-        names = self._files.get(path, ())
-        self._changed.update(names)
-        if os.path.dirname(path) not in self._shallow:
+    def _report(self, folder: str, path: str) -> None:
+        if path in self._files:
+            self._changed.update(self._files[path])
+        if folder not in self._shallow:
             self._changed.add(path)
 
     # Folders.
@@ -283,7 +283,7 @@ class Tree:
                         if self._enters(entry.path):
                             todo.append(entry.path)
                     elif report:
-                        self._report(entry.path)
+                        self._report(folder, entry.path)
 
     def _add(self, folder: str) -> bool:
         """Watch a folder, or else poll it; False if it cannot be read, or is none."""
@@ -385,7 +385,7 @@ class Tree:
                 stamp = before
             if stamp == before:
                 del self._created[path]
-                self._report(path)
+                self._report(os.path.dirname(path), path)
             else:
                 self._created[path] = stamp
 

@@ -275,7 +275,8 @@ def frozen(runs: int, work: Path) -> Iterator[Result]:
             began = time.monotonic()
             arrived(side.root, names, b"1", 64)
             seconds.append(time.monotonic() - began)
-            missing.append(sum(not (side.root / name).is_file() for name in names))
+            root = side.root
+            missing.append(sum(not (root / name).is_file() for name in names))
         what = f"files missing after 10,000 saves with the watcher stopped (there after {seconds[0]:.1f} s)"
         yield count_of(what, missing[0], missing[1], 0)
 

@@ -154,7 +154,7 @@ def test_hot_reload_plans_anew_for_a_new_file_anywhere_in_the_folder(tmp_path: P
         applied.set()
 
     loop = Reloading(site, apply, lambda loaded: {str(tmp_path / "grafana")})
-    loop._settings = {str(tmp_path / "grafana")}
+    loop._note_settings({str(tmp_path / "grafana")})
     threading.Thread(target=loop._apply_asked, daemon=True).start()
     with closing(loop._watcher()) as watcher:
         (tmp_path / "grafana/boards/new.json").write_text("{}")

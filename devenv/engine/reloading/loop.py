@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind
@@ -87,7 +87,8 @@ class Reloading:
         """Follow the stack as it was loaded, and what changed since then."""
         with self._reading:
             since = time.monotonic()
-            self._loaded, self._settings = loaded, self._settings_of(loaded)
+            self._loaded = loaded
+            self._note_settings(self._settings_of(loaded))
             self._trees = {
                 key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
                 for key, folder in loaded.synced.folders.items()
@@ -120,9 +121,12 @@ class Reloading:
 
         return Watcher(sorted(folders | mounted), self._settings, enters, note=self._note)
 
+    def _note_settings(self, settings: set[str]) -> None:
+        self._settings, self._below_settings = settings, tuple(f"{path}/" for path in settings)
+
     def _is_setting(self, path: str) -> bool:
         """Whether it is a file that makes a new plan necessary, or in such a folder."""
-        return not self._settings.isdisjoint((path, *map(str, PurePath(path).parents)))
+        return path in self._settings or path.startswith(self._below_settings)
 
     def _note(self, line: str) -> None:
         self._site.report(Note(line))

@@ -85,4 +85,5 @@ def _parents(path: str) -> Iterable[str]:
 
 def in_project(root: str, path: str) -> str:
     """An absolute path as one in the project."""
-    return os.path.relpath(path, root)
+    start = f"{root}/"
+    return path[len(start) :] if path.startswith(start) else os.path.relpath(path, root)
