@@ -9,6 +9,7 @@ from functools import cache
 from devenv.drafting import interpolation
 from devenv.drafting.draft import telling
 from devenv.drafting.scene import Scene, StoreUnit
+from devenv.drafting.stores import urls
 from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
@@ -80,7 +81,8 @@ def _rewritten(scene: Scene, text: str, form: int, variable: str) -> str:
         return text
     for store in scene.stores.values():
         values = {name: _FORMS[form](value) for name, value in store.options.items()}
-        if text == _url(scene, store, values):
+        original = next((host for host, unit in scene.hosts.items() if unit == store.name), store.name)
+        if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
         if variable and is_secret(variable, text):
             for option in store.kind.secret:
@@ -101,19 +103,6 @@ def _belongs(scene: Scene, store: StoreUnit, variable: str) -> bool:
     return not others or store.kind.kind.split("_")[0][:5].upper() in variable.upper()
 
 
-def _url(scene: Scene, store: StoreUnit, values: Mapping[str, str]) -> str:
-    name, database = store.name, values.get("database", "")
-    original = next((host for host, unit in scene.hosts.items() if unit == name), name)
-    login = f"{values.get('user', '')}:{values.get('password', '')}@"
-    return {
-        "postgres": f"postgresql://{login}{original}:5432/{database}",
-        "mysql": f"mysql://{login}{original}:3306/{database}",
-        "valkey": f"redis://{original}:6379/0",
-        "minio": f"http://{original}:9000",
-        "mailpit": f"smtp://{original}:1025",
-    }.get(store.kind.kind, "\0")
-
-
 def _host(scene: Scene, match: re.Match[str], text: str, form: int, variable: str) -> str:
     """A host in a text, in the words of the manifest: another name, or a reference to a store's parts."""
     if not _is_host(match, text, variable):
@@ -126,7 +115,7 @@ def _host(scene: Scene, match: re.Match[str], text: str, form: int, variable: st
     values = {key: _FORMS[form](value) for key, value in store.options.items()}
     if login and (parts := _login(store, login[:-1], values)):
         login = f"{parts}@"
-    if port and int(port[1:]) == store.kind.port:
+    if port and store.kind.ports.get(int(port[1:])) == store.kind.ports.get(store.kind.port):
         port = f":${{{name}.port}}"
     if path and login and path[1:] == values.get("database"):
         path = f"/${{{name}.database}}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,10 +14,10 @@ from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import Role, Scene, Unit, World, hosts, stack_name, unit_names
-from devenv.drafting.stores import repository
+from devenv.drafting.stores import Store, Stores, repository
 from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
-from devenv.manifest.rules.scope import KindFacts
+from devenv.manifest.rules.scope import unit_name
 from devenv.manifest.source import as_text
 
 _TOP = {"version": UNNEEDED["version"], "networks": UNNEEDED["networks"]}
@@ -41,18 +42,16 @@ def wanted(project: Project) -> Iterator[str]:
                 yield reading.relative(str(settings["file"]), project.folder)
 
 
-def convert(
-    project: Project, world: World, kinds: Mapping[str, KindFacts], gateways: Collection[str] = ()
-) -> Draft:
+def convert(project: Project, world: World, stores: Stores, gateways: Collection[str] = ()) -> Draft:
     """The draft; nothing of the project is in neither the draft nor its table.
 
     `gateways`: images whose place the stack's own gateway takes.
     """
     draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
-    scene = Scene(project, world, draft, _units(project, kinds, gateways))
+    scene = Scene(project, world, draft, _units(project, stores, gateways))
     scene.hosts = hosts(project, scene.units)
     for unit in scene.units.values():
-        store = infra.recognised(unit.keys, kinds) if unit.role == "store" else None
+        store = infra.recognised(unit.keys, stores) if unit.role == "store" else None
         if store is not None:
             scene.stores[unit.name] = infra.options(scene, unit, store)
     _move_secrets(scene)
@@ -72,6 +71,8 @@ def convert(
     for unit in scene.units.values():
         if unit.role == "store":
             infra.convert(scene, unit, scene.stores[unit.name])
+        elif unit.role == "part":
+            infra.convert_part(scene, unit)
         elif unit.role == "router":
             _router(scene, unit)
     routes.offers(scene)
@@ -90,7 +91,7 @@ def _in_plain_text(draft: Draft) -> None:
                 draft.say("by hand", place, f"holds the value of {name} in plain text: refer to it instead")
 
 
-def _units(project: Project, kinds: Mapping[str, KindFacts], gateways: Collection[str]) -> dict[str, Unit]:
+def _units(project: Project, stores: Stores, gateways: Collection[str]) -> dict[str, Unit]:
     names = unit_names([*project.services])
     ending = {
         name
@@ -99,19 +100,43 @@ def _units(project: Project, kinds: Mapping[str, KindFacts], gateways: Collectio
         if condition == "service_completed_successfully"
     }
     labelled = any("traefik." in key for keys in project.services.values() for key in routes.labels(keys))
+    kinds = _kinds(project, stores)
+    parts = {
+        image: (original, part) for original, kind in kinds.items() for image, part in kind.parts.items()
+    }
     units = {}
     for original, keys in project.services.items():
         role: Role = "service"
+        name = names[original]
         if _image(keys) in gateways:
             role = "router"
-        elif infra.recognised(keys, kinds):
+        elif original in kinds:
             role = "store"
+        elif _image(keys) in parts and not keys.get("build"):
+            role = "part"
+            owner, part = parts[_image(keys)]
+            name = unit_name(part, kind=kinds[owner].kind, name=names[owner])
         elif original in ending:
             role = "job"
         elif labelled and routes.is_router(keys):
             role = "router"
-        units[original] = Unit(original, names[original], role, keys)
+        units[original] = Unit(original, name, role, keys)
     return units
+
+
+def _kinds(project: Project, stores: Stores) -> dict[str, Store]:
+    """The services that are stores; one that uses another kind is none where that is not here, once."""
+    found = {
+        original: store
+        for original, keys in project.services.items()
+        if (store := infra.recognised(keys, stores))
+    }
+    counts = Counter(store.kind for store in found.values())
+    return {
+        original: store
+        for original, store in found.items()
+        if all(counts[use] == 1 for use in store.uses) and (not store.parts or counts[store.kind] == 1)
+    }
 
 
 def _move_secrets(scene: Scene) -> None:
@@ -192,7 +217,7 @@ def _top(scene: Scene) -> None:
 def _kept(scene: Scene) -> None:
     """One row for each unit that is as it was."""
     for unit in scene.units.values():
-        if unit.role == "router":
+        if unit.role in ("router", "part"):
             continue
         section = scene.draft.value.get(str(unit.path[0]), {}).get(unit.name) or {}
         scene.draft.say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,9 +12,8 @@ from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
-from devenv.drafting.stores import Store, repository, store_of, version_of
+from devenv.drafting.stores import Store, Stores, repository, version_of
 from devenv.drafting.tables import UNNEEDED
-from devenv.manifest.rules.scope import KindFacts
 
 _OF_THE_KIND = (
     "restart", "healthcheck", "shm_size", "user", "read_only", "init", "stop_grace_period", "stop_signal",
@@ -21,25 +21,30 @@ _OF_THE_KIND = (
 )  # fmt: skip
 
 
-def recognised(service: Mapping[str, Any], kinds: Mapping[str, KindFacts]) -> Store | None:
+def recognised(service: Mapping[str, Any], stores: Stores) -> Store | None:
     """The kind that a service of Compose is, if the kind can mean all that it says."""
     image = plain(str(service.get("image") or ""))
-    store = None if service.get("build") or service.get("entrypoint") else store_of(image)
-    if store is None or store.kind not in kinds:
+    store = None if service.get("build") or service.get("entrypoint") else stores.of(image)
+    if store is None:
         return None
-    facts = kinds[store.kind]
-    version = facts.supported.version_of(image)
-    if version and facts.supported.needed(version, image):
+    version = store.supported.version_of(image)
+    if version and store.supported.needed(version, image):
         return None
-    environment = reading.environment(service)
-    if any(name in environment and unless not in environment for name, unless in store.refused.items()):
+    values = {name: plain(value or "") for name, value in reading.environment(service).items()}
+    if store.refuses(values) or _mounts_over(service, store):
         return None
     try:
         words = reading.words(service.get("command")) or []
     except ValueError:
         return None
-    own = "--requirepass" in words or {"sh", "bash"} & {*words}
+    own = {"sh", "bash"} & {*words}
     return None if own or any(word.endswith((".conf", ".cnf")) for word in words) else store
+
+
+def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
+    """Whether it brings files of its own where the kind has some."""
+    binds = [mount.target.rstrip("/") for mount in reading.mounts(service) if mount.kind == "bind"]
+    return any(target == own or own.startswith(f"{target}/") for target in binds for own in store.targets)
 
 
 def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
@@ -56,10 +61,35 @@ def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
                 values[option] = text.strip().replace("$", "$$")
         else:
             values[option] = f"${{{variable}}}" if value is None else value
+    for variable, pattern in store.patterns.items():
+        if match := re.fullmatch(pattern, plain(scene.variables(unit).get(variable) or "")):
+            values |= match.groupdict()
+    values |= _flagged(unit, store)[0]
     for option, default in store.without.items():
         if option not in values:
             values[option] = values.get(default[1:], "") if default.startswith("$") else default
     return StoreUnit(unit.name, store, values)
+
+
+def _flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
+    """The options that words of its command set, and the words that mean something else."""
+    values: dict[str, str] = {}
+    left: list[str] = []
+    words = reading.words(unit.keys.get("command")) or []
+    at = 0
+    while at < len(words):
+        name, equals, value = words[at].partition("=")
+        following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("-") else ""
+        if option := store.flags.get(name, ""):
+            values[option] = value if equals else following
+            at += not equals
+        elif words[at] not in store.words:
+            left.append(words[at])
+        elif words[at].startswith("-") and following and following not in store.words:
+            left += [words[at], following]
+            at += 1
+        at += 1
+    return values, left
 
 
 def _secret_file(scene: Scene, target: str) -> str:
@@ -104,6 +134,21 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
         draft.set((*unit.path, "memory"), *forms(memory), origin=unit.at("mem_limit"))
 
 
+def convert_part(scene: Scene, unit: Unit) -> None:
+    """Say what becomes of what a store brings by itself, or does not need."""
+    for name in scene.owner(unit):
+        store = scene.stores[name].kind
+        if unit.name not in (part if name == store.kind else f"{name}-{part}" for part in store.brought):
+            scene.draft.say("dropped", unit.original, f"the kind {store.kind} needs none")
+            continue
+        scene.draft.say("derived", unit.original, f"the kind {store.kind} brings it, as {unit.name}")
+        for key in unit.keys:
+            if key not in ("image", "ports", "depends_on", "environment", *_OF_THE_KIND, *UNNEEDED):
+                scene.draft.say(
+                    "by hand", unit.at(key), f"the kind {store.kind} has settings of its own for it"
+                )
+
+
 def _image(scene: Scene, unit: Unit, kind: Store) -> None:
     image, draft = str(unit.keys["image"]), scene.draft
     name, version = repository(plain(image)), version_of(plain(image))
@@ -143,6 +188,8 @@ def _options(scene: Scene, unit: Unit, store: StoreUnit) -> None:
         elif plain(value):
             variable = f"{variable_of(unit.name)}_{option.upper()}"
             draft.secrets[variable] = plain(value)
+            if option not in store.kind.generated:
+                draft.set((*unit.path, option), f"${{secret.{variable}}}", origin=unit.at("environment"))
             draft.say(
                 "derived",
                 unit.at(option),
@@ -154,9 +201,10 @@ def _environment(scene: Scene, unit: Unit, kind: Store) -> None:
     draft = scene.draft
     own = {name for option in kind.options for name in (option, f"{option}_FILE")}
     for variable, value in reading.environment(unit.keys).items():
-        if variable in own:
+        pattern = kind.patterns.get(variable)
+        if variable in own or (pattern and re.fullmatch(pattern, plain(value or ""))):
             continue
-        if variable in kind.unneeded or variable in kind.refused:
+        if variable in kind.refused or not kind.needs(variable, plain(value or "")):
             draft.say("dropped", unit.at(f"environment.{variable}"), f"the kind {kind.kind} needs none")
         else:
             _variable(scene, unit, variable, value)
@@ -177,13 +225,11 @@ def _variable(scene: Scene, unit: Unit, variable: str, value: str | None) -> Non
 
 def _command(scene: Scene, unit: Unit, kind: Store) -> None:
     words = reading.words(unit.keys.get("command")) or []
-    more = [word for word in words if word not in kind.words]
-    if not more:
+    arguments = _flagged(unit, kind)[1]
+    if not arguments:
         if words:
             scene.draft.say("dropped", unit.at("command"), f"the kind {kind.kind} starts its server so")
-        return
-    arguments = words[1:] if words and words[0] in kind.words else words
-    if scene.has("infra", "args"):
+    elif scene.has("infra", "args"):
         scene.draft.set(
             (*unit.path, "args"), *forms(arguments), origin=unit.at("command"), instead={"command": words}
         )
@@ -200,7 +246,7 @@ def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
         scene.draft.say("by hand", unit.at("ports"), "a port without a number; then publish:")
         return
     for port in ports:
-        name = names.pop(port.container, "") or (names and len(kind.ports) > 1 and names.popitem()[1]) or ""
+        name = names.get(port.container, "")
         if not name or name in published:
             scene.draft.say(
                 "dropped", unit.at(f"ports {port.written}"), f"the kind {kind.kind} has no such port"
@@ -226,6 +272,14 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
     target = posixpath.normpath(mount.target)
     if _only_checks(unit, target):
         draft.say("dropped", origin, f"the kind {kind.kind} brings a healthcheck of its own")
+    elif option := _listed_at(kind, target):
+        patterns = (
+            [*_patterns(scene, mount.source)]
+            if scene.world.paths.get(mount.source) == "folder"
+            else [mount.source]
+        )
+        draft.set((*unit.path, option), patterns, origin=origin)
+        draft.say("kept", origin, f"as {option}:")
     elif kind.seeds and (target == kind.seeds or target.startswith(f"{kind.seeds}/")):
         _seed(scene, unit, mount, origin)
     elif (
@@ -240,6 +294,14 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
         draft.set((*unit.path, "files", target), mount.source, origin=origin, instead=instead)
     else:
         draft.escape(unit.path, {"volumes": [_written(mount)]}, origin)
+
+
+def _listed_at(kind: Store, target: str) -> str:
+    """The option that lists files for a folder of the container."""
+    return next(
+        (option for place, option in kind.files.items() if target == place or target.startswith(f"{place}/")),
+        "",
+    )
 
 
 def _only_checks(unit: Unit, target: str) -> bool:
@@ -270,6 +332,6 @@ def _seed(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 def _patterns(scene: Scene, folder: str) -> Iterator[str]:
     """The files of a folder that the image would run, as patterns."""
     names = [path for path in scene.world.paths if path.startswith(f"{folder}/")]
-    for ending in (".sql", ".sql.gz", ".sh", ".js"):
+    for ending in (".sql", ".sql.gz", ".sh", ".js", ".json"):
         if any(name.endswith(ending) for name in names):
             yield f"{folder}/*{ending}"

@@ -13,13 +13,13 @@ from devenv.drafting import reading
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Project
-from devenv.drafting.stores import Store
+from devenv.drafting.stores import Store, repository
 from devenv.manifest.models import Infra, Manifest
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.workloads import Build, Job, Service
 
-Role = Literal["service", "job", "store", "router"]
-SECTIONS: Mapping[Role, str] = {"service": "services", "job": "jobs", "store": "infra"}
+Role = Literal["service", "job", "store", "part", "router"]
+SECTIONS: Mapping[Role, str] = {"service": "services", "job": "jobs", "store": "infra", "part": "infra"}
 MODELS: Mapping[str, type[BaseModel]] = {
     "manifest": Manifest, "services": Service, "jobs": Job, "infra": Infra, "build": Build,
 }  # fmt: skip
@@ -106,6 +106,11 @@ class Scene:
             own = self.world.env_files.get(file, {})
             values |= {key: value.replace("$", "$$") for key, value in own.items()}
         return {**values, **reading.environment(unit.keys)}
+
+    def owner(self, unit: Unit) -> list[str]:
+        """The store that a unit is a part of; none of a router."""
+        image = repository(plain(str(unit.keys.get("image") or "")))
+        return [store.name for store in self.stores.values() if image in store.kind.parts]
 
     def unit(self, name: str) -> Unit | None:
         """The unit of an original name."""

@@ -1,11 +1,23 @@
-"""Which images are stores of the catalogue, and what their variables mean."""
+"""Which images are kinds of the catalogue, and what their variables, commands and ports mean.
+
+All of it is in the kind's file: its services say most, and `imported` what Compose files write otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 
-from devenv.manifest.versions import name_and_tag
+from devenv.manifest.versions import Supported, name_and_tag
+from devenv.stack.catalogue import Catalogue, Kind
+from devenv.stack.kindfile import GeneratedSecret
+from devenv.stack.kindservice import Service
+
+_OPTION = re.compile(r"\$\{(\w+)\}")
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,170 +26,170 @@ class Store:
 
     `own`: images that the kind's `version` means; `like`: images that serve in its place as they are;
     `instead`: images for which the kind's own stands in, as they keep their data elsewhere.
-    `options`: variable -> option. `without`: what the server takes for an option that is not set, `$` before
-    another option. `secret`: the options whose values are passwords. `unneeded` and `words`: variables, and
-    parts of a command, that mean nothing to the kind. `data`: folders of its volumes. `refused`: variables
-    that the kind cannot mean, so that the image stays a service, unless another one stands beside them.
-    `suffix`: what the kind adds to its version. `ports`: port -> its name in the kind.
+    `options`: variable -> option; `patterns`: variable -> how its value holds options; `flags`: word of a
+    command -> option. `fixed`: variables that the kind sets itself. `secret`: the options whose values are
+    passwords; `generated`: those of them that it makes up. `files`: folder -> the option that lists what lies
+    there. `targets`: where the kind puts files of its own. `parts`: image -> the service of the kind that it
+    is, or the name of what the kind needs none of. `urls`: option -> the URL where it is set.
     """
 
     kind: str
     own: tuple[str, ...]
-    port: int
+    port: int = 0
     like: tuple[str, ...] = ()
     instead: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
     unneeded: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     seeds: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     suffix: str = ""
     ports: Mapping[int, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    brought: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    supported: Supported = field(default_factory=Supported)
+
+    def needs(self, variable: str, value: str) -> bool:
+        """Whether a variable means something that the kind does not say already."""
+        return self.fixed.get(variable, "") != value and not any(
+            variable == word or (word.endswith("*") and variable.startswith(word[:-1]))
+            for word in self.unneeded
+        )
+
+    def refuses(self, values: Mapping[str, str]) -> bool:
+        """Whether the variables ask for more than the kind can mean."""
+        for variable, when in self.refused.items():
+            if variable in values and (
+                when == "always"
+                or (when.startswith("unless ") and when.removeprefix("unless ") not in values)
+                or values[variable] == when
+            ):
+                return True
+        return False
 
 
-STORES = (
-    Store(
-        "postgres",
-        own=("postgres",),
-        port=5432,
-        like=(
-            "postgis/postgis", "pgvector/pgvector", "ankane/pgvector", "timescale/timescaledb",
-            "timescale/timescaledb-ha", "tensorchord/pgvecto-rs", "kartoza/postgis",
-            "ghcr.io/immich-app/postgres",
-        ),
-        instead=("bitnami/postgresql", "bitnamilegacy/postgresql"),
-        options={
-            "POSTGRES_USER": "user", "POSTGRES_PASSWORD": "password", "POSTGRES_DB": "database",
-            "POSTGRESQL_USERNAME": "user", "POSTGRESQL_PASSWORD": "password",
-            "POSTGRESQL_DATABASE": "database",
-        },
-        without={"user": "postgres", "database": "$user"},
-        secret=("password",),
-        unneeded=("PGDATA", "ALLOW_EMPTY_PASSWORD", "POSTGRESQL_POSTGRES_PASSWORD", "TZ", "PGTZ"),
-        words=("postgres",),
-        data=("/var/lib/postgresql", "/var/lib/postgresql/data", "/bitnami/postgresql"),
-        seeds="/docker-entrypoint-initdb.d",
-        refused={
-            "POSTGRES_MULTIPLE_DATABASES": "", "POSTGRESQL_REPLICATION_MODE": "",
-        },
-        ports={5432: "sql"},
-    ),
-    Store(
-        "mysql",
-        own=("mysql",),
-        port=3306,
-        like=("mariadb", "percona", "mysql/mysql-server"),
-        instead=("bitnami/mysql", "bitnami/mariadb", "bitnamilegacy/mariadb", "bitnamilegacy/mysql"),
-        options={
-            "MYSQL_USER": "user", "MYSQL_PASSWORD": "password", "MYSQL_DATABASE": "database",
-            "MYSQL_ROOT_PASSWORD": "root_password",
-            "MARIADB_USER": "user", "MARIADB_PASSWORD": "password", "MARIADB_DATABASE": "database",
-            "MARIADB_ROOT_PASSWORD": "root_password",
-        },
-        without={},
-        secret=("password", "root_password"),
+class Stores:
+    """The kinds of a catalogue by the images that Compose files have for them."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._made: dict[str, Store] = {}
+
+    def of(self, image: str) -> Store | None:
+        """The kind whose server the image is; only files that have the image's name in them are read."""
+        name = repository(image)
+        for kind in self._catalogue if name else ():
+            if self._catalogue.mentions(kind, name):
+                store = self._store(kind)
+                if name in (*store.own, *store.like, *store.instead):
+                    return store
+        return None
+
+    def _store(self, kind: str) -> Store:
+        if kind not in self._made:
+            self._made[kind] = store_of(self._catalogue[kind])
+        return self._made[kind]
+
+
+def store_of(kind: Kind) -> Store:
+    """A kind as Compose files write it."""
+    block, main, imported = kind.block, kind.file.services[kind.name], kind.block.imported
+    name = repository(main.image)
+    texts = {option for option in block.options if option not in ("version", "memory", "image")}
+    environment = {key: str(value) for key, value in main.environment.items()}
+    own = {key: match[1] for key, text in environment.items() if (match := _OPTION.fullmatch(text))}
+    options = {key: option for key, option in own.items() if option in texts}
+    templates = {
+        key: text
+        for key, text in environment.items()
+        if key not in options and texts & {*_OPTION.findall(text)}
+    }
+    others = {
+        repository(service.image): key
+        for key, service in kind.file.services.items()
+        if key != kind.name and "${image}" not in service.image
+    }
+    generated = tuple(key for key, value in block.options.items() if isinstance(value, GeneratedSecret))
+    words, flags = _command(main, texts)
+    return Store(
+        kind.name,
+        own=(name,),
+        port=main.ports[0].target if main.ports else 0,
+        like=tuple(imported.like),
+        instead=tuple(imported.instead),
+        options={**options, **imported.options},
+        patterns={key: _pattern(text) for key, text in templates.items()},
+        flags={**flags, **imported.flags},
+        fixed={key: text for key, text in environment.items() if "${" not in text},
+        without=dict(imported.without),
+        secret=tuple(dict.fromkeys((*generated, *(["password"] if "password" in block.options else [])))),
+        generated=generated,
         unneeded=(
-            "MYSQL_ROOT_HOST", "MYSQL_INITDB_SKIP_TZINFO", "TZ", "MARIADB_AUTO_UPGRADE",
-            "ALLOW_EMPTY_PASSWORD",
+            *(key for key, text in environment.items() if "${" in text and key not in options | templates),
+            *imported.unneeded,
         ),
-        words=("mysqld", "mariadbd", "--default-authentication-plugin=mysql_native_password"),
-        data=("/var/lib/mysql", "/bitnami/mysql", "/bitnami/mariadb"),
-        seeds="/docker-entrypoint-initdb.d",
-        refused={
-            "MYSQL_ALLOW_EMPTY_PASSWORD": "MYSQL_ROOT_PASSWORD", "MYSQL_RANDOM_ROOT_PASSWORD": "",
-            "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "MARIADB_ROOT_PASSWORD",
-            "MARIADB_RANDOM_ROOT_PASSWORD": "", "MARIADB_REPLICATION_MODE": "",
+        words=(*words, *imported.words),
+        data=(*(volume.target for volume in main.volumes), *imported.data),
+        seeds=block.data.scripts if block.data else "",
+        files={target: match[1] for target, text in main.files.items() if (match := _OPTION.fullmatch(text))},
+        targets=tuple(config.target for config in main.configs),
+        refused=dict(imported.refused),
+        suffix=main.image.partition("${version}")[2],
+        ports={
+            **{port.target: port.name for port in main.ports if port.published is None},
+            **{number: port for port, numbers in imported.ports.items() for number in numbers},
         },
-        ports={3306: "sql"},
-    ),
-    Store(
-        "valkey",
-        own=("valkey/valkey",),
-        port=6379,
-        like=("redis", "redis/redis-stack-server"),
-        instead=("bitnami/redis", "bitnami/valkey", "bitnamilegacy/redis"),
-        unneeded=("ALLOW_EMPTY_PASSWORD", "TZ", "REDIS_REPLICATION_MODE", "REDIS_PORT"),
-        words=("redis-server", "valkey-server", "--appendonly", "yes"),
-        data=("/data", "/bitnami/redis/data", "/bitnami/valkey/data"),
-        refused={
-            "REDIS_PASSWORD": "", "REDIS_PASSWORD_FILE": "", "REDIS_MASTER_HOST": "",
+        parts={**others, **{image: part for part, images in imported.parts.items() for image in images}},
+        brought=tuple(others.values()),
+        uses=tuple(use.partition("/")[0] for use in block.uses),
+        defaults={key: str(value) for key, value in block.options.items() if key not in generated},
+        url=block.url,
+        urls={
+            option: change["x-devenv"]["url"]
+            for option, change in block.when.items()
+            if option in block.options and "url" in change.get("x-devenv", {})
         },
-        ports={6379: "redis"},
-    ),
-    Store(
-        "mongo",
-        own=("mongo",),
-        port=27017,
-        options={"MONGO_INITDB_DATABASE": "database"},
-        without={},
-        unneeded=("TZ",),
-        words=("mongod", "--replSet", "rs0", "--bind_ip_all"),
-        data=("/data/db", "/data/configdb", "/data"),
-        seeds="/docker-entrypoint-initdb.d",
-        refused={
-            "MONGO_INITDB_ROOT_USERNAME": "", "MONGO_INITDB_ROOT_PASSWORD": "",
-            "MONGO_INITDB_ROOT_PASSWORD_FILE": "",
-        },
-        ports={27017: "mongo"},
-    ),
-    Store(
-        "rabbitmq",
-        own=("rabbitmq",),
-        port=5672,
-        instead=("bitnami/rabbitmq", "bitnamilegacy/rabbitmq"),
-        options={
-            "RABBITMQ_DEFAULT_USER": "user", "RABBITMQ_DEFAULT_PASS": "password",
-            "RABBITMQ_DEFAULT_VHOST": "vhost",
-            "RABBITMQ_USERNAME": "user", "RABBITMQ_PASSWORD": "password", "RABBITMQ_VHOST": "vhost",
-        },
-        without={"user": "guest", "password": "guest"},
-        secret=("password",),
-        suffix="-management",
-        unneeded=("RABBITMQ_NODENAME", "TZ"),
-        data=("/var/lib/rabbitmq", "/var/log/rabbitmq", "/bitnami/rabbitmq/mnesia"),
-        ports={5672: "amqp", 15672: "management", 15692: "metrics"},
-    ),
-    Store(
-        "memcached",
-        own=("memcached",),
-        port=11211,
-        instead=("bitnami/memcached",),
-        suffix="-alpine",
-        words=("memcached",),
-        ports={11211: "cache"},
-    ),
-    Store(
-        "minio",
-        own=("pgsty/silo",),
-        port=9000,
-        instead=("minio/minio", "bitnami/minio", "quay.io/minio/minio", "bitnamilegacy/minio"),
-        options={
-            "MINIO_ROOT_USER": "user", "MINIO_ROOT_PASSWORD": "password",
-            "MINIO_ACCESS_KEY": "user", "MINIO_SECRET_KEY": "password",
-        },
-        without={"user": "minioadmin", "password": "minioadmin"},
-        secret=("password",),
-        unneeded=("MINIO_BROWSER", "MINIO_ADDRESS", "TZ", "MINIO_DEFAULT_BUCKETS"),
-        words=("minio", "server", "/data", "--console-address", ":9001", ":9090"),
-        data=("/data", "/export", "/bitnami/minio/data"),
-        refused={
-            "MINIO_DISTRIBUTED_MODE_ENABLED": "",
-        },
-        ports={9000: "s3", 9001: "console"},
-    ),
-    Store(
-        "mailpit",
-        own=("axllent/mailpit",),
-        port=1025,
-        instead=("mailhog/mailhog",),
-        unneeded=("TZ",),
-        data=("/data", "/maildir"),
-        ports={1025: "smtp", 8025: "inbox"},
-    ),
-)  # fmt: skip
+        supported=kind.supported,
+    )  # fmt: skip
+
+
+def _command(service: Service, options: set[str]) -> tuple[list[str], dict[str, str]]:
+    """The words of a kind's command that mean nothing more, and the flags that set options."""
+    words = [str(word) for word in service.command or ()]
+    flags: dict[str, str] = {}
+    for word, following in pairwise([*words, ""]):
+        name, _, value = (
+            word.partition("=") if word.startswith("-") and "=" in word else (word, "", following)
+        )
+        if (match := _OPTION.fullmatch(value)) and match[1] in options and name.startswith("-"):
+            flags[name] = match[1]
+    return [word for word in words if "${" not in word and word not in flags], flags
+
+
+def _pattern(template: str) -> str:
+    """A text with options as a regular expression: an option twice has the same value twice."""
+    pattern, seen = "", set[str]()
+    for part in re.split(r"(\$\{\w+\})", template):
+        match = _OPTION.fullmatch(part)
+        if match is None:
+            pattern += re.escape(part)
+        else:
+            pattern += f"(?P={match[1]})" if match[1] in seen else rf"(?P<{match[1]}>\S+)"
+            seen.add(match[1])
+    return pattern
 
 
 _DEFAULT_REGISTRIES = (
@@ -185,6 +197,7 @@ _DEFAULT_REGISTRIES = (
 )  # fmt: skip
 
 
+@cache
 def repository(image: str) -> str:
     """`docker.io/library/postgres:16` as `postgres`."""
     name = image.partition("@")[0]
@@ -195,13 +208,17 @@ def repository(image: str) -> str:
     return name
 
 
-def store_of(image: str) -> Store | None:
-    """The kind whose server the image is."""
-    name = repository(image)
-    return next((store for store in STORES if name in (*store.own, *store.like, *store.instead)), None)
-
-
 def version_of(image: str) -> str:
     """The version that a tag says, or "" for `latest` and none."""
     tag = name_and_tag(image)[1]
     return "" if tag in ("latest", "") else tag
+
+
+def urls(store: Store, host: str, values: Mapping[str, str]) -> Iterator[str]:
+    """The URLs by which a store is reached with these options; without a login too where none was set."""
+    known = {**store.defaults, **values, "host": host, "port": str(store.port)}
+    url = next((url for option, url in store.urls.items() if values.get(option)), store.url)
+    filled = _REFERENCE.sub(lambda match: known.get(match[0][2:-1], ""), url)
+    yield filled
+    if store.secret and not any(values.get(option) for option in store.secret):
+        yield re.sub(r"//[^/@]*@", "//", filled)

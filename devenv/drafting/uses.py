@@ -15,6 +15,8 @@ def depends(scene: Scene, unit: Unit) -> dict[str, str]:
         other = scene.unit(original)
         if other is None:
             scene.draft.say("by hand", unit.at(f"depends_on {original}"), f"there is no service {original}")
+        elif other.role == "part":
+            needed |= dict.fromkeys(scene.owner(other), condition)
         elif other.role != "router" and other is not unit:
             needed[other.name] = condition
     return needed
@@ -51,8 +53,9 @@ def _is_job(scene: Scene, name: str) -> bool:
 
 def _mentioned(scene: Scene, unit: Unit) -> list[str]:
     hosts = [host for host, _ in mentioned(scene, unit)]
-    routers = {other.name for other in scene.units.values() if other.role == "router"}
-    return [name for name in dict.fromkeys(hosts) if name not in routers]
+    others = {other.name: other for other in scene.units.values() if other.role in ("router", "part")}
+    owners = [scene.owner(others[name]) if name in others else [name] for name in hosts]
+    return list(dict.fromkeys(name for names in owners for name in names))
 
 
 def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:

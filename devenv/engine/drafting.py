@@ -17,6 +17,7 @@ from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
+from devenv.drafting.stores import Stores
 from devenv.envfiles import read_env
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
@@ -230,7 +231,7 @@ def drafted(
     """
     catalogue = kinds()
     around = observed(folder, project, environment)
-    draft = convert(project, around, Facts(catalogue), gateways)
+    draft = convert(project, around, Stores(catalogue), gateways)
     settled(draft, folder, catalogue, around.variables)
     return draft
 

@@ -103,6 +103,31 @@ def _words_for(value: Any) -> Any:
     return {word: {} for word in many} if isinstance(many, list) else many
 
 
+class Imported(Model):
+    """What Compose files write for the kind, beside its own image, variables, words, ports and folders.
+
+    `like`: images that serve in its place as they are; `instead`: images for which it stands in.
+    `options`: variable -> option; `flags`: word of a command -> the option whose value comes next.
+    `without`: what those images take for an option that is not set, `$` before another option.
+    `unneeded`: variables, or how they begin before a `*`, and `words` of commands, that mean nothing to
+    it. `data`: folders of volumes. `refused`: variable -> `always`, `unless OTHER`, or the value with
+    which it asks for more than the kind can mean. `ports`: a port of it -> other numbers for it.
+    `parts`: a service that it brings, or needs none of -> images of it.
+    """
+
+    like: list[str] = Field([])
+    instead: list[str] = Field([])
+    options: dict[str, str] = Field({})
+    flags: dict[str, str] = Field({})
+    without: dict[str, Text] = Field({})
+    unneeded: list[str] = Field([])
+    words: list[Text] = Field([])
+    data: list[str] = Field([])
+    refused: dict[str, Text] = Field({})
+    ports: dict[str, list[base.Port]] = Field({})
+    parts: dict[str, list[str]] = Field({})
+
+
 class Variant(Model):
     """What differs for some versions, laid over the file; the sum of both is checked."""
 
@@ -152,6 +177,8 @@ class Block(Model):
     data: Data | None = None
     process: Annotated[list[Process], OneOrMany()] = Field([])
     """Ways to run it as a plain process: the first whose program is there is taken."""
+    imported: Imported = Field(Imported())
+    """By what `init --from-compose` knows it."""
     production: str = ""
     tried: Literal["", "real", "stand-in", "rendered"] = ""
     """How devenv's own tests run it: its real server, another one in its place, or no server at all."""

@@ -59,6 +59,19 @@ def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
         yield ("x-devenv", "url"), f"{name} has no port", "add ports:"
 
 
+def _imports_name_its_own(name: str, file: KindFile) -> Iterator[Finding]:
+    imported, options = file.block.imported, file.block.options
+    for key, names in (("options", imported.options), ("flags", imported.flags)):
+        for word, option in names.items():
+            if option not in options:
+                path: Path = ("x-devenv", "imported", key, word)
+                yield path, f'no option "{option}"', did_you_mean(option, options, "one of options")
+    ports = [port.name for port in file.services[name].ports]
+    for port in imported.ports:
+        if port not in ports:
+            yield ("x-devenv", "imported", "ports", port), f'no port "{port}"', did_you_mean(port, ports, "")
+
+
 def _gateway_serves_a_port(name: str, file: KindFile) -> Iterator[Finding]:
     gateway = file.block.gateway
     if gateway and gateway.port not in [port.target for port in file.services[name].ports]:
@@ -296,6 +309,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _services_have_names,
     _words_have_names,
     _ports_are_clear,
+    _imports_name_its_own,
     _gateway_serves_a_port,
     _links_lead_to_ports,
     _needs_exist,

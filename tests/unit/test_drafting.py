@@ -10,9 +10,9 @@ from devenv.drafting import interpolation, limits, reading, writing
 from devenv.drafting.convert import convert
 from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
-from devenv.drafting.stores import repository
+from devenv.drafting.stores import Stores, repository
 from devenv.manifest.source import as_yaml, read
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.catalogue import Catalogue
 from tests.table import each_row
 
 
@@ -140,14 +140,14 @@ def test_a_form_that_compose_does_not_take(text: str, problem: str) -> None:
     assert [str(document.problem(*fault)) for fault in faults(document.value)] == [problem]
 
 
-KINDS = Facts(Catalogue(assets.catalogue()))
+STORES = Stores(Catalogue(assets.catalogue()))
 
 
 def imported(compose: str, **world: Any) -> dict[str, Any]:
     """The manifest of a Compose file, before anything is checked."""
     value = as_yaml(read(dedent(compose), file="compose.yaml").value)
     project = reading.project(value, value, files=("compose.yaml",), folder=reading.HERE)
-    return convert(project, World(**world), KINDS).value
+    return convert(project, World(**world), STORES).value
 
 
 @each_row(
@@ -210,7 +210,7 @@ def test_stores_by_image(service: str, expected: dict[str, Any]) -> None:
 @each_row(
     {
         "too old": "{image: 'mysql:5.6'}",
-        "a password that the kind has not": "{image: 'redis:7', command: redis-server --requirepass secret}",
+        "a password in a file": "{image: 'bitnami/redis:7', environment: {REDIS_PASSWORD_FILE: /run/secrets/p}}",
         "a file of its own": "{image: 'redis:7', command: [redis-server, /redis.conf]}",
         "users": "{image: 'mongo:7', environment: {MONGO_INITDB_ROOT_USERNAME: root}}",
         "built": "{image: 'postgres:16', build: ./db}",
@@ -233,7 +233,7 @@ def test_passwords_move_and_are_referred_to() -> None:
     """
     value = as_yaml(read(dedent(compose), file="c").value)
     project = reading.project(value, value, files=("c",), folder=reading.HERE)
-    draft = convert(project, World(), KINDS)
+    draft = convert(project, World(), STORES)
     assert draft.secrets == {"API_TOKEN": "hidden-1-token", "EMQX_PASSWORD": "broker-pw"}
     api = draft.value["services"]["api"]
     assert api["secrets"] == ["API_TOKEN"]
@@ -264,7 +264,7 @@ def test_a_proxy_that_only_routes_is_offered_as_routes() -> None:
     value = as_yaml(read(dedent(compose), file="c").value)
     project = reading.project(value, value, files=("c",), folder=reading.HERE)
     world = World(paths={"./nginx.conf": "file"}, texts={"./nginx.conf": conf})
-    text = writing.text(convert(project, world, KINDS))
+    text = writing.text(convert(project, world, STORES))
     assert "  web:\n    # route: /   # as ./nginx.conf has it; then proxy can go\n" in text
     assert "    # route: {path: /api, strip: true}   # as ./nginx.conf has it; then proxy can go\n" in text
     assert read(text, file="x").value["services"]["proxy"]["image"] == "nginx:1"
