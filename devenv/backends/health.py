@@ -15,6 +15,6 @@ def healthy(unit: ObservedUnit, *, proxied: bool = True) -> bool | None:
         return unit.healthy
     number, slash, path = rest.partition("/")
     host = unit.ports.get(int(number), (0, 0))[1]
-    from devenv.backends.probe import answers  # with http.client, which `status` mostly does without
+    from devenv.backends.probe import answers
 
     return answers(kind, host, slash + path, proxied=proxied)[0] if host else unit.healthy

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
-import http.client
 import socket
+
+from devenv.backends.unix_http import BadAnswer, Unanswered, answered
 
 LOOPBACKS = ("127.0.0.1", "::1")
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without IPv6
+NO_BODY = (204, 304)
+EXCERPT = 200  # bytes of a body, for people
 QUIET = 0.08  # seconds; see `_accepts`
 
 
@@ -28,10 +31,10 @@ def answers(
             return False, f"no answer within {timeout:g} s"
         except ConnectionRefusedError:
             continue
-        except ConnectionError:
+        except (ConnectionError, Unanswered):
             break
-        except http.client.HTTPException as error:
-            return False, f"not HTTP: {error!r}"
+        except BadAnswer as error:
+            return False, str(error)
         except OSError as error:
             if error.errno in NO_SUCH_ADDRESS:
                 continue
@@ -47,7 +50,7 @@ def status(method: str, port: int, path: str, *, timeout: float = 5.0) -> tuple[
             return _answer(method, address, port, path, timeout)
         except ConnectionRefusedError:
             continue
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             trouble = str(error) or repr(error)
     return 0, trouble
 
@@ -58,14 +61,16 @@ def _http(address: str, port: int, path: str, timeout: float) -> tuple[bool, str
 
 
 def _answer(method: str, address: str, port: int, path: str, timeout: float) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(address, port, timeout=timeout)
-    try:
-        connection.request(method, path, headers={"Host": "localhost", "User-Agent": "devenv"})
-        response = connection.getresponse()
-        body = response.read(200).decode(errors="replace").strip()
-        return response.status, f"{response.status} {response.reason}" + (f": {body}" if body else "")
-    finally:
-        connection.close()
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", "User-Agent: devenv", "Connection: close"]
+    lines += [] if method in ("GET", "HEAD") else ["Content-Length: 0"]
+    request = "\r\n".join([*lines, "", ""]).encode()
+    with (
+        socket.create_connection((address, port), timeout=timeout) as connection,
+        answered(connection, request) as response,
+    ):
+        pieces = iter(()) if method == "HEAD" or response.status in NO_BODY else response.pieces()
+        body = next(pieces, b"")[:EXCERPT].decode(errors="replace").strip()
+    return response.status, f"{response.status} {response.reason}" + (f": {body}" if body else "")
 
 
 def _accepts(address: str, port: int, timeout: float, *, proxied: bool) -> tuple[bool, str]:

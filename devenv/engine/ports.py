@@ -49,7 +49,7 @@ def decide(
     ours = [*there.units.values(), *observed.units.values()]
     forwarded = (observed.forwarded or frozenset()) | (there.forwarded or frozenset())
     earlier = {(unit.unit, port): pair for unit in ours for port, pair in unit.ports.items() if pair[1]}
-    taken = {**promised, **_taken(claims, ours, observed.taken, forwarded, hosted)}
+    taken = {**promised, **_taken(claims, ours, observed.taken, forwarded, hosted, earlier)}
     ports, conflicts = allot(claims, taken=taken, current=earlier, checkout=checkout, remap=remap)
     return Decision(ports, conflicts, taken, earlier)
 
@@ -60,12 +60,18 @@ def _taken(
     others: Mapping[int, str],
     forwarded: frozenset[int],
     hosted: Collection[str],
+    earlier: Mapping[Key, tuple[int, int]],
 ) -> dict[int, str]:
-    """Wanted host port -> the process or stack that holds it, for ports that are not ours."""
+    """Wanted host port -> the process or stack that holds it, for ports that are not ours.
+
+    What runs on another port than it wants stays there, and nobody is asked who has the one that it wants.
+    """
     present = [unit for unit in ours if (unit.unit in hosted if unit.hosted else unit.present)]
     own = forwarded | {host for unit in present for _, host in unit.ports.values() if host}
     hosts = {host for unit in ours if unit.unit not in hosted for _, host in unit.ports.values() if host}
-    wanted = {claim.wanted for claim in claims if claim.unit not in hosted} | hosts
+    moved = {key: wanted for key, (wanted, host) in earlier.items() if host in own and host != wanted}
+    asking = (claim for claim in claims if claim.unit not in hosted and moved.get(claim.key) != claim.wanted)
+    wanted = {claim.wanted for claim in asking} | hosts
     others = {port: owner for port, owner in others.items() if port not in own}
     udp = {claim.wanted for claim in claims if claim.udp}
     return {**hostports.taken(wanted - own - set(others), udp=udp), **others}

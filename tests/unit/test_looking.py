@@ -230,7 +230,7 @@ HTTP = {
     b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n": (True, "302 Found"),
     b"HTTP/1.1 503 Unavailable\r\nContent-Length: 4\r\n\r\nwait": (False, "503 Unavailable: wait"),
     b"": (False, "nothing answers on the port"),
-    b"SSH-2.0-x\r\n": (False, "not HTTP: BadStatusLine('SSH-2.0-x\\r\\n')"),
+    b"SSH-2.0-x\r\n": (False, "the answer is not HTTP"),
 }
 
 
