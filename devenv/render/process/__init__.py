@@ -17,6 +17,10 @@ from devenv.stack.dockerfile import UNKNOWN
 from devenv.stack.model import File, Port, Process, Stack, Unit
 from devenv.stack.text import Text
 
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = ("0.0.0.0", "::", "[::]")
+"""Where programs listen in a container; on this machine others could reach them there."""
+
 
 def project_files(stack: Stack) -> Collection[str]:
     """None: files are taken from the project."""
@@ -57,7 +61,12 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
     argv, variables = _command(unit, way, source)
     image = _image(unit, source).environment
     own = dict(unit.env) | (dict(way.environment) if way else {}) | dict(variables)
-    environment = {key: value for key, value in image.items() if key != "PATH" and UNKNOWN not in value}
+    environment = {"HOST": LOOPBACK} if way is None and unit.ports else {}
+    environment |= {
+        key: LOOPBACK if value in EVERYWHERE else value
+        for key, value in image.items()
+        if key != "PATH" and UNKNOWN not in value
+    }
     environment |= {key: text.reveal(value, source.secrets) for key, value in own.items()}
     described = {"argv": list(argv), "environment": environment, "kind": way is not None}
     if unit.stop_signal:
@@ -98,13 +107,13 @@ def _image(unit: Unit, source: Source) -> copies.Image:
 
 
 def _here(word: Text, ports: Sequence[Port]) -> Text:
-    """A word with the port of this machine for that of the container: `--port=8000`, `0.0.0.0:8000`."""
+    """A word with this machine's port and address for the container's: `--port=8000`, `0.0.0.0:8000`."""
 
     def swapped(literal: str) -> str:
         for port in ports:
             if port.host and port.host != port.container:
                 literal = re.sub(rf"(?<![\w.]){port.container}(?![\w.])", str(port.host), literal)
-        return literal
+        return re.sub(r"(?<![\w.:])(0\.0\.0\.0|\[::\])(?![\w.])", LOOPBACK, literal)
 
     return text.literals(word, swapped)
 

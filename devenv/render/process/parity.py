@@ -14,8 +14,8 @@ _WORKLOAD: Mapping[str, Support] = {
         "packages of its lock file are installed below .devenv; it runs in the folder of its context"
     ),
     "image": lost("nothing is taken from an image: host: says how it runs"),
-    "command": emulated("on this machine, with its port there"),
-    "entrypoint": emulated("on this machine, with its port there"),
+    "command": emulated("on this machine, with its port there, and 127.0.0.1 for 0.0.0.0"),
+    "entrypoint": emulated("on this machine, with its port there, and 127.0.0.1 for 0.0.0.0"),
     "uses": SAME,
     "env": SAME,
     "env_file": SAME,
@@ -59,8 +59,8 @@ FIELDS: Fields = {
     "Service": {
         **_WORKLOAD,
         "host": SAME,
-        "port": emulated("it gets the one on this machine, in $PORT"),
-        "ports": emulated("it gets those on this machine; $PORT is the first"),
+        "port": emulated("it gets the one on this machine, in $PORT, and HOST=127.0.0.1"),
+        "ports": emulated("it gets those on this machine; $PORT is the first, and HOST is 127.0.0.1"),
         "publish": emulated("it listens on this machine, with false too"),
         "restart": _ENDED,
         "aliases": lost("other units are at 127.0.0.1, whatever their names"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(f"{self.path} {os.getpid()}".encode())
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answers).serve_forever()
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Answers).serve_forever()
 """
 
 
@@ -44,6 +45,23 @@ class Processes(Checkout):
     def alive(self) -> list[int]:
         """All processes of the stack, whatever became of their supervisor."""
         return [pid for name in self.records() for pid in marked(f"{self.id}/{name}")]
+
+    def listening(self) -> set[str]:
+        """The addresses, as the kernel writes them, at which processes of the stack listen."""
+        handles = {
+            link
+            for pid in self.alive()
+            for handle in Path(f"/proc/{pid}/fd").iterdir()
+            if (link := os.readlink(handle)).startswith("socket:")
+        }
+        rows = [
+            row.split()
+            for table in ("tcp", "tcp6")
+            for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        ]
+        return {
+            row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in handles
+        }
 
     def gone(self, pids: list[int]) -> bool:
         """Whether none of these processes runs; one that its parent has not asked after yet does not."""

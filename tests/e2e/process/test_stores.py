@@ -61,6 +61,10 @@ def test_an_unchanged_manifest_is_read_from_the_cache_in_every_run(shop: Process
     assert "pydantic" not in shown
 
 
+def test_everything_listens_for_this_machine_alone(shop: Processes) -> None:
+    assert shop.listening() == {"0100007F"}
+
+
 def test_what_plays_the_part_of_kong_is_named_as_such(shop: Processes) -> None:
     assert "stand-in" in shop.devenv("status").stdout
 

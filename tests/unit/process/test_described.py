@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,7 +30,12 @@ def way(unit: Unit, dockerfile: str = "FROM scratch") -> dict[str, Any]:
     [
         ({"host": "run --port $PORT"}, 'FROM x\nCMD ["other"]', ["sh", "-c", "run --port $PORT"]),
         ({"command": ("serve", "--port=8000")}, 'FROM x\nCMD ["other"]', ["serve", "--port=20001"]),
-        ({}, 'FROM x\nCMD ["serve", "0.0.0.0:8000"]', ["serve", "0.0.0.0:20001"]),
+        ({}, 'FROM x\nCMD ["serve", "0.0.0.0:8000"]', ["serve", "127.0.0.1:20001"]),
+        (
+            {"command": ("serve", "--host=0.0.0.0", "[::]:8000", "10.0.0.0", "f00::")},
+            "FROM x",
+            ["serve", "--host=127.0.0.1", "127.0.0.1:20001", "10.0.0.0", "f00::"],
+        ),
         ({}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["serve", "-p", "20001"]),
         ({"command": ("-q",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["serve", "-q"]),
         ({"entrypoint": ("mine",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["mine"]),
@@ -48,6 +54,17 @@ def test_variables_of_the_dockerfile_come_before_those_of_the_manifest() -> None
     unit = Unit("api", "service", "a-api", build=BUILD, env=(("MODE", "dev"),))
     dockerfile = "FROM x\nENV MODE=prod APP=main PATH=/app/bin:$PATH HOME=$WHEREVER"
     assert way(unit, dockerfile)["environment"] == {"MODE": "dev", "APP": "main"}
+
+
+def test_what_has_a_port_is_to_listen_for_this_machine_alone() -> None:
+    unit = Unit("api", "service", "a-api", build=BUILD, ports=PORTS)
+    assert way(unit, "FROM x")["environment"] == {"HOST": "127.0.0.1"}
+    everywhere = "FROM x\nENV HOST=0.0.0.0 BIND=:: NET=10.0.0.0"
+    here = {"HOST": "127.0.0.1", "BIND": "127.0.0.1", "NET": "10.0.0.0"}
+    assert way(unit, everywhere)["environment"] == here
+    mine = replace(unit, env=(("HOST", "0.0.0.0"),))
+    assert way(mine, everywhere)["environment"]["HOST"] == "0.0.0.0"
+    assert way(replace(unit, ports=()), "FROM x")["environment"] == {}
 
 
 def test_no_secret_is_a_word_of_a_command() -> None:
