@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+import pytest
+
 from devenv.envfiles import read_env
 from tests.table import each_row
 
@@ -35,6 +37,7 @@ def test_it_means_the_same(text: str, values: dict[str, str]) -> None:
     assert values == {key: value for key, value in theirs.items() if value is not None}
 
 
+@pytest.mark.programs
 def test_plain_lines_need_no_library(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# made by devenv\nPASSWORD=s3cr3t_\n")
     code = "import sys; from pathlib import Path; from devenv.envfiles import read_env; read_env(Path('.env')); print('dotenv' in sys.modules)"

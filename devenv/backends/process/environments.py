@@ -107,19 +107,26 @@ def _uv_lock(source: Path, folder: Path, lock: str) -> Environment:
     )
 
 
-def _npm(source: Path, folder: Path, lock: str) -> Environment:
+def _node(source: Path, folder: Path, lock: str) -> Environment:
     """Packages beside the sources, where Node.js looks for them; those that were there are the user's."""
     modules = source / "node_modules"
     ours = not modules.exists() or any(modules.glob(f"{DONE}-*"))
-    steps = ((shutil.which("npm") or "npm", "ci", "--no-audit", "--no-fund"),) if ours else ()
+    program, *words = INSTALLERS[lock]
+    steps = ((shutil.which(program) or program, *words),) if ours else ()
     mark = f"{DONE}-{folder.name.rpartition('-')[2]}"
     return Environment(modules, source, steps, paths=(modules / ".bin",), asks=lock, mark=mark)
 
 
+INSTALLERS = {
+    "package-lock.json": ("npm", "ci", "--no-audit", "--no-fund"),
+    "pnpm-lock.yaml": ("pnpm", "install", "--frozen-lockfile"),
+    "yarn.lock": ("yarn", "install", "--frozen-lockfile"),
+}
+"""Lock file of a project for Node.js -> what installs exactly what it says."""
 LOCKS = {
     "uv.lock": _uv_lock,
     "requirements.txt": _requirements,
     "pyproject.toml": _project,
-    "package-lock.json": _npm,
+    **dict.fromkeys(INSTALLERS, _node),
 }
 """File of a project -> what installs what it asks for; the first that is there counts."""

@@ -70,10 +70,14 @@ class ProcessSession:
         self._place_files(spec)
         variables = spec.environment()
         self._make_data(unit, spec, variables)
-        if not spec.way.argv:
-            raise DevenvError(
-                f"nothing says how {unit.name} runs", hint=f"services.{unit.name}: {{host: COMMAND}}"
+        _require_program(spec, variables)
+        if spec.way.build:
+            done = proc.run_merged(
+                ("sh", "-ec", spec.way.build), environment=variables, folder=str(spec.folder)
             )
+            if done.code:
+                again = "devenv up   builds it again once that is mended"
+                raise failed(_told_apart(unit), "could not be built", _last_lines(done), otherwise=again)
         self._control.ask(
             "start",
             unit=unit.name,
@@ -148,6 +152,36 @@ class ProcessSession:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+HOSTS = {
+    "pom.xml": "mvn -q spring-boot:run",
+    "build.gradle": "./gradlew bootRun",
+    "build.gradle.kts": "./gradlew bootRun",
+    "Gemfile": "bundle exec rails server --port $PORT",
+    "composer.json": "php -S 127.0.0.1:$PORT -t public",
+    "Cargo.toml": "cargo run",
+    "go.mod": "go run .",
+    "package.json": "npm start",
+    "mix.exs": "mix phx.server",
+}
+"""File of a project -> how its program is mostly run where it is written."""
+
+
+def _require_program(spec: Spec, variables: Mapping[str, str]) -> None:
+    """Raises `DevenvError` where nothing says how a unit runs, or what is said is only in its image."""
+    program = next(iter(spec.way.argv), "")
+    place = spec.folder / program if "/" in program else shutil.which(program, path=variables["PATH"])
+    if program and place and Path(place).exists():
+        return
+    usual = next((command for file, command in HOSTS.items() if (spec.folder / file).exists()), "COMMAND")
+    raise DevenvError(
+        f"{spec.unit} runs {program}, which is not on this machine"
+        if program
+        else f"nothing says how {spec.unit} runs",
+        why="its image has it, and processes have no image" if program else "",
+        hint=f'services.{spec.unit}: {{host: "{usual}"}}   says how it runs here',
+    )
 
 
 def _last_lines(done: proc.Output) -> tuple[str, ...]:

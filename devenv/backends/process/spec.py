@@ -35,6 +35,8 @@ class Way:
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False
+    build: str = ""
+    """What builds its program of the project's sources; its words do so again, with what is built by then."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Spec:
             "PYTHON": str(self.installed.python or sys.executable),
         }
         written = dict(self.way.written)
-        if self.way.kind:
+        if not self.way.kind:
+            written["DEVENV_BUILT"] = str(self.place.environments / f"{self.unit}-built")
+        else:
             written = own | {
                 key: OWN.sub(lambda match: own[match[1]], value) for key, value in written.items()
             }
@@ -131,7 +135,7 @@ def _way(written: Mapping[str, Any]) -> Way:
     if not written["kind"]:
         stop = written.get("stop", "")
         exists = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
-        return Way(argv, variables, stop=stop if exists else "TERM")
+        return Way(argv, variables, stop=stop if exists else "TERM", build=written["build"])
     more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
     packages = tuple(written["packages"])
     return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

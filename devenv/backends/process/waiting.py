@@ -10,7 +10,7 @@ from threading import Event
 
 from devenv import proc
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import READ, failed
+from devenv.backends.causes import READ, Cause, failed, likely
 from devenv.backends.probe import answers
 from devenv.backends.process.launch import words
 from devenv.backends.process.leftovers import left
@@ -21,6 +21,21 @@ from devenv.errors import UnitFailed
 from devenv.stack import text
 from devenv.stack.model import Unit
 
+HERE = (
+    Cause(
+        r"sh: (\d+: |line \d+: )?\S+: (command )?not found",
+        "it is not on the PATH of this machine: install it, or run the stack in containers, -b compose",
+    ),
+    Cause(
+        r"Unable to access jarfile",
+        "its image's build makes that file: say how it runs here, host: mvn -q spring-boot:run",
+    ),
+    Cause(
+        r"ModuleNotFoundError|Cannot find (module|package)|MODULE_NOT_FOUND",
+        "a dependency is missing: what the project's lock file names is installed, on the next devenv up",
+    ),
+)
+"""Causes that are others without an image."""
 SETTLE = 0.5  # seconds a program without a check has to run before it counts
 LIMIT = 10.0  # seconds it has to begin in
 FIRST, MOST = 0.02, 0.5  # seconds between two looks
@@ -81,7 +96,10 @@ class Waiting:
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         facts += [("answer", answer)] if answer else []
         unit = replace(self.unit, command=None) if self.spec.way.kind else self.unit  # that is its image's
-        return failed(unit, what, log_tail(self.folder.log(unit.name), READ), facts)
+        lines = log_tail(self.folder.log(unit.name), READ)
+        error = failed(unit, what, lines, facts)
+        hint = likely(lines, HERE)
+        return UnitFailed(replace(error.card, hint=hint)) if hint else error
 
 
 def log_tail(log: Path, count: int) -> Sequence[str]:

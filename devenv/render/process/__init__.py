@@ -12,6 +12,7 @@ from typing import Any
 
 from devenv.render.bundle import Bundle, Source
 from devenv.render.kong import kong_yml
+from devenv.render.process import built
 from devenv.stack import copies, labels, shell, text
 from devenv.stack.dockerfile import UNKNOWN
 from devenv.stack.model import File, Port, Process, Stack, Unit
@@ -58,7 +59,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
 
 
 def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
-    argv, variables = _command(unit, way, source)
+    build, argv, variables = _command(unit, way, source)
     image = _image(unit, source).environment
     own = dict(unit.env) | (dict(way.environment) if way else {}) | dict(variables)
     environment = {"HOST": LOOPBACK} if way is None and unit.ports else {}
@@ -68,7 +69,7 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
         if key != "PATH" and UNKNOWN not in value
     }
     environment |= {key: text.reveal(value, source.secrets) for key, value in own.items()}
-    described = {"argv": list(argv), "environment": environment, "kind": way is not None}
+    described = {"argv": list(argv), "environment": environment, "kind": way is not None, "build": build}
     if unit.stop_signal:
         described["stop"] = unit.stop_signal.removeprefix("SIG")
     if way is not None:
@@ -83,18 +84,23 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
     return described
 
 
-def _command(unit: Unit, way: Process | None, source: Source) -> tuple[Sequence[str], Mapping[str, Text]]:
-    """The words that run a unit, without secrets, and the variables that they read."""
+def _command(
+    unit: Unit, way: Process | None, source: Source
+) -> tuple[str, Sequence[str], Mapping[str, Text]]:
+    """What builds the program, the words that run a unit, without secrets, and the variables they read."""
     if way is not None and way.command:
-        return shell.command_with_variables(("sh", "-ec", way.command))
+        return "", *shell.command_with_variables(("sh", "-ec", way.command))
     if unit.host is not None:
-        return shell.command_with_variables(("sh", "-c", unit.host))
+        return "", *shell.command_with_variables(("sh", "-c", unit.host))
     if unit.engine and not unit.one_shot:  # its own program is its image's
-        return (), {}
+        return "", (), {}
     image = _image(unit, source)
     command = unit.command or (() if unit.entrypoint else image.command)
-    words = (*(unit.entrypoint or image.entrypoint), *command)
-    return shell.command_with_variables([_here(word, unit.ports) for word in words])
+    words: Sequence[Text] = [
+        _here(word, unit.ports) for word in (*(unit.entrypoint or image.entrypoint), *command)
+    ]
+    build, words = built.command(words, image.runs)
+    return build, *shell.command_with_variables(words)
 
 
 def _image(unit: Unit, source: Source) -> copies.Image:

@@ -67,6 +67,8 @@ def test_pip_of_devenv_installs_where_devenv_has_one(
     [
         ("uv.lock", ("uv", "sync", "--quiet", "--frozen"), False),
         ("package-lock.json", ("npm", "ci", "--no-audit", "--no-fund"), True),
+        ("pnpm-lock.yaml", ("pnpm", "install", "--frozen-lockfile"), True),
+        ("yarn.lock", ("yarn", "install", "--frozen-lockfile"), True),
     ],
 )
 def test_uv_and_npm_install_what_their_lock_file_says(
