@@ -152,6 +152,7 @@ class InfraUnits:
                 stop=way.stop,
                 rootless=way.rootless,
                 stand_in=way.stand_in,
+                note=way.note,
                 install=way.install,
                 oldest=way.oldest,
             )

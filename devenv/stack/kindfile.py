@@ -74,7 +74,7 @@ class Process(Model):
     sockets; `$PYTHON` is the interpreter that runs devenv, or that of `packages`. `ready`: by the kind's own
     check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
     program plays its part. `oldest`: it may be of any version from this one on, and not only of the major
-    that is asked for. `install` is what to type to have it.
+    that is asked for. `install` is what to type to have it. `note`: what it does otherwise, for people.
     """
 
     program: str = ""
@@ -88,6 +88,7 @@ class Process(Model):
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False
+    note: str = ""
     install: str = ""
 
 

@@ -189,6 +189,7 @@ class Process:
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False
+    note: str = ""
     install: str = ""
     oldest: str = ""
 

@@ -61,6 +61,9 @@ class ProcessSession:
 
     def prepare(self, units: Sequence[str], say: Say) -> None:
         self._control.start()
+        for unit in units:
+            if note := self._specs[unit].way.note:
+                say(f"{unit}: {note}")
 
     def apply(self, unit: Unit, *, recreate: bool) -> None:
         self._control.start()

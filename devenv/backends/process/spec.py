@@ -35,6 +35,8 @@ class Way:
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False
+    note: str = ""
+    """What the program does otherwise than the one that is meant."""
     build: str = ""
     """What builds its program of the project's sources; its words do so again, with what is built by then."""
 
@@ -136,6 +138,6 @@ def _way(written: Mapping[str, Any]) -> Way:
         stop = written.get("stop", "")
         exists = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
         return Way(argv, variables, stop=stop if exists else "TERM", build=written["build"])
-    more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in")}
+    more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in", "note")}
     packages = tuple(written["packages"])
     return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

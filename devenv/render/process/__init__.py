@@ -80,6 +80,7 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
             "stop": way.stop,
             "rootless": way.rootless,
             "stand_in": way.stand_in,
+            "note": way.note,
         }
     return described
 

@@ -135,6 +135,7 @@ def test_mail_is_kept_by_a_stand_in_that_says_so(plain: Processes) -> None:
     plain.manifest("infra: {mailpit: {}}\n")
     ended = plain.on("up", "-d")
     assert "inbox" in ended.stdout + ended.stderr
+    assert "mailpit: the last 200 mails are kept in memory" in ended.stderr
     values = plain.devenv("env", "--json").json
     letter = EmailMessage()
     letter["From"], letter["To"], letter["Subject"] = "a@example.org", "b@example.org", "Größe <b>"
