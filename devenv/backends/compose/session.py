@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -34,7 +35,8 @@ class ComposeSession:
     def __init__(self, connection: Connection, root: Path, work: Work) -> None:
         require_docker()
         self._connection, self._root, self._work = connection, root, work
-        self._started: dict[str, str] = {}  # the container of each unit that was applied
+        # The container of each unit that was applied, and the seconds that the engine took to start it.
+        self._started: dict[str, tuple[str, float]] = {}
         # In the background: importing the SDK takes a tenth of a second, and Compose can create meanwhile.
         self._listening = Thread(target=self._listen, daemon=True)
         self._listening.start()
@@ -66,6 +68,7 @@ class ComposeSession:
             raise DevenvError(f"{unit.name} was not created", hint="devenv up")
         from devenv.backends.docker import Refused
 
+        began = time.monotonic()
         try:
             if container["State"] == "paused":
                 self._engine.unpause(container["Id"])
@@ -73,7 +76,7 @@ class ComposeSession:
                 self._engine.start(container["Id"])
         except Refused as error:
             raise _not_started(unit, error.what) from error
-        self._started[unit.name] = container["Id"]
+        self._started[unit.name] = container["Id"], time.monotonic() - began
 
     def _container(self, unit: str) -> containers.Container | None:
         self._listening.join()  # listen before anything starts, so that no event is missed
@@ -125,8 +128,8 @@ class ComposeSession:
         return ["docker", "compose", "-f", str(self._work.folder / "compose.yaml")]
 
     def wait(self, unit: Unit, stop: Event) -> bool:
-        id = self._started.get(unit.name) or self._present(unit.name)
-        waiting = Waiting(self._engine, self._imaged(unit), id)
+        id, starting = self._started.get(unit.name) or (self._present(unit.name), 0.0)
+        waiting = Waiting(self._engine, self._imaged(unit), id, starting)
         waiting.until_ready(stop)
         return waiting.checked
 

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from devenv.stack.model import Unit
 
 IMAGE_CHECK = 60.0  # seconds an image's own HEALTHCHECK has to pass in; as `health: {within:}` has it
-SETTLE = 0.5  # seconds a unit without a port has to run before it counts; most bad starts die sooner
+SETTLE = 0.5  # seconds a unit without a check has to run before it counts; most bad starts die sooner
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Waits for one unit."""
+    """Waits for one unit. `starting` is how many seconds the engine took to start it just now.
+
+    On a busy machine a program takes long to fail as well, but not longer than the engine took for more work.
+    """
 
     engine: Engine
     unit: Unit
     container: str
+    starting: float = 0.0
     _ends: set[int] = field(default_factory=set)
 
     def until_ready(self, stop: Event) -> None:
@@ -100,7 +104,7 @@ class Waiting:
             healthy = state.health == "healthy"
             return healthy, "" if healthy else self._checked(), 1.0
         if unit.probe is None:
-            return time.monotonic() - state.since >= SETTLE, "", SETTLE
+            return self._settled(state), "", SETTLE
         from devenv.backends.probe import answers
 
         port = unit.port(unit.probe.port)
@@ -117,7 +121,11 @@ class Waiting:
         if self.engine.is_checked(self.container):
             healthy = state.health == "healthy"
             return healthy, "" if healthy else self._checked(), 1.0
-        return time.monotonic() - state.since >= SETTLE, "", SETTLE
+        return self._settled(state), "", SETTLE
+
+    def _settled(self, state: State) -> bool:
+        """Whether it has run for as long as a bad start takes."""
+        return time.monotonic() - state.since >= max(SETTLE, self.starting)
 
     def _died(self, state: State) -> UnitFailed:
         lines = self._output(state)
