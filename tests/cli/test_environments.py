@@ -72,7 +72,7 @@ def promoted(cluster: Server) -> Client:
     path = "/apis/apps/v1/namespaces/live/deployments"
     for item in (workload("web", "web:1"), workload("web", "web:9", stack="shop-3fa1b2")):
         client.apply(f"{path}/{item['metadata']['name']}", item)
-    eventually(lambda: len(client.get(f"{HOME}/pods")["items"]) == 2, "the pods", within=10)
+    eventually(lambda: len(client.get(f"{HOME}/pods")["items"]) == 2, "the pods", within=60)
     return client
 
 
@@ -90,7 +90,7 @@ def test_the_status_is_of_what_was_promoted(devenv: Devenv, promoted: Client) ->
 def test_a_unit_that_fails_there_is_a_failure_of_the_status(devenv: Devenv, promoted: Client) -> None:
     item = workload("slow", "slow:1", script="exit 3")
     promoted.apply("/apis/apps/v1/namespaces/live/deployments/slow", item)
-    eventually(lambda: "exited (3)" in devenv("status", "-e", "staging").stdout, "its end", within=10)
+    eventually(lambda: "exited (3)" in devenv("status", "-e", "staging").stdout, "its end", within=60)
     assert devenv("status", "-e", "staging").exit_code == 1
 
 
@@ -99,7 +99,7 @@ def test_logs_are_of_what_was_promoted(devenv: Devenv, promoted: Client, tmp_pat
     def logs(*options: str) -> str:
         return devenv("logs", "-e", "staging", *options).stdout
 
-    eventually(lambda: logs("web"), "its first line", within=10)
+    eventually(lambda: logs("web"), "its first line", within=60)
     assert logs("web") == logs() == "web of shop is up\n"
     assert logs("--tail", "0") == ""
     assert devenv("logs", "-e", "staging", "--save", "kept").stdout == "kept/web.log\n"
@@ -112,7 +112,7 @@ def test_logs_hide_what_is_in_the_release_s_secret(devenv: Devenv, promoted: Cli
     metadata = {"name": "shop-secrets", "namespace": "live"}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
     promoted.apply(f"{HOME}/secrets/shop-secrets", secret)
-    eventually(lambda: devenv("logs", "-e", "staging").stdout, "its first line", within=10)
+    eventually(lambda: devenv("logs", "-e", "staging").stdout, "its first line", within=60)
     assert devenv("logs", "-e", "staging").stdout == "web ****** up\n"
 
 
@@ -129,7 +129,7 @@ def test_logs_hide_the_passwords_in_secrets_of_external_stores_and_nothing_else_
     promoted.apply(
         f"{HOME}/secrets/db", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
     )
-    eventually(lambda: devenv("logs", "-e", "staging").stdout, "its first line", within=10)
+    eventually(lambda: devenv("logs", "-e", "staging").stdout, "its first line", within=60)
     assert devenv("logs", "-e", "staging").stdout == "web ****** is up\n"
 
 
@@ -189,7 +189,7 @@ def test_what_only_the_manifest_says_is_shown(devenv: Devenv, promoted: Client, 
         lines = devenv("status", "-e", "staging").stdout.splitlines()
         return {name: words for name, *words in map(str.split, lines)}
 
-    eventually(lambda: rows().keys() == {"web", "kong", "postgres"}, "the pods", within=10)
+    eventually(lambda: rows().keys() == {"web", "kong", "postgres"}, "the pods", within=60)
     assert rows()["kong"] == ["kong", "running", "http://shop.example"]
     assert rows()["web"] == ["service", "running", "/web"]
     assert rows()["postgres"] == ["postgres", "17", "running"]

@@ -160,7 +160,7 @@ def test_hot_reload_plans_anew_for_a_new_file_anywhere_in_the_folder(tmp_path: P
         (tmp_path / "grafana/boards/new.json").write_text("{}")
         for batch in watcher.batches(stop):
             loop._see(batch)
-            if applied.wait(10):
+            if applied.wait(60):
                 break
     loop.close()
     assert applied.is_set()

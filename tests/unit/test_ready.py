@@ -54,7 +54,7 @@ class Replica:
 
     def restart(self, grace: float) -> None:
         if self._meeting:
-            self._meeting.wait(5)
+            self._meeting.wait(60)
 
     def program(self) -> Program:
         return Program(self._state, 1, 3, 2)
@@ -189,7 +189,7 @@ def test_containers_that_appear_are_sent_to_once_each() -> None:
         return new
 
     with repeated(send):
-        assert third.wait(10)
+        assert third.wait(60)
     assert sent == ["a", "b", "b", "c"]
 
 

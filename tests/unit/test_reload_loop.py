@@ -86,7 +86,7 @@ class Site(SimpleNamespace):
 
     def next(self) -> Any:
         """The next event, once it is there."""
-        return self.queue.get(timeout=10)
+        return self.queue.get(timeout=60)
 
 
 def feed(site: Site, container: Container, *, held: bool = True) -> Any:
@@ -356,7 +356,7 @@ def test_a_restart_that_is_asked_for_before_all_files_are_read_is_the_loops_own(
     early.join(0.1)
     loop._feeds = {"web": SimpleNamespace(restart=lambda: asked.put("web"))}  # type: ignore[dict-item]
     loop._taken.set()
-    assert asked.get(timeout=10) == "web"
+    assert asked.get(timeout=60) == "web"
     assert site.restarts == []
 
 

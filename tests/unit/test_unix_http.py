@@ -101,7 +101,7 @@ def test_a_body_is_passed_on_as_it_comes(serve: Serve) -> None:
 
     def pieces() -> Iterator[bytes]:
         yield OK + b"Content-Type: text/plain\r\n\r\nab"
-        assert arrived.wait(10)
+        assert arrived.wait(60)
         yield b"c"
 
     with unix_http.get(serve(pieces()), "/logs") as response:

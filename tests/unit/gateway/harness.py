@@ -39,7 +39,7 @@ class Loop:
     def close(self) -> None:
         """Stop the loop."""
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.loop.close()
 
 
@@ -76,7 +76,7 @@ def ask(
     body: Any = None,
 ) -> Reply:
     """Send one request and read its response."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path, body=body, headers=dict(headers or {}))
         response = connection.getresponse()
@@ -138,6 +138,7 @@ class Upstream:
     """A small server that tells what it got."""
 
     port: int = 0
+    arrived: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
     uploaded: list[int] = field(default_factory=list)
     release: threading.Event = field(default_factory=threading.Event)
@@ -149,6 +150,7 @@ class Upstream:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer by path; anything unknown is echoed."""
+        self.arrived.set()
         name = request.path.rstrip("/").rpartition("/")[2]
         special = {
             "events": self.events,

@@ -672,7 +672,7 @@ def test_request_size_limiting(start: Start) -> None:
 def test_request_size_limiting_stops_a_body_without_a_length(start: Start) -> None:
     config = plugin("request-size-limiting", allowed_payload_size=2, size_unit="kilobytes")
     gateway = start(configuration(config))
-    with socket.create_connection(("127.0.0.1", gateway.ports["proxy"]), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", gateway.ports["proxy"]), timeout=60) as client:
         client.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(3):
             client.sendall(b"400\r\n" + b"x" * 1024 + b"\r\n")

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -60,7 +61,7 @@ class Process:
 
     def end(self) -> tuple[int, str, str]:
         """Wait for the end; return the code, stdout and stderr."""
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
 
@@ -103,7 +104,7 @@ def test_it_runs_from_kongs_variables_logs_and_ends(file: Path) -> None:
 def test_a_refused_configuration_ends_it_with_2(tmp_path: Path) -> None:
     path = tmp_path / "kong.yml"
     path.write_text('_format_version: "3.0"\nplugins: [{name: oauth2}, {name: acme}]\n')
-    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     lines = done.stderr.splitlines()
     assert [line.partition(" - ")[0] for line in lines] == [
@@ -115,7 +116,7 @@ def test_a_refused_configuration_ends_it_with_2(tmp_path: Path) -> None:
 @pytest.mark.programs
 def test_a_missing_file_ends_it_with_2(tmp_path: Path) -> None:
     path = tmp_path / "kong.yml"
-    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([*COMMAND, "--config", path], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == f"{path}: cannot be read: No such file or directory\n"
 
@@ -129,7 +130,7 @@ def test_a_taken_port_ends_it_with_1(file: Path) -> None:
             env={**os.environ, **ANY_PORT},
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=60,
         )
     assert done.returncode == 1
     assert f"cannot listen on {address} (proxy): " in done.stderr
@@ -158,7 +159,7 @@ def test_running_requests_finish_at_the_end(file: Path, upstream: Upstream, numb
         proxy = gateway.ports["proxy"]
         client = threading.Thread(target=lambda: replies.append(ask(proxy, "/a/events")))
         client.start()
-        wait_until_active(gateway.ports["status"])
+        assert upstream.arrived.wait(60)
         gateway.process.send_signal(number)
         gateway.wait_for_line("stopping")
         with pytest.raises(ConnectionError):
@@ -166,35 +167,32 @@ def test_running_requests_finish_at_the_end(file: Path, upstream: Upstream, numb
                 ask(proxy, "/a")
                 time.sleep(0.01)
         upstream.release.set()
-        client.join(5)
+        client.join(60)
         assert gateway.end()[0] == 0
     assert replies[0].body == b"data: 1\n\ndata: 2\n\n"
-
-
-def wait_until_active(port: int) -> None:
-    deadline = time.monotonic() + 5
-    while ask(port, "/status").json["server"]["connections_active"] != 1:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    # The request is in; give it the moment it takes to reach the upstream.
-    time.sleep(0.1)
 
 
 @pytest.mark.programs
 def test_it_starts_fast(file: Path) -> None:
     spent, imports = [], []
     for _ in range(5):
-        began = time.perf_counter()
+        began = of_children()
         subprocess.run([sys.executable, "-c", "import aiohttp.web, yaml"], check=True)
-        imports.append(time.perf_counter() - began)
-        began = time.perf_counter()
+        imports.append(of_children() - began)
+        began = of_children()
         with process(ANY_PORT, "--config", str(file)) as gateway:
-            spent.append(time.perf_counter() - began)
             assert gateway.ports
-        # Against what its libraries take to load, side by side: a busy machine is not what this is about.
+        spent.append(of_children() - began)
+        # In the processor's time, against what its libraries take to load: not about how busy the machine is.
         if min(spent) < 2 * min(imports):
             return
     pytest.fail(f"{min(spent):.2f} s, and its libraries {min(imports):.2f} s")
+
+
+def of_children() -> float:
+    """The processor's time of all processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.programs
@@ -207,7 +205,7 @@ def test_it_imports_nothing_else_of_devenv_and_devenv_does_not_import_it() -> No
         "assert all(m.startswith('devenv.gateway') for m in names), names\n"
         "assert not [m for m in sys.modules if m in ('jwt', 'cryptography')]\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -264,15 +262,15 @@ def test_a_client_that_keeps_its_connection_is_told_to_leave_at_the_end(
     route = f"services: [{{name: s, url: '{upstream.url}', routes: [{{name: r, paths: [/a]}}]}}]\n"
     gateway = Gateway(Loaded.of(load(f'_format_version: "3.0"\n{route}')), print, print)
     context = server.listening(gateway, Settings(None, None, LISTENERS))
-    client = http.client.HTTPConnection("127.0.0.1", loop.run(context.__aenter__())["proxy"], timeout=10)
+    client = http.client.HTTPConnection("127.0.0.1", loop.run(context.__aenter__())["proxy"], timeout=60)
     assert last_of(client, "/a") is False
     ending = asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop.loop)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not gateway.leaving:
         assert time.monotonic() < deadline, "the gateway does not begin to end"
         time.sleep(0.01)
     assert last_of(client, "/a") is True
-    ending.result(10)  # it waits no longer than for that
+    ending.result(60)  # it waits no longer than for that
 
 
 def last_of(client: http.client.HTTPConnection, path: str) -> bool:

@@ -188,7 +188,7 @@ def test_a_proxy_that_hangs_up_before_it_says_who_it_is_is_tried_again() -> None
             client.get(PODS)
         assert len(tries) > 2
         listening.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def test_nobody_there() -> None:

@@ -30,7 +30,7 @@ def test_what_is_in_the_log_and_in_the_stream_is_shown_once(
     def coming() -> Iterator[tuple[int, bytes]]:
         yield from ((STDOUT, frame) for frame in frames)
         arrived.set()
-        asked.wait(10)
+        asked.wait(60)
         yield STDOUT, b"later"
         yield STATUS, b"{}"
 
@@ -38,7 +38,7 @@ def test_what_is_in_the_log_and_in_the_stream_is_shown_once(
         return log
 
     def sleep(seconds: float) -> None:
-        arrived.wait(10)
+        arrived.wait(60)
 
     received = from_the_start(coming(), read, sleep)
     assert next(received) == (STDOUT, shown)
@@ -53,5 +53,5 @@ def test_an_end_before_the_log_was_read_is_an_end() -> None:
         ended.set()
 
     ended = Event()
-    received = from_the_start(coming(), lambda: b"one\r\ntwo\r\n", lambda seconds: ended.wait(10) and None)
+    received = from_the_start(coming(), lambda: b"one\r\ntwo\r\n", lambda seconds: ended.wait(60) and None)
     assert list(received) == [(STDOUT, b"one\r\ntwo\r\n"), (STATUS, b"{}")]

@@ -13,7 +13,7 @@ from devenv.backends.kube.sink import listening
 def ask(
     registry: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(registry, timeout=10)
+    connection = http.client.HTTPConnection(registry, timeout=60)
     connection.request(method, path, body, headers or {})
     answer = connection.getresponse()
     answer.read()
