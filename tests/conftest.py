@@ -185,9 +185,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """New paths, one after the other; `mktemp` would look through all before it makes one."""
-    folder = tmp_path_factory.mktemp("homes")
-    return (folder / str(number) for number in count())
+    """An empty folder each time: the one before, until something is in it."""
+
+    def homes() -> Iterator[Path]:
+        folder = tmp_path_factory.mktemp("homes")
+        for number in count():
+            home = folder / str(number)
+            home.mkdir()
+            while not os.listdir(home):
+                yield home
+
+    return homes()
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +210,6 @@ def _own_home(
             monkeypatch.delenv(name)
     if not real:
         home = next(_homes)
-        home.mkdir()
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
 
