@@ -11,6 +11,7 @@ from devenv import assets
 from devenv.backends import containers
 from devenv.engine.kinds import check
 from devenv.engine.newkind import draft
+from tests.table import each_row
 
 from .conftest import Devenv
 
@@ -110,7 +111,7 @@ def test_a_check_that_a_temporary_server_passes_is_refused(check_line: str, wron
     ]
 
 
-@pytest.mark.parametrize("kind", assets.catalogue())
+@each_row([*assets.catalogue()])
 def test_every_kind_of_ours_passes_its_own_check(kind: str) -> None:
     assert [
         found for found in check(kind, assets.catalogue()[kind], f"compose/{kind}.yaml") if found.wrong

@@ -31,6 +31,7 @@ from devenv.stack.outline import outline
 from devenv.stack.world import World
 from devenv.workspace import Workspace
 from devenv.sources.digests import Digests
+from tests.table import each_row
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -94,7 +95,7 @@ def test_an_example_becomes_what_it_did(name: str, request: pytest.FixtureReques
     assert {file.name: file.read_text() for file in folder.iterdir()} == files
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row([*EXAMPLES])
 def test_a_bundle_holds_secrets_only_where_nobody_else_can_read_them(name: str) -> None:
     stack = resolved(EXAMPLES[name])
     secrets = {secret: f"sesame-{secret}-open" for secret in stack.secrets | stack.generated}
@@ -105,7 +106,7 @@ def test_a_bundle_holds_secrets_only_where_nobody_else_can_read_them(name: str) 
     assert bundle.private >= {"compose.yaml", ".env"}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row([*EXAMPLES])
 def test_the_gateway_takes_what_is_rendered_for_kong(name: str) -> None:
     rendered = EXPECTED / name / "kong.yml"
     if rendered.exists():
@@ -130,7 +131,7 @@ def test_compose_itself_takes_the_bundle(name: str, tmp_path: Path) -> None:
         assert taken[unit.name].get("environment", {}) == expected
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@each_row([*EXAMPLES])
 def test_kubernetes_own_schemas_take_every_object(name: str) -> None:
     objects = documents.load_all((EXPECTED / name / "kubernetes.yaml").read_text())
     for item in filter(None, objects):  # a file without secrets has a comment only

@@ -25,7 +25,7 @@ from .stacks import CATALOGUE, stack
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@each_row([*CATALOGUE])
 def test_a_kind_is_pinned_described_and_asked_over_the_network_whether_it_is_ready(kind: str) -> None:
     file = CATALOGUE[kind].file
     main = file.services[kind]
@@ -38,18 +38,18 @@ def test_a_kind_is_pinned_described_and_asked_over_the_network_whether_it_is_rea
     assert "/run/" not in str(check.test)  # a temporary server listens on a socket while it initialises
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@each_row([*CATALOGUE])
 def test_a_kind_says_what_runs_it_in_production(kind: str) -> None:
     assert CATALOGUE[kind].block.production
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if kind != "kong"])
+@each_row([kind for kind in CATALOGUE if kind != "kong"])
 def test_whoever_uses_a_kind_gets_its_address(kind: str) -> None:
     api = stack(f"name: a\nservices:\n  api: {{image: x, uses: [{kind}]}}\n").unit("api")
     assert dict(api.env)[f"{variable(kind)}_URL"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CATALOGUE if kind != "kong"])
+@each_row([kind for kind in CATALOGUE if kind != "kong"])
 def test_every_kind_is_shown_by_an_example(kind: str) -> None:
     used = set()
     for file in EXAMPLES.glob("*/devenv.yaml"):
@@ -398,7 +398,7 @@ LONG_AND_SHORT = {
 }
 
 
-@pytest.mark.parametrize("key", LONG_AND_SHORT)
+@each_row([*LONG_AND_SHORT])
 def test_composes_short_form_is_its_long_one(key: str) -> None:
     short, long = (
         Catalogue({"odd": WHOLE + f"    {key}: {form}\nconfigs: {{rules: {{content: a}}}}\n"
@@ -414,7 +414,7 @@ def test_limits_are_taken_in_both_of_composes_forms() -> None:
     assert (side.memory, side.cpu) == ("64M", "0.5")
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@each_row([*CATALOGUE])
 def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_than_it_says(
     kind: str,
 ) -> None:
@@ -423,7 +423,7 @@ def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_t
     assert all(port.name and not port.name.startswith("port-") for port in main.ports)
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@each_row([*CATALOGUE])
 def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None:
     text = assets.catalogue()[kind]
     unused = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
@@ -431,8 +431,7 @@ def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None
     assert unused <= {part.option if part else ""}
 
 
-@pytest.mark.parametrize(
-    ("version", "condition", "holds"),
+@each_row(
     [
         ("17.11", "<18", True),
         ("18", "<18", False),
@@ -446,7 +445,7 @@ def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None
         ("5", ">=5.2", True),
         ("18.6", "<=18", True),
         ("19", "about 19", False),
-    ],
+    ]
 )
 def test_versions_compare_by_their_numbers(version: str, condition: str, holds: bool) -> None:
     assert matches(version, condition) is holds

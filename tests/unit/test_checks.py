@@ -17,6 +17,7 @@ from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import Probe
 from devenv.stack.world import Recipe
 from tests import documents, serving
+from tests.table import each_row
 
 from .kubernetes.stacks import objects
 from .stacks import stack
@@ -139,20 +140,25 @@ BASES = {
 }
 
 
-@pytest.mark.parametrize(("dockerfile", "target", "image"), BASES.values(), ids=BASES)
+@each_row(BASES.values())
 def test_what_an_image_is_made_from(dockerfile: str, target: str | None, image: str) -> None:
     assert base_image(dockerfile, target, {"BASE": "b"}) == image
 
 
-@pytest.mark.parametrize(
-    ("image", "there"),
+@each_row(
     [
-        ("scratch", False), ("gcr.io/distroless/static-debian12", False), ("gcr.io/distroless/base:debug", True),
-        ("gcr.io/distroless/base-debian12:nonroot", False), ("cgr.dev/chainguard/static:latest", False),
-        ("chainguard/static", False), ("cgr.dev/chainguard/python:latest-dev", True), ("alpine", True), ("", True),
+        ("scratch", False),
+        ("gcr.io/distroless/static-debian12", False),
+        ("gcr.io/distroless/base:debug", True),
+        ("gcr.io/distroless/base-debian12:nonroot", False),
+        ("cgr.dev/chainguard/static:latest", False),
+        ("chainguard/static", False),
+        ("cgr.dev/chainguard/python:latest-dev", True),
+        ("alpine", True),
+        ("", True),
         ("me/scratch", True),
-    ],
-)  # fmt: skip
+    ]
+)
 def test_who_has_a_shell(image: str, there: bool) -> None:
     assert has_shell(image) is there
 

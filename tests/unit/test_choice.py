@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from devenv.plan.choice import Choice, choose
+from tests.table import each_row
 
 
-@pytest.mark.parametrize(
-    ("sources", "choice"),
+@each_row(
     [
         ({}, Choice("compose")),
         ({"last": "kube"}, Choice("kube", "as last time")),
@@ -17,7 +15,7 @@ from devenv.plan.choice import Choice, choose
         ({"last": "kube", "manifest": "minikube"}, Choice("minikube", "from backend: in the manifest")),
         ({"manifest": "minikube", "environment": "kube"}, Choice("kube", "from DEVENV_BACKEND")),
         ({"flag": "compose", "environment": "kube", "last": "minikube"}, Choice("compose")),
-    ],
+    ]
 )
 def test_the_first_that_says_anything_decides(sources: dict[str, str], choice: Choice) -> None:
     assert choose(**sources) == choice

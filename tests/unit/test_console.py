@@ -21,6 +21,7 @@ from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped,
 from devenv.plan.model import Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_up
 from devenv.stack.model import Stack
+from tests.table import each_row
 
 from .stacks import fingerprints, stack
 
@@ -450,7 +451,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("error", "text"), ERRORS.values(), ids=ERRORS)
+@each_row(ERRORS.values())
 def test_errors_say_what_where_why_and_what_to_type(error: DevenvError, text: str) -> None:
     out = console()
     out.error(error)

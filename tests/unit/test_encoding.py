@@ -6,10 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-import pytest
-
 from tests.conftest import ROOT
 from tests.syntax import parsed
+from tests.table import each_row
 
 MODE = {"open": 1, "fdopen": 1, "NamedTemporaryFile": 0, "TemporaryFile": 0, "SpooledTemporaryFile": 1}
 """Function -> the place of its mode among the arguments."""
@@ -55,8 +54,7 @@ def opens_text(call: ast.Call, keywords: dict[str | None, ast.expr]) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    ("line", "count"),
+@each_row(
     [
         ("path.read_text()", 1),
         ("path.write_text(text)", 1),
@@ -75,7 +73,7 @@ def opens_text(call: ast.Call, keywords: dict[str | None, ast.expr]) -> bool:
         ("NamedTemporaryFile(prefix='a')", 0),
         ("read_text(path)", 0),
         ("Response(text=page)", 0),
-    ],
+    ]
 )
 def test_the_rule_bites(line: str, count: int) -> None:
     assert len(list(left_to_the_locale(line))) == count

@@ -12,6 +12,7 @@ import pytest
 from devenv.render.bundle import Source
 from devenv.render.compose import render
 from tests import documents
+from tests.table import each_row
 
 from .stacks import problems, stack
 
@@ -75,7 +76,7 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize(("fragment", "key", "added"), LISTS.values(), ids=LISTS)
+@each_row(LISTS.values())
 def test_lists_append_in_both_of_composes_forms(fragment: str, key: str, added: list[Any]) -> None:
     assert service(fragment) == {**PLAIN, key: [*PLAIN[key], *added]}
 

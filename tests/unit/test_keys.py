@@ -16,6 +16,7 @@ from devenv.cli.watching import Watching, wait_for
 from devenv.console import Console
 from devenv.console.reload import choice_lines
 from devenv.plan.model import Observed
+from tests.table import each_row
 
 NAMES = ("orders", "web", "web-admin", "billing", *(f"extra-{number}" for number in range(5, 13)))
 BY_KEYS: dict[str, tuple[str | None, tuple[str, ...]]] = {
@@ -35,7 +36,7 @@ BY_KEYS: dict[str, tuple[str | None, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize(("chosen", "typed"), BY_KEYS.values(), ids=BY_KEYS)
+@each_row(BY_KEYS.values())
 def test_what_keys_choose(chosen: str | None, typed: tuple[str, ...]) -> None:
     choice = Choice(NAMES)
     for key in typed[:-1]:

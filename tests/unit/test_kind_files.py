@@ -16,6 +16,7 @@ from devenv.stack.outline import outline
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents, schemas
+from tests.table import each_row
 
 from .stacks import CATALOGUE, env, manifest, problems, stack
 
@@ -36,7 +37,7 @@ def source(app: Stack) -> Source:
     return Source(fingerprints=prints, secrets=dict.fromkeys(names, "sesame"), overrides=overrides)
 
 
-@pytest.mark.parametrize("kind", USED)
+@each_row([*USED])
 def test_kubernetes_own_schemas_take_every_object_of_a_kind(kind: str) -> None:
     app = using(kind)
     files = kubernetes.render(app, source(app)).files
@@ -46,7 +47,7 @@ def test_kubernetes_own_schemas_take_every_object_of_a_kind(kind: str) -> None:
     assert {item["metadata"]["name"] for item in objects} >= {unit.name for unit in app.units}
 
 
-@pytest.mark.parametrize("kind", USED)
+@each_row([*USED])
 def test_on_compose_each_unit_of_a_kind_is_pinned_limited_and_waited_for(kind: str) -> None:
     app = using(kind)
     services = documents.load(compose.render(app, source(app)).files["compose.yaml"])["services"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.stack.kindcard import card, markdown
+from tests.table import each_row
 
 from .stacks import CATALOGUE
 
@@ -25,7 +26,7 @@ def test_a_page_lists_every_kind_as_its_file_says(page: str, request: pytest.Fix
     assert TABLE.findall(file.read_text()) == [table]
 
 
-@pytest.mark.parametrize("kind", CATALOGUE)
+@each_row([*CATALOGUE])
 def test_a_kind_is_said_to_be_run_only_if_its_image_is_made_for_the_tests(kind: str) -> None:
     block = CATALOGUE[kind].block
     version = block.options["version"]

@@ -22,6 +22,7 @@ from devenv.backends.probe import answers
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
 from devenv.stack.imaged import Declared
+from tests.table import each_row
 
 LABELS = {
     "devenv.dev/unit": "orders",
@@ -93,7 +94,7 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize(("name", "there"), NAMES.items())
+@each_row(NAMES.items())
 def test_an_image_is_there_by_whatever_name_it_is_asked_for(name: str, there: bool) -> None:
     images = [
         {"RepoTags": ["postgres:18", "busybox:latest"], "RepoDigests": ["postgres@sha256:abc"]},

@@ -893,17 +893,14 @@ def test_what_is_written_short_is_what_is_written_long(short: str, long: str) ->
     assert first.named_ports == second.named_ports
 
 
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("500ms", 0.5), ("2s", 2.0), ("1.5s", 1.5), ("1m30s", 90.0), ("2m", 120.0), (3, 3.0), (0.25, 0.25)],
+@each_row(
+    [("500ms", 0.5), ("2s", 2.0), ("1.5s", 1.5), ("1m30s", 90.0), ("2m", 120.0), (3, 3.0), (0.25, 0.25)]
 )
 def test_durations_are_seconds(text: object, value: float) -> None:
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize(
-    "text", ["", "5", "5h", "s", "-1s", "1s 2s", "2s500", "25h", 86401, -1, True, None, "1e3s"]
-)
+@each_row(["", "5", "5h", "s", "-1s", "1s 2s", "2s500", "25h", 86401, -1, True, None, "1e3s"])
 def test_what_is_no_duration_is_refused(text: object) -> None:
     with pytest.raises(PydanticCustomError, match="is not a duration"):
         seconds(text)
@@ -924,7 +921,7 @@ def test_sizes_are_bytes(text: object, value: int) -> None:
     assert size(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "Mi", "1Ti", "-1Mi", "1 2Mi", -1, True, None, "lots"])
+@each_row(["", "Mi", "1Ti", "-1Mi", "1 2Mi", -1, True, None, "lots"])
 def test_what_is_no_size_is_refused(text: object) -> None:
     with pytest.raises(PydanticCustomError, match="is not an amount of memory"):
         size(text)
@@ -935,7 +932,7 @@ def test_cpu_is_in_cores(text: object, value: float) -> None:
     assert cores(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1", 0, -1, True, None, "1 core"])
+@each_row(["", "m", "-1", 0, -1, True, None, "1 core"])
 def test_what_is_no_cpu_is_refused(text: object) -> None:
     with pytest.raises(PydanticCustomError, match="is not an amount of CPU"):
         cores(text)
@@ -960,7 +957,7 @@ def test_the_schema_describes_every_field() -> None:
 EXAMPLES = sorted((*ROOT.glob("examples/*/devenv.yaml"), *ROOT.glob("tests/examples/*/devenv.yaml")))
 
 
-@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.parent.name)
+@each_row([*EXAMPLES])
 def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
     document = source.read(file.read_text(), file=file.name).value
     assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(document)] == []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from devenv.cli.commands import COMMANDS
+from tests.table import each_row
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -18,7 +17,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@each_row([*PAGES])
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
     here = [link for link in links if "://" not in link]

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import cache
 from textwrap import dedent
 
-import pytest
-
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import data_left, only_for_new_data
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
@@ -157,7 +155,7 @@ NEW_DATA = {
 }
 
 
-@pytest.mark.parametrize(("options", "cause"), NEW_DATA.items())
+@each_row(NEW_DATA.items())
 def test_what_counts_only_for_new_data_is_said(options: str, cause: str) -> None:
     before, after = store("password: one"), store(options)
     (line,) = [line for line in planned(after, running(before)).splitlines() if "apply db" in line]
@@ -439,7 +437,7 @@ STALE = {
 }
 
 
-@pytest.mark.parametrize(("line", "aspects"), STALE.values(), ids=STALE)
+@each_row(STALE.values())
 def test_what_makes_a_container_stale_is_named(line: str, aspects: str) -> None:
     def print_of(line: str) -> str:
         text = f"name: a\nservices:\n  api: {{{line}}}\n  other: {{image: z}}\n"

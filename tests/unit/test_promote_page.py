@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import ROOT
 from tests.promotepage import ELSEWHERE, NOWHERE, commands, walked
+from tests.table import each_row
 
 
 def test_no_command_of_the_page_is_left_out() -> None:
@@ -21,7 +20,7 @@ def test_the_walk_goes_through_the_page_in_order() -> None:
     assert typed == [command for command in commands() if command in typed]
 
 
-@pytest.mark.parametrize("command", ELSEWHERE)
+@each_row([*ELSEWHERE])
 def test_what_the_walk_leaves_out_is_run_elsewhere(command: str) -> None:
     file, typed = ELSEWHERE[command]
     assert typed in " ".join((ROOT / file).read_text(encoding="utf-8").split())

@@ -8,12 +8,12 @@ from devenv.backends import containers
 from devenv.backends.docker import Engine
 from devenv.backends.registries import host_of, refused
 from tests.engine import fake_engine
+from tests.table import each_row
 
 IMAGE = "reg.example:5000/team/shop-web:v7"
 
 
-@pytest.mark.parametrize(
-    ("answer", "hint", "lasting"),
+@each_row(
     [
         (
             'Head "http://reg.example:5000/v2/team/nope/manifests/1": no basic auth credentials',
@@ -92,7 +92,7 @@ IMAGE = "reg.example:5000/team/shop-web:v7"
         ),
         ("unknown:", "again, once reg.example:5000 takes it", False),
         ("", "again, once reg.example:5000 takes it", False),
-    ],
+    ]
 )
 def test_an_answer_has_a_hint_and_lasts_or_not(answer: str, hint: str, lasting: bool) -> None:
     error = refused(IMAGE, "pushed", answer)

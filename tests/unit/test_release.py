@@ -27,6 +27,7 @@ from devenv.manifest.environments import Environment
 from devenv.plan.promotion.changes import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
+from tests.table import each_row
 from tests.unit.chart.charts import project
 from tests.unit.kubernetes.answering import Answering, event
 from tests.unit.kubernetes.stacks import stack
@@ -231,8 +232,7 @@ def tries(message: str, count: int) -> dict[str, Any]:
 ABSENT, AWAY = "web:1: not found", "dial tcp 10.0.0.9:443: connect: connection refused"
 
 
-@pytest.mark.parametrize(
-    ("reason", "message", "count", "hopeless"),
+@each_row(
     [
         ("ImagePullBackOff", ABSENT, 1, False),
         ("ImagePullBackOff", ABSENT, 2, True),
@@ -241,7 +241,7 @@ ABSENT, AWAY = "web:1: not found", "dial tcp 10.0.0.9:443: connect: connection r
         ("ImagePullBackOff", AWAY, 4, True),
         ("InvalidImageName", ABSENT, 0, True),
         ("ContainerCreating", ABSENT, 5, False),
-    ],
+    ]
 )
 def test_helm_is_stopped_once_an_image_will_not_be_pulled(
     reason: str, message: str, count: int, hopeless: bool

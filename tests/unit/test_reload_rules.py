@@ -468,13 +468,18 @@ def test_a_file_that_may_land_as_a_folder_needs_a_build() -> None:
     assert targets_of(rules, "a.conf/b") == ("/opt/conf/b",)
 
 
-@pytest.mark.parametrize(
-    ("base_image", "workdir"),
+@each_row(
     [
-        ("python:3", "/"), ("docker.io/library/node", "/"), ("php:8-apache", "/var/www/html"), ("golang:1", "/go"),
-        ("mcr.microsoft.com/dotnet/sdk:9.0", "/"), ("scratch", "/"), ("ghcr.io/me/python", None), ("mine", None),
-    ],
-)  # fmt: skip
+        ("python:3", "/"),
+        ("docker.io/library/node", "/"),
+        ("php:8-apache", "/var/www/html"),
+        ("golang:1", "/go"),
+        ("mcr.microsoft.com/dotnet/sdk:9.0", "/"),
+        ("scratch", "/"),
+        ("ghcr.io/me/python", None),
+        ("mine", None),
+    ]
+)
 def test_a_relative_path_starts_where_the_base_image_says(base_image: str, workdir: str | None) -> None:
     rules = infer(f"FROM {base_image}\nCOPY a ./b/\n", context=".")
     assert targets_of(rules, "a") == ((f"{workdir.rstrip('/')}/b/a",) if workdir else ())
@@ -495,9 +500,7 @@ def test_instructions_as_a_builder_reads_them() -> None:
     assert steps[4].trigger.heredocs == ("FROM no",)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n", "hello", "FROM", "COPY a b", "FROM a\nCOPY\nRUN\nCMD\nENV\nARG", "FROM a\nCOPY ["]
-)
+@each_row(["", "\n", "hello", "FROM", "COPY a b", "FROM a\nCOPY\nRUN\nCMD\nENV\nARG", "FROM a\nCOPY ["])
 def test_any_text_is_read(text: str) -> None:
     rules = infer(text, context=".")
     assert decide(rules, ["Dockerfile"]).action is REBUILD
@@ -519,8 +522,7 @@ COPY app .
 """
 
 
-@pytest.mark.parametrize(
-    ("target", "rebuilt", "sent", "nothing"),
+@each_row(
     [
         (None, "shared/a one/a", "app/a", "two/a"),
         ("FINAL", "shared/a one/a", "app/a", "two/a"),
@@ -529,7 +531,7 @@ COPY app .
         ("one", "shared/a one/a", "", "two/a app/a"),
         ("base", "", "shared/a", "one/a two/a app/a"),
         ("gone", "shared/a one/a two/a app/a", "", ""),
-    ],
+    ]
 )
 def test_only_the_stages_that_the_target_needs_count(
     target: str | None, rebuilt: str, sent: str, nothing: str
@@ -788,14 +790,18 @@ def test_a_run_rule_needs_a_place_to_send_the_file_to() -> None:
     assert decide(rules, ["a.c"]).action is REBUILD
 
 
-@pytest.mark.parametrize(
-    ("restart", "command", "action"),
+@each_row(
     [
-        (None, "python x.py", RESTART), (None, "uvicorn a:b --reload", SYNC), (False, "python x.py", SYNC),
-        (True, "uvicorn a:b --reload", RESTART), (("*.py",), "uvicorn a:b --reload", RESTART),
-        (("*.py",), "python x.py", RESTART), (("*.toml", "a/"), "python x.py", SYNC), ((), "python x.py", SYNC),
-    ],
-)  # fmt: skip
+        (None, "python x.py", RESTART),
+        (None, "uvicorn a:b --reload", SYNC),
+        (False, "python x.py", SYNC),
+        (True, "uvicorn a:b --reload", RESTART),
+        (("*.py",), "uvicorn a:b --reload", RESTART),
+        (("*.py",), "python x.py", RESTART),
+        (("*.toml", "a/"), "python x.py", SYNC),
+        ((), "python x.py", SYNC),
+    ]
+)
 def test_when_the_program_is_started_again(
     restart: bool | tuple[str, ...] | None, command: str, action: Action
 ) -> None:
@@ -1024,7 +1030,7 @@ PATHS = tuple(
 )
 
 
-@each_row(GLOBS)
+@each_row([*GLOBS])
 def test_patterns_are_gits(glob: str) -> None:
     spec = GitIgnoreSpec.from_lines([glob.removeprefix("./")])
     assert [path for path in PATHS if bool(patterns.match([glob], path)) != spec.match_file(path)] == []

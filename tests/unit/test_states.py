@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from devenv.backends.states import State, States
+from tests.table import each_row
 
 
 def event(action: str, moment: int = 1) -> dict[str, object]:
     return {"Action": action, "Actor": {"ID": "web", "Attributes": {"exitCode": "3"}}, "timeNano": moment}
 
 
-@pytest.mark.parametrize(
-    "action",
-    ["exec_create: sh", "exec_start: sh", "exec_die", "health_status: healthy", "pause", "oom", "top"],
-)
+@each_row(["exec_create: sh", "exec_start: sh", "exec_die", "health_status: healthy", "pause", "oom", "top"])
 def test_an_event_that_tells_a_part_of_a_state_is_no_state(action: str) -> None:
     states = States()
     states.note(event(action))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-import pytest
-
 from devenv.console import Console
 from devenv.console.tables import status_table
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.plan.notes import moved_ports
 from devenv.plan.status import front_page, front_page_of, pages_of, state, status, statuses
 from devenv.stack.ports import Claim
+from tests.table import each_row
 
 from .stacks import stack
 
@@ -39,8 +38,7 @@ GATE = ObservedUnit(
 )
 
 
-@pytest.mark.parametrize(
-    ("unit", "word", "ok"),
+@each_row(
     [
         (WEB, "healthy", True),
         (replace(WEB, healthy=None), "running", True),
@@ -53,7 +51,7 @@ GATE = ObservedUnit(
         (replace(WEB, role="job", state="exited"), "done", True),
         (replace(WEB, role="job", state="exited", exit_code=1), "exited (1)", False),
         (replace(WEB, role="setup", state="running", healthy=None), "running", True),
-    ],
+    ]
 )
 def test_a_state_is_a_word_and_as_it_should_be_or_not(unit: ObservedUnit, word: str, ok: bool) -> None:
     assert (state(unit), status(unit).ok) == (word, ok)

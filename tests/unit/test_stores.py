@@ -20,6 +20,7 @@ from devenv.render.bundle import Source
 from devenv.stack.model import Unit
 from devenv.stack.mounts import unkept
 from tests.fakes import FakeBackend, Machine
+from tests.table import each_row
 
 from .stacks import fingerprints, problems, stack, unit
 
@@ -27,8 +28,7 @@ STORE = "name: a\ninfra:\n  store: {{kind: {}}}\n"
 OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
 
 
-@pytest.mark.parametrize(
-    ("image", "version", "folder"),
+@each_row(
     [
         ("postgres:15", "15", OLD),
         ("postgres:15-alpine", "15-alpine", OLD),
@@ -42,7 +42,7 @@ OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
         ("postgres", "", NEW),
         ("postgres:latest", "", NEW),
         ("acme/shop-db:3", "", NEW),
-    ],
+    ]
 )
 def test_data_lies_where_the_version_in_the_tag_keeps_it(image: str, version: str, folder: str) -> None:
     store = unit(STORE.format(f'postgres, image: "{image}"'), "store")
@@ -79,15 +79,14 @@ TOO_OLD = {
 }
 
 
-@pytest.mark.parametrize("options", TOO_OLD)
+@each_row([*TOO_OLD])
 def test_a_version_that_a_kind_cannot_run_is_refused(options: str) -> None:
     (problem,) = problems(STORE.format(options))
     assert problem.startswith("3:")
     assert f"infra.store.{TOO_OLD[options]}, or run the old version as a service" in problem
 
 
-@pytest.mark.parametrize(
-    "options",
+@each_row(
     [
         'mongo, version: "5"',
         "mongo, image: 'mongo:7.0'",
@@ -98,7 +97,7 @@ def test_a_version_that_a_kind_cannot_run_is_refused(options: str) -> None:
         "minio, image: 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z'",
         "postgres, image: 'postgres:${stack.name}'",
         "postgres, image: 'postgres:latest'",
-    ],
+    ]
 )
 def test_what_is_new_enough_or_says_no_version_is_taken(options: str) -> None:
     assert problems(STORE.format(options)) == []
@@ -121,8 +120,7 @@ def test_a_release_named_by_its_day_compares_by_it() -> None:
     assert numbers("RELEASE.2026-09-16T00-00-00Z") == (2026, 9, 16)
 
 
-@pytest.mark.parametrize(
-    ("options", "declared", "lost"),
+@each_row(
     [
         ("postgres", (NEW,), ()),
         ("postgres", (), ()),
@@ -136,7 +134,7 @@ def test_a_release_named_by_its_day_compares_by_it() -> None:
         (f"postgres, compose: {{volumes: ['own:{OLD}']}}", (OLD,), ()),
         (f"postgres, compose: {{volumes: [{{type: volume, target: {OLD}}}]}}", (OLD,), ()),
         ("mailpit", ("/data",), ()),
-    ],
+    ]
 )
 def test_what_an_image_declares_is_mounted_or_would_be_lost(
     options: str, declared: tuple[str, ...], lost: tuple[str, ...]

@@ -10,6 +10,7 @@ import pytest
 
 from devenv.errors import UsageError
 from devenv.stack import text
+from tests.table import each_row
 
 NASTY = ["sesame", "p@ss/w:rd?&#", "it's", 'a "quote"', "$HOME", "back\\slash", "ünïcode", "a b"]
 
@@ -18,7 +19,7 @@ def of(*pieces: text.Text) -> text.Text:
     return text.join("", pieces)
 
 
-@pytest.mark.parametrize("value", NASTY)
+@each_row([*NASTY])
 def test_a_secret_appears_only_when_revealed(value: str) -> None:
     sealed = of("key=", text.secret("KEY"), ";")
     assert value not in repr(sealed)
@@ -27,7 +28,7 @@ def test_a_secret_appears_only_when_revealed(value: str) -> None:
     assert text.reveal(sealed, {"KEY": value}) == f"key={value};"
 
 
-@pytest.mark.parametrize("value", NASTY)
+@each_row([*NASTY])
 def test_in_a_url_it_is_quoted(value: str) -> None:
     url = of("postgresql://app:", text.quoted(of("a/", text.secret("KEY"))), "@host:1/db")
     parts = urlsplit(text.reveal(url, {"KEY": value}))
@@ -35,7 +36,7 @@ def test_in_a_url_it_is_quoted(value: str) -> None:
     assert (unquote(parts.password), parts.hostname, parts.port) == (f"a/{value}", "host", 1)
 
 
-@pytest.mark.parametrize("value", NASTY)
+@each_row([*NASTY])
 def test_in_the_strings_of_json_it_is_quoted(value: str) -> None:
     sealed = text.in_json(of('{"key": "a \\" ', text.secret("KEY"), '", "plain": 1}'))
     assert json.loads(text.reveal(sealed, {"KEY": value})) == {"key": f'a " {value}', "plain": 1}

@@ -7,13 +7,13 @@ import pytest
 from devenv.render.kong import declarative
 from devenv.stack.model import Reload
 from devenv.stack.view import View
+from tests.table import each_row
 from tests.unit.stacks import env, stack, unit
 
 PORTS = {("orders", 80): 8080}
 
 
-@pytest.mark.parametrize(
-    ("view", "address"),
+@each_row(
     [
         (View(PORTS), ("orders", 80)),
         (View(PORTS).outside, ("localhost", 8080)),
@@ -22,7 +22,7 @@ PORTS = {("orders", 80): 8080}
         (View(PORTS, frozenset({"other"}), "host.docker.internal"), ("orders", 80)),
         (View(), ("orders", 80)),
         (View().outside, ("localhost", 80)),
-    ],
+    ]
 )
 def test_an_address_depends_on_who_asks_and_where_the_unit_runs(view: View, address: tuple[str, int]) -> None:
     assert view.address("orders", 80) == address

@@ -13,6 +13,7 @@ from devenv.engine.promotion import charts
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.render.chart.version import chart_version
 from tests.helm import Helm
+from tests.table import each_row
 from tests.unit.test_git import git
 
 from .charts import project
@@ -29,8 +30,7 @@ def own(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Helm:
     return helm
 
 
-@pytest.mark.parametrize(
-    ("tags", "commit", "changed", "version"),
+@each_row(
     [
         (["v1.2.3"], "c0ffee", False, "1.2.3"),
         (["latest", "1.10.0", "1.9.0"], "c0ffee", False, "1.10.0"),
@@ -39,7 +39,7 @@ def own(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Helm:
         (["v1.02.3", "1.2"], "0123456789abcdef", False, "0.1.0+0123456789ab"),
         (["v1.2.3"], "0123456789abcdef", True, "0.1.0+0123456789ab.ab12cd34"),
         ([], "", False, "0.1.0+ab12cd34"),
-    ],
+    ]
 )
 def test_a_version_is_the_tags_or_names_the_commit(
     tags: list[str], commit: str, changed: bool, version: str

@@ -11,6 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from devenv.gateway.config import load
 from devenv.gateway.draft import Refused
 from devenv.gateway.router import Router, normalized
+from tests.table import each_row
 
 
 def router(**routes: dict[str, Any]) -> Router:
@@ -38,8 +39,7 @@ def taken(
     return match.route.name if match else None
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
+@each_row(
     [
         ("/", "root"),
         ("/api", "api"),
@@ -51,7 +51,7 @@ def taken(
         ("/api/../api/orders", "orders"),
         ("//api//orders", "orders"),
         ("/%61pi/orders", "orders"),
-    ],
+    ]
 )
 def test_regexes_go_before_prefixes_and_long_prefixes_before_short(path: str, expected: str) -> None:
     routes = router(
@@ -78,8 +78,7 @@ def test_the_greater_id_decides_between_equals() -> None:
         assert taken(router(**names), "/a") == "second"
 
 
-@pytest.mark.parametrize(
-    ("request_", "expected"),
+@each_row(
     [
         ({"host": "shop.localhost"}, "host"),
         ({"host": "shop.localhost:8000"}, "host"),
@@ -94,7 +93,7 @@ def test_the_greater_id_decides_between_equals() -> None:
         ({"headers": {"x-version": "v31"}}, "pattern"),
         ({"headers": {"x-version": "v4"}}, "path"),
         ({}, "path"),
-    ],
+    ]
 )
 def test_more_attributes_go_first(request_: dict[str, Any], expected: str) -> None:
     routes = router(
@@ -160,7 +159,7 @@ PATHS = [
 ]
 
 
-@pytest.mark.parametrize(("service", "path", "strip", "request_", "expected"), PATHS)
+@each_row(PATHS)
 def test_paths_are_joined_as_kong_joins_them(
     service: str, path: str, strip: bool, request_: str, expected: str
 ) -> None:
@@ -170,8 +169,7 @@ def test_paths_are_joined_as_kong_joins_them(
     assert match.upstream_path == expected
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
+@each_row(
     [
         ("/a/./b", "/a/b"),
         ("/a/b/..", "/a/"),
@@ -182,7 +180,7 @@ def test_paths_are_joined_as_kong_joins_them(
         ("/a%0d%0aX:1", "/a%0D%0AX:1"),
         ("/%2e%2e/a", "/a"),
         ("/100%", "/100%"),
-    ],
+    ]
 )
 def test_paths_are_normalized(path: str, expected: str) -> None:
     assert normalized(path) == expected
@@ -195,8 +193,7 @@ def test_regex_groups_are_kept() -> None:
     assert match.captures == {"id": "7", 1: "7", 2: "posts"}
 
 
-@pytest.mark.parametrize(
-    ("pattern", "path", "matches"),
+@each_row(
     [
         (r"~/v(?<major>\d+)$", "/v12", True),
         ("~/[[:alpha:]]+$", "/abc", True),
@@ -212,7 +209,7 @@ def test_regex_groups_are_kept() -> None:
         ("~/(?:a(?i)b|c)d$", "/CD", False),
         ("~/a++b", "/aab", True),
         (r"~/[]\]a-]+$", "/]a-", True),
-    ],
+    ]
 )
 def test_regexes_mean_what_they_mean_to_kong(pattern: str, path: str, matches: bool) -> None:
     routes = router(regex={"paths": [pattern]}, other={"paths": ["/"]})

@@ -200,7 +200,7 @@ REGEXES = {
 }
 
 
-@pytest.mark.parametrize(("pattern", "reason"), REGEXES.items())
+@each_row(REGEXES.items())
 def test_a_regular_expression_is_right_for_both_of_kongs_engines(pattern: str, reason: str) -> None:
     assert regex.reason(pattern) == reason
 

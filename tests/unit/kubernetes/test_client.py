@@ -22,6 +22,7 @@ from devenv.backends.kube.refusals import Refused
 from devenv.errors import MISSING_TOOL, ToolMissing
 from tests import serving
 from tests.clock import Clock
+from tests.table import each_row
 
 
 @pytest.fixture(autouse=True, params=["plain", "official"])
@@ -201,22 +202,27 @@ def test_nobody_there() -> None:
     client.close()
 
 
-@pytest.mark.parametrize(
-    ("answer", "verb", "what"),
+@each_row(
     [
         (
             status(403, 'deployments.apps is forbidden: User "eve" cannot patch resource "deployments" in'),
             "apply",
             "no right to patch deployments.apps in the namespace shop",
         ),
-        (status(403, "pods is forbidden: exceeded quota: q"), "apply", "the quota of the namespace shop is used up"),
+        (
+            status(403, "pods is forbidden: exceeded quota: q"),
+            "apply",
+            "the quota of the namespace shop is used up",
+        ),
         (
             status(403, 'admission webhook "images.acme.io" denied the request: unsigned'),
             "apply",
             "the cluster does not admit deployments.apps in the namespace shop",
         ),
         (
-            status(403, 'pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'),
+            status(
+                403, 'pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+            ),
             "apply",
             "the cluster does not admit deployments.apps in the namespace shop",
         ),
@@ -232,9 +238,13 @@ def test_nobody_there() -> None:
         ),
         (status(404, "nope"), "get", "no deployments.apps web in the namespace shop"),
         (status(422, "bad"), "apply", "the cluster refuses deployments.apps web in the namespace shop"),
-        ((418, {}, "no object"), "get", "the cluster answered 418 to GET /apis/apps/v1/namespaces/shop/deployments/web"),
-    ],
-)  # fmt: skip
+        (
+            (418, {}, "no object"),
+            "get",
+            "the cluster answered 418 to GET /apis/apps/v1/namespaces/shop/deployments/web",
+        ),
+    ]
+)
 def test_a_refusal_says_what_was_refused(answer: Answer, verb: str, what: str) -> None:
     path = "/apis/apps/v1/namespaces/shop/deployments/web"
     with server(answer) as (client, _), pytest.raises(Refused) as raised:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 
-import pytest
-
 from devenv.backends.kube.channels import STATUS, STDOUT
 from devenv.backends.kube.oneoff import from_the_start
+from tests.table import each_row
 
 CASES = {
     "nothing before": (b"", [b"name? "], b"name? "),
@@ -21,7 +20,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("log", "frames", "shown"), CASES.values(), ids=CASES)
+@each_row(CASES.values())
 def test_what_is_in_the_log_and_in_the_stream_is_shown_once(
     log: bytes, frames: list[bytes], shown: bytes
 ) -> None:

@@ -248,11 +248,17 @@ def test_a_stack_whose_name_no_label_takes_is_refused_and_one_that_just_fits_is_
     assert refused.value.hint == "a name of at most 56 characters"
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["metadata: ", "metadata: x", "{kind: Job}", "{apiVersion: v1}", "{metadata: {name: other, namespace: other, labels: }}",
-     "{metadata: {labels: {devenv.dev/unit: other}}}", "{spec: {template: {metadata: }}}"],
-)  # fmt: skip
+@each_row(
+    [
+        "metadata: ",
+        "metadata: x",
+        "{kind: Job}",
+        "{apiVersion: v1}",
+        "{metadata: {name: other, namespace: other, labels: }}",
+        "{metadata: {labels: {devenv.dev/unit: other}}}",
+        "{spec: {template: {metadata: }}}",
+    ]
+)
 def test_an_object_stays_ours_whatever_a_fragment_says(change: str) -> None:
     change = change if change.startswith("{") else f"{{{change}}}"
     manifest = "name: a\nservices:\n  api: {image: x, kubernetes: {Deployment: %s}}\n"

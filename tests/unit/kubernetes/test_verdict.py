@@ -9,6 +9,7 @@ import pytest
 from devenv.backends.kube.pods import all_ends
 from devenv.backends.kube.verdict import NOT_YET, Expected, Summary, Verdict, condense, judge
 from devenv.stack.model import Probe, Unit
+from tests.table import each_row
 
 WEB = Unit("web", "service", "web:1", probe=Probe("http", 80, "/"))
 JOB = Unit("migrate", "job", "web:1")
@@ -164,8 +165,7 @@ def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[
     return {"kind": kind, "metadata": metadata, "spec": spec, "status": status}
 
 
-@pytest.mark.parametrize(
-    ("item", "pods", "expected"),
+@each_row(
     [
         (workload(), [], Summary("created")),
         (workload(spec={"replicas": 0}), [], Summary("running")),
@@ -178,7 +178,7 @@ def workload(kind: str = "Deployment", spec: Any = None, **status: Any) -> dict[
         (workload("Job", {"suspend": True}, failed=1), [pod(state=ended(3))], Summary("exited", exit_code=3)),
         (workload("Job", {}, active=1), [pod()], Summary("running")),
         (workload("Job", {"suspend": True}), [], Summary("created")),
-    ],
+    ]
 )
 def test_states_as_status_shows_them(item: Any, pods: Any, expected: Summary) -> None:
     assert condense(item, pods) == expected
@@ -287,8 +287,7 @@ def test_a_service_that_ends_well_has_failed_as_well() -> None:
     assert (verdict.failed, verdict.ended) == ("ended with exit 0", True)
 
 
-@pytest.mark.parametrize(
-    ("reason", "failed"),
+@each_row(
     [
         ("ImagePullBackOff", "has an image that cannot be pulled"),
         ("InvalidImageName", "has an image that cannot be pulled"),
@@ -299,7 +298,7 @@ def test_a_service_that_ends_well_has_failed_as_well() -> None:
         ("PreCreateHookError", "could not be started"),
         ("ErrImagePull", ""),  # the kubelet tries once more by itself
         ("ContainerCreating", ""),
-    ],
+    ]
 )
 def test_which_reasons_to_wait_are_failures(reason: str, failed: str) -> None:
     assert judge(WEB, [pod(phase="Pending", state=waiting(reason))], NOW, passed=0).failed == failed
@@ -383,20 +382,23 @@ def conditions(**holding: str) -> tuple[dict[str, str], ...]:
 FAILED, DONE = pod(state=ended(3), phase="Failed"), pod(state=ended(0), phase="Succeeded")
 
 
-@pytest.mark.parametrize(
-    ("job", "pods", "expected"),
+@each_row(
     [
         (workload("Job", {}, conditions=conditions(Complete="False")), [], Summary("created")),
         (workload("Job", {}, conditions=conditions(Complete="True")), [], Summary("exited")),
         (workload("Job", {}, conditions=conditions(Failed="True")), [], Summary("exited", exit_code=1)),
-        (workload("Job", {}, conditions=conditions(Failed="True")), [DONE, FAILED], Summary("exited", exit_code=3)),
+        (
+            workload("Job", {}, conditions=conditions(Failed="True")),
+            [DONE, FAILED],
+            Summary("exited", exit_code=3),
+        ),
         (workload("Job", {"suspend": True}, failed=1), [], Summary("exited", exit_code=1)),
         (workload("Job", {}, failed=1), [FAILED, pod(phase="Pending")], Summary("running")),
         (workload("Job", {}, failed=1), [FAILED, pod()], Summary("running")),
         (workload("Job", {}), [DONE, FAILED], Summary("exited", exit_code=3)),
         (workload("Job", {}), [DONE], Summary("exited")),
         (workload("Job", {}, active=1), [], Summary("running")),
-    ],
-)  # fmt: skip
+    ]
+)
 def test_states_of_a_job(job: Any, pods: Any, expected: Summary) -> None:
     assert condense(job, pods) == expected

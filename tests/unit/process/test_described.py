@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from devenv.render.bundle import Source
 from devenv.render.process import described
 from devenv.stack.model import Build, Identity, Port, Process, Stack, Unit
 from devenv.stack.text import secret
 from devenv.stack.world import Recipe
+from tests.table import each_row
 
 PORTS = (Port("http", 8000, 20001),)
 BUILD = Build("./api")
@@ -25,8 +24,7 @@ def way(unit: Unit, dockerfile: str = "FROM scratch") -> dict[str, Any]:
     return dict(way)
 
 
-@pytest.mark.parametrize(
-    ("more", "dockerfile", "argv"),
+@each_row(
     [
         ({"host": "run --port $PORT"}, 'FROM x\nCMD ["other"]', ["sh", "-c", "run --port $PORT"]),
         ({"command": ("serve", "--port=8000")}, 'FROM x\nCMD ["other"]', ["serve", "--port=20001"]),
@@ -41,7 +39,7 @@ def way(unit: Unit, dockerfile: str = "FROM scratch") -> dict[str, Any]:
         ({"entrypoint": ("mine",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["mine"]),
         ({"command": ("serve", "18000", "8000.5", "v8000")}, "FROM x", ["serve", "18000", "8000.5", "v8000"]),
         ({}, "FROM x", []),
-    ],
+    ]
 )
 def test_the_words_are_those_of_host_or_of_the_manifest_or_of_the_dockerfile(
     more: dict[str, Any], dockerfile: str, argv: list[str]

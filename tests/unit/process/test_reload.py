@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from devenv.stack.model import Reload
 from devenv.stack.reload import Action, decide
 from devenv.stack.rules import of_process
 from devenv.stack.ruletable import rows
+from tests.table import each_row
 
 ITSELF, PLAIN = ("uvicorn", "main:app", "--reload"), ("python", "main.py")
 
 
-@pytest.mark.parametrize(
-    ("command", "reload", "path", "action"),
+@each_row(
     [
         (PLAIN, None, "api/main.py", Action.REBUILD),
         (PLAIN, None, "web/main.py", Action.NONE),
@@ -26,7 +24,7 @@ ITSELF, PLAIN = ("uvicorn", "main:app", "--reload"), ("python", "main.py")
         (ITSELF, Reload(restart=True), "api/main.py", Action.REBUILD),
         (ITSELF, None, "api/requirements.txt", Action.REBUILD),
         (ITSELF, None, "api/package-lock.json", Action.REBUILD),
-    ],
+    ]
 )
 def test_a_process_starts_anew_unless_it_takes_up_files_by_itself(
     command: tuple[str, ...], reload: Reload | None, path: str, action: Action
