@@ -114,8 +114,9 @@ class Project:
             from devenv.engine.externals import require_named
 
             require_named(stack, secrets, contained=runtime.contained)
-        overrides = self.manifest.overrides if runtime.cluster else {}
-        fingerprints = _fingerprints(stack, secrets, ASPECTS[backend.renderer], overrides)
+        overrides = self.manifest.overrides  # read wherever it runs: a mistake in them is said at once
+        counting = overrides if runtime.cluster else {}
+        fingerprints = _fingerprints(stack, secrets, ASPECTS[backend.renderer], counting)
         loaded = Loaded(
             stack=stack,
             observed=observed,
