@@ -115,7 +115,7 @@ class Watching:
                 self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
         reloading.start(self._loaded)
         if names:
-            self._report(Note(f"changed while nobody watched: {', '.join(names)}"))
+            self._report(Note(f"brought up to date: {', '.join(names)}"))
             self._asked = replace(self._request, names=names)
             reloading.ask()
         try:

@@ -678,5 +678,5 @@ def test_what_only_a_build_brings_arrives_though_nobody_watched(unwatched: Check
     unwatched.write("compiled/main.go", "package unwatched")
     going = unwatched.begin("watch", "--json")
     eventually(lambda: inside(unwatched, "/program", "compiled") == "package unwatched", within=40)
-    assert "changed while nobody watched: compiled" in going.output
+    assert "brought up to date: compiled" in going.output
     assert {name: unit.life for name, unit in unwatched.units().items() if name != "compiled"} == others
