@@ -77,7 +77,7 @@ class SharedVolume(Model):
 
 
 class Shipping(Model):
-    """What takes something that every service has to give, such as its traces."""
+    """What takes something that every service has to give: its traces, or what it writes."""
 
     to: str | None = Field(
         None,
@@ -123,6 +123,11 @@ class Manifest(Model):
         None,
         description="Every service and job is told where its traces go, and so is the gateway: true, or "
         "what takes them: jaeger, otel-collector.",
+    )
+    logs: Annotated[Shipping, Switch("to")] | None = Field(
+        None,
+        description="What every unit writes goes to one place as well: true, or what takes it: fluent-bit, "
+        "fluentd, logstash, otel-collector.",
     )
     secrets: dict[str, SecretSource] = Field(
         {}, description="Secret -> where a person gets its value, which `devenv onboard` asks for."

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 def compose(stack: Stack, unit: Unit) -> Any:
-    """The user's fragment, the names that the unit answers to, and what becomes of it when it ends."""
-    return [unit.compose, stack.namespace, *([unit.restart] if unit.restart else [])]
+    """The user's fragment, the names that the unit answers to, what becomes of it when it ends, its logs."""
+    more = [unit.restart, unit.logs, "shipped" if unit.shipped else ""]
+    return [unit.compose, stack.namespace, *filter(None, more)]
 
 
 def kubernetes(stack: Stack, unit: Unit) -> Any:
     """The user's fragments, and what a pod has to say and Compose has not."""
-    return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace]
+    return [unit.kubernetes, unit.replicas, unit.uid, stack.namespace, *filter(None, [unit.logs])]
 
 
 def process(stack: Stack, unit: Unit) -> Any:

@@ -39,9 +39,9 @@ def with_environment(manifest: Manifest, name: str) -> Manifest:
 
 
 def for_elsewhere(manifest: Manifest) -> Manifest:
-    """The manifest without the addresses of stores, which are this machine's: environments have their own."""
+    """The manifest without what is this machine's: addresses of stores, and a collector of logs."""
     infra = {name: store.model_copy(update={"external": None}) for name, store in manifest.infra.items()}
-    return manifest.model_copy(update={"infra": infra})
+    return manifest.model_copy(update={"infra": infra, "logs": None})
 
 
 def external(place: Environment) -> Mapping[str, External]:

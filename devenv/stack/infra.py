@@ -32,7 +32,8 @@ class Instance:
     """A kind under a name, with every option resolved.
 
     `uses`: a kind that its texts may refer to -> the instance, and the used part of it; `joins`: one that it
-    turns to as the stack has it, and does not wait for. `external`: something
+    turns to as the stack has it, and does not wait for; `stack`: what the stack says of itself.
+    `external`: something
     else runs it, and a Secret has its variables. `args` and `files` are those that the manifest adds.
     """
 
@@ -43,6 +44,7 @@ class Instance:
     env: Mapping[str, Text] = field(default_factory=dict)
     uses: Mapping[str, tuple[Instance, str]] = field(default_factory=dict, repr=False)
     joins: Mapping[str, Instance] = field(default_factory=dict, repr=False)
+    stack: Callable[[str], str] = field(default=lambda _: "", repr=False, compare=False)
     external: bool = False
     args: tuple[Text, ...] = ()
     files: tuple[File, ...] = ()
@@ -119,6 +121,8 @@ class Instance:
                 return self.image
             case "secret":
                 return text.secret(tail)
+            case "stack":
+                return self.stack(tail)
             case "url":
                 return self._url(view, part)
             case "host" | "port" | "address":

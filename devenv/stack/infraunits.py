@@ -78,6 +78,7 @@ class InfraUnits:
             volumes=tuple(Volume(f"{of.name}-{volume.source}", volume.target) for volume in service.volumes),
             files=mounted,
             data=data_of(block.data, service, of.options, of.env, mounted) if main else None,
+            logs=service.logs or "",
             tmpfs=tuple(self._public(entry, "tmpfs") for entry in service.tmpfs),
             user=self._public(service.user, "user") if service.user else None,
             uid=block.uid if of_main and not of.declared.image else None,

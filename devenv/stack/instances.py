@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from devenv.manifest.models import Infra, Manifest
@@ -13,9 +13,13 @@ from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.external import External
 from devenv.stack.infra import Instance, variable
 from devenv.stack.kindfile import TAKEN, GeneratedSecret
+from devenv.stack.model import Identity
 from devenv.stack.names import Names
 from devenv.stack.text import Text
 from devenv.stack.world import World
+
+TOLD = ("traces",)
+"""What a service is told the place of; its logs are read, whatever it does."""
 
 
 class Instances:
@@ -30,7 +34,8 @@ class Instances:
         self.generated: set[str] = set()
         self.instances: dict[str, Instance] = {}
         self.takers = {what: name for what in scope.shipped if (name := scope.taker(what))}
-        self.names = Names(manifest, self.instances, world, (*self.takers.values(),))
+        told = [self.takers[what] for what in TOLD if what in self.takers]
+        self.names = Names(manifest, self.instances, world, told)
         for name in scope.infra:
             self._add_instance(name, catalogue, scope)
 
@@ -49,6 +54,21 @@ class Instances:
             }
             self.instances[name] = self._instance(name, kind, scope, uses, joins)
         return self.instances[name]
+
+    def all_units(self) -> Iterator[str]:
+        """The names of all units that there can be."""
+        yield from (*self.manifest.services, *self.manifest.jobs)
+        for instance in self.instances.values():
+            yield from map(instance.unit, instance.file.services)
+
+    def of_stack(self, key: str) -> str:
+        """What a kind says of the stack. `units`: those whose logs go somewhere, as a pattern."""
+        if key == "units":
+            taker = self.takers.get("logs", "")
+            return "|".join(name for name in self.all_units() if name != taker)
+        if key == "id":
+            return Identity.of_checkout(self.manifest.name, self.world.checkout).id
+        return self.names.namespace if key == "namespace" else self.manifest.name
 
     def _joined(self, word: str, scope: Scope) -> str:
         """What a kind turns to by this word: what takes that of the stack, or a kind; "" if there is none."""
@@ -69,6 +89,7 @@ class Instances:
         kind = kind.with_options(
             {key: _written(value) for key, value in values.items() if not isinstance(value, list)}
             | {joined: instance.name for joined, instance in joins.items()}
+            | {what: name for what in kind.block.takes if self.takers.get(what) == name}
         )
         options = self._options(name, kind, values, scope.parts(name))
         env = {key: text.in_json(self._option(name, value)) for key, value in declared.env.items()}
@@ -82,6 +103,7 @@ class Instances:
             env,
             uses,
             joins,
+            self.of_stack,
             name in self.world.external,
             args=_arguments(declared.args, lambda value: self._option(name, value)),
             files=tuple(self.world.file(target, source) for target, source in declared.files.items()),

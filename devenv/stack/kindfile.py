@@ -13,7 +13,7 @@ from devenv.manifest import base
 from devenv.manifest.fields import OneOrMany, Text
 from devenv.stack.kindservice import Model, Service, absolute
 
-Taken = Literal["traces"]
+Taken = Literal["traces", "logs"]
 """What every service has to give, and one kind takes."""
 TAKEN: tuple[Taken, ...] = get_args(Taken)
 
@@ -171,7 +171,7 @@ class Block(Model):
     versions: dict[str, Variant] = Field({})
     when: dict[str, dict[str, Any]] = Field({})
     """`password` or `user=root`: what differs where the manifest sets that option, laid over the file;
-    `jaeger` or `traces`: where the stack has what it joins."""
+    `jaeger` or `traces`: where the stack has what it joins; and `logs`: where it takes those itself."""
     uid: int | None = None
     dump: Command | None = None
     load: Command | None = None

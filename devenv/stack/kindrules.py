@@ -14,7 +14,8 @@ from devenv.stack.kindfile import GeneratedSecret, KindFile
 from devenv.stack.kindservice import Service
 
 TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
-RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret", "client"})
+RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret", "client", "stack"})
+OF_STACK = ("name", "namespace", "id", "units")
 _LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
 _VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -207,7 +208,7 @@ def _versions_are_conditions(name: str, file: KindFile) -> Iterator[Finding]:
 def _conditions_name_options(name: str, file: KindFile) -> Iterator[Finding]:
     for condition in file.block.when:
         option = condition.partition("=")[0]
-        names = [*file.block.options, *file.block.joins]
+        names = [*file.block.options, *file.block.joins, *file.block.takes]
         if option not in names:
             yield ("x-devenv", "when", condition), f'no option "{option}"', did_you_mean(option, names)
 
@@ -251,7 +252,7 @@ def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
 
 def attributes(name: str, file: KindFile) -> frozenset[str]:
     """Every name that `${...}` may have in a kind's file, except secrets and attributes of other kinds."""
-    names = {"name", "NAME", "image"} | _addresses(file.services[name])
+    names = {"name", "NAME", "image", *(f"stack.{key}" for key in OF_STACK)} | _addresses(file.services[name])
     names |= {"url", "public_url"} if file.block.url else set()
     for option, default in file.block.options.items():
         names.add(option)

@@ -247,6 +247,8 @@ class Service(Model):
     """A one-shot that runs when this text, filled in, is not empty."""
     files: dict[str, str] = Field({}, alias="x-files")
     """Folder in the container -> list option whose files of the project lie there."""
+    logs: Annotated[str, AfterValidator(absolute)] | None = Field(None, alias="x-logs")
+    """Folder in the container where what the stack's containers write can be read."""
 
     cap_add: list[str] | None = None
     cap_drop: list[str] | None = None

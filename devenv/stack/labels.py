@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # reading labels must not pay for the model
 
 LABEL = "devenv.dev/"
 
+OF_LOGS = (LABEL + "stack", LABEL + "unit", LABEL + "role")
+"""Labels that stand beside each line which a container writes, where the stack's logs are read."""
+
 BUILT_AS = "built-as"
 """On an image: the name it was built under. Further tags, and images based on it, are not devenv's."""
 

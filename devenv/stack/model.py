@@ -226,7 +226,8 @@ class Unit:
     program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
     `reload`, `host` and `process` do not concern the container: what the manifest says of a changed file,
     and how a service or a kind runs as a plain process. `hosted`: the container only relays to a program on
-    this machine, see `stack.hosting`. `shell_line`: its command is a line for a shell; `implied_check`: the
+    this machine, see `stack.hosting`. `logs`: the folder in which it reads what the stack's containers
+    write, as far as they are `shipped`. `shell_line`: its command is a line for a shell; `implied_check`: the
     manifest says nothing of its health. `image_user` is what its image says, see `stack.imaged`.
     """
 
@@ -263,6 +264,8 @@ class Unit:
     stop_signal: str | None = None
     hostname: str | None = None
     aliases: tuple[str, ...] = ()
+    logs: str = ""
+    shipped: bool = False
     manual: bool = False
     data: Data | None = None
     dump: tuple[str, ...] = ()

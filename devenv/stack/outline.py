@@ -19,7 +19,8 @@ from devenv.stack.world import Outline, Want, World
 
 def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
     """The parts of a manifest that decide what to read from the world."""
-    instances = Instances(manifest, catalogue, World("")).instances
+    of = Instances(manifest, catalogue, World(""))
+    instances = of.instances
     return Outline(
         wants=tuple(_wants(manifest, instances.values())),
         claims=tuple(_claims(manifest, instances.values())),
@@ -28,7 +29,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         name=manifest.name,
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
-        units=tuple(_units(manifest, instances.values())),
+        units=tuple(of.all_units()),
         externals={name: store.kind.name for name, store in instances.items() if store.address},
     )
 
@@ -85,10 +86,3 @@ def _claims(manifest: Manifest, instances: Iterable[Instance]) -> list[Claim]:
     for name, service in manifest.services.items():
         claims += service_claims(name, service).values()
     return claims
-
-
-def _units(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[str]:
-    """The names of all units that there can be."""
-    yield from (*manifest.services, *manifest.jobs)
-    for instance in instances:
-        yield from map(instance.unit, instance.file.services)

@@ -34,7 +34,7 @@ def resolve(manifest: Manifest, catalogue: Catalogue, world: World) -> Stack:
     gateway = _gateway(of)
     services, jobs = workloads.services(), workloads.jobs()
     stores = [unit for units in infra.values() for unit in units]
-    units = tuple(_with_gateway(unit, gateway, of) for unit in (*stores, *jobs, *services))
+    units = tuple(_shipped(_with_gateway(unit, gateway, of), of) for unit in (*stores, *jobs, *services))
     externals = tuple(store.address for store in of.instances.values() if store.address is not None)
     addresses = (text.secrets_in(external.url) for external in externals)
     used = set().union(*(_secrets(unit) for unit in units), _secrets(gateway), *addresses)
@@ -76,6 +76,11 @@ def _with_gateway(unit: Unit, gateway: Gateway | None, of: Instances) -> Unit:
     holds = tuple(sorted(_secrets(gateway)))
     file = File(kind.config, rendered="gateway", digest=gateway.digest, holds=holds)
     return replace(unit, files=(*unit.files, file))
+
+
+def _shipped(unit: Unit, of: Instances) -> Unit:
+    """A unit whose logs go where the stack's logs go; what reads them would read itself for ever."""
+    return replace(unit, shipped=True) if "logs" in of.takers and not unit.logs else unit
 
 
 def host_environment(

@@ -55,6 +55,7 @@ def test_every_kind_is_shown_by_an_example(kind: str) -> None:
     for file in EXAMPLES.glob("*/devenv.yaml"):
         document = documents.load(file.read_text())
         used |= {infra.get("kind", name) for name, infra in document.get("infra", {}).items()}
+        used |= {document[word]["to"] for word in ("logs",) if word in document}
         used |= {
             use.partition("/")[0]
             for service in document["services"].values()

@@ -14,9 +14,15 @@ from devenv.manifest.workloads import Plugin
 
 
 def stores_have_a_place(scope: Scope) -> Iterator[Finding]:
-    """An environment says of every store whether it is deployed or something else runs it."""
+    """An environment says of every store whether it is deployed or something else runs it.
+
+    What collects the logs is only there for development: a cluster has a collector of its own.
+    """
+    left_out = {scope.taker("logs")} - scope.manifest.infra.keys()
     stores = [
-        name for name, kind in scope.infra.items() if kind in scope.kinds and not scope.kinds[kind].gateway
+        name
+        for name, kind in scope.infra.items()
+        if kind in scope.kinds and not scope.kinds[kind].gateway and name not in left_out
     ]
     for key, environment in scope.manifest.environments.items():
         if silent := [name for name in stores if name not in environment.infra]:

@@ -37,7 +37,7 @@ class KindFacts:
     """Paths in its main container at which the kind mounts something."""
     gateway: bool = False
     takes: frozenset[str] = frozenset()
-    """What it takes of the whole stack: traces."""
+    """What it takes of the whole stack: traces, logs."""
     joins: tuple[str, ...] = ()
     """Kinds that it turns to where the stack has them."""
     supported: Supported = field(default_factory=Supported)
@@ -115,8 +115,9 @@ class Scope:
 
     @cached_property
     def shipped(self) -> dict[str, Shipping]:
-        """What of the whole stack goes somewhere: `traces` -> what the manifest says of it."""
-        return {"traces": self.manifest.tracing} if self.manifest.tracing is not None else {}
+        """What of the whole stack goes somewhere: `traces`, `logs` -> what the manifest says of it."""
+        asked = {"traces": self.manifest.tracing, "logs": self.manifest.logs}
+        return {what: shipping for what, shipping in asked.items() if shipping is not None}
 
     def taker(self, what: str) -> str:
         """The infra that takes this of the whole stack, "" if the manifest does not ask for one."""

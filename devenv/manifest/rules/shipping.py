@@ -1,4 +1,4 @@
-"""Rules about what every service has to give: where its traces go."""
+"""Rules about what every service has to give: where its traces go, and what it writes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
 
-SECTIONS = {"traces": "tracing"}
+SECTIONS = {"traces": "tracing", "logs": "logs"}
 """What is shipped -> the section of the manifest that says so."""
 
 
 def takers_take_it(scope: Scope) -> Iterator[Finding]:
-    """What traces go to is a kind that takes them, or a name under `infra` of one."""
+    """What traces or logs go to is a kind that takes them, or a name under `infra` of one."""
     for what, shipping in scope.shipped.items():
         path: Path = (SECTIONS[what], "to")
         if shipping.to is None:

@@ -15,6 +15,7 @@ _DIFFERENT: Fields = {
         "profiles": emulated("for development: the chart has every service"),
         "volumes": emulated("size, class, mode and an existing claim are values"),
         "secrets": emulated("for development: keys of a Secret that has to exist"),
+        "logs": emulated("for development: the cluster's own collector reads what pods write"),
         "tracing": emulated("deployed, or run by something else: infra.NAME.external"),
         "smoke": emulated("for development: a promotion asks every route"),
     },

@@ -25,6 +25,8 @@ STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notic
 STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
 RESTARTS = {"on-failure": "on-failure", "always": "unless-stopped"}
 """What devenv stopped, as it moved the stack to another backend, must not come back with the engine."""
+CONTAINERS = "/var/lib/docker/containers"
+"""Where an engine keeps what containers write, unless it runs without root."""
 LONGEST = 100  # characters of a path in the name of a file of the bundle
 
 
@@ -102,7 +104,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
             f"127.0.0.1:{port.host or port.container}:{port.container}{'/udp' if port.udp else ''}"
             for port in unit.published
         ]
-    if mounts := [*_volumes(unit), *_files(unit, source.root)]:
+    if mounts := [*_volumes(unit), *_files(unit, source.root), *_logs(unit)]:
         spec["volumes"] = mounts
     if unit.tmpfs:
         spec["tmpfs"] = list(unit.tmpfs)
@@ -117,6 +119,9 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     spec |= {key: value for key, value in _settings(unit).items() if value is not None}
     if stack.externals and any(MACHINE in text.masked(value) for _, value in unit.env):
         spec["extra_hosts"] = [f"{MACHINE}:host-gateway"]  # Linux does not know it otherwise
+    if unit.shipped:
+        # What the engine does anyway; the labels are written beside each line, for what reads the files.
+        spec["logging"] = {"driver": "json-file", "options": {"labels": ",".join(labels.OF_LOGS)}}
     if unit.restart in RESTARTS:
         spec["restart"] = RESTARTS[unit.restart]
     spec["stop_grace_period"] = _duration(unit.grace)
@@ -218,6 +223,14 @@ def _files(unit: Unit, root: str) -> list[Any]:
         }
         for file in unit.files
     ]
+
+
+def _logs(unit: Unit) -> list[Any]:
+    """The files that the engine writes for all containers, where a unit reads those of the stack."""
+    if not unit.logs:
+        return []
+    mount = {"type": "bind", "source": CONTAINERS, "target": unit.logs, "read_only": True}
+    return [{**mount, "bind": {"create_host_path": False}}]
 
 
 def beside(unit: Unit, file: File) -> str:

@@ -46,6 +46,7 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": SAME,
         "smoke": SAME,
+        "logs": SAME,
         "tracing": SAME,
     },
     "SharedVolume": {"size": emulated("it takes what it needs"), "external": SAME},

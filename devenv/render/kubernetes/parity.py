@@ -48,6 +48,7 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": emulated("a claim each; what shares one runs on one node"),
         "smoke": SAME,
+        "logs": emulated("one collector reads the files of the node that it is on"),
         "tracing": SAME,
     },
     "SharedVolume": {"size": SAME, "external": SAME},

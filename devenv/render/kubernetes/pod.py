@@ -17,6 +17,12 @@ from devenv.stack.text import Text
 STEADY = 5  # seconds between checks of a ready unit, as on Compose
 ASKED = 0.25  # of its limits is requested for a unit: on a laptop, the sum of all limits exceeds the memory
 
+LOGS = (
+    ("logs", "/var/log/pods", ""),
+    ("containers", "/var/lib/docker/containers", "/var/lib/docker/containers"),
+)
+"""What a node keeps of its pods' logs, and where links in it lead if Docker runs them."""
+
 BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
 """Capabilities that an image needs to start as root and switch to its own user, as most do."""
 
@@ -278,6 +284,9 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
             volumes.append({"name": name, **holder})
         for target, key in inside.items():
             mounts.append({"name": name, "mountPath": target, "subPath": key, "readOnly": True})
+    for name, path, target in LOGS if unit.logs else ():
+        volumes.append({"name": name, "hostPath": {"path": path}})
+        mounts.append({"name": name, "mountPath": target or unit.logs, "readOnly": True})
     for index, (target, keys) in enumerate(contents.folders.items()):
         items = [{"key": key, "path": path} for path, key in keys.items()]
         volumes.append({"name": f"folder-{index}", "configMap": {"name": unit.name, "items": items}})

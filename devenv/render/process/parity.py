@@ -51,6 +51,7 @@ FIELDS: Fields = {
         "secrets": SAME,
         "volumes": lost("the path is the container's"),
         "smoke": SAME,
+        "logs": lost("devenv logs has what processes write"),
         "tracing": emulated("services and jobs; devenv's own gateway sends no spans"),
     },
     "SharedVolume": dict.fromkeys(("size", "external"), lost("the path is the container's")),

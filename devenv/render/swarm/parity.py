@@ -15,6 +15,7 @@ _DIFFERENT: Fields = {
         "volumes": emulated("on the node that is labelled devenv.data=true"),
         "profiles": emulated("for development: the stack has every service"),
         "secrets": emulated("for development"),
+        "logs": emulated("for development: the nodes' own collector reads what containers write"),
         "smoke": emulated("for development"),
     },
     "Service": {
