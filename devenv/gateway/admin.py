@@ -41,6 +41,7 @@ def status_application(gateway: Gateway) -> web.Application:
     application = web.Application(middlewares=[as_kong(READABLE)])
     application.router.add_get("/status", status_handler(gateway))
     application.router.add_get("/status/ready", ready)
+    application.router.add_get("/metrics", metrics_handler(gateway))
     return application
 
 
@@ -53,6 +54,7 @@ def admin_application(gateway: Gateway) -> web.Application:
     )
     kinds = "|".join((*KINDS, *ALWAYS_EMPTY))
     application.router.add_get("/", admin.root)
+    application.router.add_get("/metrics", metrics_handler(gateway))
     application.router.add_get("/status", status_handler(gateway))
     application.router.add_get("/config", admin.get_config)
     application.router.add_post("/config", admin.post_config)
@@ -159,6 +161,15 @@ def page(kind: str, entities: list[dict[str, Any]], query: Any) -> dict[str, Any
         return {"next": None, "data": left}
     offset = base64.urlsafe_b64encode(str(left[size - 1]["id"]).encode()).decode()
     return {"next": f"/{kind}?offset={offset}&size={size}", "data": left[:size], "offset": offset}
+
+
+def metrics_handler(gateway: Gateway) -> Handler:
+    """Return the handler of /metrics: what Kong's prometheus plugin says of each route."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        return web.Response(text=gateway.meter.text(), content_type="text/plain")
+
+    return metrics
 
 
 def status_handler(gateway: Gateway) -> Handler:

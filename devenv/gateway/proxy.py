@@ -28,11 +28,12 @@ from devenv.gateway.headers import (
     response_headers,
     upstream_headers,
 )
+from devenv.gateway.meter import Meter
 from devenv.gateway.model import Service
 from devenv.gateway.plugin import ConfiguredPlugin
 from devenv.gateway.registry import Loaded, PluginIndex
 from devenv.gateway.router import Match, normalized, nowhere
-from devenv.gateway.trace import CLIENT_LEFT, Trace, access_line, client_of, has_port, latencies
+from devenv.gateway.trace import CLIENT_LEFT, Trace, access_line, client_of, has_port, latencies, spent
 from devenv.gateway.upload import BODY_IN_MEMORY, BodyTooLarge, Upload, accept_body
 from devenv.gateway.websocket import ask_to_switch, is_websocket, relay
 
@@ -47,6 +48,7 @@ class Gateway:
     log: Callable[[str], None]
     complain: Callable[[str], None]
     counters: Counters = field(default_factory=Counters)
+    meter: Meter = field(default_factory=Meter)
     requests: int = 0
     active: int = 0
     switched: set[asyncio.Transport] = field(default_factory=set)
@@ -96,6 +98,9 @@ class Gateway:
             return await self._reply(request, None, trace, answers.error(500))
         finally:
             self.active -= 1
+            if trace.route != "-":
+                answered = "service" if trace.upstream_started else "exit"
+                self.meter.add(trace.service, trace.route, trace.status, answered, spent(trace))
             self.log(access_line(request, trace))
 
     async def _handle(self, request: web.BaseRequest, trace: Trace) -> web.StreamResponse:
@@ -115,6 +120,7 @@ class Gateway:
             unrouted = begin(request, trace.id, raw_path, query, nowhere(path), loaded, self.counters)
             return await self._reply(request, Finish(unrouted, loaded.plugins.everywhere()), trace, missing)
         trace.route = match.route.name or match.route.id
+        trace.service = (match.service.name or match.service.id) if match.service else ""
         if "http" not in match.route.protocols:
             return await self._reply(request, None, trace, to_https(match, host, target))
         exchange = begin(request, trace.id, raw_path, query, match, loaded, self.counters)

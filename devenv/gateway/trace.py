@@ -21,6 +21,7 @@ class Trace:
     status: int = 0
     sent: int = 0
     route: str = "-"
+    service: str = ""
     upstream_started: float | None = None
 
 
@@ -48,12 +49,16 @@ def latencies(trace: Trace) -> tuple[int, int]:
     return int((now - began) * 1000), int((began - trace.started) * 1000)
 
 
+def spent(trace: Trace) -> float:
+    """Return the milliseconds since a request came in."""
+    return (time.perf_counter() - trace.started) * 1000
+
+
 def access_line(request: web.BaseRequest, trace: Trace) -> str:
     """Return a request's line for the access log; a query may hold a key, so it is left out."""
     path, question, _ = request.raw_path.partition("?")
     shown = path.encode("ascii", "backslashreplace").decode()
-    spent = (time.perf_counter() - trace.started) * 1000
     return (
         f'{trace.client or "-"} "{request.method} {shown}{"?..." if question else ""}" '
-        f"{trace.status} {trace.sent} {trace.route} {spent:.1f}ms {trace.id}"
+        f"{trace.status} {trace.sent} {trace.route} {spent(trace):.1f}ms {trace.id}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from devenv.manifest.base import (
@@ -110,6 +110,22 @@ class Route(Model):
     methods: Annotated[list[str], OneOrMany()] = Field([], description="Only for these HTTP methods.")
     strip: Flag = Field(False, description="Take the path off before the service sees the request.")
     plugins: list[PluginItem] = Field([], description="Kong plugins for this route.")
+
+
+class Metrics(Model):
+    """Where a service tells Prometheus of itself."""
+
+    port: Text | None = Field(None, description="A port by its name or number. Default: the main one.")
+    path: str = Field("/metrics", description="The path there.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_a_path(cls, value: Any) -> Any:
+        """`metrics: /path` is one on the main port."""
+        match value:
+            case {"port": str(path)} if path.startswith("/"):
+                return {"path": path}
+        return value
 
 
 class Reload(Model):
@@ -220,6 +236,10 @@ class Service(Workload):
         None,
         description="When it is ready: an HTTP path, or {http|tcp|grpc|exec: ...}; or none: as soon as it "
         "runs, whatever its image checks.",
+    )
+    metrics: Annotated[Metrics, Short("port", (("type", ("string", "integer")),))] | None = Field(
+        None,
+        description="Where the stack's Prometheus asks it for metrics: a path, or a port by name.",
     )
     reload: Reload | None = Field(None, description="What a changed file causes.")
     restart: Restart | None = Field(

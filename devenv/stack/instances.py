@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.external import External
 from devenv.stack.infra import Instance, variable
 from devenv.stack.kindfile import TAKEN, GeneratedSecret
+from devenv.stack.metrics import targets
 from devenv.stack.model import Identity
 from devenv.stack.names import Names
 from devenv.stack.text import Text
@@ -33,7 +35,7 @@ class Instances:
         scope = Scope(manifest, Facts(catalogue))
         self.generated: set[str] = set()
         self.instances: dict[str, Instance] = {}
-        self.takers = {what: name for what in scope.shipped if (name := scope.taker(what))}
+        self.takers: dict[str, str] = {what: name for what in TAKEN if (name := scope.taker(what))}
         told = [self.takers[what] for what in TOLD if what in self.takers]
         self.names = Names(manifest, self.instances, world, told)
         for name in scope.infra:
@@ -62,10 +64,16 @@ class Instances:
             yield from map(instance.unit, instance.file.services)
 
     def of_stack(self, key: str) -> str:
-        """What a kind says of the stack. `units`: those whose logs go somewhere, as a pattern."""
+        """What a kind says of the stack. `units`: those whose logs go somewhere, as a pattern.
+
+        `metrics`: where there are some, as Prometheus lists what it asks.
+        """
         if key == "units":
             taker = self.takers.get("logs", "")
             return "|".join(name for name in self.all_units() if name != taker)
+        if key == "metrics":
+            view = self.world.view(self.takers.get("metrics", ""))
+            return json.dumps([*targets(self.manifest, self.instances, view)])
         if key == "id":
             return Identity.of_checkout(self.manifest.name, self.world.checkout).id
         return self.names.namespace if key == "namespace" else self.manifest.name

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from devenv.manifest import base
 from devenv.manifest.fields import OneOrMany, Text
-from devenv.stack.kindservice import Model, Service, absolute
+from devenv.stack.kindservice import Model, Service, absolute, asked
 
-Taken = Literal["traces", "logs"]
+Taken = Literal["traces", "logs", "metrics"]
 """What every service has to give, and one kind takes."""
 TAKEN: tuple[Taken, ...] = get_args(Taken)
 
@@ -163,6 +163,8 @@ class Block(Model):
     """Kinds, or what one takes, that its texts may refer to where the stack has them; it waits for none."""
     takes: Annotated[list[Taken], OneOrMany()] = Field([])
     """What it takes of the whole stack, by one word of the manifest."""
+    metrics: Annotated[str, AfterValidator(asked)] = ""
+    """Port and path at which its main service has metrics: `15692/metrics`."""
     links: dict[str, str] = Field({})
     oldest: dict[str, Text] = Field({})
     needs: str = ""

@@ -15,7 +15,7 @@ from devenv.stack.kindservice import Service
 
 TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
 RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret", "client", "stack"})
-OF_STACK = ("name", "namespace", "id", "units")
+OF_STACK = ("name", "namespace", "id", "units", "metrics")
 _LABEL = re.compile(r"^[a-z](?:[a-z0-9-]*[a-z0-9])?$")
 _VARIABLE = re.compile(r"^(\$\{NAME\}_)?[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -114,6 +114,12 @@ def _checks_ask_ports(name: str, file: KindFile) -> Iterator[Finding]:
         if asked and int(asked.partition("/")[0]) not in [port.target for port in service.ports]:
             path: Path = ("services", key, "healthcheck", "x-http")
             yield path, f"{key} has no port {asked.partition('/')[0]}", "devenv asks through a port of it"
+
+
+def _metrics_are_at_a_port(name: str, file: KindFile) -> Iterator[Finding]:
+    port = file.block.metrics.partition("/")[0]
+    if port and int(port) not in [port.target for port in file.services[name].ports]:
+        yield ("x-devenv", "metrics"), f"{name} has no port {port}", f"one of the ports of services.{name}"
 
 
 def _configs_and_files_exist(name: str, file: KindFile) -> Iterator[Finding]:
@@ -315,6 +321,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _links_lead_to_ports,
     _needs_exist,
     _checks_ask_ports,
+    _metrics_are_at_a_port,
     _configs_and_files_exist,
     _options_are_clear,
     _data_is_of_options,

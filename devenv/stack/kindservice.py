@@ -169,7 +169,8 @@ def _conditions(value: Any) -> Any:
     return {name: {"condition": "service_started"} for name in value} if isinstance(value, list) else value
 
 
-def _asked(value: str) -> str:
+def asked(value: str) -> str:
+    """A port and a path, such as `13133/status`."""
     if not re.match(r"^[1-9]\d*/", value):
         raise wrong(f'"{value}" is not a port and a path', "write 13133/status")
     return value
@@ -181,7 +182,7 @@ class Healthcheck(Model):
     """
 
     test: list[Text] = Field([])
-    http: Annotated[Text, AfterValidator(_asked)] | None = Field(None, alias="x-http")
+    http: Annotated[Text, AfterValidator(asked)] | None = Field(None, alias="x-http")
     interval: Duration = "5s"
     timeout: Duration = "3s"
     retries: int = 3

@@ -101,31 +101,6 @@ def test_definitions_that_the_broker_refuses_are_on_the_card_in_its_own_words(
     shared.manifest(QUICK)
 
 
-METRICS = EXAMPLE.parent / "metrics"
-
-
-@pytest.mark.kinds
-def test_prometheus_collects_what_services_and_brokers_say(checkouts: MakeCheckout) -> None:
-    checkout = checkouts()
-    manifest = (METRICS / "devenv.yaml").read_text().replace("name: metrics", f"name: {checkout.name}")
-    checkout.write(
-        "devenv.yaml", manifest.replace("grafana]", "prometheus]")
-    )  # its server cannot be had here
-    checkout.write("alerts.yaml", (METRICS / "alerts.yaml").read_text())
-    checkout.devenv("up", "-d", "--remap-ports")
-    port = checkout.port("prometheus", "web")
-
-    def value(query: str) -> list[Any]:
-        url = f"http://localhost:{port}/api/v1/query?query={query}"
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return [result["value"][1] for result in json.load(response)["data"]["result"]]
-
-    assert eventually(lambda: value("orders_total"), "a sample of the service", within=40) == ["42"]
-    assert eventually(lambda: value("rabbitmq_identity_info"), "one of the broker", within=40) == ["1"]
-    with urllib.request.urlopen(f"http://localhost:{port}/api/v1/rules", timeout=10) as response:
-        assert "NoOrders" in response.read().decode()
-
-
 @pytest.fixture
 def queues(checkouts: MakeCheckout) -> Checkout:
     """A copy of the example that runs."""

@@ -32,6 +32,13 @@ OK = "  ok: {image: x}\n"
 SCHEMA = schema()
 
 BROKEN = {
+    "metrics at no port": (
+        "name: a\nservices:\n  api: {image: x, port: 80, metrics: admn}\n  b: {image: x, metrics: /metrics}\n",
+        [
+            '3:29: services.api.metrics.port: no port "admn" - it has: http',
+            "4:17: services.b.metrics: b has no port to ask - add port:",
+        ],
+    ),
     "what takes no traces": (
         "name: a\ntracing: postgres\nservices:\n  api: {image: x}\n",
         ["2:1: tracing.to: postgres takes no traces - one of: jaeger, otel-collector"],

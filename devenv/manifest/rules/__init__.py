@@ -40,6 +40,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     commands.words_fit,
     ports.ports_are_clear,
     ports.host_ports_are_claimed_once,
+    ports.metrics_are_at_a_port,
     uses.uses_exist,
     uses.one_store_has_one_word,
     uses.uses_have_no_cycle,

@@ -59,3 +59,21 @@ def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 elif port in claimed:
                     yield path, f"{claimed[port]} is published on {port} already", "change one of them"
                 claimed.setdefault(port, f"{section}.{name}")
+
+
+def metrics_are_at_a_port(scope: Scope) -> Iterator[Finding]:
+    """What Prometheus asks a service for is at one of its ports, over TCP."""
+    for name, service in scope.manifest.services.items():
+        if service.metrics is None:
+            continue
+        path: Path = ("services", name, "metrics")
+        ports = {key: port for key, port in service.named_ports.items() if not isinstance(port, UdpPort)}
+        asked = service.metrics.port
+        if not ports:
+            yield path, f"{name} has no port to ask", "add port:"
+        elif asked and asked not in ports and asked not in map(str, ports.values()):
+            yield (
+                (*path, "port"),
+                f'no port "{asked}"',
+                did_you_mean(asked, ports, f"it has: {', '.join(ports)}"),
+            )

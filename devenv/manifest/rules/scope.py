@@ -120,8 +120,14 @@ class Scope:
         return {what: shipping for what, shipping in asked.items() if shipping is not None}
 
     def taker(self, what: str) -> str:
-        """The infra that takes this of the whole stack, "" if the manifest does not ask for one."""
-        return self._taker(what, self.infra) if what in self.shipped else ""
+        """The infra that takes this of the whole stack, "" if there is none.
+
+        Metrics are asked for, so that whatever does it takes them, without a word of the manifest.
+        """
+        if what in self.shipped:
+            return self._taker(what, self.infra)
+        takers = (name for name, kind in self.infra.items() if what in self.kinds[kind].takes)
+        return next(takers, "") if what == "metrics" else ""
 
     def _taker(self, what: str, infra: Mapping[str, str]) -> str:
         """Of several, the one that passes it on: no other turns to it."""

@@ -22,6 +22,9 @@ _DIFFERENT: Fields = {
     "Service": {
         "publish": emulated("for development: an Ingress leads to the gateway"),
         "manual": emulated("replicas: 0, until somebody says otherwise"),
+        "metrics": emulated(
+            "where Prometheus is deployed; it cannot ask the gateway, whose own ports are closed"
+        ),
         "reload": emulated("for development: the image has the files"),
     },
     "Job": {"manual": emulated("a suspended CronJob: kubectl create job --from=cronjob/NAME")},

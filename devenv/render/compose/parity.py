@@ -52,6 +52,7 @@ FIELDS: Fields = {
     "SharedVolume": {"size": emulated("it takes what it needs"), "external": SAME},
     "SecretSource": {"ask": SAME},
     "Shipping": {"to": SAME},
+    "Metrics": {"port": SAME, "path": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,
@@ -62,6 +63,7 @@ FIELDS: Fields = {
         "manual": SAME,
         "route": SAME,
         "health": SAME,
+        "metrics": SAME,
         "reload": SAME,
         "restart": SAME,
         "replicas": emulated("one runs, however many are asked for"),

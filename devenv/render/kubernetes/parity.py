@@ -54,6 +54,7 @@ FIELDS: Fields = {
     "SharedVolume": {"size": SAME, "external": SAME},
     "SecretSource": {"ask": SAME},
     "Shipping": {"to": SAME},
+    "Metrics": {"port": SAME, "path": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,
@@ -66,6 +67,7 @@ FIELDS: Fields = {
         "manual": SAME,
         "route": SAME,
         "health": SAME,
+        "metrics": emulated("through the Service: of several pods, one answers each time"),
         "reload": SAME,
         "replicas": SAME,
         "restart": _RESTART,

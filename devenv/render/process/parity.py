@@ -57,6 +57,7 @@ FIELDS: Fields = {
     "SharedVolume": dict.fromkeys(("size", "external"), lost("the path is the container's")),
     "SecretSource": {"ask": SAME},
     "Shipping": {"to": SAME},
+    "Metrics": {"port": SAME, "path": SAME},
     "Service": {
         **_WORKLOAD,
         "host": SAME,
@@ -68,6 +69,7 @@ FIELDS: Fields = {
         "manual": SAME,
         "route": SAME,
         "health": SAME,
+        "metrics": SAME,
         "reload": emulated("its program reads the project's own files; a save restarts it"),
         "replicas": emulated("one runs, however many are asked for"),
     },

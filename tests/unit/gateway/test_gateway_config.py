@@ -15,7 +15,7 @@ from devenv.gateway.plugins import available
 from tests import documents
 from tests.table import each_row
 
-HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, opentelemetry, rate-limiting, request-size-limiting"
+HAS = "acl, basic-auth, correlation-id, cors, jwt, key-auth, opentelemetry, prometheus, rate-limiting, request-size-limiting"
 
 
 def problems(text: str) -> list[str]:
@@ -213,6 +213,7 @@ def test_defaults_are_kongs() -> None:
         "rate-limiting",
         "request-transformer",
         "opentelemetry",
+        "prometheus",
     ]
 
 
