@@ -18,10 +18,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import cluster, compose, process, programs, reload
+from tests.bench import cluster, compose, kinds, process, programs, reload
 from tests.bench.measure import DEVENV, Result, lines
 
-ROWS = compose.ROWS | cluster.ROWS | reload.ROWS | programs.ROWS | process.ROWS
+ROWS = compose.ROWS | cluster.ROWS | reload.ROWS | programs.ROWS | process.ROWS | kinds.ROWS
 PACKAGE = Path(__file__).parents[2] / "devenv"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tests import documents
 from tests.conftest import ROOT
 
 from .checkout import Checkout, eventually
+from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
 
@@ -34,21 +36,21 @@ def answer(url: str, body: Any = None) -> Any:
         return json.loads(response.read() or "null")
 
 
-def started(checkout: Checkout, example: str, *, without: tuple[str, ...] = ()) -> None:
-    """An example that runs, without the kinds whose servers cannot be had here."""
+def copied(checkout: Checkout, example: str, *, without: tuple[str, ...] = ()) -> None:
+    """An example in a checkout, without the kinds whose servers cannot be had here."""
     for file in (EXAMPLES / example).iterdir():
         checkout.write(file.name, file.read_text())
     text = (EXAMPLES / example / "devenv.yaml").read_text()
     for kind in without:
         text = text.replace(f", {kind}", "").replace(f"  {kind}: {{}}\n", "")
     checkout.write("devenv.yaml", text.replace(f"name: {example}\n", f"name: {checkout.name}\n"))
-    checkout.devenv("up", "-d", "--remap-ports", within=240)
 
 
 @pytest.fixture(scope="module")
 def metrics(shared: Checkout) -> Checkout:
     """The example of metrics, without Grafana."""
-    started(shared, "metrics", without=("grafana",))
+    copied(shared, "metrics", without=("grafana",))
+    shared.devenv("up", "-d", "--remap-ports", within=240)
     return shared
 
 
@@ -119,3 +121,41 @@ def test_a_span_sent_where_a_service_is_told_to_is_in_jaeger(metrics: Checkout) 
     assert services == ["orders"]
     (kept,) = answer(f"{jaeger}/api/traces/{trace}")["data"]
     assert [each["operationName"] for each in kept["spans"]] == ["place order"]
+
+
+@pytest.fixture
+def logs(checkouts: MakeCheckout) -> Checkout:
+    """The example of logs, which is not started yet."""
+    checkout = checkouts()
+    copied(checkout, "logs")
+    return checkout
+
+
+def test_the_id_of_a_request_finds_what_both_services_wrote_of_it(logs: Checkout) -> None:
+    logs.devenv("up", "-d", "--remap-ports", "kong", "orders", "fluent-bit", "opensearch", within=300)
+    with urllib.request.urlopen(f"http://localhost:{logs.port('kong', 'proxy')}/api/orders") as response:
+        request_id = response.headers["X-Request-ID"]
+    store = f"http://localhost:{logs.port('opensearch', 'http')}/logs/_search"
+
+    def hits(**query: str) -> list[dict[str, str]]:
+        try:
+            document = answer(f"{store}?{urllib.parse.urlencode(query)}")
+        except urllib.error.HTTPError:  # no line was shipped yet, so there is no index
+            return []
+        return [hit["_source"] for hit in document["hits"]["hits"]]
+
+    def lines() -> list[dict[str, str]]:
+        return [line for line in hits(q=f'message:"{request_id}"') if line["service"] != "kong"]
+
+    both = eventually(lambda: lines() if len(lines()) == 2 else None, "a line of each service", within=60)
+    assert {line["service"] for line in both} == {"orders", "stock"}
+    stack = logs.units()["orders"].raw["Config"]["Labels"]["devenv.dev/stack"]
+    assert {line["stack"] for line in hits(q="*", size="1000")} == {stack}
+    ids = {unit.raw["Id"][:12] for name, unit in logs.units().items() if name in ("orders", "stock")}
+    assert {line["container"] for line in both} == ids
+
+
+def test_a_service_starts_and_writes_while_the_collector_is_down(logs: Checkout) -> None:
+    logs.devenv("up", "-d", "--remap-ports", "orders", within=120)
+    assert set(logs.units()) == {"orders", "stock"}
+    assert logs.units()["orders"].raw["HostConfig"]["LogConfig"]["Type"] == "json-file"
