@@ -32,6 +32,10 @@ OK = "  ok: {image: x}\n"
 SCHEMA = schema()
 
 BROKEN = {
+    "metrics at no path": (
+        "name: a\nservices:\n  api: {image: x, port: 80, metrics: {path: metrics}}\n",
+        ["3:39: services.api.metrics.path: is not a path - write /metrics"],
+    ),
     "metrics at no port": (
         "name: a\nservices:\n  api: {image: x, port: 80, metrics: admn}\n  b: {image: x, metrics: /metrics}\n",
         [

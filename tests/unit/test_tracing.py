@@ -123,6 +123,7 @@ def test_on_the_host_a_program_is_told_as_well() -> None:
 
 
 WRONG = {
+    "tracing: api": '3:1: tracing.to: no infra kind "api" - did you mean "mailpit"?',
     "tracing: jeager": '3:1: tracing.to: no infra kind "jeager" - did you mean "jaeger"?',
     "tracing: postgres": "3:1: tracing.to: postgres takes no traces - one of: jaeger, otel-collector",
     "tracing: {too: jaeger}": '3:11: tracing.too: unknown key - did you mean "to"?',

@@ -69,6 +69,8 @@ def metrics_are_at_a_port(scope: Scope) -> Iterator[Finding]:
         path: Path = ("services", name, "metrics")
         ports = {key: port for key, port in service.named_ports.items() if not isinstance(port, UdpPort)}
         asked = service.metrics.port
+        if not service.metrics.path.startswith("/"):
+            yield (*path, "path"), "is not a path", f"write /{service.metrics.path}"
         if not ports:
             yield path, f"{name} has no port to ask", "add port:"
         elif asked and asked not in ports and asked not in map(str, ports.values()):

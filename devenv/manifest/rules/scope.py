@@ -102,7 +102,7 @@ class Scope:
         if self.routed and not any(self.kinds[kind].gateway for kind in infra.values() if kind in self.kinds):
             infra |= {name: name for name in itertools.islice(self.kinds.gateways(), 1)}
         for what in self.shipped:
-            if name := self._taker(what, infra):
+            if (name := self._taker(what, infra)) and self.word(name) in self.kinds:
                 infra.setdefault(name, self._kind(self.word(name)))
         kinds = [*infra.values()]
         for kind in kinds:  # grows while iterating: a used kind may use others
