@@ -241,7 +241,7 @@ def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
     published: dict[str, tuple[Any, ...]] = {}
     names = dict(kind.ports)
     try:
-        ports = reading.ports(unit.keys)
+        ports = reading.ports(unit.keys, scene.world.variables)
     except ValueError:
         scene.draft.say("by hand", unit.at("ports"), "a port without a number; then publish:")
         return

@@ -102,12 +102,8 @@ def _settings(scene: Scene, source: str, key: str, settings: object) -> None:
     if not isinstance(settings, dict):
         return
     if settings.get("external"):
-        name = settings.get("name") or source
-        scene.draft.say(
-            "by hand",
-            f"volumes.{source}",
-            f"it exists already, as {name}: a volume of this stack is made in its place",
-        )
+        name = plain(str(settings.get("name") or source))
+        scene.draft.set(("volumes", key), {"external": name}, origin=f"volumes.{source}")
     if settings.get("driver_opts"):
         scene.draft.say(
             "by hand", f"volumes.{source}.driver_opts", "a volume of this stack is an ordinary one"

@@ -19,7 +19,7 @@ from devenv.manifest.workloads import Service
 def convert(scene: Scene, unit: Unit) -> None:
     """Write its ports, and which of this machine lead to them."""
     try:
-        published = reading.ports(unit.keys)
+        published = reading.ports(unit.keys, scene.world.variables)
     except ValueError:
         scene.draft.say("by hand", unit.at("ports"), "a port without a number, or a range of more than 20")
         published = []

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from devenv.drafting.interpolation import plain
@@ -157,15 +158,18 @@ class Published:
     written: str = ""
 
 
-def ports(service: Mapping[str, Any]) -> list[Published]:
-    """Its published ports, ranges one by one. Raises `ValueError` for one that is no port."""
-    return [port for item in listed(service.get("ports")) for port in _ports(item)]
+def ports(service: Mapping[str, Any], values: Mapping[str, str] = MappingProxyType({})) -> list[Published]:
+    """Its published ports, ranges one by one. Raises `ValueError` for one that is no port.
+
+    `values`: of variables, for a port in the container that only they say.
+    """
+    return [port for item in listed(service.get("ports")) for port in _ports(item, values)]
 
 
-def _ports(item: Any) -> Iterator[Published]:
+def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
     if isinstance(item, Mapping):
         host = item.get("published")
-        target = plain(str(as_text(item.get("target", ""))))
+        target = plain(str(as_text(item.get("target", ""))), values)
         yield Published(
             int(target),
             "" if host is None else str(as_text(host)),
@@ -179,7 +183,7 @@ def _ports(item: Any) -> Iterator[Published]:
     *before, target = _COLON.split(body)
     host = before[-1] if before else ""
     address = ":".join(before[:-1])
-    targets, hosts = _range(plain(target)), _range(plain(host)) if "-" in plain(host) else []
+    targets, hosts = _range(plain(target, values)), _range(plain(host)) if "-" in plain(host) else []
     for index, number in enumerate(targets):
         own = str(hosts[index]) if hosts and len(hosts) == len(targets) else host
         yield Published(number, own, protocol or "tcp", address, text)
