@@ -123,11 +123,10 @@ def _resources(scene: Scene, unit: Unit) -> None:
 
 def _aliases(scene: Scene, unit: Unit) -> None:
     """Names by which something other than variables may reach it: only files of the project could say."""
-    others = [name for name in reading.aliases(unit.keys) if name not in (unit.name,)]
+    others = [name for name, own in scene.hosts.items() if own == unit.name != name]  # links name it too
     if unit.original != unit.name:
-        others.append(unit.original)
         scene.draft.say("derived", unit.original, f"is called {unit.name}, in every address too")
-    used = [name for name in dict.fromkeys(others) if _in_files(scene, name)]
+    used = [name for name in others if _in_files(scene, name)]
     if not used:
         return
     if scene.has(SECTIONS[unit.role], "aliases"):

@@ -27,3 +27,18 @@ def test_a_volume_that_exists_already_is_the_same_one() -> None:
     )
     assert draft.value["volumes"] == {"data": {"external": "shop-data"}, "mine": {"external": "mine"}}
     assert draft.value["services"]["web"]["volumes"] == {"data": "/a", "mine": "/b"}
+
+
+def test_a_name_that_only_a_file_has_stays_an_alias_also_of_a_link() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: nginx, links: ["php:fpm"], volumes: ["./site.conf:/etc/nginx/conf.d/site.conf:ro"]}
+          php: {image: php, networks: {default: {aliases: [engine, unused]}}}
+        """,
+        paths={"./site.conf": "file"},
+        texts={
+            "./site.conf": "location / { fastcgi_pass fpm:9000; } location /a { proxy_pass http://engine; }"
+        },
+    )
+    assert draft.value["services"]["php"]["aliases"] == ["fpm", "engine"]
