@@ -101,7 +101,7 @@ class Manifest(Model):
     namespace: str | None = Field(
         None, description="Kubernetes namespace, and the second label of orders.<namespace>. Default: name."
     )
-    backend: Literal["compose", "minikube", "kube"] | None = Field(
+    backend: Literal["compose", "minikube", "kube", "process"] | None = Field(
         None, description="Backend, unless the command line or DEVENV_BACKEND names one."
     )
     registry: str | None = Field(None, description="Registry through which images reach a cluster.")

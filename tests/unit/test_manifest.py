@@ -304,7 +304,7 @@ BROKEN = {
     ),
     "a word that is none of the known ones": (
         "name: a\nbackend: podman\n",
-        ["2:1: backend: cannot be 'podman' - one of 'compose', 'minikube' or 'kube'"],
+        ["2:1: backend: cannot be 'podman' - one of 'compose', 'minikube', 'kube' or 'process'"],
     ),
     "a key of a file's secret": (
         "name: a\nservices:\n  api: {image: x, files: {/a: {secrt: KEY}}}\n",
