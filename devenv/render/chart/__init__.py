@@ -276,14 +276,14 @@ def _values_yaml(name: str, document: Mapping[str, Any]) -> str:
     ]
     for key, value in document.items():
         if key in COMMON:
-            lines += ["", f"# {COMMON[key].about}", *to_yaml({key: value}).splitlines()]
+            lines += ["", f"# {COMMON[key].about}", *to_yaml({key: value}).split("\n")[:-1]]
             continue
         lines += ["", f"{key}:"]
         for unit, own in value.items():
             lines.append(f"  {unit}:")
             for knob, content in own.items():
                 lines.append(f"    # {KNOBS[knob].about}")
-                lines += [f"    {line}" for line in to_yaml({knob: content}).splitlines()]
+                lines += [f"    {line}" for line in to_yaml({knob: content}).split("\n")[:-1]]
     return "\n".join(lines) + "\n"
 
 

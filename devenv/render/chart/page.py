@@ -52,7 +52,7 @@ class Page:
 
     def text(self, value: Any, margin: str = "") -> str:
         """The template of an object, or of what stands under a condition, with this margin."""
-        lines = (self._line(line, margin) for line in to_yaml(self._spaced(value)).splitlines())
+        lines = (self._line(line, margin) for line in to_yaml(self._spaced(value)).split("\n")[:-1])
         return "".join(f"{line}\n" for line in lines)
 
     def _spaced(self, value: Any) -> Any:

@@ -50,6 +50,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{/*
 The variables of a container: those of its template, as YAML, without those that a value replaces; then the values.
 Kubernetes expands $(NAME) and $$ in a text, so a text with either gets its dollars doubled.
+toYaml makes another text of some control characters and line separators, and nothing at all of a list with others:
+they are refused.
 Call: include "CHART.env" (list $ $unit.env (include "CHART.orders.env" $))
 */}}
 {{- define "CHART.env" -}}
@@ -62,6 +64,9 @@ Call: include "CHART.env" (list $ $unit.env (include "CHART.orders.env" $))
 {{- end -}}
 {{- end -}}
 {{- range $name, $value := $values -}}
+{{- if regexMatch "[\\x7f-\\x9f\\x{2028}\\x{2029}]" (toString $value) -}}
+{{- fail (printf "the variable %s holds a control character that a chart cannot carry: put it into a file" $name) -}}
+{{- end -}}
 {{- if kindIs "map" $value -}}
 {{- $reference := dict "name" $root.Values.secret "key" $value.secret -}}
 {{- $entries = append $entries (dict "name" $name "valueFrom" (dict "secretKeyRef" $reference)) -}}
