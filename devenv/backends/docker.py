@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from devenv.stack.labels import BUILT_AS, LABEL
 
 P = ParamSpec("P")
 CONNECTING = 30.0  # seconds
+GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
 T = TypeVar("T")
 
 
@@ -224,15 +226,27 @@ class Engine:
 
     @speaks
     def remove(self, container: str) -> None:
-        """Stop a container, giving it the time it asks for, and remove it; gone already is fine."""
+        """Stop a container, giving it the time it asks for, and remove it with its volumes that have no name.
+
+        Gone already is fine.
+        """
         with suppress(docker.errors.NotFound):
             self.api.stop(container)
+            volumes = [mount.get("Name", "") for mount in self.api.inspect_container(container)["Mounts"]]
             try:
                 self.api.remove_container(container, force=True, v=True)
             except docker.errors.APIError as error:
                 if error.status_code != 409:
                     raise
                 self.api.wait(container, condition="removed")  # somebody else removes it
+            for volume in filter(GENERATED.fullmatch, volumes):
+                self._remove_anonymous(volume)
+
+    def _remove_anonymous(self, volume: str) -> None:
+        """Remove what a container took over from the one before it: the engine holds that for named."""
+        with suppress(docker.errors.APIError):  # it is gone with its container, or another one has it
+            if ANONYMOUS in (self.api.inspect_volume(volume)["Labels"] or {}):
+                self.api.remove_volume(volume)
 
     @speaks
     def forget_builds(self, owner: Mapping[str, str], *, keep: int, latest: str) -> None:

@@ -44,7 +44,7 @@ def container(base: str) -> Iterator[tuple[str, Agent]]:
             yield id, agent
     finally:
         engine.close()
-        lines("docker", "rm", "-f", id)
+        lines("docker", "rm", "-fv", id)
 
 
 @dataclass(frozen=True)

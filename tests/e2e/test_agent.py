@@ -82,7 +82,7 @@ def run(image: str) -> Iterator[object]:
 
     yield start
     for container in containers:
-        subprocess.run(["docker", "rm", "-f", container.name], capture_output=True, check=False)
+        subprocess.run(["docker", "rm", "-fv", container.name], capture_output=True, check=False)
         container.engine.close()
 
 

@@ -6,6 +6,7 @@ import io
 import json
 
 import docker
+import docker.errors
 import pytest
 
 from .checkout import Checkout
@@ -52,3 +53,20 @@ def test_a_store_that_no_waiting_lets_anybody_into_is_not_waited_for(checkout: C
     assert failed.seconds < 15  # the check has 90
     assert 'answer    FATAL:  role "app" does not exist' in failed.stderr
     assert "user and root_password count only for new data" in failed.stderr
+
+
+def test_a_volume_without_a_name_outlives_a_replaced_container_and_goes_with_its_unit(
+    checkout: Checkout, engine: docker.DockerClient
+) -> None:
+    checkout.write("app/Dockerfile", "FROM busybox:1.37\nVOLUME /kept\nCMD exec sleep 1000\n")
+    manifest = "services: {app: {build: ./app, grace: 1s, env: {NUMBER: %s}}}"
+    checkout.manifest(manifest % "'1'")
+    checkout.devenv("up", "-d")
+    checkout.inside("app", "touch", "/kept/file")
+    checkout.manifest(manifest % "'2'")
+    checkout.devenv("up", "-d")
+    assert checkout.inside("app", "ls", "/kept") == "file\n"
+    (mount,) = checkout.units()["app"].raw["Mounts"]
+    checkout.devenv("down")
+    with pytest.raises(docker.errors.NotFound):
+        engine.api.inspect_volume(mount["Name"])
