@@ -113,6 +113,14 @@ def test_this_machine_has_another_name_for_containers() -> None:
     assert (here["MYSQL_URL"], here["MYSQL_HOST"]) == ("mysql://u@localhost/shop", "localhost")
 
 
+def test_a_url_that_is_a_secret_as_a_whole_may_mean_this_machine() -> None:
+    text = ONE.format(store="mysql", url="${secret.U}", use="mysql", more="")
+    services = documents.load(
+        render(stack(text), Source(secrets={"U": "mysql://h/s"})).files["compose.yaml"]
+    )["services"]
+    assert services["api"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+
+
 @each_row(["mysql://localhost/shop", "mysql://127.0.0.1:3307/shop", "mysql://u:p@[::1]/shop"])
 def test_localhost_is_refused_for_containers_and_taken_for_plain_processes(url: str) -> None:
     app = stack(ONE.format(store="mysql", url="${secret.U}", use="mysql", more=""))

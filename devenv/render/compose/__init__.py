@@ -117,7 +117,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     if unit.unchecked:
         spec["healthcheck"] = {"disable": True}  # that of the image as well
     spec |= {key: value for key, value in _settings(unit).items() if value is not None}
-    if stack.externals and any(MACHINE in text.masked(value) for _, value in unit.env):
+    if _calls_machine(stack, unit):
         spec["extra_hosts"] = [f"{MACHINE}:host-gateway"]  # Linux does not know it otherwise
     if unit.shipped:
         # What the engine does anyway; the labels are written beside each line, for what reads the files.
@@ -246,6 +246,14 @@ def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
     if file.rendered:
         return kong_yml(stack, secrets)
     return secrets[file.secret] if file.secret else text.reveal(file.content, secrets)
+
+
+def _calls_machine(stack: Stack, unit: Unit) -> bool:
+    """Whether a unit may call a store on this machine: the address says so, or is a secret as a whole."""
+    secret = {name for external in stack.externals for name in text.secrets_in(external.url)}
+    words = [*(value for _, value in unit.env), *(unit.command or ()), *(unit.entrypoint or ())]
+    calls = (MACHINE in text.masked(word) or secret & set(text.secrets_in(word)) for word in words)
+    return bool(stack.externals) and any(calls)
 
 
 def _condition(stack: Stack, name: str, source: Source) -> str:
