@@ -69,9 +69,11 @@ class Control:
         with log.open("wb") as complaints:
             answer = proc.start_detached(argv, log=complaints, environment=dict(os.environ), within=STARTING)
         if answer != "ready":
-            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            from devenv.backends.causes import likely
+
+            *_, why = answer, *log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise DevenvError(
-                "the stack's supervisor did not start", why=tail[-1] if tail else "", where=str(log)
+                "the stack's supervisor did not start", why=why, where=str(log), hint=likely([why])
             )
 
     def own_short_folder(self) -> None:

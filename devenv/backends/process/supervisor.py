@@ -300,22 +300,27 @@ def _listening(path: str) -> Iterator[socket.socket]:
         Path(path).unlink(missing_ok=True)
 
 
-def _say_ready() -> None:
-    """Tell whoever started this process that requests are answered."""
-    sys.stdout.write("ready\n")
+def _tell_starter(word: str) -> None:
+    """Tell whoever started this process that requests are answered, `ready`, or why they are not."""
+    sys.stdout.write(f"{word}\n")
     sys.stdout.close()
 
 
 def main(folder: str, path: str) -> int:
     """Be the supervisor of a folder, unless there is one; prints `ready` once requests are answered."""
     place = Folder(Path(folder))
-    if place.take() is None:
-        _say_ready()
+    try:
+        taken = place.take()
+    except OSError as error:  # as on a full disk, which has no room for a log that says so either
+        _tell_starter(error.strerror or str(error))
+        return 1
+    if taken is None:
+        _tell_starter("ready")
         return 0
     os.umask(0o077)
     end_leftovers(place)
     for listener in _listening(path):
-        _say_ready()
+        _tell_starter("ready")
         Supervisor(place, listener).serve()
     return 0
 

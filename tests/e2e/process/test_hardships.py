@@ -72,9 +72,7 @@ def test_a_full_disk_is_said_and_down_works_all_the_same(plain: Processes) -> No
     plain.devenv("down", under=small)
     assert plain.gone(alive)
     subprocess.run(fill, check=True)
-    refused = plain.on("up", "-d", under=small, exits=1)
-    assert "the disk is full" in refused.stderr
-    assert "devenv doctor" in refused.stderr
+    assert "No space left on device" in plain.on("up", "-d", under=small, exits=1).stderr
 
 
 def test_a_checkout_that_only_can_be_read_is_looked_at_and_not_changed(web: Processes) -> None:
