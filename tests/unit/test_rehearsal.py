@@ -290,7 +290,7 @@ def test_ctrl_c_stops_helm_and_the_rehearsal(tmp_path: Path, monkeypatch: pytest
     parcel = Parcel(made.stack, {}, "", Origin())
     interrupt_once(ready)
     with pytest.raises(KeyboardInterrupt):
-        made.install(parcel, lambda step, line: lines.append(line), within=60)
+        made.install(parcel, [], lambda step, line: lines.append(line), within=60)
     assert lines == ["interrupted: what was made is removed"]
 
 

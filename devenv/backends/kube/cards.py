@@ -14,6 +14,7 @@ from devenv.stack.model import Unit
 
 EVENTS = 3
 UNCREATED = "reason=FailedCreate"
+CHECKED = re.compile(r"(Readiness|Startup|Liveness) probe (failed|errored)")
 SAFE = "bcdfghjklmnpqrstvwxz2456789"  # what Kubernetes makes up names of
 
 CAUSES = (
@@ -95,6 +96,8 @@ def card(client: Client, unit: Unit, namespace: str, verdict: Verdict) -> Card:
     messages = (
         _of_pod(client, namespace, verdict.pod) if verdict.pod else events(client, namespace, owners(unit))
     )
+    if verdict.ended:  # nothing answers where no program runs
+        messages = [message for message in messages if not CHECKED.match(message)]
     command = [("command", unit.shown_command)] if unit.command else []
     probe = [("probe", unit.probe.shown)] if unit.probe and not verdict.ended else []
     facts = (*command, *verdict.facts, *probe)

@@ -225,6 +225,16 @@ def restarts(pod: Pod) -> int:
     return sum(int(container.get("restartCount", 0)) for container in containers(pod))
 
 
+def ended(pod: Pod) -> int:
+    """How often a program of it ended, as far as the cluster counts."""
+    over = [
+        container
+        for container in containers(pod)
+        if ends(container) and "running" not in container.get("state", {})
+    ]
+    return restarts(pod) + bool(over)
+
+
 def stuck(pod: Pod) -> bool:
     """Whether it has ended, or waits to be tried again."""
     states = [container.get("state", {}) for container in containers(pod)]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 
 from devenv.backends import listening
 from devenv.backends.base import Interrupted
-from devenv.backends.causes import hopeless
-from devenv.backends.kube import cards
+from devenv.backends.kube import cards, outlook
 from devenv.backends.kube import pods as pod_of
-from devenv.backends.kube.channels import printed
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.resources import Resources, note
-from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Expected, Verdict, counts, judge
+from devenv.backends.kube.verdict import UNSCHEDULABLE, Expected, Verdict, counts, judge
 from devenv.errors import UnitFailed
 from devenv.stack.model import Stack, Unit
 
@@ -25,9 +22,6 @@ STARTING = 300.0  # seconds until a pod runs; pulling a large image takes its ti
 SETTLE = 1.2  # seconds a unit without a probe has to run before it counts: a kubelet looks once a second
 ASKING = 2.0  # seconds between two looks at why a store is not ready
 BARREN = 2.0  # seconds without a pod after which we ask why
-NOBODY = (
-    r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # a pending claim that waiting does not help
-)
 ROUTED = 1.0  # seconds a node may take to learn where a Service leads: kube-proxy writes rules once a second
 
 
@@ -110,37 +104,23 @@ class Waiting:
     def _late(self, pods: Sequence[pod_of.Pod]) -> UnitFailed:
         verb = "did not end" if self.unit.one_shot else "was not ready"
         pod = pod_of.name(pods[0]) if pods else ""
-        amiss = self._amiss(pods[0]) if pods else ""
+        amiss = outlook.amiss(self.client, self.unit, pods[0]) if pods else ""
         facts = (("instead", amiss),) if amiss else ()
         return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod, facts=facts))
-
-    def _amiss(self, pod: pod_of.Pod) -> str:
-        """Why nobody reaches the port that nothing answers on, as far as its container tells."""
-        probe, name = self.unit.probe, pod_of.name(pod)
-        if probe is None or probe.kind == "exec" or not pod_of.running(pod):
-            return ""
-        answers = cards.check_answers(self.client, dict(pod))
-        if not answers or "connection refused" not in answers[-1]:
-            return ""
-        command, namespace = ["cat", *listening.TABLES], pod["metadata"]["namespace"]
-        tables = printed(self.client, namespace, name, command, container=self.unit.name)
-        return listening.amiss(tables, probe.port)
 
     def _check_listening(self, pods: Sequence[pod_of.Pod]) -> str:
         """Why nobody reaches the unit. Raises `UnitFailed` where no waiting mends it."""
         amiss = ""
         for pod in pods:
-            if (amiss := self._amiss(pod) or amiss).endswith(listening.ONLY):
+            if (amiss := outlook.amiss(self.client, self.unit, pod) or amiss).endswith(listening.ONLY):
                 raise self._failed(Verdict(failed=amiss, pod=pod_of.name(pod)))
         return amiss
 
     def _check_answers(self, pods: Sequence[pod_of.Pod]) -> None:
         """Raises `UnitFailed` when a store's check got what no waiting mends."""
         for pod in pods:
-            answers = cards.check_answers(self.client, dict(pod))
-            if answers and (what := hopeless(answers[-1])):
-                facts = (("answer", answers[-1]),)
-                raise self._failed(Verdict(failed=what, pod=pod_of.name(pod), facts=facts))
+            if verdict := outlook.unanswered(self.client, pod):
+                raise self._failed(verdict)
 
     def _check_barren(self) -> None:
         """Raises `UnitFailed` when the cluster refuses to make the unit's pods."""
@@ -152,8 +132,5 @@ class Waiting:
     def _check_claims(self, pods: Sequence[pod_of.Pod], passed: float) -> None:
         """Raises `UnitFailed` when a pod waits for a volume that nobody makes."""
         for pod in pods:
-            pending = {} if pod["spec"].get("nodeName") else cards.pending(self.client, dict(pod))
-            if passed > UNBOUND or any(re.search(NOBODY, why) for why in pending.values()):
-                facts = tuple(("claim", f"{name} is pending: {why}") for name, why in pending.items())
-                if facts:
-                    raise self._failed(Verdict(failed="gets no volume", pod=pod_of.name(pod), facts=facts))
+            if verdict := outlook.unclaimed(self.client, pod, passed=passed):
+                raise self._failed(verdict)

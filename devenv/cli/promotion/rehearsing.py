@@ -64,7 +64,7 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
             say("chart", f"read by Helm {release.helm.major}, judged by the cluster")
             for companion in coming:
                 rehearsal.bring(companions, companion, say, within=timeout)
-            rehearsal.install(parcel, say, within=timeout)
+            rehearsal.install(parcel, objects, say, within=timeout)
             rehearsal.smoke(say)
             say("proved", _proved(rehearsal, objects))
     seconds = console.style(f"rehearsed in {time.monotonic() - began:.1f} s", "green", "bold")

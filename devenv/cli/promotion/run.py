@@ -152,7 +152,7 @@ class Promoting:
         if missing := release.secrets.missing(objects):
             release.secrets.create(missing, self.secrets, _credential_labels(parcel.stack))
         if ours:
-            release.promote(parcel, self.say, within=within)
+            release.promote(parcel, objects, self.say, within=within)
         place = context.project.manifest.parsed[0].environments[release.target.environment]
         release.verify(parcel.stack, self.say, environment=place, within=within)
 

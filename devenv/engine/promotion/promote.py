@@ -16,7 +16,7 @@ import yaml
 from devenv import proc
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.engine.promotion.admission import Admission
-from devenv.engine.promotion.rollout import Rollout, explained
+from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.secrets import ClusterSecrets
 from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
@@ -32,6 +32,7 @@ from devenv.plan.promotion.changes import (
     pending,
     platforms,
 )
+from devenv.plan.promotion.rollout import parts
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
@@ -241,14 +242,19 @@ class Release:
 
     # -- changing it
 
-    def promote(self, parcel: Parcel, say: Say, *, within: int = WITHIN) -> None:
+    def promote(
+        self, parcel: Parcel, objects: Sequence[Mapping[str, Any]], say: Say, *, within: int = WITHIN
+    ) -> None:
         """Roll out and wait until all is ready; Helm goes back by itself if it is not.
+
+        `objects` are what the chart makes of the parcel.
 
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
         stop = proc.Stop()
-        rolling = Rollout(self.connect, self.target.namespace, parcel.stack, say, stop)
+        order = Order(self.target.namespace, parts(objects, parcel.stack.units), within)
+        rolling = Rollout(self.connect, order, say, stop)
         with packed(parcel) as files, rolling as rollout:
             try:
                 with self.interruptible(
@@ -264,7 +270,8 @@ class Release:
                         stop=stop,
                     )
             except HelmFailed as error:
-                raise self._explained(error, rollout.cause) from error
+                again = f"fix it, then devenv promote {self.target.environment}"
+                raise self._explained(error, rollout.cause, again) from error
 
     @contextmanager
     def interruptible(self, step: str, meanwhile: str, say: Say) -> Iterator[Callable[[], None]]:
@@ -283,27 +290,40 @@ class Release:
         except HelmFailed as error:
             if not calls:
                 raise
-            now = deployed(self.helm.history(self.target.release))
-            say(step, f"stopped: revision {now.number} serves" if now else "stopped: nothing serves")
+            say(step, f"stopped: {self._standing()}")
             raise KeyboardInterrupt from error
         except KeyboardInterrupt:
             listed = f"devenv history {self.target.environment}"
             say(step, f"Helm goes on by itself: {listed}   shows what becomes of it")
             raise
 
-    def _explained(self, error: HelmFailed, cause: Card | None) -> DevenvError:
-        """Why a rollout failed: the unit that was in the way, and where the release stands now."""
-        now = deployed(self.helm.history(self.target.release))
-        stands = f"revision {now.number} serves" if now else "nothing serves"
-        return explained(error, cause, f"{stands}; fix it, then devenv promote {self.target.environment}")
+    def _explained(self, error: HelmFailed, cause: Card | None, again: str) -> DevenvError:
+        """Why a rollout failed: the unit that was in the way, where the release stands, and what to do."""
+        return explained(error, cause, f"{self._standing()}; {again}")
+
+    def _standing(self) -> str:
+        """Which revision serves now, or that one was begun and left."""
+        history = self.helm.history(self.target.release)
+        if begun := pending(history):
+            return f"revision {begun.number} is half made: devenv rollback {self.target.environment} heals it"
+        now = deployed(history)
+        return f"revision {now.number} serves" if now else "nothing serves"
 
     def rollback(self, revision: int, say: Say, *, within: int = WITHIN) -> None:
-        """Go back to a revision and wait until all is ready.
+        """Go back to a revision and wait until all is ready. Helm does not undo that, if it is not.
 
-        Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
+        Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
+        `KeyboardInterrupt`.
         """
-        with self.interruptible("rollback", "Helm stops going back", say) as interrupted:
-            self.helm.rollback(self.target.release, revision, within=within, on_interrupt=interrupted)
+        objects = parsed(self._stored(revision).manifest)
+        order = Order(self.target.namespace, parts(objects), within, step="rollback")
+        with Rollout(self.connect, order, say) as rollout:
+            try:
+                with self.interruptible("rollback", "Helm stops going back", say) as interrupted:
+                    self.helm.rollback(self.target.release, revision, within=within, on_interrupt=interrupted)
+            except HelmFailed as error:
+                listed = f"devenv history {self.target.environment}   lists what else to go back to"
+                raise self._explained(error, rollout.cause, listed) from error
 
     def verify(
         self, stack: Stack, say: Say, *, environment: Environment | None = None, within: int = WITHIN

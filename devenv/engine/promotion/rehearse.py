@@ -15,12 +15,13 @@ from devenv import proc
 from devenv.backends.helm import HelmFailed
 from devenv.engine.promotion import charts
 from devenv.engine.promotion.promote import Parcel, Release, packed
-from devenv.engine.promotion.rollout import Rollout, explained
+from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, UsageError
 from devenv.plan.promotion.changes import Origin, Target, secrets_needed
 from devenv.plan.promotion.companions import Companion, Due
 from devenv.plan.promotion.rehearsal import Ground, Node, Replacement, number, replaced, replacements
+from devenv.plan.promotion.rollout import parts
 from devenv.render.bundle import to_yaml
 from devenv.stack.labels import LABEL
 from devenv.stack.model import Identity, Stack, Unit
@@ -216,8 +217,8 @@ class Rehearsal:
         except HelmFailed as error:
             raise self.failed(error) from error
 
-    def install(self, parcel: Parcel, say: Say, *, within: int) -> None:
-        """Install and wait until all is ready.
+    def install(self, parcel: Parcel, objects: Sequence[Mapping[str, Any]], say: Say, *, within: int) -> None:
+        """Install and wait until all is ready; `objects` are what the chart makes of the parcel.
 
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
@@ -229,7 +230,8 @@ class Rehearsal:
             say("install", "interrupted: what was made is removed")
 
         halt = proc.Stop()
-        rolling = Rollout(self.release.connect, self.release.target.namespace, parcel.stack, say, halt)
+        order = Order(self.release.target.namespace, parts(objects, parcel.stack.units), within)
+        rolling = Rollout(self.release.connect, order, say, halt)
         with packed(parcel) as files, rolling as rollout:
             try:
                 self.release.helm.install(

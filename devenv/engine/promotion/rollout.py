@@ -6,18 +6,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from devenv.errors import Card, DevenvError, UnitFailed
+from devenv.plan.promotion.rollout import Part, Prospect, Row
 
 if TYPE_CHECKING:
-    from devenv.backends.kube.client import Client, Object
-    from devenv.stack.model import Stack, Unit
+    from devenv.backends.kube.client import Client, Clock, Object
 
 LOOK = 1.0  # seconds between two looks at the pods
 LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on
+ASK = 3.0  # seconds between two questions whether a pod will ever be ready
+SLOW = 15.0  # seconds after which a line says what it waits for, and how long Helm will
+REMIND = 60  # seconds after which such a line comes again
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is rolled out, where, and by which step of a command. `within`: seconds that Helm waits."""
+
+    namespace: str
+    parts: Sequence[Part]
+    within: int
+    step: str = "upgrade"
 
 
 class Rollout:
@@ -29,21 +42,25 @@ class Rollout:
     def __init__(
         self,
         connect: Callable[[], Client],
-        namespace: str,
-        stack: Stack,
+        order: Order,
         say: Callable[[str, str], None],
-        give_up: Callable[[], None],
+        give_up: Callable[[], None] | None = None,
         *,
-        late: float = LATE,
+        clock: Clock = time,
     ) -> None:
-        self._connect, self._namespace, self._stack, self._say = connect, namespace, stack, say
-        self._give_up, self._late_after = give_up, late
+        self._connect, self._order, self._say, self._give_up = connect, order, say, give_up
+        self._now = clock.monotonic
+        self._prospect = Prospect()
         self._hopeless: Card | None = None
         self._failed: dict[str, Card] = {}
-        self._late: dict[str, tuple[float, Card]] = {}  # with the moment at which it was made
+        self._recovered: dict[str, Card] = {}  # failed once, and were ready at the last look
+        self._late: dict[str, tuple[float, Card, str]] = {}  # the moment it was made, and what is waited for
+        self._began: dict[str, float] = {}  # when the first new pod of a part was seen
         self._first_seen: dict[str, float] = {}
+        self._asked: dict[str, float] = {}  # when the cluster was asked whether a pod will ever be ready
+        self._shown: dict[str, str] = {}
         self._over = threading.Event()
-        self._looking = threading.Thread(target=self._look, daemon=True, name="rollout")
+        self._looking = threading.Thread(target=self._run, daemon=True, name="rollout")
 
     def __enter__(self) -> Rollout:
         self._looking.start()
@@ -58,93 +75,129 @@ class Rollout:
     @property
     def cause(self) -> Card | None:
         """The card of the first unit that was in the way."""
-        late = [card for _, card in self._late.values()]
-        return self._hopeless or next(iter((*self._failed.values(), *late)), None)
+        late = [card for _, card, _ in self._late.values()]
+        cards = (*self._failed.values(), *late, *self._recovered.values())
+        return self._hopeless or next(iter(cards), None)
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         with closing(self._connect()) as client:
-            before, shown = {pod["metadata"]["uid"] for pod in self._pods(client)}, dict[str, str]()
+            before = {pod["metadata"]["uid"] for pod in self._pods(client)}
             refusals_before = set(map(_occurrence, self._refusals(client)))
             while True:
                 ended = self._over.is_set()
                 pods = [pod for pod in self._pods(client) if pod["metadata"]["uid"] not in before]
                 refusals = [e for e in self._refusals(client) if _occurrence(e) not in refusals_before]
-                for unit, line in self._progress(client, pods, refusals):
-                    if shown.get(unit) != line:
-                        shown[unit] = line
-                        self._say("upgrade", line)
+                self.look(client, pods, refusals)
                 if ended:
                     return
                 self._over.wait(LOOK)
 
-    def _pods(self, client: Client) -> list[Object]:
-        from devenv.stack.labels import LABEL
+    def look(self, client: Client, pods: Sequence[Object], refusals: Sequence[Object] = ()) -> None:
+        """Say what is new of the pods, and give up where no waiting brings one of them up."""
+        rows = list(self._rows(client, pods, refusals))
+        for row in rows:
+            self._show(row)
+        if self._give_up is None or self._hopeless is not None:
+            return
+        if hopeless := self._prospect.hopeless(rows):
+            self._hopeless = self._failed[hopeless.name]
+            self._say(self._order.step, f"{hopeless.name}  {hopeless.wrong}: not waited for any longer")
+            self._give_up()
 
-        path = f"/api/v1/namespaces/{self._namespace}/pods"
+    def _pods(self, client: Client) -> list[Object]:
         try:
-            return list(client.look(path, labelSelector=f"{LABEL}stack={self._stack.name}")["items"])
+            return list(client.look(f"/api/v1/namespaces/{self._order.namespace}/pods")["items"])
         except DevenvError:  # away for a moment, or nothing there yet
             return []
 
     def _refusals(self, client: Client) -> list[Object]:
         from devenv.backends.kube import cards
 
-        return cards.uncreated(client, self._namespace)
+        return cards.uncreated(client, self._order.namespace)
 
-    def _progress(
-        self, client: Client, pods: Sequence[Object], refusals: Sequence[Object] = ()
-    ) -> Iterator[tuple[str, str]]:
-        """Unit -> how far it is, of those that have new pods, or get none."""
-        from devenv.backends.kube import cards
-        from devenv.backends.kube import pods as pod_of
-        from devenv.backends.kube.resources import label
+    def _show(self, row: Row) -> None:
+        """Say a line that is another than the last about it, or that was said a minute ago."""
+        line, left = row.line(), self._left(row)
+        shown = line if left is None else f"{line} {left // REMIND}"
+        if self._shown.get(row.name) != shown:
+            self._shown[row.name] = shown
+            self._say(self._order.step, line if left is None else f"{line}; Helm waits {left:.0f} s more")
 
-        for unit in self._stack.units:
-            own = [pod for pod in pods if label(pod, "unit") == unit.name]
-            ready = sum(map(pod_of.ready, own))
-            lacking = None
-            if refusals and ready < unit.replicas:
-                lacking = cards.no_pod(client, unit, self._namespace, refusals)
-            if not own and lacking is None:
-                continue
-            if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in own):
-                self._forget(unit)  # it was tried again, and went well
-                yield unit.name, f"{unit.name}  done"
-                continue
-            self.note(client, unit, own)
+    def _left(self, row: Row) -> float | None:
+        """Seconds that Helm still waits for a part that is slow; None for any other."""
+        if row.is_up or self._hopeless is not None or row.name not in self._began:
+            return None
+        passed = self._now() - self._began[row.name]
+        return max(0.0, self._order.within - passed) if passed > SLOW else None
+
+    def _rows(self, client: Client, pods: Sequence[Object], refusals: Sequence[Object]) -> Iterator[Row]:
+        """How far each part is that has new pods, or gets none."""
+        for part in self._order.parts:
+            own = [pod for pod in pods if part.has(pod)]
+            row = self._row(client, part, own)
+            lacking = self._lacking(client, part, refusals) if refusals and not row.is_up else None
             if lacking is not None:
-                self._failed.setdefault(unit.name, lacking)
-            failed = self._failed.get(unit.name)
-            what = f"  {failed.what}" if failed else ""
-            yield unit.name, f"{unit.name}  {ready} of {max(len(own), unit.replicas)} ready{what}"
+                self._failed.setdefault(row.name, lacking)
+                row = replace(row, wrong=self._failed[row.name].what, final=_is_refused(lacking))
+            if own or lacking is not None:
+                yield row
 
-    def _forget(self, unit: Unit) -> None:
-        self._failed.pop(unit.name, None)
-        self._late.pop(unit.name, None)
+    def _lacking(self, client: Client, part: Part, refusals: Sequence[Object]) -> Card | None:
+        from devenv.backends.kube import cards
 
-    def note(self, client: Client, unit: Unit, pods: Sequence[Object]) -> None:
-        """Keep the card of a pod that fails, or is late; forget it once all are ready."""
-        from devenv.backends.kube import cards, pulls
+        return cards.no_pod(client, part.unit, self._order.namespace, refusals)
+
+    def _row(self, client: Client, part: Part, pods: Sequence[Object]) -> Row:
+        from devenv.backends.kube import pods as pod_of
+
+        unit, ready = part.unit, sum(map(pod_of.ready, pods))
+        ends = [pod_of.ended(pod) for pod in pods]
+        row = Row(part, len(pods), ready, ends=sum(ends) if unit.one_shot else max(ends, default=0))
+        if unit.one_shot and any(pod["status"].get("phase") == "Succeeded" for pod in pods):
+            self._forget(unit.name)
+            self._recovered.pop(unit.name, None)  # it was tried again, and went well
+            return replace(row, done=True)
+        if all(map(pod_of.ready, pods)):
+            self._forget(unit.name)  # for now: what has no check is ready as soon as it runs
+            return row
+        final = max([self._note(client, part, pod) for pod in pods])
+        failed, (_, _, awaits) = self._failed.get(unit.name), self._late.get(unit.name, (0, None, ""))
+        return replace(row, wrong=failed.what if failed else "", final=final, awaits=awaits)
+
+    def _forget(self, name: str) -> None:
+        if card := self._failed.pop(name, None):
+            self._recovered[name] = card
+        self._late.pop(name, None)
+
+    def _note(self, client: Client, part: Part, pod: Object) -> bool:
+        """Keep the card of a pod that fails, or is late. Returns whether no waiting mends it."""
+        from devenv.backends.kube import cards, outlook
         from devenv.backends.kube import pods as pod_of
         from devenv.backends.kube.verdict import Expected, Verdict, failure
 
-        if all(map(pod_of.ready, pods)):
-            self._forget(unit)
-            return
-        now = time.monotonic()
-        for pod in pods:
-            passed = now - self._first_seen.setdefault(pod_of.uid(pod), now)
-            verdict = failure(unit, pod, Expected(""), passed=passed)
-            made, _ = self._late.get(unit.name, (0.0, None))
-            if verdict is not None:
-                self._failed[unit.name] = cards.card(client, unit, self._namespace, verdict)
-                if self._hopeless is None and pulls.are_hopeless(client, pod):
-                    self._hopeless = self._failed[unit.name]
-                    self._say("upgrade", f"{unit.name}  {verdict.failed}: not waited for any longer")
-                    self._give_up()
-            elif passed > self._late_after and now - made > self._late_after:
-                late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
-                self._late[unit.name] = now, cards.card(client, unit, self._namespace, late)
+        unit, now = part.unit, self._now()
+        passed = now - self._first_seen.setdefault(pod_of.uid(pod), now)
+        self._began.setdefault(unit.name, now)
+        ending = None
+        if now - self._asked.get(pod_of.uid(pod), -ASK) >= ASK:
+            self._asked[pod_of.uid(pod)] = now
+            ending = outlook.dead_end(client, unit, pod, passed=passed)
+        verdict = failure(unit, pod, Expected(""), passed=passed) or ending
+        made = self._late[unit.name][0] if unit.name in self._late else 0.0
+        stale = now - made > LATE or made - now + passed <= SLOW < passed
+        if verdict is not None:
+            self._failed[unit.name] = cards.card(client, unit, self._order.namespace, verdict)
+        elif passed > LATE and stale and not pod_of.ready(pod):
+            awaits = outlook.awaited(client, unit, pod) if passed > SLOW else ""
+            late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
+            self._late[unit.name] = now, cards.card(client, unit, self._order.namespace, late), awaits
+        return ending is not None
+
+
+def _is_refused(card: Card) -> bool:
+    from devenv.backends.kube.outlook import REFUSED
+
+    return any(REFUSED.search(fact) for _, fact in card.facts)
 
 
 def _occurrence(event: Object) -> tuple[str, int]:

@@ -114,7 +114,8 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     assert "revision 4 serves" in broken.stderr
     eventually(lambda: promoting.pages() == {"second"}, "the old version", within=30)
 
-    promoting.devenv("rollback", "staging", "--yes", within=120)
+    back = promoting.devenv("rollback", "staging", "--yes", within=120)
+    assert "rollback  web  2 of 2 ready" in back.stderr
     eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
     assert promoting.revisions() == [
         (1, "superseded"), (2, "superseded"), (3, "failed"), (4, "superseded"), (5, "deployed"),

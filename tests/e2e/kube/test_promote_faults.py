@@ -91,3 +91,8 @@ def test_what_a_namespace_does_not_admit_is_said_before_anything_is_changed(prom
     assert "no such table" in broken.stderr
     assert "revision 3 serves" in broken.stderr
     assert "echo first" in promoting.inside("get", "deployment", "web", "-o", "yaml")
+
+    says(promoting, "second; exit 5")
+    broken = promoting.devenv("promote", "staging", "--yes", exits=1, within=200)  # not Helm's five minutes
+    assert "web  ended with exit 5: not waited for any longer" in broken.stderr
+    assert "revision 5 serves" in broken.stderr
