@@ -34,6 +34,7 @@ class Cluster(Answering):
     ) -> None:
         super().__init__(objects={item["metadata"]["name"]: item for item in objects})
         self.refusing, self.sent = refusing or {}, list[tuple[str, dict[str, Any]]]()
+        self.contents: list[str] = []
 
     def find(self, path: str) -> dict[str, Any] | None:
         return {} if path.endswith("/namespaces/shop") else self._objects.get(path.rpartition("/")[2])
@@ -43,6 +44,7 @@ class Cluster(Answering):
 
     def request(self, verb: str, path: str, **more: Any) -> dict[str, Any]:
         assert more["query"]["dryRun"] == "All"
+        self.contents.append(str(more.get("content", "")))
         self.sent.append((path, more["body"]))
         for end, (status, message) in self.refusing.items():
             if path.endswith(end):

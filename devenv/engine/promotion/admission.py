@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from devenv.backends.causes import likely
 from devenv.errors import DevenvError, UsageError
+from devenv.plan.promotion import threeway
 from devenv.plan.promotion.changes import HOOK, Change, Target, Verb
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ Object = Mapping[str, Any]
 
 FIXED = ("field is immutable", "may not change once set", "Forbidden: updates to")
 """What is said of a field that only a new object can have otherwise."""
-QUERY = {"fieldManager": "helm", "dryRun": "All"}
+HELM = "helm"
+QUERY = {"fieldManager": HELM, "dryRun": "All"}
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,13 @@ class Admission:
     """Judges objects for one release. Nothing is kept of what is asked.
 
     `so_far`: what was done before, in the words of whoever asks; it ends what is said of a refusal.
+    `serving`: the objects of the revision that serves.
     """
 
     client: Client
     target: Target
     so_far: str = "nothing was changed"
+    serving: Sequence[Object] = ()
 
     @cached_property
     def _resources(self) -> Resources:
@@ -60,15 +64,26 @@ class Admission:
         return {**item, "metadata": {"namespace": self.target.namespace, **item["metadata"]}}
 
     def _judge_object(self, item: Object) -> None:
-        from devenv.backends.kube.client import APPLY
+        """An object, as the user's Helm will send it: version 4 applies, version 3 changes what differs."""
+        from devenv.backends.kube.client import APPLY, MERGE
         from devenv.backends.kube.refusals import Refused
 
         path = self._resources.of(item)
-        self._require_of_release(self.client.find(path))
+        live = self.client.find(path)
+        self._require_of_release(live)
+        if live is None or _is_applied(live):
+            query, body, content = {**QUERY, "force": "true"}, item, APPLY
+        else:
+            wanted = threeway.merged(self._before.get(_name(item)), item, live)
+            query, body, content = QUERY, threeway.change(live, wanted), MERGE
         try:
-            self.client.request("PATCH", path, query={**QUERY, "force": "true"}, body=item, content=APPLY)
+            self.client.request("PATCH", path, query=query, body=body, content=content)
         except Refused as error:
             raise self._refused(_name(item), error) from error
+
+    @cached_property
+    def _before(self) -> dict[str, Object]:
+        return {_name(item): item for item in self.serving}
 
     def _judge_pod(self, item: Object, *, surges: bool) -> None:
         """A pod of a workload: the cluster judges those only when they are made, long after their workload.
@@ -148,6 +163,12 @@ class Admission:
 
 def _name(item: Object) -> str:
     return f"{item['kind']} {item['metadata']['name']}"
+
+
+def _is_applied(live: Object) -> bool:
+    """Whether Helm applies an object on the server, as version 4 does with what it made itself."""
+    entries = live["metadata"].get("managedFields") or ()
+    return any(entry["manager"] == HELM and entry.get("operation") == "Apply" for entry in entries)
 
 
 def _is_hook(item: Object) -> bool:

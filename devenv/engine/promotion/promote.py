@@ -238,7 +238,7 @@ class Release:
 
         Raises `DevenvError`.
         """
-        Admission(self.client, self.target, so_far).judge(objects, changes)
+        Admission(self.client, self.target, so_far, self._serving).judge(objects, changes)
 
     # -- changing it
 

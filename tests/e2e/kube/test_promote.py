@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 PAGE = "mkdir -p /w; echo {page} > /w/index.html; exec httpd -f -p 8000 -h /w"
 STACK = """
     services:
-      web: {{image: "busybox:1.37", port: 8000, command: "{command}", secrets: [STRIPE_KEY], grace: 1s}}
+      web: {{image: "busybox:1.37", port: 8000, command: "{command}", secrets: [STRIPE_KEY], grace: 1s{more}}}
     environments:
       staging:
         context: {context}
@@ -43,10 +43,10 @@ class Promoting(OnCluster):
     def staging(self) -> str:
         return f"{self.name}-staging"
 
-    def says(self, command: str, *, context: str = "", values: str = "{}") -> None:
+    def says(self, command: str, *, context: str = "", values: str = "{}", more: str = "") -> None:
         context = context or self.host("kubectl", "config", "current-context").strip()
-        text = STACK.format(command=command, context=context, namespace=self.staging, values=values)
-        self.manifest(text)
+        named = {"context": context, "namespace": self.staging}
+        self.manifest(STACK.format(command=command, values=values, more=more, **named))
 
     def inside(self, *argv: str) -> str:
         return self.host("kubectl", "-n", self.staging, *argv)
@@ -102,7 +102,7 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
     assert promoting.revisions() == [(1, "deployed")]
 
-    promoting.says(PAGE.format(page="second"))
+    promoting.says(PAGE.format(page="second"), more=", health: /")  # by HTTP, no longer by TCP
     assert "echo second" in promoting.devenv("diff", "staging", exits=4).stdout
     promoting.devenv("promote", "staging", "--yes", within=120)
     eventually(lambda: promoting.pages() == {"second"}, "the page second", within=30)
