@@ -173,12 +173,16 @@ def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:
 class Stop:
     """Asks a program for its end as Ctrl-C does, from another thread than the one that waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, began: Callable[[int], None] | None = None) -> None:
+        """`began` is called with the pid of the program as soon as that runs."""
+        self._began = began
         self._process: subprocess.Popen[bytes] | None = None
 
     def of(self, process: subprocess.Popen[bytes]) -> None:
         """This program is meant from now on."""
         self._process = process
+        if self._began is not None:
+            self._began(process.pid)
 
     def __call__(self) -> None:
         """Nothing happens where none runs."""

@@ -178,11 +178,19 @@ class Helm:
         if ended.code:
             raise self._refused(release, ended)
 
-    def rollback(self, release: str, revision: int, *, within: int, on_interrupt: Callable[[], None]) -> None:
+    def rollback(
+        self,
+        release: str,
+        revision: int,
+        *,
+        within: int,
+        on_interrupt: Callable[[], None],
+        stop: proc.Stop | None = None,
+    ) -> None:
         """Go back to a revision and wait until it is ready. Raises `HelmFailed`."""
         waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{within}s")
         argv = ["rollback", release, str(revision), *waiting, *KEPT]
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt)
+        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
         if ended.code:
             raise self._refused(release, ended)
 

@@ -46,8 +46,9 @@ At = Annotated[
 def release_of(context: Context, name: str) -> Release:
     """The release of an environment. Raises `UsageError` for one that the manifest does not have."""
     from devenv.engine.promotion.promote import Release
+    from devenv.engine.promotion.underway import Record
 
-    return Release(context.target(name))
+    return Release(context.target(name), Record(context.workspace, name))
 
 
 def confirm_at(target: Target, question: str) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from devenv.cli import habits
 from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, words
-from devenv.cli.environments import At, confirm_production
+from devenv.cli.environments import At, confirm_production, release_of
 from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
 
@@ -39,6 +39,8 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
         with suppress(DevenvError):  # a manifest that is being edited hides nothing of what runs
             if "external" in context.workspace.text():  # reading it as a whole takes longer than all the rest
                 units = [*externals(context.project.manifest.externals), *units]
+    if environment and (unsettled := _unsettled(context, environment)):
+        console.note(unsettled)
     if json_:
         rows = [status_json(unit) for unit in units]
         place = {"environment": environment} if environment else {}
@@ -53,6 +55,17 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
         console.print("\n".join(status_table(console, units)))
     if not all(unit.ok for unit in units):
         raise typer.Exit(FAILED)
+
+
+def _unsettled(context: Context, environment: str) -> str:
+    """What is under way of a release, or was left half done; "" where nothing is."""
+    if helm := release_of(context, environment).record.read():
+        return f"{helm.what}, is at work on it: {helm.outcome}"
+    revision = context.promoted.pending() if context.promoted else ""
+    if not revision:
+        return ""
+    heal = f"devenv rollback {environment}"
+    return f"revision {revision} was begun and not ended: wait if somebody promotes; else: {heal}"
 
 
 def _described(context: Context, environment: str) -> Observed:

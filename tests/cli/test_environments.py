@@ -87,6 +87,19 @@ def test_the_status_is_of_what_was_promoted(devenv: Devenv, promoted: Client) ->
 
 
 @pytest.mark.programs
+def test_the_status_says_that_a_promotion_was_begun_and_not_ended(devenv: Devenv, promoted: Client) -> None:
+    for version, status in (("1", "deployed"), ("2", "pending-upgrade")):
+        labels = {"owner": "helm", "name": "shop", "version": version, "status": status}
+        metadata = {"name": f"sh.helm.release.v1.shop.v{version}", "namespace": "live", "labels": labels}
+        path = f"{HOME}/secrets/{metadata['name']}"
+        promoted.apply(path, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+    ended = devenv("status", "-e", "staging")
+    assert "note  revision 2 (pending-upgrade) was begun and not ended" in ended.stderr
+    assert "devenv rollback staging" in ended.stderr
+    assert ended.exit_code == 0
+
+
+@pytest.mark.programs
 def test_a_unit_that_fails_there_is_a_failure_of_the_status(devenv: Devenv, promoted: Client) -> None:
     item = workload("slow", "slow:1", script="exit 3")
     promoted.apply("/apis/apps/v1/namespaces/live/deployments/slow", item)

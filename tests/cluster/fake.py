@@ -384,11 +384,11 @@ class Handler(serving.Handler):
         its = PATH.fullmatch(path)
         assert its
         selector = self.query.get("labelSelector", [""])[0]
-        terms = dict(term.split("=") for term in selector.split(",") if term)
+        labels = item["metadata"].get("labels") or {}
         return (
             (its["api"], its["plural"]) == (match["api"], match["plural"])
             and match["namespace"] in (None, its["namespace"])
-            and terms.items() <= (item["metadata"].get("labels") or {}).items()
+            and all(labels.get(key) in values for key, values in _terms(selector))
         )
 
     def _watch(self, match: re.Match[str]) -> None:
@@ -510,3 +510,9 @@ class Server(PortServer):
         self.cluster.close()
         self.halt()
         self.server_close()
+
+
+def _terms(selector: str) -> Iterator[tuple[str, list[str]]]:
+    """The terms `key=value` and `key in (a,b)` of a selector, each with the values that it allows."""
+    for key, value, values in re.findall(r"([^,=\s]+)(?:=([^,]*)| in \(([^)]*)\))", selector):
+        yield key, values.split(",") if values else [value]

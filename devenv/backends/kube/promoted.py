@@ -12,7 +12,7 @@ from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed
-from devenv.plan.promotion.changes import Target
+from devenv.plan.promotion.changes import PENDING, Target
 
 
 class PromotedBackend(KubeBackend):
@@ -49,6 +49,20 @@ class PromotedBackend(KubeBackend):
                 what, hint = f"nothing of {target.release} runs in {target.environment}", self.bring_up
                 why = "it was not promoted yet, or was retired"
         raise DevenvError(what, where=target.where, why=why, hint=hint)
+
+    def pending(self) -> str:
+        """The revision that Helm began and did not end, with its status, as "3 (pending-upgrade)"; else "".
+
+        Helm labels the Secrets that it keeps of revisions with these.
+        """
+        selector = f"owner=helm,name={self.release.release},status in ({','.join(PENDING)})"
+        path = f"/api/v1/namespaces/{self.release.namespace}/secrets"
+        try:
+            items = self.cluster.client.get(path, labelSelector=selector)["items"]
+        except Refused:
+            return ""
+        labels = [item["metadata"]["labels"] for item in items]
+        return f"{labels[-1]['version']} ({labels[-1]['status']})" if labels else ""
 
     def hidden(self) -> list[str]:
         """The values in its Secrets that are to be masked; none of a Secret that we may not read."""

@@ -254,7 +254,8 @@ def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> No
     if not yes:
         names = ", ".join([release.target.release, *others])
         confirm_by_name(f"{names} go{'' if others else 'es'} away from {release.target.where}.", environment)
-    if release.history:
+    release.record.end(release.target, sayer(context))
+    if release.helm.history(release.target.release):  # a first one that was interrupted took itself away
         release.helm.uninstall(release.target.release)
     for name in companions.retire():
         sayer(context)("removed", f"{name}, and what its chart brought")

@@ -141,6 +141,7 @@ class Companions:
                     within=within,
                     description=f"{companion.mark}, by {who}",
                     on_interrupt=stopped,
+                    stop=self.release.record.stop("upgrade", within),
                     source=self._source(companion),
                     labels={"companion": self.stack},
                 )

@@ -6,19 +6,19 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from devenv import proc
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.engine.promotion.admission import Admission
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.secrets import ClusterSecrets
 from devenv.engine.promotion.smoke import Smoke
+from devenv.engine.promotion.underway import Record
 from devenv.errors import Card, DevenvError, UsageError
 from devenv.plan.promotion.changes import (
     SERVED,
@@ -31,6 +31,7 @@ from devenv.plan.promotion.changes import (
     earlier,
     pending,
     platforms,
+    roots,
 )
 from devenv.plan.promotion.rollout import parts
 
@@ -91,9 +92,10 @@ def packed(parcel: Parcel) -> Iterator[Packed]:
 
 @dataclass
 class Release:
-    """The release of a stack in one environment."""
+    """The release of a stack in one environment. `record`: the Helm that this checkout has at work there."""
 
     target: Target
+    record: Record = field(default_factory=Record)
 
     @cached_property
     def place(self) -> Place:
@@ -144,15 +146,19 @@ class Release:
         self.client.get("/version")
         self.foreign_chart(stack)
         target = self.target
+        self.record.require_idle(target, lambda: self._healing)
         if begun := pending(self.history):
             raise DevenvError(
                 f"revision {begun.number} of {target.release} was begun and not ended ({begun.status})",
                 where=f"{target.where}, since {begun.moment[:19]}",
                 why="another promotion is under way, or one was killed",
-                hint=f"wait if somebody promotes; else: devenv rollback {target.environment}"
-                if deployed(self.history)
-                else f"wait if somebody promotes; else: devenv retire {target.environment}",
+                hint=f"wait if somebody promotes; else: {self._healing}",
             )
+
+    @property
+    def _healing(self) -> str:
+        """The command that ends what was begun: back to what serves, or away where nothing ever did."""
+        return f"devenv {'rollback' if deployed(self.history) else 'retire'} {self.target.environment}"
 
     def look(self, stack: str) -> None:
         """Guard, and read what serves, for `changes`. Raises `DevenvError`."""
@@ -252,7 +258,7 @@ class Release:
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
-        stop = proc.Stop()
+        stop = self.record.stop("upgrade", within)
         order = Order(self.target.namespace, parts(objects, parcel.stack.units), within)
         rolling = Rollout(self.connect, order, say, stop)
         with packed(parcel) as files, rolling as rollout:
@@ -315,15 +321,26 @@ class Release:
         Raises `UnitFailed` with the card of the unit that was in the way, else `HelmFailed`; after Ctrl-C
         `KeyboardInterrupt`.
         """
+        if self.record.end(self.target, say, within=within) and self._serves(revision):
+            return
         objects = parsed(self._stored(revision).manifest)
         order = Order(self.target.namespace, parts(objects), within, step="rollback")
+        stop = self.record.stop("rollback", within)
         with Rollout(self.connect, order, say) as rollout:
             try:
                 with self.interruptible("rollback", "Helm stops going back", say) as interrupted:
-                    self.helm.rollback(self.target.release, revision, within=within, on_interrupt=interrupted)
+                    self.helm.rollback(
+                        self.target.release, revision, within=within, on_interrupt=interrupted, stop=stop
+                    )
             except HelmFailed as error:
                 listed = f"devenv history {self.target.environment}   lists what else to go back to"
                 raise self._explained(error, rollout.cause, listed) from error
+
+    def _serves(self, revision: int) -> bool:
+        """Whether what serves now, with nothing begun beside it, has the objects of a revision."""
+        history = self.helm.history(self.target.release)
+        now, root_of = deployed(history), roots(history)
+        return bool(now and not pending(history) and root_of[now.number] == root_of.get(revision, revision))
 
     def verify(
         self, stack: Stack, say: Say, *, environment: Environment | None = None, within: int = WITHIN
@@ -354,7 +371,7 @@ class Release:
             raise UsageError(f"no revision {revision}", hint=listed)
         if asked and asked.status not in SERVED:
             raise UsageError(f"revision {revision} never served", why=f"it is {asked.status}", hint=listed)
-        row = asked or earlier(self.history)
+        row = asked or (deployed(self.history) if self.record.read() else None) or earlier(self.history)
         if row is None and pending(self.history):
             retire = f"devenv retire {self.target.environment}   takes it away"
             raise UsageError("there is no revision to go back to", why="none ever served", hint=retire)

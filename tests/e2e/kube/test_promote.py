@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +107,7 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     eventually(lambda: promoting.pages() == {"second"}, "the page second", within=30)
 
     promoting.says("echo no module named x; exit 3")
-    broken = promoting.devenv("promote", "staging", "--yes", "--timeout", "8", exits=1, within=120)
+    broken = promoting.devenv("promote", "staging", "--yes", "--timeout", "12", exits=1, within=120)
     assert "x web ended with exit 3" in broken.stderr
     assert "no module named x" in broken.stderr
     assert "revision 4 serves" in broken.stderr
@@ -180,7 +179,10 @@ def test_a_promotion_among_others_and_one_that_was_killed(promoting: Promoting, 
     assert "revision 2" in refused.stderr
     assert "pending-upgrade" in refused.stderr
     assert "devenv rollback staging" in refused.stderr
-    kill_helm(promoting)  # which would go on by itself
+    here = promoting.devenv("diff", "staging", exits=1).stderr  # where it was begun, the process is known
+    assert "is being changed by a Helm whose devenv has ended" in here
+    kill_helm(promoting)  # which would go on by itself, or go back if devenv rollback asked it to
+    assert "pending-upgrade" in promoting.devenv("status", "-e", "staging", exits=None).stderr
     promoting.devenv("rollback", "staging", "--yes", within=120)
     assert promoting.revisions()[-1] == (3, "deployed")
     eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
@@ -193,12 +195,8 @@ def test_a_promotion_among_others_and_one_that_was_killed(promoting: Promoting, 
 
 def kill_helm(promoting: Promoting) -> None:
     """As the kernel does it when memory is short."""
-    listed = subprocess.run(
-        ["pgrep", "-f", f"helm upgrade .*{promoting.staging}"], capture_output=True, text=True
-    )
-    assert listed.stdout
-    for pid in listed.stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
+    record = json.loads((promoting.root / ".devenv" / "helm-staging.json").read_text())
+    os.kill(record["pid"], signal.SIGKILL)
 
 
 @pytest.mark.parametrize("helm", [4], indirect=True)
