@@ -47,6 +47,13 @@ def waiting(reason: str, message: str = "", restarts: int = 0) -> dict[str, Any]
     return pod(phase="Pending", containerStatuses=[container])
 
 
+def about(message: str, count: int = 1, **more: Any) -> dict[str, Any]:
+    """What the cluster said of pod 1."""
+    said = event("web-1", message, count=count, **more)
+    said["involvedObject"]["uid"] = "1"
+    return said
+
+
 @dataclass
 class Watched:
     """A rollout of one unit on a cluster that answers from a table, and what it says."""
@@ -102,6 +109,32 @@ def test_a_slow_one_says_what_it_waits_for_and_how_long_helm_will() -> None:
     assert watched.look(READY, after=1) == "web  1 of 1 ready"
 
 
+PULLING = about('Pulling image "web:1"', type="Normal", reason="Pulling")
+
+
+@each_row(
+    {
+        "its image": ([PULLING], waiting("ContainerCreating"), '  Pulling image "web:1"'),
+        "a node's word": (
+            [about("Started container web", type="Normal", reason="Started")],
+            waiting("ContainerCreating"),
+            "",
+        ),
+        "a volume": (
+            [PULLING, about("MountVolume failed")],
+            waiting("ContainerCreating"),
+            "  MountVolume failed",
+        ),
+    }
+)
+def test_what_a_pod_waits_for_before_it_runs(
+    events: list[Mapping[str, Any]], state: Mapping[str, Any], awaits: str
+) -> None:
+    watched = Watched(Answering(*events))
+    watched.look(state)
+    assert watched.look(state, after=20) == f"web  0 of 1 ready{awaits}; Helm waits 280 s more"
+
+
 def test_a_job_that_took_its_time_is_not_what_was_in_the_way() -> None:
     watched = Watched(Answering(), units=JOBS.units)
     assert watched.look(RUNNING) == "web  runs"
@@ -128,13 +161,6 @@ def test_what_failed_and_runs_for_a_moment_is_still_the_cause_where_helm_fails()
     watched.look(ended(1))
     watched.look(READY)
     assert watched.cause == "ended with exit 3"
-
-
-def about(message: str, count: int = 1, **more: Any) -> dict[str, Any]:
-    """What the cluster said of pod 1."""
-    said = event("web-1", message, count=count, **more)
-    said["involvedObject"]["uid"] = "1"
-    return said
 
 
 def tries(message: str, count: int) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def awaited(client: Client, unit: Unit, pod: pod_of.Pod) -> str:
     if not any("waiting" in state for state in states):
         return ""
     uid, namespace = {"involvedObject.uid": pod_of.uid(pod)}, pod["metadata"]["namespace"]
-    for kind in ("Warning", "Normal"):
-        if messages := cards.events(client, namespace, [pod_of.name(pod)], type=kind, **uid):
+    for about in ({"type": "Warning"}, {"reason": "Pulling"}):
+        if messages := cards.events(client, namespace, [pod_of.name(pod)], **about, **uid):
             return messages[-1]
     return ""

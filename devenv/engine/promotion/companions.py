@@ -12,9 +12,11 @@ from devenv.backends import helmcharts
 from devenv.backends.helm import HelmFailed
 from devenv.backends.kube.resources import Resources, kind_of
 from devenv.engine.promotion.promote import parsed
+from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.errors import DevenvError, UsageError
 from devenv.plan.promotion.changes import Revision, changes, deployed, pending
 from devenv.plan.promotion.companions import Companion, Due
+from devenv.plan.promotion.rollout import parts
 from devenv.stack import text
 from devenv.stack.environments import environment
 
@@ -76,7 +78,7 @@ class Companions:
                 continue
             now = deployed(history)
             before = parsed(self._helm.stored(companion.name, now.number).manifest) if now else []
-            differing = tuple(changes(before, parsed(self._rendered(companion))))
+            differing = tuple(changes(before, self._objects(companion)))
             foreign = history[-1].chart if history and companion.name not in self.installed else ""
             yield Due(companion, differing, foreign)
 
@@ -104,6 +106,16 @@ class Companions:
             if item["metadata"].get("namespace", namespace) != namespace or not _is_placed(resources, item)
         ]
 
+    def _objects(self, companion: Companion) -> list[dict[str, Any]]:
+        """What a chart brings; asked for once."""
+        if companion.name not in self._brought:
+            self._brought[companion.name] = parsed(self._rendered(companion))
+        return self._brought[companion.name]
+
+    @cached_property
+    def _brought(self) -> dict[str, list[dict[str, Any]]]:
+        return {}
+
     def _rendered(self, companion: Companion, *more: str) -> str:
         version = str(self.release.client.get("/version")["gitVersion"])
         try:
@@ -128,28 +140,33 @@ class Companions:
     def promote(self, due: Due, who: str, say: Say, *, within: int) -> None:
         """Release one and wait until it is ready; Helm goes back by itself if it is not.
 
-        Raises `HelmFailed`, and `KeyboardInterrupt` after Ctrl-C.
+        Its pods may end while they wait for each other, as operators' do: Helm has its whole time.
+
+        Raises `UnitFailed` with the card of what was in the way, else `HelmFailed`; after Ctrl-C
+        `KeyboardInterrupt`.
         """
         companion = due.companion
         say("chart", f"{companion.name}  {companion.address} {companion.version}")
-        with self.release.interruptible("chart", f"Helm goes back with {companion.name}", say) as stopped:
+        order = Order(self.release.target.namespace, parts(self._objects(companion)), within, step="chart")
+        with Rollout(self.release.connect, order, say) as rollout:
             try:
-                self._helm.upgrade(
-                    companion.name,
-                    companion.chart,
-                    self._values(companion),
-                    within=within,
-                    description=f"{companion.mark}, by {who}",
-                    on_interrupt=stopped,
-                    stop=self.release.record.stop("upgrade", within),
-                    source=self._source(companion),
-                    labels={"companion": self.stack},
-                )
+                with self.release.interruptible(
+                    "chart", f"Helm goes back with {companion.name}", say
+                ) as stopped:
+                    self._helm.upgrade(
+                        companion.name,
+                        companion.chart,
+                        self._values(companion),
+                        within=within,
+                        description=f"{companion.mark}, by {who}",
+                        on_interrupt=stopped,
+                        stop=self.release.record.stop("upgrade", within),
+                        source=self._source(companion),
+                        labels={"companion": self.stack},
+                    )
             except HelmFailed as error:
-                error.hint = (
-                    f"the stack itself was not touched; fix it, then devenv promote {self._environment}"
-                )
-                raise
+                again = f"the stack itself was not touched; fix it, then devenv promote {self._environment}"
+                raise explained(error, rollout.cause, again) from error
 
     @property
     def _environment(self) -> str:

@@ -17,7 +17,7 @@ from devenv.engine.promotion import charts
 from devenv.engine.promotion.promote import Parcel, Release, packed
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.smoke import Smoke
-from devenv.errors import Card, DevenvError, UsageError
+from devenv.errors import Card, DevenvError, UnitFailed, UsageError
 from devenv.plan.promotion.changes import Origin, Target, secrets_needed
 from devenv.plan.promotion.companions import Companion, Due
 from devenv.plan.promotion.rehearsal import Ground, Node, Replacement, number, replaced, replacements
@@ -211,11 +211,13 @@ class Rehearsal:
         return sorted(needed)
 
     def bring(self, companions: Companions, companion: Companion, say: Say, *, within: int) -> None:
-        """Release a chart of other people, and wait until it is ready. Raises `HelmFailed`."""
+        """Release a chart of other people, and wait until it is ready. Raises `UnitFailed`, `HelmFailed`."""
         try:
             companions.promote(Due(companion, ()), "a rehearsal", say, within=within)
         except HelmFailed as error:
             raise self.failed(error) from error
+        except UnitFailed as error:
+            raise self.failed(error, replace(error.card, hint="")) from error
 
     def install(self, parcel: Parcel, objects: Sequence[Mapping[str, Any]], say: Say, *, within: int) -> None:
         """Install and wait until all is ready; `objects` are what the chart makes of the parcel.

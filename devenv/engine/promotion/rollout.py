@@ -210,5 +210,6 @@ def explained(error: DevenvError, cause: Card | None, again: str) -> DevenvError
     if cause is None:
         error.hint = again
         return error
-    hint = again if cause.hint.startswith("devenv logs") else f"{cause.hint}\n{again}"
+    vague = not cause.hint or cause.hint.startswith("devenv logs")
+    hint = again if vague else f"{cause.hint}\n{again}"
     return UnitFailed(replace(cause, hint=hint))
