@@ -41,6 +41,7 @@ def render(
     environment: Annotated[
         str | None,
         typer.Option(
+            "-e",
             "--environment",
             help="With --chart: values-ENV.yaml as well; with --swarm and --deck: as in ENV.",
             metavar="ENV",

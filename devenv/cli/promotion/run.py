@@ -271,14 +271,4 @@ def _checked_secrets(
         context.console.hide(values.values())
         release.secrets.require_makeable(missing, values)
         return values
-    target, first = release.target, next(iter(missing))
-    literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
-    labels = _credential_labels(stack).get(first, {})
-    labelling = [f"\n{target.kubectl} label secret {first} {key}={kind}" for key, kind in labels.items()]
-    raise UsageError(
-        f"the namespace {target.namespace} lacks Secrets that pods need",
-        where=f"context {target.context}",
-        why="\n".join(f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()),
-        hint=f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
-        f"\n{target.kubectl} create secret generic {first} {literals}{''.join(labelling)}",
-    )
+    raise release.secrets.lacking(missing, _credential_labels(stack))

@@ -97,6 +97,31 @@ class ClusterSecrets:
             else:
                 self.client.patch(f"{path}/{name}", data)
 
+    def lacking(self, missing: Missing, labels: Mapping[str, Mapping[str, str]] = NONE) -> UsageError:
+        """What to say of missing Secrets and keys, with the commands that make the first of them."""
+        target, first = self.target, next(iter(missing))
+        secret = self._find(first)
+        if secret is None:
+            literals = " ".join(f"--from-literal={key}=..." for key in sorted(missing[first]))
+            own = [
+                f"{target.kubectl} label secret {first} {key}={kind}"
+                for key, kind in labels.get(first, {}).items()
+            ]
+            by_hand = [f"{target.kubectl} create secret generic {first} {literals}", *own]
+        else:
+            by_hand = [f"{target.kubectl} edit secret {first}   adds what it lacks, under stringData:"]
+        if secret is None or _is_ours(secret):
+            by_hand.insert(
+                0, f"devenv promote {target.environment} --create-secrets   takes them from .env; or"
+            )
+        lines = [f"{name}: {', '.join(sorted(keys)) or 'all of it'}" for name, keys in missing.items()]
+        return UsageError(
+            f"the namespace {target.namespace} lacks Secrets that pods need",
+            where=f"context {target.context}",
+            why="\n".join(lines),
+            hint="\n".join(by_hand),
+        )
+
     def require_makeable(self, missing: Missing, values: Mapping[str, str]) -> None:
         """Raises `UsageError` for keys without a value, and for a Secret that somebody else made."""
         unknown = sorted(
@@ -111,13 +136,17 @@ class ClusterSecrets:
             )
         for name, keys in missing.items():
             secret = self._find(name)
-            if secret is not None and (secret["metadata"].get("labels") or {}).get(MANAGED) != "devenv":
+            if secret is not None and not _is_ours(secret):
                 raise UsageError(
                     f"the Secret {name} lacks {', '.join(sorted(keys))}, and devenv did not make it",
                     where=self.target.where,
                     why="what somebody else made is not changed",
                     hint=f"{self.target.kubectl} edit secret {name}",
                 )
+
+
+def _is_ours(secret: Object) -> bool:
+    return bool((secret["metadata"].get("labels") or {}).get(MANAGED) == "devenv")
 
 
 def _value(values: Mapping[str, str], name: str, key: str) -> str:
