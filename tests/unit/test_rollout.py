@@ -120,6 +120,11 @@ PULLING = about('Pulling image "web:1"', type="Normal", reason="Pulling")
             waiting("ContainerCreating"),
             "",
         ),
+        "room": (
+            [about("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available.")],
+            waiting("ContainerCreating"),
+            "  0/1 nodes are available: 1 Insufficient cpu",
+        ),
         "a volume": (
             [PULLING, about("MountVolume failed")],
             waiting("ContainerCreating"),

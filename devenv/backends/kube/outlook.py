@@ -116,13 +116,17 @@ def awaited(client: Client, unit: Unit, pod: pod_of.Pod) -> str:
         return ": ".join(filter(None, [unit.probe.shown if unit.probe else "", answer]))
     scheduled = pod_of.condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":
-        nodes, _, _ = str(scheduled.get("message", "")).partition(". ")
-        return f"fits on no node yet: {nodes}"
+        return f"fits on no node yet: {_brief(str(scheduled.get('message', '')))}"
     states = [container.get("state", {}) for container in pod_of.containers(pod)]
     if not any("waiting" in state for state in states):
         return ""
     uid, namespace = {"involvedObject.uid": pod_of.uid(pod)}, pod["metadata"]["namespace"]
     for about in ({"type": "Warning"}, {"reason": "Pulling"}):
         if messages := cards.events(client, namespace, [pod_of.name(pod)], **about, **uid):
-            return messages[-1]
+            return _brief(messages[-1])
     return ""
+
+
+def _brief(message: str) -> str:
+    """A scheduler's message without its second sentence, which is about pods that it might end."""
+    return message.partition(". preemption")[0]

@@ -99,7 +99,8 @@ class Rollout:
             self._show(row)
         if self._give_up is None or self._hopeless is not None:
             return
-        if hopeless := self._prospect.hopeless(rows):
+        hopeless = self._prospect.hopeless(rows)
+        if hopeless and hopeless.name in self._failed:
             self._hopeless = self._failed[hopeless.name]
             self._say(self._order.step, f"{hopeless.name}  {hopeless.wrong}: not waited for any longer")
             self._give_up()
