@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from devenv.errors import DevenvError
 from devenv.plan.model import Plan, Step
 from devenv.stack.model import Stack
-from devenv.stack.reload import Action
+from devenv.stack.reloading.decisions import Action
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class FirstEdit(Watching):
 
     def _report(self, event: Event) -> None:
         from devenv.events import Reloaded
-        from devenv.stack.reload import Action
+        from devenv.stack.reloading.decisions import Action
 
         super()._report(event)
         if not isinstance(event, Reloaded) or event.error or not event.files or event.action is Action.NONE:

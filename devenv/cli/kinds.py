@@ -14,7 +14,7 @@ from devenv.errors import FAILED, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
-    from devenv.stack.kindcard import Card
+    from devenv.stack.kinds.card import Card
 
 ACTIONS = ("list", "show", "check", "new")
 
@@ -49,7 +49,7 @@ def kinds(
 def _cards(context: Context) -> list[Card]:
     from devenv.engine import kinds as engine
     from devenv.memory import Memory, user_cache
-    from devenv.stack.catalogue import Catalogue
+    from devenv.stack.kinds.catalogue import Catalogue
 
     own = _own(context)
     texts = assets.catalogue() | {name: text for name, (_, text) in own.items()}

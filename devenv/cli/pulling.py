@@ -75,7 +75,7 @@ def pull(
 
 def _places(loaded: Loaded, unit: Unit, named: Sequence[str]) -> dict[str, str]:
     """Path in the project -> path in the container."""
-    from devenv.stack.rules import lies
+    from devenv.stack.reloading.rules import lies
 
     if unit.name not in loaded.synced.rules:
         raise UsageError(f"nothing comes back from {unit.name}", why=loaded.synced.unruled.get(unit.name, ""))
@@ -96,7 +96,7 @@ def _places(loaded: Loaded, unit: Unit, named: Sequence[str]) -> dict[str, str]:
 
 def _by_path(unit: Unit, contents: Mapping[str, str]) -> dict[str, str]:
     """Digests by path in the project."""
-    from devenv.stack.rules import joined
+    from devenv.stack.reloading.rules import joined
 
     return (
         {joined(unit.build.context, path): digest for path, digest in contents.items()} if unit.build else {}

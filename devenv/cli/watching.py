@@ -169,7 +169,7 @@ class Watching:
     def _report(self, event: Event) -> None:
         from devenv.console.reload import note_json, reload_json, reload_lines
         from devenv.events import Note, Reloaded
-        from devenv.stack.reload import Action
+        from devenv.stack.reloading.decisions import Action
 
         console = self._context.console
         console.measure()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from devenv.console import Console, plain
 from devenv.errors import UnitFailed
 from devenv.events import Done, Event, Failed, Reloaded
-from devenv.stack.reload import Action
-from devenv.stack.rules import Rules, Unmatched
-from devenv.stack.ruletable import rows
+from devenv.stack.reloading.decisions import Action
+from devenv.stack.reloading.rules import Rules, Unmatched
+from devenv.stack.reloading.ruletable import rows
 
 if TYPE_CHECKING:
     from devenv.engine.reloading.journal import Entry

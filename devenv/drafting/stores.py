@@ -12,9 +12,9 @@ from functools import cache
 from itertools import pairwise
 
 from devenv.manifest.versions import Supported, name_and_tag
-from devenv.stack.catalogue import Catalogue, Kind
-from devenv.stack.kindfile import GeneratedSecret
-from devenv.stack.kindservice import Service
+from devenv.stack.kinds.catalogue import Catalogue, Kind
+from devenv.stack.kinds.file import GeneratedSecret
+from devenv.stack.kinds.service import Service
 
 _OPTION = re.compile(r"\$\{(\w+)\}")
 _REFERENCE = re.compile(r"\$\{[^}]*\}")

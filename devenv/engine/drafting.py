@@ -25,7 +25,7 @@ from devenv.manifest.parse import parse
 from devenv.manifest.rules.names import as_label
 from devenv.sources.digests import Digests
 from devenv.stack import world
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot
 from devenv.stack.resolve import resolve

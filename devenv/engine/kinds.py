@@ -12,10 +12,10 @@ from devenv.errors import DevenvError
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
-from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.fingerprints import fingerprint
-from devenv.stack.kindcard import Card, card
-from devenv.stack.kindfile import GeneratedSecret
+from devenv.stack.kinds.card import Card, card
+from devenv.stack.kinds.catalogue import Catalogue, Facts, Kind
+from devenv.stack.kinds.file import GeneratedSecret
 from devenv.stack.model import Stack, Unit
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot

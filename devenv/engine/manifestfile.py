@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs n
     from devenv.manifest.exposed import Portless
     from devenv.manifest.models import Manifest
     from devenv.manifest.source import Source
-    from devenv.stack.catalogue import Catalogue
+    from devenv.stack.kinds.catalogue import Catalogue
     from devenv.workspace import Workspace
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class ManifestFile:
     def parsed(self) -> tuple[Manifest, Source, Catalogue]:
         """The manifest, checked. Raises `ManifestInvalid` with every problem."""
         from devenv.manifest.parse import parse
-        from devenv.stack.catalogue import Catalogue, Facts
+        from devenv.stack.kinds.catalogue import Catalogue, Facts
 
         space = self.workspace
         catalogue = Catalogue(
@@ -157,6 +157,6 @@ def _portless(manifest: str) -> tuple[Portless, ...]:
 
 
 def _parsed_overrides(texts: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-    from devenv.stack import overrides
+    from devenv.stack.kinds import overrides
 
     return {name: overrides.read(content, file=file) for name, (file, content) in texts.items()}

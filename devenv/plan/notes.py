@@ -13,7 +13,7 @@ from devenv.plan.namespace import former_place
 from devenv.stack.fingerprints import outdated
 from devenv.stack.model import Build, Stack, Unit
 from devenv.stack.ports import Claim, Conflict, Key
-from devenv.stack.rules import Unmatched
+from devenv.stack.reloading.rules import Unmatched
 from devenv.stack.world import BuildKey, Outline, Path
 
 Contents = Mapping[str, str]

@@ -22,7 +22,7 @@ from devenv.sources.folder import Folder, walk
 from devenv.sources.ignored import Ignored, ignore_file, recipe
 from devenv.stack.builds import digest_of
 from devenv.stack.model import NAMED
-from devenv.stack.rules import IGNORED
+from devenv.stack.reloading.rules import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
 
 VARIABLE = re.compile(r"(?!\.\.|\.\Z)[A-Za-z_.-][A-Za-z0-9_.-]*")  # what Docker and Kubernetes both take

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from devenv.stack import text
-from devenv.stack.kindfile import Data as Declared
-from devenv.stack.kindservice import Service
+from devenv.stack.kinds.file import Data as Declared
+from devenv.stack.kinds.service import Service
 from devenv.stack.labels import HALF_MADE
 from devenv.stack.model import Data, File, Unit
 from devenv.stack.text import Text

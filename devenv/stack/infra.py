@@ -11,11 +11,12 @@ from typing import Any, TypeVar
 from devenv.errors import UsageError
 from devenv.manifest.models import Infra
 from devenv.manifest.rules.scope import unit_name
-from devenv.stack import kindservice, text
-from devenv.stack.catalogue import Kind
+from devenv.stack import text
 from devenv.stack.external import External
-from devenv.stack.kindfile import KindFile
-from devenv.stack.kindrules import TEMPLATE
+from devenv.stack.kinds import service as kindservice
+from devenv.stack.kinds.catalogue import Kind
+from devenv.stack.kinds.file import KindFile
+from devenv.stack.kinds.rules import TEMPLATE
 from devenv.stack.model import File
 from devenv.stack.ports import Claim, claim, wish
 from devenv.stack.text import Sealed, Secret, Text

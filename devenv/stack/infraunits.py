@@ -12,11 +12,12 @@ from pydantic_core import PydanticCustomError
 from devenv.errors import UsageError
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Infra
-from devenv.stack import kindservice, shell, text
+from devenv.stack import shell, text
 from devenv.stack.data import data_of, guarded
 from devenv.stack.infra import Instance, LookUp, filled
-from devenv.stack.kindfile import Command
-from devenv.stack.kindservice import Healthcheck
+from devenv.stack.kinds import service as kindservice
+from devenv.stack.kinds.file import Command
+from devenv.stack.kinds.service import Healthcheck
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume, port_of
 from devenv.stack.text import Text
 from devenv.stack.view import View

@@ -10,10 +10,10 @@ from devenv.manifest.models import Infra, Manifest
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Written
 from devenv.stack import text
-from devenv.stack.catalogue import Catalogue, Facts, Kind
 from devenv.stack.external import External
 from devenv.stack.infra import Instance, variable
-from devenv.stack.kindfile import TAKEN, GeneratedSecret
+from devenv.stack.kinds.catalogue import Catalogue, Facts, Kind
+from devenv.stack.kinds.file import TAKEN, GeneratedSecret
 from devenv.stack.metrics import targets
 from devenv.stack.model import Identity
 from devenv.stack.names import Names

@@ -9,9 +9,9 @@ from devenv.manifest.contexts import is_folder
 from devenv.manifest.models import Manifest
 from devenv.manifest.source import Path
 from devenv.manifest.workloads import Job, Service
-from devenv.stack.catalogue import Catalogue
 from devenv.stack.infra import Instance
 from devenv.stack.instances import Instances
+from devenv.stack.kinds.catalogue import Catalogue
 from devenv.stack.ports import Claim
 from devenv.stack.workloads import service_claims
 from devenv.stack.world import Outline, Want, World

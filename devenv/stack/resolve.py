@@ -11,10 +11,10 @@ from typing import Any
 from devenv.manifest.models import Manifest
 from devenv.manifest.rules.scope import Scope
 from devenv.stack import text
-from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.gateway import gateway as gateway_of
 from devenv.stack.infraunits import units as infra_units
 from devenv.stack.instances import Instances
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Build, File, Identity, Probe, Reload, Stack, Unit
 from devenv.stack.routing import Consumer, Gateway, Plugin, Route
 from devenv.stack.text import Text

@@ -19,7 +19,7 @@ import pytest
 from devenv import assets
 from devenv.drafting.scene import unit_names
 from devenv.drafting.stores import Stores
-from devenv.stack.catalogue import Catalogue
+from devenv.stack.kinds.catalogue import Catalogue
 from tests.conftest import ROOT
 
 from .conftest import Devenv

@@ -92,7 +92,7 @@ hostports.taken = lambda ports, **_: {{}}  # whatever listens on the machine of 
 try:
     app(["{command}", "-b", "fake"])
 finally:
-    parsers = ("pydantic", "devenv.stack.catalogue", "devenv.manifest.parse")
+    parsers = ("pydantic", "devenv.stack.kinds.catalogue", "devenv.manifest.parse")
     print([name for name in parsers if name in sys.modules], file=sys.stderr)
 """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -110,7 +110,7 @@ import sys
 from devenv.backends import BACKENDS
 from devenv.cli import app
 from devenv.render import DECLARED
-from devenv.stack import catalogue
+from devenv.stack.kinds import catalogue
 
 BACKENDS["fake"], DECLARED["fake"] = "tests.fakes:FakeBackend", DECLARED["compose"]
 kinds, make = [], catalogue._kind

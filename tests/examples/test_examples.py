@@ -22,7 +22,7 @@ from devenv.render.compose import render
 from devenv.render.kubernetes import render as render_kubernetes
 from devenv.stack import text
 from devenv.stack.builds import with_sources
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack
 from devenv.stack.fingerprints import fingerprint
 from devenv.stack.ports import allot

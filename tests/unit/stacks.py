@@ -10,8 +10,8 @@ from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
 from devenv.render.aspects import compose as aspects
 from devenv.stack.builds import with_sources
-from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack, Unit
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot

@@ -13,8 +13,8 @@ from devenv.manifest.parse import parse
 from devenv.manifest.versions import matches
 from devenv.render import compose
 from devenv.render.bundle import Source
-from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.infra import variable
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents

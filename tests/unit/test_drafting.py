@@ -12,7 +12,7 @@ from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
 from devenv.drafting.stores import Stores, repository
 from devenv.manifest.source import as_yaml, read
-from devenv.stack.catalogue import Catalogue
+from devenv.stack.kinds.catalogue import Catalogue
 from tests.table import each_row
 
 

@@ -19,7 +19,7 @@ from devenv.manifest.parse import parse
 from devenv.render import compose, swarm
 from devenv.render.bundle import Source
 from devenv.sources.digests import Digests
-from devenv.stack.catalogue import Facts
+from devenv.stack.kinds.catalogue import Facts
 from devenv.stack.model import File, Stack
 from devenv.stack.outline import outline
 from devenv.stack.resolve import resolve

@@ -58,7 +58,7 @@ LIGHT = {
     "devenv up -d, with nothing to do": (
         ["devenv.cli.lifecycle", "devenv.cli.context", "devenv.backends.compose.backend",
          "devenv.console.progress", "devenv.engine.lifecycle", "devenv.engine.project", "devenv.memory"],
-        ["yaml", "devenv.manifest", "devenv.stack.resolve", "devenv.stack.catalogue", "devenv.stack.kindfile",
+        ["yaml", "devenv.manifest", "devenv.stack.resolve", "devenv.stack.kinds.catalogue", "devenv.stack.kinds.file",
          "devenv.render.compose", "devenv.render.kubernetes", "devenv.backends.images"],
     ),
     "devenv up -d -b kube, with nothing to do": (
@@ -231,7 +231,7 @@ def test_no_two_files_import_each_other(ours: Imports) -> None:
 def test_importing_the_models_builds_none_of_them() -> None:
     """A default that is validated builds its model at import, and what is built alone is built again as a part."""
     show = (
-        "import devenv.stack.kindfile; from devenv.manifest.models import Model;"
+        "import devenv.stack.kinds.file; from devenv.manifest.models import Model;"
         "print([model.__name__ for model in Model.__subclasses__() if model.__pydantic_complete__])"
     )
     shown = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from devenv import assets
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
-from devenv.stack.catalogue import Catalogue, Facts, Kind
+from devenv.stack.kinds.catalogue import Catalogue, Facts, Kind
 from devenv.stack.model import Stack
 from devenv.stack.outline import outline
 from devenv.stack.resolve import resolve

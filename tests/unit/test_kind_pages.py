@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.stack.kindcard import card, markdown
+from devenv.stack.kinds.card import card, markdown
 from tests.table import each_row
 
 from .stacks import CATALOGUE

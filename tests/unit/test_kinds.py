@@ -14,8 +14,8 @@ from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.render.bundle import Source
 from devenv.render.kubernetes.parity import lost_extras
-from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Need, Stack
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot

@@ -14,7 +14,7 @@ from devenv.engine.reloading.links import Emptied, Link, Links
 from devenv.engine.reloading.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
 from devenv.stack.model import Build, Unit
-from devenv.stack.rules import Rules, Source, infer
+from devenv.stack.reloading.rules import Rules, Source, infer
 
 CONTENTS = {"main.py": "f00d"}
 

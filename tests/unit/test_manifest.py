@@ -19,7 +19,7 @@ from devenv.manifest.parse import parse
 from devenv.manifest.rules import RULES
 from devenv.manifest.rules.scope import KindFacts, Scope
 from devenv.manifest.source import Finding
-from devenv.stack.catalogue import Facts
+from devenv.stack.kinds.catalogue import Facts
 from tests import documents
 from tests.table import each_row
 

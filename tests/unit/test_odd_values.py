@@ -13,7 +13,7 @@ from devenv.errors import DevenvError, ManifestInvalid
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.stack.builds import with_sources
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, resolve

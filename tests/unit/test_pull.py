@@ -12,7 +12,7 @@ import pytest
 
 from devenv.engine.reloading.pull import Difference, difference, write
 from devenv.errors import DevenvError
-from devenv.stack.rules import infer, lies
+from devenv.stack.reloading.rules import infer, lies
 
 
 class Local:

@@ -20,7 +20,7 @@ from devenv.engine.reloading.synced import Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import ObservedUnit
 from devenv.stack.model import Port, Probe, Unit
-from devenv.stack.rules import Rules, Source, infer
+from devenv.stack.reloading.rules import Rules, Source, infer
 
 
 class Answers(BaseHTTPRequestHandler):

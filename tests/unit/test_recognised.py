@@ -11,7 +11,7 @@ from devenv.drafting.convert import convert
 from devenv.drafting.draft import Draft
 from devenv.drafting.scene import World
 from devenv.drafting.stores import Stores, store_of
-from devenv.stack.catalogue import Catalogue
+from devenv.stack.kinds.catalogue import Catalogue
 from tests import documents
 from tests.table import each_row
 

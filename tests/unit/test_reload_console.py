@@ -30,8 +30,8 @@ from devenv.engine.reloading.journal import FILE, KEPT, SHOWN, Journal
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.events import Done, Failed, Reloaded, Started
 from devenv.plan.model import Op, Step
-from devenv.stack.reload import Action
-from devenv.stack.rules import Unmatched, infer
+from devenv.stack.reloading.decisions import Action
+from devenv.stack.reloading.rules import Unmatched, infer
 
 RESTARTED = Reloaded(
     "orders",

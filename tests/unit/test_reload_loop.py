@@ -29,8 +29,8 @@ from devenv.errors import DevenvError
 from devenv.events import Note
 from devenv.sources.digests import Digests
 from devenv.sources.folder import Folder
-from devenv.stack.reload import Action, landed
-from devenv.stack.rules import infer
+from devenv.stack.reloading.decisions import Action, landed
+from devenv.stack.reloading.rules import infer
 from devenv.watching import Batch
 
 RULES = replace(

@@ -13,10 +13,10 @@ from pathspec import GitIgnoreSpec
 
 from devenv.stack import copies, dockerfile, patterns
 from devenv.stack.model import Reload
-from devenv.stack.reload import Action, Decision, base, decide, landed, synced, targets_of
-from devenv.stack.reloaders import RELOADERS, SERVERS, reloader
-from devenv.stack.rules import IGNORED, Rules, Source, infer, unmatched, with_manifest
-from devenv.stack.ruletable import rows
+from devenv.stack.reloading.decisions import Action, Decision, base, decide, landed, synced, targets_of
+from devenv.stack.reloading.reloaders import RELOADERS, SERVERS, reloader
+from devenv.stack.reloading.rules import IGNORED, Rules, Source, infer, unmatched, with_manifest
+from devenv.stack.reloading.ruletable import rows
 from tests.table import each_row
 
 NONE, SYNC, RUN, RESTART, REBUILD = Action

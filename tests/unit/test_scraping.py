@@ -159,7 +159,7 @@ BROKEN = {
 @each_row(BROKEN.items())
 def test_a_mistake_in_a_kind_is_said_where_it_is(written: str, said: str) -> None:
     from devenv.errors import ManifestInvalid
-    from devenv.stack.catalogue import Catalogue
+    from devenv.stack.kinds.catalogue import Catalogue
 
     text = f"x-devenv: {{about: a, {written}}}\nservices: {{mine: {{image: x, ports: [80]}}}}\n"
     with pytest.raises(ManifestInvalid) as raised:

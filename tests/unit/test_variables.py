@@ -10,7 +10,7 @@ import pytest
 from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
-from devenv.stack.catalogue import Facts
+from devenv.stack.kinds.catalogue import Facts
 from devenv.variables import Unfilled, filled, names_in
 from tests.table import each_row
 

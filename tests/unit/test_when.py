@@ -8,7 +8,7 @@ from devenv.errors import ManifestInvalid
 from devenv.manifest.parse import parse
 from devenv.render import compose
 from devenv.render.bundle import Source
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from tests import documents
 from tests.table import each_row
 

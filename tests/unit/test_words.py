@@ -7,7 +7,7 @@ import pytest
 from devenv import assets
 from devenv.errors import ManifestInvalid
 from devenv.manifest.parse import parse
-from devenv.stack.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World

@@ -24,8 +24,8 @@ from devenv.render.chart.version import chart_version
 from devenv.render.kubernetes import override_names, project_files
 from devenv.render.kubernetes.overlay import overlay
 from devenv.stack.builds import with_sources
-from devenv.stack.catalogue import Facts
 from devenv.stack.environments import environment, external, for_elsewhere, with_environment
+from devenv.stack.kinds.catalogue import Facts
 from devenv.stack.model import Stack
 from devenv.stack.outline import outline
 from devenv.stack.resolve import resolve

@@ -21,7 +21,7 @@ from devenv.engine.reloading.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.reloading.links import Emptied, Link, linked
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Note, Reloaded, Report
-from devenv.stack.reload import Action, Decision, causes, decide, landed
+from devenv.stack.reloading.decisions import Action, Decision, causes, decide, landed
 
 if TYPE_CHECKING:
     from devenv.backends.agent import Agent

@@ -21,8 +21,8 @@ from devenv.engine.reloading.synced import Held, Synced
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.model import Edits
 from devenv.stack import text
-from devenv.stack.reload import Action, Decision, decide
-from devenv.stack.rules import Rules, Source, emptied
+from devenv.stack.reloading.decisions import Action, Decision, decide
+from devenv.stack.reloading.rules import Rules, Source, emptied
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend, Say, Stream

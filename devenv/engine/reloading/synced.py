@@ -14,9 +14,9 @@ from devenv.stack import text
 from devenv.stack.builds import digest_of
 from devenv.stack.copies import image as image_of
 from devenv.stack.dockerfile import base_image, has_shell, words
-from devenv.stack.reload import base as fixed
-from devenv.stack.reload import synced
-from devenv.stack.rules import (
+from devenv.stack.reloading.decisions import base as fixed
+from devenv.stack.reloading.decisions import synced
+from devenv.stack.reloading.rules import (
     Rules,
     Source,
     Unmatched,
@@ -26,7 +26,7 @@ from devenv.stack.rules import (
     unmatched,
     with_manifest,
 )
-from devenv.stack.ruletable import rows
+from devenv.stack.reloading.ruletable import rows
 from devenv.writing import write_whole
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from devenv.manifest.parse import parse
 from devenv.render.kubernetes import Source, render
 from devenv.render.kubernetes.objects import Object
 from devenv.stack.builds import with_sources
-from devenv.stack.catalogue import Catalogue, Facts
 from devenv.stack.fingerprints import fingerprint
+from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.model import Stack
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot

@@ -8,7 +8,7 @@ from devenv import assets
 from devenv.manifest import models
 from devenv.render.chart.parity import FIELDS as CHART
 from devenv.render.kubernetes.parity import EXTRA, FIELDS, of_extra
-from devenv.stack.catalogue import Catalogue
+from devenv.stack.kinds.catalogue import Catalogue
 
 ONE_ROW = {"Reload"}  # the field that holds it
 

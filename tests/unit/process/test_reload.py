@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from devenv.stack.model import Reload
-from devenv.stack.reload import Action, decide
-from devenv.stack.rules import of_process
-from devenv.stack.ruletable import rows
+from devenv.stack.reloading.decisions import Action, decide
+from devenv.stack.reloading.rules import of_process
+from devenv.stack.reloading.ruletable import rows
 from tests.table import each_row
 
 ITSELF, PLAIN = ("uvicorn", "main:app", "--reload"), ("python", "main.py")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from devenv.stack import text
-from devenv.stack.reload import LEFT_OUT, Action, covers, restarts
-from devenv.stack.rules import Rules, Sync
+from devenv.stack.reloading.decisions import LEFT_OUT, Action, covers, restarts
+from devenv.stack.reloading.rules import Rules, Sync
 
 
 class Row(NamedTuple):

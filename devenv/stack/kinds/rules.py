@@ -10,8 +10,8 @@ from devenv.errors import did_you_mean
 from devenv.manifest.graph import cycles
 from devenv.manifest.source import Finding, Path
 from devenv.manifest.versions import is_condition
-from devenv.stack.kindfile import GeneratedSecret, KindFile
-from devenv.stack.kindservice import Service
+from devenv.stack.kinds.file import GeneratedSecret, KindFile
+from devenv.stack.kinds.service import Service
 
 TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
 RESERVED = frozenset({"name", "NAME", "image", "host", "port", "url", "secret", "client", "stack"})

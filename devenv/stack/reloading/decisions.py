@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from devenv.stack import copies, patterns
-from devenv.stack.rules import Rules, Source, Sync, joined
+from devenv.stack.reloading.rules import Rules, Source, Sync, joined
 from devenv.stack.text import Text
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from devenv.stack.catalogue import Kind
 from devenv.stack.infra import variable
-from devenv.stack.kindfile import GeneratedSecret, Option
+from devenv.stack.kinds.catalogue import Kind
+from devenv.stack.kinds.file import GeneratedSecret, Option
 
 TRIED = {
     "": "",

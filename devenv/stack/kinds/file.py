@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from devenv.manifest import base
 from devenv.manifest.fields import OneOrMany, Text
-from devenv.stack.kindservice import Model, Service, absolute, asked
+from devenv.stack.kinds.service import Model, Service, absolute, asked
 
 Taken = Literal["traces", "logs", "metrics"]
 """What every service has to give, and one kind takes."""

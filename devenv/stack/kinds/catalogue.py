@@ -20,9 +20,9 @@ from devenv.manifest.parse import problems_of
 from devenv.manifest.rules.scope import KindFacts, Kinds
 from devenv.manifest.source import Finding, Path, Source
 from devenv.manifest.versions import Supported, matches, name_and_tag
-from devenv.stack import kindrules
-from devenv.stack.kindfile import TAKEN, Block, GeneratedSecret, KindFile, Option
-from devenv.stack.kindservice import Service
+from devenv.stack.kinds import rules as kindrules
+from devenv.stack.kinds.file import TAKEN, Block, GeneratedSecret, KindFile, Option
+from devenv.stack.kinds.service import Service
 from devenv.stack.world import merge
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from devenv.stack import copies, patterns
 from devenv.stack.model import Reload
-from devenv.stack.reloaders import Reloader, reloader, starters
+from devenv.stack.reloading.reloaders import Reloader, reloader, starters
 from devenv.stack.text import Text
 
 IGNORED = (

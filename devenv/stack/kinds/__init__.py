@@ -1,0 +1,1 @@
+"""The infra kinds as data: their files, rules and pages."""

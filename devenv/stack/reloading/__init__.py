@@ -1,0 +1,1 @@
+"""The rules of hot reload, and what they decide. Pure."""
