@@ -54,6 +54,10 @@ class Kinds(Mapping[str, KindFacts]):
         """Names of those that take this of a whole stack."""
         return (name for name, kind in self.items() if what in kind.takes)
 
+    def instead_of(self, word: str) -> str:
+        """Why there is no kind of this name, and what does its work; "" where nobody says so."""
+        return ""
+
     def words(self) -> Collection[str]:
         """All words for them: their names, and others."""
         return self.keys()
@@ -80,7 +84,8 @@ class Scope:
 
     def kind_meant(self, word: str, names: Iterable[str] = ()) -> str:
         """What was probably meant by a word that is no kind: a kind, or one of these names."""
-        return did_you_mean(word, [*names, *self.kinds.words()], "`devenv kinds` lists the kinds")
+        known = "`devenv kinds` lists the kinds"
+        return self.kinds.instead_of(word) or did_you_mean(word, [*names, *self.kinds.words()], known)
 
     @cached_property
     def workloads(self) -> dict[tuple[str, str], Service | Job]:

@@ -170,6 +170,13 @@ class Catalogue(Mapping[str, Kind]):
         others = (_words_in(text) for text in self._texts.values() if "also:" in text)
         return [*self._texts, *chain.from_iterable(others)]
 
+    def instead_of(self, word: str) -> str:
+        """Why there is no kind of this name, and what does its work; "" where no kind's file says so."""
+        files = (name for name, text in self._texts.items() if "instead_of:" in text and word in text)
+        return next(
+            (self[name].block.instead_of[word] for name in files if word in self[name].block.instead_of), ""
+        )
+
     def _named(self, word: str) -> str:
         """The kind that has this other word, "" if none has."""
         if word not in self._words:
@@ -267,6 +274,10 @@ class Facts(Kinds):
         return (
             name for name in self if self._catalogue.mentions(name, "takes:") and what in self[name].takes
         )
+
+    def instead_of(self, word: str) -> str:
+        """Why there is no kind of this name; only files that speak of it are parsed."""
+        return self._catalogue.instead_of(word)
 
     def words(self) -> Collection[str]:
         """All words for them; files that have others are read for that."""

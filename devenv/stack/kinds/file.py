@@ -153,6 +153,8 @@ class Block(Model):
 
     about: str
     also: Annotated[dict[str, Word], BeforeValidator(_words_for)] = Field({})
+    instead_of: dict[str, str] = Field({})
+    """Another project's name -> why that is no kind, and what of this kind does its work."""
     options: dict[str, Option] = Field({})
     url: str = ""
     env: dict[str, str] = Field({})
