@@ -166,7 +166,8 @@ class Instances:
 
 
 def _written(value: Any) -> str:
-    return value.text if isinstance(value, Written) else str(value)
+    written = value.text if isinstance(value, Written) else str(value)
+    return written.lower() if isinstance(value, bool) else written
 
 
 def _declared_values(infra: Infra) -> dict[str, Any]:

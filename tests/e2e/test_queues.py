@@ -121,6 +121,7 @@ def ask(checkout: Checkout) -> dict[str, str]:
 @pytest.mark.kinds
 def test_jobs_pass_every_broker_and_what_waits_is_there_after_down_and_up(queues: Checkout) -> None:
     done = dict.fromkeys(("activemq", "artemis", "kafka", "nats", "rabbitmq"), "done by worker")
+    done["resque"] = "done by resque"
     assert ask(queues) == done
     queues.inside(
         "kafka", "sh", "-c", "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list"

@@ -67,7 +67,7 @@ build_standins() {
     for image in "${missing[@]}"; do
         case ${FOLDER[$image]} in
         debian | python | node | jre) base+=("$image") ;;
-        silo | mongo | mailpit | jaeger | otel-collector) go+=("$image") ;;
+        silo | mongo | mailpit | jaeger | otel-collector | versitygw) go+=("$image") ;;
         kafka | artemis | activemq | opensearch | keycloak) jars+=("$image") ;;
         rabbitmq | nats | memcached | prometheus) brokers+=("$image") ;;
         *) stores+=("$image") ;;

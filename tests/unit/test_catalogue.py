@@ -428,8 +428,9 @@ def test_a_kind_keeps_what_it_may_not_lose_in_volumes_and_takes_no_more_memory_t
 def test_every_option_of_a_kind_is_used_somewhere_in_its_file(kind: str) -> None:
     text = assets.catalogue()[kind]
     unused = {option for option in CATALOGUE[kind].options if f"${{{option}" not in text}
-    part = CATALOGUE[kind].block.part
-    assert unused <= {part.option if part else ""}
+    block = CATALOGUE[kind].block
+    conditions = {condition.partition("=")[0] for condition in block.when}
+    assert unused <= {block.part.option if block.part else ""} | conditions
 
 
 @each_row(

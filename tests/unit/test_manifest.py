@@ -203,8 +203,8 @@ BROKEN = {
         'name: a\nservices:\n  a: {image: x, uses: [valkey], env: {A: "${valkey.user}"}}\n',
         [
             '3:39: services.a.env.A: ${valkey.user}: valkey has no "user"'
-            " - it has: address, database, host, memory, password, port, public_address, public_host, public_port,"
-            " public_url, url, version"
+            " - it has: address, appendonly, database, host, maxmemory, memory, password, policy, port,"
+            " public_address, public_host, public_port, public_url, queue, url, version"
         ],
     ),
     "a reference without an end": (

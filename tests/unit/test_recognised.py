@@ -71,7 +71,7 @@ TYPICAL: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
           ports: ["6379:6379"]
         """,
         {"kind": "valkey", "image": "redis:7", "password": "${secret.CACHE_PASSWORD}",
-         "args": ["--maxmemory", "512mb"], "publish": 6379},
+         "appendonly": "yes", "maxmemory": "512mb", "publish": 6379},
         {"CACHE_PASSWORD": "sesame"},
     ),
     "mongo": (

@@ -42,6 +42,8 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
 
 
 def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
+    if expected == "flag":
+        return None if isinstance(value, bool) else ("expected true or false", "")
     items = value if isinstance(value, list) and expected == "list" else [value]
     if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
         return None

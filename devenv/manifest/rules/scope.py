@@ -18,7 +18,7 @@ from devenv.manifest.workloads import Job, Service
 class KindFacts:
     """The facts of an infra kind that the rules check against; `image` is the main service's, as written."""
 
-    options: Mapping[str, Literal["text", "list", "secret"]]
+    options: Mapping[str, Literal["text", "flag", "list", "secret"]]
     attributes: frozenset[str]
     name: str = ""
     image: str = ""

@@ -325,8 +325,10 @@ def _words_in(text: str) -> Collection[str]:
         return ()
 
 
-def _type(default: Option) -> Literal["text", "list", "secret"]:
+def _type(default: Option) -> Literal["text", "flag", "list", "secret"]:
     match default:
+        case "true" | "false":
+            return "flag"
         case list():
             return "list"
         case GeneratedSecret():

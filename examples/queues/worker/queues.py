@@ -1,10 +1,12 @@
 """Each queue in two functions: put a job there, and do every job that comes from there."""
 
+import json
 import os
 from functools import partial
 
 import aio_pika
 import nats
+import redis.asyncio as redis
 import stomp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -57,6 +59,12 @@ async def take_kafka(do):
             await do(message.value)
 
 
+async def put_resque(job):  # its worker is a program of its own, in ../resque
+    async with redis.from_url(os.environ["REDIS_URL"]) as server:
+        await server.sadd("resque:queues", "jobs")
+        await server.rpush("resque:queue:jobs", json.dumps({"class": "do", "queue": "jobs", "args": [job.decode()]}))
+
+
 put_activemq, take_activemq = partial(stomp.put, "ACTIVEMQ", "/queue/jobs"), partial(stomp.take, "ACTIVEMQ", "/queue/jobs")
 put_artemis, take_artemis = partial(stomp.put, "ARTEMIS", "jobs"), partial(stomp.take, "ARTEMIS", "jobs")
 
@@ -66,6 +74,7 @@ PUT = {
     "kafka": put_kafka,
     "nats": put_nats,
     "rabbitmq": put_rabbitmq,
+    "resque": put_resque,
 }
 TAKE = {
     "activemq": take_activemq,
