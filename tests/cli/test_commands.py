@@ -105,7 +105,7 @@ def test_ctrl_c_while_it_waits_says_what_may_still_be_starting_and_up_goes_on(
     devenv: Devenv, machine: Machine
 ) -> None:
     machine.interrupting.add("orders")
-    ended = devenv("up", "-d")
+    ended = devenv("up", "-d", "orders")  # without Kong, which starts at the same time
     assert (ended.exit_code, ended.stdout) == (130, "")
     assert lines(ended.stderr)[-1] == (
         "note  interrupted: orders may still be starting; `devenv status` shows what runs,"
@@ -114,7 +114,7 @@ def test_ctrl_c_while_it_waits_says_what_may_still_be_starting_and_up_goes_on(
     machine.interrupting.clear()
     machine.done.clear()
     assert devenv("up", "-d").exit_code == 0
-    assert machine.done == ["apply web"]
+    assert set(machine.done) == {"apply kong", "apply web"}
 
 
 def test_a_port_that_is_taken_stops_up_before_anything_is_created(devenv: Devenv, machine: Machine) -> None:
