@@ -122,6 +122,7 @@ EXTRA: Mapping[str, Support] = {
     "working_dir": SAME,
     "cap_add": SAME,
     "read_only": SAME,
+    "platform": emulated("the nodes run what the image has for them"),
 }
 """Compose keys of the catalogue that have no neutral form; any other one is lost."""
 

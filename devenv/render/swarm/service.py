@@ -24,6 +24,7 @@ LOST: Mapping[str, str] = {
     "container_name": "a swarm names its tasks itself",
     "expose": "on the stack's network every port is reached",
     "oom_score_adj": "a swarm has no such setting",
+    "platform": "its nodes run what the image has for them",
     "pull_policy": "a swarm pulls what a node lacks",
 }
 """Keys without which a service still does its work, and why they are left out."""
