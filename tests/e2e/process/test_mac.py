@@ -39,7 +39,8 @@ def save(plain: Processes, answer: str) -> None:
 
 
 def answers(plain: Processes, answer: str) -> bool:
-    url = plain.devenv("status", "--json").json["units"][0]["urls"][0]
+    status = plain.devenv("status", "--json", exits=None)  # 1 while the program is being started again
+    url = status.json["units"][0]["urls"][0]
     with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
         return bytes(page.read()).startswith(answer.encode())
     return False

@@ -27,6 +27,7 @@ def shared_upstream(loop: Loop) -> Iterator[Upstream]:
 
 @pytest.fixture
 def upstream(shared_upstream: Upstream) -> Upstream:
+    shared_upstream.arrived.clear()
     shared_upstream.cancelled.clear()
     shared_upstream.release.clear()
     shared_upstream.uploaded.clear()
