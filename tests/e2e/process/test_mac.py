@@ -39,8 +39,9 @@ def save(plain: Processes, answer: str) -> None:
 
 
 def answers(plain: Processes, answer: str) -> bool:
-    status = plain.devenv("status", "--json", exits=None)  # 1 while the program is being started again
-    url = status.json["units"][0]["urls"][0]
-    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
-        return bytes(page.read()).startswith(answer.encode())
+    """Whether that is what the service says. It is unhealthy, or has no URL, while it is started again."""
+    status = plain.devenv("status", "--json", exits=None)
+    for url in status.json["units"][0]["urls"]:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as page:
+            return bytes(page.read()).startswith(answer.encode())
     return False
