@@ -163,9 +163,15 @@ class Workspace:
         return len(new)
 
     def _with_secrets(self, new: Mapping[str, str]) -> str:
-        """The text of `secrets.env` with new lines appended; what people wrote there stays unchanged."""
+        """The text of `secrets.env` with new lines appended; what people wrote there stays unchanged.
+
+        Raises `UsageError` when it cannot be read.
+        """
+        file = self.state / "secrets.env"
         try:
-            before = (self.state / "secrets.env").read_text(encoding="utf-8")
+            before = file.read_text(encoding="utf-8")
+        except (IsADirectoryError, PermissionError) as error:
+            raise UsageError(f"cannot read {file}", why=(error.strerror or "").lower()) from error
         except FileNotFoundError:
             before = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
         gap = "" if before.endswith("\n") or not before else "\n"

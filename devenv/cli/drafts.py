@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,44 +15,57 @@ if TYPE_CHECKING:
     from devenv.drafting.draft import Draft, Row
 
 
-def target_of(output: str | None, command: str, *, force: bool) -> Path:
-    """The manifest to write. Raises `UsageError` for one that is there, unless it may be replaced."""
+def manifest_at(output: str | None) -> tuple[Path, Path | None]:
+    """Where the new manifest goes, and the one that is there."""
     from devenv.workspace import NAMES
 
     target = Path(output).absolute() if output else Path.cwd() / NAMES[0]
     if target.is_dir():
         target /= NAMES[0]
     names = NAMES if target.name in NAMES else (target.name,)
-    there = next((name for name in names if (target.parent / name).exists()), None)
+    there = next((target.with_name(name) for name in names if target.with_name(name).exists()), None)
+    return there or target, there
+
+
+def target_of(output: str | None, command: str, *, force: bool) -> Path:
+    """The manifest to write. Raises `UsageError` for one that is there, unless it may be replaced."""
+    target, there = manifest_at(output)
     if there and not force:
         raise UsageError(
-            f"{there} is there already", where=str(target.parent), hint=f"{command} --force   replaces it"
+            f"{there.name} is there already",
+            where=str(there.parent),
+            hint=f"{command} --force   replaces it",
         )
-    return target.parent / there if there else target
+    return target
 
 
 def write_draft(context: Context, draft: Draft, target: Path) -> None:
-    """Write the draft and its secrets; print what became of everything, and what to type next."""
+    """Write the draft; print what became of everything, and what to type next."""
     from devenv.drafting import writing
-    from devenv.drafting.draft import telling
     from devenv.workspace import Workspace
     from devenv.writing import unwritable, write_whole
 
-    console, space = context.console, Workspace(target)
-    console.hide(filter(telling, draft.secrets.values()))
+    console = context.console
     try:
         write_whole(target, writing.text(draft), mode=0o644)
     except OSError as error:
         raise unwritable(target.parent, error) from error
-    console.print(space.shown)
-    if draft.secrets:
-        new = space.keep_secrets(draft.secrets)
-        console.say(
-            f".devenv/secrets.env has {len(draft.secrets)} values that stood in plain text ({new} new)"
-        )
+    console.print(Workspace(target).shown)
     for line in table(console, list(draft.table())):
         console.print(line)
     say_next(context, "devenv plan, then devenv up", target.parent)
+
+
+def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -> None:
+    """Keep what stood in plain text, and say so. It comes first: what is written then relies on it."""
+    from devenv.drafting.draft import telling
+    from devenv.workspace import Workspace
+
+    console = context.console
+    console.hide(filter(telling, secrets.values()))
+    if secrets:
+        new = Workspace(manifest).keep_secrets(secrets)
+        console.say(f".devenv/secrets.env has {len(secrets)} values that stood in plain text ({new} new)")
 
 
 def table(console: Console, rows: Sequence[Row]) -> list[str]:

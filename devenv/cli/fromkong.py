@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.cli.drafts import say_next, table, target_of, write_draft
+from devenv.cli.drafts import keep_secrets, manifest_at, say_next, table, write_draft
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
+    from devenv.drafting.kong.forms import Gateway
     from devenv.engine.gateways import Addition
 
 
@@ -21,30 +22,21 @@ def from_kong(context: Context, file: str, output: str | None, *, force: bool, m
     from devenv.engine import gateways
 
     gateway = gateways.read(Path.cwd() / file, file)
-    there = _existing(output)
-    if there is not None and not force:
+    target, there = manifest_at(output)
+    if there and not force:
         context.option("file", str(there))
-        _beside(context, file, merge=merge)
+        _beside(context, gateway, file, merge=merge)
         return
-    target = target_of(output, "devenv init --from-kong", force=force)
     draft, added = gateways.drafted(gateway, target.parent, context.environment, file)
-    _write_extra(context, target.parent, added, force=force)
+    _refuse_other_extra(target.parent, added, force=force)
+    keep_secrets(context, target, draft.secrets)
+    _write_extra(context, target.parent, added, file)
     write_draft(context, draft, target)
 
 
-def _existing(output: str | None) -> Path | None:
-    """The manifest that is there, where the new one would be written."""
-    from devenv.workspace import NAMES
-
-    place = Path(output).absolute() if output else Path.cwd()
-    if place.is_dir():
-        return next((place / name for name in NAMES if (place / name).exists()), None)
-    return place if place.exists() else None
-
-
-def _beside(context: Context, file: str, *, merge: bool) -> None:
+def _beside(context: Context, gateway: Gateway, file: str, *, merge: bool) -> None:
     """Print what the manifest lacks, or write it there."""
-    from devenv.drafting.draft import in_order
+    from devenv.drafting.draft import in_order, telling
     from devenv.engine import gateways
     from devenv.envfiles import read_env
     from devenv.manifest import source
@@ -54,17 +46,15 @@ def _beside(context: Context, file: str, *, merge: bool) -> None:
     _, document, _ = context.project.manifest.parsed
     value = source.as_yaml(document.value or {})
     variables = {**read_env(space.root / ".env"), **context.environment}
-    gateway = gateways.read(Path.cwd() / file, file)
     added = gateways.addition(gateway, value, space.root, variables, file)
-    console.hide(added.converted.secrets.values())
+    console.hide(filter(telling, added.converted.secrets.values()))
     if merge:
         text = gateways.merged(space.text(), added)
-        _write_extra(context, space.root, added, force=False)
+        _refuse_other_extra(space.root, added, force=False)
+        keep_secrets(context, space.file, added.converted.secrets)
+        _write_extra(context, space.root, added, file)
         write_whole(space.file, text, mode=space.file.stat().st_mode & 0o777)
         console.print(space.shown)
-        if secrets := added.converted.secrets:
-            new = space.keep_secrets(secrets)
-            console.say(f".devenv/secrets.env has {len(secrets)} values that stood in plain text ({new} new)")
     else:
         for line in gateways.fragment(added.values):
             console.print(line)
@@ -78,20 +68,27 @@ def _beside(context: Context, file: str, *, merge: bool) -> None:
     )
 
 
-def _write_extra(context: Context, folder: Path, added: Addition, *, force: bool) -> None:
-    """Write what stays in Kong's words. Raises `UsageError` for another file of that name."""
+def _refuse_other_extra(folder: Path, added: Addition, *, force: bool) -> None:
+    """Raises `UsageError` for another file that has the name of what stays in Kong's words."""
     from devenv.drafting.kong.convert import EXTRA
-    from devenv.writing import unwritable, write_whole
+    from devenv.workspace import read_text
 
     target = folder / EXTRA
-    if not added.extra:
-        return
-    if target.exists() and not force and target.read_text(encoding="utf-8") != added.extra:
+    if added.extra and not force and target.exists() and read_text(target, EXTRA) != added.extra:
         raise UsageError(
             f"{EXTRA} is there already", where=str(folder), hint="rename it, and name it in what is written"
         )
+
+
+def _write_extra(context: Context, folder: Path, added: Addition, file: str) -> None:
+    """Write what stays in Kong's words, as private as the file that it comes from."""
+    from devenv.drafting.kong.convert import EXTRA
+    from devenv.writing import unwritable, write_whole
+
+    if not added.extra:
+        return
     try:
-        write_whole(target, added.extra, mode=0o644)
+        write_whole(folder / EXTRA, added.extra, mode=(Path.cwd() / file).stat().st_mode & 0o666)
     except OSError as error:
         raise unwritable(folder, error) from error
     context.console.print(EXTRA)

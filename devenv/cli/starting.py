@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.cli.drafts import say_next, target_of, write_draft
+from devenv.cli.drafts import keep_secrets, say_next, target_of, write_draft
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def _from_compose(context: Context, named: list[str], output: str | None, *, for
     composed = drafting.composed(files, folder)
     for remark in (*remarks, *composed.remarks):
         context.console.note(remark)
-    write_draft(context, drafting.drafted(composed.project, folder, context.environment), target)
+    draft = drafting.drafted(composed.project, folder, context.environment)
+    keep_secrets(context, target, draft.secrets)
+    write_draft(context, draft, target)
 
 
 def _pipeline(context: Context, ci: str, output: str | None) -> None:

@@ -192,6 +192,29 @@ def test_what_is_refused_leaves_nothing_behind(devenv: Devenv, empty: Path) -> N
     assert "no file missing.yml" in ended.stderr
 
 
+def test_what_stays_in_kongs_words_is_as_private_as_the_file_it_comes_from(
+    devenv: Devenv, empty: Path
+) -> None:
+    for mode, force in ((0o600, ()), (0o644, ("--force",))):
+        (empty / "kong.yml").chmod(mode)
+        assert devenv("init", "--from-kong", "kong.yml", *force).exit_code == 0
+        assert (empty / "kong-extra.yml").stat().st_mode & 0o777 == mode
+
+
+def test_where_secrets_cannot_be_kept_no_manifest_relies_on_them(devenv: Devenv, empty: Path) -> None:
+    (empty / ".devenv" / "secrets.env").mkdir(parents=True)
+    for before in (None, "services: {orders-api: {image: x, port: 8000}}\n"):
+        if before:
+            (empty / "devenv.yaml").write_text(before)
+        ended = devenv("init", "--from-kong", "kong.yml", *(["--merge"] if before else []))
+        assert ended.exit_code == 2, ended.output
+        assert "cannot read" in ended.stderr
+        assert "secrets.env" in ended.stderr
+        assert (empty / "devenv.yaml").exists() is bool(before)
+        assert not before or (empty / "devenv.yaml").read_text() == before
+        assert not (empty / "kong-extra.yml").exists()
+
+
 def test_deck_needs_a_gateway_and_is_one_of_four(devenv: Devenv, empty: Path) -> None:
     (empty / "devenv.yaml").write_text("services: {a: {image: x}}\n")
     assert "nothing has a route" in devenv("render", "--deck", "deck.yml").stderr
