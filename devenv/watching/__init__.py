@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from os.path import abspath
+from typing import Protocol
 
 from devenv.watching.mailbox import Batch, Mailbox
 
@@ -29,6 +30,33 @@ __all__ = ["Batch", "Watcher"]
 
 PULSE = 1.0  # seconds between two looks at what no event tells
 GAP = 5.0  # seconds; a process that did not run for longer was stopped, or the machine slept
+
+
+class Looking(Protocol):
+    """A tree that puts what changes in it into its mailbox."""
+
+    @property
+    def watched(self) -> int: ...
+
+    def look(self) -> None: ...
+
+    def renew(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Way(Protocol):
+    """A way to watch folders and files: `inotify.Tree`, `native.Tree`, `polling.Tree`."""
+
+    def __call__(
+        self,
+        folders: Sequence[str],
+        files: Collection[str],
+        enters: Callable[[str], bool],
+        mailbox: Mailbox,
+        note: Callable[[str], None],
+        /,
+    ) -> Looking: ...
 
 
 def since_boot() -> float:
@@ -49,15 +77,18 @@ class Watcher:
         quiet: float = 0.005,
         longest: float = 0.1,
         clock: Callable[[], float] = since_boot,
+        tree: Way = Tree,
+        pulse: float = PULSE,
     ) -> None:
         """Watch everything below `folders` that `enters(absolute folder)` allows, and single files.
 
         Neither has to exist yet. `note` takes lines for people, from any thread. A batch ends after `quiet`
-        seconds without a change, or `longest` after its first.
+        seconds without a change, or `longest` after its first. What has no event is looked for every `pulse`
+        seconds.
         """
         self._mailbox = Mailbox(quiet, longest)
-        self._clock = clock
-        self._tree = Tree(
+        self._clock, self._pause = clock, pulse
+        self._tree = tree(
             [abspath(folder) for folder in folders],
             [abspath(file) for file in files],
             enters,
@@ -82,7 +113,7 @@ class Watcher:
         self._tree.close()
 
     def _pulse(self, stop: threading.Event) -> None:
-        pause = PULSE
+        pause = self._pause
         try:
             before = self._clock()
             while not stop.wait(pause) and not self._mailbox.closed:
@@ -92,7 +123,7 @@ class Watcher:
                 else:
                     self._tree.look()
                 before = self._clock()
-                pause = max(PULSE, 10 * (before - started))
+                pause = max(self._pause, 10 * (before - started))
         except Exception as error:  # raised to whoever takes the batches
             self._mailbox.fail(error)
         self._mailbox.wake()

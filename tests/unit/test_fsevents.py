@@ -6,16 +6,15 @@ import fcntl
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
 
-from devenv import watching
 from devenv.watching import native
-from tests.unit.test_watching import Watch, Watched
+from tests.unit.watched import NEVER, Watch, Watched, starting
 
 MUST_SCAN, USER_DROPPED, KERNEL_DROPPED, ROOT_CHANGED = 0x1, 0x2, 0x4, 0x20
 CREATED, REMOVED, META, RENAMED, MODIFIED = 0x100, 0x200, 0x400, 0x800, 0x1000
@@ -56,15 +55,13 @@ class Stream:
 
 @pytest.fixture(autouse=True)
 def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The native observer as on macOS; nothing is found but by its event."""
+    """The native observer as on macOS."""
     module: Any = ModuleType("_watchdog_fsevents")
     module.Stream, module.NativeEvent = Stream, NativeEvent
     monkeypatch.setitem(sys.modules, "_watchdog_fsevents", module)
     from devenv.watching import fsevents
 
     monkeypatch.setattr(native, "Observer", fsevents.Observer)
-    monkeypatch.setattr(watching, "Tree", native.Tree)
-    monkeypatch.setattr(watching, "PULSE", 3600.0)
     Stream.open.clear()
     yield
     for name in ("devenv.watching.fsevents", "watchdog.observers.fsevents"):
@@ -73,16 +70,8 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """Starts watchers, which end with the test."""
-    watchers = list[Watched]()
-
-    def start(folder: Path, files: Sequence[Path] = ()) -> Watched:
-        watchers.append(Watched([folder], list(files)))
-        return watchers[-1]
-
-    yield start
-    for watcher in watchers:
-        watcher.close()
+    with starting(tree=native.Tree, pulse=NEVER) as start:
+        yield start
 
 
 @pytest.fixture

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devenv import watching
 from devenv.watching import polling
-from tests.unit.test_watching import Watch, Watched, atomic, project
-
-
-@pytest.fixture(autouse=True)
-def polled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "Tree", polling.Tree)
-    monkeypatch.setattr(watching, "PULSE", 0.02)
+from tests.unit.watched import OFTEN, Watch, change_everything, project, starting
 
 
 @pytest.fixture
@@ -26,16 +19,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    """Starts watchers, which end with the test."""
-    watchers = list[Watched]()
-
-    def start(folder: Path, files: Sequence[Path] = ()) -> Watched:
-        watchers.append(Watched([folder], list(files)))
-        return watchers[-1]
-
-    yield start
-    for watcher in watchers:
-        watcher.close()
+    with starting(tree=polling.Tree, pulse=OFTEN) as start:
+        yield start
 
 
 def test_it_is_said_and_what_would_help(root: Path, watch: Watch) -> None:
@@ -44,22 +29,9 @@ def test_it_is_said_and_what_would_help(root: Path, watch: Watch) -> None:
 
 def test_every_way_to_save_and_to_move_is_reported(root: Path, watch: Watch) -> None:
     watched = watch(root, files=[root.parent / "devenv.yaml"])
-    (root / "ignored/below/file").write_text("1")
-    (root / "src/main.py").write_text("2")
-    atomic(root / "src/deep/util.py")
-    (root.parent / "devenv.yaml").write_text("1")
-    (root / "src/a/b").mkdir(parents=True)
-    (root / "src/a/b/file").write_text("1")
-    watched.until(
-        root / "src/main.py", root / "src/deep/util.py", root / "src/a/b/file", root.parent / "devenv.yaml"
-    )
-    (root / "src").rename(root / "lib")
-    watched.until(root / "src/main.py", root / "lib/deep/util.py")
-    (root / "lib/main.py").unlink()
-    watched.until(root / "lib/main.py")
+    change_everything(root, watched, gone=("src/main.py",))
     (root / "lib/deep/util.py").chmod(0o700)
     watched.until(root / "lib/deep/util.py")
-    assert not [path for path in watched.paths if "ignored" in path]
 
 
 def test_a_root_that_goes_or_is_another_folder_means_a_rescan(root: Path, watch: Watch) -> None:

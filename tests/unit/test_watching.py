@@ -13,101 +13,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from devenv import watching
-from devenv.watching import Batch, Watcher, inotify, mailbox, native
+from devenv.watching import GAP, Batch, Watcher, inotify, mailbox, native
 from tests.conftest import ROOT
+from tests.unit.watched import (
+    LIMIT,
+    NEVER,
+    OFTEN,
+    Watch,
+    Watched,
+    atomic,
+    change_everything,
+    enters,
+    project,
+    starting,
+)
 
 LIBC = ctypes.CDLL(None)
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
-LIMIT = 20.0  # seconds until a test gives up; nothing waits that long when all is well
-
-IGNORED = {"node_modules", ".git", "ignored"}
-
-
-def enters(folder: str) -> bool:
-    return os.path.basename(folder) not in IGNORED
-
-
-class Watched:
-    """A watcher with a thread that takes its batches."""
-
-    def __init__(self, folders: list[Path], files: list[Path], **settings: Any) -> None:
-        self.notes: list[str] = []
-        self.paths = set[str]()  # all that was reported
-        self.batches: Queue[Batch | None] = Queue()
-        self.watcher = Watcher(
-            [str(folder) for folder in folders],
-            [str(file) for file in files],
-            settings.pop("enters", enters),
-            note=self.notes.append,
-            **settings,
-        )
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._take)
-        self.thread.start()
-
-    def _take(self) -> None:
-        for batch in self.watcher.batches(self.stop):
-            self.batches.put(batch)
-        self.batches.put(None)
-
-    def next(self) -> Batch:
-        batch = self.batches.get(timeout=LIMIT)
-        assert batch is not None
-        self.paths |= batch.paths
-        return batch
-
-    def until(self, *paths: Path) -> list[Batch]:
-        """The batches until these paths have been reported in them."""
-        missing = {str(path) for path in paths}
-        batches = []
-        while missing:
-            batches.append(self.next())
-            missing -= batches[-1].paths
-        return batches
-
-    def rescan(self) -> Batch:
-        """The next batch that asks for a full comparison."""
-        while not (batch := self.next()).rescan:
-            pass
-        return batch
-
-    def save(self, *paths: Path) -> None:
-        """Write files until that is reported; once more after a rescan, which stands for what came before it."""
-        missing = set(paths)
-        batch = Batch(frozenset(), rescan=True)
-        while missing:
-            if batch.rescan:
-                for path in missing:
-                    path.write_text(str(time.monotonic_ns()))
-            batch = self.next()
-            missing -= {Path(path) for path in batch.paths}
-
-    def settled(self, folder: Path) -> set[str]:
-        """All that was reported until now, by way of a file that is saved last."""
-        self.save(folder / "last")
-        return self.paths - {str(folder / "last")}
-
-    def close(self) -> None:
-        self.stop.set()
-        self.thread.join(LIMIT)
-        assert not self.thread.is_alive()
-        self.watcher.close()
-
-
-Watch = Callable[..., Watched]
-
-
-@pytest.fixture(autouse=True)
-def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is found but by its event."""
-    monkeypatch.setattr(watching, "PULSE", 3600.0)
 
 
 @pytest.fixture
@@ -122,32 +49,18 @@ def fast() -> Iterator[Path]:
         yield project(Path(folder).resolve())
 
 
-def project(parent: Path) -> Path:
-    folder = parent / "project"
-    for name in ("src/deep", "ignored/below", "node_modules/left-pad"):
-        (folder / name).mkdir(parents=True)
-    (folder / "src/main.py").write_text("1")
-    (folder / "src/deep/util.py").write_text("1")
-    return folder
-
-
-@pytest.fixture
-def pulse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has no event is looked for often."""
-    monkeypatch.setattr(watching, "PULSE", 0.02)
-
-
 @pytest.fixture
 def watch() -> Iterator[Watch]:
-    watchers = []
+    """Starts watchers that are told of a change by its event alone."""
+    with starting(pulse=NEVER) as start:
+        yield start
 
-    def start(*folders: Path, files: list[Path] | None = None, **settings: Any) -> Watched:
-        watchers.append(Watched(list(folders), files or [], **settings))
-        return watchers[-1]
 
-    yield start
-    for watcher in watchers:
-        watcher.close()
+@pytest.fixture
+def seek() -> Iterator[Watch]:
+    """Starts watchers that often look for what has no event."""
+    with starting(pulse=OFTEN) as start:
+        yield start
 
 
 def instances() -> int:
@@ -185,12 +98,6 @@ def jetbrains(path: Path) -> None:
     path.rename(f"{path}___jb_old___")
     path.with_name(f"{path.name}___jb_tmp___").rename(path)
     Path(f"{path}___jb_old___").unlink()
-
-
-def atomic(path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("atomic")
-    temporary.replace(path)
 
 
 def linked(path: Path) -> None:
@@ -236,9 +143,8 @@ def test_a_file_that_is_being_written_is_reported_once_it_is_closed(root: Path, 
     watched.until(root / "src/big")
 
 
-@pytest.mark.usefixtures("pulse")
-def test_a_new_file_that_the_kernel_never_reports_as_closed_is_reported(root: Path, watch: Watch) -> None:
-    watched = watch(root)
+def test_a_new_file_that_the_kernel_never_reports_as_closed_is_reported(root: Path, seek: Watch) -> None:
+    watched = seek(root)
     os.close(os.open(root / "src/lock", os.O_CREAT | os.O_RDONLY))
     os.mknod(root / "src/node")
     watched.until(root / "src/lock", root / "src/node")
@@ -493,9 +399,8 @@ def test_a_root_and_files_reached_through_a_link(root: Path, watch: Watch) -> No
         watched.until(link / "src/main.py", link / "other")
 
 
-@pytest.mark.usefixtures("pulse")
-def test_the_folder_of_a_file_that_appears_within_a_root_is_entered(root: Path, watch: Watch) -> None:
-    watched = watch(root, files=[root / "later/.env"])
+def test_the_folder_of_a_file_that_appears_within_a_root_is_entered(root: Path, seek: Watch) -> None:
+    watched = seek(root, files=[root / "later/.env"])
     (root / "later").mkdir()
     watched.rescan()
     watched.save(root / "later/other", root / "later/.env")
@@ -540,9 +445,8 @@ def test_a_root_that_is_replaced_means_a_rescan(root: Path, watch: Watch) -> Non
     assert not [path for path in watched.settled(root / "src") if path.endswith("main.py")]
 
 
-@pytest.mark.usefixtures("pulse")
-def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch) -> None:
-    watched = watch(root / "src/deep")
+def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, seek: Watch) -> None:
+    watched = seek(root / "src/deep")
     root.rename(root.parent / "away")
     watched.rescan()
     (root / "src/deep").mkdir(parents=True)
@@ -551,9 +455,8 @@ def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, watch: Watch)
 
 
 @pytest.mark.programs
-@pytest.mark.usefixtures("pulse")
-def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, watch: Watch) -> None:
-    watched = watch(root / "src")
+def test_a_disk_that_is_mounted_or_unmounted_means_a_rescan(root: Path, seek: Watch) -> None:
+    watched = seek(root / "src")
     if subprocess.run(
         ["mount", "-t", "tmpfs", "tmpfs", root / "src"], capture_output=True, check=False
     ).returncode:
@@ -584,9 +487,8 @@ def test_a_root_that_is_removed_and_made_again_is_watched(root: Path, watch: Wat
     watched.save(empty / "file")
 
 
-@pytest.mark.usefixtures("pulse")
-def test_a_root_that_does_not_exist_yet(root: Path, watch: Watch) -> None:
-    watched = watch(root / "later/src", files=[root / "later/.env"])
+def test_a_root_that_does_not_exist_yet(root: Path, seek: Watch) -> None:
+    watched = seek(root / "later/src", files=[root / "later/.env"])
     (root / "later/src").mkdir(parents=True)
     watched.rescan()
     watched.save(root / "later/src/file", root / "later/.env")
@@ -595,13 +497,12 @@ def test_a_root_that_does_not_exist_yet(root: Path, watch: Watch) -> None:
 # Missing events.
 
 
-@pytest.mark.usefixtures("pulse")
-def test_a_gap_in_time_means_a_rescan(root: Path, watch: Watch) -> None:
+def test_a_gap_in_time_means_a_rescan(root: Path, seek: Watch) -> None:
     now = [0.0]
-    watched = watch(root, clock=lambda: now[0])
-    now[0] += watching.GAP - 1
+    watched = seek(root, clock=lambda: now[0])
+    now[0] += GAP - 1
     assert watched.settled(root) == set()
-    now[0] += watching.GAP + 1
+    now[0] += GAP + 1
     watched.rescan()
     watched.save(root / "src/main.py")
     assert watched.watcher.watched == 4
@@ -631,10 +532,8 @@ def test_an_overflow_of_the_queue_means_a_rescan(fast: Path) -> None:
 
 CHILD = """
 import json, sys, threading
-from devenv import watching
 from devenv.watching import Watcher
-watching.PULSE = 0.02
-watcher = Watcher([sys.argv[1]], [], lambda folder: True, note=lambda line: print(json.dumps({"note": line}), flush=True))
+watcher = Watcher([sys.argv[1]], [], lambda folder: True, pulse=0.02, note=lambda line: print(json.dumps({"note": line}), flush=True))
 print(json.dumps({"watched": watcher.watched}), flush=True)
 for paths, rescan in watcher.batches(threading.Event()):
     print(json.dumps({"paths": sorted(paths), "rescan": rescan, "watched": watcher.watched}), flush=True)
@@ -724,9 +623,8 @@ def test_what_the_kernel_has_no_watch_for_is_polled(
         child.close()
 
 
-@pytest.mark.usefixtures("pulse")
 def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
-    root: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+    root: Path, seek: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = inotify.Kernel.add_callback
     left = [2]
@@ -738,7 +636,7 @@ def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
         return real(self, path, *rest)
 
     monkeypatch.setattr(inotify.Kernel, "add_callback", scarce)
-    watched = watch(root)
+    watched = seek(root)
     watched.rescan()
     assert watched.watcher.watched == 2
     (root / "src/main.py").write_text("22")
@@ -759,12 +657,20 @@ def test_polled_folders_are_watched_once_the_kernel_has_watches_again(
 def test_a_branch_switch_of_10000_files_is_few_batches_and_complete(fast: Path) -> None:
     """The first batch comes while the switch goes on, the rest once its consumer is done with that."""
     files = [fast / f"src/{folder}/{number}.py" for folder in range(100) for number in range(100)]
+    taken = threading.Event()
+
+    def switch() -> None:
+        for file in files:
+            write(file)
+        while not taken.is_set():  # however late the first batch is taken, files change until then
+            write(files[-1])
+
     with closing(Watcher([str(fast)], [], enters, note=pytest.fail)) as watcher:
-        writer = threading.Thread(target=lambda: [write(file) for file in files])
+        writer = threading.Thread(target=switch, daemon=True)
         writer.start()
         batches = watcher.batches(threading.Event())
         rest = {str(file) for file in files} - next(batches).paths
-        assert rest
+        taken.set()
         writer.join()
         count = 0
         while rest:
@@ -831,7 +737,7 @@ def test_a_consumer_that_is_busy_gets_all_at_once(fast: Path) -> None:
 
 def test_stopping_and_closing_release_everything(root: Path) -> None:
     before = instances()
-    watched = Watched([root], [])
+    watched = Watched([root], [], pulse=NEVER)
     watched.settled(root)
     assert instances() == before + 1
     threads = {thread for thread in threading.enumerate() if isinstance(thread, inotify.Kernel)}
@@ -861,7 +767,7 @@ def test_a_closed_tree_stays_closed(root: Path) -> None:
 
 
 def test_closing_ends_a_consumer_that_waits(root: Path) -> None:
-    watched = Watched([root], [])
+    watched = Watched([root], [], pulse=NEVER)
     watched.watcher.close()
     assert watched.batches.get(timeout=LIMIT) is None
     watched.close()
@@ -882,35 +788,15 @@ def test_an_error_in_the_watching_thread_reaches_the_consumer(root: Path) -> Non
 # Where there is no inotify: the same observer that macOS gets, on what this machine has.
 
 
-@pytest.fixture
-def observed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "Tree", native.Tree)
-
-
 # watchdog's thread meets a folder in a new folder twice, by its event and by its own walk, and warns of it.
 @pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
-@pytest.mark.usefixtures("observed")
 def test_the_native_observer_reports_the_same(root: Path, watch: Watch) -> None:
-    watched = watch(root, files=[root.parent / "devenv.yaml"])
-    (root / "ignored/below/file").write_text("1")
-    (root / "src/main.py").write_text("2")
-    atomic(root / "src/deep/util.py")
-    (root.parent / "devenv.yaml").write_text("1")
-    (root / "src/a/b").mkdir(parents=True)
-    (root / "src/a/b/file").write_text("1")
-    watched.until(
-        root / "src/main.py", root / "src/deep/util.py", root / "src/a/b/file", root.parent / "devenv.yaml"
-    )
-    (root / "src").rename(root / "lib")
-    watched.until(root / "src", root / "lib/deep/util.py")
-    (root / "lib/main.py").unlink()
-    watched.until(root / "lib/main.py")
-    assert not [path for path in watched.settled(root) if "ignored" in path]
+    watched = watch(root, files=[root.parent / "devenv.yaml"], tree=native.Tree)
+    change_everything(root, watched, gone=("src",))
 
 
-@pytest.mark.usefixtures("observed", "pulse")
-def test_the_native_observer_finds_a_root_again(root: Path, watch: Watch) -> None:
-    watched = watch(root / "src")
+def test_the_native_observer_finds_a_root_again(root: Path, seek: Watch) -> None:
+    watched = seek(root / "src", tree=native.Tree)
     (root / "src").rename(root / "old")
     watched.rescan()
     (root / "src").mkdir()
