@@ -126,15 +126,15 @@ def _units(project: Project, stores: Stores, gateways: Collection[str]) -> dict[
 
 def _kinds(project: Project, stores: Stores) -> dict[str, Store]:
     """The services that are stores; one that uses another kind is none where that is not here, once."""
-    found = {
+    recognised = {
         original: store
         for original, keys in project.services.items()
         if (store := infra.recognised(keys, stores))
     }
-    counts = Counter(store.kind for store in found.values())
+    counts = Counter(store.kind for store in recognised.values())
     return {
         original: store
-        for original, store in found.items()
+        for original, store in recognised.items()
         if all(counts[use] == 1 for use in store.uses) and (not store.parts or counts[store.kind] == 1)
     }
 

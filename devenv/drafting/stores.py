@@ -216,9 +216,9 @@ def version_of(image: str) -> str:
 
 def urls(store: Store, host: str, values: Mapping[str, str]) -> Iterator[str]:
     """The URLs by which a store is reached with these options; without a login too where none was set."""
-    known = {**store.defaults, **values, "host": host, "port": str(store.port)}
+    fillings = {**store.defaults, **values, "host": host, "port": str(store.port)}
     url = next((url for option, url in store.urls.items() if values.get(option)), store.url)
-    filled = _REFERENCE.sub(lambda match: known.get(match[0][2:-1], ""), url)
+    filled = _REFERENCE.sub(lambda match: fillings.get(match[0][2:-1], ""), url)
     yield filled
     if store.secret and not any(values.get(option) for option in store.secret):
         yield re.sub(r"//[^/@]*@", "//", filled)

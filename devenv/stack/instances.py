@@ -20,8 +20,8 @@ from devenv.stack.names import Names
 from devenv.stack.text import Text
 from devenv.stack.world import World
 
-TOLD = ("traces",)
-"""What a service is told the place of; its logs are read, whatever it does."""
+INJECTED = ("traces",)
+"""What each service gets the address of; its logs are read, whatever it does."""
 
 
 class Instances:
@@ -36,8 +36,8 @@ class Instances:
         self.generated: set[str] = set()
         self.instances: dict[str, Instance] = {}
         self.takers: dict[str, str] = {what: name for what in TAKEN if (name := scope.taker(what))}
-        told = [self.takers[what] for what in TOLD if what in self.takers]
-        self.names = Names(manifest, self.instances, world, told)
+        injected = [self.takers[what] for what in INJECTED if what in self.takers]
+        self.names = Names(manifest, self.instances, world, injected)
         for name in scope.infra:
             self._add_instance(name, catalogue, scope)
 

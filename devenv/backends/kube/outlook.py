@@ -13,9 +13,8 @@ from devenv.backends.kube.client import Client
 from devenv.backends.kube.verdict import UNBOUND, UNSCHEDULABLE, Verdict
 from devenv.stack.model import Unit
 
-NOBODY = (
-    r"storage class is set|storageclass\S* \"[^\"]*\" not found"  # a pending claim that waiting does not help
-)
+UNCLAIMABLE = re.compile(r"storage class is set|storageclass\S* \"[^\"]*\" not found")
+"""What the cluster says of a pending claim that no waiting helps."""
 REFUSED = re.compile(
     r"violates PodSecurity|(maximum|minimum) \S+ usage per|limit to request ratio|webhook \S+ denied"
 )
@@ -79,7 +78,7 @@ NOT_STARTED = ("StartError", "ContainerCannotRun")
 def unclaimed(client: Client, pod: pod_of.Pod, *, passed: float) -> Verdict | None:
     """The volume that a pod waits for and that nobody makes."""
     pending = {} if pod["spec"].get("nodeName") else cards.pending(client, dict(pod))
-    if passed <= UNBOUND and not any(re.search(NOBODY, why) for why in pending.values()):
+    if passed <= UNBOUND and not any(map(UNCLAIMABLE.search, pending.values())):
         return None
     facts = tuple(("claim", f"{name} is pending: {why}") for name, why in pending.items())
     return Verdict(failed="gets no volume", pod=pod_of.name(pod), facts=facts) if facts else None

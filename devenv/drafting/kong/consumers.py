@@ -50,8 +50,8 @@ def converted(consumer: Entity, secrets: Secrets) -> tuple[dict[str, Any], Entit
         value["plugins"] = written
     if others := [plugin for plugin in plugins if unsayable_plugin(plugin)]:
         rest["plugins"] = others
-    known = {"username", "custom_id", "plugins", *CREDENTIALS, *_UNSAID}
-    rest |= {key: item for key, item in consumer.items() if key not in known}
+    own_keys = {"username", "custom_id", "plugins", *CREDENTIALS, *_UNSAID}
+    rest |= {key: item for key, item in consumer.items() if key not in own_keys}
     plain = ", its secrets in plain text" if set(rest) & {*CREDENTIALS} else ""
     return value, rest, f"it has {', '.join(rest)}{plain}"
 
