@@ -42,3 +42,10 @@ def amiss(tables: str, port: int) -> str:
         return ""
     listed = ", ".join(map(str, dict.fromkeys(others[:3])))
     return f"listens on port {listed}, not on {port}"
+
+
+def nowhere(tables: str) -> str:
+    """That nothing listens at all; "" where something does, or where the tables do not say."""
+    read = "local_address" in tables
+    sockets = [address for address, _ in _LISTENING.findall(tables) if address != _RESOLVER]
+    return "listens on no port" if read and not sockets else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devenv.backends.causes import likely
-from devenv.backends.listening import amiss
+from devenv.backends.listening import amiss, nowhere
 from tests.table import each_row
 
 TABLES = """\
@@ -45,3 +45,10 @@ def test_why_nobody_reaches_a_port_is_told_with_what_helps(port: int, why: str, 
 def test_a_container_that_listens_nowhere_or_tells_nothing_is_left_alone() -> None:
     assert amiss("", 80) == amiss("cat: not found", 80) == ""
     assert amiss("\n".join(line for line in TABLES.splitlines() if "0100007F" in line), 80) == ""
+
+
+def test_that_nothing_listens_is_said_where_the_tables_were_read() -> None:
+    heads = [line for line in TABLES.splitlines() if "local_address" in line]
+    resolver = next(line for line in TABLES.splitlines() if "0B00007F" in line)
+    assert nowhere("\n".join([*heads, resolver])) == "listens on no port"
+    assert nowhere(TABLES) == nowhere("") == nowhere("cat: not found") == ""

@@ -96,6 +96,18 @@ def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     assert watched.cause == ""
 
 
+@each_row({"no": (), "one": ("connection refused",)})
+def test_a_card_says_what_the_check_got_also_where_that_is_nothing_yet(*answers: str) -> None:
+    events = [about(f"Readiness probe failed: {answer}", reason="Unhealthy") for answer in answers]
+    watched = Watched(Answering(*events))
+    watched.look(RUNNING)
+    watched.look(RUNNING, after=5)
+    assert watched.rollout.cause is not None
+    facts = dict(watched.rollout.cause.facts)
+    assert facts["probe"] == "GET /healthz on port 8000"
+    assert facts.get("answer", facts.get("event")) == (events[0]["message"] if events else "none yet")
+
+
 def test_a_slow_one_says_what_it_waits_for_and_how_long_helm_will() -> None:
     refused = 'Get "http://10.1.2.3:8000/healthz": dial tcp 10.1.2.3:8000: connect: connection refused'
     watched = Watched(Answering(about(f"Readiness probe failed: {refused}", reason="Unhealthy")))

@@ -94,15 +94,32 @@ def unanswered(client: Client, pod: pod_of.Pod) -> Verdict | None:
 
 def amiss(client: Client, unit: Unit, pod: pod_of.Pod) -> str:
     """Why nobody reaches the port that nothing answers on, as far as its container tells."""
-    probe, name = unit.probe, pod_of.name(pod)
+    probe = unit.probe
     if probe is None or probe.kind == "exec" or not pod_of.running(pod):
         return ""
     answers = cards.check_answers(client, dict(pod))
     if not answers or "connection refused" not in answers[-1]:
         return ""
+    return listening.amiss(_tables(client, unit, pod), probe.port)
+
+
+def unready(client: Client, unit: Unit, pod: pod_of.Pod) -> tuple[tuple[str, str], ...]:
+    """Facts about a pod that was not ready in time, also where no kubelet has checked it yet."""
+    probe = unit.probe
+    if probe is None or not pod_of.running(pod):
+        return ()
+    answers = cards.check_answers(client, dict(pod))
+    if probe.kind != "exec" and (not answers or "connection refused" in answers[-1]):
+        tables = _tables(client, unit, pod)
+        if what := listening.amiss(tables, probe.port) or listening.nowhere(tables):
+            return (("instead", what),)
+    return () if answers else (("answer", "none yet"),)
+
+
+def _tables(client: Client, unit: Unit, pod: pod_of.Pod) -> str:
+    """The sockets of a unit's container, as its kernel lists them; "" where they cannot be read."""
     command, namespace = ["cat", *listening.TABLES], pod["metadata"]["namespace"]
-    tables = printed(client, namespace, name, command, container=unit.name)
-    return listening.amiss(tables, probe.port)
+    return printed(client, namespace, pod_of.name(pod), command, container=unit.name)
 
 
 def awaited(client: Client, unit: Unit, pod: pod_of.Pod) -> str:

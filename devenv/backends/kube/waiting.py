@@ -104,8 +104,7 @@ class Waiting:
     def _late(self, pods: Sequence[pod_of.Pod]) -> UnitFailed:
         verb = "did not end" if self.unit.one_shot else "was not ready"
         pod = pod_of.name(pods[0]) if pods else ""
-        amiss = outlook.amiss(self.client, self.unit, pods[0]) if pods else ""
-        facts = (("instead", amiss),) if amiss else ()
+        facts = outlook.unready(self.client, self.unit, pods[0]) if pods else ()
         return self._failed(Verdict(failed=f"{verb} within {self._limit:g} s", pod=pod, facts=facts))
 
     def _check_listening(self, pods: Sequence[pod_of.Pod]) -> str:

@@ -190,7 +190,8 @@ class Rollout:
             self._failed[unit.name] = cards.card(client, unit, self._order.namespace, verdict)
         elif passed > LATE and stale and not pod_of.ready(pod):
             awaits = outlook.awaited(client, unit, pod) if passed > SLOW else ""
-            late = Verdict(failed="was not ready in time", pod=pod_of.name(pod))
+            facts = outlook.unready(client, unit, pod)
+            late = Verdict(failed="was not ready in time", pod=pod_of.name(pod), facts=facts)
             self._late[unit.name] = now, cards.card(client, unit, self._order.namespace, late), awaits
         return ending is not None
 
