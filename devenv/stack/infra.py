@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from devenv.errors import UsageError
 from devenv.manifest.models import Infra
 from devenv.manifest.rules.scope import unit_name
 from devenv.stack import text
@@ -164,15 +163,11 @@ class Instance:
         return None
 
     def _elsewhere(self, name: str, view: View, part: str) -> Text:
-        """An attribute as the variable that has just this value. Raises `UsageError` where there is none."""
+        """An attribute as the variable that has just this value, else as one of its own: VALKEY_HOST."""
         for key, value in self.kind.block.env.items():
             if value == f"${{{name}}}":
                 return self._variable(self.public(key, self.look_up(view, part), "env"))
-        raise UsageError(
-            f"${{{self.name}.{name}}} has no value where something else runs {self.name}",
-            why=f"its Secret has {', '.join(self.injected(view=view, part=part))}",
-            hint="use one of these variables",
-        )
+        return self._variable(variable("_".join(filter(None, (self.name, part, name)))).replace(".", "_"))
 
     def _variable(self, key: str) -> Text:
         return Sealed((Secret(key, store=self.name),))

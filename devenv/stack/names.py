@@ -94,7 +94,8 @@ class Names:
         injected = self._of_instance(instance, part, view)
         if part and not prefix:  # POSTGRES_URL beside POSTGRES_BILLING_URL
             long, short = variable(f"{instance.name}_{part}"), variable(instance.name)
-            return [(key.replace(long, short), value) for key, value in injected.items()]
+            renamed = {key.replace(long, short): value for key, value in injected.items()}
+            return list((renamed | {key: injected[key] for key in renamed if key in injected}).items())
         return list(injected.items())
 
     def _of_instance(self, instance: Instance, part: str, view: View) -> Mapping[str, Text]:

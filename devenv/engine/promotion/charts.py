@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +33,7 @@ from devenv.stack.world import World
 
 if TYPE_CHECKING:
     from devenv.engine.project import Project
+    from devenv.manifest.environments import Environment
 
 NOTHING: Mapping[str, str] = {}
 MOMENT = 315532800  # 1980: Helm 4 keeps the files' times, so the same chart is the same package
@@ -108,9 +109,32 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
         at = ("environments", name, "values")
         raise ManifestInvalid([source.problem((*at, *path), why, hint) for path, why, hint in findings])
     target = promoted(project, name)
+    if problems := [
+        source.problem(("environments", name, "infra", store, "external", "secret"), why, hint)
+        for store, why, hint in _written_in(target, place)
+    ]:
+        raise ManifestInvalid(problems)
     values = charts.values(own, target, place, images, _sealed(project, name, target))
     head = f"# The environment {name}: what differs from values.yaml. Rendered by devenv from devenv.yaml.\n"
     return head + to_yaml(values)
+
+
+def _written_in(target: charts.Promoted, place: Environment) -> Iterator[tuple[str, str, str]]:
+    """Stores whose address a Secret cannot bring where it stands: name, why, what helps."""
+    for store, elsewhere in external(place).items():
+        if not elsewhere.secret or store not in target.without:
+            continue
+        for unit, what in target.written_into(store):
+            yield (
+                store,
+                f"{what} of {unit} has the address of {store} in it, where no Secret is read",
+                "write {host: NAME}, or deploy"
+                + (
+                    ""
+                    if what.startswith("the file")
+                    else f", or a variable into env: of {unit} and $NAME there"
+                ),
+            )
 
 
 def defaults(project: Project) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from devenv.render.bundle import Source
 from devenv.render.kubernetes.content import inline
+from devenv.stack import text
 from devenv.stack.model import Stack, Unit
 from devenv.stack.text import Text
 
@@ -36,6 +37,16 @@ class Promoted:
             store for store, other in others.items() if texts(other.unit(unit.name)).get(variable) != value
         ]
 
+    def written_into(self, store: str) -> list[tuple[str, str]]:
+        """Units that have an address of the store where no variable can stand, and what of them has it."""
+        other = self.without[store]
+        return [
+            (unit.name, what)
+            for unit in self.stack.units
+            if unit.name in other
+            for what in _addresses(unit, other.unit(unit.name), store)
+        ]
+
     def stores(self, unit: Unit) -> list[str]:
         """The stores that a unit needs."""
         needed = [need.unit for need in unit.needs]
@@ -45,6 +56,20 @@ class Promoted:
 def texts(unit: Unit) -> dict[str, Text]:
     """All variables of a unit."""
     return {**dict(unit.env), **inline(unit)}
+
+
+def _addresses(unit: Unit, elsewhere: Unit, store: str) -> Iterator[str]:
+    """What of a unit has an address of a store in it, as of the unit where something else runs the store."""
+    check = elsewhere.probe.command if elsewhere.probe else ()
+    words = {"entrypoint": elsewhere.entrypoint, "command": elsewhere.command, "check": check}
+    for what, each in words.items():
+        if any(secret.store == store for secret in text.secrets(each or ())):
+            yield f"the {what}"
+    for here, file in zip(unit.files, elsewhere.files, strict=True):
+        if any(secret.store == store for secret in text.secrets([file.content])) or (
+            file.rendered and {*file.holds} - {*here.holds}
+        ):
+            yield f"the file {file.target}"
 
 
 def value_of(store: str) -> str:

@@ -59,6 +59,10 @@ class _Unit:
         head += f"{{{{- $unit := index .Values.{section} {json.dumps(self.unit.name)} }}}}\n"
         if self.unit.one_shot:
             head += jobs.head(self.promoted, self.unit, bodies)
+        for store in self.promoted.without:
+            for unit, what in self.promoted.written_into(store):
+                if unit == self.unit.name:
+                    head += _refusal(store, unit, what)
         for name, content in self.defines.items():
             body = self.page.text(content)
             head += f'{{{{- define "{self.chart}.{self.unit.name}.{name}" -}}}}\n{body}{{{{- end }}}}\n'
@@ -309,6 +313,12 @@ class _Unit:
         if self.unit.role == "job" and not self.unit.manual:
             self.values["hook"] = True
         return {name: self.values[name] for name in KNOBS if name in self.values}
+
+
+def _refusal(store: str, unit: str, what: str) -> str:
+    """What refuses a Secret of a store whose address is written into a unit."""
+    why = f"{what} of {unit} has the address of {store} in it: give infra.{store}.external a host, no secret"
+    return f"{{{{- if {value_of(store)}.external.secret }}}}{{{{ fail {json.dumps(why)} }}}}{{{{ end }}}}\n"
 
 
 def image_values(reference: str) -> dict[str, str]:

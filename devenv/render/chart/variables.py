@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.errors import UsageError
@@ -24,6 +25,19 @@ class Variables:
     fixed: tuple[Any, ...]
 
 
+@dataclass(slots=True)
+class _Group:
+    """Entries by name of variables that lead to the same stores.
+
+    `here`: where they are deployed; `elsewhere`: where the Secret of the store, if it is one, has them under
+    their names (`keys`), or has what they are made of.
+    """
+
+    here: dict[str, Any] = field(default_factory=dict)
+    elsewhere: dict[str, Any] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+
+
 def key_of(secret: Secret) -> str:
     """The key of a Secret that holds a secret: `NAME`, or `NAME.url` and `NAME.json`, quoted for these."""
     return secret.name if secret.place == "plain" else f"{secret.name}.{secret.place}"
@@ -35,31 +49,28 @@ def variables(promoted: Promoted, unit: Unit, page: Page, entries: Iterable[Mapp
     Raises `UsageError` for a text that mentions two stores.
     """
     values: dict[str, str] = {}
-    fixed: list[Any] = []
-    first: set[str] = set()  # those that others are made of, which stand before them
-    by_store: dict[str, tuple[list[Any], dict[str, Text]]] = {}
+    groups: dict[tuple[str, ...], _Group] = {(): _Group()}
     for entry in entries:
         if entry.keys() == {"name"}:  # a fragment takes it out
             continue
         name, value = str(entry["name"]), _text(unit, entry)
         if value is None:
-            fixed.append(dict(entry))
+            groups[()].here[name] = dict(entry)
             continue
-        store = _one_store(promoted, unit, name) if name in texts(unit) else ""
-        if isinstance(value, str) and NAMESPACE not in value and not store:
+        stores = tuple(promoted.hanging_on(unit, name)) if name in texts(unit) else ()
+        if isinstance(value, str) and NAMESPACE not in value and not stores:
             values[name] = value
             continue
-        here, outside = by_store.setdefault(store, ([], {})) if store else (fixed, {})
-        made_of, own = _entries(name, value, page)
-        here += [item for at, item in made_of.items() if at not in first] + [own]
-        first |= made_of.keys()
-        if store:
-            outside[name] = texts(promoted.without[store].unit(unit.name))[name]
-    chart = promoted.stack.name
-    for store, (here, outside) in by_store.items():
-        condition = f"with {value_of(store)}.external.secret"
-        fixed.append(page.when(condition, _from_store(chart, outside, page), here))
-    return Variables(values, tuple(fixed))
+        group = groups.setdefault(stores, _Group())
+        _add(group.here, _entries(name, value, page))
+        match _elsewhere(promoted, unit, name, stores):
+            case None:
+                pass
+            case outside if _is_key(name, outside):
+                group.keys.append(name)
+            case outside:
+                _add(group.elsewhere, _entries(name, outside, page))
+    return Variables(values, tuple(_listed(promoted.stack.name, groups, page)))
 
 
 def _text(unit: Unit, entry: Mapping[str, Any]) -> Text | None:
@@ -70,28 +81,49 @@ def _text(unit: Unit, entry: Mapping[str, Any]) -> Text | None:
     return value if isinstance(value, str) and literal(value) == entry["value"] else str(entry["value"])
 
 
-def _one_store(promoted: Promoted, unit: Unit, name: str) -> str:
-    stores = promoted.hanging_on(unit, name)
-    if len(stores) > 1:
+def _elsewhere(promoted: Promoted, unit: Unit, name: str, stores: Sequence[str]) -> Text | None:
+    """A variable where something else runs the store that it leads to.
+
+    None where it is left out: two stores have it, and then differ. Raises `UsageError` for a text of two.
+    """
+    outside = [texts(promoted.without[store].unit(unit.name)).get(name) for store in stores]
+    if len(stores) > 1 and any(value is not None for value in outside):
         raise UsageError(
             f"{unit.name}: the variable {name} mentions {' and '.join(stores)}",
             why="in a cluster each of them may come from a Secret of its own",
             hint="write a variable for each",
         )
-    return stores[0] if stores else ""
+    return next(iter(outside), None)
 
 
-def _from_store(chart: str, variables: Mapping[str, Text], page: Page) -> list[Any]:
-    """The entries of variables that a store's Secret has; most have the name of their key."""
-    named = [name for name, value in variables.items() if _is_key(name, value)]
-    words = " ".join(json.dumps(name) for name in named)
-    entries: dict[str, Any] = {}
-    for name, value in variables.items():
-        if name not in named:
-            made_of, own = _entries(name, value, page)
-            entries |= {**made_of, name: own}
-    listed = [page.entries(f'include "{chart}.fromSecret" (list . {words})')] if named else []
-    return [*listed, *entries.values()]
+def _add(to: dict[str, Any], entries: Mapping[str, Any]) -> None:
+    for name, entry in entries.items():
+        to.setdefault(name, entry)
+
+
+def _listed(chart: str, groups: Mapping[tuple[str, ...], _Group], page: Page) -> Iterator[Any]:
+    """The entries of all groups, each with its condition. What several are made of stands before them."""
+    everywhere = groups[()].here
+    counts = Counter(name for group in groups.values() for name in group.here.keys() | group.elsewhere.keys())
+    for group in groups.values():
+        _add(everywhere, {name: entry for name, entry in group.here.items() if counts[name] > 1})
+    made_of = {name: entry for name, entry in everywhere.items() if counts[name] > 1}
+    yield from (made_of | everywhere).values()
+    for stores, group in groups.items():
+        if not stores:
+            continue
+        here, elsewhere = (
+            [entry for name, entry in entries.items() if name not in everywhere]
+            for entries in (group.here, group.elsewhere)
+        )
+        if group.keys:
+            words = " ".join(map(json.dumps, group.keys))
+            elsewhere.insert(0, page.entries(f'include "{chart}.fromSecret" (list . {words})'))
+        external = [f"{value_of(store)}.external.secret" for store in stores]
+        if elsewhere:
+            yield page.when(f"with {external[0]}", elsewhere, here)
+        else:
+            yield page.when(f"if not (or {' '.join(external)})", here)
 
 
 def _is_key(name: str, value: Text) -> bool:
@@ -101,13 +133,13 @@ def _is_key(name: str, value: Text) -> bool:
     return False
 
 
-def _entries(name: str, value: Text, page: Page) -> tuple[dict[str, Any], Any]:
-    """The variables that a variable is made of, by name, and its own entry."""
+def _entries(name: str, value: Text, page: Page) -> dict[str, Any]:
+    """The entry of a variable by its name, after those of the variables that it is made of."""
     if isinstance(value, str):
-        return {}, {"name": name, "value": literal(value)}
+        return {name: {"name": name, "value": literal(value)}}
     parts = value.parts
     if len(parts) == 1 and isinstance(parts[0], Secret):
-        return {}, {"name": name, "valueFrom": {"secretKeyRef": reference(parts[0], page)}}
+        return {name: {"name": name, "valueFrom": {"secretKeyRef": reference(parts[0], page)}}}
     secrets = sorted(text.secrets([value]), key=lambda secret: secret.variable)
     helpers = {
         secret.variable: {"name": secret.variable, "valueFrom": {"secretKeyRef": reference(secret, page)}}
@@ -116,7 +148,7 @@ def _entries(name: str, value: Text, page: Page) -> tuple[dict[str, Any], Any]:
     composed = text.rewrite(
         value, lambda secret: f"$({secret.variable})", lambda plain: plain.replace("$", "$$")
     )
-    return helpers, {"name": name, "value": composed}
+    return {**helpers, name: {"name": name, "value": composed}}
 
 
 def reference(secret: Secret, page: Page) -> dict[str, Any]:
@@ -133,8 +165,10 @@ def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret
         if promoted.store(unit) in external:
             continue
         for name, value in texts(unit).items():
-            if not set(promoted.hanging_on(unit, name)) & set(external):
-                wanted |= text.secrets([value])
+            stores = [store for store in promoted.hanging_on(unit, name) if store in external]
+            if stores:
+                value = texts(promoted.without[stores[0]].unit(unit.name)).get(name, "")
+            wanted |= {secret for secret in text.secrets([value]) if not secret.store}
         for file in unit.files:
             wanted |= in_file(file)
     return {key_of(secret): secret for secret in sorted(wanted, key=key_of)}

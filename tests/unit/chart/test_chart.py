@@ -315,3 +315,73 @@ def test_a_label_of_a_long_name_and_version_is_one(helm: Helm, tmp_path: Path) -
         label = item["metadata"]["labels"]["helm.sh/chart"]
         assert label == f"{name}-0.1.0_52f"
         assert len(label) <= 63
+
+
+TWO = """\
+    name: two
+    services:
+      web:
+        image: x
+        uses: [orders, users, s3/files]
+        env: {A: "${orders.url}?k=${secret.K}", B: "x${secret.K}", WHERE: "${users.address}"}
+    infra:
+      orders: {kind: postgres}
+      users: {kind: postgres}
+      s3: {}
+"""
+
+
+def test_a_container_may_have_two_stores_of_a_kind(helm: Helm, tmp_path: Path) -> None:
+    """What both would give another value is left out where one of them is elsewhere, as it is locally."""
+    made = written(tmp_path / "chart", project(tmp_path, TWO))
+    stack = dict.fromkeys(("ORDERS_PASSWORD.url", "USERS_PASSWORD.url", "S3_PASSWORD", "K"), "pw")
+    orders = {"ORDERS_URL": "postgresql://db/orders"}
+    secrets = {"two-secrets": stack, "theirs": orders}
+
+    here = environment(pod(rendered(helm, made)["Deployment", "web"])["containers"][0], secrets)
+    assert (here["PGUSER"], here["S3_BUCKET"], here["B"]) == ("app", "files", "xpw")
+    assert here["A"] == "postgresql://app:pw@orders:5432/app?k=pw"
+
+    elsewhere = rendered(helm, made, "--set", "infra.orders.external.secret=theirs")
+    there = environment(pod(elsewhere["Deployment", "web"])["containers"][0], secrets)
+    assert (there["ORDERS_URL"], there["A"]) == (orders["ORDERS_URL"], "postgresql://db/orders?k=pw")
+    assert here.keys() - there.keys() == {"DEVENV_URL_ORDERS_PASSWORD", "PGPORT", "PGUSER", "PGDATABASE"}
+    assert there["USERS_URL"] == here["USERS_URL"]
+
+    secrets["theirs"] = {"USERS_URL": "postgresql://db/users", "USERS_ADDRESS": "db:5432"}
+    elsewhere = rendered(helm, made, "--set", "infra.users.external.secret=theirs")
+    there = environment(pod(elsewhere["Deployment", "web"])["containers"][0], secrets)
+    assert there["WHERE"] == "db:5432"
+
+
+def test_the_secret_has_what_stands_beside_an_address_of_another_store(tmp_path: Path) -> None:
+    promoted = charts.promoted(project(tmp_path, TWO))
+    assert keys(promoted, ["orders"]).keys() == {"K", "S3_PASSWORD", "USERS_PASSWORD", "USERS_PASSWORD.url"}
+
+
+WRITTEN_IN = """\
+    name: a
+    services:
+      web: {image: x, command: "serve --db ${postgres.url}", uses: [postgres]}
+    environments:
+      one: {context: c, infra: {postgres: {external: {secret: s}}}}
+      two: {context: d, infra: {postgres: {external: {host: h}}}}
+"""
+
+
+def test_an_address_where_no_secret_is_read_is_refused_and_a_host_is_taken(
+    helm: Helm, tmp_path: Path
+) -> None:
+    of = project(tmp_path, WRITTEN_IN)
+    with pytest.raises(ManifestInvalid) as refusal:
+        charts.values_file(of, "one")
+    (problem,) = refusal.value.problems
+    assert (
+        "5:51: environments.one.infra.postgres.external.secret: the command of web has the address of postgres"
+        in str(problem)
+    )
+    made = written(tmp_path / "chart", of, "two")
+    args = pod(rendered(helm, made, "-f", made / "values-two.yaml")["Deployment", "web"])["containers"][0]
+    assert args["args"][-1].endswith("@postgres:5432/app")
+    said = helm("template", "rel", made, "--set", "infra.postgres.external.secret=s", code=1)
+    assert "the command of web has the address of postgres in it" in said

@@ -180,7 +180,9 @@ def test_a_store_is_judged_by_its_last_answer_and_asked_now_and_then() -> None:
     client = Answering(*ANSWERS)
     what, seconds = failure(STORE, Script((0, [unready()])), client=client)
     assert what == "was not ready within 30 s"
-    assert len([path for path in client.asked if path.endswith("/events")]) <= 2 + seconds / 3  # two for the card
+    assert (
+        len([path for path in client.asked if path.endswith("/events")]) <= 2 + seconds / 3
+    )  # two for the card
 
 
 KEPT = Unit(
