@@ -32,6 +32,27 @@ def read_env(file: Path) -> dict[str, str]:
     return {key: value for key, value in values.items() if value is not None}
 
 
+def read_written(file: Path) -> dict[str, str]:
+    """The variables of an env file with their values as Compose takes them, which fills in `${NAME}` there.
+
+    A dollar that it leaves alone, as in single quotes, is `$$`. Raises as `read_env` does.
+    """
+    values = read_env(file)
+    if not any("$" in value for value in values.values()):
+        return values
+    from dotenv.parser import parse_stream
+
+    bindings = parse_stream(StringIO(file.read_text(encoding="utf-8")))
+    quoted = {
+        binding.key: binding.original.string.partition("=")[2].lstrip().startswith("'")
+        for binding in bindings
+    }
+    return {
+        key: value.replace("$", "$$") if quoted.get(key) else value.replace("\\$", "$$")
+        for key, value in values.items()
+    }
+
+
 def _plain(text: str) -> dict[str, str]:
     """The variables of a file of plain lines; none where any other line is in it."""
     values, place = {}, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Literal, get_args
 
 from devenv.drafting import interpolation
 from devenv.drafting.draft import telling
@@ -20,11 +21,15 @@ _HOST_VARIABLE = re.compile(
 )
 
 
-def _without_variables(text: str) -> str:
-    return interpolation.escaped(interpolation.plain(text))
+Form = Literal["variables", "optional", "defaults"]
+"""How a manifest says a text of Compose's: with its variables, with ones that need not be set, or without."""
+FORMS: tuple[Form, ...] = get_args(Form)
 
 
-_FORMS = (interpolation.ours, _without_variables)
+def _formed(scene: Scene, form: Form, text: str) -> str:
+    if form == "defaults":
+        return interpolation.escaped(interpolation.plain(text))
+    return interpolation.ours(text, scene.secrets, demand=form == "variables")
 
 
 @cache
@@ -72,15 +77,15 @@ def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
 
 def rewritten(scene: Scene, text: str, variable: str = "") -> list[str]:
     """A text as the manifest may say it, the best form first: with other names and references to stores."""
-    forms = (_rewritten(scene, form(text), index, variable) for index, form in enumerate(_FORMS))
+    forms = (_rewritten(scene, _formed(scene, form, text), form, variable) for form in FORMS)
     return list(dict.fromkeys(forms))
 
 
-def _rewritten(scene: Scene, text: str, form: int, variable: str) -> str:
+def _rewritten(scene: Scene, text: str, form: Form, variable: str) -> str:
     if not text:
         return text
     for store in scene.stores.values():
-        values = {name: _FORMS[form](value) for name, value in store.options.items()}
+        values = {name: _formed(scene, form, value) for name, value in store.options.items()}
         original = next((host for host, unit in scene.hosts.items() if unit == store.name), store.name)
         if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
@@ -103,7 +108,7 @@ def _belongs(scene: Scene, store: StoreUnit, variable: str) -> bool:
     return not others or store.kind.kind.split("_")[0][:5].upper() in variable.upper()
 
 
-def _host(scene: Scene, match: re.Match[str], text: str, form: int, variable: str) -> str:
+def _host(scene: Scene, match: re.Match[str], text: str, form: Form, variable: str) -> str:
     """A host in a text, in the words of the manifest: another name, or a reference to a store's parts."""
     if not _is_host(match, text, variable):
         return match[0]
@@ -112,7 +117,7 @@ def _host(scene: Scene, match: re.Match[str], text: str, form: int, variable: st
     store = scene.stores.get(name)
     if store is None:
         return f"{login}{before}{name}{port}{path}"
-    values = {key: _FORMS[form](value) for key, value in store.options.items()}
+    values = {key: _formed(scene, form, value) for key, value in store.options.items()}
     if login and (parts := _login(store, login[:-1], values)):
         login = f"{parts}@"
     if port and store.kind.ports.get(int(port[1:])) == store.kind.ports.get(store.kind.port):
@@ -133,7 +138,7 @@ def _login(store: StoreUnit, login: str, values: Mapping[str, str]) -> str:
     return user + colon + password
 
 
-def _without_secrets(scene: Scene, text: str, form: int, variable: str) -> str:
+def _without_secrets(scene: Scene, text: str, form: Form, variable: str) -> str:
     """The text with values that were moved to secrets referred to, where they stand as a password."""
     names = {f"${{secret.{secret}}}": value for secret, value in scene.moved.items()}
     for store in scene.stores.values():
@@ -141,7 +146,7 @@ def _without_secrets(scene: Scene, text: str, form: int, variable: str) -> str:
             passwords = (option for option in store.kind.secret if option in store.options)
             names |= {f"${{{store.name}.{option}}}": store.options[option] for option in passwords}
     for reference, value in names.items():
-        written = _FORMS[form](value)
+        written = _formed(scene, form, value)
         if not variable and text == written and telling(value):
             return reference
         if len(written) > 2:

@@ -54,6 +54,7 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
         store = infra.recognised(unit.keys, stores) if unit.role == "store" else None
         if store is not None:
             scene.stores[unit.name] = infra.options(scene, unit, store)
+            scene.secrets |= infra.sources(scene, scene.stores[unit.name])
     _move_secrets(scene)
     for unit in scene.units.values():
         if unit.role in ("service", "job"):
@@ -144,6 +145,7 @@ def _move_secrets(scene: Scene) -> None:
     for unit in scene.units.values():
         if unit.role not in ("service", "job"):
             continue
+        scene.secrets |= {environment.source(*item) for item in scene.variables(unit).items()} - {""}
         for variable, value in reading.environment(unit.keys).items():
             if value and not [*variables(value)] and is_secret(variable, plain(value)):
                 passwords = {

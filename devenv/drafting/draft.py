@@ -150,14 +150,27 @@ class Draft:
             elif not kept and path in self._entries and len(entry.values) < 2:
                 del self._entries[path]
         for path, reason in refused.items():
+            before = self._entries[path].values[0] if path in self._entries else None
             if path in self._entries and not self._next(path):
                 self._withdraw(path, reason)
+            elif path in self._entries:
+                self._note_names(path, before, reason)
         return bool(items or refused)
 
     def _note_item(self, path: Path, index: str, reason: str) -> None:
         entry = self._entries[path]
         if len(entry.values) < 2:
             self.say("by hand", entry.origin or dotted(path) + index, reason)
+
+    def _note_names(self, path: Path, before: Any, reason: str) -> None:
+        """Say which variables are not in the form that is written now."""
+        entry = self._entries[path]
+        names = [name for name in _names(before) if name not in _names(entry.values[0])]
+        if names:
+            note = f"written without {', '.join(names)}: {reason}"
+            self.say("by hand", entry.origin or dotted(path), note)
+        elif _names(before):
+            self.say("derived", entry.origin or dotted(path), f"may be empty: {reason}")
 
     def _of(self, place: str) -> list[Path]:
         """The field at a place, or all fields of the unit or section that it names."""
@@ -195,6 +208,11 @@ def in_order(rows: Sequence[Row]) -> Iterator[Row]:
 def telling(value: str) -> bool:
     """Whether a secret's value cannot be taken for a word that stands elsewhere too, such as a name."""
     return len(value) > 5 and not re.fullmatch(r"[A-Za-z_-]+", value)
+
+
+def _names(value: Any) -> list[str]:
+    """The variables of this machine in a value of a manifest, each once."""
+    return [*dict.fromkeys(re.findall(r"(?<!\$)\$\{env\.(\w+)", str(value)))]
 
 
 def _within(place: str, outer: str) -> bool:

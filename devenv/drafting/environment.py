@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from devenv.drafting import reading
-from devenv.drafting.addresses import is_secret, rewritten
+from devenv.drafting.addresses import is_secret, named_in, rewritten
 from devenv.drafting.draft import Fate
-from devenv.drafting.interpolation import ours, plain, variables
+from devenv.drafting.filling import has_login
+from devenv.drafting.interpolation import Variable, ours, parts, plain, variables
 from devenv.drafting.scene import SECTIONS, Scene, Unit, variable_of
 
 
@@ -18,10 +19,10 @@ def convert(scene: Scene, unit: Unit) -> None:
             fate: Fate = "by hand" if required else "dropped"
             scene.draft.say(fate, unit.at(f"env_file {file}"), f"it is not there; then env_file: [{file}]")
             continue
-        own = {key: value.replace("$", "$$") for key, value in scene.world.env_files[file].items()}
+        own = dict(scene.world.env_files[file])
         if scene.has(SECTIONS[unit.role], "env_file") and reading.inside(file):
-            files.append(file)  # what in it is called otherwise here is written under env:, which wins
-            own = {key: value for key, value in own.items() if rewritten(scene, value, key)[0] != ours(value)}
+            files.append(file)  # what in it means something else here is written under env:, which wins
+            own = {key: value for key, value in own.items() if _means_else(scene, unit, file, key, value)}
         else:
             scene.draft.say("derived", unit.at(f"env_file {file}"), "its variables stand under env:")
         values = {**own, **values}
@@ -45,19 +46,40 @@ def convert(scene: Scene, unit: Unit) -> None:
         scene.draft.set((*unit.path, "secrets"), secrets, origin=unit.at("environment"))
 
 
+def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) -> bool:
+    """Whether a value of an env file has variables, or another form here; a login stays in the file."""
+    text = rewritten(scene, value, variable)[0]
+    if text == ours(value) and not any(variables(value)):
+        return False
+    if has_login(text):
+        if any(name != own for name, own in scene.hosts.items() if named_in(value, name)):
+            note = f"names a service that is called otherwise here: change it in {file}"
+            scene.draft.say("by hand", unit.at(f"env_file {file} {variable}"), note)
+        return False
+    return True
+
+
+def source(variable: str, value: str | None) -> str:
+    """The variable that a secret's value comes from; "" where it is none alone, or no secret."""
+    text = value if value is not None else f"${{{variable}}}"
+    if not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
+        return ""
+    whole = [*parts(text)]
+    return whole[0].name if len(whole) == 1 and isinstance(whole[0], Variable) else ""
+
+
 def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     """The name of the secret that a variable holds, or "" where it is none or one of a store's."""
     text = value if value is not None else f"${{{variable}}}"
     if not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
         return ""
-    if "${" in rewritten(scene, text, variable)[0].replace("${env.", ""):
+    references = rewritten(scene, text, variable)[0].replace("${env.", "").replace("${secret.", "")
+    if "${" in references:
         return ""
     names = [item.name for item in variables(text)]
     if not names:
         return moved(scene, unit, variable, text)
-    if (text not in (f"${names[0]}",) and not text.startswith(f"${{{names[0]}")) or not text.endswith(
-        ("}", names[0])
-    ):
+    if not source(variable, value):
         return ""
     if default := plain(text):
         if names[0] not in scene.world.variables:

@@ -71,6 +71,19 @@ def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
     return StoreUnit(unit.name, store, values)
 
 
+def sources(scene: Scene, store: StoreUnit) -> set[str]:
+    """The variables that its passwords come from."""
+    passwords = (store.options.get(option, "") for option in store.kind.secret)
+    return {_source(scene, password) for password in passwords} - {""}
+
+
+def _source(scene: Scene, value: str) -> str:
+    """The variable that a password comes from: one without a default, or with a value here."""
+    names = [variable.name for variable in variables(value)]
+    whole = len(names) == 1 and value in (f"${{{names[0]}}}", f"${names[0]}")
+    return names[0] if whole or any(name in scene.world.variables for name in names) else ""
+
+
 def _flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
     """The options that words of its command set, and the words that mean something else."""
     values: dict[str, str] = {}
@@ -179,12 +192,9 @@ def _options(scene: Scene, unit: Unit, store: StoreUnit) -> None:
         if option not in store.kind.secret:
             draft.set((*unit.path, option), *forms(value), origin=unit.at("environment"))
             continue
-        names = [variable.name for variable in variables(value)]
-        if (len(names) == 1 and value in (f"${{{names[0]}}}", f"${names[0]}")) or any(
-            name in scene.world.variables for name in names
-        ):
-            draft.set((*unit.path, option), f"${{secret.{names[0]}}}", origin=unit.at("environment"))
-            draft.say("derived", unit.at(option), f"the secret {names[0]}, from the environment or .env")
+        if name := _source(scene, value):
+            draft.set((*unit.path, option), f"${{secret.{name}}}", origin=unit.at("environment"))
+            draft.say("derived", unit.at(option), f"the secret {name}, from the environment or .env")
         elif plain(value):
             variable = f"{variable_of(unit.name)}_{option.upper()}"
             draft.secrets[variable] = plain(value)

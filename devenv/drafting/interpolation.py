@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,22 @@ class Variable:
         return plain(self.rest) if self.sign.endswith("-") else ""
 
     @property
-    def ours(self) -> str:
-        """The same in a manifest, where an unset one is empty too; `+` is taken as not set."""
+    def written(self) -> str:
+        """The same as Compose writes it."""
+        return f"${{{self.name}{self.sign}{self.rest}}}"
+
+    def ours(self, secrets: Collection[str] = (), *, demand: bool = True) -> str:
+        """The same in a manifest, where an unset one is empty too; `+` is taken as not set.
+
+        Without `demand`, one that has to be set may be empty.
+        """
         if self.sign.endswith("+"):
             return ""
-        if not self.sign:
+        if self.name in secrets:
+            return f"${{secret.{self.name}}}"
+        if not self.sign or (self.sign.endswith("?") and not demand):
             return f"${{env.{self.name}:-}}"
-        return f"${{env.{self.name}{self.sign}{ours(self.rest)}}}"
+        return f"${{env.{self.name}{self.sign}{ours(self.rest, secrets, demand=demand)}}}"
 
 
 Part = str | Variable
@@ -96,9 +105,21 @@ def plain(text: str, values: Mapping[str, str] | None = None) -> str:
     )
 
 
-def ours(text: str) -> str:
-    """The text as a manifest says it."""
-    return "".join(escaped(part) if isinstance(part, str) else part.ours for part in parts(text))
+def inlined(text: str, texts: Mapping[str, str]) -> str:
+    """The text with other texts in the place of the variables of their names."""
+    if not any(variable.name in texts for variable in variables(text)):
+        return text
+    return "".join(
+        part.replace("$", "$$") if isinstance(part, str) else texts.get(part.name) or part.written
+        for part in parts(text)
+    )
+
+
+def ours(text: str, secrets: Collection[str] = (), *, demand: bool = True) -> str:
+    """The text as a manifest says it; `secrets` are the variables that it calls so."""
+    return "".join(
+        escaped(part) if isinstance(part, str) else part.ours(secrets, demand=demand) for part in parts(text)
+    )
 
 
 def escaped(literal: str) -> str:
@@ -121,9 +142,12 @@ def variables(value: Any) -> Iterator[Variable]:
 
 def forms(value: Any) -> tuple[Any, ...]:
     """How to write a value, the best form first: with `${env.NAME}`, or with the defaults alone."""
-    with_variables = everywhere(ours, value)
-    with_defaults = everywhere(lambda text: escaped(plain(text)), value)
-    return (with_variables,) if with_variables == with_defaults else (with_variables, with_defaults)
+    found = [
+        everywhere(ours, value),
+        everywhere(lambda text: ours(text, demand=False), value),
+        everywhere(lambda text: escaped(plain(text)), value),
+    ]
+    return tuple(form for index, form in enumerate(found) if form not in found[:index])
 
 
 def everywhere(change: Callable[[str], str], value: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from devenv.drafting.commandline import split
 from devenv.drafting.interpolation import plain
 from devenv.manifest.fragments import pairs
 from devenv.manifest.source import as_text
@@ -124,7 +124,7 @@ def words(command: Any) -> list[str] | None:
     if command is None or command in ("", []):
         return None
     return (
-        shlex.split(command) if isinstance(command, str) else [str(as_text(word)) for word in listed(command)]
+        split(command).words if isinstance(command, str) else [str(as_text(word)) for word in listed(command)]
     )
 
 
@@ -261,4 +261,4 @@ def aliases(service: Mapping[str, Any]) -> list[str]:
         for alias in listed((network or {}).get("aliases"))
     ]
     names += [str(service[key]) for key in ("hostname", "container_name") if service.get(key)]
-    return list(dict.fromkeys(plain(name) for name in names))
+    return [name for name in dict.fromkeys(plain(name) for name in names) if name]

@@ -29,7 +29,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
 class World:
     """The files that a project names, as values, and the environment.
 
-    `paths`: path as in the manifest -> "file" or "folder"; `texts`: path -> the text of a file.
+    `env_files`: path -> its variables, as Compose writes values. `paths`: path as in the manifest -> "file"
+    or "folder"; `texts`: path -> the text of a file.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -71,9 +72,9 @@ class Unit:
 class Scene:
     """All of it.
 
-    `hosts`: each name by which units reach a unit -> that unit's own. `moved`: secret -> what stood in plain
-    text. `folders`: volume -> the folder of this machine that it stands for. `reached`: unit -> its ports in
-    the addresses of others. `uses`: unit -> what it uses.
+    `secrets`: the variables that hold secrets. `hosts`: each name by which units reach a unit -> that unit's
+    own. `moved`: secret -> what stood in plain text. `folders`: volume -> the folder of this machine that it
+    stands for. `reached`: unit -> its ports in the addresses of others. `uses`: unit -> what it uses.
     """
 
     project: Project
@@ -81,6 +82,7 @@ class Scene:
     draft: Draft
     units: dict[str, Unit]
     stores: dict[str, StoreUnit] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
     moved: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
@@ -103,8 +105,7 @@ class Scene:
         """A unit's variables with those of its env files, as Compose writes them."""
         values: dict[str, str | None] = {}
         for file, _ in self.env_files(unit):
-            own = self.world.env_files.get(file, {})
-            values |= {key: value.replace("$", "$$") for key, value in own.items()}
+            values |= self.world.env_files.get(file, {})
         return {**values, **reading.environment(unit.keys)}
 
     def owner(self, unit: Unit) -> list[str]:

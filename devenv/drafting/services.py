@@ -6,7 +6,8 @@ from typing import Any
 
 from devenv.drafting import environment, images, limits, mounts, ports, reading, routes, uses
 from devenv.drafting.addresses import rewrite_words
-from devenv.drafting.interpolation import forms
+from devenv.drafting.commandline import split
+from devenv.drafting.interpolation import forms, variables
 from devenv.drafting.scene import SECTIONS, Scene, Unit
 from devenv.drafting.tables import FIELDS, READ, UNNEEDED
 from devenv.manifest.fragments import INSTEAD
@@ -67,12 +68,30 @@ def _commands(scene: Scene, unit: Unit) -> None:
                 scene.draft.escape(unit.path, {key: value}, unit.at(key))
             continue
         try:
-            words = reading.words(value) or []
+            words = _words(scene, unit, key, value)
         except ValueError as error:
             scene.draft.say("by hand", unit.at(key), f"not a command: {str(error).lower()}")
             continue
         options = rewrite_words(scene, words)
         scene.draft.set((*unit.path, key), *(_line(option) for option in options), origin=unit.at(key))
+
+
+def _words(scene: Scene, unit: Unit, key: str, value: Any) -> list[str]:
+    """The words that Compose runs; a row for what it leaves out, and for variables that are several words."""
+    if not isinstance(value, str):
+        return reading.words(value) or []
+    line = split(value, scene.world.variables)
+    if line.rest:
+        shell = f"sh -c '{value}' would run all of it"
+        scene.draft.say(
+            "by hand", unit.at(key), f"Compose leaves out what begins with {line.rest[0]}: {shell}"
+        )
+    kept = {variable.name for variable in variables(line.words)}
+    for variable in variables(value.removesuffix(line.rest)):
+        if variable.name not in kept:
+            note = f"written without {variable.name}, whose value is no single word"
+            scene.draft.say("by hand", unit.at(key), note)
+    return line.words
 
 
 def _line(words: list[str]) -> str | list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from devenv import assets, proc, sources
 from devenv.drafting import reading, survey, writing
 from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
+from devenv.drafting.filling import definitions, filled
+from devenv.drafting.interpolation import inlined
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
 from devenv.drafting.stores import Stores
-from devenv.envfiles import read_env
+from devenv.envfiles import read_env, read_written
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.manifest import source
 from devenv.manifest.parse import parse
@@ -179,8 +181,8 @@ def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def observed(folder: Path, project: Project, environment: Mapping[str, str]) -> World:
-    """The files that a project names, and the variables that it is interpolated with."""
+def observed(folder: Path, project: Project, variables: Mapping[str, str]) -> World:
+    """The files that a project names; `variables` are those that it is interpolated with."""
     paths: dict[str, str] = {}
     texts: dict[str, str] = {}
     env_files: dict[str, dict[str, str]] = {}
@@ -194,9 +196,17 @@ def observed(folder: Path, project: Project, environment: Mapping[str, str]) -> 
         for item in reading.listed(keys.get("env_file")):
             name = reading.relative(str(item.get("path") if isinstance(item, dict) else item), project.folder)
             if paths.get(name) == "file":
-                env_files[name] = read_env(folder / name)
-    variables = {**read_env(folder / ".env"), **environment}
+                env_files[name] = _in_order(read_written(folder / name), variables)
     return World(variables, paths, texts, env_files, folder.resolve().name)
+
+
+def _in_order(written: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """The values of an env file, each with those before it filled in, unless the environment has them."""
+    values: dict[str, str] = {}
+    for name, text in written.items():
+        before = {other: value for other, value in values.items() if other not in variables}
+        values[name] = inlined(text, before)
+    return values
 
 
 def _look(folder: Path, path: Path, name: str, paths: dict[str, str], texts: dict[str, str]) -> None:
@@ -230,7 +240,9 @@ def drafted(
     `gateways`: images whose place the stack's own gateway takes.
     """
     catalogue = kinds()
-    around = observed(folder, project, environment)
+    known = definitions(read_written(folder / ".env"), environment, project.services)
+    project = replace(project, services=filled(project.services, known))
+    around = observed(folder, project, known.values)
     draft = convert(project, around, Stores(catalogue), gateways)
     settled(draft, folder, catalogue, around.variables)
     return draft

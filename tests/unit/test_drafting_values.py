@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from devenv.drafting import reading
+from devenv.drafting.commandline import split
+from devenv.engine import drafting
+from tests import documents
+from tests.table import each_row
+
 from .test_recognised import drafted
 
 
@@ -42,3 +52,125 @@ def test_a_name_that_only_a_file_has_stays_an_alias_also_of_a_link() -> None:
         },
     )
     assert draft.value["services"]["php"]["aliases"] == ["fpm", "engine"]
+
+
+@each_row(
+    {
+        "quotes": ("""a "b\\c \\" d" 'e\\f' \\g h\\ i""", ["a", 'bc " d', "e\\f", "g", "h i"]),
+        "of a shell": ("a && b; c", ["a"]),
+        "a redirection": ("a 2>/dev/null b", ["a"]),
+        "in another command": ("echo $(date) `x y`", ["echo", "$$(date)", "`x y`"]),
+        "nothing in quotes": ("a \"\" b '' c", ["a", "", "b", "", "c"]),
+        "a variable": ("serve --port=${PORT:-80} $$HOME", ["serve", "--port=${PORT:-80}", "$$HOME"]),
+        "a default with blanks": ("${CMD:-npm run dev} x", ["npm", "run", "dev", "x"]),
+        "one in quotes": ('"${CMD:-npm run dev}" x', ["${CMD:-npm run dev}", "x"]),
+        "one that is not set": ("run ${OPTIONS} x", ["run", "x"]),
+        "one with blanks here": ("run ${MANY}", ["run", "-a", "-b"]),
+    }
+)
+def test_a_line_is_split_as_compose_splits_it(line: str, words: list[str]) -> None:
+    assert split(line, {"MANY": "-a -b"}).words == words
+
+
+def test_what_compose_leaves_out_of_a_command_is_said() -> None:
+    draft = drafted("services: {web: {image: a, command: './back & ./front', entrypoint: '${RUN:-a b} c'}}")
+    assert draft.value["services"]["web"] == {"image": "a", "command": "./back", "entrypoint": "a b c"}
+    assert [(row.what, row.note) for row in draft.rows if row.fate == "by hand"] == [
+        ("web.entrypoint", "written without RUN, whose value is no single word"),
+        (
+            "web.command",
+            "Compose leaves out what begins with &: sh -c './back & ./front' would run all of it",
+        ),
+    ]
+
+
+def whole(folder: Path, compose: str, **files: str) -> dict[str, Any]:
+    """The manifest of a Compose file in a folder with these files, as `init --from-compose` writes it."""
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(dedent(text))
+    value = documents.load(dedent(compose))
+    project = reading.project(value, value, files=("compose.yaml",), folder=reading.Place(str(folder)))
+    return drafting.drafted(project, folder, {}).value
+
+
+def test_paths_are_where_the_variables_of_env_say(tmp_path: Path) -> None:
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "web.Dockerfile").write_text("FROM scratch\nEXPOSE 80\n")
+    manifest = whole(
+        tmp_path,
+        """
+        services:
+          web:
+            build: {context: "${AT}", dockerfile: "${NAME}.Dockerfile"}
+            volumes: ["${UPLOADS}:/var/lib/up", "${CONF}:/etc/web.conf:ro"]
+            restart: ${RESTART}
+            read_only: ${READ_ONLY:-false}
+        """,
+        _env="AT=./build\nNAME=web\nUPLOADS=./up\nCONF=./web.conf\nRESTART=always\n",
+        web_conf="x",
+    )
+    assert manifest["services"]["web"] == {
+        "build": {"context": "./build", "dockerfile": "web.Dockerfile"},
+        "port": 80,
+        "publish": False,
+        "restart": "always",
+        "read_only": False,
+        "volumes": {"up": "/var/lib/up"},
+        "files": {"/etc/web.conf": "./web.conf"},
+    }
+
+
+def test_variables_in_env_files_are_filled_in_as_compose_does(tmp_path: Path) -> None:
+    manifest = whole(
+        tmp_path,
+        """
+        services:
+          web:
+            image: web
+            env_file: [.env, web.env]
+            environment: [ADDRESS, "SEARCH=${SEARCH_AT}"]
+          search_1: {image: search}
+          db:
+            image: postgres:16
+            environment: {POSTGRES_USER: "${DB_USER}", POSTGRES_PASSWORD: "${DB_WORD}", POSTGRES_DB: shop}
+        """,
+        _env="""
+            DB_USER=app
+            DB_WORD=sesame-1
+            ADDRESS=postgresql://${DB_USER}:${DB_WORD}@db:5432/shop
+            SEARCH_AT=http://search_1:9200
+            PRICE='$5'
+        """,
+        web_env="OWN=one\nBOTH=\"${OWN}-${DB_USER}\"\nLITERAL='${OWN}'\nPLAIN=two\nLOGIN=a://u:hidden@else/${OWN}\n",
+    )
+    assert manifest["services"]["web"] == {
+        "image": "web",
+        "uses": ["db", "search-1"],
+        "env_file": ["./.env", "./web.env"],
+        "env": {
+            "ADDRESS": "${db.url}",
+            "SEARCH_AT": "http://search-1:9200",
+            "SEARCH": "http://search-1:9200",
+            "BOTH": "one-${env.DB_USER:-}",
+        },
+    }
+
+
+def test_a_variable_that_is_a_secret_is_one_in_every_text() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: a, environment: {TOKEN: "${API_TOKEN}"}}
+          worker: {image: a, command: ["run", "--url", "http://x/?t=${API_TOKEN}"], environment: {U: "a:${API_TOKEN}@b"}}
+        """
+    )
+    worker = draft.value["services"]["worker"]
+    assert worker["env"] == {"U": "a:${secret.API_TOKEN}@b"}
+    assert worker["command"] == ["run", "--url", "http://x/?t=${secret.API_TOKEN}"]
+
+
+def test_what_has_to_be_set_stays_a_variable_where_it_is_not(tmp_path: Path) -> None:
+    manifest = whole(
+        tmp_path, "services: {web: {image: a, environment: {AT: '${AT:?say where}', B: '${B-}'}}}"
+    )
+    assert manifest["services"]["web"]["env"] == {"AT": "${env.AT:-}", "B": "${env.B-}"}
