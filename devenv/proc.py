@@ -196,16 +196,19 @@ def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None], stop: St
     The first Ctrl-C is passed on, after `on_interrupt`. A second one leaves the command running on its own
     and raises `KeyboardInterrupt`. `stop` passes one on without any of this.
     """
+    process: Child | None = None
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        with _startable(argv):
-            process = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
-            )
-        if stop is not None:
-            stop.of(process)
         try:
+            with _startable(argv), _interrupted_later():
+                process = subprocess.Popen(
+                    list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+                )
+                if stop is not None:
+                    stop.of(process)
             process.wait()
         except KeyboardInterrupt:
+            if process is None:
+                raise
             try:
                 on_interrupt()
                 process.send_signal(signal.SIGINT)
@@ -214,6 +217,26 @@ def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None], stop: St
                 process.returncode = 0  # or Python complains that it still runs, which it is to
                 raise
         return Output(process.returncode, _rewound(stdout), _rewound(stderr))
+
+
+@contextlib.contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Ctrl-C, and what counts as it, waits for the body: a program that it starts is known by then."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for first in came[:1]:
+        handlers[signal.Signals(first)](first, None)
 
 
 def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -58,6 +59,23 @@ def test_a_program_that_cleans_up_after_ctrl_c_is_awaited(tmp_path: Path) -> Non
         [sys.executable, "-c", CLEANING, str(tmp_path / "ready")], lambda: told.append("interrupted")
     )
     assert (ended, told) == (proc.Output(5, "cleaned up\n"), ["interrupted"])
+
+
+def test_ctrl_c_in_the_moment_of_the_start_reaches_the_program(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def began(_: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.01)
+
+    ended = proc.run_unbroken(
+        [sys.executable, "-c", CLEANING, str(tmp_path / "ready")],
+        lambda: told.append("interrupted"),
+        proc.Stop(began),
+    )
+    assert (ended, told) == (proc.Output(5, "cleaned up\n"), ["interrupted"])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_program_is_stopped_from_another_thread_as_by_ctrl_c(tmp_path: Path) -> None:
