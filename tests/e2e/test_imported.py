@@ -2,86 +2,59 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
-import subprocess
-import textwrap
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPException
 
 import pytest
+
+from devenv.envfiles import read_env
+from tests.conftest import ROOT
 
 from .checkout import Checkout, eventually
 
 pytestmark = pytest.mark.engine
 
-PROJECT = """
-    services:
-      prepare:
-        image: busybox:1.37
-        command: ["sh", "-c", "echo made by prepare > /shared/note.txt"]
-        volumes: [shared_files:/shared]
-      pages:
-        image: busybox:1.37
-        command: httpd -f -p 80 -h /srv
-        container_name: ${NAME}-pages
-        ports: ["${PAGES_PORT}:80"]
-        volumes: [./html:/srv/html:ro, shared_files:/srv/shared]
-        depends_on: {prepare: {condition: service_completed_successfully}}
-      hit_counter:
-        build: {context: ./counter, args: [GREETING=hello]}
-        environment:
-          - CACHE_URL=redis://hits_cache:6379/0
-          - PAGES=http://pages:80/html/index.html
-          - DB_PASSWORD=kept-${NAME}
-        ports: ["${COUNTER_PORT}:8000"]
-        depends_on: [hits_cache, pages]
-      hits_cache:
-        image: valkey/valkey:9.1.1
-        networks: [default]
-    volumes: {shared_files: {}}
-"""
-
-COUNTER = """
-import os, socket, urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import urlsplit
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        cache = urlsplit(os.environ["CACHE_URL"])
-        with socket.create_connection((cache.hostname, cache.port)) as link:
-            link.sendall(b"INCR hits\\r\\n")
-            hits = link.recv(64).decode().strip()[1:]
-        page = urllib.request.urlopen(os.environ["PAGES"]).read().decode().strip()
-        body = f"{os.environ['GREETING']} {hits} {page} {os.environ['DB_PASSWORD']}".encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body)
-
-HTTPServer(("", 8000), Handler).serve_forever()
-"""
+STACKS = ROOT / "tests" / "answering"
 
 
-def answers(ports: Mapping[str, int]) -> dict[str, str]:
-    """What the project answers, each once it does."""
+@dataclass(frozen=True)
+class Request:
+    """A line of a project's `requests.txt`: the variable of a published port, a method, a path, a body."""
 
-    def asked(url: str) -> str:
+    variable: str
+    method: str
+    path: str
+    body: str
+
+    @classmethod
+    def of(cls, line: str) -> Request:
+        variable, *words = line.split()
+        method = words.pop(0) if words[0].isupper() else "GET"
+        return cls(variable, method, words[0], " ".join(words[1:]))
+
+    def answer(self, ports: Mapping[str, int]) -> str:
+        """What is answered; nothing while nobody does."""
+        url = f"http://127.0.0.1:{ports[self.variable]}{self.path}"
+        request = urllib.request.Request(url, self.body.encode() or None, method=self.method)
         try:
-            with urllib.request.urlopen(url, timeout=2) as response:
-                return str(response.read().decode().strip())
-        except OSError:
+            with urllib.request.urlopen(request, timeout=40) as response:
+                return f"{response.headers.get_content_type()} {response.read().decode().strip()}"
+        except (OSError, HTTPException):
             return ""
 
-    pages = {
-        "page": f"http://127.0.0.1:{ports['PAGES_PORT']}/html/index.html",
-        "note": f"http://127.0.0.1:{ports['PAGES_PORT']}/shared/note.txt",
-        "hits": f"http://127.0.0.1:{ports['COUNTER_PORT']}/",
-    }
-    return {name: eventually(partial(asked, url), url) for name, url in pages.items()}
+
+def answers(requests: Sequence[Request], ports: Mapping[str, int]) -> dict[str, str]:
+    """What the project answers to each request; the first is asked until it is answered."""
+    eventually(partial(requests[0].answer, ports), requests[0].path, within=60)
+    return {f"{number} {each.path}": each.answer(ports) for number, each in enumerate(requests)}
 
 
-def free_ports(*names: str) -> dict[str, int]:
+def free_ports(names: Collection[str]) -> dict[str, int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = {name: own.getsockname()[1] for name, own in zip(names, sockets, strict=True)}
     for own in sockets:
@@ -89,30 +62,40 @@ def free_ports(*names: str) -> dict[str, int]:
     return ports
 
 
-def test_a_compose_project_answers_the_same_after_its_import(checkout: Checkout) -> None:
-    ports = free_ports("PAGES_PORT", "COUNTER_PORT")
-    name = checkout.name
-    checkout.write(".env", "".join(f"{key}={port}\n" for key, port in ports.items()) + f"NAME={name}\n")
-    checkout.write("compose.yaml", f"name: {name}\n{textwrap.dedent(PROJECT)}")
-    checkout.write("html/index.html", "a page\n")
-    checkout.write("counter/app.py", COUNTER)
-    dockerfile = 'FROM python:3.13-slim\nARG GREETING\nENV GREETING=$GREETING\nCOPY app.py .\nCMD ["python", "app.py"]\n'
-    checkout.write("counter/Dockerfile", dockerfile)
-    compose = ["docker", "compose", "-p", f"theirs-{name}"]
+def ours_and_theirs(checkout: Checkout, stack: str) -> None:
+    """Bring a Compose project up, ask it, and ask the same of what the import makes of it."""
+    shutil.copytree(STACKS / stack, checkout.root, dirs_exist_ok=True)
+    requests = [Request.of(line) for line in (checkout.root / "requests.txt").read_text().splitlines()]
+    ports = free_ports({request.variable for request in requests})
+    variables = {**ports, "NAME": checkout.name}
+    checkout.write(".env", "".join(f"{name}={value}\n" for name, value in variables.items()))
+    compose = ["docker", "compose", "-p", f"theirs-{checkout.name}"]
     try:
-        subprocess.run([*compose, "up", "-d", "--build"], cwd=checkout.root, check=True, capture_output=True)
-        theirs = answers(ports)
+        checkout.host(*compose, "up", "-d", "--build")
+        theirs = answers(requests, ports)
     finally:
-        down = ["down", "-v", "-t", "0", "--rmi", "local"]
-        subprocess.run([*compose, *down], cwd=checkout.root, check=True, capture_output=True)
+        checkout.host(*compose, "down", "-v", "-t", "0", "--rmi", "local")
+    assert all(theirs.values()), theirs
 
     checkout.devenv("init", "--from-compose")
     manifest = (checkout.root / "devenv.yaml").read_text()
-    assert f"kept-{name}" not in manifest
+    moved = read_env(checkout.root / ".devenv" / "secrets.env")
+    assert not [name for name, value in moved.items() if value in manifest]
+    checkout.manifest(manifest)
     checkout.devenv("up", "-d")
+    assert answers(requests, ports) == theirs
 
-    assert theirs == {"page": "a page", "note": "made by prepare", "hits": f"hello 1 a page kept-{name}"}
-    assert answers(ports) == theirs
+
+def test_a_compose_project_answers_the_same_after_its_import(checkout: Checkout) -> None:
+    ours_and_theirs(checkout, "static-configs")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stack", sorted({folder.name for folder in STACKS.iterdir()} - {"static-configs"}))
+def test_each_style_of_a_compose_project_answers_the_same_after_its_import(
+    checkout: Checkout, stack: str
+) -> None:
+    ours_and_theirs(checkout, stack)
 
 
 def test_the_first_project_of_python_comes_up(checkout: Checkout) -> None:

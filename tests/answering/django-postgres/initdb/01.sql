@@ -1,0 +1,2 @@
+CREATE TABLE seeded (name text);
+INSERT INTO seeded VALUES ('first'), ('second');

@@ -1,0 +1,2 @@
+CREATE TABLE customers (name VARCHAR(40));
+INSERT INTO customers VALUES ('Ada'), ('Zoë');
