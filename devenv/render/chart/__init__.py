@@ -259,7 +259,13 @@ def _defaults(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]
 
 def _way_in(gateway: Gateway | None) -> dict[str, Any]:
     return {
-        "ingress": {"host": "", "class": "", "tls": "", "annotations": {}},
+        "ingress": {
+            "host": "",
+            "hosts": [],
+            "class": "",
+            "tls": "",
+            "annotations": {},
+        },
         "gateway": {
             "kind": "deploy",
             "parent": {"name": "", "namespace": "", "listener": ""},
@@ -294,7 +300,9 @@ def _schema(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]) 
         if key in COMMON:
             properties[key] = _described(COMMON[key].about, COMMON[key].schema)
         else:
-            properties[key] = closed({unit: closed(_knobs(own)) for unit, own in value.items()})
+            properties[key] = closed(
+                {unit: closed(_knobs(own, templates[unit][0])) for unit, own in value.items()}
+            )
     properties["global"] = {
         "type": "object",
         "description": "Helm's own: values of all charts below another.",
@@ -306,8 +314,15 @@ def _schema(promoted: Promoted, templates: Mapping[str, tuple[Unit, Template]]) 
     }
 
 
-def _knobs(own: Mapping[str, Any]) -> dict[str, Any]:
+def _is_single(unit: Unit) -> bool:
+    """Whether two of it would be two stores behind one name."""
+    return unit.role == "infra" and not unit.gateway
+
+
+def _knobs(own: Mapping[str, Any], unit: Unit) -> dict[str, Any]:
     schemas = {knob: KNOBS[knob].schema for knob in own}
+    if _is_single(unit) and "replicas" in own:
+        schemas["replicas"] = {**KNOBS["replicas"].schema, "maximum": 1}
     if "volumes" in own:
         schemas["volumes"] = closed(dict.fromkeys(own["volumes"], VOLUME))
     return {knob: _described(KNOBS[knob].about, schema) for knob, schema in schemas.items()}

@@ -93,7 +93,7 @@ def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], p
     if any(mount["name"] == "files" for mount in mounts) or to_fill:
         volumes.append({"name": "files", "configMap": {"name": unit.name}})
     if in_secret:
-        volumes.append({"name": "secrets", "secret": {"secretName": page.inline("$.Values.secret")}})
+        volumes.append({"name": "secrets", "secret": {"secretName": page.inline("$.Values.secret | quote")}})
     if to_fill:
         volumes.append({"name": "filled", "emptyDir": {"medium": "Memory"}})
     spec = {**spec, **({"volumes": volumes} if volumes else {})}

@@ -76,7 +76,7 @@ KNOBS: Mapping[str, Knob] = {
     "volumes": Knob('Size and storage class of its volumes; "" is the cluster\'s default class.', FREE),
     "drainSeconds": Knob("How long a pod goes on answering after it was taken out of its Service.", COUNT),
     "disruptionBudget": Knob(
-        "How many pods a drained node may take at once; {} for any number.",
+        "How many pods a drained node may take at once; minAvailable wins; null for any number.",
         closed({"maxUnavailable": SHARE, "minAvailable": SHARE}),
     ),
     "spread": Knob("Where possible, its pods are spread over nodes that differ in this label.", TEXT),
@@ -88,6 +88,9 @@ KNOBS: Mapping[str, Knob] = {
     "securityContext": Knob("What its container may do.", FREE),
 }
 """The values of a unit, in order."""
+
+OURS = "^(app\\.kubernetes\\.io/(name|instance|managed-by)|helm\\.sh/chart|devenv\\.dev/.*)$"
+"""Labels by which pods are found and objects are owned."""
 
 SIZE_AND_CLASS: Mapping[str, Schema] = {"size": QUANTITY, "class": TEXT}
 VOLUME = closed(SIZE_AND_CLASS)
@@ -121,8 +124,16 @@ COMMON: Mapping[str, Knob] = {
         closed({"create": {"type": "boolean"}, "name": TEXT, "annotations": TEXTS}),
     ),
     "ingress": Knob(
-        "How the gateway is reached from outside: nothing without a host.",
-        closed({"host": TEXT, "class": TEXT, "tls": TEXT, "annotations": TEXTS}),
+        "How the gateway is reached from outside: nothing without a host. hosts: more host names.",
+        closed(
+            {
+                "host": TEXT,
+                "hosts": {"type": "array", "items": {"type": "string", "minLength": 1}},
+                "class": TEXT,
+                "tls": TEXT,
+                "annotations": TEXTS,
+            }
+        ),
     ),
     "gateway": Knob(
         "What serves the routes: deploy brings a gateway along; the cluster has one for the others. "
@@ -140,7 +151,7 @@ COMMON: Mapping[str, Knob] = {
         "named. Where the class has the mode ReadWriteMany, their pods need not be on one node.",
         {"type": "object", "additionalProperties": closed({**SIZE_AND_CLASS, "mode": TEXT, "claim": TEXT})},
     ),
-    "labels": Knob("More labels of every object.", TEXTS),
+    "labels": Knob("More labels of every object.", {**TEXTS, "patternProperties": {OURS: False}}),
     "annotations": Knob("More annotations of every object.", TEXTS),
 }
 """The values of the whole, in order."""

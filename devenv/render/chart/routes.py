@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -60,17 +60,20 @@ def _lost(stack: Stack, gateway: Gateway, way: str) -> Iterator[str]:
             yield f"{what} of {route.service}"
 
 
+HOSTS = '(without (prepend $.Values.ingress.hosts $.Values.ingress.host | uniq) "")'
+"""All public host names, in a template."""
+
+
 def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
     page = Page()
     by_hosts = _by_hosts(gateway.routes)
-    rules: list[Object] = []
+    rules: list[Any] = []
     for hosts, same in by_hosts.items():
         paths: Object = {"http": {"paths": [_path(route) for route in same]}}
         if hosts:
             rules += [{"host": host, **paths} for host in hosts]
         else:
-            host = {"host": page.inline("$.Values.ingress.host | quote")}
-            rules.append({**paths, page.when("if $.Values.ingress.host", host): None})
+            rules.append(_at_any_host(page, gateway, paths))
     yield page.text(
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -82,16 +85,38 @@ def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
                 page.when(
                     "with $.Values.ingress.class", {"ingressClassName": page.inline(". | quote")}
                 ): None,
-                page.when("if $.Values.ingress.tls", {"tls": _tls(page)}): None,
+                page.when("if $.Values.ingress.tls", {"tls": _tls(page, gateway)}): None,
                 "rules": rules,
             },
         }
     )
 
 
-def _tls(page: Page) -> list[Object]:
-    hosts = [page.inline("$.Values.ingress.host | quote")]
-    return [{"hosts": hosts, "secretName": page.inline("$.Values.ingress.tls")}]
+def _tls(page: Page, gateway: Gateway) -> list[Object]:
+    public = [host for host in _own_hosts(gateway) if not host.endswith("localhost")]
+    every = f"concat {HOSTS} (list {_words(public)}) | uniq" if public else HOSTS
+    hosts = page.inline(f"{every} | toJson")
+    return [{"hosts": hosts, "secretName": page.inline("$.Values.ingress.tls | quote")}]
+
+
+def _at_any_host(page: Page, gateway: Gateway, paths: Object) -> str:
+    """Rules for routes of no host in particular: one for each host name, else one for all."""
+    named = {"host": page.inline("$host | quote"), **paths}
+    return page.when(f"range $host := {_hosts_without(gateway)}", [named], [paths])
+
+
+def _hosts_without(gateway: Gateway) -> str:
+    """The host names of all routes, without those that some have for themselves."""
+    own = _own_hosts(gateway)
+    return f"without {HOSTS} {_words(own)}" if own else HOSTS
+
+
+def _own_hosts(gateway: Gateway) -> list[str]:
+    return list(dict.fromkeys(host for route in gateway.routes for host in route.hosts))
+
+
+def _words(words: Iterable[str]) -> str:
+    return " ".join(map(json.dumps, words))
 
 
 def _path(route: Route) -> Object:
@@ -192,8 +217,7 @@ def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugi
     paths: Object = {
         "http": {"paths": [{**_path(route), "path": path, "pathType": "ImplementationSpecific"}]}
     }
-    host = {"host": page.inline("$.Values.ingress.host | quote")}
-    rules = [{"host": host, **paths} for host in route.hosts]
+    rules: list[Any] = [{"host": host, **paths} for host in route.hosts]
     metadata = _metadata(page, stack, gateway, name)
     common = ("name", "namespace", "labels")
     return page.text(
@@ -203,8 +227,8 @@ def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugi
             "metadata": {**{key: metadata[key] for key in common}, "annotations": annotations},
             "spec": {
                 "ingressClassName": page.inline('$.Values.ingress.class | default "kong" | quote'),
-                page.when("if $.Values.ingress.tls", {"tls": _tls(page)}): None,
-                "rules": rules or [{**paths, page.when("if $.Values.ingress.host", host): None}],
+                page.when("if $.Values.ingress.tls", {"tls": _tls(page, gateway)}): None,
+                "rules": rules or [_at_any_host(page, gateway, paths)],
             },
         }
     )
@@ -219,7 +243,7 @@ def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:
             page = Page()
             name = service if not number else f"{service}-{number + 1}"
             named: Object = {"hostnames": list(hosts)} if hosts else {}
-            host = {"hostnames": [page.inline("$.Values.ingress.host | quote")]}
+            others = page.when(f"with {_hosts_without(gateway)}", {"hostnames": page.inline("toJson .")})
             yield page.text(
                 {
                     "apiVersion": "gateway.networking.k8s.io/v1",
@@ -227,7 +251,7 @@ def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:
                     "metadata": _metadata(page, stack, gateway, name),
                     "spec": {
                         "parentRefs": [_parent(page)],
-                        **(named or {page.when("if $.Values.ingress.host", host): None}),
+                        **(named or {others: None}),
                         "rules": [_rule(route) for route in same],
                     },
                 }
@@ -237,9 +261,11 @@ def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:
 def _parent(page: Page) -> Object:
     at = "$.Values.gateway.parent"
     return {
-        "name": page.inline(f'required "gateway.parent.name: which Gateway serves the routes" {at}.name'),
-        page.when(f"with {at}.namespace", {"namespace": page.inline(".")}): None,
-        page.when(f"with {at}.listener", {"sectionName": page.inline(".")}): None,
+        "name": page.inline(
+            f'required "gateway.parent.name: which Gateway serves the routes" {at}.name | quote'
+        ),
+        page.when(f"with {at}.namespace", {"namespace": page.inline(". | quote")}): None,
+        page.when(f"with {at}.listener", {"sectionName": page.inline(". | quote")}): None,
     }
 
 

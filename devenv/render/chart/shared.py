@@ -37,14 +37,14 @@ def mounted(stack: Stack, unit: Unit, spec: dict[str, Any], page: Page) -> dict[
         name = volume["name"]
         if name not in value:
             return volume
-        claim = page.inline(f"{value[name]}.claim | default {json.dumps(name)}")
+        claim = page.inline(f"{value[name]}.claim | default {json.dumps(name)} | quote")
         return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
 
     spec = {**spec, "volumes": [claimed(volume) for volume in spec["volumes"]]}
     if spec["affinity"] != together(stack.beside(unit), {LABEL + "stack": stack.id}):  # a fragment's
         return spec
     del spec["affinity"]
-    release = {"app.kubernetes.io/instance": page.inline("$.Release.Name")}
+    release = {"app.kubernetes.io/instance": page.inline("$.Release.Name | quote")}
     affinity = {"affinity": together(stack.beside(unit), release)}
     anywhere = " ".join(f'(eq {each}.mode "{ANYWHERE}")' for each in value.values())
     return {**spec, page.when(f"if not (or $unit.affinity (and {anywhere}))", affinity): None}

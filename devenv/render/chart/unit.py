@@ -79,7 +79,7 @@ class _Unit:
         condition += "{{- if not (or $external.secret $external.host) }}\n"
         if self.unit.name != self.store:
             return condition + bodies + end
-        spec = {"type": "ExternalName", "externalName": self.page.inline("$external.host")}
+        spec = {"type": "ExternalName", "externalName": self.page.inline("$external.host | quote")}
         name = self.page.text({**self._new("v1", "Service"), "spec": spec})
         elsewhere = f"{{{{- else if $external.host }}}}\n{name}"
         return condition + bodies + elsewhere + end
@@ -129,8 +129,8 @@ class _Unit:
         at = f"(index $unit.volumes {json.dumps(name)})"
         return {
             **spec,
-            "resources": {"requests": {"storage": self.page.inline(f"{at}.size")}},
-            self.page.when(f"with {at}.class", {"storageClassName": self.page.inline(".")}): None,
+            "resources": {"requests": {"storage": self.page.inline(f"{at}.size | quote")}},
+            self.page.when(f"with {at}.class", {"storageClassName": self.page.inline(". | quote")}): None,
         }
 
     def _workload(self, item: Object) -> Object:
@@ -208,14 +208,14 @@ class _Unit:
         """The pods' ServiceAccount. Before a release there is none of it yet."""
         ours = f'include "{self.chart}.serviceAccount" $'
         if not self.hooks:
-            return ours
-        return f'ternary "default" ({ours}) (and (not (empty $hook)) $.Values.serviceAccount.create)'
+            return f"{ours} | quote"
+        return f'ternary "default" ({ours}) (and (not (empty $hook)) $.Values.serviceAccount.create) | quote'
 
     def _spread(self) -> str:
         self.values["spread"] = "kubernetes.io/hostname"
         constraint = {
             "maxSkew": 1,
-            "topologyKey": self.page.inline("."),
+            "topologyKey": self.page.inline(". | quote"),
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": self._include("selector")},
         }
@@ -299,7 +299,8 @@ class _Unit:
                 "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}],
             },
         }
-        selector = {"selector": {"matchLabels": self._include("selector")}, self.page.more("."): None}
+        given = self.page.more('ternary (omit . "maxUnavailable") . (hasKey . "minAvailable")')
+        selector = {"selector": {"matchLabels": self._include("selector")}, given: None}
         budget = {**self._new("policy/v1", "PodDisruptionBudget"), "spec": selector}
         return self._with("autoscale", scaler) + self._with("disruptionBudget", budget)
 

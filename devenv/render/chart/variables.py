@@ -154,8 +154,8 @@ def _entries(name: str, value: Text, page: Page) -> dict[str, Any]:
 def reference(secret: Secret, page: Page) -> dict[str, Any]:
     """Name and key of the Secret that holds a secret."""
     if secret.store:
-        return {"name": page.inline(f"{value_of(secret.store)}.external.secret"), "key": secret.name}
-    return {"name": page.inline("$.Values.secret"), "key": key_of(secret)}
+        return {"name": page.inline(f"{value_of(secret.store)}.external.secret | quote"), "key": secret.name}
+    return {"name": page.inline("$.Values.secret | quote"), "key": key_of(secret)}
 
 
 def keys(promoted: Promoted, external: Collection[str] = ()) -> dict[str, Secret]:

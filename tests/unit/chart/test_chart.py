@@ -175,7 +175,7 @@ REFUSED = {
     "services.orders.image.digest=latest": "'/services/orders/image/digest': 'latest' does not match pattern",
     "services.orders.autoscale.min=2": "'/services/orders/autoscale': missing property 'max'",
     "services.orders.env.A.key=b": "'/services/orders/env/A': additional properties 'key' not allowed",
-    "ingress.hosts=a": "'/ingress': additional properties 'hosts' not allowed",
+    "ingress.tsl=a": "'/ingress': additional properties 'tsl' not allowed",
     "infra.postgres.volumes.data.sizes=1Gi": "'/infra/postgres/volumes/data': additional properties 'sizes' not allowed",
     "secret=": "'/secret': minLength: got 0, want 1",
 }

@@ -66,7 +66,9 @@ def test_an_ingress_leads_to_each_service(helm: Helm, made: Path) -> None:
     ingress = objects["Ingress", "shop"]
     validate(ingress, "1.33.0")
     assert ingress["spec"]["ingressClassName"] == "nginx"
-    assert ingress["spec"]["tls"] == [{"hosts": ["b.example"], "secretName": "b-tls"}]
+    assert ingress["spec"]["tls"] == [
+        {"hosts": ["b.example", "shop.example", "www.shop.example"], "secretName": "b-tls"}
+    ]
     leads = {
         rule["host"]: {path["path"]: path["backend"]["service"]["name"] for path in rule["http"]["paths"]}
         for rule in ingress["spec"]["rules"]

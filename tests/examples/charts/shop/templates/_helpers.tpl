@@ -5,20 +5,21 @@ include "shop.labels" (list $ "orders" "service")
 
 {{/* Labels by which a unit's pods are found. They cannot change once the unit is installed. */}}
 {{- define "shop.selector" -}}
-app.kubernetes.io/name: {{ index . 1 }}
-app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/name: {{ index . 1 | quote }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 {{- end }}
 
 {{/* Labels of a unit's pods. */}}
 {{- define "shop.podLabels" -}}
 {{- $root := index . 0 -}}
+{{- $labels := $root.Values.labels | default dict -}}
 {{ include "shop.selector" . }}
-app.kubernetes.io/part-of: {{ $root.Chart.Name }}
+app.kubernetes.io/part-of: {{ get $labels "app.kubernetes.io/part-of" | default $root.Chart.Name | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-devenv.dev/stack: {{ $root.Release.Name }}
-devenv.dev/unit: {{ index . 1 }}
+devenv.dev/stack: {{ $root.Release.Name | quote }}
+devenv.dev/unit: {{ index . 1 | quote }}
 devenv.dev/role: {{ index . 2 }}
-{{- with $root.Values.labels }}
+{{- with omit $labels "app.kubernetes.io/part-of" }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -44,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 
 {{/* The name of the pods' ServiceAccount. */}}
 {{- define "shop.serviceAccount" -}}
-{{ .Values.serviceAccount.name | default "default" }}
+{{ .Values.serviceAccount.name | default (ternary .Chart.Name "default" .Values.serviceAccount.create) }}
 {{- end }}
 
 {{/*
