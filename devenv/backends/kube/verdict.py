@@ -121,7 +121,7 @@ def _ended(unit: Unit, pod: Pod, ended: Mapping[str, Any]) -> Verdict:
         return Verdict(failed="could not be started", pod=pod_of.name(pod), facts=(("message", message),))
     if unit.probe and code in STOPPED and _ran(ended) >= unit.probe.within - ROUNDED:
         late = f"was not ready within {unit.probe.within:g} s"
-        return Verdict(failed=late, pod=pod_of.name(pod), ended=True)
+        return Verdict(failed=late, pod=pod_of.name(pod))  # its check says why
     if code == KILLED and facts:  # a busy node misses the kernel's word that it was for memory
         what = "was killed, as a program is that is out of memory"
         return Verdict(failed=what, pod=pod_of.name(pod), facts=facts, ended=True)

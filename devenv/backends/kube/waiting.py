@@ -62,7 +62,7 @@ class Waiting:
             if unit.volumes and passed > UNSCHEDULABLE:
                 self._check_claims(pods_now, passed)
             if verdict.failed:
-                facts = (("instead", amiss),) if amiss and verdict.ended else ()
+                facts = (("instead", amiss),) if amiss else ()
                 raise self._failed(replace(verdict, facts=(*verdict.facts, *facts)))
             if verdict.ready and (unit.one_shot or unit.probe or now - running >= SETTLE):
                 self._until_routed(stop)

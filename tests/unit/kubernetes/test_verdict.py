@@ -274,7 +274,7 @@ def test_a_program_that_the_kubelet_stopped_was_not_ready_in_time(code: int) -> 
     stopped = ended(code)
     stopped["terminated"] |= {"startedAt": "2026-01-01T10:00:00Z", "finishedAt": "2026-01-01T10:00:03Z"}
     verdict = judge(slow, [pod(last=stopped)], NOW, passed=4)
-    assert (verdict.failed, verdict.ended) == ("was not ready within 3 s", True)
+    assert (verdict.failed, verdict.ended) == ("was not ready within 3 s", False)
     stopped["terminated"]["finishedAt"] = "2026-01-01T10:00:01Z"
     ended_early = (
         "was killed, as a program is that is out of memory" if code == 137 else f"ended with exit {code}"
