@@ -65,7 +65,8 @@ def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -
     console.hide(filter(telling, secrets.values()))
     if secrets:
         new = Workspace(manifest).keep_secrets(secrets)
-        console.say(f".devenv/secrets.env has {len(secrets)} values that stood in plain text ({new} new)")
+        plain = sum(map(bool, secrets.values()))  # the others are empty until somebody sets them
+        console.say(f".devenv/secrets.env has {plain} values that stood in plain text ({new} new)")
 
 
 def table(console: Console, rows: Sequence[Row]) -> list[str]:

@@ -14,7 +14,7 @@ from devenv.drafting.stores import urls
 from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
-_PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,]|$)"
+_PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
 _HOST_VARIABLE = re.compile(
     r"(HOSTS?|HOSTNAME|SERVERS?|ADDR|ADDRESS|ENDPOINT|NODES?|BROKERS?|URLS?|URI|PEERS|UPSTREAM)$",
     re.IGNORECASE,
@@ -50,7 +50,7 @@ def is_host_variable(variable: str) -> bool:
 
 def is_secret(variable: str, value: str) -> bool:
     """Whether a variable holds a secret in plain text, by its name."""
-    name = re.sub(r"[^A-Z0-9]+", "_", variable.upper())
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", variable).upper()
     if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
         return False
     return any(name == word or name.endswith(f"_{word}") for word in SECRET_WORDS)

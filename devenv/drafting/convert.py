@@ -13,7 +13,7 @@ from devenv.drafting.draft import Draft, telling
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
-from devenv.drafting.scene import Role, Scene, Unit, World, hosts, stack_name, unit_names
+from devenv.drafting.scene import Role, Scene, Unit, World, hosts, inactive, stack_name, unit_names
 from devenv.drafting.stores import Store, Stores, repository
 from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
@@ -48,7 +48,7 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
     `gateways`: images whose place the stack's own gateway takes.
     """
     draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
-    scene = Scene(project, world, draft, _units(project, stores, gateways))
+    scene = Scene(project, world, draft, _units(project, world, stores, gateways))
     scene.hosts = hosts(project, scene.units)
     for unit in scene.units.values():
         store = infra.recognised(unit.keys, stores) if unit.role == "store" else None
@@ -87,12 +87,17 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
 def _in_plain_text(draft: Draft) -> None:
     """Say where a value that moved to the secrets still stands, as in a script."""
     for place, text in draft.texts():
-        for name, value in draft.secrets.items():
-            if telling(value) and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text):
-                draft.say("by hand", place, f"holds the value of {name} in plain text: refer to it instead")
+        names = [
+            name
+            for name, value in draft.secrets.items()
+            if telling(value) and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", text)
+        ]
+        if names:
+            which = " or ".join(names)
+            draft.say("by hand", place, f"holds the value of {which} in plain text: refer to it instead")
 
 
-def _units(project: Project, stores: Stores, gateways: Collection[str]) -> dict[str, Unit]:
+def _units(project: Project, world: World, stores: Stores, gateways: Collection[str]) -> dict[str, Unit]:
     names = unit_names([*project.services])
     ending = {
         name
@@ -101,7 +106,7 @@ def _units(project: Project, stores: Stores, gateways: Collection[str]) -> dict[
         if condition == "service_completed_successfully"
     }
     labelled = any("traefik." in key for keys in project.services.values() for key in routes.labels(keys))
-    kinds = _kinds(project, stores)
+    kinds = _kinds(project, world, stores)
     parts = {
         image: (original, part) for original, kind in kinds.items() for image, part in kind.parts.items()
     }
@@ -125,12 +130,15 @@ def _units(project: Project, stores: Stores, gateways: Collection[str]) -> dict[
     return units
 
 
-def _kinds(project: Project, stores: Stores) -> dict[str, Store]:
-    """The services that are stores; one that uses another kind is none where that is not here, once."""
+def _kinds(project: Project, world: World, stores: Stores) -> dict[str, Store]:
+    """The services that are stores; one that uses another kind is none where that is not here, once.
+
+    Nor is one that only a profile starts: stores always start.
+    """
     recognised = {
         original: store
         for original, keys in project.services.items()
-        if (store := infra.recognised(keys, stores))
+        if not inactive(keys, world.variables) and (store := infra.recognised(keys, stores))
     }
     counts = Counter(store.kind for store in recognised.values())
     return {
@@ -174,17 +182,17 @@ def _router(scene: Scene, unit: Unit) -> None:
 def _profiles(scene: Scene) -> None:
     profiles: dict[str, list[str]] = {}
     for unit in scene.units.values():
-        for profile in reading.listed(unit.keys.get("profiles")):
-            profiles.setdefault(str(profile), []).append(unit.name)
+        for profile in scene.profiles(unit):
+            profiles.setdefault(profile, []).append(unit.name)
     if not profiles:
         return
     always = [
         unit.name
         for unit in scene.units.values()
-        if not unit.keys.get("profiles") and unit.role in ("service", "job")
+        if not scene.profiles(unit) and unit.role in ("service", "job")
     ]
     for unit in scene.units.values():
-        if not unit.keys.get("profiles"):
+        if not scene.profiles(unit):
             continue
         if unit.role == "job" or (unit.role == "service" and scene.has("services", "manual")):
             scene.draft.set((*unit.path, "manual"), True, origin=unit.at("profiles"))

@@ -118,7 +118,7 @@ class Draft:
         """The commands and variables with their places, without what they refer to."""
         for path, entry in self._entries.items():
             if path[2:3] in (("command",), ("entrypoint",), ("env",)):
-                yield dotted(path), re.sub(r"\$\{[^}]*\}", "", str(entry.values[0]))
+                yield dotted(path), re.sub(r"\$\{(?!env\.)[^}]*\}", "", str(entry.values[0]))
 
     # -- what is refused
 

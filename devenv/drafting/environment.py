@@ -89,12 +89,13 @@ def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
                 unit.at(f"environment.{variable}"),
                 f"the secret {names[0]}; its default went to .devenv/secrets.env",
             )
-    else:
-        scene.draft.say(
-            "derived",
-            unit.at(f"environment.{variable}"),
-            f"the secret {names[0]}, from the environment or .env",
-        )
+        return names[0]
+    note = f"the secret {names[0]}, from the environment or .env"
+    if value is None or all(item.sign.endswith("-") for item in variables(text)):  # Compose does without
+        if names[0] not in scene.world.variables:
+            scene.draft.secrets[names[0]] = ""
+        note = f"{note}; empty without a value there"
+    scene.draft.say("derived", unit.at(f"environment.{variable}"), note)
     return names[0]
 
 

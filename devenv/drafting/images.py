@@ -34,7 +34,7 @@ def convert(scene: Scene, unit: Unit) -> None:
         return
     context = reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)
     dockerfile = plain(str(build.get("dockerfile") or "Dockerfile"))
-    if not _buildable(scene, context, dockerfile, build) and not _remote(context):
+    if not _buildable(scene, context, dockerfile, build):
         _instead(scene, unit, context, dockerfile, build)
         return
     scene.draft.set((*unit.path, "build", "context"), context, origin=unit.at("build"))
@@ -46,7 +46,7 @@ def convert(scene: Scene, unit: Unit) -> None:
 
 
 def _remote(context: str) -> bool:
-    return "://" in context or context.startswith("git@")
+    return "://" in context or context.startswith(("git@", "github.com/"))
 
 
 def _buildable(scene: Scene, context: str, dockerfile: str, build: Mapping[str, Any]) -> bool:
@@ -68,6 +68,9 @@ def _instead(scene: Scene, unit: Unit, context: str, dockerfile: str, build: Map
     draft, image = scene.draft, unit.keys.get("image")
     if "dockerfile_inline" in build:
         why = "write dockerfile_inline to a file; then build: names its folder"
+    elif _remote(context):
+        context, url = f"./{unit.name}", context
+        why = f"its source is elsewhere: git clone {url.partition('#')[0]} {context}, then build: {context}"
     elif not inside(context):
         why = f"{context} is outside this folder: run devenv init above both, or build: names a folder below"
     else:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from devenv.drafting import limits, reading
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
+from devenv.drafting.ports import unset as ports_unset
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
 from devenv.drafting.stores import Store, Stores, repository, version_of
@@ -37,8 +39,24 @@ def recognised(service: Mapping[str, Any], stores: Stores) -> Store | None:
         words = reading.words(service.get("command")) or []
     except ValueError:
         return None
-    own = {"sh", "bash"} & {*words}
-    return None if own or any(word.endswith((".conf", ".cnf")) for word in words) else store
+    own = {"sh", "bash"} & {*words} or any(word.endswith((".conf", ".cnf")) for word in words)
+    return None if own or _is_other_program(words, store, image) or _asks_for_udp(service, store) else store
+
+
+def _asks_for_udp(service: Mapping[str, Any], store: Store) -> bool:
+    """Whether it publishes a port over UDP that the kind does not have."""
+    try:
+        ports = reading.ports(service)
+    except ValueError:
+        return False
+    return any(port.protocol == "udp" and port.container not in store.ports for port in ports)
+
+
+def _is_other_program(words: list[str], store: Store, image: str) -> bool:
+    """Whether a command begins with more than the server and its options, as `kong migrations up`."""
+    server = {*store.words, store.kind, repository(image).rpartition("/")[2]}
+    named = takewhile(lambda word: not word.startswith(("-", "/", "$")), words)
+    return any(word not in server for word in named)
 
 
 def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
@@ -261,6 +279,8 @@ def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
             scene.draft.say(
                 "dropped", unit.at(f"ports {port.written}"), f"the kind {kind.kind} has no such port"
             )
+        elif port.host and not plain(port.host, scene.world.variables):
+            scene.draft.say("by hand", unit.at(f"ports {port.written}"), ports_unset(port))
         elif port.host:
             published[name] = forms(port.host)
     main = next(iter(kind.ports.values()))
@@ -280,7 +300,9 @@ def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
 def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
     draft, origin = scene.draft, unit.at(f"volumes {mount.written}")
     target = posixpath.normpath(mount.target)
-    if _only_checks(unit, target):
+    if mount.kind == "unset":
+        draft.say("by hand", origin, "the variable of its path is not set; a store has a volume of its own")
+    elif _only_checks(unit, target):
         draft.say("dropped", origin, f"the kind {kind.kind} brings a healthcheck of its own")
     elif option := _listed_at(kind, target):
         patterns = (

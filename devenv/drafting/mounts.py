@@ -47,6 +47,10 @@ def convert(scene: Scene, unit: Unit) -> None:
                 _tmpfs(scene, unit, mount, origin)
             case "bind":
                 _bind(scene, unit, mount, origin)
+            case "unset":
+                scene.draft.say(
+                    "by hand", origin, "the variable of its path is not set: write it to .env first"
+                )
             case _:
                 scene.draft.say("by hand", origin, f"a mount of the type {mount.kind}")
     _secrets(scene, unit)

@@ -8,7 +8,7 @@ from functools import cache
 from pydantic import ValidationError
 
 from devenv.drafting import images, limits, reading
-from devenv.drafting.interpolation import forms, plain
+from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.reading import Published
 from devenv.drafting.scene import Scene, Unit
 from devenv.drafting.stores import repository
@@ -101,9 +101,19 @@ def port_names(ports: list[Published]) -> dict[str, Published]:
     return names
 
 
+def unset(port: Published) -> str:
+    """What to say of a port of this machine that a variable without a value names."""
+    names = ", ".join(variable.name for variable in variables(port.host))
+    return f"{names} is not set, so any free port leads to it; or publish: {port.container}"
+
+
 def _publish(scene: Scene, unit: Unit, names: Mapping[str, Published]) -> None:
     draft, path = scene.draft, (*unit.path, "publish")
     hosts = {name: port.host for name, port in names.items() if port.host}
+    for name, host in [*hosts.items()]:
+        if not plain(host, scene.world.variables):
+            draft.say("by hand", unit.at(f"ports {names[name].written}"), unset(names[name]))
+            del hosts[name]
     for port in names.values():
         if port.address and port.address not in ("127.0.0.1", "localhost", "::1", "[::1]"):
             draft.say(

@@ -19,10 +19,11 @@ _COLON = re.compile(r":(?![^${}]*\})")  # not one inside of `${PORT:-80}`
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The manifest's folder, as an absolute path or "", and the Compose file's folder, relative to it."""
+    """The manifest's folder, as an absolute path or "", the Compose file's, relative to it, and a home."""
 
     root: str = ""
     below: str = "."
+    home: str = ""
 
 
 HERE = Place()
@@ -141,6 +142,13 @@ def dependencies(service: Mapping[str, Any]) -> dict[str, str]:
     return needed
 
 
+def optional(service: Mapping[str, Any]) -> set[str]:
+    """The services that it does without, where they are not started."""
+    value = service.get("depends_on")
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {str(name) for name, item in items if isinstance(item, Mapping) and item.get("required") is False}
+
+
 def link_names(service: Mapping[str, Any]) -> dict[str, str]:
     """The other names that `links` gives services: name -> service."""
     links = (str(link).partition(":") for link in listed(service.get("links")))
@@ -181,6 +189,8 @@ def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
     text = str(as_text(item))
     body, _, protocol = text.partition("/") if re.search(r"/(tcp|udp|sctp)$", text) else (text, "", "tcp")
     *before, target = _COLON.split(body)
+    if not before and ":" in plain(body, values):  # the ports are in a variable, or in its default
+        *before, target = plain(body, values).split(":")
     host = before[-1] if before else ""
     address = ":".join(before[:-1])
     targets, hosts = _range(plain(target, values)), _range(plain(host)) if "-" in plain(host) else []
@@ -199,7 +209,10 @@ def _range(text: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """Something mounted: `bind` a path of this machine, `volume` a named one, `tmpfs`, or `anonymous`."""
+    """Something mounted: `bind` a path of this machine, `volume` a named one, `tmpfs`, or `anonymous`.
+
+    `unset` is a path in a variable that is not set.
+    """
 
     kind: str
     source: str
@@ -222,6 +235,8 @@ def _mount(item: Any, folder: Place) -> Mount:
         source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)
         read_only, kind = "ro" in str(options[:1]).strip("[]'").split(","), ""
     source, target = plain(source, {"PWD": ".", "HOME": "~"}), plain(target)
+    if kind in ("", "bind") and not source and (kind or ":" in text):
+        return Mount("unset", "", target, read_only, f":{target}")
     if kind in ("", "volume"):
         kind = "bind" if source.startswith((".", "/", "~")) else "volume" if source else "anonymous"
     if kind == "bind":
@@ -232,10 +247,12 @@ def _mount(item: Any, folder: Place) -> Mount:
 def relative(path: str, folder: Place) -> str:
     """A path as a manifest writes it: `./conf`, `.`, `../other`; one elsewhere on this machine as it is."""
     path = plain(path, {"PWD": ".", "HOME": "~"})
-    if path.startswith(("~", "git@")) or "://" in path:
+    if path.startswith(("~", "git@", "github.com/")) or "://" in path:
         return path
     if not posixpath.isabs(path):
         path = posixpath.join(folder.below, path)
+    elif folder.home and path.startswith(f"{folder.home}/."):  # a person's own, not the project's
+        return f"~{path.removeprefix(folder.home)}"
     elif not folder.root or posixpath.commonpath([path, folder.root]) == "/":
         return path
     else:

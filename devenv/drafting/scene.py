@@ -108,6 +108,10 @@ class Scene:
             values |= self.world.env_files.get(file, {})
         return {**values, **reading.environment(unit.keys)}
 
+    def profiles(self, unit: Unit) -> list[str]:
+        """The profiles that start a unit; none of one that starts by itself, as COMPOSE_PROFILES may say."""
+        return inactive(unit.keys, self.world.variables)
+
     def owner(self, unit: Unit) -> list[str]:
         """The store that a unit is a part of; none of a router."""
         image = repository(plain(str(unit.keys.get("image") or "")))
@@ -116,6 +120,13 @@ class Scene:
     def unit(self, name: str) -> Unit | None:
         """The unit of an original name."""
         return self.units.get(name)
+
+
+def inactive(service: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
+    """The profiles of a service, none where it starts without one: where one is on, or has no name."""
+    profiles = [str(profile) for profile in reading.listed(service.get("profiles"))]
+    active = {"", *(name.strip() for name in values.get("COMPOSE_PROFILES", "").split(","))}
+    return [] if active & {*profiles} else profiles
 
 
 def unit_names(names: Iterator[str] | list[str]) -> dict[str, str]:

@@ -17,6 +17,8 @@ def depends(scene: Scene, unit: Unit) -> dict[str, str]:
             scene.draft.say("by hand", unit.at(f"depends_on {original}"), f"there is no service {original}")
         elif other.role == "part":
             needed |= dict.fromkeys(scene.owner(other), condition)
+        elif original in reading.optional(unit.keys) and scene.profiles(other) and not scene.profiles(unit):
+            scene.draft.say("dropped", unit.at(f"depends_on {original}"), "only a profile starts it")
         elif other.role != "router" and other is not unit:
             needed[other.name] = condition
     return needed

@@ -112,7 +112,8 @@ def composed(files: list[Path], folder: Path) -> Composed:
         flat = raw
     if not isinstance(flat.get("services"), dict) or not flat["services"]:
         raise UsageError(f"{_shown(files[0])} has no services", hint="devenv init --from-compose FILE")
-    place = reading.Place(str(folder.resolve()), os.path.relpath(files[0].resolve().parent, folder.resolve()))
+    below = os.path.relpath(files[0].resolve().parent, folder.resolve())
+    place = reading.Place(str(folder.resolve()), below, str(Path.home()))
     shown = tuple(os.path.relpath(file, folder) for file in files)
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
 

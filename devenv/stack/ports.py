@@ -94,23 +94,23 @@ def allot(
     """
     ports: dict[Key, int] = {}
     conflicts: list[Conflict] = []
-    used: set[int] = set()
+    used: set[tuple[int, bool]] = set()  # with the protocol: TCP and UDP have ports of their own
 
     def give(claim: Claim, port: int) -> None:
         ports[claim.key] = port
-        used.add(port)
+        used.add((port, claim.udp))
 
     claims = sorted(claims, key=lambda claim: not claim.explicit)
     for claim in claims:
         wanted, host = current.get(claim.key, (0, 0))
-        if wanted == claim.wanted and host not in used and host not in taken:
+        if wanted == claim.wanted and (host, claim.udp) not in used and host not in taken:
             give(claim, host)
     for claim in claims:
         if claim.key in ports:
             continue
         if (
             claim.wanted not in taken
-            and claim.wanted not in used
+            and (claim.wanted, claim.udp) not in used
             and (claim.explicit or claim.wanted >= 1024)
         ):
             give(claim, claim.wanted)
@@ -120,7 +120,7 @@ def allot(
             )
             conflicts.append(Conflict(claim, owner))
         else:
-            give(claim, _stable(claim, checkout, used | set(taken)))
+            give(claim, _stable(claim, checkout, {port for port, _ in used} | set(taken)))
     return ports, conflicts
 
 

@@ -174,3 +174,118 @@ def test_what_has_to_be_set_stays_a_variable_where_it_is_not(tmp_path: Path) -> 
         tmp_path, "services: {web: {image: a, environment: {AT: '${AT:?say where}', B: '${B-}'}}}"
     )
     assert manifest["services"]["web"]["env"] == {"AT": "${env.AT:-}", "B": "${env.B-}"}
+
+
+def test_what_nobody_has_to_set_is_an_empty_secret_until_somebody_does() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            environment: {API_KEY: , OPEN_TOKEN: "${OPEN_TOKEN:-}", SIGN_SECRET: "${SIGN}", SET_KEY_TOKEN: "${HERE-}"}
+        """,
+        variables={"HERE": "1"},
+    )
+    assert draft.value["services"]["web"]["secrets"] == ["API_KEY", "OPEN_TOKEN"]
+    assert draft.secrets == {"API_KEY": "", "OPEN_TOKEN": ""}
+
+
+@each_row(
+    {
+        "capitals": ("dbPassword", True),
+        "of .NET": ("Auth__ClientSecret", True),
+        "a word in a word": ("compass", False),
+        "a file": ("DbPasswordFile", False),
+    }
+)
+def test_a_secret_is_known_by_its_name(variable: str, secret: bool) -> None:
+    draft = drafted(f"services: {{web: {{image: a, environment: {{{variable}: hidden-1}}}}}}")
+    assert bool(draft.secrets) == secret
+
+
+def test_a_password_in_a_default_is_referred_to_or_told() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            environment:
+              SA_PASSWORD: Pass@word1
+              DB: "${DB:-Server=sql;User Id=sa;Password=Pass@word1}"
+              OTHER: "${OTHER:-of Pass@word1}"
+        """
+    )
+    assert (
+        draft.value["services"]["web"]["env"]["DB"]
+        == "${env.DB:-Server=sql;User Id=sa;Password=${secret.SA_PASSWORD}}"
+    )
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == ["services.web.env.OTHER"]
+
+
+@each_row(
+    {
+        "another command": "{image: 'kong:3.9', command: kong migrations up}",
+        "UDP": "{image: 'jaegertracing/all-in-one:1.60', ports: ['6831:6831/udp']}",
+        "a profile": "{image: 'mysql:8', profiles: [more]}",
+    }
+)
+def test_what_a_store_cannot_mean_stays_a_service(service: str) -> None:
+    assert "mine" in drafted(f"services: {{mine: {service}}}").value["services"]
+
+
+def test_profiles_count_where_none_of_them_is_on() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            depends_on: {search: {condition: service_started, required: false}, db: {condition: service_started}}
+          search: {image: s, profiles: [search]}
+          db: {image: d, profiles: ["", db]}
+          docs: {image: b, profiles: [docs, more]}
+        """,
+        variables={"COMPOSE_PROFILES": "more, other"},
+    )
+    services = draft.value["services"]
+    assert services["web"]["uses"] == ["db"]
+    assert [name for name, fields in services.items() if fields.get("manual")] == ["search"]
+    assert draft.value["profiles"] == {"search": ["web", "db", "docs", "search"]}
+    assert [row.what for row in draft.rows if row.note == "only a profile starts it"] == [
+        "web.depends_on search"
+    ]
+
+
+def test_what_a_variable_without_a_value_leaves_open_is_told(tmp_path: Path) -> None:
+    compose = """
+        services:
+          web: {image: a, ports: ["${WEB}:80", "${BOTH-:8443:443}"], volumes: ["${UP}:/up"], restart: "${R:-no}"}
+          db: {image: "postgres:16", ports: ["${DB}:5432"]}
+    """
+    value = documents.load(dedent(compose))
+    project = reading.project(value, value, files=("compose.yaml",), folder=reading.Place(str(tmp_path)))
+    draft = drafting.drafted(project, tmp_path, {})
+    assert draft.value["services"]["web"] == {
+        "image": "a",
+        "ports": {"http": 80, "https": 443},
+        "publish": {"https": 8443},
+        "restart": "no",
+    }
+    assert {row.what: row.note for row in draft.rows if row.fate == "by hand"} == {
+        "web.ports ${WEB}:80": "WEB is not set, so any free port leads to it; or publish: 80",
+        "web.volumes :/up": "the variable of its path is not set: write it to .env first",
+        "db.ports ${DB}:5432": "DB is not set, so any free port leads to it; or publish: 5432",
+    }
+
+
+@each_row(["https://git.test/a/b.git#v1:sub", "git@git.test:a/b.git", "github.com/a/b"])
+def test_a_build_from_elsewhere_stays_a_service(context: str) -> None:
+    draft = drafted(f"services: {{web: {{build: '{context}', ports: ['80:80']}}}}")
+    assert draft.value["services"]["web"] == {"image": "web", "port": 80, "publish": 80}
+    (note,) = [row.note for row in draft.rows if row.fate == "by hand"]
+    assert note == f"its source is elsewhere: git clone {context.partition('#')[0]} ./web, then build: ./web"
+
+
+def test_what_is_in_a_home_folder_stays_there() -> None:
+    service = {"volumes": [{"type": "bind", "source": "/home/me/.aws", "target": "/a"}]}
+    (mount,) = reading.mounts(service, reading.Place("/home/me/shop", ".", "/home/me"))
+    assert mount.source == "~/.aws"

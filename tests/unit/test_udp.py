@@ -120,3 +120,15 @@ def test_what_needs_tcp_is_refused(written: str, why: str) -> None:
 @each_row({"70000/udp": "services.vpn.ports.vpn", "53/sctp": "services.vpn.ports.vpn"}.items())
 def test_a_port_that_is_none_is_refused(written: str, where: str) -> None:
     assert where in problems(ONE.format("health: none").replace("51820/udp", written))[0]
+
+
+def test_one_port_of_this_machine_leads_to_two_where_their_protocols_differ() -> None:
+    text = "name: a\nservices:\n  a: {image: x, ports: {tcp: 5000, udp: 5000/udp}, publish: {tcp: 5000, udp: 5000}}\n"
+    assert problems(text) == []
+    both = text + "  b: {image: x, port: 53/udp, publish: 8053}\n  c: {image: x, port: 53, publish: 8053}\n"
+    assert problems(both) == []
+    assert [link.url for name in "bc" for link in stack(both).unit(name).links] == [
+        "udp://localhost:8053",
+        "http://localhost:8053",
+    ]
+    assert "published on 8053 already" in str(problems(both.replace("53/udp", "53")))

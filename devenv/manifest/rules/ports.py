@@ -45,20 +45,23 @@ def ports_are_clear(scope: Scope) -> Iterator[Finding]:
 
 
 def host_ports_are_claimed_once(scope: Scope) -> Iterator[Finding]:
-    """No two units publish the same port of this machine."""
-    claimed: dict[int, str] = {}
+    """No two units publish the same port of this machine; TCP and UDP have ports of their own."""
+    claimed: dict[tuple[int, bool], str] = {}
     for section in ("services", "infra"):
         for name, declared in getattr(scope.manifest, section).items():
             ports = declared.publish if isinstance(declared.publish, dict) else {None: declared.publish}
+            named = getattr(declared, "named_ports", {})
             for key, port in ports.items():
+                opened = named.get(key) if key else next(iter(named.values()), None)
+                claim = port, isinstance(opened, UdpPort)
                 path: Path = (section, name, "publish") if key is None else (section, name, "publish", key)
                 if port is None or port is False:
                     continue
                 if not 1 <= port <= 65535:
                     yield path, f"{port} is not a port", "1 to 65535"
-                elif port in claimed:
-                    yield path, f"{claimed[port]} is published on {port} already", "change one of them"
-                claimed.setdefault(port, f"{section}.{name}")
+                elif claim in claimed:
+                    yield path, f"{claimed[claim]} is published on {port} already", "change one of them"
+                claimed.setdefault(claim, f"{section}.{name}")
 
 
 def metrics_are_at_a_port(scope: Scope) -> Iterator[Finding]:
