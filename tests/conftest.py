@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -212,6 +213,15 @@ def _own_home(
         home = next(_homes)
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port on which no program listens, at either address of this machine's own."""
+    both = socket.has_dualstack_ipv6()
+    family, address = (socket.AF_INET6, "::") if both else (socket.AF_INET, "127.0.0.1")
+    with socket.create_server((address, 0), family=family, dualstack_ipv6=both) as server:
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="session", params=MAJORS, ids=[f"helm{major}" for major in MAJORS])

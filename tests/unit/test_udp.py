@@ -74,12 +74,11 @@ def test_on_kubernetes_no_forward_is_asked_for_and_no_port_of_this_machine() -> 
     assert "forward" not in str(plan_up(app, situation, Intent()))
 
 
-def test_another_program_on_the_port_is_seen() -> None:
+def test_another_program_on_the_port_is_seen(unused_port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
-        program.bind(("127.0.0.1", 0))
-        port = program.getsockname()[1]
-        assert hostports.taken([port]) == {}
-        assert hostports.taken([port], udp=[port]) == {port: "another program"}
+        program.bind(("127.0.0.1", unused_port))
+        assert hostports.taken([unused_port]) == {}
+        assert hostports.taken([unused_port], udp=[unused_port]) == {unused_port: "another program"}
 
 
 def test_no_relay_carries_it() -> None:

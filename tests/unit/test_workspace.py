@@ -230,14 +230,6 @@ def test_a_port_is_taken_by_whoever_listens(unused_port: int) -> None:
         assert owner.endswith(f"(pid {os.getpid()})")
 
 
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "::1"])
 def test_a_port_is_taken_on_whichever_address_somebody_listens(address: str, unused_port: int) -> None:
     import socket
