@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,16 @@ def test_it_says_what_stands_in_for_what(demo: Demo) -> None:
     units = {row["name"]: row for row in demo.guestbook.on("status", "--json").json["units"]}
     assert {name for name, row in units.items() if row["stand_in"]} == {"kong", "minio"}
     assert {row["state"] for row in units.values()} <= {"healthy", "running", "done"}
+
+
+def test_each_page_that_is_shown_is_there(demo: Demo) -> None:
+    urls = {row["name"]: row["urls"] for row in demo.guestbook.on("status", "--json").json["units"]}
+    assert len(urls["minio"]) == len(urls["kong"]) == 1
+    for url in urls["minio"] + urls["kong"]:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200, url
+    with urllib.request.urlopen(*urls["minio"], timeout=10) as answer:
+        assert "<summary>pictures</summary>" in answer.read().decode()
 
 
 def test_tests_that_need_an_engine_are_skipped_with_the_reason(demo: Demo) -> None:
