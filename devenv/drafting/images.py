@@ -29,6 +29,8 @@ def convert(scene: Scene, unit: Unit) -> None:
         image = str(unit.keys.get("image") or "")
         if image:
             scene.draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
+            if platform := _platform(unit):
+                scene.draft.escape(unit.path, {"platform": platform}, unit.at("platform"))
         else:
             scene.draft.say("by hand", unit.original, "it has neither image nor build")
         return
@@ -41,8 +43,18 @@ def convert(scene: Scene, unit: Unit) -> None:
     if dockerfile != "Dockerfile":
         scene.draft.set((*unit.path, "build", "dockerfile"), dockerfile, origin=unit.at("build.dockerfile"))
     _rest(scene, unit, build)
+    if platform := _platform(unit):
+        scene.draft.set((*unit.path, "build", "platform"), *forms(platform), origin=unit.at("platform"))
     if unit.keys.get("image"):
         scene.draft.say("dropped", unit.at("image"), "built images get their names from devenv")
+
+
+def _platform(unit: Unit) -> str:
+    """The platform that it runs on, by the name that builders have for it; "" for any."""
+    platform = str(unit.keys.get("platform") or "")
+    for name, other in (("x86_64", "amd64"), ("aarch64", "arm64")):
+        platform = platform.replace(name, other)
+    return platform if plain(platform) else ""
 
 
 def _remote(context: str) -> bool:

@@ -90,6 +90,7 @@ READ = frozenset(
         "healthcheck", "deploy", "mem_limit", "cpus", "profiles", "secrets", "configs", "cap_add",
         "cap_drop",
         "extends",
+        "platform",
     )
 )  # fmt: skip
 """Keys that the conversion itself reads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,6 +95,8 @@ def default_of(folder: Path) -> Path | None:
 def composed(files: list[Path], folder: Path) -> Composed:
     """The project that these files are. Raises `UsageError` for what Compose refuses, with its words."""
     texts = [read_text(file, _shown(file)) for file in files]
+    for file, text in zip(files, texts, strict=True):
+        _refuse_first_form(file, text)
     flat = _flattened(files, texts)
     remarks: list[str] = []
     raw: dict[str, Any] = {}
@@ -116,6 +119,27 @@ def composed(files: list[Path], folder: Path) -> Composed:
     place = reading.Place(str(folder.resolve()), below, str(Path.home()))
     shown = tuple(os.path.relpath(file, folder) for file in files)
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
+
+
+def _refuse_first_form(file: Path, text: str) -> None:
+    """Raise `UsageError` for a file as Compose read it until 2016: its services stand at the top."""
+    if re.search(r"^['\"{]?(services|include)\b", text, re.MULTILINE):
+        return
+    try:
+        value = source.read(text, file=_shown(file)).value
+    except ManifestInvalid:
+        return
+    if not isinstance(value, dict) or {"services", "include"} & value.keys():
+        return
+    first = [
+        key for key, keys in value.items() if isinstance(keys, dict) and {"image", "build"} & keys.keys()
+    ]
+    if first:
+        raise UsageError(
+            f"{_shown(file)} has its services at the top, as Compose had them until 2016",
+            why=f"{', '.join(map(str, first))} would be read as anything but services, by Compose too",
+            hint="write services: above them, and indent all of them by two blanks",
+        )
 
 
 def _read_alone(file: Path, text: str) -> dict[str, Any]:

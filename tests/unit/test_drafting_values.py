@@ -6,9 +6,12 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import pytest
+
 from devenv.drafting import reading
 from devenv.drafting.commandline import split
 from devenv.engine import drafting
+from devenv.errors import UsageError
 from tests import documents
 from tests.table import each_row
 
@@ -289,3 +292,38 @@ def test_what_is_in_a_home_folder_stays_there() -> None:
     service = {"volumes": [{"type": "bind", "source": "/home/me/.aws", "target": "/a"}]}
     (mount,) = reading.mounts(service, reading.Place("/home/me/shop", ".", "/home/me"))
     assert mount.source == "~/.aws"
+
+
+def test_this_machine_needs_no_line_where_a_unit_names_it() -> None:
+    services = drafted(
+        """
+        services:
+          web: {image: a, environment: [DEBUG=host=host.docker.internal], extra_hosts: ["host.docker.internal:host-gateway", "x:10.0.0.1"]}
+          api: {image: a, extra_hosts: {host.docker.internal: host-gateway}}
+        """
+    ).value["services"]
+    assert services["web"]["compose"] == {"extra_hosts": ["x:10.0.0.1"]}
+    assert services["api"]["compose"] == {"extra_hosts": ["host.docker.internal:host-gateway"]}
+
+
+def test_a_platform_is_what_a_build_is_for_and_else_composes_alone() -> None:
+    services = drafted(
+        """
+        services:
+          web: {build: ., platform: linux/x86_64}
+          db: {image: a, platform: linux/amd64}
+          any: {image: a, platform: "${PLATFORM:-}"}
+        """,
+        paths={"./Dockerfile": "file"},
+    ).value["services"]
+    assert services["web"]["build"] == {"context": ".", "platform": "linux/amd64"}
+    assert services["db"]["compose"] == {"platform": "linux/amd64"}
+    assert services["any"] == {"image": "a"}
+
+
+def test_services_at_the_top_are_told_where_they_belong(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yaml"
+    file.write_text("web:\n  image: a\n  links: [db]\ndb: {image: b}\n")
+    with pytest.raises(UsageError, match="its services at the top") as raised:
+        drafting.composed([file], tmp_path)
+    assert raised.value.hint == "write services: above them, and indent all of them by two blanks"

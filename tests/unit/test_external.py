@@ -184,3 +184,10 @@ def test_a_further_port_is_the_usual_one_at_the_same_host() -> None:
     assert (variables["RABBITMQ_PORT"], variables["RABBITMQ_VHOST"]) == ("5672", "orders")
     assert variables["AMQP_URL"] == "amqp://u:p@queue.local/orders"
     assert given("amqp://u:p@queue.local/%2F", store="rabbitmq")["RABBITMQ_VHOST"] == "/"
+
+
+def test_a_unit_that_names_this_machine_reaches_it_without_a_store_there() -> None:
+    text = "name: a\nservices:\n  web: {image: x, env: {DEBUG: host=host.docker.internal}}\n  other: {image: x}\n"
+    services = documents.load(render(stack(text), Source()).files["compose.yaml"])["services"]
+    assert services["web"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+    assert "extra_hosts" not in services["other"]

@@ -249,11 +249,11 @@ def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
 
 
 def _calls_machine(stack: Stack, unit: Unit) -> bool:
-    """Whether a unit may call a store on this machine: the address says so, or is a secret as a whole."""
+    """Whether a unit may call this machine: it names it, or a store's address that is a secret as a whole."""
     secret = {name for external in stack.externals for name in text.secrets_in(external.url)}
     words = [*(value for _, value in unit.env), *(unit.command or ()), *(unit.entrypoint or ())]
     calls = (MACHINE in text.masked(word) or secret & set(text.secrets_in(word)) for word in words)
-    return bool(stack.externals) and any(calls)
+    return any(calls)
 
 
 def _condition(stack: Stack, name: str, source: Source) -> str:
