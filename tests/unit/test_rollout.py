@@ -62,10 +62,11 @@ class Watched:
     units: tuple[Unit, ...] = SHOP.units[:1]
     lines: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
+    within: int = 300
 
     def __post_init__(self) -> None:
         self.clock = Clock(100.0)
-        order = Order("shop", [Part(self.units[0], LABELS)], 300)
+        order = Order("shop", [Part(self.units[0], LABELS)], self.within)
         self.rollout = Rollout(
             lambda: self.api,
             order,
@@ -94,6 +95,13 @@ def test_a_pod_that_never_gets_ready_has_a_card() -> None:
     assert watched.rollout.cause.output == ("still warming up",)
     assert watched.look(READY, after=1) == "web  1 of 1 ready"
     assert watched.cause == ""
+
+
+def test_the_card_is_there_before_a_short_wait_of_helm_ends() -> None:
+    watched = Watched(Answering(), within=5)
+    watched.look(RUNNING)
+    watched.look(RUNNING, after=2)
+    assert watched.cause == "was not ready in time"
 
 
 @each_row({"no": (), "one": ("connection refused",)})

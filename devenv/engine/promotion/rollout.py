@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 LOOK = 1.0  # seconds between two looks at the pods
 LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on
+LATE_SHARE = (
+    0.2  # of the time that Helm waits, where that is shorter: the card has to be there before Helm ends
+)
 ASK = 3.0  # seconds between two questions whether a pod will ever be ready
 SLOW = 15.0  # seconds after which a line says what it waits for, and how long Helm will
 REMIND = 60  # seconds after which such a line comes again
@@ -50,6 +53,7 @@ class Rollout:
     ) -> None:
         self._connect, self._order, self._say, self._give_up = connect, order, say, give_up
         self._now = clock.monotonic
+        self._late_after = min(LATE, LATE_SHARE * order.within)
         self._prospect = Prospect()
         self._hopeless: Card | None = None
         self._failed: dict[str, Card] = {}
@@ -188,7 +192,7 @@ class Rollout:
         stale = now - made > LATE or made - now + passed <= SLOW < passed
         if verdict is not None:
             self._failed[unit.name] = cards.card(client, unit, self._order.namespace, verdict)
-        elif passed > LATE and stale and not pod_of.ready(pod):
+        elif passed > self._late_after and stale and not pod_of.ready(pod):
             awaits = outlook.awaited(client, unit, pod) if passed > SLOW else ""
             facts = outlook.unready(client, unit, pod)
             late = Verdict(failed="was not ready in time", pod=pod_of.name(pod), facts=facts)
