@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from devenv.stack.model import EXECUTABLE
 
 SMALL = 1 << 16  # bytes that are read at once
 SETTLED = 2.0  # seconds; a file changed more recently may change again without a new time
@@ -40,7 +43,10 @@ class Digests:
         return json.dumps(self.current)
 
     def of(self, path: str | Path, status: os.stat_result | None = None) -> str:
-        """The digest of a file's bytes, in 16 hex digits. `status`: what it was asked for before."""
+        """The digest of a file's bytes, in 16 hex digits, with `EXECUTABLE` if its owner may execute it.
+
+        `status`: what it was asked for before.
+        """
         status = status or Path(path).stat()
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
         previous = self._previous.get(str(path))
@@ -53,4 +59,4 @@ class Digests:
                 digest = content.hexdigest()[:16]
         if time.time() - status.st_mtime > SETTLED:
             self.current[str(path)] = [*stamp, digest]
-        return digest
+        return digest + (EXECUTABLE if status.st_mode & stat.S_IXUSR else "")

@@ -92,7 +92,7 @@ def _content(path: str, status: os.stat_result, cache: Digests) -> str:
         return f"->{Path(path).readlink()}"
     if not stat.S_ISREG(status.st_mode):
         return "special"  # a socket or a pipe: reading it would block
-    return cache.of(path, status) + ("x" if status.st_mode & 0o100 else "")
+    return cache.of(path, status)
 
 
 def walk(folder: Path, below: str, ignored: Ignored) -> Iterator[str]:

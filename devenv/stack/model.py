@@ -112,12 +112,16 @@ class Build:
         return tuple((folder, NAMED) for folder in self.folders)
 
 
+EXECUTABLE = "x"
+"""Ends the digest of a file that its owner may execute; no digit of a digest is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A read-only file in the container: from the project, a secret, a text, or written by a renderer.
 
-    `digest` is one of its bytes, so that a changed file makes a container stale; `holds` are the secrets in
-    a text or a rendered file. A folder of the project has the paths of its files `inside`.
+    `digest` is one of its bytes and mode, so that a changed file makes a container stale; `holds` are the
+    secrets in a text or a rendered file. A folder of the project has its files `inside`: path -> digest.
     """
 
     target: str
@@ -127,7 +131,12 @@ class File:
     rendered: str = ""
     digest: str = ""
     holds: tuple[str, ...] = ()
-    inside: tuple[str, ...] = ()
+    inside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def executable(self) -> bool:
+        """Whether a program may be started from it."""
+        return self.digest.endswith(EXECUTABLE)
 
     @property
     def each(self) -> tuple[File, ...]:
@@ -135,8 +144,8 @@ class File:
         if not self.inside:
             return (self,)
         return tuple(
-            File(posixpath.join(self.target, name), posixpath.join(self.source, name), digest=self.digest)
-            for name in self.inside
+            File(posixpath.join(self.target, name), posixpath.join(self.source, name), digest=digest)
+            for name, digest in self.inside
         )
 
 

@@ -96,8 +96,7 @@ class World:
         if not isinstance(source, str):
             return File(target, secret=source.secret)
         if (inside := self.folders.get(source)) is not None:
-            names = tuple(name for name, _ in inside)
-            return File(target, posixpath.normpath(source), digest=text.digest(repr(inside)), inside=names)
+            return File(target, posixpath.normpath(source), digest=text.digest(repr(inside)), inside=inside)
         (path, digest), *_ = self.files.get(source) or ((source, ""),)
         return File(target, source=path, digest=digest)
 

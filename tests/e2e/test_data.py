@@ -161,9 +161,13 @@ def test_a_seed_that_fails_in_mysql_leaves_nothing_that_counts_as_complete(check
     checkout.write("seed.sql", "CREATE TABLE kept (id int);\nSELECT nonsense;\n")
     mysql(checkout, "seed: seed.sql")
     checkout.devenv("up", "-d", exits=1)
-    checkout.write("seed.sql", WHOLE)
+    checkout.write(
+        "seed.sql", f"{WHOLE}\nCREATE TABLE names (name VARCHAR(9));\nINSERT INTO names VALUES ('Zoë');\n"
+    )
     assert "apply db (half-made data is made anew)" in checkout.devenv("plan").stdout
     checkout.devenv("up", "-d")
+    ask = 'MYSQL_PWD="$MYSQL_PASSWORD" mysql -u"$MYSQL_USER" -N "$MYSQL_DATABASE" -e "SELECT hex(name) FROM names"'
+    assert checkout.inside("db", "sh", "-c", ask).strip() == "Zoë".encode().hex().upper()
 
 
 def test_a_seed_that_fails_in_mongo_leaves_nothing_that_counts_as_complete(checkout: Checkout) -> None:

@@ -101,6 +101,27 @@ def test_kubernetes_has_each_file_under_its_path_in_a_volume(tmp_path: Path) -> 
     assert "subPath" in mounts["/etc/web.ini"]
 
 
+def test_a_file_that_may_be_executed_may_be_so_on_a_cluster_too(tmp_path: Path) -> None:
+    scripts = {"grafana/boards/run.sh": b"#!/bin/sh", "web.ini": b"#!/bin/sh"}
+    write(tmp_path, FILES | scripts)
+    before = stack(tmp_path)
+    for name in scripts:
+        (tmp_path / name).chmod(0o755)
+    of = stack(tmp_path)
+    assert of.units[0].files != before.units[0].files  # so what runs is replaced
+    objects = kubernetes.objects(of, files=contents(of, tmp_path))
+    spec = objects["Deployment", "web"]["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume["configMap"] for volume in spec["volumes"]}
+    assert volumes["files"]["defaultMode"] == 0o755
+    modes = {item["path"]: item.get("mode") for item in volumes["folder-0"]["items"]}
+    assert {path for path, mode in modes.items() if mode == 0o755} == {"boards/run.sh"}
+    document = documents.load(swarm.render(of, Source()).files["stack.yaml"])
+    modes = {entry["target"]: entry.get("mode") for entry in document["services"]["web"]["configs"]}
+    assert {path for path, mode in modes.items() if mode == 0o555} == {
+        "/etc/grafana/boards/run.sh", "/etc/web.ini",
+    }  # fmt: skip
+
+
 def test_what_is_over_a_mebibyte_is_refused_with_the_sum(tmp_path: Path) -> None:
     write(tmp_path, FILES | {f"grafana/{name}.txt": b"x" * 600_000 for name in "mno"})
     of = stack(tmp_path)
@@ -141,6 +162,10 @@ def test_the_chart_mounts_the_same_files(tmp_path: Path, helm: Helm) -> None:
     keys = {item["path"]: item["key"] for item in volume["configMap"]["items"]}
     assert data["data"][keys["boards/b.json"]] == "{}"
     assert keys["boards/logo.png"] in data["binaryData"]
+    (tmp_path / "web.ini").chmod(0o755)
+    again = pod(rendered(helm, written(tmp_path / "chart", project(tmp_path)))["Deployment", "web"])
+    (mode,) = [volume["configMap"]["defaultMode"] for volume in again["volumes"] if volume["name"] == "files"]
+    assert mode == 0o755
 
 
 def test_hot_reload_plans_anew_for_a_new_file_anywhere_in_the_folder(tmp_path: Path) -> None:

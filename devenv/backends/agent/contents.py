@@ -10,6 +10,7 @@ from typing import IO, NamedTuple
 
 from devenv.backends.agent.changes import Sending
 from devenv.backends.agent.record import entry
+from devenv.stack.model import EXECUTABLE
 
 BLOCK = 1 << 20  # bytes of a large file that are read at once
 LARGE = 4 << 20  # bytes; a larger file is sent while it is read
@@ -84,9 +85,9 @@ def _stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 def mode_of(status: os.stat_result, change: Sending) -> int:
     """The file's own mode; executable where the Dockerfile makes it so, which its digest tells."""
-    return stat.S_IMODE(status.st_mode) & 0o777 | (0o111 if change.digest.endswith("x") else 0)
+    return stat.S_IMODE(status.st_mode) & 0o777 | (0o111 if change.digest.endswith(EXECUTABLE) else 0)
 
 
 def digest_of(hexdigest: str, mode: int) -> str:
     """As `sources` has it."""
-    return hexdigest[:16] + ("x" if mode & 0o100 else "")
+    return hexdigest[:16] + (EXECUTABLE if mode & 0o100 else "")

@@ -90,8 +90,9 @@ def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], p
     to_fill = [key(file.target) for file in filled(unit)]
     mounts = [_mount(mount, in_secret, to_fill) for mount in container.get("volumeMounts", ())]
     volumes = [volume for volume in spec.get("volumes", ()) if volume["name"] not in ("files", "secrets")]
-    if any(mount["name"] == "files" for mount in mounts) or to_fill:
-        volumes.append({"name": "files", "configMap": {"name": unit.name}})
+    plain = [volume for volume in spec.get("volumes", ()) if volume["name"] == "files"]
+    if plain or to_fill:
+        volumes += plain or [{"name": "files", "configMap": {"name": unit.name}}]
     if in_secret:
         volumes.append({"name": "secrets", "secret": {"secretName": page.inline("$.Values.secret | quote")}})
     if to_fill:

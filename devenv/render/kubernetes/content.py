@@ -21,7 +21,8 @@ LIMIT = 1024 * 1024  # bytes in an object, the limit of etcd
 class Content:
     """Keys and values of a unit's Secret and ConfigMap; `secret` and `binary` are base64.
 
-    `mounts`: target -> (whether it is secret, key). `folders`: target -> path in it -> key.
+    `mounts`: target -> (whether it is secret, key). `folders`: target -> path in it -> key. `executable`:
+    keys of files that may be executed.
     """
 
     secret: Mapping[str, str] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Content:
     binary: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
     folders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    executable: frozenset[str] = frozenset()
 
     @property
     def digest(self) -> str:
@@ -65,12 +67,15 @@ def content(stack: Stack, unit: Unit, secrets: Mapping[str, str], files: Mapping
     _check_size(unit, secret, {**plain, **binary})
     folders = {
         file.target: {
-            name: mounts.pop(each.target)[1] for name, each in zip(file.inside, file.each, strict=True)
+            name: mounts.pop(each.target)[1] for (name, _), each in zip(file.inside, file.each, strict=True)
         }
         for file in unit.files
         if file.inside
     }
-    return Content(secret, plain, binary, mounts, folders)
+    executable = frozenset(
+        key(file.target) for mounted in unit.files for file in mounted.each if file.executable
+    )
+    return Content(secret, plain, binary, mounts, folders, executable)
 
 
 def inline(unit: Unit) -> dict[str, Text]:

@@ -15,6 +15,7 @@ from devenv.stack.model import Probe, Stack, Unit
 from devenv.stack.text import Text
 
 STEADY = 5  # seconds between checks of a ready unit, as on Compose
+MAY_EXECUTE = 0o755
 ASKED = 0.25  # of its limits is requested for a unit: on a laptop, the sum of all limits exceeds the memory
 
 LOGS = (
@@ -275,8 +276,10 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
         limit = {"sizeLimit": _quantity(size)} if size else {}
         volumes.append({"name": f"memory-{index}", "emptyDir": {"medium": "Memory", **limit}})
         mounts.append({"name": f"memory-{index}", "mountPath": target})
+    runs = contents.executable.intersection(key for _, key in contents.mounts.values())
+    mode = {"defaultMode": MAY_EXECUTE} if runs else {}  # of all of them: only a list of all has single ones
     for name, hidden, holder in (
-        ("files", False, {"configMap": {"name": unit.name}}),
+        ("files", False, {"configMap": {"name": unit.name, **mode}}),
         ("secrets", True, {"secret": {"secretName": unit.name}}),
     ):
         inside = {target: key for target, (secret, key) in contents.mounts.items() if secret is hidden}
@@ -288,7 +291,10 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
         volumes.append({"name": name, "hostPath": {"path": path}})
         mounts.append({"name": name, "mountPath": target or unit.logs, "readOnly": True})
     for index, (target, keys) in enumerate(contents.folders.items()):
-        items = [{"key": key, "path": path} for path, key in keys.items()]
+        items = [
+            {"key": key, "path": path, **({"mode": MAY_EXECUTE} if key in contents.executable else {})}
+            for path, key in keys.items()
+        ]
         volumes.append({"name": f"folder-{index}", "configMap": {"name": unit.name, "items": items}})
         mounts.append({"name": f"folder-{index}", "mountPath": target, "readOnly": True})
     return volumes, mounts

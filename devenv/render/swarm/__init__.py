@@ -141,7 +141,7 @@ class _Mounted:
         secrets += [self._secret(secret) for secret in sorted(inside, key=key_of)]
         return {key: value for key, value in (("configs", configs), ("secrets", secrets)) if value}
 
-    def _config(self, unit: Unit, file: File) -> dict[str, str]:
+    def _config(self, unit: Unit, file: File) -> dict[str, Any]:
         # A swarm changes no config: another content is another one.
         digest = text.digest(self.stack.name, unit.name, file.target, file.digest)
         path = from_bundle(self.source.root, file.source) if file.source else f"./{beside(unit, file)}"
@@ -152,7 +152,8 @@ class _Mounted:
             config["template_driver"] = "golang"
         key = f"{unit.name}-{digest}"
         self.configs[key] = config
-        return {"source": key, "target": file.target}
+        mode = {"mode": 0o555} if file.executable else {}
+        return {"source": key, "target": file.target, **mode}
 
     def _content(self, file: File) -> str:
         plain = _printed if in_file(file) else str
