@@ -119,15 +119,16 @@ class Helm:
         values: Sequence[Path],
         *,
         kubernetes: str,
+        upgrade: bool,
         source: Sequence[str] = (),
     ) -> str:
-        """The objects that an upgrade would apply, as YAML, its hooks as well.
+        """The objects that an upgrade, or else a first install, would apply, as YAML, its hooks as well.
 
         `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for. `source`:
         flags that say where a chart comes from that is no folder.
         """
-        version = ("--kube-version", kubernetes)
-        return self._out("template", release, str(chart), *source, *version, *_files(values))
+        flags = ("--kube-version", kubernetes, *(["--is-upgrade"] if upgrade else []))
+        return self._out("template", release, str(chart), *source, *flags, *_files(values))
 
     def upgrade(
         self,

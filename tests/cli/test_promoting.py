@@ -155,6 +155,19 @@ def test_what_the_registry_has_is_not_pushed_and_helm_reads_the_chart_once(
     assert [line.split()[0] for line in (helm / "asked").read_text().splitlines()].count("template") == 1
 
 
+def test_an_image_that_several_run_is_pushed_once_and_called_as_the_plan_calls_it(
+    devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    (helm / "devenv.yaml").write_text(
+        (helm / "devenv.yaml").read_text() + "jobs: {migrate: {like: web, command: migrate}}\n"
+    )
+    assert "push web (" in devenv("plan", "-e", "staging").stdout
+    first, second = (devenv("promote", "staging", "--yes").stderr for _ in range(2))
+    assert len(registry.pushed) == first.count("pushed registry.example") == 1
+    assert second.count("is in the registry already") == second.count("web  is in the registry already") == 1
+    assert "migrate  " not in first + second
+
+
 def test_a_diff_asks_helm_for_each_thing_once(devenv: Devenv, helm: Path, registry: Registry) -> None:
     row = {"revision": 1, "status": "deployed", "updated": "", "chart": "shop-0.1.0"}
     (helm / "history").write_text(json.dumps([row]))

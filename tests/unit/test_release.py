@@ -95,8 +95,9 @@ def shop() -> Stack:
 def test_hooks_are_objects_of_a_revision(helm: Path) -> None:
     assert Helm("gke", "shop", 4).stored("shop", 3) == Stored("", "")
     assert ".Release.Hooks" in (helm / "asked").read_text()
-    Helm("gke", "shop", 4).rendered("shop", Path("chart"), [], kubernetes="v1.33.1")
+    Helm("gke", "shop", 4).rendered("shop", Path("chart"), [], kubernetes="v1.33.1", upgrade=True)
     asked = (helm / "asked").read_text().splitlines()[-1]
+    assert "--is-upgrade" in asked
     assert "--no-hooks" not in asked
     assert "--kube-version v1.33.1" in asked
 

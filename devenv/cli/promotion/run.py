@@ -64,6 +64,8 @@ class Promoting:
 
     def run(self) -> None:
         """Promote, unless the environment has all of it. Raises `DevenvError`."""
+        from devenv.plan.promotion.changes import deployed
+
         context, release, began = self.context, self.release, time.monotonic()
         console, environment = context.console, release.target.environment
         where = console.style(f"({release.target.where})", "dim")
@@ -89,7 +91,8 @@ class Promoting:
             confirm_at(release.target, f"Promote to {environment}?")
         self._roll_out(parcel, objects, changes, companions, ours=ours)
         ready = console.style(f"promoted in {time.monotonic() - began:.1f} s", "green", "bold")
-        console.say(f"{ready}    back: {console.style(f'devenv rollback {environment}', 'bold')}")
+        way, command = ("back", "rollback") if deployed(release.history) else ("away", "retire")
+        console.say(f"{ready}    {way}: {console.style(f'devenv {command} {environment}', 'bold')}")
 
     def _sent(self) -> tuple[Parcel, list[dict[str, Any]]]:
         """Say the plan, and push what the registry lacks. Returns what is promoted, and its objects."""

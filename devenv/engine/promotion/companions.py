@@ -14,7 +14,7 @@ from devenv.backends.kube.resources import Resources, kind_of
 from devenv.engine.promotion.promote import parsed
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.errors import DevenvError, UsageError
-from devenv.plan.promotion.changes import Revision, changes, deployed, pending
+from devenv.plan.promotion.changes import Revision, changes, deployed, is_installed, pending
 from devenv.plan.promotion.companions import Companion, Due
 from devenv.plan.promotion.rollout import parts
 from devenv.stack import text
@@ -78,7 +78,8 @@ class Companions:
                 continue
             now = deployed(history)
             before = parsed(self._helm.stored(companion.name, now.number).manifest) if now else []
-            differing = tuple(changes(before, self._objects(companion)))
+            objects = self._objects(companion, upgrade=is_installed(history))
+            differing = tuple(changes(before, objects))
             foreign = history[-1].chart if history and companion.name not in self.installed else ""
             yield Due(companion, differing, foreign)
 
@@ -102,21 +103,21 @@ class Companions:
         resources, namespace = Resources(self.release.client), self.release.target.namespace
         return [
             f"{item['kind']} {item['metadata']['name']}"
-            for item in parsed(self._rendered(companion, "--include-crds"))
+            for item in parsed(self._rendered(companion, "--include-crds", upgrade=False))
             if item["metadata"].get("namespace", namespace) != namespace or not _is_placed(resources, item)
         ]
 
-    def _objects(self, companion: Companion) -> list[dict[str, Any]]:
+    def _objects(self, companion: Companion, *, upgrade: bool = False) -> list[dict[str, Any]]:
         """What a chart brings; asked for once."""
         if companion.name not in self._brought:
-            self._brought[companion.name] = parsed(self._rendered(companion))
+            self._brought[companion.name] = parsed(self._rendered(companion, upgrade=upgrade))
         return self._brought[companion.name]
 
     @cached_property
     def _brought(self) -> dict[str, list[dict[str, Any]]]:
         return {}
 
-    def _rendered(self, companion: Companion, *more: str) -> str:
+    def _rendered(self, companion: Companion, *more: str, upgrade: bool) -> str:
         version = str(self.release.client.get("/version")["gitVersion"])
         try:
             return self._helm.rendered(
@@ -124,6 +125,7 @@ class Companions:
                 companion.chart,
                 self._values(companion),
                 kubernetes=version,
+                upgrade=upgrade,
                 source=[*self._source(companion), *more],
             )
         except HelmFailed as error:

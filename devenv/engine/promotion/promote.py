@@ -29,6 +29,7 @@ from devenv.plan.promotion.changes import (
     changes,
     deployed,
     earlier,
+    is_installed,
     pending,
     platforms,
     roots,
@@ -205,18 +206,31 @@ class Release:
     # -- what would change
 
     def objects(self, parcel: Parcel) -> list[dict[str, Any]]:
-        """What the chart makes of the values, hooks as well, once Helm has read both. Raises `HelmFailed`."""
+        """What the chart makes of the values, hooks as well, once Helm has read both.
+
+        A job of a first install is a hook in an upgrade, which by itself is no change of what serves.
+        Raises `HelmFailed`.
+        """
         version = str(self.client.get("/version")["gitVersion"])
         with packed(parcel) as files, ThreadPoolExecutor() as pool:
             read = files.chart, [files.values]
+
+            def rendered(*, upgrade: bool) -> list[dict[str, Any]]:
+                release = self.target.release
+                return parsed(self.helm.rendered(release, *read, kubernetes=version, upgrade=upgrade))
+
             linted = pool.submit(self.helm.lint, *read, kubernetes=version)
-            text = pool.submit(self.helm.rendered, self.target.release, *read, kubernetes=version)
+            upgrade = is_installed(self.history)
+            made = pool.submit(rendered, upgrade=upgrade)
             try:
                 linted.result()
             except HelmFailed as error:
                 error.where, error.hint = self.target.where, self._linting
                 raise
-            return parsed(text.result())
+            objects = made.result()
+            if upgrade and self.changes(objects) and not self.changes(first := rendered(upgrade=False)):
+                return first
+            return objects
 
     @property
     def _linting(self) -> str:

@@ -92,13 +92,12 @@ class Shipping:
 
         Raises `UnitFailed` for a failed build, `DevenvError` for a registry that refuses.
         """
-        for name in there:
-            say("push", f"{name}  is in the registry already")
-        missing, sent = [unit for unit in self._built() if unit.name not in there], dict[str, str]()
-        for unit in missing:
-            if unit.image not in sent:
-                sent[unit.image] = self._send(unit, say)
-        return {unit.name: sent[unit.image] for unit in missing}
+        named = {unit.image: unit for unit in self._built()}.values()  # as the plan calls what several run
+        for unit in named:
+            if unit.name in there:
+                say("push", f"{unit.name}  is in the registry already")
+        sent = {unit.image: self._send(unit, say) for unit in named if unit.name not in there}
+        return {unit.name: sent[unit.image] for unit in self._built() if unit.image in sent}
 
     def _send(self, unit: Unit, say: Callable[[str, str], None]) -> str:
         tags = [self.name(unit)]

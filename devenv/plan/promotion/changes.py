@@ -107,6 +107,11 @@ def deployed(history: Sequence[Revision]) -> Revision | None:
     return next((row for row in reversed(history) if row.status == "deployed"), None)
 
 
+def is_installed(history: Sequence[Revision]) -> bool:
+    """Whether Helm upgrades what is there, and does not install."""
+    return bool(history) and history[-1].status != "uninstalled"
+
+
 def pending(history: Sequence[Revision]) -> Revision | None:
     """The revision that somebody began and did not end."""
     return history[-1] if history and history[-1].status in PENDING else None

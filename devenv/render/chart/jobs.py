@@ -53,9 +53,10 @@ def _annotations(promoted: Promoted, unit: Unit) -> dict[str, str]:
 def hooked(promoted: Promoted, unit: Unit) -> str | None:
     """The condition under which a job is a hook; None for one that never is.
 
-    Before a first install there is no store that the chart itself brings, and no volume.
+    Before a first install there is no store that the chart itself brings, and no volume. A volume of the
+    job's own would be made anew for each hook, without what is in it.
     """
-    if unit.role != "job" or unit.manual:
+    if unit.role != "job" or unit.manual or unit.own_volumes:
         return None
     if _uses_services(promoted, unit):
         return "$unit.hook"

@@ -90,7 +90,10 @@ class _Unit:
         item = {**item, "metadata": self._metadata(item["metadata"])}
         match item["kind"]:
             case "PersistentVolumeClaim":
-                return {**item, "spec": self._claim(item["spec"], item["metadata"]["name"])}
+                kept = {"helm.sh/resource-policy": "keep", self.page.more("$.Values.annotations"): None}
+                metadata = {key: item["metadata"][key] for key in ("name", "namespace", "labels")}
+                spec = self._claim(item["spec"], metadata["name"])
+                return {**item, "metadata": {**metadata, "annotations": kept}, "spec": spec}
             case "Service":
                 return self._service(item)
             case "Deployment" | "StatefulSet" | "Job":
@@ -311,7 +314,7 @@ class _Unit:
         """The values in the order in which an operator reads them."""
         if self.store == self.unit.name:
             self.values["external"] = {"secret": "", "host": ""}
-        if self.unit.role == "job" and not self.unit.manual:
+        if self.hooks:
             self.values["hook"] = True
         return {name: self.values[name] for name in KNOBS if name in self.values}
 

@@ -130,6 +130,39 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
     )  # which Helm did not make
 
 
+@pytest.mark.parametrize("helm", [3], indirect=True)
+def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards(
+    promoting: Promoting,
+) -> None:
+    job = """
+    volumes: {{kept: {{}}}}
+    jobs:
+      warm: {{image: "busybox:1.37", command: "echo warm", volumes: {{kept: /kept}}}}
+    environments:"""
+    text = STACK.replace(", secrets: [STRIPE_KEY]", "").replace("\n    environments:", job)
+
+    def says(page: str) -> None:
+        context = promoting.host("kubectl", "config", "current-context").strip()
+        named = {
+            "context": context,
+            "namespace": promoting.staging,
+            "values": "{}",
+            "more": ", volumes: {kept: /kept}",
+        }
+        promoting.manifest(text.format(command=PAGE.format(page=page), **named))
+
+    says("first")
+    promoting.devenv("promote", "staging", "--yes", within=120)
+    assert promoting.devenv("diff", "staging").stdout == ""
+    says("second")
+    changed = promoting.devenv("diff", "staging", exits=4).stdout
+    assert "+ Job warm\n- Job warm-" in changed
+    promoting.devenv("promote", "staging", "--yes", within=120)
+    assert promoting.devenv("diff", "staging").stdout == ""
+    assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
+    assert promoting.inside("get", "jobs", "-o", "name").split() == ["job.batch/warm"]
+
+
 @pytest.fixture
 def late(promoting: Promoting, helm: Helm, tmp_path: Path) -> Iterator[Promoting]:
     """Another checkout of the repository. Its Helm waits with an upgrade until somebody writes to `go`."""

@@ -225,6 +225,16 @@ def test_a_migration_runs_along_with_the_stores_that_a_release_brings(helm: Helm
     assert along["metadata"]["name"].startswith("migrate-")
 
 
+def test_the_volume_of_a_job_is_not_made_anew_with_each_release(helm: Helm, tmp_path: Path) -> None:
+    manifest = "name: a\njobs: {warm: {image: x, volumes: {kept: /kept}}}\n"
+    made = written(tmp_path / "chart", project(tmp_path, manifest))
+    for argv in ((), ("--is-upgrade",)):
+        there = rendered(helm, made, "--set", "annotations.owner=me", *argv)
+        assert HOOK not in there["Job", "warm"]["metadata"].get("annotations", {})
+        claim = there["PersistentVolumeClaim", "warm-kept"]["metadata"]["annotations"]
+        assert claim == {"helm.sh/resource-policy": "keep", "owner": "me"}
+
+
 def test_a_job_that_uses_a_service_runs_after_the_release(helm: Helm, made: Path) -> None:
     there = rendered(helm, made)
     assert there["Job", "warm"]["metadata"]["annotations"][HOOK] == "post-install,post-upgrade"
