@@ -141,8 +141,9 @@ class InfraUnits:
             return
         for way in self.instance.kind.block.process:
             package = (way.wheel.package, way.wheel.programs) if way.wheel else ("", "")
+            asked = self._public(way.asked, "asked")
             if not main:
-                yield Process("", way.program, *package, install=way.install, oldest=way.oldest)
+                yield Process("", way.program, *package, install=way.install, oldest=way.oldest, asked=asked)
                 continue
             yield Process(
                 filled(way.command, self._look_up),
@@ -157,6 +158,7 @@ class InfraUnits:
                 note=way.note,
                 install=way.install,
                 oldest=way.oldest,
+                asked=asked,
             )
 
     def _ports(self, key: str) -> Iterator[Port]:

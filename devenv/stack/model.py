@@ -201,6 +201,7 @@ class Process:
     note: str = ""
     install: str = ""
     oldest: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def usable(unit: Unit) -> Process | None:
 
 
 def _refused(way: Process, version: str) -> tuple[str, str] | None:
-    programs = find(Wanted(way.program, way.package, way.folder, version, oldest=way.oldest))
+    programs = find(Wanted(way.program, way.package, way.folder, version, oldest=way.oldest, asked=way.asked))
     if isinstance(programs, str):
         return programs, way.install
     if way.rootless and os.geteuid() == 0 and unprivileged() is None:

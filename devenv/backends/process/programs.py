@@ -28,6 +28,7 @@ class Wanted:
     version: str = ""
     install: str = ""
     oldest: str = ""
+    asked: str = ""
 
     def takes(self, version: str) -> bool:
         """Whether a program of this version will do; one that does not say its version does."""
@@ -70,11 +71,13 @@ def _on_path(wanted: Wanted) -> Iterator[Programs]:
     program = shutil.which(wanted.program, path=places) if wanted.program else None
     if program is None:
         return
+    folder = Path(os.path.realpath(program)).parent
+    ask = ["sh", "-c", wanted.asked, "sh", str(folder)] if wanted.asked else [program, "--version"]
     try:
-        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured([program, "--version"]).stdout)
+        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured(ask).stdout)
     except ToolMissing:
         return
-    yield Programs(Path(os.path.realpath(program)).parent, version[0] if version else "")
+    yield Programs(folder, version[0] if version else "")
 
 
 def _in_package(wanted: Wanted) -> Iterator[Programs]:

@@ -74,7 +74,15 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
         described["stop"] = unit.stop_signal.removeprefix("SIG")
     if way is not None:
         described |= {
-            "wanted": [way.program, way.package, way.folder, unit.version, way.install, way.oldest],
+            "wanted": [
+                way.program,
+                way.package,
+                way.folder,
+                unit.version,
+                way.install,
+                way.oldest,
+                way.asked,
+            ],
             "packages": list(way.packages),
             "new": text.reveal(way.new, source.secrets),
             "stop": way.stop,

@@ -74,11 +74,13 @@ class Process(Model):
     sockets; `$PYTHON` is the interpreter that runs devenv, or that of `packages`. `ready`: by the kind's own
     check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
     program plays its part. `oldest`: it may be of any version from this one on, and not only of the major
-    that is asked for. `install` is what to type to have it. `note`: what it does otherwise, for people.
+    that is asked for. `asked`: what prints that version, for a program that `--version` would start; `$1` is
+    its folder. `install` is what to type to have it. `note`: what it does otherwise, for people.
     """
 
     program: str = ""
     oldest: str = ""
+    asked: str = ""
     wheel: Wheel | None = None
     packages: list[str] = Field([])
     command: str

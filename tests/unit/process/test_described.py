@@ -79,7 +79,7 @@ def test_a_store_without_a_recipe_has_no_words_and_one_with_it_has_its_own() -> 
     known = way(Unit("db", "infra", "db:1", engine="db", version="4.2", process=(recipe,)))
     assert known["argv"] == ["sh", "-ec", "exec dbd -D $DATA"]
     assert (known["wanted"], known["environment"], known["stop"]) == (
-        ["dbd", "", "", "4.2", "", ""],
+        ["dbd", "", "", "4.2", "", "", ""],
         {"A": "1"},
         "INT",
     )

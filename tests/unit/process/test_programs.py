@@ -80,3 +80,13 @@ def test_a_recipe_may_take_every_version_from_one_on(put: Put) -> None:
     assert find(Wanted("mariadbd", version="9.7", oldest="11")) == (
         "mariadbd 10.11.19 is there, but 11 or newer is asked for"
     )
+
+
+@pytest.mark.programs
+def test_a_program_that_would_start_is_not_run_to_tell_its_version(put: Put, tmp_path: Path) -> None:
+    program = put("broker", "broker 1.0")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    (tmp_path / "lib/broker-4.3.6").mkdir(parents=True)
+    wanted = Wanted("broker", version="4.2", oldest="3.9", asked='ls "$1/lib"')
+    assert find(wanted) == Programs(program.parent, "4.3.6")
+    assert not (tmp_path / "started").exists()
