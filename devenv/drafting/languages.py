@@ -11,7 +11,8 @@ class Language:
     """A language by its package files.
 
     `image` runs its sources where there is no Dockerfile, by the first of `commands` whose file is there and
-    has the words after `:`. `port`: what its programs listen on unless a framework says.
+    has the words after `:`. A file may be a pattern; `{file}`, `{folder}` and `{module}` are of the one that
+    is there. `port`: what its programs listen on unless a framework says.
     """
 
     name: str
@@ -29,28 +30,34 @@ LANGUAGES = (
         8000,
         (
             ("manage.py", "{install} && python manage.py runserver 0.0.0.0:8000"),
-            ("main.py:FastAPI(", "{install} && uvicorn main:app --host 0.0.0.0 --port 8000 --reload"),
-            ("app.py:FastAPI(", "{install} && uvicorn app:app --host 0.0.0.0 --port 8000 --reload"),
+            ("*.py:FastAPI(", "{install} && uvicorn {module}:app --host 0.0.0.0 --port 8000 --reload"),
+            ("wsgi.py", "{install} && flask --app wsgi run --host 0.0.0.0 --port 8000"),
             ("app.py:Flask(", "{install} && flask run --host 0.0.0.0 --port 8000"),
+            ("*.py:Flask(", "{install} && flask --app {module} run --host 0.0.0.0 --port 8000"),
+            (
+                "*.py:streamlit",
+                "{install} && streamlit run {file} --server.address 0.0.0.0 --server.port 8000",
+            ),
             ("main.py", "{install} && python main.py"),
             ("app.py", "{install} && python app.py"),
         ),
     ),
-    Language(
-        "Node",
-        ("package.json",),
-        "node:24-slim",
-        3000,
-        (
-            ('package.json:"vite"', "npm install && npm run dev -- --host"),
-            ('package.json:"dev"', "npm install && npm run dev"),
-            ('package.json:"start"', "npm install && npm start"),
-        ),
-    ),
-    Language("Go", ("go.mod",), "golang:1.26", 8080, (("main.go", "go run ."),)),
+    Language("Go", ("go.mod",), "golang:1.26", 8080, (
+        ("main.go", "go run ."),
+        ("cmd/server/main.go", "go run ./{folder}"),
+        ("cmd/api/main.go", "go run ./{folder}"),
+        ("cmd/*/main.go", "go run ./{folder}"),
+    )),
     Language(
         "Java", ("pom.xml",), "maven:3-eclipse-temurin-21", 8080,
         (("pom.xml:spring-boot", "mvn spring-boot:run"),),
+    ),
+    Language(
+        "Java, by Gradle", ("build.gradle", "build.gradle.kts"), "gradle:8-jdk21", 8080,
+        (
+            ("build.gradle*:org.springframework.boot", "gradle bootRun"),
+            ("build.gradle*:application", "gradle run"),
+        ),
     ),
     Language(
         "Ruby", ("Gemfile",), "ruby:3.4", 3000,
@@ -59,34 +66,94 @@ LANGUAGES = (
             ("config.ru", "bundle install && bundle exec rackup -o 0.0.0.0 -p 3000"),
         ),
     ),
+    Language(
+        "PHP", ("composer.json",), "composer:2", 8000,
+        (
+            (
+                "artisan",
+                "docker-php-ext-install pdo_mysql && composer install"
+                " && php artisan serve --host 0.0.0.0 --port 8000",
+            ),
+            ("public/index.php", "composer install && php -S 0.0.0.0:8000 -t public"),
+            ("index.php", "composer install && php -S 0.0.0.0:8000"),
+        ),
+    ),
+    Language("Rust", ("Cargo.toml",), "rust:1", 8080, (("src/main.rs", "cargo run"),)),
+    Language(
+        ".NET", ("*.csproj",), "mcr.microsoft.com/dotnet/sdk:9.0", 8080,
+        (("*.csproj:Microsoft.NET.Sdk.Web", "dotnet watch run --urls http://0.0.0.0:8080"),),
+    ),
+    Language(
+        "Node", ("package.json",), "node:24-slim", 3000,
+        (
+            ("package.json:start:dev", "{install} && {run} start:dev"),
+            ("package.json:dev=vite", "{install} && {run} dev {options}--host"),
+            ("package.json:dev", "{install} && {run} dev"),
+            ("package.json:start", "{install} && {run} start"),
+        ),
+    ),
 )  # fmt: skip
+"""Of two that have their package files in a folder, the first one is what runs there; Node builds its pages.
 
-INSTALL = (("requirements.txt", "pip install -r requirements.txt"), ("pyproject.toml", "pip install -e ."))
-"""How Python's packages are installed, by the file that lists them."""
+The words of a package.json are a script, and what is in it after `=`."""
+
+INSTALL = (
+    (
+        "pyproject.toml:[tool.poetry",
+        "pip install poetry && poetry config virtualenvs.create false && poetry install --no-root",
+    ),
+    ("requirements.txt", "pip install -r requirements.txt"),
+    ("pyproject.toml", "pip install uv && uv pip install --system -r pyproject.toml"),
+)  # fmt: skip
+"""How Python's packages are installed, by the file that lists them, and words in it."""
+
+MANAGERS = (
+    ("bun.lock", "oven/bun:1", "bun install", "bun run", ""),
+    ("bun.lockb", "oven/bun:1", "bun install", "bun run", ""),
+    ("pnpm-lock.yaml", "", "npm install --global pnpm && pnpm install", "pnpm run", ""),
+    ("yarn.lock", "", "yarn install", "yarn run", ""),
+    ("", "", "npm install", "npm run", "-- "),
+)
+"""Node's package managers: lock file, image, how each installs, runs a script, and gives it options."""
+
+SCHEMES: Mapping[str, str] = {
+    "postgres": "postgres", "postgresql": "postgres", "mysql": "mysql", "mongodb": "mongo", "redis": "valkey",
+    "amqp": "rabbitmq", "nats": "nats",
+}  # fmt: skip
+"""Scheme of a URL -> the kind that is reached by it."""
+STORE_PORTS: Mapping[str, str] = {
+    "5432": "postgres", "3306": "mysql", "27017": "mongo", "6379": "valkey", "5672": "rabbitmq",
+    "9092": "kafka", "9200": "elasticsearch", "4222": "nats", "11211": "memcached", "1025": "mailpit",
+}  # fmt: skip
+"""Port of this machine -> the kind that it is known for."""
+CONNECTIONS: Mapping[str, str] = {"mysql": "mysql", "mariadb": "mysql", "pgsql": "postgres"}
+"""What a `DB_CONNECTION` names -> the kind."""
 
 DRIVERS: Mapping[str, tuple[str, ...]] = {
     "postgres": (
         "psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary", "asyncpg", "pg8000", "pg",
         "pg-promise", "postgres",
         "@prisma/adapter-pg", "github.com/jackc/pgx", "github.com/lib/pq", "org.postgresql", "postgresql",
-        "github.com/jackc/pgx/v5", "gorm.io/driver/postgres",
+        "github.com/jackc/pgx/v5", "gorm.io/driver/postgres", "tokio-postgres", "prisma:postgresql",
+        "npgsql", "npgsql.entityframeworkcore.postgresql",
     ),
     "mysql": (
         "mysqlclient", "pymysql", "aiomysql", "mysql-connector-python", "mysql2", "mysql", "mariadb",
         "trilogy",
         "github.com/go-sql-driver/mysql", "gorm.io/driver/mysql", "mysql-connector-j",
-        "mysql-connector-java",
+        "mysql-connector-java", "prisma:mysql", "pomelo.entityframeworkcore.mysql", "mysql.data",
     ),
     "mongo": (
         "pymongo", "motor", "mongoengine", "beanie", "mongodb", "mongoose", "mongoid", "mongo",
         "go.mongodb.org/mongo-driver", "go.mongodb.org/mongo-driver/v2", "spring-boot-starter-data-mongodb",
+        "prisma:mongodb", "mongodb.driver", "mongodb/mongodb", "mongodb/laravel-mongodb",
     ),
     "valkey": (
         "redis", "valkey", "aioredis", "celery", "rq", "ioredis", "bull", "bullmq", "sidekiq", "resque",
         "arq",
         "github.com/redis/go-redis/v9", "github.com/go-redis/redis/v8", "spring-boot-starter-data-redis",
         "connect-redis",
-        "iovalkey", "github.com/valkey-io/valkey-go", "django-redis",
+        "iovalkey", "github.com/valkey-io/valkey-go", "django-redis", "predis/predis", "stackexchange.redis",
     ),
     "minio": (
         "boto3", "aioboto3", "aiobotocore", "minio", "@aws-sdk/client-s3", "aws-sdk-s3", "django-storages",
@@ -94,14 +161,14 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     ),
     "rabbitmq": (
         "pika", "aio-pika", "amqplib", "bunny", "github.com/rabbitmq/amqp091-go",
-        "spring-boot-starter-amqp", "kombu",
+        "spring-boot-starter-amqp", "kombu", "lapin", "rabbitmq.client", "php-amqplib/php-amqplib",
     ),
     "nats": ("nats-py", "nats", "github.com/nats-io/nats.go", "nats-pure"),
     "memcached": ("pymemcache", "python-memcached", "pylibmc", "memcached", "dalli"),
     "mailpit": ("nodemailer", "aiosmtplib", "fastapi-mail", "flask-mail", "spring-boot-starter-mail"),
     "kafka": (
         "kafkajs", "kafka-python", "confluent-kafka", "aiokafka", "github.com/segmentio/kafka-go",
-        "spring-kafka",
+        "spring-kafka", "rdkafka", "confluent.kafka",
     ),
     "elasticsearch": ("elasticsearch", "@elastic/elasticsearch", "elasticsearch-dsl", "elasticsearch-rails"),
     "opensearch": ("opensearch-py", "@opensearch-project/opensearch"),

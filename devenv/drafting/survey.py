@@ -2,110 +2,143 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
 from devenv.drafting.languages import (
+    CONNECTIONS,
     DRIVERS,
     FRAMEWORK_PORTS,
     INJECTED,
-    INSTALL,
     LANGUAGES,
+    MANAGERS,
     PARTS,
     PREFIXES,
+    SCHEMES,
+    STORE_PORTS,
     Language,
 )
+from devenv.drafting.packages import matching, packages
+from devenv.drafting.starting import start
 from devenv.manifest.rules.names import as_label
 
 PACKAGE_FILES = tuple(dict.fromkeys(file for language in LANGUAGES for file in language.files))
-SOURCES = ("main.py", "app.py", "manage.py", "main.go", "bin/rails", "config.ru")
+SOURCES = ("main.py", "app.py", "manage.py", "wsgi.py", "main.go", "config.ru", "artisan", "index.php")
+LOCKS = (*(file for file, *_ in MANAGERS if file), "pnpm-workspace.yaml")
+BELOW = (
+    "bin/rails", "public/index.php", "*/__init__.py", "cmd/*/main.go", "src/main.rs", "*/main.py", "*/app.py",
+    "src/*/main.py", "prisma/schema.prisma", "src/main/resources/application.properties",
+)  # fmt: skip
+"""What is read below a folder with a package file."""
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
-LOOKED_AT = ("Dockerfile", "Procfile", *PACKAGE_FILES, *SOURCES, *EXAMPLES)
-"""The names of the files that the survey reads, in the project and in its folders."""
+LOOKED_AT = ("Dockerfile", "Dockerfile.*", "Procfile", *PACKAGE_FILES, *SOURCES, *LOCKS, *EXAMPLES)
+"""The names of the files that the survey reads, in the project and in its folders, as patterns."""
+WORKERS = frozenset(
+    ("worker", "workers", "consumer", "scheduler", "cron", "beat", "celery", "jobs", "migrate")
+)
+"""Names of programs that nobody asks anything."""
+OF_STAGES = frozenset(("dev", "development", "local", "prod", "production", "staging", "test", "ci"))
+"""Endings of Dockerfiles that build the same program for something else."""
 
 JOBS = ("release", "migrate", "seed")
 """Processes of a Procfile that end."""
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
-_PORT_WORD = re.compile(r"(?:--port|--bind|-p|PORT)[= \",]+(?:[\d.]+:)?(\d{4,5})\b|0\.0\.0\.0:(\d{4,5})\b")
-_WORD = re.compile(r"[@A-Za-z][\w./@-]*")
+_PORT_WORD = re.compile(r"(?:--port|--bind|-p|PORT)[= \",]+(?:[\d.]+:)?(\d{2,5})\b|0\.0\.0\.0:(\d{2,5})\b")
+_SERVER_PORT = re.compile(r"^server\.port\s*=\s*(\d+)\s*$", re.MULTILINE)
+_URL = re.compile(r"(\w+?)(?:\+\w+)?://[^\s\"']+")
+_HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 _PROCESS = re.compile(r"^([A-Za-z][\w-]*):\s*(\S.*)$", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A folder of the project with a program: its files by name."""
+    """A folder of the project with a program: its files by their paths in it.
+
+    `dockerfile`: the one that builds it, "" where none does. `workspace`: of which it is one of the packages.
+    """
 
     folder: str
     name: str
     files: Mapping[str, str]
+    dockerfile: str = ""
+    workspace: Mapping[str, str] | None = None
 
     @property
     def language(self) -> Language | None:
         """The language of its package files."""
-        return next((language for language in LANGUAGES if set(language.files) & set(self.files)), None)
+        return next(
+            (language for language in LANGUAGES if any(matching(self.files, own) for own in language.files)),
+            None,
+        )
 
     @property
     def packages(self) -> set[str]:
         """The packages that its package files name."""
-        return {
-            package
-            for file in PACKAGE_FILES
-            if file in self.files
-            for package in packages(file, self.files[file])
-        }
+        named = [
+            file for own in (*PACKAGE_FILES, "prisma/schema.prisma") for file in matching(self.files, own)
+        ]
+        return {package for file in named for package in packages(file, self.files[file])}
+
+    @property
+    def example(self) -> dict[str, str]:
+        """The variables of its example of `.env`."""
+        text = next((self.files[file] for file in EXAMPLES if file in self.files), "")
+        return {name: value.strip("\"'") for name, value in _ASSIGNMENT.findall(text)}
 
     def at(self, file: str) -> str:
         """A file of it, as the table names it."""
         return posixpath.normpath(posixpath.join(self.folder, file))
 
 
-def packages(file: str, text: str) -> set[str]:
-    """The packages that a package file names, in lower case and without versions."""
-    if file == "package.json":
-        try:
-            value = json.loads(text)
-        except ValueError:
-            return set()
-        sections = (
-            [value.get(key) for key in ("dependencies", "devDependencies")] if isinstance(value, dict) else []
-        )
-        return {name.lower() for section in sections if isinstance(section, dict) for name in section}
-    if file == "pom.xml":
-        return {name.lower() for name in re.findall(r"<(?:artifactId|groupId)>\s*([^<\s]+)", text)}
-    if file == "Gemfile":
-        return {name.lower() for name in re.findall(r"^\s*gem\s+['\"]([^'\"]+)", text, re.MULTILINE)}
-    names: Iterable[str] = (line.strip().removeprefix("require ") for line in text.splitlines())
-    if file.endswith((".toml", "Pipfile", ".py")):
-        names = re.findall(r"[\"']([^\"']+)[\"']", text) + re.findall(r"^(\w[\w-]*)\s*=", text, re.MULTILINE)
-    return {match[0].lower() for name in names if (match := _WORD.match(name))}
-
-
 def parts(files: Mapping[str, str], name: str) -> list[Part]:
     """The folders with a Dockerfile or a package file; `name` is what the project's own folder is called."""
-    folders: dict[str, dict[str, str]] = {}
+    whole = {path.rpartition("/")[0] for path in files if _begins_part(path.rpartition("/")[2])}
+    folders: dict[str, dict[str, str]] = {folder: {} for folder in sorted(whole)}
     for path, text in files.items():
-        folder, _, file = path.rpartition("/")
-        if file == "rails" and folder.endswith("bin"):
-            folder, file = folder.removesuffix("bin").rstrip("/"), "bin/rails"
-        folders.setdefault(folder or ".", {})[file] = text
-    whole = [
-        folder for folder, own in folders.items() if "Dockerfile" in own or set(PACKAGE_FILES) & set(own)
-    ]
-    if len(whole) > 1 and "Dockerfile" not in folders.get(".", {}):
-        whole = [folder for folder in whole if folder != "."]  # a workspace's own package file
-    return [
-        Part(
-            folder, as_label(posixpath.basename(folder) if folder != "." else name) or "app", folders[folder]
-        )
-        for folder in sorted(whole)
-    ]
+        above = [folder for folder in whole if not folder or path.startswith(f"{folder}/")]
+        if above:
+            folder = max(above, key=len)
+            folders[folder][path.removeprefix(f"{folder}/" if folder else "")] = text
+    root = folders.get("", {})
+    workspace = (
+        root if "pnpm-workspace.yaml" in root or '"workspaces"' in root.get("package.json", "") else None
+    )
+    found = [part for folder, own in folders.items() for part in _of_folder(folder, own, name, workspace)]
+    if len(found) > 1:  # a workspace's own package file, or one of tools
+        found = [part for part in found if part.folder != "." or part.dockerfile or _starts(part)]
+    return found
+
+
+def _begins_part(file: str) -> bool:
+    return file.startswith("Dockerfile") or any(fnmatchcase(file, own) for own in PACKAGE_FILES)
+
+
+def _starts(part: Part) -> bool:
+    """Whether something says how the sources of the project's own folder start; not so of a workspace's."""
+    language = part.language
+    if language is None or (language.name == "Node" and part.workspace is not None):
+        return False
+    return bool(start(language, part.files)[1])
+
+
+def _of_folder(
+    folder: str, files: Mapping[str, str], name: str, workspace: Mapping[str, str] | None
+) -> list[Part]:
+    """The programs of a folder: one for its Dockerfile or sources, or one for each Dockerfile with a name."""
+    own = as_label(posixpath.basename(folder) or name) or "app"
+    dockerfiles = [file for file in files if file.startswith("Dockerfile.") and not file.endswith("ignore")]
+    others = [file for file in dockerfiles if file.partition(".")[2] not in OF_STAGES]
+    if "Dockerfile" not in files and others:
+        return [Part(folder or ".", as_label(file.partition(".")[2]) or own, files, file) for file in others]
+    dockerfile = next((file for file in ("Dockerfile", *sorted(dockerfiles)) if file in files), "")
+    return [Part(folder or ".", own, files, dockerfile, workspace)]
 
 
 def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
@@ -137,11 +170,15 @@ def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> li
     commands = dict(_PROCESS.findall(part.files.get("Procfile", "")))
     web = commands.pop("web", "")
     if not _origin(result, path, part, web):
-        result.say("by hand", part.at(next(iter(part.files))), "no Dockerfile, and no command is recognised")
+        file = next(file for own in PACKAGE_FILES for file in matching(part.files, own))
+        if part.workspace is not None:
+            result.say("dropped", part.at(file), "a package of the workspace, which nothing starts")
+        else:
+            result.say("by hand", part.at(file), "no Dockerfile, and no command is recognised")
         return []
-    built = "Dockerfile" in part.files
+    built = bool(part.dockerfile)
     what = (
-        f"from {part.at('Dockerfile')}"
+        f"from {part.at(part.dockerfile)}"
         if built
         else "no Dockerfile: an image of the language, with the sources"
     )
@@ -152,6 +189,10 @@ def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> li
     if port:
         result.set((*path, "port"), port)
         result.say("derived", f"{name}.port", f"{port}, {whence}")
+        if web and not _PORT_WORD.search(web):
+            result.set(
+                (*path, "env", "PORT"), str(port)
+            )  # where a Procfile is read, PORT says where to listen
     uses = _uses(result, part, name, kinds)
     if uses:
         result.set((*path, "uses"), uses)
@@ -178,60 +219,81 @@ def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> li
 def _origin(result: Draft, path: tuple[str, str], part: Part, command: str) -> bool:
     """Write where a program comes from and how it starts; whether there is anything."""
     folder = part.folder if part.folder == "." else f"./{part.folder}"
-    if "Dockerfile" in part.files:
-        result.set((*path, "build"), folder)
+    if part.dockerfile:
+        result.set((*path, "build", "context"), folder)
+        if part.dockerfile != "Dockerfile":
+            result.set((*path, "build", "dockerfile"), part.dockerfile)
         if command:
             result.set((*path, "command"), escaped(command))
         return True
     language = part.language
-    line = _command(part, language, command) if language else ""
-    if language is None or not line:
+    if language is None:
         return False
-    result.set((*path, "image"), language.image)
+    packages_at = part.workspace if language.name == "Node" else None
+    image, line = start(language, part.files, command, packages_at)
+    if not line:
+        return False
+    if packages_at is not None:  # its packages are those of the whole
+        *install, run = line.split(" && ")
+        folder, line = ".", " && ".join([*install, f"cd {part.folder}", run])
+    result.set((*path, "image"), image)
     result.set((*path, "command"), ["sh", "-c", escaped(f"cd /app && {line}")])
     if path[0] == "services":
         result.set((*path, "reload", "sync"), {folder: "/app"})
     return True
 
 
-def _command(part: Part, language: Language, command: str) -> str:
-    """The shell line that installs the packages and starts a program from its sources, or ""."""
-    install = next((line for name, line in INSTALL if name in part.files), "true")
-    for condition, line in language.commands:
-        file, _, words = condition.partition(":")
-        if file in part.files and words in part.files[file]:
-            first = line.format(install=install)
-            return f"{first.partition(' && ')[0]} && {command}" if command else first
-    return ""
-
-
 def _port(part: Part, command: str) -> tuple[int, str]:
     """The port that it listens on, and what says so."""
-    dockerfile = part.files.get("Dockerfile", "")
+    dockerfile = part.files.get(part.dockerfile, "")
     if ports := _EXPOSE.findall(dockerfile):
-        return int(ports[-1]), f"EXPOSE in {part.at('Dockerfile')}"
+        return int(ports[-1]), f"EXPOSE in {part.at(part.dockerfile)}"
     if match := _PORT_WORD.search(command) or _PORT_WORD.search(dockerfile):
         return int(
             match[1] or match[2]
-        ), f"as its command says ({part.at('Procfile' if command else 'Dockerfile')})"
+        ), f"as its command says ({part.at('Procfile' if command else part.dockerfile)})"
+    properties = "src/main/resources/application.properties"
+    if match := _SERVER_PORT.search(part.files.get(properties, "")):
+        return int(match[1]), f"server.port in {part.at(properties)}"
+    if (number := part.example.get("PORT", "")).isdecimal():
+        return int(number), "PORT in its example of .env"
     for package, port in FRAMEWORK_PORTS.items():
-        own = "Dockerfile" in part.files or part.language.name == "Node" if part.language else False
+        own = bool(part.dockerfile) or part.language.name == "Node" if part.language else False
         if own and package in part.packages:
             return port, f"as {package} does"
     language = part.language
-    return (language.port, f"as {language.name} programs mostly do") if language else (0, "")
+    if language is None or part.name in WORKERS:
+        return 0, ""
+    return language.port, f"as {language.name} programs mostly do"
 
 
 def _uses(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:
     uses = []
+    named = _named(part.example)
     for kind, drivers in DRIVERS.items():
         present = ", ".join(sorted(part.packages & set(drivers)))
-        if present and kind in kinds:
+        if not present and kind in named and kind in kinds:
+            uses.append(kind)
+            result.say("derived", f"{name}.uses {kind}", f"{named[kind]} in its example of .env")
+        elif present and kind in kinds:
             uses.append(kind)
             result.say("derived", f"{name}.uses {kind}", f"{present} among its packages")
         elif present:
             result.say("by hand", kind, f"{present} in {name}: write it as a service with its image")
     return uses
+
+
+def _named(variables: Mapping[str, str]) -> dict[str, str]:
+    """The kinds that the values of variables name -> the variable."""
+    named: dict[str, str] = {}
+    for variable, value in variables.items():
+        url = _URL.match(value)
+        kind = (
+            SCHEMES.get(url[1], "") if url else CONNECTIONS.get(value) if variable == "DB_CONNECTION" else ""
+        )
+        if kind:
+            named.setdefault(kind, variable)
+    return named
 
 
 def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> None:
@@ -241,18 +303,28 @@ def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> 
         value = value.strip("\"'")
         if any(variable in INJECTED[kind] for kind in uses):
             result.say("derived", variable, f"in {file}: given to whoever uses the store")
-        elif reference := _part_of(variable, uses):
+        elif reference := _part_of(variable, uses) or _address(value, uses):
             result.set((*path, "env", variable), reference)
             result.say("derived", f"{name}.env.{variable}", f"{reference}, for the name in {file}")
         elif is_secret(variable, value or "?"):
             secrets.append(variable)
             result.say("derived", f"{name}.secrets {variable}", f"named in {file}; its value comes from .env")
-        elif variable not in ("PORT",):
+        elif variable != "PORT" or value == str(result.value["services"][name].get("port")):
             own = escaped(value)
             result.set((*path, "env", variable), f"${{env.{variable}:-{own}}}", own)
             result.say("derived", f"{name}.env.{variable}", f"from {file}; .env may say another value")
     if secrets:
         result.set((*path, "secrets"), secrets)
+
+
+def _address(value: str, uses: set[str]) -> str:
+    """The reference to a store whose address on this machine a value is, or ""."""
+    url = _URL.fullmatch(value)
+    if url and SCHEMES.get(url[1]) in uses:
+        return f"${{{SCHEMES[url[1]]}.url}}"
+    here = _HERE.fullmatch(value)
+    kind = STORE_PORTS.get(here[1], "") if here else ""
+    return f"${{{kind}.host}}:${{{kind}.port}}" if kind in uses else ""
 
 
 def _part_of(variable: str, uses: set[str]) -> str:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -282,17 +283,23 @@ DEPTH = 3
 def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     """The draft of a project without a Compose file. Raises `UsageError` where nothing says what runs."""
     files: dict[str, str] = {}
-    for path in _package_files(folder, DEPTH):
+    named = [*_package_files(folder, DEPTH)]
+    below = [path for at in {path.parent for path in named} for own in survey.BELOW for path in at.glob(own)]
+    below = [path for path in below if not SKIPPED & {*path.relative_to(folder).parts}]
+    for path in dict.fromkeys((*named, *sorted(below))):
         with contextlib.suppress(OSError):
             _read(path, path.relative_to(folder).as_posix(), files)
     catalogue = kinds()
     draft = survey.draft(files, folder.resolve().name, catalogue)
     if not draft.value:
+        unclear = "\n".join(f"{row.what}: {row.note}" for row in draft.table())
         raise UsageError(
             "nothing here says what runs",
             where=str(folder),
-            why="looked for Dockerfiles, Compose files and package files",
-            hint="devenv init --template python-api   writes a first project",
+            why=unclear or "looked for Dockerfiles, Compose files and package files",
+            hint="write a Dockerfile, or a Procfile with a line web: COMMAND"
+            if unclear
+            else "devenv init --template python-api   writes a first project",
         )
     if not as_label(folder.resolve().name):
         draft.set(("name",), as_label(f"stack-{folder.resolve().name}") or "stack")
@@ -309,7 +316,7 @@ def _package_files(folder: Path, depth: int) -> Iterator[Path]:
             if entry.is_dir(follow_symlinks=False):
                 if depth > 1 and entry.name not in SKIPPED and not entry.name.startswith("."):
                     yield from _package_files(path, depth - 1)
-            elif entry.name in survey.LOOKED_AT or (entry.name == "rails" and folder.name == "bin"):
+            elif any(fnmatchcase(entry.name, own) for own in survey.LOOKED_AT):
                 yield path
 
 

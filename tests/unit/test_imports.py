@@ -29,6 +29,7 @@ ALLOWED = {
     *PURE,
     "__future__", "abc", "collections", "dataclasses", "enum", "functools", "itertools", "types", "typing",
     "base64", "copy", "difflib", "hashlib", "json", "math", "re", "shlex", "string", "textwrap",
+    "fnmatch.fnmatchcase",  # of names that are text; fnmatch asks the system whether capitals count
     "posixpath",  # of paths that are text; os.path asks the disk
     "urllib.parse",
     "importlib.import_module",  # a package that loads its parts late

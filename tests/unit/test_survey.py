@@ -8,6 +8,7 @@ import pytest
 
 from devenv.drafting import survey
 from devenv.drafting.languages import DRIVERS
+from devenv.drafting.packages import packages
 from tests.table import each_row
 
 DOCKERFILE = "FROM x\nCOPY . .\nEXPOSE 9000\n"
@@ -32,7 +33,7 @@ def services(files: dict[str, str]) -> dict[str, Any]:
 )  # fmt: skip
 def test_packages(file: str, text: str, expected: set[str]) -> None:
     drivers = {driver for names in DRIVERS.values() for driver in names}
-    found = survey.packages(file, text)
+    found = packages(file, text)
     assert expected <= found
     assert found & drivers == expected & drivers
 
@@ -111,3 +112,104 @@ def test_a_program_for_a_store_that_is_no_kind_is_named() -> None:
         {"Dockerfile": "FROM x", "package.json": '{"dependencies": {"kafkajs": "2"}}'}, "shop", ["postgres"]
     )
     assert ("by hand", "kafka") in [(row.fate, row.what) for row in draft.table()]
+
+
+FASTAPI, FLASK = "app = FastAPI()\n", "def create_app():\n    return Flask(__name__)\n"
+INSTALLED = "cd /app && pip install -r requirements.txt && "
+
+
+@each_row(
+    {
+        "FastAPI in a package": ({"requirements.txt": "fastapi", "app/main.py": FASTAPI}, f"{INSTALLED}uvicorn app.main:app --host 0.0.0.0 --port 8000 --reload"),
+        "Flask's factory": ({"requirements.txt": "flask", "shop/__init__.py": FLASK}, f"{INSTALLED}flask --app shop run --host 0.0.0.0 --port 8000"),
+        "uv": ({"pyproject.toml": "[project]", "app.py": "Flask("}, "cd /app && pip install uv && uv pip install --system -r pyproject.toml && flask run --host 0.0.0.0 --port 8000"),
+        "Poetry": ({"pyproject.toml": "[tool.poetry]", "main.py": ""}, "cd /app && pip install poetry && poetry config virtualenvs.create false && poetry install --no-root && python main.py"),
+        "Streamlit": ({"requirements.txt": "streamlit", "app.py": "import streamlit"}, f"{INSTALLED}streamlit run app.py --server.address 0.0.0.0 --server.port 8000"),
+        "a command of Go": ({"go.mod": "", "cmd/server/main.go": "", "cmd/admin/main.go": ""}, "cd /app && go run ./cmd/server"),
+        "Gradle": ({"build.gradle.kts": 'id("org.springframework.boot")'}, "cd /app && gradle bootRun"),
+        "Laravel with its pages": ({"composer.json": "{}", "artisan": "", "package.json": '{"scripts": {"dev": "vite"}}'}, "cd /app && docker-php-ext-install pdo_mysql && composer install && php artisan serve --host 0.0.0.0 --port 8000"),
+        "Rails with its pages": ({"Gemfile": "", "bin/rails": "", "package.json": '{"scripts": {"dev": "x"}}'}, "cd /app && bundle install && bin/rails server -b 0.0.0.0"),
+        "PHP": ({"composer.json": "{}", "public/index.php": ""}, "cd /app && composer install && php -S 0.0.0.0:8000 -t public"),
+        "Rust": ({"Cargo.toml": "", "src/main.rs": ""}, "cd /app && cargo run"),
+        ".NET": ({"Api.csproj": 'Sdk="Microsoft.NET.Sdk.Web"'}, "cd /app && dotnet watch run --urls http://0.0.0.0:8080"),
+        "Nest": ({"package.json": '{"scripts": {"start": "nest start", "start:dev": "nest start --watch"}}'}, "cd /app && npm install && npm run start:dev"),
+        "Vite": ({"package.json": '{"scripts": {"dev": "vite"}}'}, "cd /app && npm install && npm run dev -- --host"),
+        "pnpm": ({"package.json": '{"scripts": {"dev": "vite"}}', "pnpm-lock.yaml": ""}, "cd /app && npm install --global pnpm && pnpm install && pnpm run dev --host"),
+        "Yarn": ({"package.json": '{"scripts": {"start": "x"}}', "yarn.lock": ""}, "cd /app && yarn install && yarn run start"),
+        "Bun": ({"package.json": '{"scripts": {"dev": "x"}}', "bun.lockb": ""}, "cd /app && bun install && bun run dev"),
+        "a Procfile": ({"requirements.txt": "", "Procfile": "web: gunicorn shop.wsgi"}, f"{INSTALLED}gunicorn shop.wsgi"),
+    }
+)  # fmt: skip
+def test_how_sources_start(files: dict[str, str], line: str) -> None:
+    assert services(files)["my-project"]["command"] == ["sh", "-c", line]
+
+
+def test_a_program_of_a_procfile_is_told_where_to_listen() -> None:
+    service = services({"requirements.txt": "", "Procfile": "web: gunicorn shop.wsgi"})["my-project"]
+    assert (service["port"], service["env"]) == (8000, {"PORT": "8000"})
+    service = services({"requirements.txt": "", "Procfile": "web: serve --port 80"})["my-project"]
+    assert (service["port"], service.get("env")) == (80, None)
+
+
+def test_a_workspace_is_sent_as_a_whole_and_its_libraries_start_nothing() -> None:
+    files = {
+        "package.json": '{"workspaces": ["apps/*", "packages/*"], "scripts": {"dev": "turbo dev"}}',
+        "yarn.lock": "",
+        "apps/web/package.json": '{"scripts": {"dev": "next dev"}, "dependencies": {"next": "15"}}',
+        "packages/ui/package.json": '{"name": "ui"}',
+    }
+    draft = survey.draft(files, "shop", DRIVERS)
+    assert draft.value["services"] == {
+        "web": {
+            "image": "node:24-slim",
+            "command": ["sh", "-c", "cd /app && yarn install && cd apps/web && yarn run dev"],
+            "reload": {"sync": {".": "/app"}},
+            "port": 3000,
+        }
+    }
+    assert [row.what for row in draft.table() if row.fate == "dropped"] == ["packages/ui/package.json"]
+
+
+def test_dockerfiles_with_names_are_a_service_each_but_for_those_of_stages() -> None:
+    files = {"Dockerfile.api": "FROM x\nEXPOSE 9000", "Dockerfile.worker": "FROM x", "go.mod": "module x"}
+    assert services(files) == {
+        "api": {"build": {"context": ".", "dockerfile": "Dockerfile.api"}, "port": 9000},
+        "worker": {"build": {"context": ".", "dockerfile": "Dockerfile.worker"}},
+    }
+    stages = {"Dockerfile.dev": "FROM x\nEXPOSE 9000", "Dockerfile.prod": "FROM x"}
+    assert services(stages)["my-project"]["build"] == {"context": ".", "dockerfile": "Dockerfile.dev"}
+
+
+def test_an_address_in_an_example_is_a_store_that_is_used() -> None:
+    example = (
+        "DATABASE_URL=postgresql://me@localhost/x\nMONGO_URI='mongodb://localhost:27017/x'\nPORT=4000\n"
+        "CACHE=localhost:6379\nREDIS_URL=redis://localhost\nOTHER=localhost:1234\n"
+    )
+    files = {"package.json": '{"scripts": {"start": "node x"}}', ".env.example": example}
+    service = services(files)["my-project"]
+    assert service["uses"] == ["postgres", "mongo", "valkey"]
+    assert service["port"] == 4000
+    assert service["env"] == {
+        "MONGO_URI": "${mongo.url}",
+        "PORT": "${env.PORT:-4000}",
+        "CACHE": "${valkey.host}:${valkey.port}",
+        "OTHER": "${env.OTHER:-localhost:1234}",
+    }
+
+
+@each_row(
+    {
+        "Prisma": ("package.json", {"prisma/schema.prisma": 'provider = "mysql"'}, "mysql"),
+        "Gradle": (
+            "build.gradle",
+            {"build.gradle": 'runtimeOnly "org.postgresql:postgresql:42"'},
+            "postgres",
+        ),
+        "Composer": ("composer.json", {"composer.json": '{"require": {"predis/predis": "2"}}'}, "valkey"),
+        "Cargo": ("Cargo.toml", {"Cargo.toml": 'sqlx = { features = ["postgres"] }'}, "postgres"),
+        ".NET": ("a.csproj", {"a.csproj": '<PackageReference Include="Npgsql" />'}, "postgres"),
+    }
+)
+def test_drivers_of_other_languages(package: str, files: dict[str, str], kind: str) -> None:
+    found = services({"Dockerfile": "FROM x", package: "{}", **files})["my-project"]
+    assert found["uses"] == [kind]
