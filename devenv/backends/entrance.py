@@ -8,6 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devenv.errors import DevenvError
+
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.manifest.environments import ParentGateway
@@ -45,6 +47,29 @@ def of_ingress(client: Client, namespace: str, name: str, *, host: str, tls: boo
     status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
     address = status[0].get("ip") or status[0].get("hostname") or ""
     return Entrance(address, 443 if tls else 80, host, tls) if address else None
+
+
+def unserved(client: Client, namespace: str, release: str) -> list[str]:
+    """Why nothing serves Ingresses of a release, by the cluster's classes; nothing where we may not ask."""
+    api, selector = "/apis/networking.k8s.io/v1", f"app.kubernetes.io/instance={release}"
+    try:
+        own = client.get(f"{api}/namespaces/{namespace}/ingresses", labelSelector=selector)["items"]
+        there = client.get(f"{api}/ingressclasses")["items"] if own else []
+    except DevenvError:
+        return []
+    names = [str(item["metadata"]["name"]) for item in there]
+    annotations = [item["metadata"].get("annotations") or {} for item in there]
+    default = any(each.get(DEFAULT_CLASS) == "true" for each in annotations)
+    wanted = dict.fromkeys(item["spec"].get("ingressClassName", "") for item in own)
+    missing = [name for name in wanted if (name not in names if name else not default)]
+    has = f"it has {', '.join(names)}" if names else "it has none"
+    return [
+        f"nothing serves the Ingress: the cluster has no IngressClass {name or 'by default'}; {has}"
+        for name in missing
+    ]
+
+
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
 def of_gateway(client: Client, namespace: str, parent: ParentGateway, *, host: str) -> Entrance | None:

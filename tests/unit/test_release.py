@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from devenv.backends.entrance import unserved
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
@@ -26,6 +27,7 @@ from devenv.manifest.environments import Environment
 from devenv.plan.promotion.changes import Origin, Revision, Target
 from devenv.stack.model import Stack
 from tests.interrupting import interrupt_once
+from tests.table import each_row
 from tests.unit.chart.charts import project
 from tests.unit.kubernetes.answering import Answering
 from tests.unit.kubernetes.stacks import stack
@@ -346,6 +348,29 @@ def test_a_gateway_without_an_address_is_said_not_to_be_proved() -> None:
     target = Target("staging", "gke", "shop", "shop")
     Smoke(Api(), target, 1, at_environment("ingress")).test(shop(), lambda step, line: lines.append(line))
     assert lines == ["web  /web  not asked: the cluster's own gateway serves it, and reports no address"]
+
+
+DEFAULT = {"annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}
+
+
+@each_row(
+    {
+        "it is there": ("nginx", {"nginx": {}}, []),
+        "a default": ("", {"nginx": DEFAULT}, []),
+        "another": ("nginx", {"kong": {}, "traefik": DEFAULT}, ["nginx; it has kong, traefik"]),
+        "none": ("nginx", {}, ["nginx; it has none"]),
+        "no default": ("", {"nginx": {}}, ["by default; it has nginx"]),
+    }
+)
+def test_an_ingress_that_no_class_of_the_cluster_serves_is_said(
+    wanted: str, classes: dict[str, Any], lines: list[str]
+) -> None:
+    own = {"metadata": {"name": "shop"}, "spec": {"ingressClassName": wanted} if wanted else {}}
+    there = [{"metadata": {"name": name, **more}} for name, more in classes.items()]
+    api = Api(objects={"ingresses": {"items": [own]}, "ingressclasses": {"items": there}})
+    said = [f"nothing serves the Ingress: the cluster has no IngressClass {line}" for line in lines]
+    assert unserved(api, "shop", "shop") == said
+    assert unserved(Api(), "shop", "shop") == []  # nobody may ask
 
 
 def test_kongs_controller_reports_the_address_on_the_ingress_of_the_route() -> None:

@@ -76,7 +76,10 @@ class Resources:
             self._plurals |= {(version, resource["kind"]): resource["name"] for resource in resources}
             self._of_cluster |= {(version, row["kind"]) for row in resources if not row["namespaced"]}
             if kind not in self._plurals:
-                raise UsageError(f"the cluster knows no {name} of {version}", hint=f"kubectl explain {name}")
+                raise UsageError(
+                    f"the cluster knows no {name} of {version}",
+                    hint="install what brings it, or do without; kubectl api-resources   lists what there is",
+                )
         return self._plurals[kind]
 
     def _resources(self, version: str) -> list[Mapping[str, Any]]:

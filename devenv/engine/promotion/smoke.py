@@ -57,6 +57,14 @@ class Smoke:
                 _, wrong = self._get(f"{unit.name}:{probe.port}", probe.path)
                 if wrong:
                     raise self._failed(f"{unit.name} is not healthy: {probe.shown}", wrong)
+        if self.environment is not None:
+            self._look_at_classes(say)
+
+    def _look_at_classes(self, say: Say) -> None:
+        from devenv.backends import entrance
+
+        for line in entrance.unserved(self.client, self.target.namespace, self.target.release):
+            say("smoke", line)
 
     # Both yield the route, what is said of it, and what is wrong with it.
 
