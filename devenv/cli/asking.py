@@ -1,8 +1,10 @@
-"""Questions to the person at the terminal, before something is changed for good."""
+"""Questions to the person at the terminal. At one, Ctrl-C and Ctrl-D interrupt the command."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -10,22 +12,43 @@ from devenv.errors import FAILED, UsageError
 
 
 def confirm(question: str) -> None:
-    """Ask yes or no; anything but yes ends the command. Raises `UsageError` where nobody can be asked."""
+    """Ask yes or no, before something is changed for good; anything but yes ends the command.
+
+    Raises `UsageError` where nobody can be asked.
+    """
     _require_terminal(question)
-    if not typer.confirm(question, err=True):
+    with _interrupted():
+        sure = typer.confirm(question, err=True)
+    if not sure:
         raise typer.Exit(FAILED)
 
 
 def confirm_by_name(question: str, name: str) -> None:
     """The same, answered with a name: for what customers depend on."""
     _require_terminal(question)
-    if typer.prompt(f"{question} Type {name} to go on", err=True) != name:
+    with _interrupted():
+        typed = typer.prompt(f"{question} Type {name} to go on", err=True)
+    if typed != name:
         raise typer.Exit(FAILED)
+
+
+def ask_hidden(question: str) -> str:
+    """What somebody types, which is not shown."""
+    with _interrupted():
+        return str(typer.prompt(f"{question} (not shown)", hide_input=True, err=True))
 
 
 def answers() -> bool:
     """Whether there is somebody to ask."""
     return sys.stdin.isatty()
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    try:
+        yield
+    except typer.Abort:
+        raise KeyboardInterrupt from None
 
 
 def _require_terminal(question: str) -> None:

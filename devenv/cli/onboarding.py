@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.cli.asking import answers
+from devenv.cli.asking import answers, ask_hidden
 from devenv.cli.doctor import examined
 from devenv.cli.lifecycle import exit_on_failure, reported
-from devenv.errors import FAILED, UsageError
+from devenv.errors import FAILED, INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -33,12 +34,23 @@ def onboard(
     On a terminal it then waits for your first edit. Each step is timed. Run it again after a step that
     failed: it goes on from there.
     """
+    context: Context = ctx.obj
+    page = Path(report) if report is not None else None
+    if page is not None:
+        _require_writable(page)
+    try:
+        _travel(context, page)
+    except KeyboardInterrupt:
+        context.console.say("interrupted: devenv onboard   goes on from here")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _travel(context: Context, page: Path | None) -> None:
     from devenv.engine import onboarding
     from devenv.engine.lifecycle import Request
     from devenv.plan import onboarding as plan
     from devenv.plan.status import pages_of
 
-    context: Context = ctx.obj
     console, journey = context.console, onboarding.Journey(context.workspace)
     with journey.step("doctor"):
         _check(context)
@@ -59,8 +71,8 @@ def onboard(
     try:
         _edit(context, outcome, journey)
     finally:
-        if report is not None:
-            _write(Path(report), console.masked(plan.report(stack, journey.passport, lines, pages)))
+        if page is not None:
+            _write(page, console.masked(plan.report(stack, journey.passport, lines, pages)))
 
 
 def _say(context: Context, step: str, text: str) -> None:
@@ -99,7 +111,7 @@ def _ask_secrets(context: Context) -> None:
         )
     for name, source in missing.items():
         _say(context, "secrets", f"{name}   from {source}" if source else name)
-        value = typer.prompt(f"{name} (not shown)", hide_input=True, err=True)
+        value = ask_hidden(name)
         context.console.hide([value])
         onboarding.keep(context.workspace, name, value)
     _say(context, "secrets", f"{len(missing)} new in .env" if missing else "all have values")
@@ -151,9 +163,24 @@ def _run_job(context: Context, name: str) -> None:
         raise typer.Exit(code)
 
 
+def _require_writable(file: Path) -> None:
+    """Raises `UsageError` where the page will find no place: before minutes have gone by."""
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    if file.is_dir():
+        raise _unwritable(file, "it is a folder")
+    if not folder.is_dir():
+        raise _unwritable(file, f"{folder} is a file")
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        raise _unwritable(file, "permission denied")
+
+
 def _write(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="--report FILE") from None
+        raise _unwritable(file, error.strerror or str(error)) from None
+
+
+def _unwritable(file: Path, why: str) -> UsageError:
+    return UsageError(f"cannot write {file}", why=why, hint="--report FILE")

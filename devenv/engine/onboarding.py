@@ -94,7 +94,7 @@ def smoke(project: Project, stack: Stack, say: Callable[[str], None]) -> list[st
     answers = []
     for text in manifest.smoke:
         request = Request.read(text)
-        code, line = _asked(request, port_of(request, stack))
+        code, line = _asked(request, port_of(request, stack), say)
         if code != request.status:
             what = f"{request.method} {request.service}{request.path} does not answer with {request.status}"
             hint = f"devenv logs {request.service}".strip()
@@ -106,11 +106,13 @@ def smoke(project: Project, stack: Stack, say: Callable[[str], None]) -> list[st
     return answers
 
 
-def _asked(request: Request, port: int) -> tuple[int, str]:
+def _asked(request: Request, port: int, say: Callable[[str], None]) -> tuple[int, str]:
     code, line = status(request.method, port, request.path)
-    for _ in range(TRIES - 1):
+    for attempt in range(1, TRIES):
         if code == request.status:
             break
+        if attempt == 1:
+            say(f"{request.method} {request.service}{request.path}  {line}; asked for {TRIES * PAUSE:g} s")
         time.sleep(PAUSE)
         code, line = status(request.method, port, request.path)
     return code, line

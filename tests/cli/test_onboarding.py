@@ -76,6 +76,28 @@ def test_a_fresh_clone_gets_to_its_first_green_and_the_next_time_asks_nothing(
     assert "run seed: " not in machine.done
 
 
+def test_an_answer_that_is_broken_off_ends_it_and_the_next_time_asks_for_what_is_left(
+    devenv: Devenv, port: int, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onboarding, "answers", lambda: True)
+    ended = devenv("onboard", input="sesame-open\n")
+    assert ended.exit_code == 130
+    assert ended.stderr.splitlines()[-1] == "interrupted: devenv onboard   goes on from here"
+    assert (project / ".env").read_text() == "KEY='sesame-open'\n"
+    again = devenv("onboard", input="second-secret\n")
+    assert again.exit_code == 0, again.output
+    assert "KEY   from" not in again.stderr
+
+
+def test_a_page_that_finds_no_place_is_refused_before_anything_is_done(devenv: Devenv, port: int) -> None:
+    for report, why in {"devenv.yaml/page.md": "devenv.yaml is a file", ".": "it is a folder"}.items():
+        ended = devenv("onboard", "--report", report)
+        assert ended.exit_code == 2
+        assert f"cannot write {report}" in ended.stderr
+        assert why in ended.stderr
+        assert "doctor" not in ended.stderr
+
+
 def test_a_request_that_is_answered_otherwise_ends_it_and_the_next_time_goes_on(
     devenv: Devenv, port: int, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
