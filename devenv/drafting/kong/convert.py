@@ -323,7 +323,8 @@ class _Conversion:
             for entity in entities:
                 name = f"{kind} {entity.get('name') or entity.get('username') or ''}".strip()
                 if entity in left:
-                    self._extra(name, "no field says it")
+                    keys = ", its private keys in plain text" if kind == "certificates" else ""
+                    self._extra(name, f"no field says it{keys}")
                 else:
                     self._say("derived", name, "its one target is the service")
             if left:

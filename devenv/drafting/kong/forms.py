@@ -82,7 +82,7 @@ def gateway(value: Any, *, file: str) -> Gateway:
         if isinstance(item, list) and not key.startswith("_")
     }
     heads = {key: item for key, item in document.items() if key not in lists}
-    if not lists:
+    if not any(lists.values()):
         raise _refused(file, "it has no services, routes, plugins or consumers")
     _defaults(lists, heads.pop("_info", None) or {}, result)
     _shared_settings(lists, heads.pop("_plugin_configs", None) or {})

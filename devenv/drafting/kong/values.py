@@ -12,9 +12,14 @@ from devenv.drafting.scene import variable_of
 from devenv.manifest.source import as_text
 
 _DECK = re.compile(r"\$\{\{\s*env\s+[\"'](?P<name>\w+)[\"']\s*\}\}")
+_VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Z][A-Z0-9_]+)|\{(?P<braced>[A-Z][A-Z0-9_]+)\})")
+"""A value that something else fills in, such as the script that starts Kong."""
+_HEADER = re.compile(
+    r"((?:proxy-)?authorization|[\w-]*(?:api-?key|token|secret))\s*:\s*(?=\S)", re.IGNORECASE
+)
 _SECRETS = frozenset(
-    ("provision_key", "aws_key")
-)  # settings that are secrets though their names are no words of it
+    ("provision_key", "aws_key", "authorization", "proxy_authorization")
+)  # settings and headers that are secrets though their names are no words of it
 _PROTOCOLS = ({"http", "https"}, {"grpc", "grpcs", "http", "https"})
 _OF_A_PLUGIN = frozenset(("name", "config", "enabled", "protocols", "tags", "id", "created_at", "updated_at"))
 
@@ -30,6 +35,8 @@ class Secrets:
         text = str(as_text(value))
         if match := _DECK.search(text):
             return ours(text, "secret") if match else text
+        if match := _VARIABLE.fullmatch(text):
+            return f"${{secret.{match['plain'] or match['braced']}}}"
         number, own = 1, name
         while self.values.get(own, text) != text:
             number += 1
@@ -79,9 +86,9 @@ def _settings(value: Any, secrets: Secrets, name: str, key: str = "") -> Any:
         case list():
             return [_settings(item, secrets, name, key) for item in value]
         case str():
-            return (
-                secrets.move(variable_of(name), value)
-                if key in _SECRETS or is_secret(key, value)
-                else ours(value)
-            )
+            header = _HEADER.match(value)
+            if header and "$" not in value:
+                return header[0] + secrets.move(variable_of(f"{name}_{header[1]}"), value[header.end() :])
+            hidden = key.lower().replace("-", "_") in _SECRETS or is_secret(key, value)
+            return secrets.move(variable_of(name), value) if hidden else ours(value)
     return value

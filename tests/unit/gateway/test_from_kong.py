@@ -370,6 +370,7 @@ def test_hosts_are_matched_to_services(url: str, targets: list[Target], name: st
         "a Compose file": ({"services": {"a": {}}}, "_format_version is missing"),
         "a version": ({"_format_version": "0.1", "services": []}, "_format_version is 0.1"),
         "no entities": ({"_format_version": "3.0"}, "it has no services"),
+        "none of them": ({"_format_version": "3.0", "services": []}, "it has no services"),
         "an entity": ({"_format_version": "3.0", "services": ["a"]}, "services[0] is no mapping"),
     }
 )
@@ -377,3 +378,43 @@ def test_what_is_no_configuration_is_refused_with_the_reason(value: Any, why: st
     with pytest.raises(UsageError) as refused:
         gateway(value, file="kong.yml")
     assert why in str(refused.value.why)
+
+
+def test_secrets_in_headers_and_in_variables_of_a_script_are_only_named() -> None:
+    converted = taken_over(
+        """
+        _format_version: "3.0"
+        plugins:
+        - {name: http-log, config: {http_endpoint: "http://log", headers: {Authorization: Bearer log-sesame, X-Kind: a}}}
+        - {name: request-transformer, config: {add: {headers: ["X-Api-Key: add-sesame", "Authorization: $(headers.b)", "X-A: b"]}}}
+        consumers:
+        - {username: web, keyauth_credentials: [{key: $WEB_TOKEN}, {key: "${OTHER_TOKEN}"}, {key: $a}]}
+        """
+    )
+    assert converted.consumers["web"]["key"] == [
+        "${secret.WEB_TOKEN}",
+        "${secret.OTHER_TOKEN}",
+        "${secret.WEB_KEY}",
+    ]
+    log, transformer = converted.plugins
+    assert log["http-log"]["headers"] == {
+        "Authorization": "${secret.HTTP_LOG_HEADERS_AUTHORIZATION}",
+        "X-Kind": "a",
+    }
+    assert transformer["request-transformer"]["add"]["headers"] == [
+        "X-Api-Key: ${secret.REQUEST_TRANSFORMER_ADD_HEADERS_X_API_KEY}",
+        "Authorization: $(headers.b)",
+        "X-A: b",
+    ]
+    assert converted.secrets == {
+        "HTTP_LOG_HEADERS_AUTHORIZATION": "Bearer log-sesame",
+        "REQUEST_TRANSFORMER_ADD_HEADERS_X_API_KEY": "add-sesame",
+        "WEB_KEY": "$a",
+    }
+
+
+def test_keys_of_certificates_are_told_to_stay_in_plain_text() -> None:
+    text = "{_format_version: '3.0', certificates: [{cert: c, key: k, snis: [{name: a.test}]}]}"
+    converted, _ = settled(read(text), UP, lambda _: [])
+    (row,) = [row for row in converted.rows if row.what.startswith("certificates")]
+    assert row.note == "in kong-extra.yml: no field says it, its private keys in plain text"
