@@ -27,6 +27,15 @@ Container = Mapping[str, Any]
 FEW = 3  # images that are asked for one by one
 
 USUAL = "unix:///var/run/docker.sock"  # where the engine answers unless something names another place
+OTHERS = (
+    "{XDG_RUNTIME_DIR}/docker.sock",
+    "{HOME}/.docker/run/docker.sock",
+    "{HOME}/.docker/desktop/docker.sock",
+    "{HOME}/.colima/default/docker.sock",
+    "{HOME}/.orbstack/run/docker.sock",
+    "{HOME}/.rd/docker.sock",
+)
+"""Sockets of a rootless Docker, and of desktops, of which some are told to leave the usual one alone."""
 
 
 def all_containers(address: str) -> list[Container] | None:
@@ -87,9 +96,12 @@ def details(address: str, wanted: Collection[str]) -> dict[str, Mapping[str, Any
 
 
 def version(address: str) -> str | None:
-    """The engine's version; None and `ToolMissing` as above."""
+    """The engine's version, `Podman 4.9.3` for one that is no Docker; None and `ToolMissing` as above."""
     answer = _ask(address, "/version")
-    return None if answer is None else str(answer["Version"])
+    if answer is None:
+        return None
+    parts = [str(part.get("Name")) for part in answer.get("Components") or ()]
+    return ("Podman " if "Podman Engine" in parts else "") + str(answer["Version"])
 
 
 def info(address: str) -> Mapping[str, Any] | None:
@@ -147,17 +159,31 @@ def reach(address: str) -> None:
 
 
 def absent(environment: Mapping[str, str] = os.environ) -> str:
-    """The usual socket, if no engine is there; "" if one may be, or if the user names another place."""
-    if address(environment) != USUAL:
+    """The usual socket, if no engine is there, and where else one is; "" if one may be, or if it is named."""
+    path = USUAL.removeprefix("unix://")
+    if address(environment) != USUAL or _listens(path) is not False:
         return ""
+    other = elsewhere(environment)
+    return f"{path}, though at {other}" if other else path
+
+
+def elsewhere(environment: Mapping[str, str] = os.environ) -> str:
+    """The address of an engine that answers where a rootless Docker or a desktop has its own; "" for none."""
+    folders = {"HOME": os.path.expanduser("~"), **environment}
+    paths = (path.format_map(folders) for path in OTHERS if path[1 : path.index("}")] in folders)
+    return next((f"unix://{path}" for path in paths if _listens(path)), "")
+
+
+def _listens(path: str) -> bool | None:
+    """Whether somebody listens at a socket; None for one that does not let us in."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
-            engine.connect(USUAL.removeprefix("unix://"))
-    except (FileNotFoundError, ConnectionRefusedError):
-        return USUAL.removeprefix("unix://")
-    except OSError:  # it is there, and does not let us in
-        return ""
-    return ""
+            engine.connect(path)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def address(environment: Mapping[str, str] = os.environ) -> str:
@@ -189,6 +215,12 @@ def _host_of_context(folder: str, name: str) -> str:
 
 def described(version: str, address: str) -> str:
     """`Docker 28.5.2`, with the address if it is not the usual one. Raises `ToolMissing` if it is too old."""
+    if version.startswith("Podman"):
+        raise ToolMissing(
+            f"{version} answers at {address}",
+            why="devenv needs Docker itself, 25 or newer",
+            hint="devenv up -b process   needs no engine",
+        )
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < versions.DOCKER:
         raise ToolMissing(
             f"the Docker engine is {version}", why="devenv needs 25 or newer", hint="update Docker"
@@ -215,7 +247,7 @@ def _canonical(image: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
-def unreachable(address: str, why: str) -> ToolMissing:
+def unreachable(address: str, why: str, environment: Mapping[str, str] = os.environ) -> ToolMissing:
     """The error for an engine that does not answer."""
     if "Permission denied" in why:
         return ToolMissing(
@@ -223,7 +255,17 @@ def unreachable(address: str, why: str) -> ToolMissing:
             hint="sudo usermod -aG docker $USER   then log in again",
         )
     hint = "start Docker Desktop, or: sudo systemctl start docker   (to install: https://docs.docker.com/get-docker)"
-    return ToolMissing(f"no Docker engine answers at {address}", hint=hint)
+    return ToolMissing(f"no Docker engine answers at {address}", hint=another(address, environment) or hint)
+
+
+def another(address: str, environment: Mapping[str, str] = os.environ) -> str:
+    """What leads from an address without an engine to one that has one, or that is the usual one."""
+    if environment.get("DOCKER_HOST") == address:
+        return "unset DOCKER_HOST   # it names that address"
+    if address != USUAL:
+        return "docker context use default   # another one is in use"
+    other = elsewhere(environment)
+    return other and f"export DOCKER_HOST={other}   # an engine answers there"
 
 
 def one_off(container: Container) -> bool:

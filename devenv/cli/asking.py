@@ -34,7 +34,7 @@ def confirm_by_name(question: str, name: str) -> None:
 
 def ask_hidden(question: str) -> str:
     """What somebody types, which is not shown."""
-    with _interrupted():
+    with _interrupted(shown=False):
         return str(typer.prompt(f"{question} (not shown)", hide_input=True, err=True))
 
 
@@ -44,10 +44,12 @@ def answers() -> bool:
 
 
 @contextmanager
-def _interrupted() -> Iterator[None]:
+def _interrupted(*, shown: bool = True) -> Iterator[None]:
     try:
         yield
     except typer.Abort:
+        if shown:  # a hidden answer is ended with a line already
+            typer.echo(err=True)
         raise KeyboardInterrupt from None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,10 +39,14 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Why no engine answers; `denied`: there is one, and this user may not talk to it."""
+    """Why no engine answers; `denied`: there is one, and this user may not talk to it.
+
+    `instead`: what leads to an engine at another address.
+    """
 
     what: str
     denied: bool = False
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,10 @@ def where(environment: Mapping[str, str]) -> tuple[str, Callable[[], Engine | Si
     except ToolMissing as error:
         silence = Silence(error.what)
         return "", lambda: silence
-    return address, lambda: look(address)
+    return address, lambda: look(address, environment)
 
 
-def look(address: str) -> Engine | Silence:
+def look(address: str, environment: Mapping[str, str] = os.environ) -> Engine | Silence:
     """Ask the engine at an address about itself."""
     asked = time.time()
     try:
@@ -71,11 +76,13 @@ def look(address: str) -> Engine | Silence:
             from devenv.backends.docker import Engine as Remote
 
             info = Remote(address).info()
+        engine = described(info, asked, time.time())
+        return replace(engine, version=containers.version(address) or engine.version)
     except ToolMissing as error:
-        return Silence(error.what, denied=isinstance(error.__cause__, PermissionError))
+        denied = isinstance(error.__cause__, PermissionError)
+        return Silence(error.what, denied, containers.another(address, environment))
     except DevenvError as error:
-        return Silence(error.what)
-    return described(info, asked, time.time())
+        return Silence(error.what, instead=containers.another(address, environment))
 
 
 def described(info: Mapping[str, Any], asked: float, answered: float) -> Engine:
@@ -125,8 +132,8 @@ def judge(
             yield bad("engine", text, system.restart_engine)
         case Silence(denied=True):
             yield bad("engine", engine.what, "sudo usermod -aG docker $USER   # then log in again")
-        case Silence() if address != containers.USUAL:
-            yield bad("engine", engine.what, "docker context ls   # and see DOCKER_HOST")
+        case Silence() if engine.instead:
+            yield bad("engine", engine.what, engine.instead)
         case Silence() if system.installed:
             yield bad("engine", f"{engine.what}{instead}", system.start_engine)
         case Silence():

@@ -115,8 +115,12 @@ def test_an_engine(wanted: Wanted, found: Engine | Silence | None, here: System,
 
 
 def test_an_engine_elsewhere_is_not_started_here() -> None:
-    (verdict,) = engine.judge(Wanted(), Silence("no engine"), DEBIAN, address="tcp://build:2376", seconds=1.0)
-    assert shown([verdict]) == ["fail engine: no engine | docker context ls   # and see DOCKER_HOST"]
+    found = engine.look("tcp://127.0.0.1:1", {"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    (verdict,) = engine.judge(Wanted(), found, DEBIAN, address="tcp://127.0.0.1:1", seconds=1.0)
+    assert shown([verdict]) == [
+        "fail engine: no Docker engine answers at tcp://127.0.0.1:1"
+        " | unset DOCKER_HOST   # it names that address"
+    ]
 
 
 @each_row(

@@ -164,11 +164,50 @@ def test_what_is_no_local_engine_is_left_to_the_sdk(engine: Engine) -> None:
     assert containers.images(engine(500, {"message": "oh"})) is None
 
 
-def test_where_nobody_listens_it_says_what_to_start(folder: Path) -> None:
+@pytest.fixture
+def nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of a machine on which no engine is where engines are."""
+    monkeypatch.setattr(containers, "USUAL", f"unix://{folder}/usual.sock")
+    environment = {"HOME": str(folder), "DOCKER_CONFIG": str(folder)}
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+def test_where_nobody_listens_it_says_what_to_start(nothing: dict[str, str]) -> None:
     with pytest.raises(ToolMissing, match="no Docker engine answers at unix:///") as missing:
-        containers.all_containers(f"unix://{folder}/docker.sock")
+        containers.all_containers(containers.USUAL)
     assert "sudo systemctl start docker" in missing.value.hint
     assert missing.value.exit_code == 3
+    assert containers.absent(nothing) == containers.USUAL.removeprefix("unix://")
+
+
+def test_a_rootless_engine_is_named_where_the_usual_one_is_not_there(
+    engine: Engine, folder: Path, nothing: dict[str, str]
+) -> None:
+    rootless = engine(200, {})
+    nothing["XDG_RUNTIME_DIR"] = str(folder)
+    assert containers.elsewhere(nothing) == rootless
+    assert containers.absent(nothing).endswith(f"/usual.sock, though at {rootless}")
+    error = containers.unreachable(containers.USUAL, "No such file", nothing)
+    assert error.hint == f"export DOCKER_HOST={rootless}   # an engine answers there"
+
+
+def test_an_address_that_was_named_is_taken_back(nothing: dict[str, str]) -> None:
+    named = {**nothing, "DOCKER_HOST": "unix:///gone.sock"}
+    assert containers.another("unix:///gone.sock", named) == "unset DOCKER_HOST   # it names that address"
+    assert containers.another("tcp://lab:1", nothing).startswith("docker context use default ")
+
+
+def test_podman_is_called_by_its_name(engine: Engine) -> None:
+    address = engine(200, {"Version": "4.9.3", "Components": [{"Name": "Podman Engine"}, {"Name": "Conmon"}]})
+    version = containers.version(address)
+    assert version == "Podman 4.9.3"
+    with pytest.raises(ToolMissing, match=r"Podman 4\.9\.3 answers at x") as refused:
+        containers.described(version, "x")
+    assert refused.value.why == "devenv needs Docker itself, 25 or newer"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without the right")
