@@ -49,6 +49,15 @@ def of_ingress(client: Client, namespace: str, name: str, *, host: str, tls: boo
     return Entrance(address, 443 if tls else 80, host, tls) if address else None
 
 
+def of_balancer(client: Client, namespace: str, name: str) -> str:
+    """Where the cluster's load balancer serves a Service; "" while it says nothing of that."""
+    item = client.find(f"/api/v1/namespaces/{namespace}/services/{name}") or {}
+    status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+    address = status[0].get("ip") or status[0].get("hostname") or ""
+    port = item["spec"]["ports"][0]["port"] if address else 0
+    return f"{address}:{port}" if port not in (0, 80) else address
+
+
 def unserved(client: Client, namespace: str, release: str) -> list[str]:
     """Why nothing serves Ingresses of a release, by the cluster's classes; nothing where we may not ask."""
     api, selector = "/apis/networking.k8s.io/v1", f"app.kubernetes.io/instance={release}"

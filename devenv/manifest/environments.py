@@ -131,9 +131,10 @@ class Environment(Model):
     registry: str | None = Field(None, description="Where images are pushed.")
     host: str | None = Field(None, description="Public host name.")
     ingress: Ingress = Field(Ingress.model_construct(), description="Ingress class and certificate.")
-    gateway: Literal["deploy", "ingress", "kong"] | HttpRoutes = Field(
+    gateway: Literal["deploy", "loadbalancer", "ingress", "kong"] | HttpRoutes = Field(
         "deploy",
-        description="What serves the routes: the stack's own gateway, an Ingress, an Ingress of Kong's "
+        description="What serves the routes: the stack's own gateway, in front of it a load balancer of the "
+        "cluster's instead of an Ingress, an Ingress, an Ingress of Kong's "
         "controller, or {httproute: NAME}.",
     )
     secret: str | None = Field(

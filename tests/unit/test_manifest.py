@@ -546,6 +546,15 @@ BROKEN = {
             " (of /a) - choose gateway: deploy or kong or {httproute: NAME} there, or remove it"
         ],
     ),
+    "an Ingress that a load balancer does not have": (
+        "name: a\nservices:\n  a: {image: x, port: 1, route: /}\n"
+        "environments:\n  prod: {context: c, gateway: loadbalancer, ingress: {class: nginx, tls: t}}\n",
+        [
+            f"5:{column}: environments.prod.ingress.{name}: has no effect: gateway: loadbalancer makes no Ingress"
+            " - remove it; annotations of the load balancer stand in ingress: {annotations: ...}"
+            for column, name in ((55, "class"), (69, "tls"))
+        ],
+    ),
     "overrides of an environment that change nothing": (
         "name: a\nservices:\n  a: {image: x}\n  b: {build: .}\nenvironments:\n"
         "  prod: {context: c, services: {a: {build: {target: t}, autoscale: {min: 3, max: 2}}, b: {image: y, autoscale: {max: 2}, resources: {cpu: 1}}}}\n",
@@ -721,7 +730,7 @@ BROKEN = {
         "environments:\n  prod: {context: c, gateway: nginx}\n  test: {context: d, gateway: {http: x}}\n",
         [
             "5:22: environments.prod.gateway: cannot be 'nginx'"
-            " - one of 'deploy', 'ingress', 'kong' or {httproute: ...}",
+            " - one of 'deploy', 'loadbalancer', 'ingress', 'kong' or {httproute: ...}",
             "6:22: environments.test.gateway.httproute: is missing",
             '6:32: environments.test.gateway.http: unknown key - did you mean "httproute"?',
         ],

@@ -168,6 +168,22 @@ def test_what_the_cluster_has_stays() -> None:
     assert fewer.line == "3 of 4 replicas, as many as there are nodes"
 
 
+def test_a_way_in_from_outside_is_none_for_a_rehearsal() -> None:
+    account = {"create": True, "name": "shop"}
+    ingress = {"host": "a.b", "hosts": ["www.a.b"]}
+    values = {"gateway": {"kind": "loadbalancer"}, "ingress": ingress, "serviceAccount": account} | {
+        "imagePullSecrets": []
+    }
+    stand_ins = replacements(values, LAPTOP, "there")
+    assert [each.line for each in stand_ins] == [
+        "a host that nobody asks for, not a.b",
+        "without www.a.b",
+        "the stack's own gateway serves the routes here, without a load balancer",
+    ]
+    made = replaced(values, stand_ins)
+    assert (made["gateway"], made["ingress"]) == ({"kind": "deploy"}, {"host": "there.invalid", "hosts": []})
+
+
 def test_what_pods_ask_for_already_is_not_free() -> None:
     def asking(cpu: str, phase: str) -> dict[str, Any]:
         containers = [{"resources": {"requests": {"cpu": cpu}}}, {}]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.engine.promotion.rollout import Order, Rollout
-from devenv.plan.promotion.rollout import Part, Prospect, Row, parts
+from devenv.plan.promotion.rollout import Part, Prospect, Row, balanced, parts
 from devenv.stack.model import Unit
 from tests.clock import Clock
 from tests.table import each_row
@@ -127,6 +127,25 @@ def test_a_slow_one_says_what_it_waits_for_and_how_long_helm_will() -> None:
     assert len(watched.lines) == 2
     assert watched.look(RUNNING, after=20) == slow.format(230)  # once a minute
     assert watched.look(READY, after=1) == "web  1 of 1 ready"
+
+
+def test_a_service_without_an_address_of_a_load_balancer_has_a_card() -> None:
+    service: dict[str, Any] = {"spec": {"ports": [{"port": 80}]}, "status": {"loadBalancer": {}}}
+    watched = Watched(Answering(objects={"kong-public": service}))
+    order = Order(
+        "shop", [], 300, balanced=balanced([{**service, "kind": "Service", "metadata": {"name": "no"}}])
+    )
+    assert order.balanced == []
+    kind = {"kind": "Service", "metadata": {"name": "kong-public"}, "spec": {"type": "LoadBalancer"}}
+    watched.rollout._order = Order("shop", [], 300, balanced=balanced([kind]))
+    for after in (0, 5, 5):
+        watched.clock.now += after
+        watched.rollout.look_at_balancers(watched.api)
+    assert watched.lines == ["kong-public  waits for the address of a load balancer"]
+    assert watched.cause == "gets no address"
+    service["status"]["loadBalancer"] = {"ingress": [{"ip": "203.0.113.7"}]}
+    watched.rollout.look_at_balancers(watched.api)
+    assert watched.cause == ""
 
 
 PULLING = about('Pulling image "web:1"', type="Normal", reason="Pulling")

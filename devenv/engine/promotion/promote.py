@@ -34,7 +34,7 @@ from devenv.plan.promotion.changes import (
     platforms,
     roots,
 )
-from devenv.plan.promotion.rollout import parts
+from devenv.plan.promotion.rollout import balanced, parts
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
@@ -273,7 +273,8 @@ class Release:
         `KeyboardInterrupt`.
         """
         stop = self.record.stop("upgrade", within)
-        order = Order(self.target.namespace, parts(objects, parcel.stack.units), within)
+        waits = parts(objects, parcel.stack.units), within
+        order = Order(self.target.namespace, *waits, balanced=balanced(objects))
         rolling = Rollout(self.connect, order, say, stop)
         with packed(parcel) as files, rolling as rollout:
             try:

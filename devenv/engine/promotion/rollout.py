@@ -28,12 +28,16 @@ REMIND = 60  # seconds after which such a line comes again
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is rolled out, where, and by which step of a command. `within`: seconds that Helm waits."""
+    """What is rolled out, where, and by which step of a command. `within`: seconds that Helm waits.
+
+    `balanced`: Services to which the cluster has to give the address of a load balancer.
+    """
 
     namespace: str
     parts: Sequence[Part]
     within: int
     step: str = "upgrade"
+    balanced: Sequence[str] = ()
 
 
 class Rollout:
@@ -92,6 +96,7 @@ class Rollout:
                 pods = [pod for pod in self._pods(client) if pod["metadata"]["uid"] not in before]
                 refusals = [e for e in self._refusals(client) if _occurrence(e) not in refusals_before]
                 self.look(client, pods, refusals)
+                self.look_at_balancers(client)
                 if ended:
                     return
                 self._over.wait(LOOK)
@@ -108,6 +113,21 @@ class Rollout:
             self._hopeless = self._failed[hopeless.name]
             self._say(self._order.step, f"{hopeless.name}  {hopeless.wrong}: not waited for any longer")
             self._give_up()
+
+    def look_at_balancers(self, client: Client) -> None:
+        """Keep the card of a Service that the cluster gives no address: some Helms wait for that."""
+        from devenv.backends.entrance import of_balancer
+
+        for name in self._order.balanced:
+            if of_balancer(client, self._order.namespace, name):
+                self._late.pop(name, None)
+                continue
+            now = self._now()
+            if now - self._first_seen.setdefault(name, now) > self._late_after and name not in self._late:
+                what, facts = "gets no address", (("type", "LoadBalancer"),)
+                hint = "a cluster without load balancers takes gateway: deploy, ingress, kong or an httproute"
+                self._late[name] = now, Card(name, what, facts=facts, hint=hint), ""
+                self._say(self._order.step, f"{name}  waits for the address of a load balancer")
 
     def _pods(self, client: Client) -> list[Object]:
         try:

@@ -58,11 +58,15 @@ class Smoke:
                 if wrong:
                     raise self._failed(f"{unit.name} is not healthy: {probe.shown}", wrong)
         if self.environment is not None:
-            self._look_at_classes(say)
+            self._look_at_the_way_in(stack.gateway.unit, say)
 
-    def _look_at_classes(self, say: Say) -> None:
+    def _look_at_the_way_in(self, gateway: str, say: Say) -> None:
         from devenv.backends import entrance
 
+        assert self.environment is not None
+        namespace, balanced = self.target.namespace, self.environment.gateway == "loadbalancer"
+        if balanced and (address := entrance.of_balancer(self.client, namespace, f"{gateway}-public")):
+            say("smoke", f"the load balancer's address is {address}")
         for line in entrance.unserved(self.client, self.target.namespace, self.target.release):
             say("smoke", line)
 

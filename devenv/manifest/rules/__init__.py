@@ -64,6 +64,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     environments.stores_have_a_place,
     environments.overrides_have_an_effect,
     environments.routes_can_be_served,
+    environments.a_load_balancer_has_no_ingress,
     environments.environments_do_not_share_a_release,
     environments.a_release_can_have_the_name,
     environments.charts_are_locked,

@@ -68,13 +68,20 @@ def _common(values: Values, ground: Ground, namespace: str) -> Iterator[Replacem
     if host := ingress.get("host"):
         line = f"a host that nobody asks for, not {host}"
         yield Replacement(("ingress", "host"), f"{namespace}.invalid", "ingress", line)
+        if hosts := ingress.get("hosts"):
+            yield Replacement(("ingress", "hosts"), [], "ingress", f"without {', '.join(hosts)}")
         if tls := ingress.get("tls"):
             yield Replacement(("ingress", "tls"), "", "ingress", f"without the certificate {tls}")
         if (name := ingress.get("class")) and name not in ground.ingress_classes:
             yield Replacement(("ingress", "class"), "", "ingress", f"the class {name} is not here")
     way = (values.get("gateway") or {}).get("kind", "deploy")
     if way != "deploy":
-        line = f"the stack's own gateway serves the routes here, not the cluster's ({way})"
+        own = "the stack's own gateway serves the routes here"
+        line = (
+            f"{own}, without a load balancer"
+            if way == "loadbalancer"
+            else f"{own}, not the cluster's ({way})"
+        )
         yield Replacement(("gateway", "kind"), "deploy", "gateway", line)
     if store := (values.get("externalSecret") or {}).get("store"):
         line = f"made here, not from the store {store}"

@@ -38,6 +38,15 @@ def parts(objects: Iterable[Object], units: Iterable[Unit] = ()) -> list[Part]:
     return list(_parts(objects, described))
 
 
+def balanced(objects: Iterable[Object]) -> list[str]:
+    """The Services that wait for a load balancer of the cluster."""
+    return [
+        str(item["metadata"]["name"])
+        for item in objects
+        if item["kind"] == "Service" and item["spec"].get("type") == "LoadBalancer"
+    ]
+
+
 def _parts(objects: Iterable[Object], described: Mapping[str, Unit]) -> Iterator[Part]:
     for item in objects:
         if item["kind"] not in KINDS:

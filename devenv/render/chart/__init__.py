@@ -48,7 +48,7 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
     words = {"CHART": name, **_gateway(promoted), "KEYS": _listed_keys(promoted)}
     files = {path: _with_words(text, words) for path, text in skeleton.items()}
     if promoted.stack.gateway is None:
-        del files["templates/ingress.yaml"]
+        del files["templates/ingress.yaml"], files["templates/loadbalancer.yaml"]
     else:
         files["templates/routes.yaml"] = routes(promoted.stack)
     if not promoted.stack.shared_volumes:
@@ -268,6 +268,7 @@ def _way_in(gateway: Gateway | None) -> dict[str, Any]:
         },
         "gateway": {
             "kind": "deploy",
+            "port": 80,
             "parent": {"name": "", "namespace": "", "listener": ""},
             "plugins": plugins.values(gateway) if gateway else {},
         },

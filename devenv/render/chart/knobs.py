@@ -136,11 +136,12 @@ COMMON: Mapping[str, Knob] = {
         ),
     ),
     "gateway": Knob(
-        "What serves the routes: deploy brings a gateway along; the cluster has one for the others. "
-        "plugins: the settings of each.",
+        "What serves the routes: deploy brings a gateway along, loadbalancer as well, and a Service at port "
+        "in front of it; the cluster has one for the others. plugins: the settings of each.",
         closed(
             {
-                "kind": {"enum": ["deploy", "ingress", "kong", "httproute"]},
+                "kind": {"enum": ["deploy", "loadbalancer", "ingress", "kong", "httproute"]},
+                "port": {"type": "integer", "minimum": 1, "maximum": 65535},
                 "parent": closed({"name": TEXT, "namespace": TEXT, "listener": TEXT}),
                 "plugins": {"type": "object", "additionalProperties": FREE},
             }

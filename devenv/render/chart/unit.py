@@ -69,7 +69,8 @@ class _Unit:
         if self.store:
             return head + self._if_deployed(bodies)
         if self.unit.gateway and self.promoted.stack.gateway:
-            return f'{head}{{{{- if eq $.Values.gateway.kind "deploy" }}}}\n{bodies}{{{{- end }}}}\n'
+            condition = 'has $.Values.gateway.kind (list "deploy" "loadbalancer")'
+            return f"{head}{{{{- if {condition} }}}}\n{bodies}{{{{- end }}}}\n"
         return head + bodies
 
     def _if_deployed(self, bodies: str) -> str:

@@ -60,6 +60,14 @@ def ingress(objects: Objects) -> Any:
     return [rule["host"] for rule in spec["rules"]], spec["tls"]
 
 
+def balancer(objects: Objects) -> Any:
+    assert not [name for kind, name in objects if kind == "Ingress"]
+    service, gateway = objects["Service", "kong-public"], objects["Deployment", "kong"]
+    (port,) = service["spec"]["ports"]
+    found = service["spec"]["selector"].items() <= gateway["spec"]["template"]["metadata"]["labels"].items()
+    return port["port"], port["targetPort"], service["metadata"]["annotations"], found
+
+
 CERTIFICATE = [{"hosts": ["shop.example", "www.shop.example"], "secretName": "123"}]
 TWO_HOSTS = {"host": "shop.example", "hosts": ["www.shop.example"], "tls": "123", "class": "1"}
 DIGEST = "sha256:" + "0" * 64
@@ -167,6 +175,14 @@ TURNED: dict[str, Row] = {
         {"gateway": {"kind": "ingress"}, "ingress": TWO_HOSTS},
         ingress,
         (["shop.example", "www.shop.example"], CERTIFICATE),
+    ),
+    "a load balancer": (
+        {
+            "gateway": {"kind": "loadbalancer", "port": 443},
+            "ingress": {"host": "shop.example", "annotations": {"internal": "true"}},
+        },
+        balancer,
+        (443, 8000, {"internal": "true"}, True),
     ),
     "a store elsewhere": (
         {"infra": {"postgres": {"external": {"host": "1234"}}}},
