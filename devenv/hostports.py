@@ -1,4 +1,4 @@
-"""Which ports of this machine are taken, and by which program if /proc tells."""
+"""Which ports of this machine are taken, and by which program if /proc or lsof tells."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import os
 import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from devenv import proc
+from devenv.errors import ToolMissing
+
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 """What `localhost` stands for; a browser tries both, and a program may listen on either alone."""
 
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without IPv6
 LISTENING = "0A"  # in /proc/net
+TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+LSOF = ("lsof", "-nP", "-sTCP:LISTEN", "-Fpcn")
+"""Lists who listens where no /proc is, a field a line: p, the process; c, its program; n, an address."""
+PATIENCE = 2.0  # seconds lsof has: it may wait for a file system that is gone
 
 
 def taken(
@@ -54,9 +61,30 @@ def _free(family: socket.AddressFamily, address: str, port: int, kind: socket.So
 
 
 def _owners(ports: set[int]) -> dict[int, str]:
-    """Port -> `postgres (pid 71)`, from /proc where it exists and is readable."""
+    """Port -> `postgres (pid 71)`, as far as this user may know."""
+    return _owners_in_proc(ports) if os.access(TABLES[0], os.R_OK) else _owners_by_lsof(ports)
+
+
+def _owners_by_lsof(ports: set[int]) -> dict[int, str]:
+    owners: dict[int, str] = {}
+    try:
+        listed = proc.run_within([*LSOF, *(f"-iTCP:{port}" for port in sorted(ports))], PATIENCE).stdout
+    except (ToolMissing, TimeoutError):
+        return owners
+    pid = program = ""
+    for field, value in ((line[:1], line[1:]) for line in listed.splitlines()):
+        if field == "p":
+            pid = value
+        elif field == "c":
+            program = value
+        elif field == "n":
+            owners[int(value.rpartition(":")[2])] = f"{program} (pid {pid})"
+    return owners
+
+
+def _owners_in_proc(ports: set[int]) -> dict[int, str]:
     inodes: dict[str, int] = {}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    for table in TABLES:
         with contextlib.suppress(OSError), open(table, encoding="utf-8") as rows:
             for row in list(rows)[1:]:
                 column = row.split()

@@ -8,8 +8,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from devenv import proc
 from devenv.doctor.engine import Engine, Silence
 from devenv.doctor.verdict import Verdict, Wanted, passed, warned
+from devenv.errors import ToolMissing
 from devenv.plan.fit import excess, shown
 
 ON_THIS_MACHINE = ("compose", "process")
@@ -18,13 +20,27 @@ ON_THIS_MACHINE = ("compose", "process")
 
 def look(meminfo: Path = Path("/proc/meminfo")) -> int:
     """Bytes that programs can still get; where the system does not say, all there are."""
+    everything = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return _in_proc(meminfo) or _by_vm_stat() or everything
+
+
+def _in_proc(meminfo: Path) -> int:
     try:
         kibibytes = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(encoding="utf-8"), re.M)
     except OSError:
-        kibibytes = None
-    if kibibytes:
-        return int(kibibytes[1]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return 0
+    return int(kibibytes[1]) * 1024 if kibibytes else 0
+
+
+def _by_vm_stat() -> int:
+    """The same on macOS: pages nobody has, and those that are taken back when somebody asks."""
+    try:
+        said = proc.run_captured(["vm_stat"]).stdout
+    except ToolMissing:
+        return 0
+    size = re.search(r"page size of (\d+) bytes", said)
+    pages = re.findall(r"^Pages (?:free|inactive|speculative):\s+(\d+)\.", said, re.M)
+    return int(size[1]) * sum(map(int, pages)) if size else 0
 
 
 def free(here: int, engine: Engine | Silence | None, address: str) -> int:

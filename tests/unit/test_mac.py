@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from devenv import hostports
 from devenv.backends.process import identity
 from devenv.backends.process.control import SOCKET_PATH, Control
 from devenv.backends.process.records import Folder
+from devenv.doctor import memory
 from tests import mac
+
+VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
+Pages free:                                3567.
+Pages active:                            240000.
+Pages inactive:                          234000.
+Pages speculative:                         1234.
+Pages wired down:                        101234."""
 
 SCRIPT = """
 import importlib, pkgutil, sys, devenv
@@ -76,6 +87,45 @@ def test_the_path_of_a_socket_is_short_enough_for_every_kernel(
     monkeypatch.setattr("tempfile.tempdir", temporary)
     longest = Control(Folder(tmp_path)).short / ".s.PGSQL.65535"
     assert len(os.fsencode(longest)) < SOCKET_PATH
+
+
+@pytest.fixture
+def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Puts a program of macOS on the PATH, which says what it says there."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def put(name: str, text: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+        (tmp_path / name).chmod(0o755)
+
+    return put
+
+
+@pytest.mark.programs
+def test_what_left_its_group_is_found_by_its_mark(
+    says: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "PROCESSES", Path("/nowhere"))
+    says("ps", "  71 nginx: worker DEVENV_UNIT=shop/web HOME=/\n  72 vi DEVENV_UNIT=shop/web2\n 73 ps -A -E")
+    assert list(identity.marked("shop/web")) == [71]
+
+
+@pytest.mark.programs
+def test_free_memory_is_what_nobody_has_and_what_is_taken_back(
+    says: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    assert memory.look(tmp_path / "none") > 0
+    says("vm_stat", VM_STAT)
+    assert memory.look(tmp_path / "none") == 16384 * (3567 + 234000 + 1234)
+
+
+@pytest.mark.programs
+@pytest.mark.skipif(shutil.which("lsof") is None, reason="needs lsof, which every Mac has")
+def test_the_owner_of_a_port_is_asked_of_lsof(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostports, "TABLES", ("/nowhere",))
+    with socket.create_server(("127.0.0.1", unused_port)):
+        (owner,) = hostports.taken([unused_port]).values()
+        assert owner.endswith(f"(pid {os.getpid()})")
 
 
 @pytest.mark.programs

@@ -15,6 +15,8 @@ PROCESSES = Path("/proc")
 ASKED = ("env", "LC_ALL=C", "TZ=UTC", "ps", "-o", "stat=,lstart=", "-p")
 """Asks for the state of a process and when it began, in the same words in every terminal."""
 
+LISTED = ("ps", "-A", "-E", "-ww", "-o", "pid=,command=")
+"""Lists processes with their variables behind their words, on macOS."""
 MARK = "DEVENV_UNIT"
 """A variable of every process of a unit, which those that it starts inherit."""
 
@@ -40,10 +42,16 @@ def _boot() -> str:
 
 
 def marked(mark: str) -> Iterator[int]:
-    """The processes that carry a mark, as far as this user may see them; none on systems without /proc.
+    """The processes that carry a mark, as far as this user may see them.
 
     A program may overwrite its environment, as servers do that show their state in the list of processes.
     """
+    if not (PROCESSES / "self").exists():
+        for line in proc.run_captured(LISTED).stdout.splitlines():
+            pid, *words = line.split()
+            if f"{MARK}={mark}" in words:
+                yield int(pid)
+        return
     wanted = f"{MARK}={mark}".encode()
     for folder in PROCESSES.glob("[0-9]*"):
         with contextlib.suppress(OSError):
