@@ -6,7 +6,7 @@ from devenv.drafting import reading
 from devenv.drafting.addresses import is_secret, named_in, rewritten
 from devenv.drafting.draft import Fate
 from devenv.drafting.filling import has_login
-from devenv.drafting.interpolation import Variable, ours, parts, plain, variables
+from devenv.drafting.interpolation import Variable, escaped, parts, plain, variables
 from devenv.drafting.scene import SECTIONS, Scene, Unit, variable_of
 
 
@@ -49,7 +49,7 @@ def convert(scene: Scene, unit: Unit) -> None:
 def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) -> bool:
     """Whether a value of an env file has variables, or another form here; a login stays in the file."""
     text = rewritten(scene, value, variable)[0]
-    if text == ours(value) and not any(variables(value)):
+    if text == escaped(scene.world.literals.get(file, {}).get(variable, plain(value))):
         return False
     if has_login(text):
         if any(name != own for name, own in scene.hosts.items() if named_in(value, name)):

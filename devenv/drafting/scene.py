@@ -30,13 +30,14 @@ class World:
     """The files that a project names, as values, and the environment.
 
     `env_files`: path -> its variables, as Compose writes values. `paths`: path as in the manifest -> "file"
-    or "folder"; `texts`: path -> the text of a file.
+    or "folder"; `texts`: path -> the text of a file. `literals`: path of an env file -> what stands there.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     env_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    literals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     folder: str = ""
 
 

@@ -71,6 +71,8 @@ def _field(scene: Scene, unit: Unit, key: str, value: Any) -> None:
     field, convert = FIELDS[key]
     section = SECTIONS[unit.role]
     written = convert(value)
+    if key == "restart" and ":" in str(value):
+        scene.draft.say("derived", unit.at(key), f"{written}, without the limit of {value}")
     if key == "restart" and not scene.has(section, field):
         scene.draft.say("dropped", "restart", "a crash is seen, and devenv restart NAME starts it again")
     elif not scene.has(section, field):

@@ -212,6 +212,7 @@ def observed(folder: Path, project: Project, variables: Mapping[str, str]) -> Wo
     paths: dict[str, str] = {}
     texts: dict[str, str] = {}
     env_files: dict[str, dict[str, str]] = {}
+    literals: dict[str, dict[str, str]] = {}
     for name in dict.fromkeys(wanted(project)):
         path = folder / name
         try:
@@ -223,7 +224,8 @@ def observed(folder: Path, project: Project, variables: Mapping[str, str]) -> Wo
             name = reading.relative(str(item.get("path") if isinstance(item, dict) else item), project.folder)
             if paths.get(name) == "file":
                 env_files[name] = _in_order(read_written(folder / name), variables)
-    return World(variables, paths, texts, env_files, folder.resolve().name)
+                literals[name] = read_env(folder / name)
+    return World(variables, paths, texts, env_files, literals, folder.resolve().name)
 
 
 def _in_order(written: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:

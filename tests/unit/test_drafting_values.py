@@ -144,7 +144,7 @@ def test_variables_in_env_files_are_filled_in_as_compose_does(tmp_path: Path) ->
             SEARCH_AT=http://search_1:9200
             PRICE='$5'
         """,
-        web_env="OWN=one\nBOTH=\"${OWN}-${DB_USER}\"\nLITERAL='${OWN}'\nPLAIN=two\nLOGIN=a://u:hidden@else/${OWN}\n",
+        web_env="OWN=one\nBOTH=\"${OWN}-${DB_USER}\"\nALONE=${OWN}!\nLITERAL='${OWN}'\nPLAIN=two\nLOGIN=a://u:hidden@else/${OWN}\n",
     )
     assert manifest["services"]["web"] == {
         "image": "web",
@@ -155,6 +155,7 @@ def test_variables_in_env_files_are_filled_in_as_compose_does(tmp_path: Path) ->
             "SEARCH_AT": "http://search-1:9200",
             "SEARCH": "http://search-1:9200",
             "BOTH": "one-${env.DB_USER:-}",
+            "ALONE": "one!",
         },
     }
 
