@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from devenv.plan.choice import PLAIN
 from devenv.plan.model import ORPHANED, Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.namespace import former_place
 from devenv.stack.fingerprints import differences, outdated
@@ -327,8 +328,14 @@ def carried(stack: Stack, elsewhere: Elsewhere) -> list[Unit]:
     return [
         unit
         for unit in stores(stack)
-        if unit.dump and unit.load and unit.name in running and running[unit.name].running
+        if _exports(unit, elsewhere) and unit.name in running and running[unit.name].running
     ]
+
+
+def _exports(unit: Unit, elsewhere: Elsewhere) -> bool:
+    """Whether a store's data can be taken from where it is: another program may play its part there."""
+    plays = elsewhere.backend != PLAIN or not unit.process or any(way.carries for way in unit.process)
+    return bool(plays and unit.dump and unit.load)
 
 
 def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
@@ -340,7 +347,7 @@ def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:
     for unit in stores(stack):
         if unit in brought:
             continue
-        if unit.dump and unit.load:
+        if _exports(unit, elsewhere):
             notes.append(f"{unit.name} does not run on {elsewhere.backend}: there is no data to carry")
         else:
             notes.append(f"{unit.name} cannot export its data: it stays on {elsewhere.backend}")

@@ -93,7 +93,7 @@ class InfraUnits:
             **self._commands(service, main=main),
         )
         if not self.view.inside:
-            return replace(unit, probe=self._open_port(unit)) if main else unit
+            return self._as_process(unit) if main else unit
         return guarded(unit, block.data.scripts) if main and block.data else unit
 
     def _amounts(self, service: kindservice.Service, declared: Infra) -> dict[str, Any]:
@@ -127,6 +127,12 @@ class InfraUnits:
             "env": tuple({**env, **own, **variables, **asking, **dumping, **loading}.items()),
         }
 
+    def _as_process(self, unit: Unit) -> Unit:
+        """The main unit where its own image is not there: the check and the carrying of another program."""
+        unit = replace(unit, probe=self._open_port(unit))
+        ways = self.instance.kind.block.process
+        return unit if not ways or any(way.carries for way in ways) else replace(unit, dump=(), load=())
+
     def _open_port(self, unit: Unit) -> Probe | None:
         """The check of a plain process: the kind's own, or the main port, where that needs other programs."""
         ways = self.instance.kind.block.process
@@ -159,6 +165,7 @@ class InfraUnits:
                 install=way.install,
                 oldest=way.oldest,
                 asked=asked,
+                carries=way.carries,
             )
 
     def _ports(self, key: str) -> Iterator[Port]:

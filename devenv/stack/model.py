@@ -202,6 +202,7 @@ class Process:
     install: str = ""
     oldest: str = ""
     asked: str = ""
+    carries: bool = True
 
 
 @dataclass(frozen=True, slots=True)

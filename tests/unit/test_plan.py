@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
 from devenv.plan.notes import data_left, only_for_new_data
-from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
+from devenv.plan.planner import Intent, Situation, left_behind, plan_restart, plan_run, plan_up, wanted_images
 from devenv.stack.fingerprints import differences, fingerprint
 from devenv.stack.model import Stack
 from tests.table import each_row
@@ -527,6 +527,18 @@ def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything
     number = load.partition("#")[2].partition(" ")[0]
     migrate = next(line for line in text.splitlines() if "apply migrate" in line)
     assert number in migrate.partition("]")[0].strip("[").split(",")
+
+
+def test_the_data_of_a_store_that_another_program_plays_is_not_carried() -> None:
+    """What imitates MinIO on plain processes knows neither its ports nor its tools."""
+    text = "name: a\nservices:\n  web: {image: x, uses: [minio, postgres]}\n"
+    contained = stack(text)
+    plain = stack(text, hosted=tuple(unit.name for unit in contained.units))
+    for app, there, elsewhere in ((contained, "compose", "process"), (plain, "process", "compose")):
+        observed = Elsewhere(elsewhere, running(app))
+        world = Situation(there, Observed(), fingerprints(app), elsewhere=observed)
+        assert [step.target for step in plan_up(app, world, Intent(carry=True)).of(Op.SAVE)] == ["postgres"]
+        assert left_behind(app, observed) == [f"minio cannot export its data: it stays on {elsewhere}"]
 
 
 def test_ports_that_lead_nowhere_are_forwarded_and_only_those() -> None:

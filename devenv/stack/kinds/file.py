@@ -75,7 +75,8 @@ class Process(Model):
     check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
     program plays its part. `oldest`: it may be of any version from this one on, and not only of the major
     that is asked for. `asked`: what prints that version, for a program that `--version` would start; `$1` is
-    its folder. `install` is what to type to have it. `note`: what it does otherwise, for people.
+    its folder. `install` is what to type to have it. `note`: what it does otherwise, for people. `carries`:
+    the kind's `dump` and `load` work on it.
     """
 
     program: str = ""
@@ -92,6 +93,7 @@ class Process(Model):
     stand_in: bool = False
     note: str = ""
     install: str = ""
+    carries: bool = True
 
 
 class Word(Model):
