@@ -106,12 +106,16 @@ def _delivered(context: Context, backend: KubeBackend, rehearsal: Rehearsal, say
 
 
 def _proved(rehearsal: Rehearsal, objects: Sequence[Mapping[str, Any]]) -> str:
-    units = rehearsal.stack.units
+    from devenv.engine.promotion.smoke import unasked
+
+    units, gateway = rehearsal.stack.units, rehearsal.stack.gateway
+    idle = {unit.name for unit in units if unit.manual}
+    routes = [route for route in (gateway.routes if gateway else ()) if route.service not in idle]
     counts = {
         ("object", "made"): len(objects),
         ("unit", "ready"): sum(not unit.one_shot and not unit.manual for unit in units),
         ("job", "done"): sum(unit.one_shot and not unit.manual for unit in units),
-        ("route", "tried"): sum(len(unit.routes) for unit in units if not unit.manual),
+        ("route", "tried"): sum(not unasked(route) for route in routes),
     }
     return ", ".join(
         f"{count} {noun}{'s' if count > 1 else ''} {verb}" for (noun, verb), count in counts.items() if count

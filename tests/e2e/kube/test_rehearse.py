@@ -20,7 +20,7 @@ STACK = """
         port: 8000
         command: "until nc -w 1 cache 6379 </dev/null; do sleep 0.1; done; exec httpd -f -p 8000 -h /srv"
         uses: [cache]
-        route: /web
+        route: [/web, {{path: /named, host: [web.example]}}, {{path: /sent, methods: [POST]}}]
         health: /page.txt
         secrets: [STRIPE_KEY]
         grace: 1s
@@ -99,7 +99,9 @@ def test_an_environment_is_rehearsed_and_nothing_of_it_is_left(rehearsing: Rehea
         f"Secret {rehearsing.name}-secrets  made here",
         "web  1 of 1 ready",
         "web  /web  answers",
-        "3 units ready, 1 job done, 1 route tried",
+        "web  /named  answers",  # with the name: the gateway has no such route without it
+        "web  /sent  not asked: it is only for POST",
+        "3 units ready, 1 job done, 2 routes tried",
         "removed",
     ):
         assert line in ended.stderr
