@@ -32,12 +32,32 @@ def rows(names: Sequence[str], runs: int, work: Path) -> Iterator[Result]:
 
 
 def versions() -> str:
-    engine = lines("docker", "version", "--format", "{{.Server.Version}}")[0]
-    compose = lines("docker", "compose", "version", "--short")[0]
     devenv = lines(DEVENV, "--version")[1]
-    cores = os.cpu_count()
-    python = platform.python_version()
-    return f"devenv {devenv}, Python {python}, Docker {engine}, Compose {compose}, {cores} cores"
+    return f"devenv {devenv}, Python {platform.python_version()}, {os.cpu_count()} cores"
+
+
+def engine() -> str:
+    """The engine's versions. Raises an error where none answers."""
+    version = lines("docker", "version", "--format", "{{.Server.Version}}")[0]
+    compose = lines("docker", "compose", "version", "--short")[0]
+    return f"Docker {version}, Compose {compose}"
+
+
+def measurable(names: Sequence[str]) -> list[str]:
+    """Those of the rows that this machine has what they need for; of the others, why not."""
+    lacking = []
+    try:
+        print(engine())
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = f"no Docker engine with the Compose plugin answers ({error})"
+        lacking.append(([name for name in ROWS if name not in process.ROWS], why))
+    lacking += [([*cluster.ROWS], cluster.missing()), ([*cluster.WITH_HELM], cluster.helm_missing())]
+    left = list(names)
+    for rows_of, why in lacking:
+        if why and (unmeasured := [name for name in left if name in rows_of]):
+            print(f"unmeasured: {', '.join(unmeasured)}: {why}", file=sys.stderr)
+            left = [name for name in left if name not in rows_of]
+    return left
 
 
 def main() -> int:
@@ -55,16 +75,10 @@ def main() -> int:
         signal.SIGINT, signal.default_int_handler
     )  # in the background of a script watchers would ignore it
     compileall.compile_dir(PACKAGE, quiet=2)  # as pip does: what is measured is not Python's compiler
-    try:
-        print(versions())
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"unmeasured: no Docker engine with the Compose plugin answers ({error})", file=sys.stderr)
+    print(versions())
+    names = measurable(options.rows or list(ROWS))
+    if not names:
         return 3
-    names = options.rows or list(ROWS)
-    for rows_of, why in ((cluster.ROWS, cluster.missing()), (cluster.WITH_HELM, cluster.helm_missing())):
-        if why and (unmeasured := [name for name in names if name in rows_of]):
-            print(f"unmeasured: {', '.join(unmeasured)}: {why}", file=sys.stderr)
-            names = [name for name in names if name not in rows_of]
     print(f"medians of {runs} where not fewer is said, interleaved, after warm-ups of each\n")
     form = "{:<72} {:>9} {:>9} {:>8}   {:<20} {}"
     print(form.format("", "ours", "theirs", "", "bound", ""), flush=True)
