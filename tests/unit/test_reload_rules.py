@@ -15,7 +15,7 @@ from devenv.stack import copies, dockerfile, patterns
 from devenv.stack.model import Reload
 from devenv.stack.reloading.decisions import Action, Decision, base, decide, landed, synced, targets_of
 from devenv.stack.reloading.reloaders import RELOADERS, SERVERS, reloader
-from devenv.stack.reloading.rules import IGNORED, Rules, Source, infer, unmatched, with_manifest
+from devenv.stack.reloading.rules import IGNORED, Rules, Source, infer, of_process, unmatched, with_manifest
 from devenv.stack.reloading.ruletable import rows
 from tests.table import each_row
 
@@ -209,6 +209,10 @@ STYLES: dict[str, tuple[str, Mapping[str, Expected]]] = {
     "Node, plain": (
         'FROM node\nWORKDIR /app\nCOPY package.json /app\nRUN yarn\nCOPY . /app\nCMD ["node", "server.js"]\n',
         {"server.js": (RESTART, "/app/server.js"), "package.json": (REBUILD,)},
+    ),
+    "Node, which watches its files and loses sight of them": (
+        'FROM node\nWORKDIR /app\nCOPY . /app\nCMD ["node", "--watch", "server.js"]\n',
+        {"server.js": (RESTART, "/app/server.js")},
     ),
     "Node, everything before the install": (
         'FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci\nCMD ["nodemon", "index.js"]\n',
@@ -591,7 +595,7 @@ COMMANDS = {
     "gunicorn a:b": "", "fastapi dev a.py": "fastapi dev", "fastapi run a.py": "", "flask --app x --debug run": "flask --debug",
     "flask run --debug": "flask --debug", "flask run": "", "sh -c flask run --debug": "flask --debug",
     "sh -c python manage.py migrate && exec python3 -u manage.py runserver 0:80": "manage.py runserver",
-    "python manage.py runserver --noreload": "", "poetry run uvicorn a:b --reload": "uvicorn --reload",
+    "python manage.py runserver --noreload": "", "npx nodemon --watch src x": "nodemon", "poetry run uvicorn a:b --reload": "uvicorn --reload",
     "entrypoint.sh uvicorn a:b --reload": "uvicorn --reload", "celery -A x worker": "", "python app.py": "",
     "nodemon index.js": "nodemon", "npx nodemon x": "nodemon", "yarn nodemon": "nodemon", "node index.js": "",
     "node_modules/.bin/nodemon x": "nodemon", "node --watch a.js": "node --watch", "node --watch-path=./src a.js": "node --watch",
@@ -631,6 +635,15 @@ def test_variables_that_make_a_program_reload_or_not() -> None:
     assert name("rails server", RAILS_ENV="production") == ""
     assert name("rails server", RAILS_ENV="development") == "rails server"
     assert name("mix phx.server", MIX_ENV="prod") == ""
+
+
+def test_a_program_that_misses_files_is_started_again_and_the_table_says_why() -> None:
+    by_script = infer(
+        "FROM node\nCOPY . /app\nCMD npm run dev\n", context="web", scripts={"dev": "node --watch a.js"}
+    )
+    for rules in (by_script, of_process("web", ["node", "--watch-path=src", "a.js"], None)):
+        (row,) = [row for row in rows(rules) if row.what == "web"]
+        assert "node --watch loses sight of a file that is replaced" in row.reason
 
 
 def test_a_script_of_package_json_is_looked_up() -> None:

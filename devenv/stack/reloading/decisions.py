@@ -259,7 +259,7 @@ def restarts(rules: Rules, path: str, targets: Iterable[str]) -> str:
             pattern = patterns.match(rules.restart, path)
             return f"restart rule {pattern}" if pattern else ""
     if rules.reloader is None:
-        return f"{rules.command or 'the program'} does not reload by itself"
+        return rules.distrust or f"{rules.command or 'the program'} does not reload by itself"
     for target in targets:
         if target in rules.starters or target.startswith(rules.reloader.outside):
             return f"{rules.reloader.name} does not reload {target}"

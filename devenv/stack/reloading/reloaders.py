@@ -14,11 +14,15 @@ _SETTINGS = (*_PROGRAMS, "/usr/local/apache2/conf/")
 
 @dataclass(frozen=True, slots=True)
 class Reloader:
-    """What takes up changed files, and how, in words; not below the folders of `outside`."""
+    """What takes up changed files, and how, in words; not below the folders of `outside`.
+
+    One that is not `trusted` misses some of them, so that it has to be started again all the same.
+    """
 
     name: str
     how: str = "restarts by itself"
     outside: tuple[str, ...] = _PROGRAMS
+    trusted: bool = True
 
     @property
     def shown(self) -> str:
@@ -43,7 +47,6 @@ RELOADERS: Mapping[str, str] = {
     "mkdocs serve": r"mkdocs serve\b",
     # JavaScript
     "nodemon": r"nodemon\b",
-    "node --watch": r"node\b[^;&|]* --watch(?:-path\S*)?(?![\w-])",
     "tsx watch": r"tsx watch\b",
     "ts-node-dev": r"(?:ts-node-dev|tsnd)\b",
     "vite": r"vite(?! (?:build|preview|optimize))\b",
@@ -86,6 +89,11 @@ RELOADERS: Mapping[str, str] = {
     "hugo server": r"hugo (?:server|serve)\b",
 }
 """Name -> pattern of a command from the name of its program on."""
+
+SHORT_SIGHTED: Mapping[str, str] = {
+    "node --watch": r"node\b[^;&|]* --watch(?:-path\S*)?(?![\w-])",
+}
+"""Programs that on Linux watch a file itself and not its name, so that they lose it once it is replaced."""
 
 SERVERS: Mapping[str, str] = {
     "php": r"php\b.* -S |(?:php )?artisan serve\b|symfony (?:server:start|serve)\b"
@@ -153,6 +161,9 @@ def _of_line(
     for name, pattern in RELOADERS.items():
         if re.search(_BEFORE + f"(?:{pattern})", line) and not _in_production(name, environment):
             return Reloader(name)
+    for name, pattern in SHORT_SIGHTED.items():
+        if re.search(_BEFORE + f"(?:{pattern})", line):
+            return Reloader(name, "loses sight of a file that is replaced", trusted=False)
     for variable, pattern, name in _BY_VARIABLE:
         if environment.get(variable, "").lower() in ("1", "true", "yes", "on") and re.search(
             _BEFORE + pattern, line

@@ -94,7 +94,8 @@ class Rules:
 
     `copies` are the Dockerfile's, in its order; `sync` is the manifest's, and replaces where they land.
     `recipe`: the Dockerfile and its ignore file. `context` is None for a unit without a build. `opaque` says
-    why a build may use any file of the context. `restart` is None where `reloader` decides.
+    why a build may use any file of the context. `restart` is None where `reloader` decides; `distrust` says
+    why none does though the program has one.
     `outputs`: patterns of folders that the image fills itself. `untracked`: which of some paths Git ignores.
     `unsent` says why nothing can be sent to the unit, so that any change builds. `plain`: it is a process of
     this machine, which reads the project's own files, and a build is no more than another start.
@@ -110,6 +111,7 @@ class Rules:
     rebuild: tuple[str, ...] = ()
     recipe: tuple[str, ...] = ()
     reloader: Reloader | None = None
+    distrust: str = ""
     command: str = ""
     starters: tuple[str, ...] = ()
     executables: tuple[str, ...] = ()
@@ -152,13 +154,17 @@ def infer(
     rest = tuple(command if command is not None else () if entrypoint is not None else image.command)
     top = posixpath.normpath(context or ".")
     recipe = (name, f"{name}.dockerignore", ".dockerignore") if context is not None else ()
+    itself, distrust = _trusted(
+        reloader(
+            (*first, *rest), {**image.environment, **(environment or {})}, base=image.base, scripts=scripts
+        )
+    )
     return Rules(
         context=None if context is None else top,
         copies=tuple(_of_copy(copy, top, name) for copy in image.copies),
         recipe=tuple(posixpath.normpath(posixpath.join(top, file)) for file in recipe),
-        reloader=reloader(
-            (*first, *rest), {**image.environment, **(environment or {})}, base=image.base, scripts=scripts
-        ),
+        reloader=itself,
+        distrust=distrust,
         command=_shown(first, rest),
         starters=tuple(
             posixpath.normpath(posixpath.join(workdir or image.workdir, path))
@@ -171,6 +177,11 @@ def infer(
     )
 
 
+def _trusted(itself: Reloader | None) -> tuple[Reloader | None, str]:
+    """What is left to reload by itself, and why nothing is where the program has something."""
+    return (itself, "") if itself is None or itself.trusted else (None, itself.shown)
+
+
 PLAIN = "its program reads the project's own files"
 ASKS = ("requirements*.txt", "pyproject.toml", "uv.lock", "package-lock.json")
 """Files that say what is installed before a process starts."""
@@ -181,7 +192,7 @@ def of_process(
 ) -> Rules:
     """The rules of a process of this machine: it starts anew, unless it takes up changed files by itself."""
     top = posixpath.normpath(context)
-    itself = reloader(tuple(command), {}, scripts=scripts)
+    itself, distrust = _trusted(reloader(tuple(command), {}, scripts=scripts))
     restart = reload.restart if reload and reload.restart is not None else itself is None
     asks = tuple(f"/{joined(top, pattern)}" for pattern in ASKS)
     return Rules(
@@ -191,7 +202,7 @@ def of_process(
         restart=restart,
         reloader=itself,
         command=" ".join(command),
-        opaque=PLAIN if restart is True else "",
+        opaque=distrust or PLAIN if restart is True else "",
         unsent=PLAIN,
         plain=True,
     )
