@@ -84,12 +84,23 @@ def _instead(scene: Scene, unit: Unit, context: str, dockerfile: str, build: Map
         context, url = f"./{unit.name}", context
         why = f"its source is elsewhere: git clone {url.partition('#')[0]} {context}, then build: {context}"
     elif not inside(context):
-        why = f"{context} is outside this folder: run devenv init above both, or build: names a folder below"
+        why = f"{context} is outside this folder: {_above(scene, context)}"
     else:
         why = f"{file_of(context, dockerfile)} is not there; then build: {context}"
     draft.set((*unit.path, "image"), *forms(str(image or unit.name)), origin=unit.at("image"))
     draft.offer((*unit.path, "image"), f"build: {context}")
     draft.say("by hand", unit.at("build"), why)
+
+
+def _above(scene: Scene, context: str) -> str:
+    """What to type for a manifest above a build context and the Compose file."""
+    steps = [step for step in context.split("/") if step == ".."]
+    root, file = scene.project.folder.root, (scene.project.files or ("compose.yaml",))[0]
+    if not steps or not root:
+        return "build: names a folder below"
+    there = posixpath.normpath(posixpath.join(root, *steps))
+    path = posixpath.relpath(posixpath.join(root, file), there)
+    return f"cd {'/'.join(steps)}, then devenv init --from-compose {path}"
 
 
 def _rest(scene: Scene, unit: Unit, build: Mapping[str, Any]) -> None:

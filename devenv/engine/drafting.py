@@ -17,6 +17,7 @@ from devenv.drafting import reading, survey, writing
 from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.filling import definitions, filled
+from devenv.drafting.firstform import is_first_form, modern
 from devenv.drafting.interpolation import inlined
 from devenv.drafting.reading import Project
 from devenv.drafting.scene import World
@@ -96,9 +97,8 @@ def default_of(folder: Path) -> Path | None:
 def composed(files: list[Path], folder: Path) -> Composed:
     """The project that these files are. Raises `UsageError` for what Compose refuses, with its words."""
     texts = [read_text(file, _shown(file)) for file in files]
-    for file, text in zip(files, texts, strict=True):
-        _refuse_first_form(file, text)
-    flat = _flattened(files, texts)
+    old = [_shown(file) for file, text in zip(files, texts, strict=True) if _is_first_form(file, text)]
+    flat = None if old else _flattened(files, texts)
     remarks: list[str] = []
     raw: dict[str, Any] = {}
     for file, text in zip(files, texts, strict=True):
@@ -110,9 +110,12 @@ def composed(files: list[Path], folder: Path) -> Composed:
             continue  # it has tags that only Compose knows
         raw = _merged(raw, value)
     if flat is None:
-        remarks.append(
-            "without docker compose the files are read as they are: extends and include are not followed"
+        why = (
+            f"{', '.join(old)} is in the form that Compose took until 2016"
+            if old
+            else "without docker compose"
         )
+        remarks.append(f"{why}: the files are read as they are, and extends and include are not followed")
         flat = raw
     if not isinstance(flat.get("services"), dict) or not flat["services"]:
         raise UsageError(f"{_shown(files[0])} has no services", hint="devenv init --from-compose FILE")
@@ -122,25 +125,14 @@ def composed(files: list[Path], folder: Path) -> Composed:
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
 
 
-def _refuse_first_form(file: Path, text: str) -> None:
-    """Raise `UsageError` for a file as Compose read it until 2016: its services stand at the top."""
+def _is_first_form(file: Path, text: str) -> bool:
+    """Whether a file has its services at the top, as Compose read it until 2016 and reads it no more."""
     if re.search(r"^['\"{]?(services|include)\b", text, re.MULTILINE):
-        return
+        return False
     try:
-        value = source.read(text, file=_shown(file)).value
+        return is_first_form(source.read(text, file=_shown(file)).value)
     except ManifestInvalid:
-        return
-    if not isinstance(value, dict) or {"services", "include"} & value.keys():
-        return
-    first = [
-        key for key, keys in value.items() if isinstance(keys, dict) and {"image", "build"} & keys.keys()
-    ]
-    if first:
-        raise UsageError(
-            f"{_shown(file)} has its services at the top, as Compose had them until 2016",
-            why=f"{', '.join(map(str, first))} would be read as anything but services, by Compose too",
-            hint="write services: above them, and indent all of them by two blanks",
-        )
+        return False
 
 
 def _read_alone(file: Path, text: str) -> dict[str, Any]:
@@ -149,6 +141,8 @@ def _read_alone(file: Path, text: str) -> dict[str, Any]:
     if not isinstance(document.value, dict | None):
         raise UsageError(f"{_shown(file)} is not a Compose file", why="at the top it is no mapping")
     value: dict[str, Any] = source.as_yaml(document.value or {})
+    if is_first_form(value):
+        return modern(value)
     if problems := [document.problem(*fault) for fault in faults(value)]:
         raise ManifestInvalid(problems)
     return value

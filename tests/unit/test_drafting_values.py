@@ -6,12 +6,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import pytest
-
 from devenv.drafting import reading
 from devenv.drafting.commandline import split
 from devenv.engine import drafting
-from devenv.errors import UsageError
 from tests import documents
 from tests.table import each_row
 
@@ -322,9 +319,39 @@ def test_a_platform_is_what_a_build_is_for_and_else_composes_alone() -> None:
     assert services["any"] == {"image": "a"}
 
 
-def test_services_at_the_top_are_told_where_they_belong(tmp_path: Path) -> None:
+def test_services_at_the_top_are_read_as_compose_did_until_2016(tmp_path: Path) -> None:
     file = tmp_path / "compose.yaml"
-    file.write_text("web:\n  image: a\n  links: [db]\ndb: {image: b}\n")
-    with pytest.raises(UsageError, match="its services at the top") as raised:
-        drafting.composed([file], tmp_path)
-    assert raised.value.hint == "write services: above them, and indent all of them by two blanks"
+    file.write_text(
+        """\
+web:
+  build: .
+  dockerfile: web.Dockerfile
+  links: [db:store]
+  environment: [AT=http://store:1]
+  log_driver: syslog
+agent: {image: c, net: host}
+db: {image: b}
+"""
+    )
+    (tmp_path / "web.Dockerfile").write_text("FROM x")
+    composed = drafting.composed([file], tmp_path)
+    services = drafting.drafted(composed.project, tmp_path, {}).value["services"]
+    assert services["web"] == {
+        "build": {"context": ".", "dockerfile": "web.Dockerfile"},
+        "uses": ["db"],
+        "env": {"AT": "http://db:1"},
+    }
+    assert services["agent"]["compose"] == {"network_mode": "host"}
+    assert "the form that Compose took until 2016" in composed.remarks[0]
+
+
+def test_a_build_above_says_where_to_begin_instead(tmp_path: Path) -> None:
+    folder = tmp_path / "deploy" / "docker"
+    folder.mkdir(parents=True)
+    value = documents.load("services: {web: {build: {context: ../..}}, api: {build: ../src}}")
+    project = reading.project(value, value, files=("compose.yaml",), folder=reading.Place(str(folder)))
+    draft = drafting.drafted(project, folder, {})
+    assert {row.what: row.note for row in draft.rows if row.fate == "by hand"} == {
+        "web.build": "../.. is outside this folder: cd ../.., then devenv init --from-compose deploy/docker/compose.yaml",
+        "api.build": "../src is outside this folder: cd .., then devenv init --from-compose docker/compose.yaml",
+    }
