@@ -32,11 +32,11 @@ class Control:
 
     @property
     def short(self) -> Path:
-        """A folder with a short path, for sockets.
+        """A folder with a short path, for sockets: its supervisor's, whatever terminals say of their files.
 
-        Once there is a supervisor it stays, whatever other terminals say of temporary files.
+        Where there is none, that of the next one: after a restart of the machine the old one may be gone.
         """
-        return self.folder.short() or self._usual
+        return (self.folder.short() if self.folder.supervised() else None) or self._usual
 
     @property
     def _usual(self) -> Path:

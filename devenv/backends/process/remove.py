@@ -26,6 +26,7 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
     units = tuple(
         sorted(record.unit for record in records if labels.read(record.labels).checkout == checkout)
     )
+    shorts = {control.short, folder.short() or control.short}
     if units:
         say(f"stopping {', '.join(units)}")
     if not folder.supervised():
@@ -38,9 +39,8 @@ def remove(folder: Folder, control: Control, checkout: str, *, volumes: bool, sa
     names = tuple(sorted(path.name for path in folder.data.glob("*") if path.suffix != MAKING))
     if volumes:
         _remove_data(folder.data)
-    for part in ("run", "logs", "files"):
-        shutil.rmtree(folder.path / part, ignore_errors=True)
-    shutil.rmtree(control.short, ignore_errors=True)
+    for gone in (*(folder.path / part for part in ("run", "logs", "files")), *shorts):
+        shutil.rmtree(gone, ignore_errors=True)
     return Removed(units, names if volumes else (), () if volumes else names)
 
 

@@ -1,0 +1,42 @@
+"""The short folder for sockets, and which one counts when terminals differ."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from devenv.backends.process.control import Control
+from devenv.backends.process.records import Folder
+from devenv.backends.process.remove import remove
+
+
+@pytest.fixture
+def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
+    """That of a stack whose supervisor was begun in a terminal with other temporary files."""
+    (tmp_path / "now").mkdir()
+    (tmp_path / "then").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/now")
+    folder = Folder(tmp_path / "state")
+    folder.remember_short(tmp_path / "then")
+    return Control(folder)
+
+
+def test_a_supervisor_that_works_has_the_folder_it_was_given(control: Control, tmp_path: Path) -> None:
+    lock = control.folder.take()
+    assert lock is not None
+    assert control.short == tmp_path / "then"
+    os.close(lock)
+
+
+def test_after_a_restart_of_the_machine_the_next_supervisor_has_one_of_its_own(
+    control: Control, tmp_path: Path
+) -> None:
+    assert control.short != tmp_path / "then"
+
+
+def test_down_removes_the_folder_of_another_terminal(control: Control, tmp_path: Path) -> None:
+    remove(control.folder, control, "c0ffee", volumes=False, say=lambda text: None)
+    assert not (tmp_path / "then").exists()
