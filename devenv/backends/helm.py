@@ -23,6 +23,8 @@ BUSY = re.compile(
 )
 
 KEPT = ("--history-max", "30")  # a promotion that fails makes two, and Helm itself would keep ten
+REPEATED = "values don't meet the specifications of the schema(s) in the following chart(s):"
+"""What Helm says a second time of values that its line before names."""
 STORED = (
     f'{{{{ index .Release.Chart.Metadata.Annotations "{OWNER}" }}}}\n'
     "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
@@ -108,9 +110,7 @@ class Helm:
         version = ["--kube-version", kubernetes]
         ended = proc.run_merged(["helm", "lint", str(chart), "--strict", *version, *_files(values)])
         if ended.code:
-            lines = ended.stdout.splitlines()
-            faults = [line for line in lines if line.startswith(("[ERROR]", "[WARNING]"))]
-            raise HelmFailed("helm lint refuses the chart", why="\n".join(faults))
+            raise HelmFailed("helm lint refuses the chart", why="\n".join(faults(ended.stdout)))
 
     def rendered(
         self,
@@ -241,3 +241,11 @@ def reason(ended: proc.Output) -> str:
         return f"helm was ended by signal {-ended.code}"
     lines = [line for line in (ended.stderr or ended.stdout).splitlines() if line.strip()]
     return "\n".join(line.removeprefix("Error: ") for line in lines[-5:])
+
+
+def faults(linted: str) -> list[str]:
+    """What `helm lint` finds fault with, without what it says of values a second time."""
+    marks = ("[ERROR]", "[WARNING]", "- at ")
+    lines = [line for line in linted.splitlines() if line.lstrip().startswith(marks)]
+    again = next((index for index, line in enumerate(lines) if line.endswith(REPEATED)), 0)
+    return lines[:again] if again else lines

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from devenv.backends.entrance import unserved
-from devenv.backends.helm import Helm, HelmFailed, Stored
+from devenv.backends.helm import REPEATED, Helm, HelmFailed, Stored, faults
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.promotion.promote import Parcel, Release
@@ -139,6 +139,17 @@ def test_a_chart_that_helm_finds_fault_with_is_not_sought_in_a_folder_that_is_go
     assert error.value.why == "[ERROR] templates/: no such function"
     assert "devenv render --chart chart --environment staging" in error.value.hint
     assert "helm lint --strict chart --values chart/values-staging.yaml" in error.value.hint
+
+
+def test_values_that_the_schema_refuses_are_each_named_once() -> None:
+    first, *more = (
+        "- at '/services/web': validation failed",
+        "  - at '/services/web/replicas': got string",
+        "- at ''",
+    )
+    listed = "\n".join([first, *more])
+    linted = f"[ERROR] values.yaml: {listed}\n\n[ERROR] templates/: {REPEATED}\nshop:\n{listed}\n"
+    assert faults(linted) == [f"[ERROR] values.yaml: {first}", *more]
 
 
 def test_a_secret_that_somebody_else_made_is_not_changed() -> None:

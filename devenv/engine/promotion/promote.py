@@ -225,17 +225,18 @@ class Release:
             try:
                 linted.result()
             except HelmFailed as error:
-                error.where, error.hint = self.target.where, self._linting
+                error.where, error.hint = self.target.where, self._linting(error.why)
                 raise
             objects = made.result()
             if upgrade and self.changes(objects) and not self.changes(first := rendered(upgrade=False)):
                 return first
             return objects
 
-    @property
-    def _linting(self) -> str:
+    def _linting(self, why: str) -> str:
         """How people see what Helm finds fault with: the files that it read are gone by then."""
         environment = self.target.environment
+        if "values.yaml: - at '/" in why:  # the rest of the values is devenv's own
+            return f"fix it under environments.{environment}.values; values.yaml says what each value may be"
         return (
             f"devenv render --chart chart --environment {environment}   writes the files; then"
             f"\nhelm lint --strict chart --values chart/values-{environment}.yaml"

@@ -152,7 +152,9 @@ COMMON: Mapping[str, Knob] = {
         "named. Where the class has the mode ReadWriteMany, their pods need not be on one node.",
         {"type": "object", "additionalProperties": closed({**SIZE_AND_CLASS, "mode": TEXT, "claim": TEXT})},
     ),
-    "labels": Knob("More labels of every object.", {**TEXTS, "patternProperties": {OURS: False}}),
+    "labels": Knob(
+        "More labels of every object.", {**TEXTS, "patternProperties": {OURS: {"const": "set by the chart"}}}
+    ),
     "annotations": Knob("More annotations of every object.", TEXTS),
 }
 """The values of the whole, in order."""
