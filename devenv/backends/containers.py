@@ -11,7 +11,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +25,8 @@ from devenv.stack import labels
 Container = Mapping[str, Any]
 
 FEW = 3  # images that are asked for one by one
+
+SILENCE = 20.0  # seconds after which whoever follows a log makes sure that its container still runs
 
 USUAL = "unix:///var/run/docker.sock"  # where the engine answers unless something names another place
 OTHERS = (
@@ -110,21 +112,41 @@ def info(address: str) -> Mapping[str, Any] | None:
     return None if answer is None else dict(answer)
 
 
+def runs(address: str, container: str) -> bool | None:
+    """Whether a container is there and runs; None and `ToolMissing` as above."""
+    if not address.startswith("unix://"):
+        return None
+    details = _ask(address, f"/containers/{quote(container)}/json")
+    return details is not None and running(details["State"])
+
+
+def running(state: Mapping[str, Any]) -> bool:
+    """Whether a container has a run now; the engine holds one for running that waits for its next."""
+    return bool(state["Running"]) and not state["Restarting"]
+
+
 def log(
-    address: str, container: str, *, follow: bool, tail: int | None, since: int | None
+    address: str,
+    container: str,
+    *,
+    follow: bool,
+    tail: int | None,
+    since: int | None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[list[bytes]] | None:
     """Batches of a container's lines with their times; with `follow` until its run ends.
 
-    None as above. They end where the container is not there, or the engine goes away.
+    None as above. They end where the container is not there, or the engine goes away, and where `goes_on`
+    denies, after a silence, that more may come.
     """
     if not address.startswith("unix://"):
         return None
     resource = f"/containers/{quote(container)}/logs?{log_query(follow=follow, tail=tail, since=since)}"
-    return _log(address.removeprefix("unix://"), resource)
+    return _log(address.removeprefix("unix://"), resource, goes_on)
 
 
-def _log(path: str, resource: str) -> Iterator[list[bytes]]:
-    with suppress(OSError), unix_http.get(path, resource, quiet=None) as response:
+def _log(path: str, resource: str, goes_on: Callable[[], bool]) -> Iterator[list[bytes]]:
+    with suppress(OSError), unix_http.get(path, resource, quiet=SILENCE, goes_on=goes_on) as response:
         if response.status == 200:
             yield from frames.log_lines(response.pieces(), response.headers.get("content-type", ""))
 

@@ -19,7 +19,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from devenv.backends.base import Change, Running
-from devenv.backends.containers import Container, log_query, reach, unreachable
+from devenv.backends.containers import Container, log_query, reach, running, unreachable
 from devenv.backends.frames import log_lines
 from devenv.backends.states import TELLING, State, States, inspected
 from devenv.errors import DevenvError
@@ -28,6 +28,7 @@ from devenv.stack.labels import BUILT_AS, LABEL
 
 P = ParamSpec("P")
 CONNECTING = 30.0  # seconds
+SILENCE = 300.0  # seconds after which the log of a remote engine is asked for again
 GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[
             return method(self, *args, **kwargs)
         except docker.errors.APIError as error:  # before RequestException, which it is a subclass of
             raise Refused(str(error.explanation or error)) from error
-        except RequestException as error:
+        except (RequestException, docker.errors.StreamParseError) as error:
             raise unreachable(self.address, str(error)) from error
 
     return spoken
@@ -377,44 +378,55 @@ class Engine:
     # -- logs
 
     def log(
-        self, container: str, *, follow: bool, tail: int | None, since: int | None
+        self,
+        container: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: int | None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> Iterator[list[bytes]]:
-        """`containers.log` for an engine that is not at a local socket."""
+        """`containers.log` for an engine that is not at a local socket: a long silence ends it."""
         api = self.api  # its own `logs` reads each line by itself
         url = f"{api.base_url}/v{api.api_version}/containers/{quote(container)}/logs"
         query = log_query(follow=follow, tail=tail, since=since)
         with (
             suppress(RequestException, HTTPError, OSError),
-            api.get(f"{url}?{query}", stream=True, timeout=(CONNECTING, None)) as response,
+            api.get(f"{url}?{query}", stream=True, timeout=(CONNECTING, SILENCE)) as response,
         ):
             if response.status_code == 200:
                 pieces = response.raw.stream(1 << 16)
                 yield from log_lines(pieces, response.headers.get("Content-Type", ""))
 
+    @speaks
+    def runs(self, container: str) -> bool:
+        """Whether a container is there and runs."""
+        try:
+            return running(self.api.inspect_container(container)["State"])
+        except docker.errors.NotFound:
+            return False
+
+    @speaks
     def next_start(self, stack: str, unit: str) -> str:
         """Wait for a unit's next run; its container, or nothing once the unit is removed."""
         filters = {
             "type": "container", "event": ["start", "destroy"], **_labelled({"stack": stack, "unit": unit})
         }  # fmt: skip
         removed = set()
-        try:
-            # The engine answers before it listens: events in between come only with a `since` in the past.
-            events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
-            with closing(events):
-                for event in chain(({},), events):
-                    if event.get("Action") == "destroy":  # the engine may list it for a moment longer
-                        removed.add(event["Actor"]["ID"])
-                    containers = self.labelled(stack=stack, unit=unit)
-                    present = [container for container in containers if container["Id"] not in removed]
-                    if running := [
-                        str(container["Id"]) for container in present if container["State"] == "running"
-                    ]:
-                        return running[0]
-                    if not present:
-                        break
-        except (RequestException, docker.errors.DockerException, DevenvError, OSError):
-            pass
-        return ""
+        # The engine answers before it listens: events in between come only with a `since` in the past.
+        events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
+        with closing(events):
+            for event in chain(({},), events):
+                if event.get("Action") == "destroy":  # the engine may list it for a moment longer
+                    removed.add(event["Actor"]["ID"])
+                containers = self.labelled(stack=stack, unit=unit)
+                present = [container for container in containers if container["Id"] not in removed]
+                begun = [str(container["Id"]) for container in present if container["State"] == "running"]
+                if begun:
+                    return begun[0]
+                if not present:
+                    return ""
+        raise unreachable(self.address, "the stream of its events ended")
 
 
 def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:

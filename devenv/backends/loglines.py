@@ -11,14 +11,16 @@ import time
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from queue import Empty, Queue
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from devenv.backends import containers
 from devenv.backends.base import LogLine
+from devenv.errors import DevenvError
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend
@@ -27,10 +29,12 @@ if TYPE_CHECKING:
 
 OVERLAP = 2  # seconds for which a line may be on its way from a container
 KEPT = 10.0  # seconds for which lines are known again
+AGAIN, TRIES = 0.2, 50  # seconds until an engine that failed is asked again, and how often
 AHEAD = 64  # batches that are read before they are taken
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
 
+T = TypeVar("T")
 Batches = Iterator[Sequence[LogLine]]
 
 
@@ -88,13 +92,29 @@ class Reads(Protocol):
     """What an engine has to be able to do for this."""
 
     def log(
-        self, container: str, *, follow: bool, tail: int | None, since: int | None
+        self,
+        container: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: int | None,
+        goes_on: Callable[[], bool] = ...,
     ) -> Iterator[list[bytes]]:
-        """Batches of lines with their times; they end with the container's run."""
+        """Batches of lines with their times; they end with the container's run, or by an accident before.
+
+        After a silence, `goes_on` says whether more may come.
+        """
+        ...
+
+    def runs(self, container: str) -> bool:
+        """Whether it is there and runs. Raises `DevenvError`."""
         ...
 
     def next_start(self, stack: str, unit: str) -> str:
-        """The container of the unit's next run, once that has begun; nothing when there will be none."""
+        """The container of the unit's next run, once that has begun; nothing when there will be none.
+
+        Raises `DevenvError`.
+        """
         ...
 
 
@@ -105,12 +125,24 @@ class EngineLogs:
         self._address, self._engine = address, engine
 
     def log(
-        self, container: str, *, follow: bool, tail: int | None, since: int | None
+        self,
+        container: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: int | None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> Iterator[list[bytes]]:
-        batches = containers.log(self._address, container, follow=follow, tail=tail, since=since)
+        batches = containers.log(
+            self._address, container, follow=follow, tail=tail, since=since, goes_on=goes_on
+        )
         if batches is not None:
             return batches
         return self._engine().log(container, follow=follow, tail=tail, since=since)
+
+    def runs(self, container: str) -> bool:
+        running = containers.runs(self._address, container)
+        return self._engine().runs(container) if running is None else running
 
     def next_start(self, stack: str, unit: str) -> str:
         return self._engine().next_start(stack, unit)
@@ -184,44 +216,75 @@ def _nine_digits(moment: str) -> str:
 def _followed(
     engine: Reads, sources: Sequence[Source], tail: int | None, since: int | None, stop: threading.Event
 ) -> Batches:
-    queue: Queue[Sequence[LogLine] | None] = Queue(maxsize=AHEAD)
+    queue: Queue[Sequence[LogLine] | Exception | None] = Queue(maxsize=AHEAD)
     for source in sources:
         arguments = (engine, source, queue, tail, since, stop)
-        threading.Thread(target=_follow, args=arguments, daemon=True).start()
+        threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
     open_sources = len(sources)
     while open_sources and not stop.is_set():
         try:
             batch = queue.get(timeout=0.2)
         except Empty:
             continue
+        if isinstance(batch, Exception):
+            raise batch
         if batch is None:
             open_sources -= 1
         else:
             yield batch
 
 
-def _follow(
+def _pass_on(
     engine: Reads,
     source: Source,
-    queue: Queue[Sequence[LogLine] | None],
+    queue: Queue[Sequence[LogLine] | Exception | None],
     tail: int | None,
     since: int | None,
     stop: threading.Event,
 ) -> None:
+    try:
+        for batch in _follow(engine, source, tail, since, stop):
+            queue.put(batch)
+        queue.put(None)
+    except Exception as error:  # whoever reads has to hear of it: a unit must not go silent by itself
+        queue.put(error)
+
+
+def _follow(
+    engine: Reads, source: Source, tail: int | None, since: int | None, stop: threading.Event
+) -> Batches:
     container, shown = source.container, ""
     last = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}" if tail == 0 else ""
-    try:
-        while container:
-            for raw in engine.log(container, follow=True, tail=tail, since=since):
-                batch = [line for line in parsed(source.unit, raw) if line.time > shown]
-                if batch:
-                    queue.put(batch)
-                    last = max(last, *map(TIME, batch))
-            if not source.lasting or stop.is_set():
-                return
-            container = engine.next_start(source.stack, source.unit)
-            # From here on every line counts, but none twice: a restarted container still has its old ones.
-            shown, tail = last, None
-            since = int(datetime.fromisoformat(f"{shown[:19]}+00:00").timestamp()) if shown else None
-    finally:
-        queue.put(None)
+
+    def runs() -> bool:
+        return not stop.is_set() and _asked(lambda: engine.runs(container), stop)
+
+    while container:
+        raw_batches = engine.log(container, follow=True, tail=tail, since=since, goes_on=runs)
+        for raw in raw_batches:
+            batch = [line for line in parsed(source.unit, raw) if line.time > shown]
+            if batch:
+                yield batch
+                last = max(last, *map(TIME, batch))
+        if stop.is_set():
+            return
+        if runs():  # its log was cut
+            stop.wait(AGAIN)
+            if not last:
+                continue
+        elif source.lasting:
+            container = _asked(lambda: engine.next_start(source.stack, source.unit), stop)
+        else:
+            return
+        # From here on every line counts, but none twice: a restarted container still has its old ones.
+        shown, tail = last, None
+        since = int(datetime.fromisoformat(f"{shown[:19]}+00:00").timestamp()) if shown else None
+
+
+def _asked(ask: Callable[[], T], stop: threading.Event) -> T:
+    """An engine's answer. One that fails is asked again for a while; then its `DevenvError` is raised."""
+    for _ in range(TRIES):
+        with suppress(DevenvError):
+            return ask()
+        stop.wait(AGAIN)
+    return ask()

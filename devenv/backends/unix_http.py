@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader, IOBase
-from typing import cast
+from io import BufferedReader, IOBase, RawIOBase
+from typing import Any
 
 PATIENCE = 30.0  # seconds of silence
 LINE = 1 << 16  # bytes in a line of the head
@@ -29,6 +29,27 @@ class Unanswered(BadAnswer):
     """The other side hung up without a word."""
 
 
+class _Incoming(RawIOBase):
+    """The bytes of a connection; after a silence `goes_on` says whether more may come, if anybody knows."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.goes_on: Callable[[], bool] | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            try:
+                return self._connection.recv_into(buffer)
+            except TimeoutError:
+                if self.goes_on is None:
+                    raise
+                if not self.goes_on():
+                    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """The head of an answer, and what its body is read from. Names of headers are in small letters."""
@@ -36,7 +57,8 @@ class Response:
     status: int
     reason: str
     headers: Mapping[str, str]
-    reader: BufferedReader
+    reader: BufferedReader[Any]
+    incoming: _Incoming
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it comes, in pieces of any size. Raises `OSError`; `BadAnswer` when it is cut."""
@@ -66,11 +88,17 @@ class Response:
 
 @contextmanager
 def get(
-    path: str, resource: str, *, quiet: float | None = PATIENCE, post: bytes | None = None
+    path: str,
+    resource: str,
+    *,
+    quiet: float | None = PATIENCE,
+    goes_on: Callable[[], bool] | None = None,
+    post: bytes | None = None,
 ) -> Iterator[Response]:
     """Ask the server at a socket for a resource, or post JSON to it.
 
-    `quiet` is the longest silence within the body, in seconds. Raises `OSError`, `BadAnswer`.
+    `quiet` is the longest silence within the body, in seconds: an error, unless `goes_on` says whether
+    to wait on or to take it for the end. Raises `OSError`, `BadAnswer`.
     """
     with _connected(path) as connection:
         verb = "GET" if post is None else "POST"
@@ -79,6 +107,7 @@ def get(
             head += f"Content-Type: application/json\r\nContent-Length: {len(post)}\r\n"
         with answered(connection, f"{head}\r\n".encode() + (post or b"")) as response:
             connection.settimeout(quiet)
+            response.incoming.goes_on = goes_on
             yield response
 
 
@@ -86,11 +115,12 @@ def get(
 def answered(connection: socket.socket, request: bytes) -> Iterator[Response]:
     """What is answered to a request. Raises `OSError`; `BadAnswer`, `Unanswered`."""
     connection.sendall(request)
-    with cast(BufferedReader, connection.makefile("rb", buffering=PIECE)) as reader:
+    incoming = _Incoming(connection)
+    with BufferedReader(incoming, PIECE) as reader:
         if not reader.peek(1):
             raise Unanswered("the answer ended early")
         status, reason, headers = _head(reader)
-        yield Response(status, reason, headers, reader)
+        yield Response(status, reason, headers, reader, incoming)
 
 
 def fetch(path: str, resource: str, post: bytes | None = None) -> tuple[int, bytes]:

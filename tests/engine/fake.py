@@ -58,6 +58,7 @@ class Container:
     began: int = 0
     health: str = ""
     tty: bool = False
+    endless: bool = False  # following its log goes on after its run
     lines: list[Line] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
 
@@ -364,7 +365,11 @@ class Handler(serving.Handler):
         while follow:
             with engine.changed:
                 engine.changed.wait_for(
-                    lambda at=at: len(container.lines) > at or not container.running or engine.closed
+                    lambda at=at: (
+                        len(container.lines) > at
+                        or not (container.running or container.endless)
+                        or engine.closed
+                    )
                 )
                 more = container.lines[at:]
                 at += len(more)

@@ -152,6 +152,52 @@ def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, en
     stop.set()
 
 
+@pytest.mark.programs
+def test_a_follow_ends_with_its_run_though_the_log_does_not(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "SILENCE", 0.02)
+    first = container(server, *FOREVER)
+    first.endless = True
+    server.engine.start(first)
+    sources, stop = [Source("web", first.id, "shop-1", lasting=True)], threading.Event()
+    logs = EngineLogs(server.address, lambda: engine)
+    batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
+    lines = (line.text for batch in batches for line in batch)
+    assert next(lines) == "up"
+    second = container(server, "sh", "-c", "echo anew; exec sleep 100")
+    engine.remove(first.id)
+    server.engine.start(second)
+    assert next(lines) == "anew"
+    stop.set()
+
+
+@pytest.mark.programs
+def test_what_is_followed_goes_on_though_the_engine_refuses_for_a_moment(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = container(server, *FOREVER)
+    server.engine.start(first)
+    sources, stop, refused = [Source("web", first.id, "shop-1", lasting=True)], threading.Event(), []
+    logs = EngineLogs(server.address, lambda: engine)
+    batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
+    lines = (line.text for batch in batches for line in batch)
+    assert next(lines) == "up"
+    second = container(server, "sh", "-c", "echo anew; exec sleep 100")
+    labelled = Engine.labelled
+
+    def busy(self: Engine, **tags: str) -> list[containers.Container]:
+        server.engine.refusal = None if refused else ("containers/json", 500, "context canceled")
+        refused.append(tags)
+        return labelled(self, **tags)
+
+    monkeypatch.setattr(Engine, "labelled", busy)
+    engine.remove(first.id)
+    server.engine.start(second)
+    assert (next(lines), len(refused) > 1) == ("anew", True)
+    stop.set()
+
+
 def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
     web = container(server, "true")
     (listed,) = containers.all_containers(server.address) or ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from devenv.backends import frames, loglines
 from devenv.backends.base import LogLine
 from devenv.cli import arguments
-from devenv.errors import UsageError
+from devenv.errors import ToolMissing, UsageError
 from tests.table import each_row
 
 SECOND = "2026-01-01T00:00:{:012.9f}Z"
@@ -123,19 +123,33 @@ class Engine:
     """Runs of one unit: a container each, whose log may still have what an earlier run printed."""
 
     def __init__(self, runs: Sequence[tuple[str, list[list[bytes]]]]) -> None:
-        self.runs, self.asked = list(runs), list[tuple[str, int | None, int | None]]()
+        self.remaining, self.asked = list(runs), list[tuple[str, int | None, int | None]]()
+        self.cut = 0  # logs that still are to end before their run does
 
     def log(
-        self, container: str, *, follow: bool, tail: int | None, since: int | None
+        self,
+        container: str,
+        *,
+        follow: bool,
+        tail: int | None,
+        since: int | None,
+        goes_on: Callable[[], bool] = lambda: True,
     ) -> Iterator[list[bytes]]:
         self.asked.append((container, tail, since))
-        name, batches = self.runs.pop(0)
+        name, batches = self.remaining[0]
         assert (follow, container) == (True, name)
+        if self.cut:
+            return iter(batches[: -self.cut])
+        del self.remaining[0]
         return iter(batches)
+
+    def runs(self, container: str) -> bool:
+        was_cut, self.cut = self.cut > 0, max(0, self.cut - 1)
+        return was_cut
 
     def next_start(self, stack: str, unit: str) -> str:
         assert (stack, unit) == ("shop", "api")
-        return self.runs[0][0] if self.runs else ""
+        return self.remaining[0][0] if self.remaining else ""
 
 
 FIRST, SECOND_LINE = b"2026-01-01T00:00:01.000000000Z one", b"2026-01-01T00:00:02.000000000Z two"
@@ -157,6 +171,36 @@ def test_a_job_is_followed_to_its_end_only() -> None:
     sources = [loglines.Source("api", "c1", "shop", lasting=False)]
     batches = loglines.lines(engine, sources, follow=True, tail=None, since=None, stop=Event())
     assert [line.text for batch in batches for line in batch] == ["one"]
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_log_that_ends_before_its_run_is_read_on_and_says_nothing_twice(
+    lasting: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loglines, "AGAIN", 0)
+    engine = Engine([("c1", [[FIRST], [SECOND_LINE]])])
+    engine.cut = 2
+    sources = [loglines.Source("api", "c1", "shop", lasting=lasting)]
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event())
+    assert [line.text for batch in batches for line in batch] == ["one", "two"]
+    assert engine.asked == [("c1", 5, None), ("c1", 5, None), ("c1", None, 1767225601)]
+
+
+def test_an_engine_that_stays_away_ends_what_is_followed_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loglines, "AGAIN", 0)
+    engine = Engine([("c1", [[FIRST]])])
+
+    def away(container: str) -> bool:
+        raise ToolMissing("no Docker engine answers")
+
+    monkeypatch.setattr(engine, "runs", away)
+    sources = [loglines.Source("api", "c1", "shop", lasting=True)]
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event())
+    assert [line.text for line in next(batches)] == ["one"]
+    with pytest.raises(ToolMissing, match="no Docker engine answers"):
+        next(batches)
 
 
 def test_a_moment_is_so_long_ago_or_a_date_and_time() -> None:
