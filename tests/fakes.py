@@ -23,7 +23,7 @@ class Machine:
     `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
     can be removed, `forbidden` why nothing may be brought up. `half_made` are stores with data that only
     their checks know to be half made; `unseen`: looking at them does not show it afterwards either.
-    `interactive`: whether each command had something to read.
+    `interactive`: whether each command had something to read. `exits`: how what is run once ends.
     """
 
     units: dict[str, ObservedUnit] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class Machine:
     declared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     half_made: set[str] = field(default_factory=set)
     unseen: bool = False
+    exits: int = 0
 
 
 class FakeBackend:
@@ -212,7 +213,7 @@ class FakeSession:
 
     def run(self, unit: Unit, argv: Sequence[str], *, tty: bool) -> int:
         self.machine.done.append(f"run {unit.name}: {' '.join(argv)}")
-        return 0
+        return self.machine.exits
 
     def close(self) -> None:
         """Nothing is open."""

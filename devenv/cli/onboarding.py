@@ -11,7 +11,7 @@ import typer
 from devenv.cli.asking import answers, ask_hidden
 from devenv.cli.doctor import examined
 from devenv.cli.lifecycle import exit_on_failure, reported
-from devenv.errors import FAILED, INTERRUPTED, UsageError
+from devenv.errors import FAILED, INTERRUPTED, DevenvError, UsageError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -40,9 +40,11 @@ def onboard(
         _require_writable(page)
     try:
         _travel(context, page)
-    except KeyboardInterrupt:
-        context.console.say("interrupted: devenv onboard   goes on from here")
-        raise typer.Exit(INTERRUPTED) from None
+    except (KeyboardInterrupt, typer.Exit) as end:
+        code = getattr(end, "exit_code", INTERRUPTED)
+        if code == INTERRUPTED:
+            context.console.say("interrupted: devenv onboard   goes on from here")
+        raise typer.Exit(code) from None
 
 
 def _travel(context: Context, page: Path | None) -> None:
@@ -159,8 +161,11 @@ def _run_job(context: Context, name: str) -> None:
         outcome: Outcome = reported(context, lambda report: lifecycle.run(name, [], tty=False, report=report))
     exit_on_failure(context, outcome)
     assert outcome.once is not None
-    if code := outcome.once():
-        raise typer.Exit(code)
+    code = outcome.once()
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise DevenvError(f"{name} ended with exit {code}", hint=f"devenv run {name}; then devenv onboard")
 
 
 def _require_writable(file: Path) -> None:

@@ -16,6 +16,8 @@ from .conftest import Devenv
 
 pytestmark = pytest.mark.programs
 
+GOES_ON = "interrupted: devenv onboard   goes on from here"
+
 
 class Api(Handler):
     """A service with one page."""
@@ -82,7 +84,7 @@ def test_an_answer_that_is_broken_off_ends_it_and_the_next_time_asks_for_what_is
     monkeypatch.setattr(onboarding, "answers", lambda: True)
     ended = devenv("onboard", input="sesame-open\n")
     assert ended.exit_code == 130
-    assert ended.stderr.splitlines()[-1] == "interrupted: devenv onboard   goes on from here"
+    assert ended.stderr.splitlines()[-1] == GOES_ON
     assert (project / ".env").read_text() == "KEY='sesame-open'\n"
     again = devenv("onboard", input="second-secret\n")
     assert again.exit_code == 0, again.output
@@ -96,6 +98,19 @@ def test_a_page_that_finds_no_place_is_refused_before_anything_is_done(devenv: D
         assert f"cannot write {report}" in ended.stderr
         assert why in ended.stderr
         assert "doctor" not in ended.stderr
+
+
+def test_a_seed_that_fails_or_is_broken_off_is_run_again_by_the_next_one(
+    devenv: Devenv, machine: Machine, port: int, project: Path
+) -> None:
+    (project / ".env").write_text("KEY=1\nTOKEN=2\n")
+    for code, exits, last in ((4, 1, "  try   devenv run seed; then devenv onboard"), (130, 130, GOES_ON)):
+        machine.exits = code
+        ended = devenv("onboard")
+        assert ended.exit_code == exits
+        assert ended.stderr.splitlines()[-1] == last
+    machine.exits = 0
+    assert "seed     seed  done" in devenv("onboard").stderr
 
 
 def test_a_request_that_is_answered_otherwise_ends_it_and_the_next_time_goes_on(
