@@ -38,7 +38,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(
         rf"(?P<login>(?<=//)[^\s/@]*@)?"
-        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$])(?<!(?<!:)-)(?P<host>{any_of})(?![\w-]|\.[a-zA-Z])"
+        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$])(?<!(?<!:)-)(?P<host>{any_of})(?![\w-]|\.[a-zA-Z]|://)"
         rf"(?P<port>:(?:\d{{2,5}}\b))?(?P<path>/[\w-]+)?"
     )
 
@@ -132,7 +132,7 @@ def _login(store: StoreUnit, login: str, values: Mapping[str, str]) -> str:
     if user and user == values.get("user"):
         user = f"${{{store.name}.user}}"
     for option in store.kind.secret:
-        if password and password == values.get(option):
+        if password and password in (values.get(option), interpolation.plain(store.options.get(option, ""))):
             password = f"${{{store.name}.{option}}}"
             break
     return user + colon + password

@@ -120,7 +120,7 @@ IMAGE_PORTS: Mapping[str, int] = {
 
 SECRET_WORDS = (
     "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "SECRET_KEY",
-    "SECRET_KEY_BASE", "ACCESS_KEY", "ENCRYPTION_KEY", "APP_KEY", "CREDENTIALS", "PASS", "PWD", "JWT_KEY",
+    "KEY_BASE", "ACCESS_KEY", "ENCRYPTION_KEY", "APP_KEY", "CREDENTIALS", "PASS", "PWD", "JWT_KEY",
 )  # fmt: skip
 """Endings of variables that hold a secret."""
 

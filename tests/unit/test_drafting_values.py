@@ -355,3 +355,25 @@ def test_a_build_above_says_where_to_begin_instead(tmp_path: Path) -> None:
         "web.build": "../.. is outside this folder: cd ../.., then devenv init --from-compose deploy/docker/compose.yaml",
         "api.build": "../src is outside this folder: cd .., then devenv init --from-compose docker/compose.yaml",
     }
+
+
+def test_a_scheme_is_no_host_where_a_service_is_called_so() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            environment:
+              BROKER_URL: "${BROKER_URL:-redis://:hidden-1@redis:6379/1}"
+              HOST: redis
+              DB_KEY_BASE: hidden-2
+          redis: {image: "redis:7", command: "redis-server --requirepass ${REDIS_PASSWORD:-hidden-1}"}
+        """
+    )
+    web = draft.value["services"]["web"]
+    assert web["env"] == {
+        "BROKER_URL": "${env.BROKER_URL:-redis://:${redis.password}@${redis.host}:${redis.port}/1}",
+        "HOST": "${redis.host}",
+    }
+    assert web["secrets"] == ["DB_KEY_BASE"]
+    assert [row for row in draft.rows if row.fate == "by hand"] == []
