@@ -13,7 +13,7 @@ import pickle
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,7 +54,7 @@ class Memory:
 
         The modification time alone is not enough: packagers set it to fixed values.
         """
-        files = sorted(_modules(os.fspath(self._package)))
+        files = _our_modules() if self._package == PACKAGE else sorted(_modules(os.fspath(self._package)))
         return repr((sys.version, sys.executable, files)) if files else ""
 
     def _read(self, file: Path) -> bytes:
@@ -74,6 +74,12 @@ class Memory:
         os.replace(temporary, file)
         for entry in sorted(self._folder.iterdir(), key=lambda entry: entry.stat().st_mtime)[:-KEEP]:
             entry.unlink(missing_ok=True)
+
+
+@cache
+def _our_modules() -> list[tuple[str, int, int, int]]:
+    """Those of the code that this process runs."""
+    return sorted(_modules(os.fspath(PACKAGE)))
 
 
 def _modules(folder: str) -> Iterator[tuple[str, int, int, int]]:

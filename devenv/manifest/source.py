@@ -214,6 +214,8 @@ def _bomb(root: yaml.Node) -> yaml.Node | None:
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node) -> int:
+        if isinstance(node, yaml.ScalarNode):
+            return 1
         if id(node) not in sizes:
             sizes[id(node)] = MAX_VALUES + 1  # for an alias to a node that contains it
             sizes[id(node)] = 1 + sum(map(size, _children(node)))
@@ -224,9 +226,7 @@ def _bomb(root: yaml.Node) -> yaml.Node | None:
     innermost, visited = root, set[int]()
     while id(innermost) not in visited:
         visited.add(id(innermost))
-        innermost = next(
-            (child for child in _children(innermost) if sizes[id(child)] > MAX_VALUES), innermost
-        )
+        innermost = next((child for child in _children(innermost) if size(child) > MAX_VALUES), innermost)
     return innermost
 
 

@@ -316,6 +316,7 @@ def _targets(service: Service) -> Iterator[str]:
     yield from service.files
 
 
+@cache
 def _words_in(text: str) -> Collection[str]:
     """The other words in a kind's file, which may have other problems."""
     try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from devenv.backends.kube.client import Client
-from devenv.backends.kube.config import MINIKUBE, current, find, keep_current
+from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
 from devenv.backends.kube.target import Target, guard, recall, remember
 from devenv.backends.kube.transport import Official, Plain
 from devenv.errors import ToolMissing, UsageError
@@ -219,3 +219,11 @@ def test_the_current_context_is_put_back_where_it_stood(tmp_path: Path) -> None:
     assert current(environment(first, second)) == "b"
     assert first.read_text() == before
     assert find(environment=environment(first, second)).context == "b"
+
+
+def test_an_address_without_tls_reads_no_authorities() -> None:
+    counts = [
+        Place("lab", {"server": server, **cluster}, {}).tls.cert_store_stats()["x509"]
+        for server, cluster in (("http://h:8080", {}), ("HTTP://h:8080", {"certificate-authority": "/none"}))
+    ]
+    assert counts == [0, 0]
