@@ -125,6 +125,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for garbage once: at its end pytest looks five times through all that is still there."""
+    gc.collect()
+    gc.freeze()
+
+
 LAB = ("tests/e2e/kube/test_delivery.py", "tests/e2e/kube/test_faults.py")
 """They break a cluster of their own, which each worker that runs one of them has to set up."""
 

@@ -56,9 +56,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one command worked out, the next need not: of a kind above all. The key holds all that it depends on."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def devenv(machine: Machine, project: Path, monkeypatch: pytest.MonkeyPatch) -> Devenv:
+def devenv(machine: Machine, project: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Devenv:
     """Runs `devenv` with some arguments."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     for backend in (FakeBackend, ElsewhereBackend):
         monkeypatch.setitem(BACKENDS, backend.name, f"tests.fakes:{backend.__name__}")
         monkeypatch.setitem(DECLARED, backend.name, DECLARED["compose"])  # type: ignore[arg-type]

@@ -16,11 +16,10 @@ from typing import Any
 
 import pytest
 
-from devenv import assets
 from devenv.drafting.scene import unit_names
 from devenv.drafting.stores import Stores
-from devenv.stack.kinds.catalogue import Catalogue
 from tests.conftest import ROOT
+from tests.unit.stacks import CATALOGUE
 
 from .conftest import Devenv
 
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.compose
 
 STACKS = sorted(folder.name for folder in (ROOT / "tests" / "imported").iterdir())
 
-KINDS = Stores(Catalogue(assets.catalogue()))
+KINDS = Stores(CATALOGUE)
 
 Service = Mapping[str, Any]
 

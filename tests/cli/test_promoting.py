@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from devenv.backends.images import Images
+from tests import documents
 from tests.cli.conftest import Devenv
 from tests.cluster import CONTEXT, fake_cluster
 from tests.cluster.fake import Server
@@ -204,7 +205,7 @@ def test_values_are_written_for_a_cluster_that_pulls(devenv: Devenv, helm: Path,
     values = (helm / "deploy" / "values-staging.yaml").read_bytes()
     (image,) = registry.pushed
     repository = image.rpartition(":")[0]
-    assert yaml.safe_load(values)["services"]["web"]["image"] == {
+    assert documents.load(values)["services"]["web"]["image"] == {
         "repository": repository, "tag": "", "digest": DIGEST,
     }  # fmt: skip
     assert "git -C deploy add values-staging.yaml" in ended.stderr

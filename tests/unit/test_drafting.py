@@ -5,15 +5,15 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import Any
 
-from devenv import assets
 from devenv.drafting import interpolation, limits, reading, writing
 from devenv.drafting.convert import convert
 from devenv.drafting.scene import World
 from devenv.drafting.shape import faults
 from devenv.drafting.stores import Stores, repository
 from devenv.manifest.source import as_yaml, read
-from devenv.stack.kinds.catalogue import Catalogue
 from tests.table import each_row
+
+from .stacks import CATALOGUE
 
 
 @each_row(
@@ -140,7 +140,7 @@ def test_a_form_that_compose_does_not_take(text: str, problem: str) -> None:
     assert [str(document.problem(*fault)) for fault in faults(document.value)] == [problem]
 
 
-STORES = Stores(Catalogue(assets.catalogue()))
+STORES = Stores(CATALOGUE)
 
 
 def imported(compose: str, **world: Any) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devenv.backends.relay.look import with_programs
 from devenv.engine import ports
@@ -27,6 +26,7 @@ from devenv.stack.model import Stack
 from devenv.stack.ports import Claim
 from devenv.stack.resolve import host_environment
 from devenv.stack.world import Outline, World
+from tests import documents
 
 from .stacks import CATALOGUE, CHECKOUT, fingerprints, manifest, stack
 
@@ -92,7 +92,7 @@ def test_everything_else_stays_as_it_is() -> None:
 
 
 def test_the_port_of_this_machine_is_left_to_the_program() -> None:
-    rendered = yaml.safe_load(compose.render(hybrid(), SOURCE).files["compose.yaml"])["services"]
+    rendered = documents.load(compose.render(hybrid(), SOURCE).files["compose.yaml"])["services"]
     assert "ports" not in rendered["orders"]
     assert rendered["web"]["ports"]
     assert "orders.default.svc.cluster.local" in rendered["orders"]["networks"]["default"]["aliases"]

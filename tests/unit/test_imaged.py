@@ -12,6 +12,7 @@ from devenv.render.compose import as_image as on_compose
 from devenv.render.kubernetes.pod import as_image as on_kubernetes
 from devenv.stack.imaged import Declared, runs_its_words, with_image, with_images
 from devenv.stack.model import Probe, Stack
+from tests import documents
 from tests.table import each_row
 
 from .stacks import fingerprints, stack, unit
@@ -126,8 +127,8 @@ def rendered(app: Stack, backend: str) -> dict[str, Any]:
     """The services, or the pods by their unit."""
     bundle = renderer(backend).render(app, Source(fingerprints=fingerprints(stack(MANIFEST))))
     if backend == "compose":
-        return dict(yaml.safe_load(bundle.files["compose.yaml"])["services"])
-    objects = yaml.safe_load_all(bundle.files["stack.yaml"])
+        return dict(documents.load(bundle.files["compose.yaml"])["services"])
+    objects = documents.load_all(bundle.files["stack.yaml"])
     return {item["metadata"]["name"]: item for item in objects if "template" in item.get("spec", {})}
 
 

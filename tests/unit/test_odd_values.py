@@ -8,12 +8,11 @@ from typing import Any
 
 import yaml
 
-from devenv import assets
 from devenv.errors import DevenvError, ManifestInvalid
 from devenv.manifest.parse import parse
 from devenv.render import compose, kubernetes
 from devenv.stack.builds import with_sources
-from devenv.stack.kinds.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Facts
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot
 from devenv.stack.resolve import host_environment, resolve
@@ -22,6 +21,7 @@ from tests import documents
 from tests.table import each_row
 
 from .kubernetes.stacks import overrides, source
+from .stacks import CATALOGUE
 
 EVERYTHING = documents.load("""
 name: shop
@@ -119,7 +119,6 @@ def dumped(document: Any) -> str:
     return str(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
-CATALOGUE = Catalogue(assets.catalogue())
 OVERRIDES = overrides()
 
 

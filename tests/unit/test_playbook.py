@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests import documents
 
 PLAYBOOK = Path(__file__).parents[2] / "templates/cluster/ansible/cluster.yml"
-PLAYS: list[dict[str, Any]] = yaml.safe_load(PLAYBOOK.read_text(encoding="utf-8"))
+PLAYS: list[dict[str, Any]] = documents.load(PLAYBOOK.read_text(encoding="utf-8"))
 TASKS = [(play, task) for play in PLAYS for task in play["tasks"]]
 
 

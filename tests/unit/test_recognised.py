@@ -5,17 +5,16 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import Any
 
-from devenv import assets
 from devenv.drafting import reading
 from devenv.drafting.convert import convert
 from devenv.drafting.draft import Draft
 from devenv.drafting.scene import World
 from devenv.drafting.stores import Stores, store_of
-from devenv.stack.kinds.catalogue import Catalogue
 from tests import documents
 from tests.table import each_row
 
-CATALOGUE = Catalogue(assets.catalogue())
+from .stacks import CATALOGUE
+
 STORES = Stores(CATALOGUE)
 
 

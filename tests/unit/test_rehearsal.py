@@ -19,6 +19,7 @@ from devenv.engine.promotion.rehearse import REHEARSAL, Rehearsal, _free, requir
 from devenv.errors import Card, DevenvError, UnitFailed, UsageError
 from devenv.plan.promotion.changes import Origin, Target
 from devenv.plan.promotion.rehearsal import Ground, Node, number, replaced, replacements
+from tests import documents
 from tests.helm import Helm
 from tests.interrupting import interrupt_once
 from tests.unit.chart.charts import pod, project, rendered, written
@@ -136,7 +137,7 @@ def test_what_a_laptop_cannot_have_is_replaced_and_said(tmp_path: Path, helm: He
     spec = objects["Ingress", "shop"]["spec"]
     assert (spec["rules"][0]["host"], spec.keys()) == ("shop-staging-rehearsal-1.invalid", {"rules"})
     assert not [kind for kind, _ in objects if kind == "ExternalSecret"]
-    parsed = yaml.safe_load(parcel.values) | {"sealedSecret": {"encryptedData": {"STRIPE_KEY": "AgA"}}}
+    parsed = documents.load(parcel.values) | {"sealedSecret": {"encryptedData": {"STRIPE_KEY": "AgA"}}}
     (sealed,) = [
         each
         for each in replacements(defaults(made.project) | parsed, LAPTOP, "there")

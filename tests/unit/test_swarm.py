@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from devenv.engine.swarms import SwarmFiles, swarm
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.render.swarm.service import deployed
 from devenv.writing import export_chart
+from tests import documents
 from tests.conftest import ROOT
 
 from .chart.charts import project
@@ -61,7 +61,7 @@ def made(folder: Path, manifest: str = SHOP, environment: str = "") -> SwarmFile
 
 
 def document(files: SwarmFiles) -> dict[str, Any]:
-    return dict(yaml.safe_load(files.files["stack.yaml"]))
+    return dict(documents.load(files.files["stack.yaml"]))
 
 
 def service(folder: Path, fragment: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def service(folder: Path, fragment: str) -> dict[str, Any]:
 
 def test_no_secret_stands_in_it_and_each_is_asked_for(folder: Path) -> None:
     files = made(folder).files
-    stack = yaml.safe_load(files["stack.yaml"])
+    stack = documents.load(files["stack.yaml"])
     assert (
         stack["services"]["orders"]["environment"]["STRIPE_KEY"] == "${DEVENV_SECRET_STRIPE_KEY:?STRIPE_KEY}"
     )
@@ -155,7 +155,7 @@ def test_a_job_ends_and_a_manual_one_waits(folder: Path) -> None:
 
 def test_images_are_built_and_pushed_by_a_file_of_their_own(folder: Path) -> None:
     files = made(folder, environment="live")
-    images, stack = yaml.safe_load(files.files["images.yaml"]), document(files)
+    images, stack = documents.load(files.files["images.yaml"]), document(files)
     assert list(images["services"]) == ["orders"]  # the job has the same image
     image = images["services"]["orders"]["image"]
     assert image.startswith("registry.example/team/shop-orders:")

@@ -18,6 +18,7 @@ from devenv.manifest import source
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.compose import render
 from devenv.stack.model import Stack
+from tests import documents
 from tests.table import each_row
 
 from .kubernetes.stacks import objects
@@ -95,13 +96,13 @@ def test_truth_values_in_every_spelling_are_truth_values_where_those_are_wanted(
     assert (of.unit("j").manual, api.reload and api.reload.restart) == (False, True)
     assert api.kubernetes["Deployment"]["spec"]["template"]["spec"]["hostNetwork"] is True
     bundle = render(of, Source())
-    service = yaml.safe_load(bundle.files["compose.yaml"])["services"]["api"]
+    service = documents.load(bundle.files["compose.yaml"])["services"]["api"]
     assert service["privileged"] is True
     assert service["environment"]["A"] == "True"
     (kong,) = [
         content for name, content in bundle.files.items() if "kong" in name and "credentials" in content
     ]
-    assert yaml.safe_load(kong)["services"][0]["routes"][0]["strip_path"] is True
+    assert documents.load(kong)["services"][0]["routes"][0]["strip_path"] is True
 
 
 def test_a_truth_value_is_no_duration_and_no_number() -> None:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from docker.models.containers import Container
 
-from tests import promotepage
+from tests import documents, promotepage
 from tests.certificates import self_signed
 from tests.conftest import ROOT
 from tests.e2e.checkout import Ended, Going, eventually
@@ -392,7 +392,7 @@ def test_objects_of_operators_are_what_their_definitions_take(alone: OnCluster, 
         alone.devenv("render", "--chart", environment, "--environment", environment)
         values = alone.root / environment / f"values-{environment}.yaml"
         rendered = helm("template", "rel", alone.root / environment, "-n", "default", "-f", values)
-        judged += [item for item in yaml.safe_load_all(rendered) if item and item["kind"] in kinds]
+        judged += [item for item in documents.load_all(rendered) if item and item["kind"] in kinds]
     asked = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f")
     told = alone.host("kubectl", *asked, str(alone.write("all.json", as_list(judged))))
     assert told.count("serverside-applied (server dry run)") == len(judged) == 6
@@ -485,7 +485,7 @@ def shop(alone: OnCluster, lab: Lab, helm: Helm, port: int) -> Iterator[Shop]:
     made.host("kubectl", "config", "rename-context", lab.name, CONTEXT)
     made.host("kubectl", "config", "set-context", CONTEXT, "--namespace=shop")
     with serving(alone, lab, port) as shelf:
-        place = yaml.safe_load(promotepage.environments())["environments"]
+        place = documents.load(promotepage.environments())["environments"]
         place["staging"]["registry"] = f"{shelf.host}/acme/shop"
         del place["staging"]["infra"]["cache"]
         place["staging"]["services"]["orders"]["replicas"] = 1  # three take their time
@@ -533,7 +533,7 @@ def test_the_page_about_promotion_is_true_from_its_first_command_to_its_last(sho
     shop.types("helm upgrade --install shop chart -f chart/values-staging.yaml", more="--wait")
     assert shop.page() == "second"
     shop.host("git", "tag", "v1.4.0")
-    registry = yaml.safe_load((shop.root / "devenv.yaml").read_text())["environments"]["staging"]["registry"]
+    registry = documents.load((shop.root / "devenv.yaml").read_text())["environments"]["staging"]["registry"]
     host = registry.partition("/")[0]
     charts = f"oci://{host}/acme/charts"
     packed = shop.types("devenv render --chart dist --package", more=f"--push {charts}")

@@ -14,6 +14,7 @@ from devenv.engine.promotion import charts
 from devenv.errors import ManifestInvalid
 from devenv.plan.promotion.changes import secrets_needed
 from devenv.stack.text import Place, Secret
+from tests import documents
 from tests.helm import Helm
 from tests.unit.stacks import problems
 
@@ -81,7 +82,7 @@ def evaluated(helm: Helm, folder: Path, templates: dict[str, str]) -> dict[str, 
         for key, text in templates.items()
     ]
     (folder / "templates" / "all.yaml").write_text("".join(written))
-    return dict(yaml.safe_load(helm("template", "a", folder)))
+    return dict(documents.load(helm("template", "a", folder)))
 
 
 def test_external_secrets_makes_it_of_entries_with_a_prefix(helm: Helm, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_file_for_the_whole_cluster_goes_anywhere(tmp_path: Path) -> None:
     (tmp_path / "live.yaml").write_text(
         yaml.safe_dump(SEALED | {"metadata": {"name": "a", "annotations": wide}})
     )
-    values = yaml.safe_load(charts.values_file(project(tmp_path, manifest("{sealed: live.yaml}")), "live"))
+    values = documents.load(charts.values_file(project(tmp_path, manifest("{sealed: live.yaml}")), "live"))
     assert values["sealedSecret"]["annotations"] == wide
 
 

@@ -6,12 +6,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from devenv.backends import helmcharts
 from devenv.engine.promotion import charts
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.render.chart.version import chart_version
+from tests import documents
 from tests.helm import Helm
 from tests.table import each_row
 from tests.unit.test_git import git
@@ -66,7 +66,7 @@ def test_a_commit_is_packaged_under_its_tag_and_always_as_the_same_bytes(own: He
     tagged = charts.package(of, tmp_path / "one")
     assert tagged.file == tmp_path / "one/shop-1.2.0.tgz"
     with tarfile.open(tagged.file) as archive:
-        about = yaml.safe_load(archive.extractfile("shop/Chart.yaml"))  # type: ignore[arg-type]
+        about = documents.load(archive.extractfile("shop/Chart.yaml"))  # type: ignore[arg-type]
     assert (about["version"], about["appVersion"]) == ("1.2.0", commit)
     assert "Deployment" in own("template", "shop", tagged.file)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft7Validator
 
 from devenv.errors import ManifestInvalid
 from devenv.plan.promotion.changes import secrets_needed
+from tests import documents
 from tests.helm import Helm
 from tests.schemas import validate
 
@@ -311,7 +311,7 @@ def test_settings_of_plugins_are_values_of_either_kong(helm: Helm, tmp_path: Pat
         item["Deployment", "kong"]["spec"]["template"]["metadata"]["annotations"] for item in (before, after)
     ]
     assert digests[0] != digests[1]
-    kong = yaml.safe_load(*after["ConfigMap", "kong"]["data"].values())
+    kong = documents.load(*after["ConfigMap", "kong"]["data"].values())
     assert kong["services"][0]["routes"][0]["plugins"] == [
         {"name": "rate-limiting", "config": {"policy": "local", "minute": 7}},
         {"name": "key-auth"},

@@ -12,15 +12,14 @@ from devenv.render.kubernetes import Source, render
 from devenv.render.kubernetes.objects import Object
 from devenv.stack.builds import with_sources
 from devenv.stack.fingerprints import fingerprint
-from devenv.stack.kinds.catalogue import Catalogue, Facts
+from devenv.stack.kinds.catalogue import Facts
 from devenv.stack.model import Stack
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
 from tests import documents
-
-CATALOGUE = Catalogue(assets.catalogue())
+from tests.unit.stacks import CATALOGUE
 
 EVERYTHING = """\
 name: shop

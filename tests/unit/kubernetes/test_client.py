@@ -396,7 +396,7 @@ def test_what_is_too_old_to_be_followed_is_listed_again(gone: Any) -> None:
 def test_whoever_is_in_a_hurry_does_not_wait_for_the_next_try() -> None:
     failing = [status(500, "etcd")] * 8
     with server(*failing, listing(1, "a"), silent) as (client, _):
-        pods = Pods(client, "shop", "s", again=(0.1, 60.0))
+        pods = Pods(client, "shop", "s", again=(0.02, 60.0))
         pods.start()
         began = time.monotonic()
         while not pods.of("web"):
