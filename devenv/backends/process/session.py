@@ -57,6 +57,7 @@ class ProcessSession:
             if done.code:
                 what, again = f"{installed.asks} could not be installed", f"try it: {' '.join(step)}"
                 raise failed(_told_apart(unit), what, _last_lines(done), otherwise=again)
+        installed.folder.mkdir(parents=True, exist_ok=True)  # npm makes none where nothing is asked for
         (installed.folder / installed.mark).touch()
 
     def prepare(self, units: Sequence[str], say: Say) -> None:

@@ -83,6 +83,18 @@ def test_a_program_of_go_is_built_as_its_dockerfile_builds_it(
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js with npm")
+def test_a_service_of_node_may_ask_for_no_package_at_all(plain: Processes) -> None:
+    package = {"name": "web", "version": "1.0.0"}
+    plain.write("web/package.json", json.dumps(package))
+    plain.write("web/package-lock.json", json.dumps({**LOCK, "packages": {"": package}}))
+    plain.write("web/server.js", NODE.replace("${require('ms')('1m')}", "60000"))
+    plain.write("web/Dockerfile", 'FROM node:24\nCOPY . .\nRUN npm ci\nCMD ["node", "server.js"]\n')
+    plain.manifest("services: {web: {build: ./web, port: 3000}}")
+    plain.on("up", "-d")
+    assert answer(plain, "web") == "a minute is 60000 ms"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node.js with npm")
 def test_a_service_of_node_has_what_its_lock_file_says(plain: Processes) -> None:
     plain.manifest("services: {web: {build: ./web, port: 3000}}\n")
     plain.write("web/server.js", NODE)
