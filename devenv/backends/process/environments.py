@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 DONE = ".devenv-complete"
+INCLUDED = re.compile(rb"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Environment:
             file = source / lock
             if file.is_file():
                 digest = hashlib.sha256(
-                    f"{lock} {sys.version_info[:2]} {source}\0".encode() + file.read_bytes()
+                    f"{lock} {sys.version_info[:2]} {source}\0".encode() + b"".join(_contents(file, set()))
                 )
                 return make(source, folder / f"{source.name}-{digest.hexdigest()[:12]}", lock)
         return cls()
@@ -86,6 +89,17 @@ def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
         asks=lock,
         python=interpreter,
     )
+
+
+def _contents(file: Path, seen: set[Path]) -> Iterator[bytes]:
+    """A file and, if it is one of pip, the files that it includes."""
+    if file in seen or not file.is_file():
+        return
+    seen.add(file)
+    content = file.read_bytes()
+    yield content
+    for name in INCLUDED.findall(content) if file.suffix == ".txt" else ():
+        yield from _contents(file.parent / os.fsdecode(name), seen)
 
 
 def _requirements(source: Path, folder: Path, lock: str) -> Environment:

@@ -88,3 +88,14 @@ def test_node_modules_of_the_user_are_left_alone(tmp_path: Path) -> None:
     (web / "package-lock.json").write_text("{}")
     (web / "node_modules").mkdir()
     assert Environment.of(web, tmp_path).ready
+
+
+def test_what_a_requirements_file_includes_counts_as_well(tmp_path: Path) -> None:
+    source = project(tmp_path / "web", requirements_txt="-r base.txt\n--constraint pins.txt\n")
+    folders = []
+    for text in ("flask", "-r requirements.txt\nflask", "flask==3"):
+        (source / "base.txt").write_text(text)
+        folders.append(Environment.of(source, tmp_path).folder)
+    (source / "pins.txt").write_text("flask==3.1")
+    folders.append(Environment.of(source, tmp_path).folder)
+    assert len(set(folders)) == 4
