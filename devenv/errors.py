@@ -83,6 +83,7 @@ class Card:
     facts: tuple[tuple[str, str], ...] = ()
     output: tuple[str, ...] = ()
     hint: str = ""
+    shown: bool = False  # its output was, as it came
 
 
 class UnitFailed(DevenvError):

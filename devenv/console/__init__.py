@@ -150,7 +150,7 @@ class Console:
         lines = [head + self.style(waiting, "dim")]
         for label, value in card.facts:
             lines += self._field(label, shortened(value), indent=10)
-        if card.output:
+        if card.output and not card.shown:
             lines += self._field("output", "\n".join(map(plain, card.output)), indent=10)
         if card.hint:
             lines += self._field("try", card.hint, "green", indent=10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import threading
 import time
@@ -20,6 +21,8 @@ from devenv.backends import supervised
 from devenv.backends.agent import Sending, Sent
 from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
+from devenv.console import Console
+from devenv.console.reload import reload_json, reload_lines
 from devenv.engine.reloading import feed as feeds
 from devenv.engine.reloading.feed import Feed, Retry
 from devenv.engine.reloading.links import Link
@@ -59,8 +62,10 @@ class Container:
         asked = {sending.target for sending in sendings}
         return Sent(taken, {target: why for target, why in self.refused.items() if target in asked})
 
-    def run(self, argv: Sequence[str], *, output: object) -> int:
+    def run(self, argv: Sequence[str], *, output: Callable[[str], None]) -> int:
         self.ran.append(argv)
+        if self.code:
+            output("no such package")
         return self.code
 
     def close(self) -> None:
@@ -193,7 +198,11 @@ def test_a_command_that_failed_runs_again_with_the_next_change(site: Site, conta
     unit = feed(site, container)
     container.code = 1
     save(unit, deps="1", main_py="1")
-    assert site.events[-1].error
+    printed, failed = site.events[-2:]
+    console = Console(out=io.StringIO(), err=io.StringIO(), colour=False)
+    shown = [printed.text, *reload_lines(console, failed)]
+    assert [line for line in shown if "no such package" in line] == ["web: no such package"]
+    assert reload_json(failed, 0)["output"] == ["no such package"]
     assert site.restarts == []
     container.code = 0
     save(unit, a_txt="1")

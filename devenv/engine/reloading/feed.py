@@ -403,7 +403,7 @@ class Feed:
                 reason = decision.reason if self._owed else "asked for"
                 decision = replace(decision, action=Action.RESTART, reason=reason)
             for link in links.values():
-                link.run(self.unit, decision, self._secrets, self._say)
+                link.run(self.unit, decision, self._secrets, self._say, shown=True)
             if decision.action is Action.RESTART:
                 self._restart(links.values())
         except Paused:  # its stream is closed; a new link is tried until the container goes on

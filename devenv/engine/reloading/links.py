@@ -138,8 +138,13 @@ class Link:
         """Whether the program was not started yet, as its files were not there."""
         return self.agent.hello.supervised and self.agent.program().state == "held"
 
-    def run(self, unit: Unit, decision: Decision, secrets: Mapping[str, str], say: Say) -> None:
-        """Run the commands that changed files cause. Raises `UnitFailed` for the first that fails."""
+    def run(
+        self, unit: Unit, decision: Decision, secrets: Mapping[str, str], say: Say, *, shown: bool = False
+    ) -> None:
+        """Run the commands that changed files cause. Raises `UnitFailed` for the first that fails.
+
+        `shown`: what is said stays in view, so that the error need not repeat it.
+        """
         for command in decision.run:
             output: list[str] = []
 
@@ -149,9 +154,9 @@ class Link:
 
             code = self.agent.run([text.reveal(word, secrets) for word in command], output=line)
             if code:
-                shown = " ".join(map(text.masked, command))
-                what = f"failed at `{shown}` (exit {code})"
-                raise UnitFailed(Card(unit.name, what, output=tuple(output[-TAIL:])))
+                typed = " ".join(map(text.masked, command))
+                what = f"failed at `{typed}` (exit {code})"
+                raise UnitFailed(Card(unit.name, what, output=tuple(output[-TAIL:]), shown=shown))
 
     def alive(self) -> bool:
         """Whether its container still answers."""
