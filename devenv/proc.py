@@ -10,7 +10,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 import termios
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,7 +196,7 @@ def run_unbroken(argv: Sequence[str], on_interrupt: Callable[[], None], stop: St
     and raises `KeyboardInterrupt`. `stop` passes one on without any of this.
     """
     process: Child | None = None
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    with _spool() as stdout, _spool() as stderr:
         try:
             with _startable(argv), _interrupted_later():
                 process = subprocess.Popen(
@@ -241,7 +240,7 @@ def _interrupted_later() -> Iterator[None]:
 
 def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
     """Run a command with `write` filling its stdin; a command that stops reading early is no error here."""
-    with tempfile.TemporaryFile() as stderr:  # a pipe that nobody reads would block it
+    with _spool() as stderr:  # a pipe that nobody reads would block it
         with _startable(argv):
             process = subprocess.Popen(
                 list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr
@@ -256,7 +255,7 @@ def run_fed(argv: Sequence[str], write: Callable[[IO[bytes]], None]) -> Output:
 
 def run_piped(source: Sequence[str], sink: Sequence[str]) -> tuple[Output, Output]:
     """Run `source | sink` and return the output of both."""
-    with tempfile.TemporaryFile() as source_stderr, tempfile.TemporaryFile() as sink_stderr:
+    with _spool() as source_stderr, _spool() as sink_stderr:
         with _startable(source):
             first = subprocess.Popen(
                 list(source), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=source_stderr
@@ -380,6 +379,13 @@ def _startable(argv: Sequence[str]) -> Iterator[None]:
 
 def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
+
+
+def _spool() -> IO[bytes]:
+    """A file for what a program prints, gone with it. Most commands start none, and import nothing for it."""
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 def _rewound(file: IO[bytes]) -> str:

@@ -10,7 +10,6 @@ import hmac
 import json
 import os
 import re
-import secrets as randomness
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
@@ -148,7 +147,7 @@ class Workspace:
         stored = read_env(self.state / "secrets.env")
         own = {name: value for name, value in stored.items() if name not in generated}
         available = {**own, **read_env(self.root / ".env"), **environment}
-        made_up = {name: randomness.token_hex(16) for name in generated if name not in available}
+        made_up = {name: os.urandom(16).hex() for name in generated if name not in available}
         values = {**made_up, **available}
         return {name: values[name] for name in wanted if name in values}
 
@@ -349,7 +348,7 @@ def _machine_key() -> bytes:
     file = machine_state() / "key"
     try:
         if not file.exists():
-            write_whole(file, randomness.token_hex(32), mode=0o600)
+            write_whole(file, os.urandom(32).hex(), mode=0o600)
         return file.read_bytes()
     except OSError:
-        return randomness.token_bytes(32)  # an unwritable home: then only .devenv keeps the password
+        return os.urandom(32)  # an unwritable home: then only .devenv keeps the password

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,8 @@ def write_whole(file: Path, text: str, *, mode: int) -> None:
 
 def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
     """Replace a file atomically."""
+    import tempfile  # most commands write nothing
+
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

@@ -62,6 +62,11 @@ LIGHT = {
         ["yaml", "devenv.manifest", "devenv.stack.resolve", "devenv.stack.kinds.catalogue", "devenv.stack.kinds.file",
          "devenv.render.compose", "devenv.render.kubernetes", "devenv.backends.images"],
     ),
+    "devenv up -d -b process, with nothing to do": (
+        ["devenv.cli.lifecycle", "devenv.cli.context", "devenv.backends.process.backend",
+         "devenv.console.progress", "devenv.engine.lifecycle", "devenv.engine.project", "devenv.memory"],
+        ["yaml", "devenv.manifest.models", "devenv.stack.resolve", "tempfile", "random", "secrets"],
+    ),
     "devenv up -d -b kube, with nothing to do": (
         ["devenv.backends.kube.backend", "devenv.engine.lifecycle", "devenv.engine.project"],
         ["tarfile", "http.server", "devenv.manifest.models", "devenv.render.kubernetes",

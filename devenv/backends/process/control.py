@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +39,8 @@ class Control:
 
     @property
     def _usual(self) -> Path:
+        import tempfile  # a supervisor that runs has its place already
+
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         own = [runtime] if runtime and os.access(runtime, os.W_OK) else []
         digest = hashlib.sha256(str(self.folder.path.resolve()).encode()).hexdigest()[:12]
