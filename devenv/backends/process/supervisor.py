@@ -106,6 +106,8 @@ class Supervisor:
         self._selector.register(connection, selectors.EVENT_READ, read)
 
     def _hang_up(self, connection: socket.socket) -> None:
+        if connection.fileno() < 0:  # in this very round, as it could not be told something
+            return
         self._selector.unregister(connection)
         if connection in self._watchers:
             self._watchers.remove(connection)

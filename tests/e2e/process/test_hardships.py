@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -125,3 +127,22 @@ def test_a_machine_that_slept_goes_on(web: Processes) -> None:
 def stopped(pid: int) -> bool:
     """Whether a process stands still."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_who_hangs_up_while_others_are_served_ends_nothing(web: Processes) -> None:
+    """A supervisor that finds both in one round tells a watcher that is no longer there of what it starts."""
+    request = {"verb": "start", "unit": "extra", "id": "1", "argv": ["true"], "environment": {}, "labels": {}}
+    request |= {"folder": str(web.root), "mark": "extra", "grace": 1, "stop": "SIGTERM", "store": False}
+    with socket.socket(socket.AF_UNIX) as asks, socket.socket(socket.AF_UNIX) as watches:
+        for connection in (asks, watches):
+            connection.connect(str(web.folder.short() / "supervisor"))  # type: ignore[operator]
+            connection.sendall(b'{"verb": "changes"}\n')
+            assert connection.recv(100) == b"{}\n"
+        os.kill(web.folder.supervisor(), signal.SIGSTOP)
+        asks.sendall(json.dumps(request).encode() + b"\n")
+        watches.close()
+        os.kill(web.folder.supervisor(), signal.SIGCONT)
+        assert asks.recv(1000)
+        asks.sendall(b'{"verb": "remove", "unit": "extra"}\n')
+        eventually(lambda: "extra" not in web.records(), "the program to be forgotten")
+    assert web.states()["web"] == "healthy"
