@@ -292,14 +292,19 @@ class Supervisor:
                 self._hang_up(watcher)
 
 
-def _listening(path: str) -> Iterator[socket.socket]:
+def listening(path: str) -> Iterator[socket.socket]:
+    """A socket that takes requests; its file goes in the end, unless it is that of the next supervisor."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         Path(path).unlink(missing_ok=True)
         listener.bind(path)
         os.chmod(path, 0o600)  # noqa: PTH101  the folder is ours alone already
         listener.listen()
+        file = Path(path)
+        own = file.stat()
         yield listener
-        Path(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(file.stat(), own):
+                file.unlink()
 
 
 def _tell_starter(word: str) -> None:
@@ -321,7 +326,7 @@ def main(folder: str, path: str) -> int:
         return 0
     os.umask(0o077)
     end_leftovers(place)
-    for listener in _listening(path):
+    for listener in listening(path):
         _tell_starter("ready")
         Supervisor(place, listener).serve()
     return 0

@@ -10,6 +10,7 @@ import pytest
 from devenv.backends.process.control import Control
 from devenv.backends.process.records import Folder
 from devenv.backends.process.remove import remove
+from devenv.backends.process.supervisor import listening
 
 
 @pytest.fixture
@@ -40,3 +41,14 @@ def test_after_a_restart_of_the_machine_the_next_supervisor_has_one_of_its_own(
 def test_down_removes_the_folder_of_another_terminal(control: Control, tmp_path: Path) -> None:
     remove(control.folder, control, "c0ffee", volumes=False, say=lambda text: None)
     assert not (tmp_path / "then").exists()
+
+
+def test_a_supervisor_that_is_slow_to_end_leaves_the_socket_of_the_next(tmp_path: Path) -> None:
+    path = str(tmp_path / "supervisor")
+    first, second = listening(path), listening(path)
+    next(first)
+    next(second)
+    assert list(first) == []
+    assert Path(path).exists()
+    assert list(second) == []
+    assert not Path(path).exists()
