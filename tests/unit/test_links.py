@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from devenv.backends.agent import Sending, Sent
+from devenv.backends.base import StreamEnded
+from devenv.engine.reloading import links
 from devenv.engine.reloading.links import Emptied, Link, Links
 from devenv.engine.reloading.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
@@ -74,6 +76,9 @@ class Taking:
     def send(self, sendings: Sequence[Sending]) -> Sent:
         return Sent({sending.target: sending.digest for sending in sendings})
 
+    def close(self) -> None:
+        """No-op: nothing is open."""
+
 
 def link(rules: Rules, image: Mapping[str, Source], **record: str) -> Link:
     agent: Any = Taking({f"/{name.replace('__', '/')}": digest for name, digest in record.items()})
@@ -123,3 +128,31 @@ def test_a_file_that_is_named_by_itself_may_be_deleted() -> None:
     assert container.keeps({"/app/src/a": Source("src/a", "1")}) == {}
     image = {"/app/main.py": Source("main.py", "1")}
     assert link(copied("COPY main.py /app/\n"), image).keeps({}) == {}
+
+
+def test_a_container_that_ended_since_it_was_asked_gets_its_files_over_a_new_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ended(Taking):
+        def send(self, sendings: Sequence[Sending]) -> Sent:
+            raise StreamEnded("gone")
+
+    class New(Taking):
+        def send(self, sendings: Sequence[Sending]) -> Sent:
+            sent.extend(sending.target for sending in sendings)
+            return super().send(sendings)
+
+    sent, rules = list[str](), copied(TWO)
+    wanted = {"/app/src/a": Source("src/a", "beef")}
+    backend: Any = SimpleNamespace(instances=lambda observed: ["1"])
+    synced: Any = SimpleNamespace(
+        rules={"web": rules}, wanted=lambda unit: wanted, held=lambda unit, image: {}
+    )
+    web, observed = Unit("web", "service", "web:1"), ObservedUnit("web", "1", "running", image="web:1")
+    ended: Any = Ended()
+    new: Any = New()
+    monkeypatch.setattr(links, "linked", lambda *args: Link(new, rules, {}, lambda: None))
+    held = Links(backend, Path("/x"))
+    held._open["web", "1"] = Link(ended, rules, {}, lambda: None)
+    assert held.sync(synced, web, observed, {}, lambda line: None, lambda *args: []) == ["1"]
+    assert sent == ["/app/src/a"]

@@ -158,13 +158,6 @@ class Link:
                 what = f"failed at `{typed}` (exit {code})"
                 raise UnitFailed(Card(unit.name, what, output=tuple(output[-TAIL:]), shown=shown))
 
-    def alive(self) -> bool:
-        """Whether its container still answers."""
-        try:
-            return self.agent.run(["true"], output=lambda line: None) == 0
-        except StreamEnded:
-            return False
-
     def close(self) -> None:
         """Hang up."""
         self.agent.close()
@@ -248,17 +241,21 @@ class Links:
         """
         image, wanted = synced.held(unit, observed.image) or {}, synced.wanted(unit)
 
-        def bring(instance: str) -> None:
-            link = self._open.pop((unit.name, instance), None)
-            if link is None or not link.alive():
-                link = linked(self._backend, observed, instance, synced.rules[unit.name], image)
+        def bring_over(link: Link) -> None:
             with closing(link):
-                try:
-                    link.bring(unit, wanted, self._root, secrets, say, tail)
-                except StreamEnded as error:
-                    what = f"a container of {unit.name} ended while files were sent to it"
-                    raise DevenvError(what, why=str(error), hint="devenv up") from error
+                link.bring(unit, wanted, self._root, secrets, say, tail)
             self.notes |= {f"{unit.name}: {link.note}"} if link.note else set()
+
+        def bring(instance: str) -> None:
+            if link := self._open.pop((unit.name, instance), None):
+                with suppress(StreamEnded):  # its container has ended since it was asked, and may be back
+                    bring_over(link)
+                    return
+            try:
+                bring_over(linked(self._backend, observed, instance, synced.rules[unit.name], image))
+            except StreamEnded as error:
+                what = f"a container of {unit.name} ended while files were sent to it"
+                raise DevenvError(what, why=str(error), hint="devenv up") from error
 
         instances = [instance for instance in self._backend.instances(observed) if instance not in but]
         each(bring, instances)
