@@ -132,12 +132,15 @@ def _named(used: _Used) -> Iterator[str]:
     for service in used.kind.file.services.values():
         for port in service.ports:
             if port.name.startswith("port-"):
-                yield f"{port.target} has no name: write {{name: sql, target: {port.target}}}"
+                yield f"{port.target} has no name: write {{name: main, target: {port.target}}}"
+
+
+_ADDRESS = re.compile(r"\$\{(?:[\w-]+\.)?(?:url|host|address)\b")
 
 
 def _reached(used: _Used) -> Iterator[str]:
     block = used.kind.block
-    if not block.gateway and not any("${url}" in value or "${host}" in value for value in block.env.values()):
+    if not block.gateway and not any(map(_ADDRESS.search, block.env.values())):
         yield 'no variable has its address: write env: {"${NAME}_URL": "${url}"}'
 
 

@@ -17,6 +17,7 @@ from devenv.manifest.models import Infra, Manifest, SecretSource, SharedVolume
 from devenv.manifest.workloads import Build, Health, Job, Service, Workload
 
 SHORT_LIST = 8  # keys that an error still lists
+LISTED = "`devenv schema` lists the keys"
 LONGEST = 160  # characters of a rewritten value: what is longer is shown in general
 
 
@@ -229,9 +230,12 @@ FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
 
 
 def answer_for(model: type[BaseModel], key: str, value: Any) -> str:
-    """What to do about a key that the model does not have, "" if it is none of Compose's."""
+    """What to do about a key that the model does not have, "" if it is none of Compose's.
+
+    Models of other files than the manifest, such as a kind's, say so themselves.
+    """
     answer = KEYS.get(model, {}).get(key)
-    return answer.hint(value) if answer else ""
+    return answer.hint(value) if answer else getattr(model, "instead", {}).get(key, "")
 
 
 def form_of(model: type[BaseModel], key: str, value: Any) -> str:
@@ -242,11 +246,7 @@ def form_of(model: type[BaseModel], key: str, value: Any) -> str:
     return next((answer.hint(value) for answer in answers if answer), "")
 
 
-def near(word: str, keys: Collection[str]) -> str:
-    """The key that was probably meant, else all of them if they are few."""
-    few = (
-        f"known here: {', '.join(sorted(keys))}"
-        if len(keys) <= SHORT_LIST
-        else "`devenv schema` lists the keys"
-    )
+def near(word: str, keys: Collection[str], listed: str = LISTED) -> str:
+    """The key that was probably meant, else all of them if they are few, else where they are listed."""
+    few = f"known here: {', '.join(sorted(keys))}" if len(keys) <= SHORT_LIST else listed
     return did_you_mean(word, keys, few)

@@ -260,7 +260,9 @@ def _instead(loc: tuple[int | str, ...], value: Any, root: type[BaseModel]) -> s
     if model is None:
         return ""
     keys = {field.alias or name for name, field in model.model_fields.items()}
-    return composekeys.answer_for(model, key, value) or near(key, keys)
+    return composekeys.answer_for(model, key, value) or near(
+        key, keys, getattr(model, "listed", composekeys.LISTED)
+    )
 
 
 def _form_here(path: Path, value: Any, root: type[BaseModel]) -> str:

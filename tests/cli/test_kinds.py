@@ -11,6 +11,7 @@ from devenv import assets
 from devenv.backends import containers
 from devenv.engine.kinds import check
 from devenv.engine.newkind import draft
+from devenv.errors import ManifestInvalid
 from tests.table import each_row
 
 from .conftest import Devenv
@@ -109,6 +110,28 @@ def test_a_check_that_a_temporary_server_passes_is_refused(check_line: str, wron
     assert [found.promise for found in checks if wrong in found.wrong] == [
         "its check fails while it initialises"
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("restart: always", "`devenv up` starts it again"),
+        ("profiles: [a]", "remove it: a kind starts when something that uses it does"),
+        ("env_file: a.env", "write environment: {NAME: value}"),
+        ("gadget: x", "docs/kinds.md lists the keys"),
+        ("x-once: true", "expected text, found true - put it in quotes"),
+    ],
+)
+def test_a_key_that_a_kind_does_not_have_gets_its_answer(line: str, answer: str) -> None:
+    with pytest.raises(ManifestInvalid) as wrong:
+        check("queue", f"{GOOD}    {line}\n", "queue.yaml")
+    assert answer in str(wrong.value)
+
+
+@pytest.mark.parametrize("address", ["${address}", "${address.queue}", "${host}:1", "${url}"])
+def test_an_address_in_any_form_reaches_users(address: str) -> None:
+    checks = check("queue", GOOD.replace("${url}", address), "queue.yaml")
+    assert [found.wrong for found in checks if found.promise == "users get its address"] == [""]
 
 
 @each_row([*assets.catalogue()])

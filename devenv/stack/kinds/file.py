@@ -5,7 +5,8 @@ Texts may contain `${...}`, which is filled in later.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -203,6 +204,13 @@ class Nothing(Model):
 
 class KindFile(Model):
     """One kind: its block, the services that make it up, and their volumes and configuration files."""
+
+    instead: ClassVar[Mapping[str, str]] = {
+        "name": "remove it: the file's name is the kind's",
+        "networks": "remove it: the units of a stack reach each other by name",
+        "secrets": "write options: {password: {secret: true}}, below x-devenv",
+        "version": "remove it: which version runs is an option, below x-devenv",
+    }
 
     block: Block = Field(alias="x-devenv")
     services: dict[str, Service]

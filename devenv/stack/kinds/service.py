@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,6 +23,7 @@ class Model(base.Model):
     """Strict, closed, and written in Compose's own keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    listed: ClassVar[str] = "docs/kinds.md lists the keys"
 
     @model_validator(mode="before")
     @classmethod
@@ -223,8 +224,33 @@ class Deploy(Model):
     resources: Resources = Resources.model_construct()
 
 
+_BY_NAME = "remove it: the units of a stack reach each other by name"
+
+
 class Service(Model):
     """A service of a kind. What stands below `extra` has no neutral form and goes to Compose as it is."""
+
+    instead: ClassVar[Mapping[str, str]] = {
+        "build": "write image: NAME:TAG; what is built from your sources is a service of devenv.yaml",
+        "container_name": "remove it: its name in this file is its name everywhere",
+        "env_file": "write environment: {NAME: value}; what people may set is an option",
+        "expose": "write ports: [{name: web, target: 8080}]",
+        "extends": "write <<: *common (an anchor of YAML, below a key of your own such as x-common)",
+        "labels": "remove it: devenv sets its own; links: shows a page, and the gateway is for services",
+        "links": "remove it: the units of a stack reach each other by name; depends_on: waits for one",
+        "logging": "remove it: `devenv logs` shows the output",
+        "network_mode": _BY_NAME,
+        "networks": _BY_NAME,
+        "profiles": "remove it: a kind starts when something that uses it does",
+        "pull_policy": "remove it: an image is pulled when it is missing",
+        "restart": "remove it: `devenv status` shows what ended, `devenv up` starts it again",
+        "scale": "remove it: a store runs once",
+        "secrets": "write options: {password: {secret: true}}, and ${password} where it belongs",
+        "stdin_open": "remove it: `devenv exec NAME` has a terminal",
+        "tty": "remove it: `devenv exec NAME` has a terminal",
+        "volumes_from": "write volumes: [data:/folder]",
+    }
+    """Keys of Compose that a kind does not have -> what to do about them."""
 
     image: str
     command: Words | None = None
