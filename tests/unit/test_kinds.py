@@ -182,3 +182,13 @@ def test_an_option_that_is_no_amount_where_one_is_wanted_is_said_with_its_place(
         stack(API.format("elasticsearch") + "infra: {elasticsearch: {kibana_memory: lots}}\n")
     assert refused.value.where == "infra.elasticsearch: mem_limit"
     assert refused.value.hint == "write 256Mi or 1Gi"
+
+
+def test_each_path_at_which_jenkins_looks_for_its_configuration_is_there() -> None:
+    app = stack(API.format("jenkins"), {})
+    text = compose.render(app, Source(secrets=dict.fromkeys(app.secrets | app.generated, "s"))).files[
+        "compose.yaml"
+    ]
+    jenkins = documents.load(text)["services"]["jenkins"]
+    mounted = {str(Path(each["target"]).parent) for each in jenkins["volumes"] if isinstance(each, dict)}
+    assert set(jenkins["environment"]["CASC_JENKINS_CONFIG"].split(",")) <= mounted

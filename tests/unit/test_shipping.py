@@ -60,6 +60,11 @@ def test_what_takes_the_logs(written: str, taker: str) -> None:
     assert {unit.name for unit in app.units if unit.shipped} == {unit.name for unit in app.units} - {taker}
 
 
+def test_logstash_runs_as_the_user_who_may_read_the_files_which_it_refuses_unless_told() -> None:
+    ships = services(shipped("logs: {to: logstash}"))["logstash"]
+    assert (ships["user"], ships["environment"]["ALLOW_SUPERUSER"]) == ("root", "true")
+
+
 def test_a_container_writes_as_always_and_its_lines_say_whose_they_are() -> None:
     rendered = services(shipped())
     for name in ("api", "migrate", "postgres", "kong"):
