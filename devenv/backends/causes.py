@@ -64,6 +64,11 @@ CAUSES = (
     ),
     Cause(r"[Nn]o space left on device", "the disk is full: devenv doctor says what can be given back"),
     Cause(
+        r"no matching manifest|no match for platform",
+        "there is none for this processor: take another version, or have it emulated, which is slow:"
+        " compose: {platform: linux/amd64}",
+    ),
+    Cause(
         r"exec format error",
         "the script does not begin with its interpreter (#!/bin/sh), or the image is for another processor",
     ),

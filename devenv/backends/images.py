@@ -73,9 +73,10 @@ class Images:
 
         return DockerClient(host=os.environ.get("DOCKER_HOST"))
 
-    def pull(self, image: str, say: Say) -> None:
-        """Fetch an image. Raises `DevenvError`."""
-        for line in _spoken(self._whale.image.pull(image, stream_logs=True), _pull_failed(image)):
+    def pull(self, image: str, say: Say, platform: str | None = None) -> None:
+        """Fetch an image, for the engine's own platform unless told. Raises `DevenvError`."""
+        lines = self._whale.image.pull(image, stream_logs=True, platform=platform)
+        for line in _spoken(lines, _pull_failed(image)):
             say(line)
 
     def build(self, stack: Stack, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:

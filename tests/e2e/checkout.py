@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,16 @@ class Checkout:
     def manifest(self, text: str) -> None:
         """Write the manifest; the stack's name is this checkout's own."""
         self.write("devenv.yaml", f"name: {self.name}\n{textwrap.dedent(text)}")
+
+    def example(self, name: str) -> str:
+        """Copy an example; returns its manifest. What a run left beside it, such as secrets, stays there."""
+        folder = Path(__file__).parents[2] / "examples" / name
+        ignored = shutil.ignore_patterns(".devenv", "node_modules", "__pycache__")
+        shutil.copytree(folder, self.root, dirs_exist_ok=True, ignore=ignored)
+        manifest = (folder / "devenv.yaml").read_text(encoding="utf-8")
+        own = manifest.replace(f"name: {name}\n", f"name: {self.name}\n", 1)
+        self.write("devenv.yaml", own)
+        return own
 
     def write(self, path: str, text: str) -> Path:
         """Write a file of the project."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import docker
 import pytest
@@ -15,7 +13,6 @@ from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "objects"
 KEY, WORD = "another", "server-elsewhere"
 
 
@@ -47,9 +44,7 @@ def kept(checkout: Checkout, body: bytes | None = None) -> bytes:
 
 def test_one_line_moves_a_service_to_another_s3_and_back(checkouts: MakeCheckout, elsewhere: str) -> None:
     checkout = checkouts()
-    shutil.copytree(EXAMPLE, checkout.root, dirs_exist_ok=True)
-    manifest = (EXAMPLE / "devenv.yaml").read_text().replace("name: objects", f"name: {checkout.name}")
-    checkout.write("devenv.yaml", manifest)
+    manifest = checkout.example("objects")
     checkout.devenv("up", "-d", "--remap-ports", within=200)
     kept(checkout, b"in MinIO")
     assert kept(checkout) == b"in MinIO"

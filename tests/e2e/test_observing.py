@@ -17,14 +17,12 @@ import pytest
 
 from devenv import assets
 from tests import documents
-from tests.conftest import ROOT
 
 from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
 
-EXAMPLES = ROOT / "examples"
 Query = Callable[[str], list[str]]
 
 
@@ -38,12 +36,10 @@ def answer(url: str, body: Any = None) -> Any:
 
 def copied(checkout: Checkout, example: str, *, without: tuple[str, ...] = ()) -> None:
     """An example in a checkout, without the kinds whose servers cannot be had here."""
-    for file in (EXAMPLES / example).iterdir():
-        checkout.write(file.name, file.read_text())
-    text = (EXAMPLES / example / "devenv.yaml").read_text()
+    text = checkout.example(example)
     for kind in without:
         text = text.replace(f", {kind}", "").replace(f"  {kind}: {{}}\n", "")
-    checkout.write("devenv.yaml", text.replace(f"name: {example}\n", f"name: {checkout.name}\n"))
+    checkout.write("devenv.yaml", text)
 
 
 @pytest.fixture(scope="module")

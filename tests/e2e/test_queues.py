@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import socket
 import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,6 @@ from .conftest import MakeCheckout
 
 pytestmark = pytest.mark.engine
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "queues"
 QUICK = """
     services:
       api: {image: "busybox:1.37", command: sleep 900, uses: [rabbitmq/mail, nats, memcached]}
@@ -105,9 +102,7 @@ def test_definitions_that_the_broker_refuses_are_on_the_card_in_its_own_words(
 def queues(checkouts: MakeCheckout) -> Checkout:
     """A copy of the example that runs."""
     checkout = checkouts()
-    shutil.copytree(EXAMPLE, checkout.root, dirs_exist_ok=True)
-    manifest = (EXAMPLE / "devenv.yaml").read_text()
-    checkout.write("devenv.yaml", manifest.replace("name: queues", f"name: {checkout.name}"))
+    checkout.example("queues")
     checkout.devenv("up", "-d", "--remap-ports", within=240)
     return checkout
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -12,16 +10,12 @@ from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "realtime"
-
 
 def test_two_clients_share_a_record_through_the_gateway_and_permissions_count(
     checkouts: MakeCheckout,
 ) -> None:
     checkout = checkouts()
-    shutil.copytree(EXAMPLE, checkout.root, dirs_exist_ok=True)
-    manifest = (EXAMPLE / "devenv.yaml").read_text()
-    checkout.write("devenv.yaml", manifest.replace("name: realtime", f"name: {checkout.name}"))
+    checkout.example("realtime")
     checkout.devenv("up", "-d", "--remap-ports", within=240)
     assert checkout.inside("page", "node", "clients.mjs", "ws://kong:8000/deepstream").splitlines() == [
         "the second client sees: hello from the first",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +12,6 @@ from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "seneca"
 
 
 def total(checkout: Checkout, port: int) -> int:
@@ -29,9 +25,7 @@ def total(checkout: Checkout, port: int) -> int:
 
 def test_one_service_is_reloaded_while_the_others_go_on(checkouts: MakeCheckout) -> None:
     checkout = checkouts()
-    shutil.copytree(EXAMPLE, checkout.root, dirs_exist_ok=True)
-    manifest = (EXAMPLE / "devenv.yaml").read_text()
-    checkout.write("devenv.yaml", manifest.replace("name: seneca", f"name: {checkout.name}"))
+    checkout.example("seneca")
     checkout.devenv("up", "-d", "--remap-ports", within=240)
     port, before = checkout.port("shop"), checkout.lives()
     assert total(checkout, port) == 132

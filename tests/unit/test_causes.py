@@ -124,6 +124,10 @@ WORDS = {
         'failed to compute cache key: failed to calculate checksum of ref f86b2a6c::kl5cz: "/x": not found',
     ),
     "the base image's name is wrong": ("failed to solve: acme/base:1: not found",),
+    "there is none for this processor": (
+        "no matching manifest for linux/arm64/v8 in the manifest list entries",
+        "no matching manifest for linux/arm64/v8 in the manifest list entries: no match for platform in manifest: not found",
+    ),
     "look at USER in the Dockerfile": (
         "sh: 1: cannot create /srv/x: Permission denied",
         "PermissionError: [Errno 13] Permission denied: '/srv/x'",

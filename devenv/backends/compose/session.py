@@ -50,7 +50,9 @@ class ComposeSession:
         return self._connection.engine
 
     def pull(self, image: str, say: Say) -> None:
-        self._connection.images.pull(image, say)
+        asked = (unit for unit in self._work.stack.units if unit.image == image)
+        platforms = (unit.compose.get("platform") or unit.extra.get("platform") for unit in asked)
+        self._connection.images.pull(image, say, next(filter(None, platforms), None))
 
     def build(self, unit: Unit, say: Say) -> None:
         self._connection.images.build(self._work.stack, unit, self._root, self._work.secrets, say)
