@@ -140,8 +140,8 @@ class Watching:
 
     def _reloading(self) -> Reloading:
         from devenv.engine.ready import log_tail
-        from devenv.engine.reloading.feed import Site
         from devenv.engine.reloading.loop import Reloading
+        from devenv.engine.reloading.site import Site
 
         context, project = self._context, self._context.project
         backend = context.place.backend

@@ -23,10 +23,11 @@ from devenv.backends.base import StreamEnded
 from devenv.backends.dialogue import Paused
 from devenv.console import Console
 from devenv.console.reload import reload_json, reload_lines
-from devenv.engine.reloading import feed as feeds
-from devenv.engine.reloading.feed import Feed, Retry
+from devenv.engine.reloading import site as sites
+from devenv.engine.reloading.feed import Feed
 from devenv.engine.reloading.links import Link
 from devenv.engine.reloading.loop import Reloading
+from devenv.engine.reloading.site import Retry
 from devenv.engine.reloading.trees import Tree
 from devenv.errors import DevenvError
 from devenv.events import Note
@@ -77,14 +78,21 @@ class Site(SimpleNamespace):
         self.events: list[Any] = []
         self.queue: SimpleQueue[Any] = SimpleQueue()
         stop = threading.Event()
-        own = {"root": Path("/x"), "checkout": "c", "report": self._take, "stop": stop, "patience": 60.0}
+        own = {
+            "root": Path("/x"),
+            "checkout": "c",
+            "report": self._take,
+            "stop": stop,
+            "patience": 60.0,
+            "again": 1.0,
+        }
         super().__init__(**own, **more)
 
     def _take(self, event: Any) -> None:
         self.events.append(event)
         self.queue.put(event)
 
-    begin = feeds.Site.begin
+    begin = sites.Site.begin
 
     def fail(self, error: Exception) -> None:
         self.queue.put(error)
@@ -170,10 +178,8 @@ def test_only_what_arrived_decides_and_is_called_sent(site: Site, container: Con
     assert site.restarts == []
 
 
-def test_a_file_that_was_not_taken_is_sent_again_without_a_change(
-    site: Site, container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("devenv.engine.reloading.feed.FIRST", 0.01)
+def test_a_file_that_was_not_taken_is_sent_again_without_a_change(site: Site, container: Container) -> None:
+    site.again = 0.01
     container.refused = {"/app/main.py": "no space left on device"}
     unit = feed(site, container, held=False)
     unit.change({"src/main.py": "1"}, time.monotonic())

@@ -8,78 +8,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import Paused, Unsendable
-from devenv.engine.ready import Tail, await_ready, start
+from devenv.engine.ready import await_ready, start
 from devenv.engine.reloading.feedback import WINDOW, Feedback, Verdict
 from devenv.engine.reloading.links import Emptied, Link, linked
+from devenv.engine.reloading.site import Retry, Site
 from devenv.errors import DevenvError, UnitFailed
-from devenv.events import Note, Reloaded, Report
+from devenv.events import Note, Reloaded
 from devenv.stack.reloading.decisions import Action, Decision, causes, decide, landed
 
 if TYPE_CHECKING:
     from devenv.backends.agent import Agent
-    from devenv.backends.base import Backend
     from devenv.engine.loaded import Loaded
-    from devenv.sources.digests import Digests
     from devenv.stack.model import Unit
 
 AGAIN = 0.2  # seconds before a container or an engine that went away is asked again
-FIRST, SELDOM = 1.0, 30.0  # seconds until a file is sent again: at first, and at most
 ECHOES = 100  # files that may change because of an action; more are certainly none
 RELOADING = 2.0  # seconds that a program takes to see files and to start by itself
 GO_ON = "r or another file goes on, reload.ignore leaves it out"
-
-
-@dataclass(frozen=True)
-class Site:
-    """What the units of a loop share.
-
-    `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
-    `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
-    dead must not look alive. `patience`: seconds in which files arrive that need no word.
-    """
-
-    backend: Backend
-    root: Path
-    checkout: str
-    digests: Digests
-    tail: Tail
-    restart: Callable[[str], None]
-    rebuild: Callable[[str], None]
-    report: Report
-    fail: Callable[[Exception], None]
-    patience: float = 5.0
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def begin(self, work: Callable[[], None], name: str) -> None:
-        """Start a thread of the loop."""
-
-        def carry_out() -> None:
-            try:
-                work()
-            except Exception as error:
-                self.fail(error)
-
-        threading.Thread(target=carry_out, daemon=True, name=name).start()
-
-
-class Retry:
-    """When something is tried again: after a second, and then less and less often. Times are in seconds."""
-
-    def __init__(self) -> None:
-        self._pause, self.due = FIRST, 0.0
-
-    def plan(self, now: float, *, anew: bool) -> None:
-        """Try again in a while; `anew` where something else happened than the time before."""
-        self._pause = FIRST if anew else min(SELDOM, self._pause * 2)
-        self.due = now + self._pause
 
 
 class Feed:
@@ -98,7 +50,7 @@ class Feed:
         self._linked: set[str] = set()  # at any time
         self._emptied: set[str] = set()
         self._owed: set[str] = set()  # files that arrived, and whose commands or restart have yet to go well
-        self._retry = Retry()
+        self._retry = Retry(site.again)
         self._outdated = ""  # why a new image is due
         self._began = ""  # when the program was restarted that is not known to be ready
         self._turn = threading.Event()  # set when there is something better to do than to wait for that

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devenv.backends.base import ChangeKind
-from devenv.engine.reloading.feed import AGAIN, Feed, Site
+from devenv.engine.reloading.feed import AGAIN, Feed
+from devenv.engine.reloading.site import Site
 from devenv.engine.reloading.trees import Tree, in_project
 from devenv.errors import DevenvError
 from devenv.events import Note
