@@ -27,6 +27,7 @@ def taken(
     loopbacks: Sequence[tuple[socket.AddressFamily, str]] = LOOPBACKS,
     *,
     udp: Collection[int] = (),
+    tables: Sequence[str] = TABLES,
 ) -> dict[int, str]:
     """Each of the ports that a program listens on -> that program. Those in `udp` count over UDP as well."""
     kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
@@ -39,7 +40,7 @@ def taken(
     ]
     if not busy:
         return {}
-    owners = _owners(set(busy))
+    owners = _owners(set(busy), tables)
     return {port: owners.get(port, "another program") for port in busy}
 
 
@@ -60,9 +61,9 @@ def _free(family: socket.AddressFamily, address: str, port: int, kind: socket.So
     return True
 
 
-def _owners(ports: set[int]) -> dict[int, str]:
+def _owners(ports: set[int], tables: Sequence[str]) -> dict[int, str]:
     """Port -> `postgres (pid 71)`, as far as this user may know."""
-    return _owners_in_proc(ports) if os.access(TABLES[0], os.R_OK) else _owners_by_lsof(ports)
+    return _owners_in_proc(ports, tables) if os.access(tables[0], os.R_OK) else _owners_by_lsof(ports)
 
 
 def _owners_by_lsof(ports: set[int]) -> dict[int, str]:
@@ -82,9 +83,9 @@ def _owners_by_lsof(ports: set[int]) -> dict[int, str]:
     return owners
 
 
-def _owners_in_proc(ports: set[int]) -> dict[int, str]:
+def _owners_in_proc(ports: set[int], tables: Sequence[str]) -> dict[int, str]:
     inodes: dict[str, int] = {}
-    for table in TABLES:
+    for table in tables:
         with contextlib.suppress(OSError), open(table, encoding="utf-8") as rows:
             for row in list(rows)[1:]:
                 column = row.split()

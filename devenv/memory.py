@@ -26,9 +26,9 @@ T = TypeVar("T")
 class Memory:
     """Cached values, keyed by everything they were computed from."""
 
-    def __init__(self, cache: Path, package: Path = PACKAGE) -> None:
+    def __init__(self, cache: Path, package: Path = PACKAGE, interpreter: str = sys.version) -> None:
         """`cache` is the user's cache folder; `package` is the code that computes and reads the values."""
-        self._folder, self._package = cache / "values", package
+        self._folder, self._package, self._interpreter = cache / "values", package, interpreter
 
     def recall(self, *inputs: str, make: Callable[[], T]) -> T:
         """What `make` returns, from the cache if it was called with these inputs before.
@@ -55,7 +55,7 @@ class Memory:
         The modification time alone is not enough: packagers set it to fixed values.
         """
         files = _our_modules() if self._package == PACKAGE else sorted(_modules(os.fspath(self._package)))
-        return repr((sys.version, sys.executable, files)) if files else ""
+        return repr((self._interpreter, sys.executable, files)) if files else ""
 
     def _read(self, file: Path) -> bytes:
         _own(os.lstat(self._folder))

@@ -50,6 +50,13 @@ class StreamEnded(Exception):
     """Nobody is at the other end of a stream any more."""
 
 
+class Clock(Protocol):
+    """Seconds that pass, and waiting for some: the module `time`, or a test's own."""
+
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float, /) -> None: ...
+
+
 class Stream(Protocol):
     """Bytes to and from a command that runs in a unit. One thread may send while another receives."""
 

@@ -90,7 +90,9 @@ def stop(stopping: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def listening(gateway: Gateway, settings: Settings) -> AsyncIterator[Mapping[str, int]]:
+async def listening(
+    gateway: Gateway, settings: Settings, farewell: float = FAREWELL_SECONDS
+) -> AsyncIterator[Mapping[str, int]]:
     """Open the listeners for as long as the block runs; the value is a port of each."""
     runners = {name: make(gateway) for name, make in RUNNERS.items() if settings.listeners[name]}
     ports: dict[str, int] = {}
@@ -103,7 +105,7 @@ async def listening(gateway: Gateway, settings: Settings) -> AsyncIterator[Mappi
     finally:
         close_websockets(gateway)
         if "proxy" in runners:
-            await say_farewell(gateway, runners["proxy"])
+            await say_farewell(gateway, runners["proxy"], farewell)
         await asyncio.gather(*(runner.cleanup() for runner in runners.values()))
         await gateway.close()
 
@@ -128,7 +130,7 @@ def close_websockets(gateway: Gateway) -> None:
         transport.close()
 
 
-async def say_farewell(gateway: Gateway, runner: Runner) -> None:
+async def say_farewell(gateway: Gateway, runner: Runner, seconds: float) -> None:
     """Take no new connections, and have clients leave those that they keep, before idle ones are closed.
 
     A connection that is closed while its client sends on it loses a request.
@@ -137,7 +139,7 @@ async def say_farewell(gateway: Gateway, runner: Runner) -> None:
     for site in list(runner.sites):
         await site.stop()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FAREWELL_SECONDS):
+        async with asyncio.timeout(seconds):
             while runner.server is not None and runner.server.connections:
                 await asyncio.sleep(0.02)
 

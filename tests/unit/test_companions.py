@@ -224,15 +224,11 @@ def test_a_values_file_has_to_be_there_and_its_text_counts(tmp_path: Path) -> No
     assert before.mark != after.mark
 
 
-def test_without_a_terminal_a_release_of_another_hand_has_to_be_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_a_terminal_a_release_of_another_hand_has_to_be_named() -> None:
     target, foreign = Target("staging", "gke", "shop", "shop"), {"shop": "old-1.0.0"}
-    monkeypatch.setattr(adopting, "answers", lambda: False)
     with pytest.raises(UsageError, match="the release shop is not this stack's") as error:
-        adopting.require_adoptable(target, foreign, ["another"])
+        adopting.require_adoptable(target, foreign, ["another"], here=lambda: False)
     assert "devenv promote staging --adopt shop" in error.value.hint
-    adopting.require_adoptable(target, foreign, ["shop"])
+    adopting.require_adoptable(target, foreign, ["shop"], here=lambda: False)
     adopting.confirm_adoption(foreign, ["shop"])
-    monkeypatch.setattr(adopting, "answers", lambda: True)
-    adopting.require_adoptable(target, foreign, [])
+    adopting.require_adoptable(target, foreign, [], here=lambda: True)

@@ -103,11 +103,10 @@ def says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str]
 
 @pytest.mark.programs
 def test_what_left_its_group_is_found_by_its_mark(
-    says: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+    says: Callable[[str, str], None],
 ) -> None:
-    monkeypatch.setattr(identity, "PROCESSES", Path("/nowhere"))
     says("ps", "  71 nginx: worker DEVENV_UNIT=shop/web HOME=/\n  72 vi DEVENV_UNIT=shop/web2\n 73 ps -A -E")
-    assert list(identity.marked("shop/web")) == [71]
+    assert list(identity.marked("shop/web", processes=Path("/nowhere"))) == [71]
 
 
 @pytest.mark.programs
@@ -121,10 +120,9 @@ def test_free_memory_is_what_nobody_has_and_what_is_taken_back(
 
 @pytest.mark.programs
 @pytest.mark.skipif(shutil.which("lsof") is None, reason="needs lsof, which every Mac has")
-def test_the_owner_of_a_port_is_asked_of_lsof(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hostports, "TABLES", ("/nowhere",))
+def test_the_owner_of_a_port_is_asked_of_lsof(unused_port: int) -> None:
     with socket.create_server(("127.0.0.1", unused_port)):
-        (owner,) = hostports.taken([unused_port]).values()
+        (owner,) = hostports.taken([unused_port], tables=("/nowhere",)).values()
         assert owner.endswith(f"(pid {os.getpid()})")
 
 
@@ -132,11 +130,11 @@ def test_the_owner_of_a_port_is_asked_of_lsof(unused_port: int, monkeypatch: pyt
 def test_a_process_is_known_by_its_start_whatever_a_terminal_says_of_times(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(identity, "PROCESSES", Path("/nowhere"))
+    nowhere = Path("/nowhere")
     with subprocess.Popen(["sleep", "100"]) as program:
-        first = identity.identity(program.pid)
+        first = identity.identity(program.pid, nowhere)
         monkeypatch.setenv("TZ", "Asia/Tokyo")
-        assert first == identity.identity(program.pid) != ""
+        assert first == identity.identity(program.pid, nowhere) != ""
         program.kill()
         os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
-        assert identity.identity(program.pid) == ""  # nobody has asked after it yet
+        assert identity.identity(program.pid, nowhere) == ""  # nobody has asked after it yet

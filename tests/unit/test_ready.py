@@ -128,7 +128,7 @@ def test_a_replica_that_ends_is_a_failure_with_what_it_printed_since(answering: 
 # -- up
 
 
-def sent(monkeypatch: pytest.MonkeyPatch, *replicas: Replica) -> None:
+def sent(*replicas: Replica) -> None:
     """Have `up` send a changed file to these, which starts their programs anew."""
     rules = infer("FROM python:3\nCOPY . /app\nCMD python /app/main.py\n", context="web", name="Dockerfile")
     synced: Any = SimpleNamespace(
@@ -143,30 +143,29 @@ def sent(monkeypatch: pytest.MonkeyPatch, *replicas: Replica) -> None:
         agent: Any = agents[instance]
         return Link(agent, rules, image, lambda: None)
 
-    monkeypatch.setattr("devenv.engine.reloading.links.linked", linked)
     observed = ObservedUnit("web", "1", "running", image="web:1")
     held: Synced = synced
-    Links(backend, Path("/x")).sync(
+    Links(backend, Path("/x"), linked).sync(
         held, unit(host=None, replicas=2), observed, {}, lambda line: None, lambda name: []
     )
 
 
-def test_up_fails_where_the_file_it_sent_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_fails_where_the_file_it_sent_ends_the_program() -> None:
     with pytest.raises(UnitFailed) as raised:
-        sent(monkeypatch, Replica(0), Replica(0, state="ended"))
+        sent(Replica(0), Replica(0, state="ended"))
     assert raised.value.card.what == "ended with exit 3"
 
 
-def test_up_sends_to_all_replicas_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_sends_to_all_replicas_at_once() -> None:
     meeting = threading.Barrier(2)
-    sent(monkeypatch, Replica(0, meeting=meeting), Replica(0, meeting=meeting))
+    sent(Replica(0, meeting=meeting), Replica(0, meeting=meeting))
 
 
-def test_a_container_that_goes_away_while_up_sends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_container_that_goes_away_while_up_sends_is_named() -> None:
     gone = Replica(0)
     gone.error = StreamEnded("the agent ended")
     with pytest.raises(DevenvError) as raised:
-        sent(monkeypatch, Replica(0), gone)
+        sent(Replica(0), gone)
     assert raised.value.what == "a container of web ended while files were sent to it"
 
 

@@ -23,6 +23,7 @@ from devenv.backends.relay.connections import HEADER, READY, WINDOW, Carrier
 from devenv.backends.relay.process import Relay, Task
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
+from tests.clock import Clock
 from tests.fakes import FakeBackend
 
 Serve = Callable[[socket.socket], None]
@@ -239,7 +240,7 @@ def relay_of(*looks: ObservedUnit | None) -> tuple[Relay, list[ObservedUnit | No
             unit = left.pop(0)
             return Observed({"web": unit} if unit else {})
 
-    return Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted()), left
+    return Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted(), Clock()), left
 
 
 def test_the_process_ends_once_the_unit_has_its_own_container_again() -> None:
@@ -254,15 +255,14 @@ def test_what_keeps_it_from_connecting_at_first_is_an_error() -> None:
         relay.run()
 
 
-def test_a_unit_that_stays_away_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devenv.backends.relay.process.REPLACED", 0.0)
-    relay, left = relay_of(None, WEB)
+def test_a_unit_that_stays_away_ends_it() -> None:
+    relay, left = relay_of(*[None] * 7, WEB)  # looked for after 0.2 s, 0.6 s and so on, until 10 s are over
     relay.run()
     assert left == [WEB]
 
 
 def test_one_that_carried_for_hours_waits_for_a_container_that_is_replaced() -> None:
-    hours, now = 3 * 3600.0, [0.0]
+    hours, clock = 3 * 3600.0, Clock()
 
     class Ended:
         """A far end that is ready, and cut off hours later."""
@@ -278,7 +278,7 @@ def test_one_that_carried_for_hours_waits_for_a_container_that_is_replaced() -> 
         def receive(self) -> bytes:
             if self._frames:
                 return self._frames.pop()
-            now[0] += hours
+            clock.sleep(hours)
             return b""
 
         def close(self) -> None:
@@ -294,7 +294,7 @@ def test_one_that_carried_for_hours_waits_for_a_container_that_is_replaced() -> 
         def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
             return Ended()  # type: ignore[return-value]
 
-    relay = Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted(), clock=lambda: now[0])
+    relay = Relay(Task("fake", "/", "/", "c", "web", {"80": 8080}), Scripted(), clock)
     relay.connected = True
     relay.run()
     assert left == []

@@ -11,11 +11,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from devenv.backends.base import Clock
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused, Untrusted, refused, stranger, unreachable
 from devenv.backends.kube.transport import JSON, Official, Plain, Query, Request, Transport
@@ -33,13 +34,6 @@ POLITE = 5.0  # seconds of Retry-After that even a request without patience wait
 UNSURE = (401, 403)  # a server that has just started may answer these until it has loaded its access rules
 YOUNG = 5.0  # seconds after a lost connection in which those answers are tried again
 LONGEST = 60.0  # seconds one answer may take
-
-
-class Clock(Protocol):
-    """Seconds that pass, and waiting for some: the module `time`, or a test's own."""
-
-    def monotonic(self) -> float: ...
-    def sleep(self, seconds: float, /) -> None: ...
 
 
 class Client:

@@ -21,13 +21,13 @@ MARK = "DEVENV_UNIT"
 """A variable of every process of a unit, which those that it starts inherit."""
 
 
-def identity(pid: int) -> str:
+def identity(pid: int, processes: Path = PROCESSES) -> str:
     """What no other process has, before or after a reboot of the machine; "" where there is none."""
-    if not (PROCESSES / "self").exists():
+    if not (processes / "self").exists():
         state, _, began = proc.run_captured([*ASKED, str(pid)]).stdout.strip().partition(" ")
         return "" if state.startswith("Z") else began.strip()
     try:
-        stat = (PROCESSES / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        stat = (processes / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     state, *fields = stat.rpartition(")")[2].split()
@@ -41,19 +41,19 @@ def _boot() -> str:
     return ""
 
 
-def marked(mark: str) -> Iterator[int]:
+def marked(mark: str, processes: Path = PROCESSES) -> Iterator[int]:
     """The processes that carry a mark, as far as this user may see them.
 
     A program may overwrite its environment, as servers do that show their state in the list of processes.
     """
-    if not (PROCESSES / "self").exists():
+    if not (processes / "self").exists():
         for line in proc.run_captured(LISTED).stdout.splitlines():
             pid, *words = line.split()
             if f"{MARK}={mark}" in words:
                 yield int(pid)
         return
     wanted = f"{MARK}={mark}".encode()
-    for folder in PROCESSES.glob("[0-9]*"):
+    for folder in processes.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if wanted in (folder / "environ").read_bytes().split(b"\0"):
                 yield int(folder.name)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from devenv import backends
 from devenv.backends import background
 from devenv.backends.background import Background
-from devenv.backends.base import Backend, Site, Stream, StreamEnded
+from devenv.backends.base import Backend, Clock, Site, Stream, StreamEnded
 from devenv.backends.relay import connections, look
 from devenv.errors import DevenvError
 from devenv.hostports import LOOPBACKS
@@ -103,10 +103,10 @@ class Over(Exception):
 class Relay:
     """Keeps the far end running in whichever container the unit has, until it has a program of its own."""
 
-    def __init__(self, task: Task, backend: Backend, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, task: Task, backend: Backend, clock: Clock = time) -> None:
         self._task, self._backend, self._clock = task, backend, clock
         self._text = Path(connections.__file__).read_bytes()
-        self._last_seen = clock()
+        self._last_seen = clock.monotonic()
         self.connected = False
 
     def run(self) -> None:
@@ -117,7 +117,7 @@ class Relay:
                 unit = self._look()
                 if unit is not None and self._carry(unit):
                     pause = AGAIN[0]
-                time.sleep(pause)
+                self._clock.sleep(pause)
                 pause = min(AGAIN[1], 2 * pause)
 
     def _look(self) -> ObservedUnit | None:
@@ -128,11 +128,11 @@ class Relay:
         except DevenvError as error:
             self._failed(error.what)
             unit, patience = None, AWAY
-        if unit is None and self._clock() - self._last_seen < patience:
+        if unit is None and self._clock.monotonic() - self._last_seen < patience:
             return None
         if unit is None or not unit.hosted:
             raise Over
-        self._last_seen = self._clock()
+        self._last_seen = self._clock.monotonic()
         return unit if unit.running else None
 
     def _carry(self, unit: ObservedUnit) -> bool:
@@ -146,7 +146,7 @@ class Relay:
             stream.send(self._text)
         worked = asyncio.run(self._carried(stream))
         stream.close()
-        self._last_seen = self._clock()
+        self._last_seen = self._clock.monotonic()
         return worked or self._failed(stream.complaints.decode(errors="replace").strip())
 
     async def _carried(self, stream: Stream) -> bool:

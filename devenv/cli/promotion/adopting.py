@@ -5,7 +5,7 @@ Those are taken over only by who saw what changes, and typed the name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,13 +27,15 @@ Adopt = Annotated[
 ]
 
 
-def require_adoptable(target: Target, foreign: Mapping[str, str], adopt: Collection[str]) -> None:
-    """Raises `UsageError` for a release of another hand that nobody named, and nobody is here to.
+def require_adoptable(
+    target: Target, foreign: Mapping[str, str], adopt: Collection[str], *, here: Callable[[], bool] = answers
+) -> None:
+    """Raises `UsageError` for a release of another hand that nobody named, and nobody is `here` to.
 
     `foreign`: release -> the chart that it was installed from.
     """
     for name, chart in foreign.items():
-        if name not in adopt and not answers():
+        if name not in adopt and not here():
             raise UsageError(
                 f"the release {name} is not this stack's",
                 where=f"{target.where}, chart {chart}",

@@ -14,7 +14,8 @@ from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.promotion.rollout import Part, Prospect, Row
 
 if TYPE_CHECKING:
-    from devenv.backends.kube.client import Client, Clock, Object
+    from devenv.backends.base import Clock
+    from devenv.backends.kube.client import Client, Object
 
 LOOK = 1.0  # seconds between two looks at the pods
 LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on

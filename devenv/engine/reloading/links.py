@@ -176,8 +176,8 @@ def linked(backend: Backend, unit: ObservedUnit, instance: str, rules: Rules, im
 class Links:
     """The links to the containers of units; those that lack something stay open until it is sent."""
 
-    def __init__(self, backend: Backend, root: Path) -> None:
-        self._backend, self._root = backend, root
+    def __init__(self, backend: Backend, root: Path, link_to: Callable[..., Link] = linked) -> None:
+        self._backend, self._root, self._link_to = backend, root, link_to
         self._open: dict[tuple[str, str], Link] = {}
         self.notes: set[str] = set()  # what is worth knowing of what was sent
 
@@ -205,7 +205,7 @@ class Links:
             return Edits()
         for instance in self._backend.instances(observed):
             try:
-                link = linked(self._backend, observed, instance, rules, image)
+                link = self._link_to(self._backend, observed, instance, rules, image)
                 kept = [target for targets in link.keeps(wanted).values() for target in targets]
                 lacking = link.names(kept, wanted)
                 lacking |= link.names(
@@ -252,7 +252,8 @@ class Links:
                     bring_over(link)
                     return
             try:
-                bring_over(linked(self._backend, observed, instance, synced.rules[unit.name], image))
+                link = self._link_to(self._backend, observed, instance, synced.rules[unit.name], image)
+                bring_over(link)
             except StreamEnded as error:
                 what = f"a container of {unit.name} ended while files were sent to it"
                 raise DevenvError(what, why=str(error), hint="devenv up") from error

@@ -256,12 +256,11 @@ def test_a_database_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_client_that_keeps_its_connection_is_told_to_leave_at_the_end(
-    loop: Loop, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    loop: Loop, upstream: Upstream
 ) -> None:
-    monkeypatch.setattr(server, "FAREWELL_SECONDS", 30)
     route = f"services: [{{name: s, url: '{upstream.url}', routes: [{{name: r, paths: [/a]}}]}}]\n"
     gateway = Gateway(Loaded.of(load(f'_format_version: "3.0"\n{route}')), print, print)
-    context = server.listening(gateway, Settings(None, None, LISTENERS))
+    context = server.listening(gateway, Settings(None, None, LISTENERS), farewell=30)
     client = http.client.HTTPConnection("127.0.0.1", loop.run(context.__aenter__())["proxy"], timeout=60)
     assert last_of(client, "/a") is False
     ending = asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop.loop)
