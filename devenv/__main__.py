@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Callable
 
 WINDOWS = """\
 error  devenv does not run on Windows itself
@@ -43,7 +44,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def main() -> None:
+def _command() -> Callable[[], None]:
+    from devenv.cli import main
+
+    return main
+
+
+def main(command: Callable[[], Callable[[], None]] = _command) -> None:
     """Run the command line. Ctrl-C while it is still being imported ends as quietly as later."""
     if sys.platform == "win32":
         sys.stderr.write(WINDOWS)
@@ -52,9 +59,7 @@ def main() -> None:
     gc.set_threshold(100_000)  # most objects live to the end: looking for garbage among them costs 7 %
     sys.unraisablehook = _interrupt_again
     try:
-        from devenv.cli import main as command
-
-        command()
+        command()()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

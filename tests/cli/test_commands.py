@@ -20,7 +20,6 @@ import pytest
 from typer._completion_classes import completion_init
 from typer.testing import CliRunner
 
-from devenv import cli
 from devenv.__main__ import main
 from devenv.cli import app
 from devenv.workspace import Workspace
@@ -388,13 +387,12 @@ def test_ctrl_c_is_heard_where_python_can_raise_nothing(
         Freed()
         threading.Event().wait(10)
 
-    monkeypatch.setattr(cli, "main", command)
-    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # put back in the end
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hook, before = sys.unraisablehook, signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as ended:
-            main()
+            main(lambda: command)
     finally:
+        sys.unraisablehook = hook
         signal.signal(signal.SIGINT, before)
     assert ended.value.code == 130
 

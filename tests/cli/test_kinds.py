@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from devenv import assets
-from devenv.backends import containers
 from devenv.engine.kinds import check
 from devenv.engine.newkind import draft
 from devenv.errors import ManifestInvalid
+from tests.engine import fake_engine
 from tests.table import each_row
 
 from .conftest import Devenv
@@ -169,25 +169,24 @@ DETAILS = {
 }
 
 
-def test_a_first_file_has_what_the_image_says(
-    devenv: Devenv, project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(containers, "image", lambda address, name: DETAILS if name == "queue:1.2" else None)
-    absent = devenv("kinds", "new", "queue", "--from", "queue:1.3")
-    assert (absent.exit_code, "docker pull queue:1.3" in absent.stderr) == (2, True)
+def test_a_first_file_has_what_the_image_says(devenv: Devenv, project: Path) -> None:
+    with fake_engine() as server:
+        server.engine.details = {"queue:1.2": DETAILS}
+        absent = devenv("kinds", "new", "queue", "--from", "queue:1.3")
+        assert (absent.exit_code, "docker pull queue:1.3" in absent.stderr) == (2, True)
 
-    devenv("kinds", "new", "queue", "--from", "queue:1.2")
-    text = (project / "infra" / "queue.yaml").read_text()
-    ports = ["      - {name: web, target: 8080}", "      - {name: p9999, target: 9999}"]
-    assert [line for line in text.splitlines() if "target:" in line] == ports
-    assert '      - "data:/var/lib/queue"' in text
-    assert 'test: ["CMD-SHELL", "queue $$PORT"]' in text
-    assert "the image sets QUEUE_LIMIT=10" in text
-    lacking = [found.promise for found in check("queue", text, "queue.yaml") if found.wrong]
-    assert lacking == ["nothing is left to fill in"]
+        devenv("kinds", "new", "queue", "--from", "queue:1.2")
+        text = (project / "infra" / "queue.yaml").read_text()
+        ports = ["      - {name: web, target: 8080}", "      - {name: p9999, target: 9999}"]
+        assert [line for line in text.splitlines() if "target:" in line] == ports
+        assert '      - "data:/var/lib/queue"' in text
+        assert 'test: ["CMD-SHELL", "queue $$PORT"]' in text
+        assert "the image sets QUEUE_LIMIT=10" in text
+        lacking = [found.promise for found in check("queue", text, "queue.yaml") if found.wrong]
+        assert lacking == ["nothing is left to fill in"]
 
-    again = devenv("kinds", "new", "queue", "--from", "queue:1.2")
-    assert "is there already" in again.stderr
+        again = devenv("kinds", "new", "queue", "--from", "queue:1.2")
+        assert "is there already" in again.stderr
 
 
 def test_a_first_file_of_an_image_that_says_nothing_is_a_kind_too() -> None:

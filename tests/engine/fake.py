@@ -75,6 +75,8 @@ class Engine:
         self.containers: dict[str, Container] = {}
         self.volumes: dict[str, dict[str, str]] = {}
         self.images = ["busybox:1.37"]
+        self.details: dict[str, Any] = {}  # of images, by name
+        self.published: dict[str, Any] = {}  # what registries say of images, by name
         self.execs: dict[str, tuple[Container, list[str], list[int | None]]] = {}
         self.events: list[dict[str, Any]] = []
         self.held = threading.Event()  # while it is not set, events are not sent
@@ -277,6 +279,10 @@ class Handler(serving.Handler):
             case "GET", "images", "json":
                 rows = [RECORDED["image"] | {"RepoTags": [name], "RepoDigests": []} for name in engine.images]
                 self.send_json(rows)
+            case "GET", "images", *name, "json" if "/".join(name) in engine.details:
+                self.send_json(engine.details["/".join(name)])
+            case "GET", "distribution", *name, "json" if "/".join(name) in engine.published:
+                self.send_json(engine.published["/".join(name)])
             case "POST", "containers", "create":
                 self._create(query["name"], body)
             case "POST", "volumes", "create":

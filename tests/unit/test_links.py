@@ -11,7 +11,6 @@ import pytest
 
 from devenv.backends.agent import Sending, Sent
 from devenv.backends.base import StreamEnded
-from devenv.engine.reloading import links
 from devenv.engine.reloading.links import Emptied, Link, Links
 from devenv.engine.reloading.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
@@ -130,9 +129,7 @@ def test_a_file_that_is_named_by_itself_may_be_deleted() -> None:
     assert link(copied("COPY main.py /app/\n"), image).keeps({}) == {}
 
 
-def test_a_container_that_ended_since_it_was_asked_gets_its_files_over_a_new_link(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_container_that_ended_since_it_was_asked_gets_its_files_over_a_new_link() -> None:
     class Ended(Taking):
         def send(self, sendings: Sequence[Sending]) -> Sent:
             raise StreamEnded("gone")
@@ -151,8 +148,7 @@ def test_a_container_that_ended_since_it_was_asked_gets_its_files_over_a_new_lin
     web, observed = Unit("web", "service", "web:1"), ObservedUnit("web", "1", "running", image="web:1")
     ended: Any = Ended()
     new: Any = New()
-    monkeypatch.setattr(links, "linked", lambda *args: Link(new, rules, {}, lambda: None))
-    held = Links(backend, Path("/x"))
+    held = Links(backend, Path("/x"), lambda *args: Link(new, rules, {}, lambda: None))
     held._open["web", "1"] = Link(ended, rules, {}, lambda: None)
     assert held.sync(synced, web, observed, {}, lambda line: None, lambda *args: []) == ["1"]
     assert sent == ["/app/src/a"]

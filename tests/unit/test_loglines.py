@@ -173,31 +173,31 @@ def test_a_job_is_followed_to_its_end_only() -> None:
     assert [line.text for batch in batches for line in batch] == ["one"]
 
 
+class Impatient(Event):
+    """Waits take no time."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
 @pytest.mark.parametrize("lasting", [True, False])
-def test_a_log_that_ends_before_its_run_is_read_on_and_says_nothing_twice(
-    lasting: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loglines, "AGAIN", 0)
+def test_a_log_that_ends_before_its_run_is_read_on_and_says_nothing_twice(lasting: bool) -> None:
     engine = Engine([("c1", [[FIRST], [SECOND_LINE]])])
     engine.cut = 2
     sources = [loglines.Source("api", "c1", "shop", lasting=lasting)]
-    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event())
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Impatient())
     assert [line.text for batch in batches for line in batch] == ["one", "two"]
     assert engine.asked == [("c1", 5, None), ("c1", 5, None), ("c1", None, 1767225601)]
 
 
-def test_an_engine_that_stays_away_ends_what_is_followed_with_the_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(loglines, "AGAIN", 0)
-    engine = Engine([("c1", [[FIRST]])])
+def test_an_engine_that_stays_away_ends_what_is_followed_with_the_reason() -> None:
+    class Away(Engine):
+        def runs(self, container: str) -> bool:
+            raise ToolMissing("no Docker engine answers")
 
-    def away(container: str) -> bool:
-        raise ToolMissing("no Docker engine answers")
-
-    monkeypatch.setattr(engine, "runs", away)
+    engine = Away([("c1", [[FIRST]])])
     sources = [loglines.Source("api", "c1", "shop", lasting=True)]
-    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event())
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Impatient())
     assert [line.text for line in next(batches)] == ["one"]
     with pytest.raises(ToolMissing, match="no Docker engine answers"):
         next(batches)

@@ -84,8 +84,7 @@ def test_the_path_of_a_socket_is_short_enough_for_every_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temporary: str
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.setattr("tempfile.tempdir", temporary)
-    longest = Control(Folder(tmp_path)).short / ".s.PGSQL.65535"
+    longest = Control(Folder(tmp_path), temporary).short / ".s.PGSQL.65535"
     assert len(os.fsencode(longest)) < SOCKET_PATH
 
 

@@ -187,7 +187,7 @@ def test_containers_that_appear_are_sent_to_once_each() -> None:
             third.set()
         return new
 
-    with repeated(send):
+    with repeated(send, every=0.01):
         assert third.wait(60)
     assert sent == ["a", "b", "b", "c"]
 

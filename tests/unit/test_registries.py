@@ -127,7 +127,7 @@ def test_the_login_is_to_the_registry_of_the_image(image: str, host: str, login:
     ],
 )
 def test_an_image_for_another_platform_is_none(
-    platforms: list[tuple[str, str]], platform: str, digest: str, monkeypatch: pytest.MonkeyPatch
+    platforms: list[tuple[str, str]], platform: str, digest: str
 ) -> None:
     rows = [{"os": system, "architecture": processor} for system, processor in platforms]
     descriptor = {
@@ -135,8 +135,8 @@ def test_an_image_for_another_platform_is_none(
         "digest": "sha256:37b5",
     }
     answer = {"Descriptor": {**descriptor, "size": 527}, "Platforms": rows}
-    with fake_engine():
+    with fake_engine() as server:
+        server.engine.published = {"reg.example/web:1": answer}
         engine = Engine(containers.address())
-        monkeypatch.setattr(engine.api, "inspect_distribution", lambda image: answer)
         assert engine.digest_in_registry("reg.example/web:1", platform) == digest
         engine.close()

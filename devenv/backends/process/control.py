@@ -25,9 +25,10 @@ STARTING = 20.0  # seconds the supervisor has to answer in; it may have to end w
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The supervisor of a stack's folder."""
+    """The supervisor of a stack's folder. `temporary`: for files of no value, by default this terminal's."""
 
     folder: Folder
+    temporary: str = ""
 
     @property
     def short(self) -> Path:
@@ -45,7 +46,8 @@ class Control:
         own = [runtime] if runtime and os.access(runtime, os.W_OK) else []
         digest = hashlib.sha256(str(self.folder.path.resolve()).encode()).hexdigest()[:12]
         folders = [
-            Path(base, f"devenv-{os.getuid()}-{digest}") for base in (*own, tempfile.gettempdir(), "/tmp")
+            Path(base, f"devenv-{os.getuid()}-{digest}")
+            for base in (*own, self.temporary or tempfile.gettempdir(), "/tmp")
         ]
         return next((folder for folder in folders if _is_short(folder)), folders[-1])
 

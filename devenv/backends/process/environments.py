@@ -47,12 +47,17 @@ class Environment:
         return cls()
 
     @classmethod
-    def of_packages(cls, name: str, packages: Sequence[str], folder: Path) -> Environment:
-        """One with these Python packages, below a folder for all of them, apart from those of devenv."""
+    def of_packages(
+        cls, name: str, packages: Sequence[str], folder: Path, *, pip: bool | None = None
+    ) -> Environment:
+        """One with these Python packages, below a folder for all of them, apart from those of devenv.
+
+        `pip`: whether devenv's own Python has it; None to look.
+        """
         if not packages:
             return cls()
         digest = hashlib.sha256(f"{sys.version_info[:2]} {packages}".encode()).hexdigest()[:12]
-        return _venv(folder, folder / f"{name}-{digest}", packages[0], *packages)
+        return _venv(folder, folder / f"{name}-{digest}", packages[0], *packages, pip=pip)
 
     @property
     def ready(self) -> bool:
@@ -60,14 +65,14 @@ class Environment:
         return not self.steps or (self.folder / self.mark).exists()
 
 
-def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
+def _venv(source: Path, folder: Path, lock: str, *install: str, pip: bool | None = None) -> Environment:
     """A virtual environment, and what is installed into it; uv does both in a fraction of the time.
 
     It has no pip of its own where devenv's will do, and nothing is compiled that is not imported: most of the
     time would go there.
     """
     interpreter = folder / "bin/python"
-    python, own_pip = str(interpreter), find_spec("pip") is None
+    python, own_pip = str(interpreter), not (find_spec("pip") if pip is None else pip)
     make: tuple[str, ...] = (
         sys.executable,
         "-m",
@@ -75,8 +80,14 @@ def _venv(source: Path, folder: Path, lock: str, *install: str) -> Environment:
         *(() if own_pip else ("--without-pip",)),
         str(folder),
     )
-    pip = (python, "-m", "pip") if own_pip else (sys.executable, "-m", "pip", "--python", python)
-    installer: tuple[str, ...] = (*pip, "install", "--quiet", "--no-compile", "--disable-pip-version-check")
+    run = (python, "-m", "pip") if own_pip else (sys.executable, "-m", "pip", "--python", python)
+    installer: tuple[str, ...] = (
+        *run,
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+    )
     if uv := shutil.which("uv"):
         make = (uv, "venv", "--quiet", "--python", sys.executable, str(folder))
         installer = (uv, "pip", "install", "--quiet", "--python", python)

@@ -49,6 +49,7 @@ class Waiting:
     unit: Unit
     spec: Spec
     environment: dict[str, str]
+    settle: float = SETTLE
 
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
@@ -66,7 +67,7 @@ class Waiting:
             if ready:
                 return
             lost = 0.0 if left(record) else lost or passed
-            if lost and passed - lost > SETTLE:  # as on a full disk
+            if lost and passed - lost > self.settle:  # as on a full disk
                 raise self._failed("ended, and its end could not be recorded")
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
@@ -81,7 +82,7 @@ class Waiting:
             return False, ""
         if probe is None:
             began = (time.time_ns() - record.began) / 1e9  # less than nothing once the clock was put back
-            return left(record) and max(began, passed) >= SETTLE, ""
+            return left(record) and max(began, passed) >= self.settle, ""
         port = self.unit.port(probe.port)
         if probe.kind != "exec":
             host = port.host if port and port.host else probe.port

@@ -264,7 +264,7 @@ class Links:
 
 
 @contextmanager
-def repeated(send: Callable[[Collection[str]], list[str]]) -> Iterator[None]:
+def repeated(send: Callable[[Collection[str]], list[str]], every: float = AGAIN) -> Iterator[None]:
     """Meanwhile, send to the containers that appear; their programs wait for it.
 
     `send` takes the instances that have their files and returns those that it sent to. What it raises counts
@@ -273,7 +273,7 @@ def repeated(send: Callable[[Collection[str]], list[str]]) -> Iterator[None]:
     done, over = set[str](), Event()
 
     def follow() -> None:
-        while not over.wait(AGAIN):
+        while not over.wait(every):
             with suppress(DevenvError):
                 done.update(send(done))
 

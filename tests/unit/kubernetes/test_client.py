@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import socket
 import tempfile
 import threading
@@ -10,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,15 +33,13 @@ def _either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(Client, "_plain", property(lambda self: self._official))
 
 
-@pytest.fixture(autouse=True)
-def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kubeconfigs of this module go away with its tests."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+KUBECONFIGS = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, KUBECONFIGS, ignore_errors=True)
 
 
 def place_of(server: str) -> Place:
     """A context of a kubeconfig that leads to a server."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", dir=KUBECONFIGS, delete=False) as file:
         cluster = {"server": server}
         json.dump(
             {

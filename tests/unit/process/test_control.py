@@ -19,10 +19,9 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Control:
     (tmp_path / "now").mkdir()
     (tmp_path / "then").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", "")
-    monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/now")
     folder = Folder(tmp_path / "state")
     folder.remember_short(tmp_path / "then")
-    return Control(folder)
+    return Control(folder, f"{tmp_path}/now")
 
 
 def test_a_supervisor_that_works_has_the_folder_it_was_given(control: Control, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.process import environments
 from devenv.backends.process.environments import Environment
 
 BARE, SHARED = ("-m", "venv"), ("-m", "venv", "--without-pip")
@@ -50,13 +49,12 @@ def test_another_lock_file_is_another_environment(tmp_path: Path) -> None:
     assert before.folder.name.startswith("api-")
 
 
-@pytest.mark.parametrize(("pip", "make"), [(object(), SHARED), (None, BARE)])
+@pytest.mark.parametrize(("pip", "make"), [(True, SHARED), (False, BARE)])
 def test_pip_of_devenv_installs_where_devenv_has_one(
-    pip: object, make: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pip: bool, make: tuple[str, ...], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(environments, "find_spec", lambda name: pip)
-    made, install = Environment.of_packages("x", ("y",), tmp_path).steps
-    python = str(Environment.of_packages("x", ("y",), tmp_path).python)
+    made, install = Environment.of_packages("x", ("y",), tmp_path, pip=pip).steps
+    python = str(Environment.of_packages("x", ("y",), tmp_path, pip=pip).python)
     assert tuple(made[1:-1]) == make
     assert install[0] == (sys.executable if pip else python)
     assert "--no-compile" in install
