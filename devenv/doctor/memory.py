@@ -35,11 +35,11 @@ def _in_proc(meminfo: Path) -> int:
 def _by_vm_stat() -> int:
     """The same on macOS: pages nobody has, and those that are taken back when somebody asks."""
     try:
-        said = proc.run_captured(["vm_stat"]).stdout
+        table = proc.run_captured(["vm_stat"]).stdout
     except ToolMissing:
         return 0
-    size = re.search(r"page size of (\d+) bytes", said)
-    pages = re.findall(r"^Pages (?:free|inactive|speculative):\s+(\d+)\.", said, re.M)
+    size = re.search(r"page size of (\d+) bytes", table)
+    pages = re.findall(r"^Pages (?:free|inactive|speculative):\s+(\d+)\.", table, re.M)
     return int(size[1]) * sum(map(int, pages)) if size else 0
 
 

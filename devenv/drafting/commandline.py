@@ -38,10 +38,10 @@ def split(text: str, values: Mapping[str, str] | None = None) -> Line:
     Compose fills in variables first: one outside of quotes whose value has blanks is several words, and
     written so. `values`: those that are set; with them, a variable that is empty is no word.
     """
-    found = [part for part in parts(text) if isinstance(part, Variable)]
-    signs = iter(range(_FIRST, _FIRST + len(found)))
-    line = _split("".join(part if isinstance(part, str) else chr(next(signs)) for part in parts(text)))
-    variables = {chr(_FIRST + index): variable for index, variable in enumerate(found)}
+    in_order = [part for part in parts(text) if isinstance(part, Variable)]
+    variables = {chr(_FIRST + index): variable for index, variable in enumerate(in_order)}
+    signs = iter(variables)
+    line = _split("".join(part if isinstance(part, str) else next(signs) for part in parts(text)))
     written = {sign: variable.written for sign, variable in variables.items()}
     written |= {chr(ord(sign) + _QUOTED): variable for sign, variable in written.items()} | {"$": "$$"}
 

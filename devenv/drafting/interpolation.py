@@ -142,12 +142,12 @@ def variables(value: Any) -> Iterator[Variable]:
 
 def forms(value: Any) -> tuple[Any, ...]:
     """How to write a value, the best form first: with `${env.NAME}`, or with the defaults alone."""
-    found = [
+    candidates = [
         everywhere(ours, value),
         everywhere(lambda text: ours(text, demand=False), value),
         everywhere(lambda text: escaped(plain(text)), value),
     ]
-    return tuple(form for index, form in enumerate(found) if form not in found[:index])
+    return tuple(form for index, form in enumerate(candidates) if form not in candidates[:index])
 
 
 def everywhere(change: Callable[[str], str], value: Any) -> Any:

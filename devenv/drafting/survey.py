@@ -110,10 +110,12 @@ def parts(files: Mapping[str, str], name: str) -> list[Part]:
     workspace = (
         root if "pnpm-workspace.yaml" in root or '"workspaces"' in root.get("package.json", "") else None
     )
-    found = [part for folder, own in folders.items() for part in _of_folder(folder, own, name, workspace)]
-    if len(found) > 1:  # a workspace's own package file, or one of tools
-        found = [part for part in found if part.folder != "." or part.dockerfile or _starts(part)]
-    return found
+    candidates = [
+        part for folder, own in folders.items() for part in _of_folder(folder, own, name, workspace)
+    ]
+    if len(candidates) > 1:  # a workspace's own package file, or one of tools
+        candidates = [part for part in candidates if part.folder != "." or part.dockerfile or _starts(part)]
+    return candidates
 
 
 def _begins_part(file: str) -> bool:
