@@ -65,7 +65,7 @@ def promoted(kind: str) -> Mapping[str, Any]:
 
 
 def _yaml(name: str) -> Any:
-    import yaml
+    from devenv import documents
 
     file = root() / name
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return documents.load(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from devenv import documents
 from devenv.errors import ManifestInvalid, Problem
 from devenv.variables import START, Unfilled
 
@@ -138,7 +139,7 @@ def dotted(path: Path) -> str:
     return text
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _Loader(documents.LOADER):  # type: ignore[misc]
     """The C loader, with YAML 1.2's rules for which scalars are not text."""
 
 

@@ -19,6 +19,7 @@ PURE = (
     "devenv.plan",
     "devenv.render",
     "devenv.drafting",
+    "devenv.documents",
     "devenv.masking",
     "devenv.errors",
     "devenv.urls",

@@ -119,11 +119,10 @@ class ComposeSession:
 
     @cached_property
     def _rendered(self) -> dict[str, Any]:
-        import yaml
+        from devenv import documents
 
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         text = (self._work.folder / "compose.yaml").read_text(encoding="utf-8")
-        return dict(yaml.load(text, loader))
+        return dict(documents.load(text))
 
     @property
     def _compose(self) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 
+from devenv import documents
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 from devenv.writing import write_whole
 
@@ -204,10 +205,9 @@ def _provider(entry: Entry) -> str:
 def _merged(paths: list[Path]) -> dict[str, Any]:
     """All files as one, the first to name something wins, as kubectl does it."""
     merged: dict[str, Any] = {"current-context": "", "contexts": {}, "clusters": {}, "users": {}, "files": []}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in paths:
         try:
-            document = yaml.load(path.read_text(encoding="utf-8"), loader) or {}
+            document = documents.load(path.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise UsageError(f"cannot read {path}", why=str(error)) from error
         if not isinstance(document, dict):

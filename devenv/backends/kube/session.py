@@ -10,8 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-import yaml
-
+from devenv import documents
 from devenv.backends import containers, supervised
 from devenv.backends.base import Say, Work
 from devenv.backends.images import Images
@@ -251,11 +250,8 @@ class KubeSession:
 
 def _objects(folder: Path) -> dict[str, list[Object]]:
     """Unit -> its objects in a rendered folder, the one that runs it last; "" for those of no unit."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     files = [*folder.glob("*.yaml"), *folder.glob("manual/*.yaml")]
-    items = [
-        item for file in files for item in yaml.load_all(file.read_text(encoding="utf-8"), loader) if item
-    ]
+    items = [item for file in files for item in documents.load_all(file.read_text(encoding="utf-8"))]
     objects: dict[str, list[Object]] = {}
     for item in sorted(items, key=lambda item: kind_of(item) in WORKLOADS):
         objects.setdefault(label(item, "unit"), []).append(item)

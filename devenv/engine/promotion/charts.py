@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from devenv import assets
+from devenv import assets, documents
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.rules.scope import Scope
 from devenv.render import chart as charts
@@ -190,7 +190,7 @@ def _sealed(project: Project, name: str, target: charts.Promoted) -> Sealed:
         return NOT_SEALED
     faults: Iterable[sealed.Fault]
     try:
-        item = yaml.safe_load((project.workspace.root / file).read_text(encoding="utf-8"))
+        item = documents.load((project.workspace.root / file).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no YAML"
         faults = [(f"{file} cannot be read: {why}", "kubeseal -o yaml writes it")]

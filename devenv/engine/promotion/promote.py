@@ -11,8 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from devenv import documents
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.engine.promotion.admission import Admission
 from devenv.engine.promotion.rollout import Order, Rollout, explained
@@ -398,5 +397,4 @@ class Release:
 
 def parsed(text: str) -> list[dict[str, Any]]:
     """The objects of a text of Helm's."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [item for item in yaml.load_all(text, Loader=loader) if item]
+    return list(documents.load_all(text))

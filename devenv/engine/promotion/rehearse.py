@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from devenv import proc
+from devenv import documents, proc
 from devenv.backends.helm import HelmFailed
 from devenv.engine.promotion import charts
 from devenv.engine.promotion.promote import Parcel, Release, packed
@@ -143,7 +141,7 @@ class Rehearsal:
     def parcel(self, images: Mapping[str, str]) -> tuple[Parcel, list[Replacement]]:
         """The chart with the environment's values, and what of them is replaced here."""
         text = charts.values_file(self.project, self.environment, images)
-        values = yaml.safe_load(text) or {}
+        values = documents.load(text) or {}
         whole = merge(charts.defaults(self.project), values)
         stand_ins = replacements(whole, self.ground(), self.release.target.namespace)
         origin = Origin(manifest=self.project.manifest.digest)
