@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import MakeCheckout
 
-pytestmark = [pytest.mark.engine, pytest.mark.kinds]
+pytestmark = pytest.mark.engine
 
 
 def test_two_clients_share_a_record_through_the_gateway_and_permissions_count(

@@ -11,7 +11,7 @@ import pytest
 from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
-pytestmark = [pytest.mark.engine, pytest.mark.kinds]
+pytestmark = pytest.mark.engine
 
 
 def total(checkout: Checkout, port: int) -> int:
