@@ -40,7 +40,7 @@ test: .venv/ready
 
 ## make test-fast   what starts no program: no shell, no Helm, no engine
 test-fast: .venv/ready
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not programs"
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not programs"
 
 ## make test-long   tests of a minute and more: data carried between backends, requests during a promotion, a rehearsal
 test-long: .venv/ready
