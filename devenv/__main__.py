@@ -44,13 +44,13 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def _command() -> Callable[[], None]:
+def _run() -> None:
     from devenv.cli import main
 
-    return main
+    main()
 
 
-def main(command: Callable[[], Callable[[], None]] = _command) -> None:
+def main(run: Callable[[], None] = _run) -> None:
     """Run the command line. Ctrl-C while it is still being imported ends as quietly as later."""
     if sys.platform == "win32":
         sys.stderr.write(WINDOWS)
@@ -59,7 +59,7 @@ def main(command: Callable[[], Callable[[], None]] = _command) -> None:
     gc.set_threshold(100_000)  # most objects live to the end: looking for garbage among them costs 7 %
     sys.unraisablehook = _interrupt_again
     try:
-        command()()
+        run()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -378,13 +378,7 @@ class Engine:
     # -- logs
 
     def log(
-        self,
-        container: str,
-        *,
-        follow: bool,
-        tail: int | None,
-        since: int | None,
-        goes_on: Callable[[], bool] = lambda: True,
+        self, container: str, *, follow: bool, tail: int | None, since: int | None
     ) -> Iterator[list[bytes]]:
         """`containers.log` for an engine that is not at a local socket: a long silence ends it."""
         api = self.api  # its own `logs` reads each line by itself

@@ -262,9 +262,9 @@ def drafted(
     `gateways`: images whose place the stack's own gateway takes.
     """
     catalogue = kinds()
-    known = definitions(read_written(folder / ".env"), environment, project.services)
-    project = replace(project, services=filled(project.services, known))
-    around = observed(folder, project, known.values)
+    defined = definitions(read_written(folder / ".env"), environment, project.services)
+    project = replace(project, services=filled(project.services, defined))
+    around = observed(folder, project, defined.values)
     draft = convert(project, around, Stores(catalogue), gateways)
     settled(draft, folder, catalogue, around.variables)
     return draft

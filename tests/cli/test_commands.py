@@ -390,7 +390,7 @@ def test_ctrl_c_is_heard_where_python_can_raise_nothing(
     hook, before = sys.unraisablehook, signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(SystemExit) as ended:
-            main(lambda: command)
+            main(command)
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGINT, before)

@@ -107,15 +107,14 @@ def test_a_container_that_never_ran_began_never(server: Server, engine: Engine) 
 
 
 @pytest.fixture(params=["socket", "sdk"])
-def logs(request: pytest.FixtureRequest, server: Server, engine: Engine) -> EngineLogs | Engine:
+def logs(request: pytest.FixtureRequest, server: Server, engine: Engine) -> EngineLogs:
     """Both ways to read logs: of a local engine, and of any other."""
-    return engine if request.param == "sdk" else EngineLogs(server.address, lambda: engine)
+    address = "ssh://elsewhere" if request.param == "sdk" else server.address
+    return EngineLogs(address, lambda: engine)
 
 
 @pytest.mark.parametrize("tty", [False, True])
-def test_logs_are_the_same_over_the_socket_and_the_sdk(
-    tty: bool, logs: EngineLogs | Engine, server: Server
-) -> None:
+def test_logs_are_the_same_over_the_socket_and_the_sdk(tty: bool, logs: EngineLogs, server: Server) -> None:
     web = container(server, "true", tty=tty)
     end = b"\r\n" if tty else b"\n"
     web.lines = [Line(1767225600 * 10**9 + n, OUT, b"line %d%s" % (n, end)) for n in range(3)]
@@ -130,24 +129,35 @@ def test_logs_are_the_same_over_the_socket_and_the_sdk(
     assert read(2) == ["line 2", "x" * 40_000]
 
 
-def test_the_log_of_what_is_not_there_is_empty(logs: EngineLogs | Engine) -> None:
+def test_the_log_of_what_is_not_there_is_empty(logs: EngineLogs) -> None:
     assert list(logs.log("gone", follow=False, tail=None, since=None)) == []
 
 
-@pytest.mark.programs
-def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, engine: Engine) -> None:
-    first = container(server, *FOREVER)
+def followed(server: Server, engine: Engine, first: Container) -> tuple[Iterator[str], threading.Event]:
+    """The lines of a container that is started and says that it is up, over all its replacements."""
     server.engine.start(first)
     sources, stop = [Source("web", first.id, "shop-1", lasting=True)], threading.Event()
     logs = EngineLogs(server.address, lambda: engine)
     batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
     lines = (line.text for batch in batches for line in batch)
     assert next(lines) == "up"
-    engine.restart(first.id)
-    assert next(lines) == "up"
+    return lines, stop
+
+
+def replace(server: Server, engine: Engine, first: Container) -> None:
+    """Have another container in its place, which says "anew"."""
     second = container(server, "sh", "-c", "echo anew; exec sleep 100")
     engine.remove(first.id)
     server.engine.start(second)
+
+
+@pytest.mark.programs
+def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, engine: Engine) -> None:
+    first = container(server, *FOREVER)
+    lines, stop = followed(server, engine, first)
+    engine.restart(first.id)
+    assert next(lines) == "up"
+    replace(server, engine, first)
     assert next(lines) == "anew"
     stop.set()
 
@@ -159,15 +169,8 @@ def test_a_follow_ends_with_its_run_though_the_log_does_not(
     monkeypatch.setattr(containers, "SILENCE", 0.02)
     first = container(server, *FOREVER)
     first.endless = True
-    server.engine.start(first)
-    sources, stop = [Source("web", first.id, "shop-1", lasting=True)], threading.Event()
-    logs = EngineLogs(server.address, lambda: engine)
-    batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
-    lines = (line.text for batch in batches for line in batch)
-    assert next(lines) == "up"
-    second = container(server, "sh", "-c", "echo anew; exec sleep 100")
-    engine.remove(first.id)
-    server.engine.start(second)
+    lines, stop = followed(server, engine, first)
+    replace(server, engine, first)
     assert next(lines) == "anew"
     stop.set()
 
@@ -177,14 +180,8 @@ def test_what_is_followed_goes_on_though_the_engine_refuses_for_a_moment(
     server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = container(server, *FOREVER)
-    server.engine.start(first)
-    sources, stop, refused = [Source("web", first.id, "shop-1", lasting=True)], threading.Event(), []
-    logs = EngineLogs(server.address, lambda: engine)
-    batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
-    lines = (line.text for batch in batches for line in batch)
-    assert next(lines) == "up"
-    second = container(server, "sh", "-c", "echo anew; exec sleep 100")
-    labelled = Engine.labelled
+    lines, stop = followed(server, engine, first)
+    labelled, refused = Engine.labelled, list[dict[str, str]]()
 
     def busy(self: Engine, **tags: str) -> list[containers.Container]:
         server.engine.refusal = None if refused else ("containers/json", 500, "context canceled")
@@ -192,8 +189,7 @@ def test_what_is_followed_goes_on_though_the_engine_refuses_for_a_moment(
         return labelled(self, **tags)
 
     monkeypatch.setattr(Engine, "labelled", busy)
-    engine.remove(first.id)
-    server.engine.start(second)
+    replace(server, engine, first)
     assert (next(lines), len(refused) > 1) == ("anew", True)
     stop.set()
 

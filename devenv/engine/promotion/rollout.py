@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 LOOK = 1.0  # seconds between two looks at the pods
 LATE = 4.0  # seconds a pod may take to be ready until its card is made, and made again as its log goes on
-LATE_SHARE = (
-    0.2  # of the time that Helm waits, where that is shorter: the card has to be there before Helm ends
-)
+LATE_SHARE = 0.2  # of the seconds that Helm waits, where that is less: the card is there before Helm ends
 ASK = 3.0  # seconds between two questions whether a pod will ever be ready
 SLOW = 15.0  # seconds after which a line says what it waits for, and how long Helm will
 REMIND = 60  # seconds after which such a line comes again

@@ -303,8 +303,8 @@ class _Unit:
                 "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": cpu}}],
             },
         }
-        given = self.page.more('ternary (omit . "maxUnavailable") . (hasKey . "minAvailable")')
-        selector = {"selector": {"matchLabels": self._include("selector")}, given: None}
+        limit = self.page.more('ternary (omit . "maxUnavailable") . (hasKey . "minAvailable")')
+        selector = {"selector": {"matchLabels": self._include("selector")}, limit: None}
         budget = {**self._new("policy/v1", "PodDisruptionBudget"), "spec": selector}
         return self._with("autoscale", scaler) + self._with("disruptionBudget", budget)
 
