@@ -25,11 +25,18 @@ def say(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def gateway() -> str:
-    """The gateway's address, whatever port it got on this machine."""
+def running() -> tuple[str, str]:
+    """The backend, and the gateway's address, whatever port it got on this machine."""
     asked = subprocess.run(["devenv", "status", "--json"], cwd=GUESTBOOK, stdout=subprocess.PIPE, check=True)
-    ports = next(unit["ports"] for unit in json.loads(asked.stdout)["units"] if unit["name"] == "kong")
-    return f"http://localhost:{ports['proxy']}"
+    status = json.loads(asked.stdout)
+    ports = next(unit["ports"] for unit in status["units"] if unit["name"] == "kong")
+    return status["backend"], f"http://localhost:{ports['proxy']}"
+
+
+OTHER_WAYS = {
+    "compose": "devenv plan -b process  the same as plain processes, without containers",
+    "process": "devenv plan -b compose  the same in containers, where an engine is",
+}
 
 
 def get(url: str, key: str = "") -> tuple[int, str]:
@@ -46,7 +53,11 @@ def get(url: str, key: str = "") -> tuple[int, str]:
 
 def check(url: str, key: str) -> None:
     """Ask for the page and for the API, as a guest and with the key. Ends the demo where an answer is wrong."""
-    checks = [("/", "", 200, "Sign the book"), ("/api/entries", "", 401, ""), ("/api/entries", key, 200, "Ida")]
+    checks = [
+        ("/", "", 200, "Sign the book"),
+        ("/api/entries", "", 401, ""),
+        ("/api/entries", key, 200, "Ida"),
+    ]
     for path, header, status, text in checks:
         code, body = get(url + path, header)
         if code != status or text not in body:
@@ -76,22 +87,22 @@ def main() -> None:
     if code := devenv("run", "seed"):
         sys.exit(code)
 
-    url = gateway()
+    backend, url = running()
     say("through the gateway")
     check(url, key)
 
     here = os.path.relpath(GUESTBOOK, GUESTBOOK.parents[1])
     print(f"""
-  the page       {url}/
-  the API        curl -H 'apikey: {key}' {url}/api/entries
-  try next       . .venv/bin/activate && cd {here}
-                 devenv                      what is there, and what it does
-                 devenv up                   then change web/page.html, save, and look again
-                 devenv logs -f api          watch it work
-                 devenv exec postgres psql -U app app
-                 devenv env api              reach the same stores from your editor
-                 devenv plan -b compose      the same in containers; make machine brings an engine on Debian
-                 devenv down                 ends it and keeps the data
+  the page   {url}/
+  the API    curl -H 'apikey: {key}' {url}/api/entries
+  try next   . .venv/bin/activate && cd {here}
+    devenv                  what is there, and what it does
+    devenv up               then edit web/page.html, save, and look again
+    devenv logs -f api      watch it work
+    devenv exec postgres psql -U app app
+    devenv env api          reach the same stores from your editor
+    {OTHER_WAYS[backend]}
+    devenv down             ends it and keeps the data
 """)
 
 
