@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 
 def write_whole(file: Path, text: str, *, mode: int) -> None:
-    """Replace a file atomically, unless it has this text and mode already."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if file.read_text(encoding="utf-8") == text and file.stat().st_mode & 0o777 == mode:
+    """Replace a file atomically, unless it has this text and mode already; of a link, what it leads to."""
+    content = text.encode()
+    with contextlib.suppress(OSError):
+        if file.read_bytes() == content and file.stat().st_mode & 0o777 == mode:
             return
-    replace_whole(file, text.encode(), mode=mode)
+    replace_whole(Path(os.path.realpath(file)), content, mode=mode)
 
 
 def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
-    """Replace a file atomically."""
+    """Replace a file atomically, and a link as if it were one."""
     import tempfile  # most commands write nothing
 
     file.parent.mkdir(parents=True, exist_ok=True)
