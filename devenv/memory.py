@@ -12,7 +12,7 @@ import os
 import pickle
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -97,9 +97,3 @@ def _own(status: os.stat_result) -> None:
     """Raise `PermissionError` for a file that another user owns or could have written."""
     if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise PermissionError
-
-
-def user_cache(environment: Mapping[str, str]) -> Path:
-    """The user's cache folder."""
-    base = environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "devenv"

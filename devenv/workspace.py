@@ -16,7 +16,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import STATE
+from devenv import STATE, home
 from devenv.envfiles import read_env
 from devenv.errors import UsageError
 from devenv.writing import unwritable, write_whole
@@ -339,13 +339,8 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def machine_state() -> Path:
-    """The folder of devenv's state for this user and machine, across projects."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "devenv"
-
-
 def _machine_key() -> bytes:
-    file = machine_state() / "key"
+    file = home.state() / "key"
     try:
         if not file.exists():
             write_whole(file, os.urandom(32).hex(), mode=0o600)

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from devenv import proc
+from devenv import home, proc
 from devenv.backends.registries import HUB, address_of, host_of
 from devenv.errors import DevenvError, ToolMissing
 
@@ -172,7 +172,7 @@ TOKEN = "<token>"
 
 def login(host: str) -> Login | None:
     """Who Docker is at a registry; None where it has no login there."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    folder = Path(os.environ.get("DOCKER_CONFIG") or home.folder() / ".docker")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

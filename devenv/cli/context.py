@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from devenv import workspace
+from devenv import home, workspace
 from devenv.backends import containers, load
 from devenv.backends.base import Backend, Site
 from devenv.console import Console
@@ -67,9 +67,9 @@ class Context:
     def project(self) -> Project:
         """The manifest and what it names, for commands that need a valid one."""
         from devenv.engine.project import Project
-        from devenv.memory import Memory, user_cache
+        from devenv.memory import Memory
 
-        return Project(self.workspace, self.environment, Memory(user_cache(self.environment)))
+        return Project(self.workspace, self.environment, Memory(home.cache(self.environment)))
 
     def renew(self) -> None:
         """Read the manifest again when it is needed next."""
@@ -81,7 +81,7 @@ class Context:
         """Host ports that this command and others have decided on but not opened yet."""
         from devenv.promises import Promises
 
-        return Promises(workspace.machine_state() / "ports", f"the stack in {self.workspace.root}")
+        return Promises(home.state() / "ports", f"the stack in {self.workspace.root}")
 
     # -- which backend
 

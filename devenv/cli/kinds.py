@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv import assets
+from devenv import assets, home
 from devenv.cli.arguments import Json
 from devenv.errors import FAILED, UsageError, did_you_mean
 
@@ -48,13 +48,13 @@ def kinds(
 
 def _cards(context: Context) -> list[Card]:
     from devenv.engine import kinds as engine
-    from devenv.memory import Memory, user_cache
+    from devenv.memory import Memory
     from devenv.stack.kinds.catalogue import Catalogue
 
     own = _own(context)
     texts = assets.catalogue() | {name: text for name, (_, text) in own.items()}
     files = {name: file for name, (file, _) in own.items()}
-    return engine.cards(Catalogue(texts, files, recall=Memory(user_cache(context.environment)).recall), files)
+    return engine.cards(Catalogue(texts, files, recall=Memory(home.cache(context.environment)).recall), files)
 
 
 def _own(context: Context) -> dict[str, tuple[str, str]]:

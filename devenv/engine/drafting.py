@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from devenv import assets, proc, sources
+from devenv import assets, home, proc, sources
 from devenv.drafting import reading, survey, writing
 from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
@@ -120,7 +120,7 @@ def composed(files: list[Path], folder: Path) -> Composed:
     if not isinstance(flat.get("services"), dict) or not flat["services"]:
         raise UsageError(f"{_shown(files[0])} has no services", hint="devenv init --from-compose FILE")
     below = os.path.relpath(files[0].resolve().parent, folder.resolve())
-    place = reading.Place(str(folder.resolve()), below, str(Path.home()))
+    place = reading.Place(str(folder.resolve()), below, str(home.folder()))
     shown = tuple(os.path.relpath(file, folder) for file in files)
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
 

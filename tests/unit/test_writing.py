@@ -13,7 +13,9 @@ from devenv.writing import write_whole
 
 
 @pytest.mark.parametrize(("before", "after"), [("a\r\n", "a\n"), ("a\n", "a\r\n")])
-def test_a_file_that_only_ends_its_lines_otherwise_is_another(tmp_path: Path, before: str, after: str) -> None:
+def test_a_file_that_only_ends_its_lines_otherwise_is_another(
+    tmp_path: Path, before: str, after: str
+) -> None:
     file = tmp_path / "run.sh"
     write_whole(file, before, mode=0o644)
     write_whole(file, after, mode=0o644)

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from devenv import documents
+from devenv import documents, home
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 from devenv.writing import write_whole
 
@@ -138,7 +138,7 @@ class Place:
 def files(environment: Mapping[str, str] = os.environ) -> list[Path]:
     """The kubeconfig files in use: those of KUBECONFIG that are there, else the usual one."""
     parts = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
-    paths = [Path(part).expanduser() for part in parts] or [Path.home() / ".kube" / "config"]
+    paths = [Path(os.path.expanduser(part)) for part in parts] or [home.folder() / ".kube" / "config"]
     return [path for path in paths if path.is_file()]
 
 

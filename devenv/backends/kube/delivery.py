@@ -13,7 +13,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from devenv import proc
+from devenv import home, proc
 from devenv.backends import containers
 from devenv.backends.base import Say
 from devenv.backends.kube import layers
@@ -22,7 +22,6 @@ from devenv.backends.kube.config import MINIKUBE
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.registries import refused
 from devenv.errors import DevenvError, ToolMissing
-from devenv.memory import user_cache
 
 if TYPE_CHECKING:
     from devenv.stack.model import Stack
@@ -143,7 +142,7 @@ class Nodes:
             return
         ctr = [*inside, "ctr", "-n", "k8s.io"]
         try:
-            layers.deliver(image, qualified(image), ctr, user_cache(os.environ) / "layers.json")
+            layers.deliver(image, qualified(image), ctr, home.cache(os.environ) / "layers.json")
         except layers.Failed:
             _pipe(["docker", "save", image], [*ctr, "images", "import", "-"])
 

@@ -246,11 +246,11 @@ def _engine() -> Engine:
 
 def _who(context: Context) -> str:
     """Who promotes, as the CI server or this machine says."""
-    from getpass import getuser
+    from devenv import home
 
     variables = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_USER_ID")
     people = (context.environment.get(name) for name in variables)
-    return next(filter(None, people), "") or getuser()
+    return next(filter(None, people), "") or home.user()
 
 
 def _credential_labels(stack: Stack) -> dict[str, dict[str, str]]:
