@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devenv import proc
+from devenv.backends import lock
 from devenv.writing import write_whole
 
 ENDING = 5.0  # seconds after TERM until KILL
@@ -32,17 +32,8 @@ class Background:
 
     @property
     def pid(self) -> int | None:
-        """The process, if it runs. The kernel lets go of its lock however it ends."""
-        try:
-            with self._lock.open("r+", encoding="utf-8") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    text = file.read().strip()
-                    return int(text) if text.isdecimal() else None
-        except OSError:
-            pass
-        return None
+        """The process, if it runs."""
+        return lock.holder(self._lock) if lock.is_held(self._lock) else None
 
     @property
     def task(self) -> str:
@@ -86,12 +77,13 @@ class Background:
         with contextlib.suppress(OSError):
             Path("/proc/self/comm").write_text(title, encoding="utf-8")
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        with self._lock.open("a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+        handle = lock.take(self._lock)
+        if handle is None:
+            raise BlockingIOError("another process does this already")
+        try:
             yield
+        finally:
+            os.close(handle)
 
     @property
     def _lock(self) -> Path:

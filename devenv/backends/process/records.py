@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from devenv.backends import lock
 
 RUNNING, EXITED = "running", "exited"
 MAKING = ".new"
@@ -109,33 +109,19 @@ class Folder:
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self._run / "short").write_text(str(short), encoding="utf-8")
 
-    def supervisor(self) -> int:
+    @property
+    def _lock(self) -> Path:
+        return self._run / "lock"
+
+    def supervisor(self) -> int | None:
         """The process of the supervisor that works here, or worked here last."""
-        return int((self._run / "lock").read_text(encoding="utf-8"))
+        return lock.holder(self._lock)
 
     def supervised(self) -> bool:
-        """Whether a supervisor works in this folder: it holds a lock, which ends with it however it ends."""
-        try:
-            handle = os.open(self._run / "lock", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        """Whether a supervisor works in this folder."""
+        return lock.is_held(self._lock)
 
     def take(self) -> int | None:
         """Become the supervisor of this folder: the open lock, or None where another one is."""
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
-        return handle
+        return lock.take(self._lock)

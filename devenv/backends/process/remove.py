@@ -58,6 +58,8 @@ def end_frozen(folder: Folder, within: float = ENDING) -> None:
     """
     supervisor, why = folder.supervisor(), "it was killed, and waits for a disk or the network"
     try:
+        if supervisor is None:  # it has begun this very moment
+            raise ProcessLookupError
         os.kill(supervisor, signal.SIGKILL)
     except ProcessLookupError:
         why = "another process has its lock"
