@@ -73,7 +73,7 @@ class GitIgnored:
             status = file.stat()
             stamp = status.st_mtime_ns, status.st_size
             if name not in self._files or self._files[name][0] != stamp:
-                text = file.read_text(encoding="utf-8", errors="surrogateescape")
+                text = file.read_text(encoding="utf-8-sig", errors="surrogateescape")
                 self._files[name] = stamp, _Patterns(text)
         except (OSError, re.error):  # there is none, or Git itself would match nothing with it
             return None

@@ -328,7 +328,7 @@ def read_text(file: Path, shown: str) -> str:
         megabytes = file.stat().st_size / 1e6
         raise UsageError(f"{shown} has {megabytes:.0f} MB", why="a manifest has at most 2 MB")
     try:
-        return raw.decode()
+        return raw.decode("utf-8-sig")  # with or without the mark that editors on Windows begin it with
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{shown}:{line}: not text", why="a manifest is UTF-8") from error

@@ -74,3 +74,9 @@ def test_a_changed_file_is_read_again_and_one_outside_a_repository_counts(tmp_pa
     assert ignored(["a.log"]) == {"a.log"}
     (tmp_path / ".gitignore").write_text("*.log\n!a.log\n")
     assert ignored(["a.log", "b.log"]) == {"b.log"}
+
+
+@pytest.mark.programs
+def test_the_mark_of_an_encoding_is_no_part_of_a_pattern(tmp_path: Path) -> None:
+    repository(tmp_path, {"": "\ufeffa\nb\n"})
+    assert GitIgnored(tmp_path)(["a", "b", "c"]) == by_git(tmp_path, ["a", "b", "c"]) == {"a", "b"}

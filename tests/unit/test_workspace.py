@@ -53,6 +53,13 @@ def test_a_file_too_large_or_not_text_is_refused_without_being_read_whole(space:
         space.text()
 
 
+def test_a_mark_of_its_encoding_is_no_part_of_a_manifest(tmp_path: Path) -> None:
+    file = tmp_path / "devenv.yaml"
+    file.write_text("\ufeffkinds: own\n", encoding="utf-8")
+    text = workspace.Workspace(file).text()
+    assert (text, workspace.Workspace.kinds_folder(text)) == ("kinds: own\n", "own")
+
+
 def test_passwords_are_made_once_and_kept_from_others(space: Workspace) -> None:
     def values() -> dict[str, str]:
         return space.secret_values(wanted=[], generated=["POSTGRES_PASSWORD"], environment={}, strict=True)
