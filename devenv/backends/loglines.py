@@ -6,6 +6,7 @@ half a million lines take no more memory than a thousand.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from bisect import bisect_right
@@ -33,6 +34,7 @@ AGAIN, TRIES = 0.2, 50  # seconds until an engine that failed is asked again, an
 AHEAD = 64  # batches that are read before they are taken
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
+_ELSEWHERE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?([+-]\d\d:\d\d)")  # in another zone
 
 T = TypeVar("T")
 Batches = Iterator[Sequence[LogLine]]
@@ -200,13 +202,16 @@ def parsed(unit: str, batch: Iterable[bytes]) -> list[LogLine]:
     """Lines as an engine gives them, `2026-01-01T00:00:00.123456789Z text`, as values."""
     parts = [raw.decode(errors="replace").rstrip("\r").partition(" ") for raw in batch]
     return [
-        LogLine(unit, text, moment if len(moment) == TIME_LENGTH else _nine_digits(moment))
+        LogLine(unit, text, moment if len(moment) == TIME_LENGTH else _comparable(moment))
         for moment, _, text in parts
     ]
 
 
-def _nine_digits(moment: str) -> str:
-    """A time that compares as text does; containerd leaves zeros out."""
+def _comparable(moment: str) -> str:
+    """A time that compares as text does: containerd leaves zeros out, and takes its node's zone."""
+    if match := _ELSEWHERE.fullmatch(moment):
+        seconds, fraction, zone = match.groups(default="")
+        moment = f"{datetime.fromisoformat(seconds + zone).astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
     if not moment.endswith("Z"):
         return moment
     seconds, _, fraction = moment[:-1].partition(".")

@@ -76,6 +76,18 @@ class Source:
             yield batch
 
 
+def test_times_of_a_node_with_a_zone_of_its_own_compare_with_those_of_others() -> None:
+    """The kubelet passes on what the node's runtime wrote, as k3s on a laptop in Delhi."""
+    raw = (
+        b"2026-01-01T01:00:00.5+05:30 a",
+        b"2025-12-31T19:30:00.600000000Z b",
+        b"2025-12-31T14:30:00-05:00 c",
+    )
+    assert [line.time for line in loglines.parsed("api", raw)] == [
+        "2025-12-31T19:30:00.500000000Z", "2025-12-31T19:30:00.600000000Z", "2025-12-31T19:30:00.000000000Z",
+    ]  # fmt: skip
+
+
 @each_row(range(50))
 def test_sorted_sources_become_one_sorted_stream(seed: int) -> None:
     chance = random.Random(seed)
