@@ -35,9 +35,9 @@ class LogFile:
         moment = f"{stamp(time.time_ns())} ".encode()
         self._file.write(b"".join(moment + line + b"\n" for line in lines))
         if self._file.tell() > MOST:
-            self._file.close()
             self._path.replace(older(self._path))
-            self._file = self._path.open("wb", buffering=0)
+            before, self._file = self._file, self._path.open("wb", buffering=0)
+            before.close()
 
     def flush(self) -> None:
         """Log a last line without an end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -39,6 +40,15 @@ def test_a_long_log_goes_on_in_another_file_and_the_one_before_the_last_goes(tmp
     file.write(b"end\n")
     assert [line[:1] for line in text(log)] == ["2", "e"]
     assert older(log).exists()
+
+
+def test_a_log_whose_folder_is_gone_costs_lines_and_not_the_supervisor(tmp_path: Path) -> None:
+    """As after `rm -rf .devenv` while everything runs; on a full disk the next file may not be had either."""
+    log = tmp_path / "logs" / "web.log"
+    file = Written(log, fresh=True)
+    shutil.rmtree(log.parent)
+    for _ in range(3):
+        file.write(bytes(MOST) + b"\n")
 
 
 def test_a_moment_has_nine_digits() -> None:
