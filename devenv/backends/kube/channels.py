@@ -20,7 +20,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 import websocket
 
@@ -50,7 +50,7 @@ class Channels:
         place = client.place
         url = f"{place.server}{path}?{urlencode(query)}"
         headers = [f"{key}: {value}" for key, value in client.transport.headers().items()]
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = _through(str(place.cluster.get("proxy-url") or ""))
         if url.startswith("https"):
             options["sslopt"] = {"context": client.transport.tls}
             if name := place.cluster.get("tls-server-name"):
@@ -111,6 +111,16 @@ class Channels:
             self._socket.sock.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that receives
         with contextlib.suppress(OSError):
             self._socket.shutdown()  # type: ignore[no-untyped-call]
+
+
+def _through(proxy: str) -> dict[str, Any]:
+    """How the kubeconfig has this cluster reached; nothing where it names no proxy."""
+    parts = urlsplit(proxy)
+    if not parts.hostname:
+        return {}
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    address = {"http_proxy_host": parts.hostname, "http_proxy_port": parts.port or 80}
+    return {**address, "http_proxy_auth": login, "proxy_type": parts.scheme}
 
 
 def exec_in(
