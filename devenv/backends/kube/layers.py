@@ -11,6 +11,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -135,4 +136,6 @@ def _recall(memory: Path) -> Contents:
 
 
 def _remember(memory: Path, contents: Contents) -> None:
-    write_whole(memory, json.dumps(dict(list(contents.items())[-KEPT:])), mode=0o644)
+    """Keep what was learnt; the image has arrived, also where that cannot be written."""
+    with suppress(OSError):
+        write_whole(memory, json.dumps(dict(list(contents.items())[-KEPT:])), mode=0o644)
