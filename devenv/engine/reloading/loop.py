@@ -67,7 +67,7 @@ class Reloading:
         self._moved.set()
         self._asked.set()
         self._taken.set()
-        for feed in self._feeds.values():
+        for feed in list(self._feeds.values()):  # another thread may take an edited manifest's units
             feed.close()
 
     def restart(self, name: str) -> None:
