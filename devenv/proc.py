@@ -129,7 +129,7 @@ def run_merged(
     folder: str | None = None,
     within: float | None = None,
 ) -> Output:
-    """The same, with stdout and stderr in `stdout`, in the order they were printed.
+    """Run a command to its end, with an empty stdin; `stdout` has stderr as well, in the order of printing.
 
     After `within` seconds it is killed, and its code is that of the `timeout` command: 124.
     """

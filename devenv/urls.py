@@ -36,7 +36,7 @@ def part(url: str, name: str, default: str = "") -> str:
 
 
 def with_database(url: str, name: str) -> str:
-    """The URL with another database. Raises `TypeError` for what is no URL."""
+    """The URL with another database. It has to be one."""
     parts = split(url)
     assert parts is not None
     head = url.strip().removesuffix(parts["query"]).removesuffix(parts["path"])
@@ -44,7 +44,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def with_host(url: str, name: str) -> str:
-    """The URL with another host."""
+    """The URL with another host. It has to be one."""
     parts = split(url)
     assert parts is not None
     return re.sub(rf"(?<=//|.@){re.escape(parts['host'])}(?=[:/?#,]|$)", name, url, count=1)

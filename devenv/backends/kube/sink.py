@@ -42,7 +42,7 @@ class _Server(ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def listening(present: Mapping[str, int]) -> Iterator[tuple[str, Pushed]]:
-    """Listen on a port of 127.0.0.1, which Docker takes as it is, without TLS; `there`: digest -> size."""
+    """Listen on a port of 127.0.0.1, which Docker takes as it is, without TLS; `present`: digest -> size."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.pushed = Pushed(present)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -52,8 +52,9 @@ def listening(present: Mapping[str, int]) -> Iterator[tuple[str, Pushed]]:
         finally:
             server.shutdown()
             thread.join()
-            for blob, _ in server.pushed.blobs.values():
-                blob.close()
+            blobs = (blob for blob, _ in server.pushed.blobs.values())
+            for file in (*blobs, *server.pushed.uploads.values()):  # the latter of a push that broke off
+                file.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
