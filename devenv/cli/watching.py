@@ -98,7 +98,7 @@ class Watching:
         self._act: Callable[[str], None] = self._show_only
         self._only = ""
         self._noted = set(loaded.notes)
-        self._broken: Exception | None = None
+        self._broken: BaseException | None = None
 
     def run(self, *, names: tuple[str, ...] = ()) -> None:
         """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running.
@@ -160,7 +160,7 @@ class Watching:
         self._loop = Reloading(site, self._apply, lambda loaded: context.project.settings(loaded))
         return self._loop
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """A part of the loop died: end, and say of what."""
         self._broken = self._broken or error
         self._left.set()

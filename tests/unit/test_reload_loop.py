@@ -94,7 +94,7 @@ class Site(SimpleNamespace):
 
     begin = sites.Site.begin
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         self.queue.put(error)
 
     def next(self) -> Any:
@@ -198,6 +198,16 @@ def test_tries_become_seldom_and_something_new_makes_them_frequent() -> None:
     assert waits == [1, 2, 4, 8, 16, 30, 30]
     retry.plan(now, anew=True)
     assert retry.due == now + 1
+
+
+def test_the_loop_ends_once_whoever_read_its_output_has_gone(site: Site) -> None:
+    """As after `devenv watch --json | head`: the thread that printed is told, and the others have to hear of it."""
+
+    def report() -> None:
+        raise SystemExit(141)
+
+    site.begin(report, "reload web")
+    assert site.next().code == 141
 
 
 def test_a_command_that_failed_runs_again_with_the_next_change(site: Site, container: Container) -> None:

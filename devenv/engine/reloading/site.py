@@ -36,7 +36,7 @@ class Site:
     restart: Callable[[str], None]
     rebuild: Callable[[str], None]
     report: Report
-    fail: Callable[[Exception], None]
+    fail: Callable[[BaseException], None]
     patience: float = 5.0
     again: float = FIRST
     stop: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +47,7 @@ class Site:
         def carry_out() -> None:
             try:
                 work()
-            except Exception as error:
+            except BaseException as error:  # SystemExit, too: whoever read our output has gone
                 self.fail(error)
 
         threading.Thread(target=carry_out, daemon=True, name=name).start()
