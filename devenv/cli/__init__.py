@@ -9,8 +9,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -184,9 +185,17 @@ def main() -> None:
         completion_init()
     try:
         _end_as_by_ctrl_c()
+        take_any_text(sys.stdout)
         app(prog_name="devenv")
     finally:
         _leave()
+
+
+def take_any_text(stream: TextIO) -> None:
+    """Have a stream write names of files that are no text as they are, and letters it lacks as codes."""
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        unicode = stream.encoding.lower().replace("-", "") == "utf8"
+        stream.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def _end_as_by_ctrl_c() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, redirect_stderr
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from devenv.cli import take_any_text
 from devenv.console import Console, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.console.junit import junit
@@ -549,3 +551,15 @@ def test_a_unit_without_a_check_is_running_and_one_whose_image_brings_one_is_hea
     lines = [line.split() for line in shown(events()).splitlines()]
     assert ["plain", "running"] in [line[:2] for line in lines]
     assert ["checked", "healthy"] in [line[:2] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"), [("utf-8", b"caf\xe9 \xe2\x80\xa6"), ("ascii", b"caf\\udce9 \\u2026")]
+)
+def test_a_name_that_is_no_text_is_printed_all_the_same(encoding: str, written: bytes) -> None:
+    """A changed file called so in Latin-1, in a terminal of UTF-8: `plan` names it as a cause."""
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding, errors="strict", write_through=True) as stream:
+        take_any_text(stream)
+        Console(stream, stream).print(f"{os.fsdecode(b'caf' + bytes([0xE9]))} …")
+        assert raw.getvalue() == written + b"\n"
