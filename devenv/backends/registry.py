@@ -67,7 +67,7 @@ def digest(image: str, platform: str = "") -> str:
         return ""
     name = answer.headers.get("docker-content-digest") or f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
     wanted = platform.split("/")[:2]
-    offered = list(_platforms(registry, json.loads(answer.body)))
+    offered = list(_platforms(registry, _document(answer.body)))
     return name if not platform or not offered or wanted in offered else ""
 
 
@@ -163,7 +163,7 @@ class Registry:
         answer = _fetched(url, {}, _basic(credentials) if credentials else "", self._trust, form)
         if answer.status != 200:
             raise Unanswered(_reason(answer))
-        token = json.loads(answer.body)
+        token = _document(answer.body)
         return f"Bearer {token.get('token') or token.get('access_token')}"
 
 
@@ -186,7 +186,10 @@ def login(host: str) -> Login | None:
     )
     if token := entry.get("identitytoken"):
         return TOKEN, token
-    user, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    try:
+        user, colon, password = base64.b64decode(entry.get("auth") or "").decode().partition(":")
+    except ValueError:
+        return None
     return (user, password) if colon else None
 
 
@@ -198,8 +201,8 @@ def _kept(helper: str, key: str) -> Login | None:
         raise Unanswered(error.what) from error
     if ended.code:
         return None
-    credentials = json.loads(ended.stdout)
-    return credentials["Username"], credentials["Secret"]
+    credentials = _document(ended.stdout)
+    return str(credentials.get("Username", "")), str(credentials.get("Secret", ""))
 
 
 def _basic(login: Login) -> str:
@@ -225,6 +228,15 @@ def _fetched(
             return Answer(error.code, _lower(error.headers), error.read())
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Unanswered(_spoken(getattr(error, "reason", error))) from error
+
+
+def _document(text: str | bytes) -> Mapping[str, Any]:
+    """What JSON says. Raises `Unanswered` for anything else, as the page of a proxy in between."""
+    with suppress(ValueError):
+        document = json.loads(text)
+        if isinstance(document, dict):
+            return document
+    raise Unanswered("what answers does not speak as a registry does")
 
 
 def _lower(headers: Any) -> dict[str, str]:

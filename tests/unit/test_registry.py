@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"access_token": self.server.token})
 
     def _answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        body = json.dumps(value).encode()
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         for name, text in {**(headers or {}), "Content-Length": str(len(body))}.items():
             self.send_header(name, text)
@@ -193,3 +193,16 @@ def test_a_registry_that_is_away(docker: Path, shelf: Shelf) -> None:
     shelf.server_close()
     with pytest.raises(Unanswered, match="connection refused"):
         digest(image)
+
+
+@pytest.mark.parametrize("page", [b"<html>sign in</html>", b'"sign in"'])
+def test_what_is_no_registry_says_so(docker: Path, shelf: Shelf, page: bytes) -> None:
+    """As the page of a proxy, or of a hotel's network, that answers everything with 200."""
+    shelf.things["/manifests/1"] = page
+    with pytest.raises(Unanswered, match="does not speak as a registry"):
+        digest(f"{shelf.image}:1")
+
+
+def test_a_login_that_is_none_is_no_login(docker: Path) -> None:
+    docker.write_text(json.dumps({"auths": {"ghcr.io": {"auth": "/w=="}}}))
+    assert login("ghcr.io") is None
