@@ -48,8 +48,11 @@ def tags(root: Path) -> list[str]:
 
 def _without_login(address: str) -> str:
     """A remote's address without the token that CI servers write into it."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # it leads nowhere, and may hold a token all the same
+        return ""
     if not parts.scheme or not parts.hostname:
         return address
-    port = f":{parts.port}" if parts.port else ""
     return urlunsplit((parts.scheme, parts.hostname + port, parts.path, "", ""))

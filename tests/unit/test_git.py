@@ -50,6 +50,8 @@ def test_files_that_differ_are_named_those_beside_the_project_are_not(repository
         ("https://ci:token@git.example.com:8443/acme/shop.git", "https://git.example.com:8443/acme/shop.git"),
         ("https://git.example.com/acme/shop", "https://git.example.com/acme/shop"),
         ("git@git.example.com:acme/shop.git", "git@git.example.com:acme/shop.git"),
+        ("ssh://git:token@git.example.com:acme/shop.git", ""),
+        ("https://ci:token@[git.example.com/acme/shop", ""),
     ],
 )
 def test_a_remote_is_told_without_its_token(repository: Path, remote: str, source: str) -> None:
