@@ -180,9 +180,11 @@ class MinikubeBackend(KubeBackend):
         if not status.running:
             say(f"{'starting' if status.exists else 'making'} the Minikube profile {self.profile}")
             before = current()
-            self._start([] if status.exists else self._flags(), say)
-            if current() != before:  # starting a stopped profile ignores --keep-context
-                keep_current(before)
+            try:
+                self._start([] if status.exists else self._flags(), say)
+            finally:
+                if current() != before:  # starting a stopped profile ignores --keep-context
+                    keep_current(before)
         self.cluster.forget()
         vars(self).pop("_answers", None)
         self.check()
