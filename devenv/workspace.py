@@ -227,9 +227,7 @@ class Workspace:
 
         The kernel ends it when the process ends, however it ends.
         """
-        self._make_state()
-        handle = os.open(self.state / f"{purpose}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "r+b", buffering=0) as file:
+        with self._lock_file(f"{purpose}.lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -244,12 +242,7 @@ class Workspace:
 
         The kernel releases it when the process ends, however it ends.
         """
-        try:
-            self._make_state()
-            handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise unwritable(self.state, error) from error
-        with os.fdopen(handle, "r+b", buffering=0) as file:
+        with self._lock_file("lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -257,6 +250,15 @@ class Workspace:
                 fcntl.flock(file, fcntl.LOCK_EX)
             _sign(file, purpose)
             yield
+
+    def _lock_file(self, name: str) -> FileIO:
+        """An open file below `.devenv/`. Raises `DevenvError`."""
+        try:
+            self._make_state()
+            handle = os.open(self.state / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unwritable(self.state, error) from error
+        return FileIO(handle, "r+")
 
 
 def _holder(lock: FileIO) -> str:

@@ -125,6 +125,14 @@ def test_every_secret_without_a_value_is_named(space: Workspace) -> None:
     assert space.secret_values(wanted=["A"], generated=[], environment={}, strict=False) == {"A": ""}
 
 
+def test_a_lock_that_cannot_be_had_is_an_error_that_says_why(space: Workspace) -> None:
+    """As in a project that is mounted read-only."""
+    space.state.write_text("")
+    for lock in (space.only_one("watch", "up"), space.lock(purpose="devenv up", on_wait=print)):
+        with pytest.raises(DevenvError, match="cannot write to"), lock:
+            pass
+
+
 def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
     bundle = Bundle({"compose.yaml": "x", "files/a": "y"}, private=frozenset({"compose.yaml"}))
     folder = space.write_bundle(bundle, "compose", {})
