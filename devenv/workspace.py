@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
 NAMES = ("devenv.yaml", "devenv.yml")
-COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+"""Of several, Compose takes the first."""
 _KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
 _BLOCK = re.compile(rb"^x-devenv:", re.MULTILINE)
 HIDDEN = "hidden.json"  # the values of the secrets that the last bundle was rendered with

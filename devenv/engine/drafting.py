@@ -34,9 +34,8 @@ from devenv.stack.kinds.catalogue import Catalogue, Facts
 from devenv.stack.outline import outline
 from devenv.stack.ports import allot
 from devenv.stack.resolve import resolve
-from devenv.workspace import read_text
+from devenv.workspace import COMPOSE_NAMES, read_text
 
-DEFAULTS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
     "compose.override.yaml",
     "compose.override.yml",
@@ -68,14 +67,14 @@ def compose_files(folder: Path, named: Iterable[str]) -> tuple[list[Path], list[
         return files, []
     first = default_of(folder)
     if first is None:
-        listed = ", ".join(DEFAULTS)
+        listed = ", ".join(COMPOSE_NAMES)
         raise UsageError(
             "no Compose file here",
             where=str(folder),
             why=f"looked for {listed}",
             hint="devenv init --from-compose FILE",
         )
-    others = [name for name in DEFAULTS if (folder / name).is_file() and name != first.name]
+    others = [name for name in COMPOSE_NAMES if (folder / name).is_file() and name != first.name]
     remarks = (
         [f"{first.name} is read, as Compose does; {', '.join(others)} beside it is not"] if others else []
     )
@@ -91,7 +90,7 @@ def _defaults(folder: Path) -> list[Path]:
 
 def default_of(folder: Path) -> Path | None:
     """The Compose file that Compose takes in a folder."""
-    return next((folder / name for name in DEFAULTS if (folder / name).is_file()), None)
+    return next((folder / name for name in COMPOSE_NAMES if (folder / name).is_file()), None)
 
 
 def composed(files: list[Path], folder: Path) -> Composed:

@@ -705,6 +705,13 @@ def test_beside_a_compose_file_it_says_how_to_begin_from_that(
     assert "`devenv init` writes one" in devenv("up").stderr  # another repository's file is not meant
 
 
+def test_of_several_compose_files_it_names_the_one_that_compose_takes(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").unlink()
+    for file in ("docker-compose.yaml", "docker-compose.yml"):
+        (project / file).write_text("services: {}\n")
+    assert "writes one of docker-compose.yml\n" in devenv("up").stderr
+
+
 UNREADABLE = {
     "nothing": (b"", "devenv.yaml:1:1: the file is empty"),
     "bytes": (b"\xff", "error  devenv.yaml:1: not text"),
