@@ -20,7 +20,7 @@ OF_SERVERS = ("/usr/local/sbin", "/usr/sbin")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a recipe asks for; see `stack.kindfile.Process`."""
+    """What a recipe asks for; see `stack.kinds.file.Process`."""
 
     program: str = ""
     package: str = ""

@@ -23,7 +23,7 @@ OWN = re.compile(r"\$(DATA|FILES|RUN|PYTHON)\b")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to run a unit; see `stack.kindfile.Process`. `written` are its variables, as rendered."""
+    """A way to run a unit; see `stack.kinds.file.Process`. `written` are its variables, as rendered."""
 
     argv: tuple[str, ...]
     written: Mapping[str, str] = field(repr=False)
