@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 AGAIN = 5
 """How often a program may end that is started again by itself, before an `up` gives it up."""
 
+SETTLE = 0.5
+"""Seconds that a program without a check has to run before it counts: most bad starts end sooner."""
+
+BEGIN = 10.0
+"""Seconds in which a program without a check has to begin to run."""
+
 Say = Callable[[str], None]
 """Takes one line about how far something is."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
-from devenv.backends.base import Interrupted, LogLine
+from devenv.backends.base import BEGIN, SETTLE, Interrupted, LogLine
 from devenv.backends.causes import READ, failed
 from devenv.backends.probe import answers
 from devenv.errors import UnitFailed
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from devenv.backends.base import Backend
     from devenv.stack.model import Unit
 
-STEADY = 0.5  # seconds a program without a check has to run before it counts
 FIRST, MOST = 0.01, 0.2  # seconds between two looks: often at first, as most programs are quick
 
 
@@ -87,7 +86,7 @@ def wait_ready(
     Raises `UnitFailed` when it ends or takes too long. `tail` gets the last lines of its log.
     """
     started, pause, answer = time.monotonic(), FIRST, ""
-    limit = unit.probe.within if unit.probe else 10.0
+    limit = unit.probe.within if unit.probe else BEGIN
     while not stop.wait(pause):
         program = agent.program()
         passed = time.monotonic() - started
@@ -106,7 +105,7 @@ def _ready(unit: Unit, agent: Agent, secrets: Mapping[str, str], passed: float) 
     """Whether this very container is ready: a port of this machine may lead to another replica."""
     probe = unit.probe
     if probe is None:
-        return passed >= STEADY, ""
+        return passed >= SETTLE, ""
     port = unit.port(probe.port)
     if probe.kind != "exec" and unit.replicas == 1 and port is not None and port.host:
         return answers(probe.kind, port.host, probe.path, timeout=probe.timeout)

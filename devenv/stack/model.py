@@ -186,7 +186,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A way to run a kind as a plain process: see `kinds.file.Process`. `folder`: of the package's programs."""
+    """A way to run a kind as a plain process, see `kinds.file.Process`. `folder`: of a package's programs."""
 
     command: Text
     program: str = ""

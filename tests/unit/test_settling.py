@@ -8,7 +8,8 @@ from threading import Event
 
 import pytest
 
-from devenv.backends.compose.waiting import SETTLE, Waiting
+from devenv.backends.base import SETTLE
+from devenv.backends.compose.waiting import Waiting
 from devenv.backends.states import State
 from devenv.errors import UnitFailed
 from devenv.stack.model import Unit

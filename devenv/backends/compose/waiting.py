@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import listening
-from devenv.backends.base import AGAIN, Interrupted
+from devenv.backends.base import AGAIN, BEGIN, SETTLE, Interrupted
 from devenv.backends.causes import READ, failed, hopeless
 from devenv.errors import UnitFailed
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from devenv.stack.model import Unit
 
 IMAGE_CHECK = 60.0  # seconds an image's own HEALTHCHECK has to pass in; as `health: {within:}` has it
-SETTLE = 0.5  # seconds a unit without a check has to run before it counts; most bad starts die sooner
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Waiting:
             return self.unit.within
         if self.unit.probe:
             return self.unit.probe.within
-        return IMAGE_CHECK if self._image_checks else 10.0
+        return IMAGE_CHECK if self._image_checks else BEGIN
 
     def _ready(self, state: State, passed: float) -> tuple[bool, str, float]:
         """Whether it is ready, what the probe got, and how long to wait for the next event."""

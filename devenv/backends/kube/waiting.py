@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 from devenv.backends import listening
-from devenv.backends.base import Interrupted
+from devenv.backends.base import BEGIN, Interrupted
 from devenv.backends.kube import cards, outlook
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.client import Client, Object
@@ -84,7 +84,7 @@ class Waiting:
     def _limit(self) -> float:
         if self.unit.one_shot:
             return self.unit.within
-        return self.unit.probe.within if self.unit.probe else 10.0
+        return self.unit.probe.within if self.unit.probe else BEGIN
 
     def _until_routed(self, stop: Event) -> None:
         """Give nodes time to route to a pod that is ready: a dependant that starts at once is refused."""

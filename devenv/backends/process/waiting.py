@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from devenv import proc
-from devenv.backends.base import Interrupted
+from devenv.backends.base import BEGIN, SETTLE, Interrupted
 from devenv.backends.causes import READ, Cause, failed, likely
 from devenv.backends.probe import answers
 from devenv.backends.process.launch import words
@@ -36,8 +36,6 @@ HERE = (
     ),
 )
 """Causes that are others without an image."""
-SETTLE = 0.5  # seconds a program without a check has to run before it counts
-LIMIT = 10.0  # seconds it has to begin in
 FIRST, MOST = 0.02, 0.5  # seconds between two looks
 
 
@@ -54,7 +52,7 @@ class Waiting:
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
         unit, started, pause, lost = self.unit, time.monotonic(), FIRST, 0.0
-        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else LIMIT
+        limit = unit.within if unit.one_shot else unit.probe.within if unit.probe else BEGIN
         while not stop.is_set():
             record, passed = self.folder.record(unit.name), time.monotonic() - started
             if record is None or record.state == EXITED:
