@@ -129,14 +129,18 @@ class InfraUnits:
 
     def _as_process(self, unit: Unit) -> Unit:
         """The main unit where its own image is not there: the check and the carrying of another program."""
-        unit = replace(unit, probe=self._open_port(unit))
+        unit = replace(unit, probe=self._plain_probe(unit))
         ways = self.instance.kind.block.process
         return unit if not ways or any(way.carries for way in ways) else replace(unit, dump=(), load=())
 
-    def _open_port(self, unit: Unit) -> Probe | None:
-        """The check of a plain process: the kind's own, or the main port, where that needs other programs."""
+    def _plain_probe(self, unit: Unit) -> Probe | None:
+        """The check of a plain process: the kind's own, or another where that needs other programs."""
         ways = self.instance.kind.block.process
-        if not ways or ways[0].ready == "check" or unit.probe is None:
+        if not ways or unit.probe is None:
+            return unit.probe
+        if ways[0].check:
+            return replace(unit.probe, command=("sh", "-ec", self._public(ways[0].check, "check")))
+        if ways[0].ready == "check":
             return unit.probe
         return replace(unit.probe, kind="tcp", port=self.instance.port, command=())
 
@@ -158,6 +162,7 @@ class InfraUnits:
                 packages=tuple(way.packages),
                 new=filled(way.new, self._look_up),
                 environment=tuple(filled(way.environment, self._look_up).items()),
+                clients=tuple((name, self._public(script, name)) for name, script in way.clients.items()),
                 stop=way.stop,
                 rootless=way.rootless,
                 stand_in=way.stand_in,

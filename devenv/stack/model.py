@@ -195,6 +195,7 @@ class Process:
     packages: tuple[str, ...] = ()
     new: Text = ""
     environment: tuple[tuple[str, Text], ...] = ()
+    clients: tuple[tuple[str, str], ...] = ()
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False

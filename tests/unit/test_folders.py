@@ -195,13 +195,29 @@ def test_a_plain_process_has_the_folder_as_it_is_now(tmp_path: Path) -> None:
     write(tmp_path)
     session = ProcessSession.__new__(ProcessSession)
     session._root, session._folder = tmp_path, Folder(tmp_path / "state")
-    spec: Any = SimpleNamespace(unit="web", sources={"/etc/grafana": "grafana"}, volumes=[])
+    spec: Any = SimpleNamespace(
+        unit="web", sources={"/etc/grafana": "grafana"}, rendered=["/etc/x"], volumes=[]
+    )
     session._place_files(spec)
     (tmp_path / "grafana/a.yaml").rename(tmp_path / "grafana/c.yaml")
     session._place_files(spec)
     placed = session._folder.files("web") / "etc/grafana"
     files = {path.relative_to(placed).as_posix() for path in placed.rglob("*") if path.is_file()}
     assert files == {"c.yaml", "boards/b.json", "boards/logo.png"}
+
+
+def test_a_plain_process_finds_no_file_that_is_asked_for_no_more(tmp_path: Path) -> None:
+    write(tmp_path)
+    session = ProcessSession.__new__(ProcessSession)
+    session._root, session._folder = tmp_path, Folder(tmp_path / "state")
+    rendered = session._folder.files("web") / "etc/x"
+    rendered.parent.mkdir(parents=True)
+    rendered.touch()
+    every: list[dict[str, str]] = [{"/seeds/a.yaml": "grafana/a.yaml"}, {}]
+    for placed in every:
+        spec: Any = SimpleNamespace(unit="web", sources=placed, rendered=["/etc/x"], volumes=[])
+        session._place_files(spec)
+    assert [path for path in session._folder.files("web").rglob("*") if path.is_file()] == [rendered]
 
 
 def refusals(root: Path, files: str) -> list[str]:

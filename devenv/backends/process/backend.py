@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -25,7 +28,7 @@ from devenv.backends.health import healthy
 from devenv.backends.process.control import Control
 from devenv.backends.process.identity import identity
 from devenv.backends.process.records import RUNNING, STAND_IN, Folder, Record
-from devenv.errors import UsageError
+from devenv.errors import DevenvError, UsageError
 from devenv.plan.model import ORPHANED, Observed, ObservedUnit
 from devenv.stack import labels
 
@@ -62,13 +65,39 @@ class ProcessBackend:
 
     def observe(self, checkout: str) -> Observed:
         supervised = self._folder.supervised()
-        units = {
-            unit: _observed(record, supervised=supervised)
+        records = {
+            unit: record
             for unit, record in self._folder.records().items()
             if labels.read(record.labels).checkout == checkout
         }
+        with ThreadPoolExecutor(max_workers=len(records) or 1) as looks:
+            look = partial(self._observed, supervised=supervised)
+            units = dict(zip(records, looks.map(look, records.values()), strict=True))
         stack = next((unit.stack for unit in units.values()), "")
         return Observed(units=units, prepared=supervised, stack=stack)
+
+    def _observed(self, record: Record, *, supervised: bool) -> ObservedUnit:
+        state = record.state
+        if state == RUNNING and not (supervised and identity(record.pid) == record.identity):
+            state = ORPHANED
+        unit = ObservedUnit.from_labels(labels.read(record.labels), id=record.id, state=state)
+        return replace(
+            unit,
+            exit_code=record.exit_code,
+            healthy=self._healthy(unit),
+            stand_in=record.labels.get(STAND_IN) == "true",
+        )
+
+    def _healthy(self, unit: ObservedUnit) -> bool | None:
+        """What its port or its own command answers now: no engine asks either of them."""
+        if not unit.running or not unit.probe.startswith("exec"):
+            return healthy(unit, proxied=False)
+        from devenv.backends.process.waiting import checked
+
+        with suppress(DevenvError, KeyError):  # a rendered file or a program that is gone says nothing of it
+            spec = self._spec(unit.unit)
+            return checked(spec, spec.environment())[0]
+        return None
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
         """Those of units that can run at once. Raises `UsageError` for those that cannot run here at all."""
@@ -173,15 +202,6 @@ class ProcessBackend:
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _observed(record: Record, *, supervised: bool) -> ObservedUnit:
-    state = record.state
-    if state == RUNNING and not (supervised and identity(record.pid) == record.identity):
-        state = ORPHANED
-    unit = ObservedUnit.from_labels(labels.read(record.labels), id=record.id, state=state)
-    stand_in = record.labels.get(STAND_IN) == "true"
-    return replace(unit, exit_code=record.exit_code, healthy=healthy(unit, proxied=False), stand_in=stand_in)
 
 
 def _refusal(refused: Mapping[str, tuple[str, str]]) -> UsageError:

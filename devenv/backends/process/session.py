@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -73,6 +74,7 @@ class ProcessSession:
             return
         self._place_files(spec)
         variables = spec.environment()
+        _place_clients(spec, variables)
         self._make_data(unit, spec, variables)
         _require_program(spec, variables)
         if spec.way.build:
@@ -97,9 +99,14 @@ class ProcessSession:
         )
 
     def _place_files(self, spec: Spec) -> None:
-        """Put files of the project where its other files were rendered to."""
+        """Put files of the project where its other files were rendered to, and take away those of before."""
+        files = self._folder.files(spec.unit)
+        asked = [files / target.lstrip("/") for target in (*spec.sources, *spec.rendered)]
+        for file in files.rglob("*"):
+            if not file.is_dir() and not any(map(file.is_relative_to, asked)):
+                file.unlink()
         for target, source in spec.sources.items():
-            file = self._folder.files(spec.unit) / target.lstrip("/")
+            file = files / target.lstrip("/")
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if (self._root / source).is_dir():
                 shutil.rmtree(file, ignore_errors=True)
@@ -156,6 +163,19 @@ class ProcessSession:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _place_clients(spec: Spec, variables: Mapping[str, str]) -> None:
+    """Put the clients of a unit first on its PATH: others go to the system's own server."""
+    others = variables["PATH"].replace(f"{spec.clients}{os.pathsep}", "")
+    for name, script in spec.way.clients.items():
+        if program := shutil.which(name, path=others):
+            spec.clients.mkdir(mode=0o700, parents=True, exist_ok=True)
+            client = spec.clients / name
+            client.write_text(
+                f'#!/bin/sh\n{script.rstrip()}\nexec {shlex.quote(program)} "$@"\n', encoding="utf-8"
+            )
+            client.chmod(0o700)
 
 
 HOSTS = {

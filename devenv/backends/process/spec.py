@@ -31,6 +31,8 @@ class Way:
     """Whether its kind says so, and not the manifest."""
     wanted: Wanted = field(default_factory=Wanted)
     packages: tuple[str, ...] = ()
+    clients: Mapping[str, str] = field(default_factory=dict)
+    """Programs that people call in its surroundings -> the script that gives their words its address."""
     new: str = ""
     stop: str = "TERM"
     rootless: bool = False
@@ -53,7 +55,12 @@ class Spec:
     context: str
     grace: float
     sources: Mapping[str, str]
+    rendered: tuple[str, ...]
+    """The files that it finds beside those of the project."""
     volumes: tuple[str, ...]
+    check: tuple[str, ...]
+    """The command that says whether it is ready, and the seconds that it may take."""
+    patience: float
     ways: tuple[Way, ...]
 
     @cached_property
@@ -76,6 +83,11 @@ class Spec:
         """The folder of its first volume."""
         return self.place.data / (self.volumes[0] if self.volumes else self.unit)
 
+    @property
+    def clients(self) -> Path:
+        """The folder of the clients that find it."""
+        return self.short / "clients"
+
     def environment(self) -> dict[str, str]:
         """Its variables over those of this terminal. Raises `UsageError` where its programs are missing."""
         programs = find(self.way.wanted)
@@ -95,7 +107,11 @@ class Spec:
                 key: OWN.sub(lambda match: own[match[1]], value) for key, value in written.items()
             }
         outside = {key: value for key, value in os.environ.items() if not key.startswith("DEVENV_")}
-        first = [*([programs.folder] if programs.folder else []), *self.installed.paths]
+        first = [
+            *([self.clients] if self.way.clients else []),
+            *([programs.folder] if programs.folder else []),
+            *self.installed.paths,
+        ]
         path = os.pathsep.join([*map(str, first), os.environ.get("PATH", os.defpath)])
         return {**outside, **self.installed.variables, **written, "PATH": path}
 
@@ -127,7 +143,10 @@ def _spec(unit: str, written: Mapping[str, Any], place: Folder, root: Path, shor
         context=written["folder"],
         grace=written["grace"],
         sources=written["sources"],
+        rendered=tuple(written["rendered"]),
         volumes=tuple(written["volumes"]),
+        check=tuple(written["check"]),
+        patience=written["patience"],
         ways=tuple(map(_way, written["ways"])),
     )
 
@@ -138,6 +157,6 @@ def _way(written: Mapping[str, Any]) -> Way:
         stop = written.get("stop", "")
         exists = f"SIG{stop}" in signal.Signals.__members__  # this machine may have fewer than Linux
         return Way(argv, variables, stop=stop if exists else "TERM", build=written["build"])
-    more = {name: written[name] for name in ("new", "stop", "rootless", "stand_in", "note")}
+    more = {name: written[name] for name in ("clients", "new", "stop", "rootless", "stand_in", "note")}
     packages = tuple(written["packages"])
     return Way(argv, variables, kind=True, wanted=Wanted(*written["wanted"]), packages=packages, **more)

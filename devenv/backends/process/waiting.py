@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -18,7 +18,6 @@ from devenv.backends.process.logfile import lines
 from devenv.backends.process.records import EXITED, Folder, Record
 from devenv.backends.process.spec import Spec
 from devenv.errors import UnitFailed
-from devenv.stack import text
 from devenv.stack.model import Unit
 
 HERE = (
@@ -85,11 +84,7 @@ class Waiting:
         if probe.kind != "exec":
             host = port.host if port and port.host else probe.port
             return answers(probe.kind, host, probe.path, timeout=probe.timeout, proxied=False)
-        argv = words(self.spec, [text.masked(word) for word in probe.command])
-        done = proc.run_merged(
-            argv, environment=self.environment, folder=str(self.spec.folder), within=probe.timeout
-        )
-        return done.code == 0, done.stdout.strip().rpartition("\n")[2]
+        return checked(self.spec, self.environment)
 
     def _failed(self, what: str, answer: str = "") -> UnitFailed:
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
@@ -99,6 +94,13 @@ class Waiting:
         error = failed(unit, what, lines, facts)
         hint = likely(lines, HERE)
         return UnitFailed(replace(error.card, hint=hint)) if hint else error
+
+
+def checked(spec: Spec, environment: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether a unit's own command takes it for ready, and the last line that it printed."""
+    argv = words(spec, spec.check)
+    done = proc.run_merged(argv, environment=environment, folder=str(spec.folder), within=spec.patience)
+    return done.code == 0, done.stdout.strip().rpartition("\n")[2]
 
 
 def log_tail(log: Path, count: int) -> Sequence[str]:

@@ -53,7 +53,10 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         "folder": unit.build.context if unit.build else ".",
         "grace": unit.grace,
         "sources": {file.target: file.source for file in unit.files if file.source},
+        "rendered": [file.target for file in unit.files if not file.source],
         "volumes": [volume.name for volume in unit.volumes],
+        "check": [text.masked(word) for word in unit.probe.command] if unit.probe else [],
+        "patience": unit.probe.timeout if unit.probe else 0,
         "ways": [_way(unit, way, source) for way in unit.process or (None,)],
     }
 
@@ -84,6 +87,7 @@ def _way(unit: Unit, way: Process | None, source: Source) -> dict[str, Any]:
                 way.asked,
             ],
             "packages": list(way.packages),
+            "clients": dict(way.clients),
             "new": text.reveal(way.new, source.secrets),
             "stop": way.stop,
             "rootless": way.rootless,

@@ -73,11 +73,13 @@ class Process(Model):
     `new` makes the data, in a folder that takes its name only when all went well. `$DATA` is the folder of
     the main service's first volume, `$FILES` that of its mounted files, `$RUN` one with a short path, for
     sockets; `$PYTHON` is the interpreter that runs devenv, or that of `packages`. `ready`: by the kind's own
-    check, or as soon as the main port is open. `rootless`: it refuses to run as root. `stand_in`: another
-    program plays its part. `oldest`: it may be of any version from this one on, and not only of the major
-    that is asked for. `asked`: what prints that version, for a program that `--version` would start; `$1` is
-    its folder. `install` is what to type to have it. `note`: what it does otherwise, for people. `carries`:
-    the kind's `dump` and `load` work on it.
+    check, or as soon as the main port is open; `check`: by another script than the kind's own.
+    `clients`: programs that people call in its surroundings, and what puts its address before their
+    words. `rootless`: it refuses to run as root. `stand_in`: another program plays its part. `oldest`:
+    it may be of any version from this one on, and not only of the major that is asked for. `asked`: what
+    prints that version, for a program that `--version` would start; `$1` is its folder. `install` is
+    what to type to have it. `note`: what it does otherwise, for people. `carries`: the kind's `dump` and
+    `load` work on it.
     """
 
     program: str = ""
@@ -89,6 +91,8 @@ class Process(Model):
     new: str = ""
     environment: dict[str, Text] = Field({})
     ready: Literal["check", "port"] = "check"
+    check: str = ""
+    clients: dict[str, str] = Field({})
     stop: str = "TERM"
     rootless: bool = False
     stand_in: bool = False

@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def waiting(folder: Folder) -> Waiting:
-    spec = Spec("web", folder.path, folder, folder.path, {}, ".", 1.0, {}, (), (Way((), {}),))
+    spec = Spec("web", folder.path, folder, folder.path, {}, ".", 1.0, {}, (), (), (), 0, (Way((), {}),))
     return Waiting(folder, unit("name: a\nservices: {web: {image: web}}", "web"), spec, {}, settle=0.05)
 
 
