@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import partial
-from urllib.parse import urlsplit
 
 from devenv.backends import registries
 from devenv.doctor.engine import Engine, Silence
@@ -110,5 +109,6 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 def without_login(url: str) -> str:
     """A proxy's address without the user and password in it."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    scheme, sign, rest = url.rpartition("://")
+    server = rest.rpartition("@")[2].partition("/")[0]  # a password may hold whatever else divides a URL
+    return f"{scheme if sign else 'http'}://{server}"

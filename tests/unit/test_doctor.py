@@ -455,6 +455,12 @@ def test_proxies(environment: dict[str, str], found: Engine, verdicts: list[str]
     assert shown(network.judge_proxies(environment, found)) == verdicts
 
 
+@pytest.mark.parametrize("login", ["", "ann:sesame@", "ann:p/w@", "ann:[p@", "ann:p@w#?@"])
+def test_the_login_of_a_proxy_is_never_shown(login: str) -> None:
+    assert network.without_login(f"http://{login}proxy:3128/") == "http://proxy:3128"
+    assert network.without_login(f"{login}proxy:3128") == "http://proxy:3128"
+
+
 @each_row(
     [
         ({}, ENGINE, ["pass registries: every image is here, so none has to be asked"]),
