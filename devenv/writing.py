@@ -24,6 +24,14 @@ def write_whole(file: Path, text: str, *, mode: int) -> None:
     replace_whole(Path(os.path.realpath(file)), content, mode=mode)
 
 
+def write_for_people(file: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a file of the user's own, whole. Raises `DevenvError` that says why it cannot be written."""
+    try:
+        write_whole(file, text, mode=mode)
+    except OSError as error:
+        raise unwritable(file.parent, error) from error
+
+
 def replace_whole(file: Path, content: bytes, *, mode: int) -> None:
     """Replace a file atomically, and a link as if it were one."""
     import tempfile  # most commands write nothing

@@ -43,13 +43,10 @@ def write_draft(context: Context, draft: Draft, target: Path) -> None:
     """Write the draft; print what became of everything, and what to type next."""
     from devenv.drafting import writing
     from devenv.workspace import Workspace
-    from devenv.writing import unwritable, write_whole
+    from devenv.writing import write_for_people
 
     console = context.console
-    try:
-        write_whole(target, writing.text(draft), mode=0o644)
-    except OSError as error:
-        raise unwritable(target.parent, error) from error
+    write_for_people(target, writing.text(draft))
     console.print(Workspace(target).shown)
     for line in table(console, list(draft.table())):
         console.print(line)

@@ -40,7 +40,7 @@ def _beside(context: Context, gateway: Gateway, file: str, *, merge: bool) -> No
     from devenv.engine import gateways
     from devenv.envfiles import read_env
     from devenv.manifest import source
-    from devenv.writing import write_whole
+    from devenv.writing import write_for_people
 
     space, console = context.workspace, context.console
     _, document, _ = context.project.manifest.parsed
@@ -53,7 +53,7 @@ def _beside(context: Context, gateway: Gateway, file: str, *, merge: bool) -> No
         _refuse_other_extra(space.root, added, force=False)
         keep_secrets(context, space.file, added.converted.secrets)
         _write_extra(context, space.root, added, file)
-        write_whole(space.file, text, mode=space.file.stat().st_mode & 0o777)
+        write_for_people(space.file, text, mode=space.file.stat().st_mode & 0o777)
         console.print(space.shown)
     else:
         for line in gateways.fragment(added.values):
@@ -83,12 +83,9 @@ def _refuse_other_extra(folder: Path, added: Addition, *, force: bool) -> None:
 def _write_extra(context: Context, folder: Path, added: Addition, file: str) -> None:
     """Write what stays in Kong's words, as private as the file that it comes from."""
     from devenv.drafting.kong.convert import EXTRA
-    from devenv.writing import unwritable, write_whole
+    from devenv.writing import write_for_people
 
     if not added.extra:
         return
-    try:
-        write_whole(folder / EXTRA, added.extra, mode=(Path.cwd() / file).stat().st_mode & 0o666)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    write_for_people(folder / EXTRA, added.extra, mode=(Path.cwd() / file).stat().st_mode & 0o666)
     context.console.print(EXTRA)

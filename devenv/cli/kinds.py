@@ -149,7 +149,7 @@ def _new(context: Context, name: str, image: str) -> None:
     from devenv.engine.newkind import draft
     from devenv.manifest.rules.names import LABEL
     from devenv.workspace import Workspace
-    from devenv.writing import write_whole
+    from devenv.writing import write_for_people
 
     if not image:
         raise UsageError(
@@ -166,6 +166,6 @@ def _new(context: Context, name: str, image: str) -> None:
     details = containers.image(containers.address(context.environment), image)
     if details is None:
         raise UsageError(f"{image} is not on this machine", hint=f"docker pull {image}")
-    write_whole(file, draft(name, image, details), mode=0o644)
+    write_for_people(file, draft(name, image, details))
     shown = file.relative_to(space.root)
     context.console.say(f"wrote {shown}; next: fill in its TODOs, then devenv kinds check {shown}")

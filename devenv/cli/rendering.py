@@ -114,7 +114,7 @@ def _chart(
     from devenv.backends import helmcharts
     from devenv.engine.promotion import charts
     from devenv.render.chart.notes import notes
-    from devenv.writing import export_chart, write_whole
+    from devenv.writing import export_chart, write_for_people
 
     if push is not None:
         helmcharts.require_address(push, "--push")
@@ -134,7 +134,7 @@ def _chart(
         return
     packaged = charts.package(project, output, push=push or "")
     for name, text in values.items():
-        write_whole(folder / name, text, mode=0o644)
+        write_for_people(folder / name, text)
     if push:
         address = f"{push.rstrip('/')}/{promoted.stack.name}"
         context.console.say(f"pushed {address} --version {packaged.version}   {packaged.digest}".rstrip())
@@ -156,11 +156,7 @@ def _swarm(context: Context, output: Path, environment: str | None) -> None:
 
 def _deck(context: Context, output: Path, environment: str | None) -> None:
     from devenv.engine.promotion import charts
-    from devenv.writing import unwritable, write_whole
+    from devenv.writing import write_for_people
 
-    text = charts.deck(context.project, environment or "")
-    try:
-        write_whole(output, text, mode=0o644)
-    except OSError as error:
-        raise unwritable(output.parent, error) from error
+    write_for_people(output, charts.deck(context.project, environment or ""))
     context.console.print(str(output))

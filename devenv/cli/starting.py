@@ -85,7 +85,7 @@ def _of_what_is_here(context: Context, output: str | None, *, force: bool) -> No
 def _template(context: Context, name: str, output: str | None, *, force: bool) -> None:
     """Write a first project. Raises `UsageError` before anything is written if one of its files is there."""
     from devenv import assets
-    from devenv.writing import unwritable, write_whole
+    from devenv.writing import write_for_people
 
     names = assets.starters()
     if name not in names:
@@ -101,12 +101,9 @@ def _template(context: Context, name: str, output: str | None, *, force: bool) -
             where=str(folder),
             hint=f"devenv init --template {name} -o FOLDER, or --force",
         )
-    try:
-        for path, text in files.items():
-            write_whole(folder / path, text, mode=0o644)
-            context.console.print(path)
-    except OSError as error:
-        raise unwritable(folder, error) from error
+    for path, text in files.items():
+        write_for_people(folder / path, text)
+        context.console.print(path)
     say_next(context, "devenv up", folder)
 
 

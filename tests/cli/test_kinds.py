@@ -189,6 +189,15 @@ def test_a_first_file_has_what_the_image_says(devenv: Devenv, project: Path) -> 
         assert "is there already" in again.stderr
 
 
+def test_a_first_file_that_cannot_be_written_is_an_error_that_says_why(devenv: Devenv, project: Path) -> None:
+    (project / "infra").write_text("")
+    with fake_engine() as server:
+        server.engine.details = {"queue:1.2": DETAILS}
+        refused = devenv("kinds", "new", "queue", "--from", "queue:1.2")
+    assert refused.exit_code == 1
+    assert f"cannot write to {project}/infra" in refused.stderr
+
+
 def test_a_first_file_of_an_image_that_says_nothing_is_a_kind_too() -> None:
     text = draft("queue", "registry.example:5000/queue:1.2", {"Config": {}})
     assert "image: registry.example:5000/queue:${version}" in text

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devenv.engine.reloading.pull import Difference, difference, write
+from devenv.engine.reloading.pull import Difference, Pulled, difference, write
 from devenv.errors import DevenvError
 from devenv.stack.reloading.rules import infer, lies
 
@@ -131,6 +131,16 @@ def test_nothing_is_written_out_of_the_project_and_links_stay(world: World, tmp_
         "app/folder": "a folder is in its place",
         "app/.devenv/state.json": "it is not in the project",
     }
+
+
+def test_what_cannot_be_written_is_an_error_that_says_why(tmp_path: Path) -> None:
+    """The project may have changed since it was compared, as while somebody was asked."""
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    for path, why in {"file/new": "File exists", "link": "a link is in its place"}.items():
+        with pytest.raises(DevenvError) as refused:
+            write(tmp_path, [Pulled(path, b"", executable=False, new=True, both=False)])
+        assert why in refused.value.why
 
 
 @pytest.mark.programs

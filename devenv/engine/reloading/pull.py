@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from devenv import STATE
 from devenv.errors import DevenvError
-from devenv.writing import replace_whole
+from devenv.writing import replace_whole, unwritable
 
 if TYPE_CHECKING:
     from devenv.backends.base import Stream
@@ -69,12 +69,17 @@ def difference(
 
 
 def write(root: Path, files: Iterable[Pulled]) -> None:
-    """Write files into the project, each whole or not at all."""
+    """Write files into the project, each whole or not at all. Raises `DevenvError`."""
     for pulled in files:
-        _own(root, pulled.path)  # a link may have taken its place meanwhile
         file = root / pulled.path
-        mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
-        replace_whole(file, pulled.content, mode=mode | 0o111 if pulled.executable else mode)
+        try:
+            _own(root, pulled.path)  # a link may have taken its place meanwhile
+            mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+            replace_whole(file, pulled.content, mode=mode | 0o111 if pulled.executable else mode)
+        except ValueError as error:
+            raise DevenvError(f"{pulled.path} stays in the container", why=str(error)) from error
+        except OSError as error:
+            raise unwritable(file.parent, error, unchanged=False) from error
 
 
 def _digest(content: bytes) -> str:
