@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from devenv.errors import UsageError
 
-
-def names_up(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of running units, for the shell's completion."""
+if TYPE_CHECKING:
     from devenv.cli.context import Context
 
-    try:
-        return [name for name in Context().observe().units if name.startswith(incomplete)]
-    except Exception:  # a completion that fails completes nothing
-        return []
+
+def completion(names: Callable[[Context], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What the shell completes a word with: those of some names that begin so."""
+
+    def complete(incomplete: str) -> list[str]:
+        from devenv.cli.context import Context
+
+        try:
+            return [name for name in names(Context()) if name.startswith(incomplete)]
+        except Exception:  # a completion that fails completes nothing
+            return []
+
+    return complete
 
 
-def names_known(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names in the manifest, for the shell's completion."""
-    from devenv.cli.context import Context
+names_up = completion(lambda context: context.observe().units)
+"""Names of running units."""
 
-    try:
-        return [name for name in Context().project.manifest.names() if name.startswith(incomplete)]
-    except Exception:
-        return []
+names_known = completion(lambda context: context.project.manifest.names())
+"""Names in the manifest."""
 
 
 Known = Annotated[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli.arguments import completion
 from devenv.cli.asking import confirm, confirm_by_name
 
 if TYPE_CHECKING:
@@ -14,15 +15,8 @@ if TYPE_CHECKING:
     from devenv.plan.promotion.changes import Target
 
 
-def environments(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of environments, for the shell's completion."""
-    from devenv.cli.context import Context
-
-    try:
-        manifest, _, _ = Context().project.manifest.parsed
-        return [name for name in manifest.environments if name.startswith(incomplete)]
-    except Exception:  # a completion that fails completes nothing
-        return []
+environments = completion(lambda context: context.project.manifest.parsed[0].environments)
+"""Names of environments."""
 
 
 Environment = Annotated[
