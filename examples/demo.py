@@ -27,7 +27,9 @@ def say(text: str) -> None:
 
 def running() -> tuple[str, str]:
     """The backend, and the gateway's address, whatever port it got on this machine."""
-    asked = subprocess.run(["devenv", "status", "--json"], cwd=GUESTBOOK, stdout=subprocess.PIPE, check=True)
+    asked = subprocess.run(["devenv", "status", "--json"], cwd=GUESTBOOK, stdout=subprocess.PIPE)
+    if asked.returncode:
+        sys.exit(f"Not all of it runs any more. See: devenv status   in {GUESTBOOK}")
     status = json.loads(asked.stdout)
     ports = next(unit["ports"] for unit in status["units"] if unit["name"] == "kong")
     return status["backend"], f"http://localhost:{ports['proxy']}"
@@ -75,7 +77,8 @@ def main() -> None:
         if line.startswith("GUESTBOOK_KEY=")
     )
 
-    say("devenv up -d      in examples/guestbook: two services, three stores, one gateway")
+    say("devenv up -d      in examples/guestbook")
+    print("two services, three stores, one gateway", flush=True)
     code = devenv("up", "-d")
     if code == TOOL_MISSING:
         say("devenv up -d -b process      without containers, then")

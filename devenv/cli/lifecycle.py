@@ -135,6 +135,7 @@ def exit_on_failure(context: Context, outcome: Outcome) -> None:
 
 
 def _say_ready(context: Context, outcome: Outcome) -> None:
+    from devenv.console import plain
     from devenv.plan.status import front_page_of
 
     console, seconds = context.console, outcome.seconds
@@ -144,7 +145,10 @@ def _say_ready(context: Context, outcome: Outcome) -> None:
         parts = [console.style(f"ready in {seconds:.1f} s", "green", "bold")]
     if url := front_page_of(outcome.stack, outcome.units):
         parts.append(f"open {console.style(url, 'cyan')}")
-    console.say("    ".join([*parts, f"stop: {console.style('devenv down', 'bold')}"]))
+    parts.append(f"stop: {console.style('devenv down', 'bold')}")
+    line = "    ".join(parts)
+    fits = not console.width or len(plain(line)) <= console.width
+    console.say(line if fits else "\n  ".join(parts))
 
 
 def _say_hosted(context: Context, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Any
 
-from devenv.console import Console, plain
+from devenv.console import Console, folded, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.events import Event, Failed, Note, Planned, Progress
 from devenv.plan.model import Op, Step
@@ -43,12 +43,18 @@ def headline(console: Console, event: Planned) -> str:
     todo = ", ".join(f"{len(steps)} {what}" for op, what in counts if (steps := event.plan.of(op)))
     if not todo and event.plan.of(Op.FORWARD):
         todo = "forward ports"
-    left = f"{console.style(event.stack.name, 'bold')} on {event.backend}{console.style(where, 'dim')}"
-    if starts := event.plan.of(Op.START):
-        return f"{left}   {starts[0].cause}: starting it"
-    plan = f"plan: {todo or 'wait until healthy'}"
-    fits = not console.width or len(plain(left)) + 3 + len(plan) <= console.width
-    return f"{left}   {plan}" if fits else f"{left}\n  {plan}"
+    head = f"{event.stack.name} on {event.backend}"
+    starts = event.plan.of(Op.START)
+    plan = f"{starts[0].cause}: starting it" if starts else f"plan: {todo or 'wait until healthy'}"
+    fits = not console.width or len(head) + len(where) + 3 + len(plan) <= console.width
+    first, *more = [head + where] if fits else folded(head + where, console.width - 2)
+    left = [
+        console.style(event.stack.name, "bold")
+        + first[len(event.stack.name) : len(head)]
+        + console.style(first[len(head) :], "dim"),
+        *(f"  {console.style(line, 'dim')}" for line in more),
+    ]
+    return "\n".join(left) + (f"   {plan}" if fits else f"\n  {plan}")
 
 
 def cells(console: Console, row: Row, *, now: float) -> list[str]:

@@ -354,6 +354,11 @@ def test_a_headline_that_does_not_fit_has_a_line_for_the_plan() -> None:
         "shop on compose (Docker 28.5)",
         "  plan: 5 to pull, 1 to build, 6 to start",
     ]
+    assert headline(console(width=24), event).splitlines() == [
+        "shop on compose",
+        "  (Docker 28.5)",
+        "  plan: 5 to pull, 1 to build, 6 to start",
+    ]
     assert "\n" not in headline(console(width=120), event)
     assert "\n" not in headline(console(), event)
 

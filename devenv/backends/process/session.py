@@ -23,6 +23,7 @@ from devenv.backends.process.records import MAKING, Folder
 from devenv.backends.process.spec import Spec
 from devenv.backends.process.waiting import Waiting
 from devenv.errors import DevenvError
+from devenv.hostports import taken
 from devenv.stack.model import Unit
 
 
@@ -77,6 +78,7 @@ class ProcessSession:
         _place_clients(spec, variables)
         self._make_data(unit, spec, variables)
         _require_program(spec, variables)
+        require_ports(unit)
         if spec.way.build:
             done = proc.run_merged(
                 ("sh", "-ec", spec.way.build), environment=variables, folder=str(spec.folder)
@@ -206,6 +208,16 @@ def _require_program(spec: Spec, variables: Mapping[str, str]) -> None:
         why="its image has it, and processes have no image" if program else "",
         hint=f'services.{spec.unit}: {{host: "{usual}"}}   says how it runs here',
     )
+
+
+def require_ports(unit: Unit) -> None:
+    """Raises `UnitFailed` where another program listens by now: its answers would be taken for the unit's."""
+    ports = [port.host for port in unit.ports if port.host and not port.udp]
+    for port, program in taken(ports).items():
+        again = "devenv up --remap-ports   takes another port"
+        raise failed(
+            _told_apart(unit), f"lost port {port} to {program} before it started", (), otherwise=again
+        )
 
 
 def _last_lines(done: proc.Output) -> tuple[str, ...]:
