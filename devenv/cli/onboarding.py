@@ -78,8 +78,7 @@ def _travel(context: Context, page: Path | None) -> None:
 
 
 def _say(context: Context, step: str, text: str) -> None:
-    console = context.console
-    console.say(f"{console.style(f'{step:<7}', 'bold')}  {text}")
+    context.console.say(context.console.labelled(f"{step:<7}", text, "bold"))
 
 
 def _check(context: Context) -> None:

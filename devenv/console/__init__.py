@@ -112,8 +112,13 @@ class Console:
 
     def noted(self, text: str) -> str:
         """A note as it is printed."""
-        first, *more = folded(text, self.width - 6)
-        return "\n".join([f"{self.style('note', 'yellow')}  {first}", *(f"{'':6}{line}" for line in more)])
+        return self.labelled("note", text, "yellow")
+
+    def labelled(self, label: str, text: str, *styles: str) -> str:
+        """A text behind a word; what does not fit into its line stands below it."""
+        column = len(label) + 2
+        first, *more = folded(text, self.width - column)
+        return "\n".join([f"{self.style(label, *styles)}  {first}", *(" " * column + line for line in more)])
 
     def error(self, error: DevenvError) -> None:
         """Print an error with all its parts."""

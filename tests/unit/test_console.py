@@ -341,6 +341,18 @@ def test_a_note_is_folded_beside_its_label() -> None:
     )
 
 
+def test_a_step_of_onboard_breaks_between_words() -> None:
+    said = console(width=62).labelled(
+        "secrets", "GUESTBOOK_KEY   from your own head; whoever has it may call /api"
+    )
+    assert said == expect(
+        """
+        secrets  GUESTBOOK_KEY   from your own head; whoever has it
+                 may call /api
+        """
+    ).rstrip("\n")
+
+
 def test_an_unchanged_job_is_done_and_not_up() -> None:
     app = stack("name: shop\njobs:\n  seed: {image: seed:1}\n")
     assert cells(console(), Row(app.unit("seed"), "unchanged"), now=0)[2] == "done"
