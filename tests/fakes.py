@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import ClassVar
 
-from devenv.backends.base import Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
+from devenv.backends.base import Attach, Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed, UsageError
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
@@ -101,6 +102,9 @@ class FakeBackend:
         return [unit.id] if unit.running else []
 
     def attach(self, unit: ObservedUnit, argv: Sequence[str], *, instance: str = "") -> Stream:
+        raise DevenvError("nothing runs on a fake machine")
+
+    def resting(self, unit: ObservedUnit) -> AbstractContextManager[Attach]:
         raise DevenvError("nothing runs on a fake machine")
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -86,6 +87,10 @@ class Stream(Protocol):
     def close(self) -> None:
         """Hang up. Whoever receives gets nothing more."""
         ...
+
+
+Attach = Callable[[Sequence[str]], Stream]
+"""Starts a command and keeps its stdin and stdout open. Raises `DevenvError` when it cannot start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +223,13 @@ class Backend(Protocol):
         """Start a command in a unit, or in one of its instances, and keep its stdin and stdout open.
 
         After the container was replaced it takes a new `attach`. Raises `DevenvError` when it cannot start.
+        """
+        ...
+
+    def resting(self, unit: ObservedUnit) -> AbstractContextManager[Attach]:
+        """Stop a unit, and start it again in the end; commands start beside its volumes meanwhile.
+
+        They run in its image, as whom its program begins. Raises `DevenvError`.
         """
         ...
 

@@ -290,9 +290,13 @@ def another(address: str, environment: Mapping[str, str] = os.environ) -> str:
     return other and f"export DOCKER_HOST={other}   # an engine answers there"
 
 
+ONE_OFF = "com.docker.compose.oneoff"
+"""Compose's label of what runs beside a unit's own container."""
+
+
 def one_off(container: Container) -> bool:
     """Whether it is a container of `devenv run`."""
-    return bool(container["Labels"].get("com.docker.compose.oneoff") == "True")
+    return bool(container["Labels"].get(ONE_OFF) == "True")
 
 
 def observed_unit(container: Container) -> ObservedUnit:

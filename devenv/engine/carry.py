@@ -1,16 +1,20 @@
-"""Copies the data of stores from one backend to another, with each store's own tools."""
+"""Copies the data of stores from one backend to another: with their own tools, or by their volumes."""
 
 from __future__ import annotations
 
 import os
 import threading
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from devenv.backends.base import Backend, StreamEnded
+from devenv.backends.base import Attach, Backend, Stream, StreamEnded
 from devenv.errors import DevenvError
+from devenv.manifest.versions import is_older
 from devenv.plan.model import ObservedUnit
+from devenv.plan.planner import OLDER
 from devenv.stack.model import Unit
 
 CHUNK = 256 * 1024
@@ -19,20 +23,33 @@ CHUNK = 256 * 1024
 def save(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path) -> int:
     """Write a running store's content into a file of that folder; returns its size in bytes.
 
-    Raises `DevenvError` for a dump that fails, or is empty: each of them has a head at least.
+    The file begins with the version of who wrote the content. Raises `DevenvError` for a dump that fails, or
+    is empty: each of them has a head at least.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = 0
-    with closing(backend.attach(store, unit.dump)) as stream, _private(folder / unit.name) as out:
-        # Its stdin stays open: a cluster loses output, now and then, when it ends while the command starts.
-        while data := stream.receive():
-            out.write(data)
-            size += len(data)
+    with _private(folder / unit.name) as out, _reached(backend, store, unit) as attach:
+        out.write(f"{store.version}\n".encode())
+        with closing(attach(unit.dump)) as stream:
+            # Its stdin stays open: a cluster loses output, now and then, when that ends while it starts.
+            while data := stream.receive():
+                out.write(data)
+                size += len(data)
         if stream.exit_code != 0 or not size:
             what = f"the data of {unit.name} could not be read"
             why = _last(stream.complaints) or "its dump is empty"
             raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=why)
     return size
+
+
+@contextmanager
+def _reached(backend: Backend, store: ObservedUnit, unit: Unit) -> Iterator[Attach]:
+    """What starts a store's commands: in it while it runs, or beside its volume while it does not."""
+    if unit.copied:
+        with backend.resting(store) as attach:
+            yield attach
+    else:
+        yield partial(backend.attach, store)
 
 
 def _private(file: Path) -> IO[bytes]:
@@ -52,26 +69,37 @@ def load(backend: Backend, store: ObservedUnit, unit: Unit, folder: Path, *, sou
 
 
 def _send(backend: Backend, store: ObservedUnit, unit: Unit, file: Path, source: str) -> None:
-    with closing(backend.attach(store, unit.load)) as stream:
-
-        def send() -> None:
-            with suppress(StreamEnded), file.open("rb") as content:
-                while data := content.read(CHUNK):
-                    stream.send(data)
-                stream.end()
-
-        writer = threading.Thread(target=send, daemon=True)
-        writer.start()
-        while stream.receive():
-            pass  # its own progress output
-        writer.join()
+    hint = f"devenv up -b {source}   the data is still there; then try again"
+    with file.open("rb") as content:
+        version = content.readline().decode().strip()
+        if unit.copied and is_older(store.version, version):
+            what, why = f"{unit.name} {version} wrote the data, and {store.version} runs now", OLDER
+            raise DevenvError(what, where=f"{unit.name} on {backend.name}", why=why, hint=hint)
+        with _reached(backend, store, unit) as attach, closing(attach(unit.load)) as stream:
+            _feed(stream, content)
         if stream.exit_code != 0:
             raise DevenvError(
                 f"{unit.name} did not accept the data: it is kept in {file}",
                 where=f"{unit.name} on {backend.name}",
                 why=_last(stream.complaints),
-                hint=f"devenv up -b {source}   the data is still there; then try again",
+                hint=hint,
             )
+
+
+def _feed(stream: Stream, content: IO[bytes]) -> None:
+    """Write everything to a command, and wait for its end."""
+
+    def send() -> None:
+        with suppress(StreamEnded):
+            while data := content.read(CHUNK):
+                stream.send(data)
+            stream.end()
+
+    writer = threading.Thread(target=send, daemon=True)
+    writer.start()
+    while stream.receive():
+        pass  # its own progress output
+    writer.join()
 
 
 def _last(output: bytes) -> str:

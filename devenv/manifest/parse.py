@@ -219,7 +219,7 @@ def _form(detail: ErrorDetails) -> str:
     """How a value of the type that was expected is written: `{httproute: ...}`."""
     name = str(detail.get("ctx", {}).get("class_name"))
     model = next((vars(module)[name] for module in _MODULES if name in vars(module)), None)
-    if model is None:
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):  # of a kind's file, say
         return _EXPECTED[detail["type"]]
     fields = model.model_fields
     return f"{{{', '.join(f'{name}: ...' for name in fields if fields[name].is_required())}}}"

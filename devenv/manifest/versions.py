@@ -73,6 +73,11 @@ def matches(version: str, condition: str) -> bool:
     }[parts[1]]
 
 
+def is_older(version: str, than: str) -> bool:
+    """Whether `17.11` is older than `18`; what says no version is not."""
+    return bool(numbers(than)) and matches(version, f"<{than}")
+
+
 def numbers(version: str) -> Version:
     """The numbers that a version begins with: `v1.2-alpine` as 1, 2; `RELEASE.2026-09-16T00` as a date."""
     date = re.match(r"^RELEASE\.(\d{4})-(\d\d)-(\d\d)", version)

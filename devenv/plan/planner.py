@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from devenv.errors import UsageError
+from devenv.manifest.versions import is_older
 from devenv.plan.choice import PLAIN
 from devenv.plan.model import ORPHANED, Edits, Elsewhere, Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.namespace import former_place
@@ -220,7 +222,10 @@ class _Planner:
             after += [self._ready[unit.name]] if unit.name in self._ready else []
             assert self.situation.elsewhere is not None
             cause = f"data of {self.situation.elsewhere.backend}"
-            self._ready[unit.name] = self._add(Op.LOAD, unit.name, cause, after)
+            number = self._add(Op.LOAD, unit.name, cause, after)
+            if unit.copied:
+                number = self._add(Op.WAIT, unit.name, "started again on its data", [number])
+            self._ready[unit.name] = number
 
     def _builds(self, units: list[Unit]) -> dict[str, tuple[Unit, str]]:
         """Image -> a unit to build it for, and why."""
@@ -254,6 +259,7 @@ class _Planner:
             return []
         if self.intent.carry:
             for unit in carried(self.stack, elsewhere):
+                _require_readable(unit, elsewhere)
                 cause = f"--with-data from {elsewhere.backend}"
                 self._loads[unit.name] = self._add(Op.SAVE, unit.name, cause, start)
         cause = f"the stack moves to {self.situation.backend}; its data stays"
@@ -336,6 +342,21 @@ def _exports(unit: Unit, elsewhere: Elsewhere) -> bool:
     """Whether a store's data can be taken from where it is: another program may play its part there."""
     plays = elsewhere.backend != PLAIN or not unit.process or any(way.carries for way in unit.process)
     return bool(plays and unit.dump and unit.load)
+
+
+OLDER = "an older one cannot read the files of a newer one"
+
+
+def _require_readable(unit: Unit, elsewhere: Elsewhere) -> None:
+    """Raises `UsageError` before anything moves where files would come to a store that is older than they."""
+    wrote = elsewhere.observed.units[unit.name].version
+    if unit.copied and is_older(unit.version, wrote):
+        raise UsageError(
+            f"the data of {unit.name} cannot come along: {wrote} wrote it, and {unit.version} is to run",
+            where=f"infra.{unit.name}",
+            why=OLDER,
+            hint="devenv up   without --with-data leaves it where it is",
+        )
 
 
 def left_behind(stack: Stack, elsewhere: Elsewhere | None) -> list[str]:

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from devenv.errors import UsageError
 from devenv.manifest.fields import cores, seconds, size
 from devenv.manifest.models import Infra
-from devenv.stack import shell, text
+from devenv.stack import shell, text, volumecopy
 from devenv.stack.data import data_of, guarded
 from devenv.stack.infra import Instance, LookUp, filled
 from devenv.stack.kinds import service as kindservice
@@ -24,6 +24,8 @@ from devenv.stack.view import View
 from devenv.stack.world import Files
 
 T = TypeVar("T")
+
+Words = tuple[str, ...]
 
 
 def units(instance: Instance, *, view: View, files: Files) -> list[Unit]:
@@ -114,8 +116,7 @@ class InfraUnits:
         entrypoint = _words(service.entrypoint, self._look_up)
         command, entrypoint, variables = shell.container_command(words, entrypoint)
         probe, asking = _probe(service.healthcheck, self._look_up, f"infra.{of.name}.healthcheck")
-        dump, dumping = _exec(block.dump if main else None, self._look_up)
-        load, loading = _exec(block.load if main else None, self._look_up)
+        dump, load, carrying = self._carrying(service) if main else ((), (), {})
         env = {name: filled(value, self._look_up) for name, value in service.environment.items()}
         own = of.env if main else {}
         return {
@@ -124,8 +125,19 @@ class InfraUnits:
             "probe": probe,
             "dump": dump,
             "load": load,
-            "env": tuple({**env, **own, **variables, **asking, **dumping, **loading}.items()),
+            "copied": main and block.dump == "volume",
+            "env": tuple({**env, **own, **variables, **asking, **carrying}.items()),
         }
+
+    def _carrying(self, service: kindservice.Service) -> tuple[Words, Words, dict[str, Text]]:
+        """What writes its data and what reads it back, and the variables that they read."""
+        block = self.instance.kind.block
+        if block.dump == "volume":
+            (folder,) = (volume.target for volume in service.volumes)
+            return volumecopy.dump(folder), volumecopy.load(folder, block.uid), {}
+        dump, dumping = _exec(block.dump, self._look_up)
+        load, loading = _exec(block.load, self._look_up)
+        return dump, load, {**dumping, **loading}
 
     def _as_process(self, unit: Unit) -> Unit:
         """The main unit where its own image is not there: the check and the carrying of another program."""

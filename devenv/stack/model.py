@@ -233,14 +233,15 @@ class Unit:
     A `Text` may contain secrets. `memory` is in bytes, `cpu` in cores, `grace` in seconds. `uid` is the user
     that the image's entrypoint switches to if started as root. `unchecked`: it is ready as soon as it runs,
     whatever its image checks. `dump` writes a store's content to stdout and
-    `load` reads it from stdin. `extra` are Compose keys that have no neutral form; `compose` and `kubernetes`
-    are the user's fragments, merged last. `reloads`: changed sources are sent to its containers, and its
-    program can be restarted in them; `sourceless`: it starts when they are there, as its image has none.
-    `reload`, `host` and `process` do not concern the container: what the manifest says of a changed file,
-    and how a service or a kind runs as a plain process. `hosted`: the container only relays to a program on
-    this machine, see `stack.hosting`. `logs`: the folder in which it reads what the stack's containers
-    write, as far as they are `shipped`. `shell_line`: its command is a line for a shell; `implied_check`: the
-    manifest says nothing of its health. `image_user` is what its image says, see `stack.imaged`.
+    `load` reads it from stdin; of a `copied` one both do so while it is stopped. `extra` are Compose keys
+    that have no neutral form; `compose` and `kubernetes` are the user's fragments, merged last. `reloads`:
+    changed sources are sent to its containers, and its program can be restarted in them; `sourceless`: it
+    starts when they are there, as its image has none. `reload`, `host` and `process` do not concern the
+    container: what the manifest says of a changed file, and how a service or a kind runs as a plain
+    process. `hosted`: the container only relays to a program on this machine, see `stack.hosting`. `logs`:
+    the folder in which it reads what the stack's containers write, as far as they are `shipped`.
+    `shell_line`: its command is a line for a shell; `implied_check`: the manifest says nothing of its
+    health. `image_user` is what its image says, see `stack.imaged`.
     """
 
     name: str
@@ -282,6 +283,7 @@ class Unit:
     data: Data | None = None
     dump: tuple[str, ...] = ()
     load: tuple[str, ...] = ()
+    copied: bool = False
     links: tuple[Link, ...] = ()
     routes: tuple[str, ...] = ()
     gateway: bool = False

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from devenv.backends.base import Stream
+from devenv.backends.base import Attach, Stream
 from devenv.engine import carry
 from devenv.errors import DevenvError
 from devenv.plan.model import ObservedUnit
@@ -16,7 +18,7 @@ from devenv.stack.model import Unit
 from tests.fakes import FakeBackend
 
 STORE = Unit("db", "infra", "db:1", dump=("dump",), load=("load",))
-RUNNING = ObservedUnit("db", id="db", state="running")
+RUNNING = ObservedUnit("db", id="db", state="running", version="9.4")
 
 
 @dataclass
@@ -58,6 +60,7 @@ def test_content_is_saved_and_loaded_byte_by_byte(tmp_path: Path) -> None:
     folder = tmp_path / "carried"
     assert carry.save(Telling(Told(b"\0\xff\r\n")), RUNNING, STORE, folder) == 4
     assert ((folder / "db").stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (folder / "db").read_bytes() == b"9.4\n\0\xff\r\n"
     there = Told(b"done")
     carry.load(Telling(there), RUNNING, STORE, folder, source="compose")
     assert (there.heard, there.ended) == (b"\0\xff\r\n", True)
@@ -89,7 +92,7 @@ def test_content_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [1, None], ids=["refused", "went away"])
 def test_a_load_that_fails_keeps_the_file_and_says_where(tmp_path: Path, code: int | None) -> None:
-    (tmp_path / "db").write_bytes(b"all of it")
+    (tmp_path / "db").write_bytes(b"9.4\nall of it")
     refusing = Telling(Told(complaints=b"disk full\n", exit_code=code))
     with pytest.raises(DevenvError) as refused:
         carry.load(refusing, RUNNING, STORE, tmp_path, source="kube")
@@ -97,4 +100,28 @@ def test_a_load_that_fails_keeps_the_file_and_says_where(tmp_path: Path, code: i
     assert error.what == f"db did not accept the data: it is kept in {tmp_path / 'db'}"
     assert (error.where, error.why) == ("db on fake", "disk full")
     assert error.hint == "devenv up -b kube   the data is still there; then try again"
-    assert (tmp_path / "db").read_bytes() == b"all of it"
+    assert (tmp_path / "db").read_bytes() == b"9.4\nall of it"
+
+
+class Resting(Telling):
+    """A backend that notes when a store rests."""
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told)
+        self.rests: list[str] = []
+
+    @contextmanager
+    def resting(self, unit: ObservedUnit) -> Iterator[Attach]:
+        self.rests.append(f"rest {unit.unit}")
+        yield partial(self.attach, unit)
+        self.rests.append(f"start {unit.unit}")
+
+
+def test_a_copied_store_rests_meanwhile_and_one_that_is_older_is_not_touched(tmp_path: Path) -> None:
+    copied, backend = replace(STORE, copied=True), Resting(Told(b"an archive"))
+    carry.save(backend, RUNNING, copied, tmp_path)
+    assert backend.rests == ["rest db", "start db"]
+    with pytest.raises(DevenvError, match="db 9.4 wrote the data, and 9.3 runs now") as refused:
+        carry.load(backend, replace(RUNNING, version="9.3"), copied, tmp_path, source="compose")
+    assert refused.value.hint == "devenv up -b compose   the data is still there; then try again"
+    assert backend.rests == ["rest db", "start db"]

@@ -313,6 +313,22 @@ MALFORMED = {
         "  data: {new: [databse, SEED_URL]}\n  links:",
         '6:16: x-devenv.data.new[0]: no option "databse"',
     ),
+    "a copy of no volume": (
+        "  links:",
+        "  dump: volumes\n  links:",
+        "6:3: x-devenv.dump: cannot be 'volumes' - one of 'volume' or a mapping",
+    ),
+    "a copy of two volumes": (
+        WHOLE.partition("    volumes:")[0][WHOLE.index("  links:") :] + '    volumes: ["data:/data"]',
+        "  dump: volume\n  links: {page: page}\nservices:\n  odd:\n    image: odd:${version}\n"
+        '    ports: [{name: odd, target: 1}, {name: page, target: 2}]\n    volumes: ["data:/data", "more:/more"]',
+        "6:3: x-devenv.dump: odd needs one volume to be copied",
+    ),
+    "a copy with a command": (
+        "  links:",
+        "  dump: volume\n  load: {exec: [cat]}\n  links:",
+        "7:3: x-devenv.load: dump: volume is read back the same way",
+    ),
     "a gateway without its port": (
         "  links:",
         "  gateway: {config: /a.yml, port: 80}\n  links:",

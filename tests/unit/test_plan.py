@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from functools import cache
 from textwrap import dedent
 
-from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op
+import pytest
+
+from devenv.errors import UsageError
+from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op, Plan
 from devenv.plan.notes import data_left, only_for_new_data
 from devenv.plan.planner import Intent, Situation, left_behind, plan_restart, plan_run, plan_up, wanted_images
 from devenv.stack.fingerprints import differences, fingerprint
@@ -527,6 +531,37 @@ def test_data_is_saved_before_the_other_place_is_left_and_loaded_before_anything
     number = load.partition("#")[2].partition(" ")[0]
     migrate = next(line for line in text.splitlines() if "apply migrate" in line)
     assert number in migrate.partition("]")[0].strip("[").split(",")
+
+
+def moved(wanted: str, ran: str) -> Plan:
+    """RabbitMQ of these versions, taken from Compose to a cluster with its data."""
+    text = "name: a\nservices: {web: {image: x, uses: [rabbitmq/orders]}}\ninfra: {rabbitmq: {version: %s}}\n"
+    app, before = stack(text % json.dumps(wanted)), stack(text % json.dumps(ran))
+    observed = running(before)
+    units = {name: replace(unit, version=before.unit(name).version) for name, unit in observed.units.items()}
+    elsewhere = Elsewhere("compose", replace(observed, units=units))
+    return plan_up(
+        app, Situation("kube", Observed(), fingerprints(app), elsewhere=elsewhere), Intent(carry=True)
+    )
+
+
+def test_a_store_that_was_stopped_for_its_data_is_waited_for_again_before_anything_uses_it() -> None:
+    plan = moved("4.3.6", "4.2.0")
+    (load,) = plan.of(Op.LOAD)
+    waits = [step for step in plan.of(Op.WAIT) if step.target == "rabbitmq"]
+    assert [wait.number in load.after for wait in waits] == [True, False]
+    assert waits[1].after == (load.number,)
+    (setup,) = (step for step in plan.of(Op.APPLY) if step.target == "rabbitmq-setup")
+    assert waits[1].number in setup.after
+
+
+@pytest.mark.parametrize(("wanted", "ran"), [("4.2.0", "4.3.6"), ("4.3.5", "4.3.6"), ("3.13", "4.3.6")])
+def test_files_do_not_go_to_a_store_that_is_older_than_they(wanted: str, ran: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        moved(wanted, ran)
+    error = refused.value
+    assert error.what == f"the data of rabbitmq cannot come along: {ran} wrote it, and {wanted} is to run"
+    assert error.hint == "devenv up   without --with-data leaves it where it is"
 
 
 def test_the_data_of_a_store_that_another_program_plays_is_not_carried() -> None:

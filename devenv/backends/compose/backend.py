@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import containers, loglines
-from devenv.backends.base import Change, LogLine, Privileged, Removed, Say, Session, Site, Stream, Work
+from devenv.backends.base import (
+    Attach,
+    Change,
+    LogLine,
+    Privileged,
+    Removed,
+    Say,
+    Session,
+    Site,
+    Stream,
+    Work,
+)
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
@@ -117,6 +129,11 @@ class ComposeBackend:
 
         address = self._connection.address
         return streams.attach(address, lambda: self._connection.engine, instance or unit.id, argv)
+
+    def resting(self, unit: ObservedUnit) -> AbstractContextManager[Attach]:
+        from devenv.backends.compose.resting import resting
+
+        return resting(self._connection, unit)
 
     def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
         from devenv.backends import streams

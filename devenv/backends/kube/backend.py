@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from devenv.backends import containers
 from devenv.backends.base import (
+    Attach,
     Change,
     LogLine,
     Privileged,
@@ -152,6 +154,11 @@ class KubeBackend:
         return ExecStream(
             exec_in(self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=True, tty=False)
         )
+
+    def resting(self, unit: ObservedUnit) -> AbstractContextManager[Attach]:
+        from devenv.backends.kube.resting import resting
+
+        return resting(self.cluster.client, self.cluster.resources, unit)
 
     def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
         return None

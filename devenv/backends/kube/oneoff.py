@@ -35,7 +35,7 @@ def run(
     On a terminal it starts once that is attached, given the configuration of an `image` with a shell.
     """
     resources = Resources(client)
-    item = pod(workload, argv, tty=tty, claims=_claims(client, resources, workload))
+    item = pod(workload, argv, tty=tty, claims=claims_of(client, resources, workload))
     (container,) = item["spec"]["containers"]
     words = words_of(container, image) if tty and image is not None else []
     if words:
@@ -44,7 +44,7 @@ def run(
     path = resources.of(item)
     try:
         client.apply(path, item)
-        started_pod = _until(client, path, ("Running", "Succeeded", "Failed"))
+        started_pod = until(client, path, ("Running", "Succeeded", "Failed"))
         if tty and started_pod["status"]["phase"] == "Running":
             channels = attach_to(client, namespace, name, stdin=True, tty=True)
             begin = partial(_started, channels) if words else partial(_from_the_start, client, path)
@@ -53,7 +53,7 @@ def run(
             for line in client.lines(f"{path}/log", quiet=None, follow=True):
                 sys.stdout.buffer.write(line + b"\n")
                 sys.stdout.buffer.flush()
-        return _exit_code(_until(client, path, ("Succeeded", "Failed")))
+        return _exit_code(until(client, path, ("Succeeded", "Failed")))
     finally:
         client.delete(path, grace=0)
 
@@ -123,7 +123,7 @@ def pod(workload: Object, argv: Sequence[str], *, tty: bool, claims: dict[str, s
     }
 
 
-def _claims(client: Client, resources: Resources, workload: Object) -> dict[str, str]:
+def claims_of(client: Client, resources: Resources, workload: Object) -> dict[str, str]:
     """Volume -> claim for what a StatefulSet would bring; the first pod's, as far as it is there."""
     namespace, name = workload["metadata"]["namespace"], workload["metadata"]["name"]
     claims = {}
@@ -136,7 +136,8 @@ def _claims(client: Client, resources: Resources, workload: Object) -> dict[str,
     return claims
 
 
-def _until(client: Client, path: str, phases: Sequence[str]) -> Object:
+def until(client: Client, path: str, phases: Sequence[str]) -> Object:
+    """The pod once it is in one of these phases. Raises `DevenvError` where it cannot be started."""
     started = time.monotonic()
     while True:
         latest = client.get(path)

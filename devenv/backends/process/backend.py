@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from threading import Event
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends.base import (
+    Attach,
     Change,
     LogLine,
     Privileged,
@@ -161,6 +162,22 @@ class ProcessBackend:
 
         spec = self._spec(unit.unit)
         return ProcessStream(argv, spec.environment(), str(spec.folder), self._folder, unit.unit)
+
+    @contextmanager
+    def resting(self, unit: ObservedUnit) -> Iterator[Attach]:
+        from devenv.backends.process.stream import ProcessStream
+
+        spec = self._spec(unit.unit)
+        variables = spec.environment() | {"DEVENV_DATA": str(spec.data)}
+
+        def attach(argv: Sequence[str]) -> Stream:
+            return ProcessStream(argv, variables, str(spec.folder), self._folder, unit.unit)
+
+        self._control.ask("stop", unit=unit.unit)
+        try:
+            yield attach
+        finally:
+            self._control.ask("restart", unit=unit.unit)
 
     def privileged(self, unit: ObservedUnit, instance: str) -> Privileged | None:
         return None

@@ -17,6 +17,7 @@ from devenv.backends.process.environments import Environment
 from devenv.backends.process.programs import Programs, Wanted, find
 from devenv.backends.process.records import STAND_IN, Folder
 from devenv.errors import DevenvError, UsageError
+from devenv.stack.labels import LABEL
 
 OWN = re.compile(r"\$(DATA|FILES|RUN|PYTHON)\b")
 
@@ -70,8 +71,11 @@ class Spec:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels, which also say whether another program plays its part."""
-        return {**self.own_labels, **({STAND_IN: "true"} if self.way.stand_in else {})}
+        """Its labels, which also say which version there is, and whether another program plays its part."""
+        programs = find(self.way.wanted)
+        version = programs.version if isinstance(programs, Programs) else ""
+        more = {STAND_IN: "true" if self.way.stand_in else "", LABEL + "version": version}
+        return {**self.own_labels, **{key: value for key, value in more.items() if value}}
 
     @property
     def folder(self) -> Path:

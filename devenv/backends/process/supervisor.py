@@ -122,6 +122,8 @@ class Supervisor:
         match request["verb"]:
             case "start":
                 self._start(request, answer)
+            case "stop":
+                self._stop(unit, answer)
             case "restart":
                 self._restart(unit, answer)
             case "remove":

@@ -186,7 +186,8 @@ class Block(Model):
     """`password` or `user=root`: what differs where the manifest sets that option, laid over the file;
     `jaeger` or `traces`: where the stack has what it joins; and `logs`: where it takes those itself."""
     uid: int | None = None
-    dump: Command | None = None
+    dump: Command | Literal["volume"] | None = None
+    """`volume`: no client can export all of it, so its volume is copied while it is stopped."""
     load: Command | None = None
     data: Data | None = None
     process: Annotated[list[Process], OneOrMany()] = Field([])

@@ -10,7 +10,7 @@ from devenv.errors import did_you_mean
 from devenv.manifest.graph import cycles
 from devenv.manifest.source import Finding, Path
 from devenv.manifest.versions import is_condition
-from devenv.stack.kinds.file import GeneratedSecret, KindFile
+from devenv.stack.kinds.file import Command, GeneratedSecret, KindFile
 from devenv.stack.kinds.service import Service
 
 TEMPLATE = re.compile(r"\$\$|\$\{([^}]*)\}?")  # `$$` is Compose's way to write a dollar
@@ -175,6 +175,15 @@ def _data_is_of_options(name: str, file: KindFile) -> Iterator[Finding]:
                 yield where, f'no option "{option}"', did_you_mean(option, options)
 
 
+def _copies_are_of_one_volume(name: str, file: KindFile) -> Iterator[Finding]:
+    if file.block.dump != "volume":
+        return
+    if len(file.services[name].volumes) != 1:
+        yield ("x-devenv", "dump"), f"{name} needs one volume to be copied", 'volumes: ["data:/folder"]'
+    if file.block.load:
+        yield ("x-devenv", "load"), "dump: volume is read back the same way", "remove it"
+
+
 def _texts_name_no_other_in_a_circle(name: str, file: KindFile) -> Iterator[Finding]:
     block = file.block
     texts = {option: default for option, default in block.options.items() if isinstance(default, str)}
@@ -291,7 +300,8 @@ def strings(file: KindFile) -> Iterator[tuple[Path, str]]:
     yield from _strings(block.env, ("x-devenv", "env"))
     yield from _strings(block.gateway.plugins if block.gateway else {}, ("x-devenv", "gateway", "plugins"))
     for key, command in (("dump", block.dump), ("load", block.load)):
-        yield from _strings(command.exec if command else [], ("x-devenv", key, "exec"))
+        if isinstance(command, Command):
+            yield from _strings(command.exec, ("x-devenv", key, "exec"))
     for key, service in file.services.items():
         raw = service.model_dump(by_alias=True, exclude_unset=True, exclude={"files"})
         yield from _strings(raw, ("services", key))
@@ -325,6 +335,7 @@ RULES: tuple[Callable[[str, KindFile], Iterator[Finding]], ...] = (
     _configs_and_files_exist,
     _options_are_clear,
     _data_is_of_options,
+    _copies_are_of_one_volume,
     _texts_name_no_other_in_a_circle,
     _versions_are_conditions,
     _conditions_name_options,
