@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 from devenv.errors import ToolMissing
 
@@ -97,22 +97,44 @@ def run_within(argv: Sequence[str], seconds: float) -> Output:
 
     Raises `TimeoutError` where it takes longer; it is killed then, with all that it started.
     """
-    with _startable(argv):
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a plugin of it would keep the pipes open
-        )
+    code, stdout, stderr = _printed(argv, within=seconds, stderr=subprocess.PIPE)
+    return Output(code, _text(stdout), _text(stderr))
+
+
+def _printed(argv: Sequence[str], *, within: float | None, **more: Any) -> tuple[int, bytes, bytes]:
+    """Run a command to its end, with an empty stdin; its exit code, and what it prints.
+
+    With a time limit it leads a group of its own, which is killed when the time is over: a plugin of it would
+    keep the pipes open. So it is when we are interrupted. Raises `TimeoutError`.
+    """
+    process: Child | None = None
+    group = within is not None
+    try:
+        with _startable(argv), _interrupted_later():
+            process = subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=group, **more
+            )
+    except KeyboardInterrupt:
+        if process is not None:
+            with process:
+                _kill(process, group=group)
+        raise
     with process:
         try:
-            stdout, stderr = process.communicate(timeout=seconds)
+            stdout, stderr = process.communicate(timeout=within)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise TimeoutError(f"{argv[0]} took longer than {seconds:g} s") from None
-    return Output(process.returncode, _text(stdout), _text(stderr))
+            _kill(process, group=group)
+            raise TimeoutError(f"{argv[0]} took longer than {within:g} s") from None
+        except BaseException:
+            _kill(process, group=group)
+            raise
+    return process.returncode, stdout, stderr
+
+
+def _kill(process: Child, *, group: bool) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def run_asked(argv: Sequence[str], question: str) -> Output:
@@ -133,27 +155,11 @@ def run_merged(
 
     After `within` seconds it is killed, and its code is that of the `timeout` command: 124.
     """
-    with _startable(argv):
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=folder,
-            start_new_session=within is not None,  # to be killed with all that it started
-        )
-    with process:
-        try:
-            stdout, _ = process.communicate(timeout=within)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            return Output(124, f"no answer within {within:g} s")
-        except BaseException:
-            process.kill()
-            raise
-    return Output(process.returncode, _text(stdout))
+    try:
+        code, stdout, _ = _printed(argv, within=within, stderr=subprocess.STDOUT, env=environment, cwd=folder)
+    except TimeoutError:
+        return Output(124, f"no answer within {within:g} s")
+    return Output(code, _text(stdout))
 
 
 def run_lines(argv: Sequence[str], on_line: Callable[[str], None]) -> int:

@@ -14,6 +14,7 @@ from typing import IO, Any
 import pytest
 
 from devenv import proc
+from devenv.backends.process.identity import identity
 from devenv.errors import ToolMissing
 from tests.interrupting import act_once, interrupt_once
 
@@ -105,6 +106,18 @@ def test_what_a_program_says_comes_with_its_end_and_in_its_order() -> None:
     assert proc.run_captured([sys.executable, "-c", script]) == proc.Output(3, "out\n\ufffd", "err\n")
 
 
+def test_what_is_only_asked_ends_with_all_that_it_started_when_it_is_interrupted(tmp_path: Path) -> None:
+    """It leads a group of its own, which a Ctrl-C in this terminal does not reach."""
+    ready = tmp_path / "ready"
+    interrupt_once(ready)
+    with pytest.raises(KeyboardInterrupt):
+        proc.run_within(["sh", "-c", f"sleep 600 & echo $! > {ready}.new; mv {ready}.new {ready}; wait"], 60)
+    deadline = time.monotonic() + 10
+    while identity(int(ready.read_text())) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not identity(int(ready.read_text()))
+
+
 def test_lines_are_passed_on_while_the_program_runs() -> None:
     script = "import sys; print('first', flush=True); sys.stdin.read(); print('second'); sys.exit(4)"
     lines: list[str] = []
@@ -193,6 +206,7 @@ def test_no_other_module_starts_programs(source: str) -> None:
 FAMILY = """
 import signal, subprocess, sys
 from devenv import proc
+from devenv.backends.process.identity import identity
 waits = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); print('up', flush=True); sys.stdin.read()"
 children = [
     subprocess.Popen([sys.executable, "-c", waits], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
