@@ -20,7 +20,7 @@ from devenv.cli.promotion.adopting import (
     foreign_of,
     show_due,
 )
-from devenv.cli.promotion.run import Order, Promoting, sayer, shipping_of
+from devenv.cli.promotion.run import Promoting, Request, sayer, shipping_of
 from devenv.errors import UsageError
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def promote(
             raise UsageError("--write changes nothing in the cluster", hint="leave out --create-secrets")
         _write(context, release, write, image_tag, platform, allow_dirty=allow_dirty)
         return
-    order = Order(allow_dirty, image_tag, platform, create_secrets, frozenset(adopt or ()), yes, timeout)
-    Promoting(context, release, order, say).run()
+    request = Request(allow_dirty, image_tag, platform, create_secrets, frozenset(adopt or ()), yes, timeout)
+    Promoting(context, release, request, say).run()
 
 
 def _write(

@@ -32,7 +32,7 @@ Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Request:
     """What the command line asks of a promotion. `within`: seconds that a rollout may take."""
 
     allow_dirty: bool = False
@@ -55,7 +55,7 @@ class Promoting:
 
     context: Context
     release: Release
-    order: Order
+    request: Request
     say: Say
     due: list[Due] = field(default_factory=list)
     foreign: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Promoting:
         companions = companions_of(context, release)
         self.due = companions.due()
         self.foreign = foreign_of(context, release, self.due)
-        require_adoptable(release.target, self.foreign, self.order.adopt)
+        require_adoptable(release.target, self.foreign, self.request.adopt)
         with context.lock("devenv promote"):
             parcel, objects = self._sent()
         changes = release.changes(objects)
@@ -86,8 +86,8 @@ class Promoting:
         if not self.due:  # else what judges them may come with a companion
             self._judge(objects, changes)
         self._show(changes, companions)
-        confirm_adoption(self.foreign, self.order.adopt)
-        if not self.order.yes:
+        confirm_adoption(self.foreign, self.request.adopt)
+        if not self.request.yes:
             confirm_at(release.target, f"Promote to {environment}?")
         self._roll_out(parcel, objects, changes, companions, ours=ours)
         ready = console.style(f"promoted in {time.monotonic() - began:.1f} s", "green", "bold")
@@ -99,20 +99,20 @@ class Promoting:
         from devenv.engine.promotion.promote import parcel
         from devenv.plan.promotion.steps import plan_promotion, summary
 
-        context, release, order = self.context, self.release, self.order
+        context, release, request = self.context, self.release, self.request
         project, environment = context.project, release.target.environment
         shipping, origin = shipping_of(
             context,
             release,
-            strict=order.image_tag is None,
-            allow_dirty=order.allow_dirty,
-            platform=order.platform,
+            strict=request.image_tag is None,
+            allow_dirty=request.allow_dirty,
+            platform=request.platform,
         )
-        there = shipping.images_there(order.image_tag)
+        there = shipping.images_there(request.image_tag)
         sent = parcel(project, environment, there, origin)
         objects = release.objects(sent)
         missing, changes = release.secrets.missing(objects), release.changes(objects)
-        self.secrets = _checked_secrets(context, release, sent.stack, missing, create=order.create_secrets)
+        self.secrets = _checked_secrets(context, release, sent.stack, missing, create=request.create_secrets)
         name, stack = release.target.release, sent.stack
         plan = plan_promotion(stack, name, there=there, secrets=missing, changes=changes, due=self.due)
         if plan:
@@ -146,7 +146,7 @@ class Promoting:
         ours: bool,
     ) -> None:
         """The charts of other people, Secrets, then the stack where anything of it is new; smoke them."""
-        context, release, within = self.context, self.release, self.order.within
+        context, release, within = self.context, self.release, self.request.within
         for each in self.due:
             companions.promote(each, _who(context), self.say, within=within)
             self.released.append(each.companion.name)
