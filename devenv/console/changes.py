@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from devenv.console import Console
 from devenv.plan.promotion.changes import Change, Origin, Revision, Verb, origins
@@ -41,6 +42,30 @@ def history_lines(console: Console, history: Sequence[Revision], *, now: datetim
     ]
     heads = ("REVISION", "STATUS", "WHEN", "COMMIT", "MANIFEST", "WHO", "")
     return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+
+
+def history_json(release: str, history: Sequence[Revision]) -> list[dict[str, Any]]:
+    """The revisions for programs, the oldest first."""
+    sources = origins(history)
+    return [
+        {
+            **_revision_json(release, row),
+            "commit": sources[row.number].commit,
+            "manifest": sources[row.number].manifest,
+            "who": sources[row.number].who,
+            "description": row.description,
+        }
+        for row in history
+    ]
+
+
+def companions_json(releases: Mapping[str, Revision]) -> list[dict[str, Any]]:
+    """The releases of other people's charts for programs."""
+    return [{**_revision_json(name, row), "chart": row.chart} for name, row in releases.items()]
+
+
+def _revision_json(release: str, row: Revision) -> dict[str, Any]:
+    return {"release": release, "revision": row.number, "status": row.status, "when": row.moment}
 
 
 def companion_lines(console: Console, releases: Mapping[str, Revision], *, now: datetime) -> list[str]:

@@ -179,46 +179,21 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
     """Show what was promoted to an environment: when, who, which commit."""
     from datetime import UTC, datetime
 
-    from devenv.console.changes import companion_lines, history_lines
-    from devenv.plan.promotion.changes import origins
+    from devenv.console.changes import companion_lines, companions_json, history_json, history_lines
 
     context: Context = ctx.obj
     release = release_of(context, environment)
-    console, rows = context.console, release.history
+    console, rows, now = context.console, release.history, datetime.now(UTC)
     others = companions_of(context, release).installed
     if json_:
-        sources = origins(rows)
-        console.json(
-            [
-                {
-                    "release": release.target.release,
-                    "revision": row.number,
-                    "status": row.status,
-                    "when": row.moment,
-                    "commit": sources[row.number].commit,
-                    "manifest": sources[row.number].manifest,
-                    "who": sources[row.number].who,
-                    "description": row.description,
-                }
-                for row in rows
-            ]
-            + [
-                {
-                    "release": name,
-                    "revision": row.number,
-                    "status": row.status,
-                    "when": row.moment,
-                    "chart": row.chart,
-                }
-                for name, row in others.items()
-            ]
-        )
-    elif not rows:
-        console.say(f"nothing was promoted to {environment} yet; devenv promote {environment}")
+        console.json([*history_json(release.target.release, rows), *companions_json(others)])
+        return
+    if rows:
+        console.print("\n".join(history_lines(console, rows, now=now)))
     else:
-        console.print("\n".join(history_lines(console, rows, now=datetime.now(UTC))))
-    if others and not json_:
-        console.print("\n".join(["", *companion_lines(console, others, now=datetime.now(UTC))]))
+        console.say(f"nothing was promoted to {environment} yet; devenv promote {environment}")
+    if others:
+        console.print("\n".join(["", *companion_lines(console, others, now=now)]))
 
 
 def rollback(
