@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from devenv import proc
@@ -29,6 +30,9 @@ STORED = (
     f'{{{{ index .Release.Chart.Metadata.Annotations "{OWNER}" }}}}\n'
     "{{ .Release.Manifest }}{{ range .Release.Hooks }}\n---\n{{ .Manifest }}{{ end }}"
 )
+
+
+MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)? ?(Z|[+-]\d\d:?\d\d)(?: \w+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class Helm:
             Revision(
                 number=int(row["revision"]),
                 status=str(row["status"]),
-                moment=str(row["updated"]),
+                moment=in_utc(row["updated"]),
                 chart=str(row["chart"]),
                 description=str(row.get("description") or ""),
             )
@@ -95,7 +99,7 @@ class Helm:
         everything = [] if self.major >= 4 else ["--all"]  # Helm 4 leaves none out
         rows = json.loads(self._out("list", "-o", "json", "--selector", selector, *everything) or "[]")
         return {
-            row["name"]: Revision(int(row["revision"]), row["status"], row["updated"], row["chart"])
+            row["name"]: Revision(int(row["revision"]), row["status"], in_utc(row["updated"]), row["chart"])
             for row in rows
         }
 
@@ -229,6 +233,15 @@ class Helm:
                 what = f'signing in to "{self.context}" did not work'
             return ToolMissing(what, where=where, why=why, hint=hint)
         return HelmFailed(what, where=where, why=why)
+
+
+def in_utc(moment: str) -> str:
+    """A moment as RFC 3339 in UTC. Helm writes it in the zone of whoever deployed, in lists as Go does."""
+    match = MOMENT.fullmatch(moment)
+    if match is None:
+        return moment
+    day, time, zone = match.groups()
+    return f"{datetime.fromisoformat(f'{day}T{time}{zone}').astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _files(values: Sequence[Path]) -> list[str]:

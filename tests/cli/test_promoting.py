@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,20 @@ def test_a_diff_asks_helm_for_each_thing_once(devenv: Devenv, helm: Path, regist
     for command in ("get", "history", "lint", "list", "template", "version"):
         assert len(re.findall(rf"^{command} ", asked, re.MULTILINE)) == 1
     assert "metadata" not in asked
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S.963716128%:z", "%Y-%m-%d %H:%M:%S.34348331 %z IST"])
+def test_history_counts_from_now_wherever_somebody_promoted(
+    form: str, devenv: Devenv, helm: Path, registry: Registry
+) -> None:
+    """Helm keeps the moment in the zone of whoever deployed, and has a form for `history` and one for `list`."""
+    moment = datetime.now(timezone(timedelta(hours=5, minutes=30))) - timedelta(seconds=90)
+    updated = moment.strftime(form.replace("%:z", "+05:30"))
+    row = {"revision": 1, "status": "deployed", "updated": updated, "chart": "shop-0.1.0"}
+    (helm / "history").write_text(json.dumps([row]))
+    assert " 1 min ago\n" in devenv("history", "staging").stdout
+    (shown,) = json.loads(devenv("history", "staging", "--json").stdout)
+    assert shown["when"] == f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def test_images_that_were_built_elsewhere_are_taken_by_their_tag(

@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A row of a release's history. `moment` is RFC 3339."""
+    """A row of a release's history. `moment` is RFC 3339, in UTC."""
 
     number: int
     status: str
