@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -119,8 +120,8 @@ def _from_secret(unit: Unit, key: str) -> dict[str, Any]:
 
 
 def literal(value: str) -> str:
-    """Kubernetes expands `$(NAME)` and `$$`: texts with either get their dollars doubled."""
-    return value.replace("$", "$$") if "$(" in value or "$$" in value else value
+    """Kubernetes expands `$(NAME)` and `$$`, also in probes: a dollar that begins either is doubled."""
+    return re.sub(r"\$(?=[$(])", "$$", value)
 
 
 def _expandable(word: Text) -> str:
@@ -162,7 +163,7 @@ def _check(probe: Probe) -> dict[str, Any]:
         case "grpc":
             return {"grpc": {"port": probe.port}}
         case "exec":
-            return {"exec": {"command": list(shell.call(probe.command))}}
+            return {"exec": {"command": list(map(literal, shell.call(probe.command)))}}
 
 
 def _pod_security(unit: Unit) -> dict[str, Any]:

@@ -93,14 +93,18 @@ def test_no_mark_of_a_secret_is_left() -> None:
 
 def test_a_secret_in_a_command_becomes_a_variable_and_dollars_stay_dollars() -> None:
     worker = container("StatefulSet", "worker")
-    assert worker["args"] == ["sh", "-c", 'echo "$${DEVENV_SECRET_STRIPE_KEY}"; kill $$$$']
+    assert worker["args"] == ["sh", "-c", 'echo "${DEVENV_SECRET_STRIPE_KEY}"; kill $$$']
     assert "DEVENV_SECRET_STRIPE_KEY" in env("StatefulSet", "worker")
 
 
 def test_texts_that_kubernetes_would_expand_stand_as_written() -> None:
     variables = env("Deployment", "orders")
     assert variables["PRICE"] == "$5"
-    assert variables["SHELL_TEXT"] == "$$(date) $$$$"
+    assert variables["SHELL_TEXT"] == "$$(date) $$$"
+    app = stack("name: a\nservices: {a: {image: x, health: {exec: [sh, -c, 'kill -0 $$ && $(PORT)', $A]}}}\n")
+    (of,) = objects(app)["Deployment", "a"]["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "readinessProbe"):
+        assert of[probe]["exec"]["command"] == ["sh", "-c", "kill -0 $$$ && $$(PORT)", "$A"]
 
 
 def test_gateway_configuration_with_keys_is_a_secret_and_rolls_the_pods() -> None:
