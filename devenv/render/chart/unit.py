@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from devenv.render.chart import files, jobs, shared
-from devenv.render.chart.knobs import KNOBS
+from devenv.render.chart.knobs import KNOBS, OURS
 from devenv.render.chart.page import Page
 from devenv.render.chart.promoted import Promoted, value_of
 from devenv.render.chart.variables import variables
 from devenv.render.kubernetes.objects import RETRIES, Object, of_unit
+from devenv.render.kubernetes.overlay import overlay
 from devenv.stack import text
 from devenv.stack.model import Unit
 
 DRAIN = 5  # seconds that a pod goes on answering after it was taken out of its Service
+PART_OF = "app.kubernetes.io/part-of"
+NOTHING: Mapping[str, Any] = {}
 NEVER = "0 0 31 2 *"  # a schedule has to be there, suspended or not
 
 
@@ -48,9 +52,7 @@ class _Unit:
         secrets = dict.fromkeys(stack.secrets | stack.generated, "secret")
         objects = of_unit(stack, unit, replace(self.promoted.source, secrets=secrets, registry=""))
         documents = [self._object(item) for item in objects if item["kind"] not in ("Secret", "ConfigMap")]
-        if data := files.config_map(self.promoted, unit, self.page):
-            documents.insert(0, {**self._new("v1", "ConfigMap"), **data})
-        return Template(self._text(documents), self._complete())
+        return Template(self._text([*self._contents(), *documents]), self._complete())
 
     def _text(self, documents: list[Object]) -> str:
         bodies = "---\n".join(map(self.page.text, documents)) + self._for_many()
@@ -87,37 +89,64 @@ class _Unit:
 
     # -- objects
 
+    def _contents(self) -> list[Object]:
+        """Its files, and what fragments say of a ConfigMap and of a Secret; its secrets are the stack's."""
+        own = {"Secret": {}, "ConfigMap": files.config_map(self.promoted, self.unit, self.page)}
+        documents = []
+        for kind, data in own.items():
+            fragment = dict(self.unit.kubernetes.get(kind, {}))
+            identity = self._new(fragment.pop("apiVersion", "v1"), kind, fragment.pop("metadata", {}))
+            if merged := overlay(data, fragment):
+                documents.append({**identity, **merged})
+        return documents
+
     def _object(self, item: Object) -> Object:
-        item = {**item, "metadata": self._metadata(item["metadata"])}
+        kept = {"helm.sh/resource-policy": "keep"} if item["kind"] == "PersistentVolumeClaim" else {}
+        item = {**item, "metadata": self._metadata(item["metadata"], kept)}
         match item["kind"]:
             case "PersistentVolumeClaim":
-                kept = {"helm.sh/resource-policy": "keep", self.page.more("$.Values.annotations"): None}
-                metadata = {key: item["metadata"][key] for key in ("name", "namespace", "labels")}
-                spec = self._claim(item["spec"], metadata["name"])
-                return {**item, "metadata": {**metadata, "annotations": kept}, "spec": spec}
+                return {**item, "spec": self._claim(item["spec"], item["metadata"]["name"])}
             case "Service":
                 return self._service(item)
             case "Deployment" | "StatefulSet" | "Job":
                 return self._workload(item)
         return item
 
-    def _new(self, version: str, kind: str) -> Object:
-        return {"apiVersion": version, "kind": kind, "metadata": self._metadata({"name": self.unit.name})}
+    def _new(self, version: str, kind: str, metadata: Mapping[str, Any] = NOTHING) -> Object:
+        named = self._metadata({**metadata, "name": self.unit.name})
+        return {"apiVersion": version, "kind": kind, "metadata": named}
 
     def _include(self, helper: str, *more: str) -> str:
-        words = " ".join(["$", json.dumps(self.unit.name), json.dumps(self.unit.role), *more])
-        return self.page.nested(f'include "{self.chart}.{helper}" (list {words})')
+        return self.page.nested(self._helper(helper, *more))
 
-    def _metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Name and labels of an object, and what makes a hook of it."""
+    def _helper(self, helper: str, *more: str) -> str:
+        words = " ".join(["$", json.dumps(self.unit.name), json.dumps(self.unit.role), *more])
+        return f'include "{self.chart}.{helper}" (list {words})'
+
+    def _metadata(self, metadata: Mapping[str, Any], own: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+        """Name, labels and annotations of an object, and what makes a hook of it."""
         merged = "merge (dict) $hook $.Values.annotations" if self.hooks else "$.Values.annotations"
-        annotations = self.page.when(f"with {merged}", {"annotations": self.page.nested("toYaml .")})
         return {
             "name": metadata["name"],
             "namespace": self.page.inline("$.Release.Namespace"),
-            "labels": self._include("labels"),
-            annotations: None,
+            **self._labels("labels", metadata),
+            **self._annotations(merged, {**own, **_added(metadata, "annotations")}),
         }
+
+    def _labels(self, helper: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """A helper's labels, and those that a fragment added."""
+        added = _added(metadata, "labels")
+        if not added:
+            return {"labels": self._include(helper)}
+        return {"labels": {**added, self.page.entries(self._helper(helper, *_quoted(added))): None}}
+
+    def _annotations(self, more: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Its own annotations, and those of a value."""
+        if not own:
+            annotations = self.page.nested("toYaml .")
+            return {self.page.when(f"with {more}", {"annotations": annotations}): None}
+        others = f"omit ({more} | default dict) {' '.join(_quoted(own))}"
+        return {"annotations": {**own, self.page.more(others): None}}
 
     def _service(self, item: Object) -> Object:
         spec = item["spec"]
@@ -183,7 +212,8 @@ class _Unit:
         (container, *others) = spec.pop("containers")
         mounted = files.mounted(self.unit, spec, container, self.page)
         spec, container = mounted.spec, self._container(mounted.container)
-        spec["serviceAccountName"] = self.page.inline(self._account())
+        if spec["serviceAccountName"] == self.promoted.stack.name:  # else a fragment's
+            spec["serviceAccountName"] = self.page.inline(self._account())
         spec["terminationGracePeriodSeconds"] = self._grace(spec["terminationGracePeriodSeconds"])
         spec["securityContext"] = self._knob("podSecurityContext", spec["securityContext"])
         if mounted.writer is not None:
@@ -199,14 +229,17 @@ class _Unit:
         for name in ("nodeSelector", "tolerations", "affinity"):
             default = spec.pop(name, [] if name == "tolerations" else {})
             spec[self._optional(name, default)] = None
-        spec[
-            self.page.when(
-                "with $.Values.imagePullSecrets", {"imagePullSecrets": self.page.nested("toYaml .")}
-            )
-        ] = None
-        if self._scales:
+        spec |= self._logins(spec.pop("imagePullSecrets", []))
+        if self._scales and "topologySpreadConstraints" not in spec:
             spec[self._spread()] = None
         return {"metadata": self._pod_metadata(pod["metadata"]), "spec": spec}
+
+    def _logins(self, own: list[Any]) -> dict[str, Any]:
+        """The Secrets with which images are pulled: a fragment's, and those of the values."""
+        given = "with $.Values.imagePullSecrets"
+        if own:
+            return {"imagePullSecrets": [*own, self.page.when(given, [self.page.entries("toYaml .")])]}
+        return {self.page.when(given, {"imagePullSecrets": self.page.nested("toYaml .")}): None}
 
     def _account(self) -> str:
         """The pods' ServiceAccount. Before a release there is none of it yet."""
@@ -228,18 +261,14 @@ class _Unit:
     def _pod_metadata(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Labels and annotations; the digest of its files replaces a pod whose files changed."""
         self.values["podAnnotations"] = {}
-        labels = {"labels": self._include("podLabels")}
+        own = _added(metadata, "annotations")
         if data := files.config_map(self.promoted, self.unit):
-            digest = text.digest(repr(data))
-            more = self.page.more("$unit.podAnnotations")
-            read = {"devenv.dev/content": digest}
+            own["devenv.dev/content"] = text.digest(repr(data))
             if self.unit.gateway and self.promoted.stack.gateway:
-                read["devenv.dev/plugins"] = self.page.inline(
+                own["devenv.dev/plugins"] = self.page.inline(
                     "toJson $.Values.gateway.plugins | sha256sum | quote"
                 )
-            return {**labels, "annotations": {**read, more: None}}
-        annotations = self.page.nested("toYaml .")
-        return {**labels, self.page.when("with $unit.podAnnotations", {"annotations": annotations}): None}
+        return {**self._labels("podLabels", metadata), **self._annotations("$unit.podAnnotations", own)}
 
     def _grace(self, seconds: int) -> Any:
         if not self._drains:
@@ -318,6 +347,19 @@ class _Unit:
         if self.hooks:
             self.values["hook"] = True
         return {name: self.values[name] for name in KNOBS if name in self.values}
+
+
+def _added(metadata: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The labels or annotations of an object that a fragment added to ours."""
+    return {
+        name: value
+        for name, value in (metadata.get(key) or {}).items()
+        if not re.match(OURS, name) and name != PART_OF
+    }
+
+
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [json.dumps(name, ensure_ascii=False) for name in names]
 
 
 def _refusal(store: str, unit: str, what: str) -> str:

@@ -1,6 +1,6 @@
 {{/*
-What the templates have in common. Labels and selectors are called with the root, a unit and its role:
-include "CHART.labels" (list $ "orders" "service")
+What the templates have in common. Labels and selectors are called with the root, a unit and its role, and with the
+labels that stand beside them already: include "CHART.labels" (list $ "orders" "service" "team")
 */}}
 
 {{/* Labels by which a unit's pods are found. They cannot change once the unit is installed. */}}
@@ -19,8 +19,10 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 devenv.dev/stack: {{ $root.Release.Name | quote }}
 devenv.dev/unit: {{ index . 1 | quote }}
 devenv.dev/role: {{ index . 2 }}
-{{- with omit $labels "app.kubernetes.io/part-of" }}
-{{ toYaml . }}
+{{- range $name, $value := omit $labels "app.kubernetes.io/part-of" }}
+{{- if not (has $name (slice $ 3)) }}
+{{ toYaml (dict $name $value) }}
+{{- end }}
 {{- end }}
 {{- end }}
 
