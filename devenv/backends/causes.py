@@ -66,7 +66,7 @@ CAUSES = (
     Cause(
         r"no matching manifest|no match for platform",
         "there is none for this processor: take another version, or have it emulated, which is slow:"
-        " compose: {platform: linux/amd64}",
+        " platform: linux/amd64",
     ),
     Cause(
         r"exec format error",

@@ -29,8 +29,7 @@ def convert(scene: Scene, unit: Unit) -> None:
         image = str(unit.keys.get("image") or "")
         if image:
             scene.draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
-            if platform := _platform(unit):
-                scene.draft.escape(unit.path, {"platform": platform}, unit.at("platform"))
+            platform(scene, unit)
         else:
             scene.draft.say("by hand", unit.original, "it has neither image nor build")
         return
@@ -43,18 +42,19 @@ def convert(scene: Scene, unit: Unit) -> None:
     if dockerfile != "Dockerfile":
         scene.draft.set((*unit.path, "build", "dockerfile"), dockerfile, origin=unit.at("build.dockerfile"))
     _rest(scene, unit, build)
-    if platform := _platform(unit):
-        scene.draft.set((*unit.path, "build", "platform"), *forms(platform), origin=unit.at("platform"))
+    platform(scene, unit, "build")
     if unit.keys.get("image"):
         scene.draft.say("dropped", unit.at("image"), "built images get their names from devenv")
 
 
-def _platform(unit: Unit) -> str:
-    """The platform that it runs on, by the name that builders have for it; "" for any."""
-    platform = str(unit.keys.get("platform") or "")
+def platform(scene: Scene, unit: Unit, *below: str) -> None:
+    """Write the platform that it runs on, by the name that builders have for it."""
+    written = str(unit.keys.get("platform") or "")
     for name, other in (("x86_64", "amd64"), ("aarch64", "arm64")):
-        platform = platform.replace(name, other)
-    return platform if plain(platform) else ""
+        written = written.replace(name, other)
+    if plain(written):
+        path = (*unit.path, *below, "platform")
+        scene.draft.set(path, *forms(written), origin=unit.at("platform"))
 
 
 def _remote(context: str) -> bool:

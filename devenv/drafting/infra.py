@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from devenv.drafting import limits, reading
+from devenv.drafting import images, limits, machine, reading
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.ports import unset as ports_unset
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
 from devenv.drafting.stores import Store, Stores, repository, version_of
-from devenv.drafting.tables import UNNEEDED
+from devenv.drafting.tables import HOST_CLOCK, IN_UTC, UNNEEDED
 
 _OF_THE_KIND = (
     "restart", "healthcheck", "shm_size", "user", "read_only", "init", "stop_grace_period", "stop_signal",
@@ -138,6 +138,8 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
     _environment(scene, unit, kind)
     _command(scene, unit, kind)
     _ports(scene, unit, kind)
+    images.platform(scene, unit)
+    machine.hosts(scene, unit, unit.keys.get("extra_hosts"))
     for mount in reading.mounts(unit.keys, scene.project.folder):
         _mount(scene, unit, kind, mount)
     for key in unit.keys:
@@ -159,6 +161,8 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
             "profiles",
             "secrets",
             "depends_on",
+            "platform",
+            "extra_hosts",
         ):
             draft.escape(unit.path, {key: unit.keys[key]}, unit.at(key))
     if memory := limits.memory(unit.keys):
@@ -302,6 +306,8 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
     target = posixpath.normpath(mount.target)
     if mount.kind == "unset":
         draft.say("by hand", origin, "the variable of its path is not set; a store has a volume of its own")
+    elif mount.source in HOST_CLOCK:
+        draft.say("dropped", origin, IN_UTC)
     elif _only_checks(unit, target):
         draft.say("dropped", origin, f"the kind {kind.kind} brings a healthcheck of its own")
     elif option := _listed_at(kind, target):

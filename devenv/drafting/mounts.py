@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from devenv.drafting import reading
+from devenv.drafting import machine, reading
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, Unit, key_of, variable_of
 from devenv.drafting.stores import repository
-from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, ENGINE_SOCKETS, HOST_CLOCK
+from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, HOST_CLOCK, IN_UTC
 from devenv.manifest.source import Path
 
 _RUNTIMES = (
@@ -117,9 +117,9 @@ def _settings(scene: Scene, source: str, key: str, settings: object) -> None:
 def _bind(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     draft, source = scene.draft, mount.source
     if source in HOST_CLOCK:
-        draft.say("dropped", origin, "containers run in UTC; env: {TZ: ...} says another zone")
-    elif source in ENGINE_SOCKETS or not inside(source):
-        draft.escape(unit.path, {"volumes": [mount.written]}, origin)
+        draft.say("dropped", origin, IN_UTC)
+    elif not inside(source):
+        machine.path(scene, unit, mount, origin)
     elif (kind := scene.world.paths.get(source)) == "file":
         _file(scene, unit, mount, origin)
     elif kind == "folder":

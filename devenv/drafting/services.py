@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from devenv.drafting import environment, images, limits, mounts, ports, reading, routes, uses
+from devenv.drafting import environment, images, limits, machine, mounts, ports, reading, routes, uses
 from devenv.drafting.addresses import rewrite_words
 from devenv.drafting.commandline import split
 from devenv.drafting.interpolation import forms, variables
 from devenv.drafting.scene import SECTIONS, Scene, Unit
 from devenv.drafting.tables import FIELDS, READ, UNNEEDED
 from devenv.manifest.fragments import INSTEAD
-from devenv.stack.external import MACHINE
 
 _ESCAPABLE = frozenset(INSTEAD) | {"extends", "healthcheck"}
 
@@ -38,33 +36,13 @@ def convert(scene: Scene, unit: Unit) -> None:
         elif key in READ or key.startswith("x-") or value in (None, [], {}):
             continue
         elif key == "extra_hosts":
-            _hosts(scene, unit, value)
+            machine.hosts(scene, unit, value)
+        elif key == "security_opt":
+            machine.security(scene, unit, value)
         elif key in _ESCAPABLE:
             scene.draft.say("by hand", unit.at(key), INSTEAD.get(key, "no field says it"))
         else:
             scene.draft.escape(unit.path, {key: value}, unit.at(key))
-
-
-def _hosts(scene: Scene, unit: Unit, value: Any) -> None:
-    """Names with addresses, but for this machine's, which every unit has that says it."""
-    values = [
-        *scene.variables(unit).values(),
-        str(unit.keys.get("command")),
-        str(unit.keys.get("entrypoint")),
-    ]
-    says_it = any(MACHINE in (text or "") for text in values)
-    others = []
-    for host in (
-        [f"{name}:{address}" for name, address in value.items()] if isinstance(value, dict) else value
-    ):
-        if says_it and re.fullmatch(rf"{re.escape(MACHINE)}[:=]host-gateway", host):
-            scene.draft.say(
-                "dropped", unit.at(f"extra_hosts {host}"), "a unit that names this machine has it"
-            )
-        else:
-            others.append(host)
-    if others:
-        scene.draft.escape(unit.path, {"extra_hosts": others}, unit.at("extra_hosts"))
 
 
 def _field(scene: Scene, unit: Unit, key: str, value: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import listed
+from devenv.manifest.fragments import pairs
 from devenv.manifest.source import as_text
 
 Convert = Callable[[Any], Any]
@@ -41,6 +42,20 @@ def _grace(value: Any) -> Any:
     return f"{seconds_of(value):g}s"
 
 
+def _pairs(value: Any) -> Any:
+    items = value if isinstance(value, dict) else pairs([str(item) for item in listed(value)])
+    return {name: as_text(item) for name, item in items.items()}
+
+
+def _ulimits(value: Any) -> Any:
+    """Each limit as one number, where soft and hard are the same."""
+    limits = {}
+    for name, limit in value.items():
+        same = isinstance(limit, dict) and limit.get("soft") == limit.get("hard")
+        limits[name] = limit["soft"] if same else limit
+    return limits
+
+
 FIELDS: Mapping[str, tuple[str, Convert]] = {
     "restart": ("restart", _restart),
     "user": ("user", _text),
@@ -52,6 +67,9 @@ FIELDS: Mapping[str, tuple[str, Convert]] = {
     "stop_signal": ("stop_signal", _text),
     "stop_grace_period": ("grace", _grace),
     "scale": ("replicas", _same),
+    "privileged": ("privileged", _same),
+    "sysctls": ("sysctls", _pairs),
+    "ulimits": ("ulimits", _ulimits),
 }
 """Compose's key -> the field of a service that says the same, if the language has it, and how it is written.
 
@@ -142,5 +160,5 @@ CONFIG_FOLDERS = (
 )  # fmt: skip
 """Where containers only read."""
 
-ENGINE_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
+IN_UTC = "containers run in UTC; env: {TZ: ...} says another zone"
 HOST_CLOCK = ("/etc/localtime", "/etc/timezone")

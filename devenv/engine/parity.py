@@ -28,10 +28,14 @@ def lost_fields(manifest: ManifestFile, backend: str) -> list[str]:
     """Fields of the manifest that do nothing on a backend, a line each."""
 
     def lines() -> list[str]:
+        support = _support(manifest, [backend])
+        lost = {
+            row.path: row.support[backend].reason for row in support if row.support[backend].level == "lost"
+        }
         return [
-            f"{row.path} does nothing on {backend}: {row.support[backend].reason}"
-            for row in _support(manifest, [backend])
-            if row.support[backend].level == "lost"
+            f"{path} does nothing on {backend}: {reason}"
+            for path, reason in lost.items()
+            if not any(path.startswith(f"{above}.") for above in lost)
         ]
 
     return manifest.recall("notes", backend, make=lines)
@@ -41,9 +45,9 @@ def lost_on_kubernetes(manifest: ManifestFile, stack: Stack, world: World) -> li
     """A line for each value of the stack that does nothing on Kubernetes."""
 
     def lines() -> list[str]:
-        from devenv.render.kubernetes.parity import lost_extras
+        from devenv.render.kubernetes.parity import lost_extras, lost_of_machine
 
-        return [*lost_addresses(stack), *lost_extras(stack)]
+        return [*lost_addresses(stack), *lost_extras(stack), *lost_of_machine(stack)]
 
     return manifest.recall("kubernetes", repr(world), make=lines)
 

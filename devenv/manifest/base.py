@@ -26,6 +26,8 @@ Publish = Annotated[
 Fragment = dict[str, Any]
 PlainFragment = Annotated[Fragment, BeforeValidator(as_yaml)]
 Fragments = dict[str, PlainFragment]
+HOSTS = "More names that it knows: NAME -> address, or host-gateway for this machine."
+PLATFORM = "Which of a ready-made image's platforms: linux/amd64. Default: this machine's."
 COMPOSE = "Merged last into the Compose service: lists append, mappings merge, `!reset` replaces."
 
 

@@ -56,10 +56,9 @@ def _hatch(key: str) -> Answer:
 _ALONE = """
     attach blkio_config cgroup cgroup_parent cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period
     cpu_rt_runtime cpu_shares cpuset credential_spec device_cgroup_rules devices dns dns_opt dns_search
-    domainname external_links extra_hosts gpus group_add hostname ipc isolation label_file mac_address
+    domainname external_links gpus group_add hostname ipc isolation label_file mac_address
     mem_reservation mem_swappiness memswap_limit network_mode oom_kill_disable oom_score_adj pid pids_limit
-    platform post_start pre_stop privileged runtime security_opt storage_opt sysctls ulimits use_api_socket
-    userns_mode uts
+    post_start pre_stop runtime security_opt storage_opt use_api_socket userns_mode uts
 """
 _BY_NAME = "the units of a stack reach each other by name"
 
@@ -85,6 +84,7 @@ SERVICE: Mapping[str, Answer] = {
     "environment": Answer("env: {NAME: value}", rewrite=rewriting.env),
     "expose": Answer("port: 8000", rewrite=rewriting.ports),
     "extends": Answer("<<: *common", "an anchor of YAML, below a key of your own such as x-common"),
+    "extra_hosts": Answer("hosts: {db.legacy: 10.0.0.5}", rewrite=rewriting.hosts),
     "healthcheck": Answer(
         "health: /healthz, or health: {exec: [...]}, or health: none", rewrite=rewriting.health
     ),
@@ -102,6 +102,9 @@ SERVICE: Mapping[str, Answer] = {
     "pull_policy": Answer(why="an image is pulled when it is missing"),
     "pull_refresh_after": Answer(why="an image is pulled when it is missing"),
     "scale": Answer("replicas: 2", rewrite=lambda value: rewriting.scalar("replicas", value)),
+    "security_opt": Answer(
+        "no_new_privileges: true", "other options are compose: {security_opt: ...}", rewriting.security
+    ),
     "stdin_open": Answer(why="`devenv exec NAME` has a terminal; else compose: {stdin_open: true}"),
     "stop_grace_period": Answer("grace: 30s", rewrite=lambda value: rewriting.scalar("grace", value)),
     "tty": Answer(why="`devenv exec NAME` has a terminal; else compose: {tty: true}"),
@@ -122,9 +125,10 @@ JOB: Mapping[str, Answer] = {
     "develop": Answer(why="a job runs once, with what its image holds"),
 }
 
+_OF_SERVICES = ("init", "privileged", "read_only", "stop_signal", "sysctls", "tmpfs", "ulimits", "user")
 _STORE = "services that need it say uses: [NAME]"
 INFRA: Mapping[str, Answer] = {
-    **{key: _hatch(key) for key in ("init", "read_only", "stop_signal", "tmpfs", "user")},
+    **{key: _hatch(key) for key in _OF_SERVICES},
     "build": Answer("image: NAME:TAG", "a store that is built is a service"),
     "command": Answer("args: [--option]", "after the kind's own", rewriting.args),
     "depends_on": Answer(why=_STORE),
@@ -216,6 +220,7 @@ KEYS: Mapping[type[BaseModel], Mapping[str, Answer]] = {
 FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
     (Service, "ports"): Answer("ports: {web: 8080}, or port: 8080", rewrite=rewriting.ports),
     (Workload, "volumes"): Answer("volumes: {data: /folder}, files: {/file: ./file}", "", rewriting.volumes),
+    (Workload, "sysctls"): Answer("sysctls: {net.core.somaxconn: 1024}", rewrite=rewriting.sysctls),
     (Workload, "env"): Answer("env: {NAME: value}", rewrite=rewriting.env),
     (Workload, "secrets"): Answer("files: {/run/secrets/NAME: {secret: NAME}}", "or its name alone"),
     (Workload, "env_file"): Answer("env_file: [./api.env]"),

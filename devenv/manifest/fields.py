@@ -5,6 +5,7 @@ Each defines its validation and its JSON schema.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from devenv.manifest.fragments import GATEWAY
 from devenv.manifest.source import Written, as_number, as_text, as_yaml
 
 Schema = dict[str, Any]
@@ -177,6 +179,20 @@ def _signal(value: Any) -> Any:
 
 SignalName = Annotated[str, BeforeValidator(_signal), WithJsonSchema({"type": ["string", "integer"]})]
 """A signal by its name or number."""
+
+
+def _address(value: Any) -> Any:
+    if value != GATEWAY:
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            problem = "is not an address - write 10.0.0.5, or host-gateway for this machine"
+            raise PydanticCustomError("address", problem) from None
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address), WithJsonSchema({"type": "string"})]
+"""An address by its number, or this machine's."""
 
 RESTARTS = ("no", "on-failure", "always")
 

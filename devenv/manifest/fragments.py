@@ -7,6 +7,9 @@ from typing import Any
 
 from devenv.manifest.source import Finding, Reset, as_text
 
+GATEWAY = "host-gateway"
+"""Compose's word for the address at which a container reaches this machine."""
+
 INSTEAD = {
     "build": "write it under build:, with additional_contexts: for what services share",
     "image": "write image:",

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from devenv.manifest.base import COMPOSE, Env, Fragment, Fragments, Model, Publish, Resources
+from devenv.manifest.base import COMPOSE, HOSTS, PLATFORM, Env, Fragment, Fragments, Model, Publish, Resources
 from devenv.manifest.environments import Environment
-from devenv.manifest.fields import Command, OneOrMany, Restart, Size, SmokeRequest, Switch, Text
+from devenv.manifest.fields import Address, Command, OneOrMany, Restart, Size, SmokeRequest, Switch, Text
 from devenv.manifest.workloads import FileFrom, Job, PluginItem, Service
 
 
@@ -41,6 +41,8 @@ class Infra(Model):
     seed: Annotated[list[str], OneOrMany()] = Field(
         [], description="Files or patterns loaded when the store is new."
     )
+    hosts: dict[str, Address] = Field({}, description=HOSTS)
+    platform: str | None = Field(None, description=PLATFORM)
     compose: Fragment = Field({}, description=COMPOSE)
     kubernetes: Fragments = Field({}, description="Merged last into the Kubernetes objects, by kind.")
 

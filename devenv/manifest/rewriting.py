@@ -39,6 +39,36 @@ def scalar(key: str, value: Any) -> str:
     return f"{key}: {flow(value)}" if isinstance(value, (str, int, float)) else ""
 
 
+def hosts(value: Any) -> str:
+    """`hosts: {db.legacy: 10.0.0.5}`, of a mapping, or a list of `NAME:ADDRESS`."""
+    entries = host_entries(value)
+    return f"hosts: {flow(entries)}" if entries else ""
+
+
+def host_entries(value: Any) -> dict[str, str]:
+    """Name -> address, of Compose's `extra_hosts` in any of its forms."""
+    if isinstance(value, dict):
+        return {str(name): str(address).strip("[]") for name, address in value.items()}
+    items = [re.split("[:=]", str(item), maxsplit=1) for item in value] if isinstance(value, list) else []
+    return {item[0]: item[1].strip("[]") for item in items if len(item) == 2}
+
+
+def security(value: Any) -> str:
+    """`no_new_privileges: true`; what else there is, is Compose's alone."""
+    options = [str(option) for option in value] if isinstance(value, list) else []
+    others = [option for option in options if not NO_NEW_PRIVILEGES.fullmatch(option)]
+    parts = ["no_new_privileges: true"] if len(others) < len(options) else []
+    return " and ".join([*parts, *([hatch("security_opt", others)] if others else [])])
+
+
+NO_NEW_PRIVILEGES = re.compile(r"no-new-privileges(?:[:=]true)?")
+
+
+def sysctls(value: Any) -> str:
+    """`sysctls: {net.core.somaxconn: 1024}`, of a list of `NAME=VALUE`."""
+    return f"sysctls: {flow(pairs(value))}" if isinstance(value, list) else ""
+
+
 def hatch(key: str, value: Any) -> str:
     """`compose: {privileged: true}`; a mapping may hold passwords and is not shown."""
     if isinstance(value, (Reset, dict)):
@@ -228,26 +258,25 @@ def labels(value: Any) -> str:
 def volumes(value: Any) -> str:
     """`volumes: {data: /folder}`, `files: {/file: ./file}` and `reload: {sync: {./src: /app}}`.
 
-    What lies outside the project is Compose's alone.
+    What lies outside of the project is mounted with `host_paths: {/folder: /of/this/machine}`.
     """
     named: dict[str, str] = {}
     files: dict[str, str] = {}
     sync: dict[str, str] = {}
-    outside: list[str] = []
+    outside: dict[str, Any] = {}
     for source, target, read_only in _mounts(value):
         name = posixpath.basename(source).lstrip(".")
         if source.startswith(("/", "~", "..", "$")):
-            outside.append(f"{source}:{target}" + (":ro" if read_only else ""))
+            outside[target] = source if read_only else {"path": source, "write": True}
         elif not source.startswith("."):
             named[source] = target
         elif read_only or "." in name:
             files[target] = source
         else:
             sync[source] = target
-    parts = {"volumes": named, "files": files}
+    parts = {"volumes": named, "files": files, "host_paths": outside}
     lines = [f"{key}: {flow(part)}" for key, part in parts.items() if part]
     lines += [f"reload: {flow({'sync': sync})}"] if sync else []
-    lines += [f"compose: {flow({'volumes': outside})}"] if outside else []
     return " and ".join(lines)
 
 

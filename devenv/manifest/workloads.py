@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from devenv.manifest.base import (
     COMPOSE,
+    HOSTS,
+    PLATFORM,
     ContainerPort,
     Env,
     Fragment,
@@ -20,6 +22,7 @@ from devenv.manifest.base import (
     Resources,
 )
 from devenv.manifest.fields import (
+    Address,
     CapabilityName,
     Command,
     Duration,
@@ -155,6 +158,22 @@ class Capabilities(Model):
     drop: Annotated[list[CapabilityName], OneOrMany()] = Field([], description="Those it loses; ALL is all.")
 
 
+class Ulimit(Model):
+    """A limit of the kernel on a process; -1 is none."""
+
+    soft: Annotated[int, Field(ge=-1), Numeric()] = Field(description="The limit that counts.")
+    hard: Annotated[int, Field(ge=-1), Numeric()] | None = Field(
+        None, description="How far the program may raise it. Default: as soft."
+    )
+
+
+class HostPath(Model):
+    """A file or folder of this machine, outside of the project."""
+
+    path: str = Field(description="Where it is: /var/log, ~/.aws, or ../beside-the-project.")
+    write: Flag = Field(False, description="It may be written to.")
+
+
 class SecretFile(Model):
     """A file whose content is a secret."""
 
@@ -203,6 +222,23 @@ class Workload(Model):
     capabilities: Capabilities = Field(
         Capabilities.model_construct(), description="Capabilities of Linux to add or drop."
     )
+    privileged: Flag = Field(False, description="It may do what root on this machine may.")
+    no_new_privileges: Flag = Field(
+        False, description="No program in it, sudo for one, gets more rights than the one that starts it."
+    )
+    ulimits: dict[str, Annotated[Ulimit, Short("soft", (("type", ("integer", "string")),))]] = Field(
+        {}, description="Limits of the kernel: {nofile: 65536, memlock: -1}."
+    )
+    sysctls: dict[str, Text] = Field(
+        {}, description="Settings of the kernel for its network and memory: {net.core.somaxconn: 1024}."
+    )
+    hosts: dict[str, Address] = Field({}, description=HOSTS)
+    host_paths: dict[str, Annotated[HostPath, Short("path")]] = Field(
+        {},
+        description="File or folder in the container -> that of this machine, outside of the project. "
+        "Read-only, unless {path: ..., write: true}.",
+    )
+    platform: str | None = Field(None, description=PLATFORM)
     init: Flag = Field(
         True, description="Another program is process 1 and reaps what it leaves; false for s6 and the like."
     )
@@ -269,7 +305,8 @@ class Job(Workload):
     """A program that runs to its end; whoever uses it waits for its success."""
 
     like: str | None = Field(
-        None, description="Take image, build, env, secrets, files, user and workdir of this service."
+        None,
+        description="Take image, platform, build, env, secrets, files, user and workdir of this service.",
     )
     manual: Flag = Field(False, description="Only run by `devenv run NAME`.")
     within: Duration = Field(300.0, description="Longest time it may take.")

@@ -47,11 +47,7 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
             (unit.memory, unit.cpu, unit.grace, unit.user, unit.hostname),
             (unit.role, unit.engine, unit.version),
             unit.extra,
-            *(
-                (name, value)
-                for name in ("workdir", "read_only", "cap_add", "cap_drop", "shm", "stop_signal", "aliases")
-                if (value := getattr(unit, name))
-            ),
+            *((name, value) for name in _SETTINGS if (value := getattr(unit, name))),
             *(["no init"] if unit.role in ("service", "job") and not unit.init else []),
             own,
         ],
@@ -65,6 +61,11 @@ def fingerprint(unit: Unit, secrets: Mapping[str, str], *, own: Any = ()) -> str
     return " ".join(f"{aspect}:{digest(value)}" for aspect, value in sorted(aspects.items()))
 
 
+_SETTINGS = (
+    "workdir", "read_only", "cap_add", "cap_drop", "shm", "stop_signal", "aliases", "privileged",
+    "no_new_privileges", "ulimits", "sysctls", "hosts", "host_paths", "platform",
+)  # fmt: skip
+"""What few units have; a fingerprint only has those that are set, so that a new one changes no other."""
 _OF_PROBE = tuple(item.name for item in fields(Probe) if item.name != "of_image")
 
 

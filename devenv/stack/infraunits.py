@@ -88,6 +88,8 @@ class InfraUnits:
             hostname=self._public(service.hostname, "hostname") if service.hostname else None,
             links=tuple(self._links(key)),
             process=tuple(self._ways(service, main=main)),
+            hosts=tuple(declared.hosts.items()),
+            platform=of.declared.platform if of_main and of.declared.platform else service.platform,
             extra=filled(service.extra, lambda name: text.public(self._look_up(name), f"infra.{of.name}")),
             compose=declared.compose,
             kubernetes=declared.kubernetes,

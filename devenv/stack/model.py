@@ -164,6 +164,24 @@ class Volume:
 
 
 @dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A limit of the kernel on a unit's processes; -1 is none."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostPath:
+    """A path of this machine, outside of the project, and where it is mounted."""
+
+    target: str
+    path: str
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """Settings that a store applies to new data: option or variable -> value, or its files' digests.
 
@@ -272,6 +290,13 @@ class Unit:
     read_only: bool = False
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    no_new_privileges: bool = False
+    ulimits: tuple[Ulimit, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
+    host_paths: tuple[HostPath, ...] = ()
+    platform: str | None = None
     init: bool = False
     shm: int | None = None
     stop_signal: str | None = None

@@ -16,7 +16,7 @@ from devenv.manifest.rules.images import BUILD_SECRET
 from devenv.manifest.workloads import Health, Job, Service
 from devenv.stack import shell, text
 from devenv.stack.instances import Instances
-from devenv.stack.model import Build, Link, Need, Port, Probe, Reload, Unit, Volume, port_of
+from devenv.stack.model import Build, HostPath, Link, Need, Port, Probe, Reload, Ulimit, Unit, Volume, port_of
 from devenv.stack.ports import Claim, claim, is_web, scheme, wish
 from devenv.stack.references import needs
 from devenv.stack.text import Text
@@ -96,6 +96,7 @@ class Workloads:
                 "entrypoint": job.entrypoint or like.entrypoint,
                 "user": job.user or like.user,
                 "workdir": job.workdir or like.workdir,
+                "platform": job.platform or like.platform,
             }
             inherited_fields |= {
                 "env_file": [*like.env_file, *job.env_file],
@@ -144,6 +145,15 @@ class Workloads:
             "read_only": workload.read_only,
             "cap_add": tuple(workload.capabilities.add),
             "cap_drop": tuple(workload.capabilities.drop),
+            "privileged": workload.privileged,
+            "no_new_privileges": workload.no_new_privileges,
+            "ulimits": tuple(_ulimits(workload)),
+            "sysctls": tuple(workload.sysctls.items()),
+            "hosts": tuple(workload.hosts.items()),
+            "host_paths": tuple(
+                HostPath(target, own.path, own.write) for target, own in workload.host_paths.items()
+            ),
+            "platform": workload.platform,
             "init": workload.init,
             "tmpfs": tuple(workload.tmpfs),
             "shm": workload.shm,
@@ -214,6 +224,11 @@ def _links(ports: tuple[Port, ...]) -> Iterator[Link]:
             if not is_web(links[0].url):
                 yield link
             return
+
+
+def _ulimits(workload: Service | Job) -> Iterator[Ulimit]:
+    for name, limit in workload.ulimits.items():
+        yield Ulimit(name, limit.soft, limit.soft if limit.hard is None else limit.hard)
 
 
 def _command(command: str | list[str] | None, fill: Callable[[str], Text]) -> tuple[Text, ...] | None:

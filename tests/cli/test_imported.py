@@ -97,11 +97,18 @@ def differences(
             f"{name}.volumes" in row and f":{target}" in row for row in rows.split("\n")
         ):
             yield f"nothing is mounted at {target}"
-    for key in ("restart", "user", "stop_signal", "working_dir", "read_only", "init", "cap_drop", "ulimits"):
+    for key in SAME:
         if theirs.get(key) not in (None, ours.get(key)) and not (
             key == "restart" and {theirs[key], ours.get(key)} == {"unless-stopped", "always"}
         ):
             yield f"{key} {theirs.get(key)} is {ours.get(key)}"
+
+
+SAME = (
+    "restart", "user", "stop_signal", "working_dir", "read_only", "init", "cap_drop", "ulimits", "sysctls",
+    "security_opt", "privileged", "platform", "extra_hosts",
+)  # fmt: skip
+"""Keys whose values are the same before and after."""
 
 
 def _renamed(value: str | None, mine: str | None, names: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import urllib.request
 from collections.abc import Mapping
+from pathlib import Path
 
 import docker
 import pytest
@@ -48,6 +49,11 @@ MANIFEST = """
         image: python:3.13-slim
         command: ["python", "-u", "-c", "import os, time; print(os.environ['GATE_URL']); time.sleep(900)"]
         uses: [gate]
+        ulimits: {nofile: {soft: 4096, hard: 8192}}
+        sysctls: {net.core.somaxconn: 77}
+        hosts: {old.lan: 10.0.0.5, this.lan: host-gateway}
+        no_new_privileges: true
+        host_paths: {/of/this/machine: /etc/hostname, /tmp/shared: {path: ../outside, write: true}}
 
       front:                            # Node, reached from outside under no path
         image: node:24-slim
@@ -216,6 +222,21 @@ def test_the_compose_fragment_is_merged_last(gate: Container) -> None:
     assert host["CapAdd"] in (["NET_ADMIN"], ["CAP_NET_ADMIN"])
     assert gate.labels["team"] == "doors"
     assert gate.labels["devenv.dev/unit"] == "gate"
+
+
+def test_a_container_has_what_is_of_the_machine_below(warehouse: Checkout) -> None:
+    say = """
+import os, pathlib, resource, socket
+status = pathlib.Path("/proc/self/status").read_text()
+pathlib.Path("/tmp/shared/note").write_text("from within")
+print(*resource.getrlimit(resource.RLIMIT_NOFILE), pathlib.Path("/proc/sys/net/core/somaxconn").read_text().strip(),
+      socket.gethostbyname("old.lan"), socket.gethostbyname("this.lan") != "10.0.0.5", "NoNewPrivs:\\t1" in status,
+      bool(os.statvfs("/of/this/machine").f_flag & os.ST_RDONLY), pathlib.Path("/of/this/machine").read_text())
+"""
+    said = warehouse.devenv("exec", "clock", "--", "python", "-c", say).stdout
+    name = Path("/etc/hostname").read_text(encoding="utf-8").strip()
+    assert said.split() == ["4096", "8192", "77", "10.0.0.5", "True", "True", "True", name]
+    assert (warehouse.root.parent / "outside" / "note").read_text(encoding="utf-8") == "from within"
 
 
 def test_a_field_that_compose_cannot_honour_is_reported(warehouse: Checkout) -> None:

@@ -103,9 +103,14 @@ SAID = {  # what somebody wrote in a service -> what the error says
     "mem_limit: 512m": "write resources: {memory: 512m}",
     "stop_grace_period: 1m30s": "write grace: 1m30s",
     "scale: 3": "write replicas: 3",
-    "privileged: true": "write compose: {privileged: true} (Compose alone has it)",
-    "extra_hosts: ['host.docker.internal:host-gateway']": (
-        "write compose: {extra_hosts: [host.docker.internal:host-gateway]} (Compose alone has it)"
+    "network_mode: host": "write compose: {network_mode: host} (Compose alone has it)",
+    "extra_hosts: ['host.docker.internal:host-gateway', 'db=10.0.0.1', 'six:[::1]']": (
+        'write hosts: {host.docker.internal: host-gateway, db: "10.0.0.1", six: "::1"}'
+    ),
+    "sysctls: [net.core.somaxconn=1024]": 'write sysctls: {net.core.somaxconn: "1024"}',
+    "security_opt: ['no-new-privileges:true', 'label=disable']": (
+        "write no_new_privileges: true and compose: {security_opt: [label=disable]}"
+        " (other options are compose: {security_opt: ...})"
     ),
     "labels: ['traefik.http.routers.a.rule=PathPrefix(`/api`)']": (
         "write route: /api (a proxy's labels are route: here)"
@@ -114,8 +119,8 @@ SAID = {  # what somebody wrote in a service -> what the error says
         "write volumes: {data: /var/lib/app} and files: {/etc/app.conf: ./app.conf}"
     ),
     "volumes: ['.:/code', './src:/app/src', './conf:/etc/app:ro', '/var/run/docker.sock:/var/run/docker.sock']": (
-        "write files: {/etc/app: ./conf} and reload: {sync: {.: /code, ./src: /app/src}}"
-        " and compose: {volumes: [/var/run/docker.sock:/var/run/docker.sock]}"
+        "write files: {/etc/app: ./conf} and host_paths: {/var/run/docker.sock: {path: /var/run/docker.sock, write: true}}"
+        " and reload: {sync: {.: /code, ./src: /app/src}}"
     ),
     "profiles: [debug]": (
         "write profiles: {NAME: [services]} (at the top of the file; manual: true keeps it from starting otherwise)"

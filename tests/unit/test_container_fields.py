@@ -10,6 +10,7 @@ from devenv.errors import UsageError
 from devenv.render.bundle import Source
 from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
+from devenv.render.kubernetes.parity import lost_of_machine
 from devenv.render.process import described as process
 from devenv.render.swarm import render as swarm
 from tests import documents, schemas
@@ -21,6 +22,12 @@ ONE = "name: a\nservices:\n  api: {{image: x, port: 80{}}}\n"
 EVERY = (
     ', user: "1000:1001", workdir: /srv, aliases: [backend], read_only: true, tmpfs: [/tmp, "/run:size=16m"]'
     ", shm: 256Mi, capabilities: {add: cap_net_admin, drop: [ALL]}, init: false, stop_signal: int"
+)
+BELOW = (
+    ", no_new_privileges: true, ulimits: {nofile: 65536, memlock: {soft: 8, hard: -1}}, platform: linux/amd64"
+    ", sysctls: {net.core.somaxconn: 1024, net.ipv4.tcp_syncookies: 0}, host_paths: {/logs: /var/log,"
+    " /root/.aws: {path: ~/.aws, write: true}, /next: ../next}"
+    ", hosts: {old: 10.0.0.1, older: 10.0.0.1, six: '::1', host.docker.internal: host-gateway}"
 )
 
 
@@ -52,6 +59,59 @@ def test_compose_has_them_in_its_words() -> None:
     assert {"backend", "backend.a.svc.cluster.local", "api.a"} <= {*aliases}
 
 
+def test_compose_has_what_is_of_the_machine_below() -> None:
+    service = spec(BELOW)
+    wanted = {
+        "security_opt": ["no-new-privileges:true"],
+        "ulimits": {"nofile": 65536, "memlock": {"soft": 8, "hard": -1}},
+        "platform": "linux/amd64",
+        "sysctls": {"net.core.somaxconn": "1024", "net.ipv4.tcp_syncookies": "0"},
+        "volumes": ["/var/log:/logs:ro", "~/.aws:/root/.aws", "../../../next:/next:ro"],
+        "extra_hosts": [
+            "old:10.0.0.1",
+            "older:10.0.0.1",
+            "six:::1",
+            "host.docker.internal:host-gateway",
+        ],
+    }
+    assert {key: service.get(key) for key in wanted} == wanted
+    assert spec(", privileged: true")["privileged"] is True
+
+
+def test_a_pod_has_of_it_what_any_node_has() -> None:
+    pod = objects(BELOW)[-1]["spec"]["template"]["spec"]
+    assert pod["hostAliases"] == [
+        {"ip": "10.0.0.1", "hostnames": ["old", "older"]},
+        {"ip": "::1", "hostnames": ["six"]},
+    ]
+    assert pod["securityContext"]["sysctls"] == [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]
+    assert pod["volumes"] == [{"name": "host-0", "hostPath": {"path": "/var/log"}}]
+    (container,) = pod["containers"]
+    assert container["volumeMounts"] == [{"name": "host-0", "mountPath": "/logs", "readOnly": True}]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_what_no_node_has_is_named() -> None:
+    assert lost_of_machine(stack(ONE.format(BELOW))) == [
+        "services.api.sysctls.net.core.somaxconn does nothing here: not every node allows it",
+        "services.api.hosts.host.docker.internal does nothing here: no node has this machine's address",
+        "services.api.host_paths./root/.aws does nothing here: ~/.aws is of this machine alone",
+        "services.api.host_paths./next does nothing here: ../next is of this machine alone",
+    ]
+
+
+def test_a_privileged_pod_has_no_setting_that_the_cluster_rejects_beside_it() -> None:
+    container = objects(", privileged: true, user: 7")[-1]["spec"]["template"]["spec"]["containers"][0]
+    assert container["securityContext"] == {"privileged": True}
+
+
+def test_a_swarm_says_what_it_lacks_of_it() -> None:
+    below = BELOW.replace(" /root/.aws: {path: ~/.aws, write: true}, /next: ../next", "")
+    bundle = swarm(stack(ONE.format(below)), Source())
+    service = documents.load(bundle.files["stack.yaml"])["services"]["api"]
+    assert (service["volumes"], "security_opt" in service) == (["/var/log:/logs:ro"], False)
+
+
 def test_a_pod_has_the_same() -> None:
     alias, service, workload = objects(EVERY)
     assert (alias["metadata"]["name"], service["metadata"]["name"]) == ("backend", "api")
@@ -69,7 +129,13 @@ def test_a_pod_has_the_same() -> None:
     assert memory == {"/tmp": "", "/run": "16Mi", "/dev/shm": str(256 * 2**20)}
 
 
-@each_row([(written, version) for written in (EVERY, ", user: root") for version in ("1.33", "1.37")])
+@each_row(
+    [
+        (written, version)
+        for written in (EVERY, BELOW, ", user: root, privileged: true")
+        for version in ("1.33", "1.37")
+    ]
+)
 def test_the_objects_are_valid_by_kubernetes_own_schemas(written: str, version: str) -> None:
     for item in objects(written):
         schemas.validate(item, version)
@@ -132,6 +198,13 @@ def test_a_job_like_a_service_runs_as_the_same_user_in_the_same_folder() -> None
         "capabilities: {drop: KILL}",
         "init: false",
         "stop_signal: QUIT",
+        "privileged: true",
+        "no_new_privileges: true",
+        "ulimits: {nofile: 9}",
+        "sysctls: {net.core.somaxconn: 9}",
+        "hosts: {old: 10.0.0.1}",
+        "host_paths: {/logs: /var/log}",
+        "platform: linux/arm64",
     ]
 )
 def test_each_of_them_makes_a_container_stale(written: str) -> None:
@@ -159,9 +232,41 @@ def test_each_of_them_makes_a_container_stale(written: str) -> None:
         (", workdir: srv", 'workdir: "srv" is not a path in a container - write an absolute path below /'),
         (", stop_signal: TERM now", "stop_signal: is not a signal - write SIGINT or SIGQUIT"),
         (", capabilities: {add: [7]}", "capabilities.add[0]: is not a capability - write NET_ADMIN"),
+        (", ulimits: {nofiles: 9}", 'ulimits.nofiles: no limit "nofiles" - did you mean "nofile"?'),
         (
-            ", ulimits: {nofile: 9}",
-            "ulimits: unknown key - write compose: {ulimits: ...} (Compose alone has it)",
+            ", ulimits: {nofile: {soft: 9, hard: 8}}",
+            "ulimits.nofile: the soft limit 9 is above the hard one, 8 - raise hard, or lower soft",
+        ),
+        (
+            ", sysctls: {somaxconn: 9}",
+            'sysctls.somaxconn: "somaxconn" is not a setting of the kernel - write net.core.somaxconn',
+        ),
+        (
+            ", hosts: {old: db.lan}",
+            "hosts.old: is not an address - write 10.0.0.5, or host-gateway for this machine",
+        ),
+        (
+            ", hosts: {old_db: 10.0.0.1}",
+            "hosts.old_db: a host's name is lower-case letters, digits, dots and hyphens",
+        ),
+        (", platform: amd64", 'platform: "amd64" is not a platform - write linux/amd64'),
+        (
+            ", host_paths: {/etc/a: ./a}",
+            'host_paths./etc/a: "./a" is in the project'
+            " - write files: {/etc/a: ./a}, or reload: {sync: {./a: /etc/a}}",
+        ),
+        (", host_paths: {/a: ''}", "host_paths./a: is empty - write a path of this machine: /var/log"),
+        (
+            ", host_paths: {/a: ~me/a}",
+            'host_paths./a: "~me/a" is the home of another user - write ~/..., or the whole path',
+        ),
+        (
+            ", host_paths: {a: /b}",
+            'host_paths.a: "a" is not a path in a container - write an absolute path below /',
+        ),
+        (
+            ", host_paths: {/a: /b}, volumes: {a: /a}",
+            "host_paths./a: volume a has the path /a already - give one of them another path",
         ),
         (", working_dir: /srv", "working_dir: unknown key - write workdir: /srv"),
     ]

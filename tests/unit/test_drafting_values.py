@@ -300,11 +300,45 @@ def test_this_machine_needs_no_line_where_a_unit_names_it() -> None:
           api: {image: a, extra_hosts: {host.docker.internal: host-gateway}}
         """
     ).value["services"]
-    assert services["web"]["compose"] == {"extra_hosts": ["x:10.0.0.1"]}
-    assert services["api"]["compose"] == {"extra_hosts": ["host.docker.internal:host-gateway"]}
+    assert services["web"]["hosts"] == {"x": "10.0.0.1"}
+    assert services["api"]["hosts"] == {"host.docker.internal": "host-gateway"}
 
 
-def test_a_platform_is_what_a_build_is_for_and_else_composes_alone() -> None:
+def test_what_a_service_has_of_the_machine_below_it_has_fields() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            extra_hosts: ["old:10.0.0.1"]
+            security_opt: ["no-new-privileges:true", "label=disable"]
+            privileged: true
+            sysctls: [net.core.somaxconn=1024]
+            ulimits: {nofile: {soft: 65536, hard: 65536}, nproc: {soft: 5, hard: 9}, memlock: -1}
+            volumes: [/var/log:/logs, "~/.aws:/root/.aws:ro", /etc/localtime:/etc/localtime, /a:/logs]
+          db: {image: "postgres:18", platform: linux/x86_64, extra_hosts: [old=10.0.0.1],
+            volumes: [/etc/localtime:/etc/localtime:ro]}
+        """
+    )
+    assert draft.value["services"]["web"] == {
+        "image": "a",
+        "host_paths": {"/logs": {"path": "/var/log", "write": True}, "/root/.aws": "~/.aws"},
+        "hosts": {"old": "10.0.0.1"},
+        "no_new_privileges": True,
+        "privileged": True,
+        "sysctls": {"net.core.somaxconn": "1024"},
+        "ulimits": {"nofile": 65536, "nproc": {"soft": 5, "hard": 9}, "memlock": -1},
+        "compose": {"security_opt": ["label=disable"], "volumes": ["/a:/logs"]},
+    }
+    store = draft.value["infra"]["db"]
+    assert (store["platform"], store["hosts"], "compose" in store) == (
+        "linux/amd64",
+        {"old": "10.0.0.1"},
+        False,
+    )
+
+
+def test_a_platform_is_what_a_build_or_a_ready_made_image_is_for() -> None:
     services = drafted(
         """
         services:
@@ -315,7 +349,7 @@ def test_a_platform_is_what_a_build_is_for_and_else_composes_alone() -> None:
         paths={"./Dockerfile": "file"},
     ).value["services"]
     assert services["web"]["build"] == {"context": ".", "platform": "linux/amd64"}
-    assert services["db"]["compose"] == {"platform": "linux/amd64"}
+    assert services["db"] == {"image": "a", "platform": "linux/amd64"}
     assert services["any"] == {"image": "a"}
 
 

@@ -774,6 +774,16 @@ BROKEN = {
             " - write {external: {store: NAME}} or {sealed: FILE}"
         ],
     ),
+    "what is of the machine below": (
+        "name: a\nservices:\n  a: {image: x, ulimits: {x: 1}, hosts: {A: 10.0.0.1}, platform: x, host_paths: {/a: a}}\n",
+        [
+            '3:27: services.a.ulimits.x: no limit "x"',
+            "3:42: services.a.hosts.A: a host's name is lower-case letters, digits, dots and hyphens",
+            '3:56: services.a.platform: "x" is not a platform - write linux/amd64',
+            '3:82: services.a.host_paths./a: "a" is in the project'
+            " - write files: {/a: a}, or reload: {sync: {a: /a}}",
+        ],
+    ),
     "a secret without a name, anywhere": (
         'name: a\ngateway: {consumers: {me: {key: "${secret.}"}}}\n',
         ['2:28: gateway.consumers.me.key[0]: "" is not a name of a secret - use letters, digits and _'],

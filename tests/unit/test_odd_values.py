@@ -57,7 +57,9 @@ services:
     health: {http: /h, every: 1s, timeout: 1s, within: 1m}
     reload: {sync: {./api: /srv}, ignore: ["*.md"], run: {a.txt: [b]}, restart: ["*.py"], rebuild: [x]}
     replicas: 2
-  web: {image: x, port: 90, publish: 9090, health: {exec: up}}
+  web: {image: x, ulimits: {nofile: 9, core: {soft: 1, hard: 2}}, sysctls: {a.b: 1}, hosts: {o: 10.0.0.1},
+    host_paths: {/l: /var/log, /h: {path: ~/h, write: true}}, privileged: true, no_new_privileges: true,
+    platform: linux/amd64, port: 90, publish: 9090, health: {exec: up}}
 jobs:
   j: {like: web, command: run, manual: false, within: 5m}
 infra:

@@ -51,7 +51,7 @@ class ComposeSession:
 
     def pull(self, image: str, say: Say) -> None:
         asked = (unit for unit in self._work.stack.units if unit.image == image)
-        platforms = (unit.compose.get("platform") or unit.extra.get("platform") for unit in asked)
+        platforms = (unit.compose.get("platform") or unit.platform for unit in asked)
         self._connection.images.pull(image, say, next(filter(None, platforms), None))
 
     def build(self, unit: Unit, say: Say) -> None:

@@ -54,11 +54,26 @@ def paths_stay_inside(scope: Scope) -> Iterator[Finding]:
             yield at, f'"{text}" is outside the project', "write a path beside or below devenv.yaml"
 
 
+def host_paths_are_outside(scope: Scope) -> Iterator[Finding]:
+    """What is mounted of this machine lies outside of the project, which has `files` and `reload.sync`."""
+    for path, workload in scope.workloads.items():
+        for target, own in workload.host_paths.items():
+            at: Path = (*path, "host_paths", target)
+            if not own.path.strip():
+                yield at, "is empty", "write a path of this machine: /var/log"
+            elif own.path.startswith("~") and own.path != "~" and not own.path.startswith("~/"):
+                yield at, f'"{own.path}" is the home of another user', "write ~/..., or the whole path"
+            elif not own.path.startswith(("/", "~")) and posixpath.normpath(own.path).split("/")[0] != "..":
+                hint = f"write files: {{{target}: {own.path}}}, or reload: {{sync: {{{own.path}: {target}}}}}"
+                yield at, f'"{own.path}" is in the project', hint
+
+
 def container_paths_are_absolute(scope: Scope) -> Iterator[Finding]:
     """Paths in containers are absolute and below the root."""
     for unit, workload in scope.workloads.items():
         path: Path = unit
         targets: list[tuple[Path, str]] = [((*path, "files", key), key) for key in workload.files]
+        targets += [((*path, "host_paths", key), key) for key in workload.host_paths]
         targets += [((*path, "volumes", key), target) for key, target in workload.volumes.items()]
         targets += [((*path, "tmpfs", index), _folder(entry)) for index, entry in enumerate(workload.tmpfs)]
         if workload.workdir and workload.workdir != "/":
@@ -106,6 +121,12 @@ def container_paths_are_claimed_once(scope: Scope) -> Iterator[Finding]:
                 hint = "give one of them another path"
                 yield (*path, "volumes", key), f"{claimed[place]} has the path {place} already", hint
             claimed.setdefault(place, f"volume {key}")
+        for target in workload.host_paths:
+            place = posixpath.normpath(target)
+            if place in claimed:
+                hint = "give one of them another path"
+                yield (*path, "host_paths", target), f"{claimed[place]} has the path {place} already", hint
+            claimed.setdefault(place, "a path of this machine")
         for index, entry in enumerate(workload.tmpfs):
             place = posixpath.normpath(_folder(entry))
             if place in claimed:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from devenv.manifest.fragments import named_volumes
+from devenv.manifest.fragments import GATEWAY, named_volumes
 from devenv.render.bundle import Bundle, Source, to_yaml
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
 from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.external import MACHINE
-from devenv.stack.model import NAMED, File, Probe, Stack, Unit
+from devenv.stack.model import NAMED, File, Probe, Stack, Ulimit, Unit
 from devenv.stack.text import Secret, Text
 
 STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
@@ -27,6 +27,7 @@ RESTARTS = {"on-failure": "on-failure", "always": "unless-stopped"}
 """What devenv stopped, as it moved the stack to another backend, must not come back with the engine."""
 CONTAINERS = "/var/lib/docker/containers"
 """Where an engine keeps what containers write, unless it runs without root."""
+NO_NEW_PRIVILEGES = "no-new-privileges:true"
 LONGEST = 100  # characters of a path in the name of a file of the bundle
 
 
@@ -104,7 +105,12 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
             f"127.0.0.1:{port.host or port.container}:{port.container}{'/udp' if port.udp else ''}"
             for port in unit.published
         ]
-    if mounts := [*_volumes(unit), *_files(unit, source.root), *_logs(unit)]:
+    if mounts := [
+        *_volumes(unit),
+        *_files(unit, source.root),
+        *of_this_machine(unit, source.root),
+        *_logs(unit),
+    ]:
         spec["volumes"] = mounts
     if unit.tmpfs:
         spec["tmpfs"] = list(unit.tmpfs)
@@ -117,8 +123,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     if unit.unchecked:
         spec["healthcheck"] = {"disable": True}  # that of the image as well
     spec |= {key: value for key, value in _settings(unit).items() if value is not None}
-    if _calls_machine(stack, unit):
-        spec["extra_hosts"] = [f"{MACHINE}:host-gateway"]  # Linux does not know it otherwise
+    if hosts := _hosts(stack, unit):
+        spec["extra_hosts"] = hosts
     if unit.shipped:
         # What the engine does anyway; the labels are written beside each line, for what reads the files.
         spec["logging"] = {"driver": "json-file", "options": {"labels": ",".join(labels.OF_LOGS)}}
@@ -149,7 +155,16 @@ def _settings(unit: Unit) -> dict[str, Any]:
         "read_only": unit.read_only or None,
         "cap_add": [*unit.cap_add] or None,
         "cap_drop": [*unit.cap_drop] or None,
+        "privileged": unit.privileged or None,
+        "security_opt": [NO_NEW_PRIVILEGES] if unit.no_new_privileges else None,
+        "ulimits": {limit.name: _limit(limit) for limit in unit.ulimits} or None,
+        "sysctls": dict(unit.sysctls) or None,
+        "platform": unit.platform,
     }
+
+
+def _limit(limit: Ulimit) -> int | dict[str, int]:
+    return limit.soft if limit.soft == limit.hard else {"soft": limit.soft, "hard": limit.hard}
 
 
 def build(unit: Unit, source: Source) -> dict[str, Any]:
@@ -225,6 +240,13 @@ def _files(unit: Unit, root: str) -> list[Any]:
     ]
 
 
+def of_this_machine(unit: Unit, root: str) -> Iterator[str]:
+    """Paths of this machine. Compose itself knows where `~` is."""
+    for own in unit.host_paths:
+        path = own.path if own.path.startswith(("/", "~")) else from_bundle(root, own.path)
+        yield f"{path}:{own.target}{'' if own.write else ':ro'}"
+
+
 def _logs(unit: Unit) -> list[Any]:
     """The files that the engine writes for all containers, where a unit reads those of the stack."""
     if not unit.logs:
@@ -246,6 +268,12 @@ def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:
     if file.rendered:
         return kong_yml(stack, secrets)
     return secrets[file.secret] if file.secret else text.reveal(file.content, secrets)
+
+
+def _hosts(stack: Stack, unit: Unit) -> list[str]:
+    """Names with their addresses; that of this machine too, as Linux does not know it otherwise."""
+    hosts = {MACHINE: GATEWAY} if _calls_machine(stack, unit) else {}
+    return [f"{name}:{address}" for name, address in {**hosts, **dict(unit.hosts)}.items()]
 
 
 def _calls_machine(stack: Stack, unit: Unit) -> bool:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from devenv.manifest.fragments import GATEWAY
 from devenv.plan.parity import BUILT, SAME, Fields, Support, emulated, lost
+from devenv.render.kubernetes.pod import SAFE_SYSCTLS, of_node
 from devenv.stack.model import Stack
 
 _RESTART = emulated("the kubelet starts whatever ended again, after a pause")
+_HOSTS = emulated("for host-gateway none: no node has this machine's address")
+_PLATFORM = emulated("the nodes run what the image has for them")
 _WORKLOAD: Mapping[str, Support] = {
     "build": emulated("built on this machine, then carried to the nodes or pushed to the registry"),
     "image": SAME,
@@ -24,6 +28,13 @@ _WORKLOAD: Mapping[str, Support] = {
     "workdir": SAME,
     "read_only": SAME,
     "capabilities": SAME,
+    "privileged": SAME,
+    "no_new_privileges": emulated("of every unit, but one that is privileged"),
+    "ulimits": lost("a pod has the limits of its node"),
+    "sysctls": emulated("those that every node allows; the rest is left out"),
+    "hosts": _HOSTS,
+    "host_paths": emulated("the node's own path; none for ~, or what is beside the project"),
+    "platform": _PLATFORM,
     "init": emulated("the containers of a pod share its process 1"),
     "tmpfs": emulated("memory of the pod; of the options only size"),
     "shm": emulated("memory of the pod"),
@@ -91,6 +102,8 @@ FIELDS: Fields = {
         "files": emulated("in a ConfigMap or Secret: at most 1 MiB for all files of a unit"),
         "env": SAME,
         "seed": emulated("in a ConfigMap: at most 1 MiB for all files of a store"),
+        "hosts": _HOSTS,
+        "platform": _PLATFORM,
         "compose": lost("it is for Compose"),
         "kubernetes": SAME,
     },
@@ -109,6 +122,8 @@ FIELDS: Fields = {
         "add": SAME,
         "drop": emulated("all are dropped, but those with which root becomes another user"),
     },
+    "Ulimit": dict.fromkeys(("soft", "hard"), lost("a pod has the limits of its node")),
+    "HostPath": {"path": emulated("the node's own"), "write": SAME},
     "SecretFile": {"secret": SAME},
     "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
     "Plugin": {"name": SAME, "config": SAME},
@@ -122,7 +137,6 @@ EXTRA: Mapping[str, Support] = {
     "working_dir": SAME,
     "cap_add": SAME,
     "read_only": SAME,
-    "platform": emulated("the nodes run what the image has for them"),
 }
 """Compose keys of the catalogue that have no neutral form; any other one is lost."""
 
@@ -140,3 +154,26 @@ def lost_extras(stack: Stack) -> list[str]:
         for key in unit.extra
         if of_extra(key).level == "lost"
     ]
+
+
+def lost_of_machine(stack: Stack) -> list[str]:
+    """What units ask for of this machine and no node of a cluster has, a line each."""
+    lines = []
+    for unit in stack.units:
+        at = f"{unit.section}.{unit.name}"
+        lines += [
+            f"{at}.sysctls.{name} does nothing here: not every node allows it"
+            for name, _ in unit.sysctls
+            if name not in SAFE_SYSCTLS
+        ]
+        lines += [
+            f"{at}.hosts.{name} does nothing here: no node has this machine's address"
+            for name, address in unit.hosts
+            if address == GATEWAY
+        ]
+        lines += [
+            f"{at}.host_paths.{own.target} does nothing here: {own.path} is of this machine alone"
+            for own in unit.host_paths
+            if own not in of_node(unit)
+        ]
+    return lines

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devenv.errors import UsageError
+from devenv.manifest.fragments import GATEWAY
 from devenv.render.kubernetes.content import Content, inline
 from devenv.stack import labels as tags
 from devenv.stack import shell, text
 from devenv.stack.labels import LABEL
-from devenv.stack.model import Probe, Stack, Unit
+from devenv.stack.model import HostPath, Probe, Stack, Unit
 from devenv.stack.text import Text
 
 STEADY = 5  # seconds between checks of a ready unit, as on Compose
@@ -24,6 +25,16 @@ LOGS = (
     ("containers", "/var/lib/docker/containers", "/var/lib/docker/containers"),
 )
 """What a node keeps of its pods' logs, and where links in it lead if Docker runs them."""
+
+SAFE_SYSCTLS = frozenset(
+    (
+        "kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_rmem", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
+    )
+)  # fmt: skip
+"""Those that every node allows; a pod with another one is rejected unless its node was told to."""
 
 BECOME_ANOTHER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
 """Capabilities that an image needs to start as root and switch to its own user, as most do."""
@@ -58,11 +69,22 @@ def template(
         spec["restartPolicy"] = "Never"
     if unit.hostname:
         spec["hostname"] = unit.hostname
+    if aliases := _host_aliases(unit):
+        spec["hostAliases"] = aliases
     if volumes:
         spec["volumes"] = volumes
     if unit.shared_volumes:
         spec["affinity"] = together(stack.beside(unit), {LABEL + "stack": stack.id})
     return {"metadata": {"labels": dict(labels), "annotations": notes}, "spec": spec}
+
+
+def _host_aliases(unit: Unit) -> list[dict[str, Any]]:
+    """The names that it knows beyond those of the cluster; of this machine no node knows the address."""
+    names: dict[str, list[str]] = {}
+    for name, address in unit.hosts:
+        if address != GATEWAY:
+            names.setdefault(address, []).append(name)
+    return [{"ip": address, "hostnames": hostnames} for address, hostnames in names.items()]
 
 
 def together(units: Sequence[str], stack: Mapping[str, str]) -> dict[str, Any]:
@@ -176,6 +198,8 @@ def _pod_security(unit: Unit) -> dict[str, Any]:
         context |= {"runAsNonRoot": uid != 0, "runAsUser": uid, "runAsGroup": gid, "fsGroup": gid}
     elif not user and (image_user := _number(unit.image_user)):
         context |= {"fsGroup": image_user, "runAsNonRoot": True}
+    if sysctls := [{"name": name, "value": value} for name, value in unit.sysctls if name in SAFE_SYSCTLS]:
+        context["sysctls"] = sysctls
     return context
 
 
@@ -201,6 +225,8 @@ def _security(unit: Unit) -> dict[str, Any]:
     if added:
         capabilities["add"] = added
     context: dict[str, Any] = {"allowPrivilegeEscalation": False, "capabilities": capabilities}
+    if unit.privileged:
+        context = {"privileged": True}
     if unit.read_only or unit.extra.get("read_only"):
         context["readOnlyRootFilesystem"] = True
     return context
@@ -288,6 +314,10 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
             volumes.append({"name": name, **holder})
         for target, key in inside.items():
             mounts.append({"name": name, "mountPath": target, "subPath": key, "readOnly": True})
+    for index, own in enumerate(of_node(unit)):
+        volumes.append({"name": f"host-{index}", "hostPath": {"path": own.path}})
+        mount: dict[str, Any] = {"name": f"host-{index}", "mountPath": own.target}
+        mounts.append(mount if own.write else {**mount, "readOnly": True})
     for name, path, target in LOGS if unit.logs else ():
         volumes.append({"name": name, "hostPath": {"path": path}})
         mounts.append({"name": name, "mountPath": target or unit.logs, "readOnly": True})
@@ -299,6 +329,11 @@ def _volumes(unit: Unit, contents: Content) -> tuple[list[dict[str, Any]], list[
         volumes.append({"name": f"folder-{index}", "configMap": {"name": unit.name, "items": items}})
         mounts.append({"name": f"folder-{index}", "mountPath": target, "readOnly": True})
     return volumes, mounts
+
+
+def of_node(unit: Unit) -> list[HostPath]:
+    """Its paths that a node can have: those of a home, or beside the project, are this machine's alone."""
+    return [own for own in unit.host_paths if own.path.startswith("/")]
 
 
 def _size_option(options: str) -> str:

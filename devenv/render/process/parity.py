@@ -9,6 +9,7 @@ from devenv.plan.parity import SAME, Fields, Support, emulated, lost
 _IMAGE = lost("a process has no image of its own")
 _CONTAINER = lost("it is for containers")
 _ENDED = lost("what ended stays down; devenv up starts it again")
+_HOSTS = lost("the names are this machine's: /etc/hosts")
 _WORKLOAD: Mapping[str, Support] = {
     "build": emulated(
         "packages of its lock file are installed below .devenv; it runs in the folder of its context"
@@ -27,6 +28,13 @@ _WORKLOAD: Mapping[str, Support] = {
     "workdir": lost("it runs in the folder of its build's context"),
     "read_only": _CONTAINER,
     "capabilities": _CONTAINER,
+    "privileged": _CONTAINER,
+    "no_new_privileges": _CONTAINER,
+    "ulimits": lost("a process has your own limits"),
+    "sysctls": lost("the settings are this machine's"),
+    "hosts": _HOSTS,
+    "host_paths": lost("it sees this machine's own paths, none of the container's"),
+    "platform": lost("nothing is taken from an image: host: says how it runs"),
     "init": _CONTAINER,
     "tmpfs": _CONTAINER,
     "shm": _CONTAINER,
@@ -87,6 +95,8 @@ FIELDS: Fields = {
         "files": lost("the path is the container's"),
         "env": SAME,
         "seed": SAME,
+        "hosts": _HOSTS,
+        "platform": lost("its programs are those of this machine"),
         "compose": lost("it is for Compose"),
         "kubernetes": lost("it is for Kubernetes"),
     },
@@ -104,6 +114,8 @@ FIELDS: Fields = {
     },
     "Resources": dict.fromkeys(("cpu", "memory"), _CONTAINER),
     "Capabilities": {"add": _CONTAINER, "drop": _CONTAINER},
+    "Ulimit": dict.fromkeys(("soft", "hard"), lost("a process has your own limits")),
+    "HostPath": dict.fromkeys(("path", "write"), lost("it sees this machine's own paths")),
     "SecretFile": {"secret": lost("the path is the container's")},
     "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
     "Plugin": {"name": SAME, "config": SAME},

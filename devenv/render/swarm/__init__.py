@@ -14,7 +14,16 @@ from devenv import urls
 from devenv.manifest.fragments import named_volumes
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.chart.variables import in_file, key_of
-from devenv.render.compose import beside, build, build_secrets, described, escaped, from_bundle, recipes
+from devenv.render.compose import (
+    beside,
+    build,
+    build_secrets,
+    described,
+    escaped,
+    from_bundle,
+    of_this_machine,
+    recipes,
+)
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_template
 from devenv.render.kubernetes.pod import image
@@ -86,8 +95,9 @@ def _service(stack: Stack, unit: Unit, source: Source, mounted: _Mounted) -> Dep
     if unit.gateway:  # it leads to everything else
         port = unit.ports[0]
         spec["ports"] = [{"target": port.container, "published": port.wanted or port.container}]
-    if unit.volumes:
-        spec["volumes"] = [f"{volume.name}:{volume.target}" for volume in unit.volumes]
+    volumes = [f"{volume.name}:{volume.target}" for volume in unit.volumes]
+    if mounts := [*volumes, *of_this_machine(unit, source.root)]:
+        spec["volumes"] = mounts
     spec |= mounted.by(unit)
     spec |= {"deploy": _deploy(stack, unit), "labels": {}}
     return deployed(laid_over(escaped(spec, _required), unit.compose, source.root))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devenv.plan.parity import Fields, Support, emulated
+from devenv.plan.parity import Fields, Support, emulated, lost
 from devenv.render.compose.parity import FIELDS as COMPOSE
 
 _FOR_ONE_MACHINE = "for development: the gateway's port is published, on every node"
+_PLATFORM = lost("its nodes run what the image has for them")
 _DIFFERENT: Fields = {
     "Manifest": {
         "backend": emulated("for development"),
@@ -32,6 +33,7 @@ _DIFFERENT: Fields = {
         "publish": emulated(_FOR_ONE_MACHINE),
         "seed": emulated("a config for each file, of at most 1 MB"),
         "files": emulated("a config for each, of at most 1 MB"),
+        "platform": _PLATFORM,
         "compose": emulated("what a swarm does not take is refused, by name"),
     },
     "Health": {
@@ -46,6 +48,10 @@ _WORKLOAD: Mapping[str, Support] = {
     "volumes": emulated("on the node that is labelled devenv.data=true"),
     "files": emulated("a config for each, of at most 1 MB"),
     "compose": emulated("what a swarm does not take is refused, by name"),
+    "privileged": lost("refused: a task has no more rights than its capabilities"),
+    "no_new_privileges": lost("a swarm has no such setting"),
+    "host_paths": emulated("each node's own; ~, and what is beside the project, is refused"),
+    "platform": _PLATFORM,
 }
 
 FIELDS: Fields = {

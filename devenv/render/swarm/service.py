@@ -8,6 +8,7 @@ from typing import Any
 
 from devenv.manifest.fields import size
 from devenv.manifest.fragments import mount
+from devenv.render.compose import NO_NEW_PRIVILEGES
 from devenv.stack.world import merge
 
 TAKEN = frozenset(
@@ -126,7 +127,9 @@ ELSEWHERE = frozenset(("ports", "volumes", "deploy", "restart", "shm_size", "tmp
 
 def _lacking(spec: Mapping[str, Any]) -> Iterator[Lack]:
     for key in spec:
-        if key in LOST:
+        if key == "security_opt" and spec[key] == [NO_NEW_PRIVILEGES]:
+            yield Lack((key,), "does nothing in a swarm: it cannot forbid new privileges", refused=False)
+        elif key in LOST:
             yield Lack((key,), f"does nothing in a swarm: {LOST[key]}", refused=False)
         elif key not in TAKEN and key not in ELSEWHERE:
             yield Lack((key,), f"a swarm does not take it{f': {REFUSED[key]}' if key in REFUSED else ''}")

@@ -276,6 +276,7 @@ class Service(Model):
     """Folder in the container -> list option whose files of the project lie there."""
     logs: Annotated[str, AfterValidator(absolute)] | None = Field(None, alias="x-logs")
     """Folder in the container where what the stack's containers write can be read."""
+    platform: str | None = None
 
     cap_add: list[str] | None = None
     cap_drop: list[str] | None = None
@@ -286,7 +287,6 @@ class Service(Model):
     ipc: str | None = None
     oom_score_adj: int | None = None
     pids_limit: int | None = None
-    platform: str | None = None
     privileged: Flag | None = None
     read_only: Flag | None = None
     security_opt: list[str] | None = None
