@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.backends.process.session import usual_host
 from devenv.errors import DevenvError, UsageError
 from devenv.render import launch as files
 from devenv.render.launch import Launch
@@ -42,17 +43,19 @@ def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[s
     if not service:
         raise UsageError("an editor starts one service", hint="devenv env NAME --vscode")
     manifest, _, _ = context.project.manifest.parsed
-    command = loaded.stack.unit(service).host
     if service not in manifest.services:
         raise UsageError(
             f"{service} is a job, and editors start services", hint=f"devenv env {service} --export"
         )
-    if command is None:
-        raise UsageError(
-            f"services.{service}.host is missing: nothing says how it runs on this machine",
-            hint="host: uvicorn main:app --port $PORT   for example",
-        )
+    command = context.project.start_line(loaded.stack.unit(service))
     build = manifest.services[service].build
+    if command is None:
+        usual = usual_host(context.workspace.root / (build.context if build else ""))
+        raise UsageError(
+            f"nothing says how {service} runs on this machine",
+            why="its program is in its image only" if build else "it has an image, and no sources here",
+            hint=f'services.{service}: {{host: "{usual}"}}   says it',
+        )
     port = variables.get("PORT", "")
     line = re.sub(r"\$PORT\b|\$\{PORT\}", port, text.public(command, f"services.{service}.host"))
     name = f"env/{service}.env"

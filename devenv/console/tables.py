@@ -53,9 +53,11 @@ def hosted_lines(console: Console, unit: Unit, folder: str, program: str) -> lis
     command = masked(unit.host) if unit.host else "start it, listening on port $PORT"
     start = f'eval "$(devenv env {unit.name} --export)"'
     steps = [f"cd {shlex.quote(folder)}", start] if folder != "." else [start]
+    silent = unit.host and "$PORT" not in command and "${PORT" not in command
     return [
         f"{head}nothing listens there yet",
         f"  {' && '.join([*steps, command])}" if unit.host else f"  {' && '.join(steps)}   then {command}",
+        *([f"  it has to listen on port {port}, which is in $PORT"] if silent else []),
         console.style(f"  devenv up   brings the container of {unit.name} back", "dim"),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from devenv.stack.fingerprints import fingerprint
 from devenv.stack.hosting import hostable, require_reachable, with_hosted
 from devenv.stack.imaged import Declared, with_images
 from devenv.stack.model import Stack, Unit
+from devenv.stack.text import Text
 from devenv.stack.world import Outline, World
 
 if TYPE_CHECKING:  # pydantic comes with them, and an unchanged manifest needs none
@@ -152,7 +154,17 @@ class Project:
             hosted = frozenset(name for name in hosted if hostable(bare, name))
         else:
             require_reachable(bare, hosted)
-        return with_hosted(bare, hosted)
+        return with_hosted(bare, hosted, self.start_line)
+
+    def start_line(self, unit: Unit) -> Text | None:
+        """What starts a service in a shell on this machine; None where nothing says it."""
+        from devenv.render.process import start_line
+
+        found = None
+        if unit.build is not None:
+            with suppress(OSError):  # of a build elsewhere nothing is known
+                found = recipe(self.workspace.root / unit.build.context, unit.build.dockerfile)
+        return start_line(unit, found)
 
     def _synced(
         self, bare: Stack, read: sources.Sources, *, plain: bool, reload: bool

@@ -85,7 +85,7 @@ def _python(words: list[str]) -> _Python | None:
 
 
 def vscode_entry(launch: Launch) -> dict[str, Any]:
-    """The configuration in launch.json. Any other program than Python and Node runs in a debug terminal."""
+    """The configuration in launch.json. What is not Python, Node or Go runs in a debug terminal."""
     cwd = _under("${workspaceFolder}", launch.folder)
     entry: dict[str, Any] = {"name": launch.name, "request": "launch", "cwd": cwd}
     words = launch.words
@@ -94,6 +94,9 @@ def vscode_entry(launch: Launch) -> dict[str, Any]:
         program = {"type": "debugpy", **target, "args": python.arguments, "console": "integratedTerminal"}
     elif words[:1] == ["node"] and len(words) > 1 and not words[1].startswith("-"):
         program = {"type": "node", "program": f"{cwd}/{words[1]}", "args": words[2:]}
+    elif words[:2] == ["go", "run"] and len(words) > 2 and not words[2].startswith("-"):
+        package = _under(cwd, words[2].removeprefix("./"))
+        program = {"type": "go", "mode": "debug", "program": package, "args": words[3:]}
     else:
         return {**entry, "type": "node-terminal", "command": launch.line}
     return {**entry, **program, "envFile": _under("${workspaceFolder}", launch.env_file)}

@@ -6,23 +6,33 @@ no address changes. The service's ports of this machine are left to the program.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from devenv.errors import UsageError, did_you_mean
 from devenv.stack.model import Stack, Unit
+from devenv.stack.text import Text
 
 IMAGE = "python:3.13-slim"
 MEMORY = 64 * 2**20
 
 
-def with_hosted(stack: Stack, names: Collection[str]) -> Stack:
-    """The stack with a relay in place of these services. Raises `UsageError` for what cannot run here."""
+def with_hosted(
+    stack: Stack, names: Collection[str], start: Callable[[Unit], Text | None] | None = None
+) -> Stack:
+    """The stack with a relay in place of these services. Raises `UsageError` for what cannot run here.
+
+    `start` says what starts one on this machine; by default only the manifest does.
+    """
     if not names:
         return stack
     for name in names:
         _require_hostable(stack, name)
-    return replace(stack, units=tuple(_relay(unit) if unit.name in names else unit for unit in stack.units))
+    units = [
+        replace(_relay(unit), host=start(unit) if start else unit.host) if unit.name in names else unit
+        for unit in stack.units
+    ]
+    return replace(stack, units=tuple(units))
 
 
 def hostable(stack: Stack, name: str) -> bool:
@@ -66,7 +76,6 @@ def _relay(unit: Unit) -> Unit:
         aliases=unit.aliases,
         links=unit.links,
         routes=unit.routes,
-        host=unit.host,
         build=None,
         hosted=True,
     )

@@ -1141,7 +1141,7 @@ def test_editors_are_given_a_service_and_no_secret_stands_in_their_files(
     ("argv", "what"),
     [
         (["--vscode"], "an editor starts one service"),
-        (["plain", "--idea"], "services.plain.host is missing"),
+        (["plain", "--idea"], "nothing says how plain runs on this machine"),
     ],
 )
 def test_editors_need_a_service_with_a_command(

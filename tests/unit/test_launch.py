@@ -33,6 +33,11 @@ UVICORN = launch("uv run uvicorn main:app --port 8123")
             {"type": "debugpy", "program": "${workspaceFolder}/orders/main.py", "args": ["two words"]},
         ),
         ("node server.js", {"type": "node", "program": "${workspaceFolder}/orders/server.js", "args": []}),
+        ("go run .", {"type": "go", "mode": "debug", "program": "${workspaceFolder}/orders", "args": []}),
+        (
+            "go run ./cmd/api -v",
+            {"type": "go", "program": "${workspaceFolder}/orders/cmd/api", "args": ["-v"]},
+        ),
     ],
 )
 def test_vscode_starts_what_it_has_a_debugger_for(command: str, expected: dict[str, object]) -> None:
@@ -42,7 +47,9 @@ def test_vscode_starts_what_it_has_a_debugger_for(command: str, expected: dict[s
     assert entry["envFile"] == "${workspaceFolder}/.devenv/env/orders.env"
 
 
-@pytest.mark.parametrize("command", ["npm run dev", "go run .", "make dev && ./run", "node --inspect x.js"])
+@pytest.mark.parametrize(
+    "command", ["npm run dev", "go run -race .", "make dev && ./run", "node --inspect x.js"]
+)
 def test_anything_else_runs_in_a_debug_terminal_of_vscode(command: str) -> None:
     entry = vscode_entry(launch(command))
     assert entry["type"] == "node-terminal"

@@ -194,19 +194,23 @@ HOSTS = {
 """File of a project -> how its program is mostly run where it is written."""
 
 
+def usual_host(folder: Path) -> str:
+    """How the program of a project's folder is mostly started, or a word for that."""
+    return next((command for file, command in HOSTS.items() if (folder / file).exists()), "COMMAND")
+
+
 def _require_program(spec: Spec, variables: Mapping[str, str]) -> None:
     """Raises `DevenvError` where nothing says how a unit runs, or what is said is only in its image."""
     program = next(iter(spec.way.argv), "")
     place = spec.folder / program if "/" in program else shutil.which(program, path=variables["PATH"])
     if program and place and Path(place).exists():
         return
-    usual = next((command for file, command in HOSTS.items() if (spec.folder / file).exists()), "COMMAND")
     raise DevenvError(
         f"{spec.unit} runs {program}, which is not on this machine"
         if program
         else f"nothing says how {spec.unit} runs",
         why="its image has it, and processes have no image" if program else "",
-        hint=f'services.{spec.unit}: {{host: "{usual}"}}   says how it runs here',
+        hint=f'services.{spec.unit}: {{host: "{usual_host(spec.folder)}"}}   says how it runs here',
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,8 +18,11 @@ from devenv.stack import copies, labels, shell, text
 from devenv.stack.dockerfile import UNKNOWN
 from devenv.stack.model import File, Port, Process, Stack, Unit
 from devenv.stack.text import Text
+from devenv.stack.world import Recipe
 
 LOOPBACK = "127.0.0.1"
+PORT = "@PORT@"
+"""Stands for `$PORT` in words that are quoted for a shell."""
 EVERYWHERE = ("0.0.0.0", "::", "[::]")
 """Where programs listen in a container; on this machine others could reach them there."""
 
@@ -108,17 +112,48 @@ def _command(
     if unit.engine and not unit.one_shot:  # its own program is its image's
         return "", (), {}
     image = _image(unit, source)
-    command = unit.command or (() if unit.entrypoint else image.command)
-    words: Sequence[Text] = [
-        _here(word, unit.ports) for word in (*(unit.entrypoint or image.entrypoint), *command)
-    ]
+    words: Sequence[Text] = [_here(word, unit.ports) for word in _words(unit, image)]
     build, words = built.command(words, image.runs)
     return build, *shell.command_with_variables(words)
 
 
+def _words(unit: Unit, image: copies.Image) -> Sequence[Text]:
+    """What its container runs."""
+    command = unit.command or (() if unit.entrypoint else image.command)
+    return (*(unit.entrypoint or image.entrypoint), *command)
+
+
+def start_line(unit: Unit, recipe: Recipe | None) -> Text | None:
+    """What starts a service in a shell on this machine; None where only its image has the program.
+
+    `$PORT` stands where its container has the number of its port.
+    """
+    if unit.host is not None:
+        return unit.host
+    image = _image_of(unit, recipe)
+    words = _words(unit, image)
+    if build := built.build_of(words, image.runs):
+        tags = ("-tags", build.tags) if build.tags else ()
+        words = ("go", "run", *tags, build.package, *words[1:])
+    own = {port.container: str(port.host or port.container) for port in unit.ports[1:]}
+    own |= {port.container: PORT for port in unit.ports[:1]}
+    here = [_swapped(word, own) for word in words if isinstance(word, str)]
+    if len(here) != len(words):
+        return None
+    match here:
+        case ["/bin/sh" | "sh", "-c", line]:
+            return line.replace(PORT, "$PORT")
+        case [program, *_] if "/" not in program:
+            return " ".join(map(shlex.quote, here)).replace(PORT, "$PORT")
+    return None
+
+
 def _image(unit: Unit, source: Source) -> copies.Image:
     """What the Dockerfile says of its image; nothing for one that is only named."""
-    recipe = source.recipes.get(unit.build.key) if unit.build else None
+    return _image_of(unit, source.recipes.get(unit.build.key) if unit.build else None)
+
+
+def _image_of(unit: Unit, recipe: Recipe | None) -> copies.Image:
     if recipe is None or unit.build is None:
         return copies.Image()
     args = {key: text.masked(value) for key, value in unit.build.args}
@@ -127,14 +162,14 @@ def _image(unit: Unit, source: Source) -> copies.Image:
 
 def _here(word: Text, ports: Sequence[Port]) -> Text:
     """A word with this machine's port and address for the container's: `--port=8000`, `0.0.0.0:8000`."""
+    own = {port.container: str(port.host) for port in ports if port.host and port.host != port.container}
+    return text.literals(word, lambda literal: _swapped(literal, own))
 
-    def swapped(literal: str) -> str:
-        for port in ports:
-            if port.host and port.host != port.container:
-                literal = re.sub(rf"(?<![\w.]){port.container}(?![\w.])", str(port.host), literal)
-        return re.sub(r"(?<![\w.:])(0\.0\.0\.0|\[::\])(?![\w.])", LOOPBACK, literal)
 
-    return text.literals(word, swapped)
+def _swapped(literal: str, own: Mapping[int, str]) -> str:
+    for number, port in own.items():
+        literal = re.sub(rf"(?<![\w.]){number}(?![\w.])", port, literal)
+    return re.sub(r"(?<![\w.:])(0\.0\.0\.0|\[::\])(?![\w.])", LOOPBACK, literal)
 
 
 def _content(stack: Stack, file: File, secrets: Mapping[str, str]) -> str:

@@ -30,19 +30,25 @@ def command(words: Sequence[Text], runs: Sequence[str]) -> tuple[str, Sequence[T
 
     Any other words as they are, and no script.
     """
-    if not words or not isinstance(words[0], str):
+    build = build_of(words, runs)
+    if build is None:
         return "", words
+    tags = f"-tags {shlex.quote(build.tags)} " if build.tags else ""
+    name = shlex.quote(basename(str(words[0])))
+    script = BUILD.format(tags=tags, name=name, package=shlex.quote(build.package))
+    return script, ("sh", "-ec", f'{script}; exec "$DEVENV_BUILT/"{name} "$@"', "sh", *words[1:])
+
+
+def build_of(words: Sequence[Text], runs: Sequence[str]) -> GoBuild | None:
+    """The `go build` that makes the program which these words run."""
+    if not words or not isinstance(words[0], str):
+        return None
     program = basename(words[0])
     builds = list(_builds(runs))
     build = next((build for build in builds if basename(build.output) == program), None)
     if build is None and len(builds) == 1 and "/" in words[0]:  # copied under another name
         build = builds[0]
-    if build is None:
-        return "", words
-    tags = f"-tags {shlex.quote(build.tags)} " if build.tags else ""
-    name = shlex.quote(program)
-    script = BUILD.format(tags=tags, name=name, package=shlex.quote(build.package))
-    return script, ("sh", "-ec", f'{script}; exec "$DEVENV_BUILT/"{name} "$@"', "sh", *words[1:])
+    return build
 
 
 def _builds(runs: Sequence[str]) -> Iterator[GoBuild]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from devenv.render.bundle import Source
-from devenv.render.process import described
+from devenv.render.process import described, start_line
 from devenv.stack.model import Build, Identity, Port, Process, Stack, Unit
 from devenv.stack.text import secret
 from devenv.stack.world import Recipe
@@ -46,6 +46,31 @@ def test_the_words_are_those_of_host_or_of_the_manifest_or_of_the_dockerfile(
 ) -> None:
     unit = Unit("api", "service", "a-api", build=BUILD, ports=PORTS, **more)
     assert way(unit, dockerfile)["argv"] == argv
+
+
+@each_row(
+    [
+        ({"host": "run --port $PORT"}, 'FROM x\nCMD ["other"]', "run --port $PORT"),
+        ({}, 'FROM x\nCMD ["node", "server.js"]', "node server.js"),
+        ({}, 'FROM x\nCMD ["serve", "0.0.0.0:8000", "a b", "$X"]', "serve 127.0.0.1:$PORT 'a b' '$X'"),
+        ({}, "FROM x\nCMD serve --port=8000 | tee log", "serve --port=$PORT | tee log"),
+        ({"command": ("serve", "-p8000", "9000")}, "FROM x", "serve -p8000 20002"),
+        (
+            {},
+            'FROM x AS b\nRUN go build -o /api ./cmd\nFROM y\nCOPY --from=b /api /api\nCMD ["/api", "-v"]',
+            "go run ./cmd -v",
+        ),
+        ({}, 'FROM x\nCMD ["/usr/bin/other"]', None),
+        ({"command": ("serve", secret("KEY"))}, "FROM x", None),
+        ({}, "FROM x", None),
+    ]
+)
+def test_a_shell_starts_a_service_as_its_image_does(
+    more: dict[str, Any], dockerfile: str, line: str | None
+) -> None:
+    ports = (*PORTS, Port("admin", 9000, 20002))
+    unit = Unit("api", "service", "a-api", build=BUILD, ports=ports, **more)
+    assert start_line(unit, Recipe(dockerfile, "")) == line
 
 
 def test_variables_of_the_dockerfile_come_before_those_of_the_manifest() -> None:
