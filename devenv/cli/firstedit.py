@@ -39,18 +39,19 @@ class FirstEdit(Watching):
 
     def _apply(self) -> Loaded | None:
         loaded = super()._apply()
-        if loaded is not None and self._applying is not None:
-            self._finish(self._applying)
+        applied, self._applying = self._applying, None
+        if loaded is not None and applied is not None and not self._failed:
+            self._finish(applied)
         return loaded
 
     def _finish(self, event: Reloaded) -> None:
-        if self.file:
-            return
-        now, self.file = time.time(), event.files[0]
-        with suppress(OSError):  # it was removed
-            saved = (self._context.workspace.root / self.file).stat().st_mtime
-            self.seconds = max(0.0, now - saved)
-        self._left.set()
+        """Take the first file that is still there: editors and sed write beside it, and move that over it."""
+        now, root = time.time(), self._context.workspace.root
+        for file in () if self.file else event.files:
+            with suppress(OSError):
+                self.seconds, self.file = max(0.0, now - (root / file).stat().st_mtime), file
+                self._left.set()
+                return
 
     def _follow_logs(self) -> None:
         wait_for(self._left)

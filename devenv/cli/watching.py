@@ -99,6 +99,7 @@ class Watching:
         self._only = ""
         self._noted = set(loaded.notes)
         self._broken: BaseException | None = None
+        self._failed = False  # whether the last plan was not carried out whole
 
     def run(self, *, names: tuple[str, ...] = ()) -> None:
         """Follow changes and logs until `q`, or Ctrl-C, which exits with 130; everything is left running.
@@ -197,7 +198,7 @@ class Watching:
         with self._progress() as report:
             with context.lock("devenv watch"):
                 outcome = context.lifecycle(context.place).up(request, report)
-            loaded = outcome.loaded
+            loaded, self._failed = outcome.loaded, bool(outcome.failures)
             self._loaded = loaded or self._loaded
             self._moved.set()
         return loaded

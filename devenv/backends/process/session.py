@@ -78,7 +78,8 @@ class ProcessSession:
         _place_clients(spec, variables)
         self._make_data(unit, spec, variables)
         _require_program(spec, variables)
-        require_ports(unit)
+        if record is None or not left(record):  # its own program leaves them for the next one
+            require_ports(unit)
         if spec.way.build:
             done = proc.run_merged(
                 ("sh", "-ec", spec.way.build), environment=variables, folder=str(spec.folder)

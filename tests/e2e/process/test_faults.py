@@ -35,15 +35,15 @@ def test_a_command_that_is_not_there_is_a_card(plain: Processes) -> None:
 def test_what_cannot_run_here_is_refused_before_anything_is_started(plain: Processes) -> None:
     plain.manifest("""
         services:
-          web: {image: nginx, uses: [db, mongo]}
+          web: {image: nginx, uses: [db, jaeger]}
           worker: {image: worker, host: sleep 600}
         infra:
           db: {kind: postgres, version: "13"}
     """)
     refused = plain.on("up", "-d", exits=2).stderr
-    assert "db, mongo, web cannot run as plain processes" in refused
+    assert "db, jaeger, web cannot run as plain processes" in refused
     assert "is there, but 13 is asked for" in refused
-    assert "nothing says how mongo runs without a container" in refused
+    assert "nothing says how jaeger runs without a container" in refused
     assert plain.records() == {}
 
 
@@ -128,7 +128,7 @@ def test_a_stack_has_a_long_path_with_blanks_and_letters_of_all_kinds(
     with processes(folder, environment) as checkout:
         checkout.manifest("infra: {postgres: {}}\n")
         checkout.on("up", "-d")
-        assert checkout.states() == {"postgres": "running"}
+        assert checkout.states() == {"postgres": "healthy"}
 
 
 def test_mail_is_kept_by_a_stand_in_that_says_so(plain: Processes) -> None:
