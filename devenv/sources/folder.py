@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Iterator
 from functools import cached_property
@@ -40,16 +41,17 @@ class Folder:
                 unread[name] = (error.strerror or str(error)).lower()
         return files
 
-    def digest(self, name: str, cache: Digests) -> str:
+    def digest(self, name: str, cache: Digests, reached: dict[str, bool] | None = None) -> str:
         """The digest of one file as in `contents`; "" where it is not there or excluded.
 
-        Raises `OSError` for an unreadable one.
+        `reached` is what one look at many files learns of the folders on the way. Raises `OSError` for an
+        unreadable one.
         """
         if STATE in name.split("/") or self._ignored.has(name):
             return ""
         path = self._joined(name)
         try:
-            if not self._reached(name):
+            if not self._reached(posixpath.dirname(name), {} if reached is None else reached):
                 return ""
             status = os.lstat(path)
             return "" if stat.S_ISDIR(status.st_mode) else _content(path, status, cache)
@@ -78,10 +80,13 @@ class Folder:
         """Whether anything in a folder below may be part of it."""
         return STATE not in name.split("/") and self._ignored.enters(name)
 
-    def _reached(self, name: str) -> bool:
-        """Whether no folder on the way is a link."""
-        ends = (at for at, letter in enumerate(name) if letter == "/")
-        return not any(stat.S_ISLNK(os.lstat(self._joined(name[:end])).st_mode) for end in ends)
+    def _reached(self, folder: str, known: dict[str, bool]) -> bool:
+        """Whether neither a folder nor one on the way to it is a link."""
+        if folder and folder not in known:
+            known[folder] = self._reached(posixpath.dirname(folder), known) and not stat.S_ISLNK(
+                os.lstat(self._joined(folder)).st_mode
+            )
+        return not folder or known[folder]
 
     def _joined(self, name: str) -> str:
         return os.path.join(self.path, name) if name else str(self.path)

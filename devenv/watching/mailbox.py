@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
+from math import inf
 from typing import NamedTuple
 
 BULK = 100  # paths; more are not saved by a person, but written by a tool that is busy for a while
@@ -18,10 +19,12 @@ class Batch(NamedTuple):
 
     `paths` are absolute paths of files that appeared, changed or vanished, and of folders that vanished. With
     `rescan` changes may be missing (overflow, sleep, a root that went or came back): compare everything.
+    With `more` a tool is writing a long series, which is better acted on as a whole: another batch follows.
     """
 
     paths: frozenset[str]
     rescan: bool = False
+    more: bool = False
 
 
 class Mailbox:
@@ -34,6 +37,7 @@ class Mailbox:
         self._rescan = False
         self._first = self._last = 0.0
         self._taken = 0  # paths of the same series in earlier batches
+        self._began: float | None = None  # when the first batch came that was said to have more
         self._error: Exception | None = None
         self.closed = False
 
@@ -55,15 +59,16 @@ class Mailbox:
     def take(self, stop: threading.Event) -> Batch | None:
         """Everything until a pause, or None once closed or stopped. Raises what `fail` was called with."""
         with self._arrival:
-            self._arrival.wait_for(lambda: self._full or self._over(stop))
             while not self._over(stop) and (pause := self._due - time.monotonic()) > 0:
-                self._arrival.wait(pause)
+                self._arrival.wait(None if pause == inf else pause)
             if self._error:
                 raise self._error
             if self._over(stop):
                 return None
-            batch = Batch(frozenset(self._paths), self._rescan)
-            self._taken += len(batch.paths)
+            began = self._first if self._began is None else self._began
+            self._taken += len(self._paths)
+            self._began = began if self._calm(began) > time.monotonic() else None
+            batch = Batch(frozenset(self._paths), self._rescan, self._began is not None)
             self._paths, self._rescan = set(), False
             return batch
 
@@ -89,9 +94,15 @@ class Mailbox:
 
     @property
     def _due(self) -> float:
-        # The first of a series arrive at once; a long series is better acted on as a whole.
-        factor = min(max(1.0, (self._taken + len(self._paths)) / BULK), CALM)
-        return min(self._last + self._quiet * factor, self._first + self._longest * factor)
+        """When there is something to take."""
+        if self._full:
+            return min(self._last + self._quiet, self._first + self._longest)
+        return inf if self._began is None else self._calm(self._began)
+
+    def _calm(self, began: float) -> float:
+        """When to act on what came since then: at once at first, on a long series as a whole."""
+        factor = min(max(1.0, self._taken / BULK), CALM)
+        return min(self._last + self._quiet * factor, began + self._longest * factor)
 
     def _over(self, stop: threading.Event) -> bool:
         return self.closed or stop.is_set() or self._error is not None

@@ -385,9 +385,9 @@ def test_a_restart_that_is_asked_for_before_all_files_are_read_is_the_loops_own(
     assert site.restarts == []
 
 
-def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
-    site: Site, container: Container, tmp_path: Path
-) -> None:
+@pytest.fixture
+def tree(site: Site, container: Container, tmp_path: Path) -> SimpleNamespace:
+    """A loop of one unit with one container; `feed` is on hold, `loaded()` reads the files anew."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.txt").write_text("same")
     key, folder, unit = (".", ""), Folder(tmp_path), SimpleNamespace(name="web", build=None)
@@ -412,18 +412,36 @@ def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
     loop = Reloading(site, lambda: None, lambda loaded: set())  # type: ignore[arg-type]
     loop._take(loaded())
     feed: Any = loop._feeds["web"]
-    feed.hold()  # as while a manifest is applied
+    feed.hold()
     link = Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
     feed._instances, feed._links = {"1"}, {"1": link}
-    before = loaded()
-    (tmp_path / "src/Main.txt").write_text("same")
-    loop._see(Batch(frozenset({str(tmp_path / "src/Main.txt")})))
-    (tmp_path / "src/Main.txt").rename(tmp_path / "src/main.txt")
-    loop._take(before)
-    loop._see(Batch(frozenset(), rescan=True))
-    feed.release()
+    return SimpleNamespace(loop=loop, feed=feed, link=link, loaded=loaded, folder=tmp_path / "src")
+
+
+def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
+    site: Site, tree: SimpleNamespace
+) -> None:
+    before = tree.loaded()
+    (tree.folder / "Main.txt").write_text("same")
+    tree.loop._see(Batch(frozenset({str(tree.folder / "Main.txt")})))
+    (tree.folder / "Main.txt").rename(tree.folder / "main.txt")
+    tree.loop._take(before)
+    tree.loop._see(Batch(frozenset(), rescan=True))
+    tree.feed.release()
     assert set(site.next().files) == {"src/a.txt", "src/main.txt"}
-    assert set(link.held) == {"/app/a.txt", "/app/main.txt"}
+    assert set(tree.link.held) == {"/app/a.txt", "/app/main.txt"}
+
+
+def test_a_series_that_comes_in_parts_is_acted_on_as_a_whole(site: Site, tree: SimpleNamespace) -> None:
+    tree.feed.release()
+    for name in ("b.txt", "c.txt"):
+        (tree.folder / name).write_text("new")
+        tree.loop._see(Batch(frozenset({str(tree.folder / name)}), more=True))
+    (tree.folder / "b.txt").unlink()
+    tree.loop._see(Batch(frozenset({str(tree.folder / "b.txt")}), more=True))
+    tree.loop._see(Batch(frozenset()))
+    assert site.next().files == ("src/a.txt", "src/c.txt")
+    assert site.queue.empty()
 
 
 def test_a_loop_of_which_a_part_died_says_so(site: Site, container: Container) -> None:

@@ -46,6 +46,16 @@ def test_a_folder_that_vanished_takes_its_files_along(api: Tree) -> None:
     assert sorted(api.digests) == ["api/main.py"]
 
 
+def test_no_file_is_found_behind_a_link_on_the_way(api: Tree) -> None:
+    folder = api.folder.path
+    (folder / "lib").rename(folder / "other")
+    (folder / "lib").symlink_to("other")
+    paths = ["api/lib", "api/lib/a.py", "api/lib/new/c.py", "api/other/a.py"]
+    changed, _ = api.update(paths)
+    assert changed == {"api/lib", "api/lib/a.py", "api/lib/b.py", "api/other/a.py"}
+    assert sorted(api.digests) == ["api/lib", "api/main.py", "api/other/a.py"]
+
+
 class Folding(Folder):
     """A folder on a disk that finds files by their names in any case of the letters, as that of a Mac."""
 

@@ -535,8 +535,9 @@ import json, sys, threading
 from devenv.watching import Watcher
 watcher = Watcher([sys.argv[1]], [], lambda folder: True, pulse=0.02, note=lambda line: print(json.dumps({"note": line}), flush=True))
 print(json.dumps({"watched": watcher.watched}), flush=True)
-for paths, rescan in watcher.batches(threading.Event()):
-    print(json.dumps({"paths": sorted(paths), "rescan": rescan, "watched": watcher.watched}), flush=True)
+for batch in watcher.batches(threading.Event()):
+    line = {"paths": sorted(batch.paths), "rescan": batch.rescan, "watched": watcher.watched}
+    print(json.dumps(line), flush=True)
 """
 
 
@@ -677,7 +678,7 @@ def test_a_branch_switch_of_10000_files_is_few_batches_and_complete(fast: Path) 
             batch = next(batches)
             assert not batch.rescan
             rest -= batch.paths
-            count += 1
+            count += not batch.more
         assert count <= 5
 
 
@@ -692,25 +693,36 @@ def test_a_batch_waits_for_quiet_but_not_for_ever() -> None:
     assert box.take(threading.Event()) == Batch(frozenset({"b"}), rescan=True)
 
 
-def test_a_long_series_is_waited_for_longer_than_a_save() -> None:
-    stop = threading.Event()
-    box = mailbox.Mailbox(quiet=0.02, longest=60, series=60)
-    for paths in ({str(number) for number in range(mailbox.BULK * mailbox.CALM)}, {"late"}):
-        start = time.monotonic()
-        box.put(paths)
-        assert box.take(stop)
-        assert time.monotonic() - start >= 0.02 * mailbox.CALM
+MANY = frozenset(str(number) for number in range(mailbox.BULK * mailbox.CALM))
 
+
+def test_a_long_series_has_more_until_it_is_over() -> None:
+    stop, start = threading.Event(), time.monotonic()
+    box = mailbox.Mailbox(quiet=0.02, longest=60, series=60)
+    for paths in (MANY, frozenset({"late"})):
+        box.put(paths)
+        assert box.take(stop) == Batch(paths, more=True)
+    assert box.take(stop) == Batch(frozenset())
+    assert time.monotonic() - start >= 0.02 * mailbox.CALM
+
+
+def test_a_series_without_an_end_is_acted_on_now_and_then() -> None:
+    stop = threading.Event()
+    box = mailbox.Mailbox(quiet=60, longest=0.01, series=60)
+    for _ in range(2):
+        box.put(MANY)
+        assert box.take(stop) == Batch(MANY, more=True)
+        assert box.take(stop) == Batch(frozenset())
+
+
+def test_after_a_long_series_a_save_is_acted_on_at_once() -> None:
+    stop = threading.Event()
     box = mailbox.Mailbox(quiet=0.02, longest=60, series=0)
-    box.put({str(number) for number in range(mailbox.BULK * mailbox.CALM)})
-    assert box.take(stop)
-    times = []
-    for number in range(10):
-        start = time.monotonic()
-        box.put({f"{number}"})
-        assert box.take(stop)
-        times.append(time.monotonic() - start)
-    assert min(times) < 0.02 * mailbox.CALM / 2
+    box.put(MANY)
+    assert box.take(stop) == Batch(MANY, more=True)
+    assert box.take(stop) == Batch(frozenset())
+    box.put({"one"})
+    assert box.take(stop) == Batch(frozenset({"one"}))
 
 
 def test_a_consumer_that_is_busy_gets_all_at_once(fast: Path) -> None:

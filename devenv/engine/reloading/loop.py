@@ -41,6 +41,8 @@ class Reloading:
         self._feeds: dict[str, Feed] = {}
         self._trees: dict[BuildKey, Tree] = {}
         self._readers: dict[BuildKey, list[Feed]] = {}
+        self._seen: dict[BuildKey, Mapping[str, str]] = {}  # what changed, until no more is expected
+        self._since = 0.0  # when the first of that was seen
         self._moved, self._asked = threading.Event(), threading.Event()
         self._taken = threading.Event()  # set once it is known which units there are
         self._reading = threading.Lock()  # held while trees and feeds come to know the same files
@@ -89,6 +91,7 @@ class Reloading:
         with self._reading:
             since = time.monotonic()
             self._loaded = loaded
+            self._forget_seen()
             self._note_settings(self._settings_of(loaded))
             self._trees = {
                 key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
@@ -133,15 +136,24 @@ class Reloading:
         self._site.report(Note(line))
 
     def _see(self, batch: Batch) -> None:
-        since = time.monotonic()
+        """Read what changed; it is acted upon when no more is expected."""
         if any(map(self._is_setting, batch.paths)):
             self.ask()
         paths = [in_project(str(self._site.root), path) for path in batch.paths]
         with self._reading:
+            self._since = self._since or time.monotonic()
             for key, tree in self._trees.items():
-                if changed := self._changed(tree, None if batch.rescan else paths):
-                    for feed in self._readers[key]:
-                        feed.change(changed, since)
+                changed = self._changed(tree, None if batch.rescan else paths)
+                self._seen[key] = {**self._seen.get(key, {}), **changed}
+            if batch.more:
+                return
+            for key, changed in self._seen.items():
+                for feed in self._readers[key] if changed else ():
+                    feed.change(changed, self._since)
+            self._forget_seen()
+
+    def _forget_seen(self) -> None:
+        self._seen, self._since = {}, 0.0
 
     def _changed(self, tree: Tree, paths: Sequence[str] | None) -> Mapping[str, str]:
         """What is new in a tree, or at some paths of it: path -> digest, "" for what is gone."""

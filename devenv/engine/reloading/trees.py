@@ -38,11 +38,11 @@ class Tree:
         own = [path for path in paths if self._has(path)]
         new = {path for path in own if path not in self.digests}
         alike = self._alike(new) if new and self.folder.folds else set()
-        changed, unread = set(), {}
+        changed, unread, reached = set(), {}, dict[str, bool]()
         for path in {*own, *self._below(new), *alike}:
             try:
                 renamed = path in alike and not self.folder.spells(self._name(path))
-                digest = "" if renamed else self.folder.digest(self._name(path), self._cache)
+                digest = "" if renamed else self.folder.digest(self._name(path), self._cache, reached)
             except OSError as error:
                 unread[path] = (error.strerror or str(error)).lower()
                 continue
