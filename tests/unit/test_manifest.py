@@ -31,6 +31,8 @@ OK = "  ok: {image: x}\n"
 
 SCHEMA = schema()
 
+UNROUTED = "no service has a route - write route: /   for a service, or remove it"
+
 BROKEN = {
     "metrics at no path": (
         "name: a\nservices:\n  api: {image: x, port: 80, metrics: {path: metrics}}\n",
@@ -546,6 +548,46 @@ BROKEN = {
             " (of /a) - choose gateway: deploy or kong or {httproute: NAME} there, or remove it"
         ],
     ),
+    "what of an environment is for routes, without any": (
+        "name: a\nservices:\n  a: {image: x}\n"
+        "environments:\n  e: {context: c, host: a.b, gateway: ingress, registry: r.b, ingress: {class: nginx, annotations: {a: b}}}\n",
+        [
+            f"5:{column}: environments.e.{key}: has no effect: {why}"
+            for column, key, why in (
+                (19, "host", UNROUTED),
+                (30, "gateway", UNROUTED),
+                (48, "registry", "nothing is built, so nothing is pushed - remove it"),
+                (73, "ingress.class", UNROUTED),
+                (87, "ingress.annotations", UNROUTED),
+            )
+        ],
+    ),
+    "settings of an Ingress that nobody makes": (
+        "name: a\nservices:\n  a: {image: x, port: 1, route: /}\nenvironments:\n"
+        "  d: {context: c, ingress: {tls: t}}\n"
+        "  h: {context: d, gateway: {httproute: p}, ingress: {class: nginx}}\n",
+        [
+            "5:29: environments.d.ingress.tls: has no effect: without host: there is no Ingress"
+            " - write host: NAME beside it, or remove it",
+            "6:54: environments.h.ingress.class: has no effect: HTTPRoutes need no Ingress"
+            " - remove it; certificates and addresses are the Gateway's",
+        ],
+    ),
+    "places of stores that are not there, or have no volume": (
+        "name: a\nlogs: {}\nservices:\n  a: {image: x, port: 1, route: /, uses: [memcached]}\nenvironments:\n"
+        "  d: {context: c, infra: {memcached: {deploy: {size: 5Gi}}, fluent-bit: deploy}}\n"
+        "  k: {context: d, infra: {memcached: deploy, kong: {external: {host: k}}}}\n"
+        "  i: {context: e, infra: {memcached: deploy, kong: deploy}, gateway: ingress}\n",
+        [
+            "6:39: environments.d.infra.memcached.deploy: has no effect: memcached has no volume"
+            " - write memcached: deploy",
+            "6:61: environments.d.infra.fluent-bit: has no effect: a cluster collects logs by itself - remove it",
+            "7:46: environments.k.infra.kong: has no effect: gateway: says what serves the routes"
+            " - remove it, and choose there",
+            "8:46: environments.i.infra.kong: has no effect: an Ingress serves the routes, and kong is not there"
+            " - remove it, or gateway: ingress",
+        ],
+    ),
     "an Ingress that a load balancer does not have": (
         "name: a\nservices:\n  a: {image: x, port: 1, route: /}\n"
         "environments:\n  prod: {context: c, gateway: loadbalancer, ingress: {class: nginx, tls: t}}\n",
@@ -568,7 +610,7 @@ BROKEN = {
         ],
     ),
     "references in an environment": (
-        "name: a\nservices:\n  a: {image: x, port: 1}\nenvironments:\n"
+        "name: a\nservices:\n  a: {image: x, port: 1, route: /}\nenvironments:\n"
         "  prod: {context: c, host: '${a.host}', services: {a: {env: {X: '${b.url}', Y: '${a.url}'}}},"
         " values: {x: '${y}'}}\n",
         [

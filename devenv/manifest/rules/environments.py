@@ -87,18 +87,6 @@ def routes_can_be_served(scope: Scope) -> Iterator[Finding]:
             yield path, why, f"choose gateway: {' or '.join(able)} there, or remove it"
 
 
-def a_load_balancer_has_no_ingress(scope: Scope) -> Iterator[Finding]:
-    """In front of a gateway that a load balancer leads to there is no Ingress."""
-    for key, environment in scope.manifest.environments.items():
-        if environment.gateway != "loadbalancer":
-            continue
-        for name in ("class", "tls"):
-            if getattr(environment.ingress, {"class": "class_"}.get(name, name)):
-                why = "has no effect: gateway: loadbalancer makes no Ingress"
-                hint = "remove it; annotations of the load balancer stand in ingress: {annotations: ...}"
-                yield ("environments", key, "ingress", name), why, hint
-
-
 NAMES = {"deploy": "deploy", "kong": "kong", "ingress": "ingress", "httproute": "{httproute: NAME}"}
 """The ways to serve routes -> how an environment writes them."""
 
