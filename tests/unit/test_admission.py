@@ -194,3 +194,48 @@ def test_an_object_whose_operator_is_not_installed_is_named_before_anything_is_c
     with pytest.raises(UsageError, match="the cluster knows no ExternalSecret of external-secrets.io/v1"):
         judge(cluster, maker)
     assert cluster.sent == []
+
+
+def claim(mode: str, **spec: Any) -> dict[str, Any]:
+    metadata, kind = {"name": "web"}, "PersistentVolumeClaim"
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": {"accessModes": [mode], **spec}}
+
+
+def storage(name: str, provisioner: str, *, default: bool = False) -> dict[str, Any]:
+    notes = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
+    return {"metadata": {"name": name, "annotations": notes}, "provisioner": provisioner}
+
+
+class WithClasses(Cluster):
+    """Has these storage classes."""
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        assert path == "/apis/storage.k8s.io/v1/storageclasses"
+        items = [
+            storage("disks", "ebs.csi.aws.com", default=True),
+            storage("rook", "rook-ceph.rbd.csi.ceph.com"),
+            storage("files", "efs.csi.aws.com"),
+        ]
+        return {"items": items}
+
+
+@pytest.mark.parametrize(
+    ("spec", "made_by"),
+    [({}, "disks (ebs.csi.aws.com)"), ({"storageClassName": "rook"}, "rook (rook-ceph.rbd.csi.ceph.com)")],
+    ids=["default", "named"],
+)
+def test_a_volume_for_several_nodes_of_a_class_that_makes_disks_is_refused(
+    spec: dict[str, Any], made_by: str
+) -> None:
+    with pytest.raises(DevenvError) as raised:
+        judge(WithClasses(), claim("ReadWriteMany", **spec), Verb.ADD)
+    assert raised.value.what == "the volume web cannot be on several nodes; nothing was changed"
+    assert made_by in raised.value.why
+    assert "values: {volumes: {web: {class: NAME}}}" in raised.value.hint
+
+
+def test_a_volume_that_its_class_can_make_is_not_refused() -> None:
+    judge(WithClasses(), claim("ReadWriteOnce"), Verb.ADD)
+    judge(WithClasses(), claim("ReadWriteMany", storageClassName="files"), Verb.ADD)
+    judge(WithClasses(), claim("ReadWriteMany", storageClassName="made by hand"), Verb.ADD)
+    judge(WithClasses(), claim("ReadWriteMany"))  # it is there already

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from devenv.backends.causes import likely
 from devenv.errors import DevenvError, UsageError
 from devenv.plan.promotion import threeway
 from devenv.plan.promotion.changes import HOOK, Change, Target, Verb
+from devenv.plan.promotion.storage import disk
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
@@ -52,11 +53,12 @@ class Admission:
             return  # Helm makes it; until then nothing in it can be judged
         changed = {(change.kind, change.name): change.verb for change in changes}
         placed = [self._in_namespace(item) for item in objects]
+        self._judge_claims(item for item in placed if changed.get(_key(item)) is Verb.ADD)
         for item in placed:
             if not _is_hook(item):  # Helm makes those anew
                 self._judge_object(item)
         for item in placed:
-            verb = changed.get((item["kind"], item["metadata"]["name"]))
+            verb = changed.get(_key(item))
             if verb or _is_hook(item):
                 self._judge_pod(item, surges=_is_hook(item) or verb is Verb.ADD or _surges(item))
 
@@ -84,6 +86,29 @@ class Admission:
     @cached_property
     def _before(self) -> dict[str, Object]:
         return {_name(item): item for item in self.serving}
+
+    def _judge_claims(self, added: Iterable[Object]) -> None:
+        """What no dry run tells: a claim that its class never fulfils is taken, and waits."""
+        claims = [item for item in added if item["kind"] == "PersistentVolumeClaim"]
+        for claim in claims:
+            if storage := disk(claim, self._storage_classes):
+                name, provisioner = claim["metadata"]["name"], storage["provisioner"]
+                raise DevenvError(
+                    f"the volume {name} cannot be on several nodes; {self.so_far}",
+                    where=self.target.where,
+                    why=f"it asks for ReadWriteMany, and its class {storage['metadata']['name']} "
+                    f"({provisioner}) makes disks, which one node has at a time",
+                    hint=f"name a class of shared files: values: {{volumes: {{{name}: {{class: NAME}}}}}}"
+                    "\nor leave mode: out; then what shares the volume runs on one node",
+                )
+
+    @cached_property
+    def _storage_classes(self) -> list[Object]:
+        """Nothing where we may not ask."""
+        try:
+            return list(self.client.get("/apis/storage.k8s.io/v1/storageclasses")["items"])
+        except DevenvError:
+            return []
 
     def _judge_pod(self, item: Object, *, surges: bool) -> None:
         """A pod of a workload: the cluster judges those only when they are made, long after their workload.
@@ -159,6 +184,10 @@ class Admission:
                 hint=f"name another namespace: under environments.{target.environment}, or remove it:"
                 f"\n{target.kubectl} delete {name.lower()}",
             )
+
+
+def _key(item: Object) -> tuple[str, str]:
+    return item["kind"], item["metadata"]["name"]
 
 
 def _name(item: Object) -> str:

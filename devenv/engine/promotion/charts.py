@@ -15,6 +15,7 @@ import yaml
 from devenv import assets, documents
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest.rules.scope import Scope
+from devenv.manifest.source import Finding
 from devenv.render import chart as charts
 from devenv.render import kong
 from devenv.render.bundle import Source, to_yaml
@@ -110,8 +111,8 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
         raise ManifestInvalid([source.problem((*at, *path), why, hint) for path, why, hint in findings])
     target = promoted(project, name)
     if problems := [
-        source.problem(("environments", name, "infra", store, "external", "secret"), why, hint)
-        for store, why, hint in _written_in(target, place)
+        source.problem(("environments", name, *path), why, hint)
+        for path, why, hint in (*_written_in(target, place), *_unread(target, place))
     ]:
         raise ManifestInvalid(problems)
     values = charts.values(own, target, place, images, _sealed(project, name, target))
@@ -119,14 +120,22 @@ def values_file(project: Project, name: str, images: Mapping[str, str] = NOTHING
     return head + to_yaml(values)
 
 
-def _written_in(target: charts.Promoted, place: Environment) -> Iterator[tuple[str, str, str]]:
-    """Stores whose address a Secret cannot bring where it stands: name, why, what helps."""
+def _unread(target: charts.Promoted, place: Environment) -> Iterator[Finding]:
+    """What an environment says of a Secret that nothing there reads."""
+    if not [*charts.keys(target, external(place))]:
+        for key in ("secret", "secrets"):
+            if getattr(place, key):
+                yield (key,), "has no effect: nothing that runs there reads a secret", "remove it"
+
+
+def _written_in(target: charts.Promoted, place: Environment) -> Iterator[Finding]:
+    """Stores whose address a Secret cannot bring where it stands."""
     for store, elsewhere in external(place).items():
         if not elsewhere.secret or store not in target.without:
             continue
         for unit, what in target.written_into(store):
             yield (
-                store,
+                ("infra", store, "external", "secret"),
                 f"{what} of {unit} has the address of {store} in it, where no Secret is read",
                 "write {host: NAME}, or deploy"
                 + (

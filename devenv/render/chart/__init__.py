@@ -169,7 +169,7 @@ def _maker(
 ) -> dict[str, Any]:
     """The values of what makes the environment's Secret, with these keys."""
     made = environment.secrets
-    if made is None or not names:
+    if made is None:
         return {}
     if made.external:
         return {"externalSecret": {**base["externalSecret"], **made.external.model_dump(), "keys": names}}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from devenv.render.chart import shared
 from devenv.render.chart.promoted import Promoted, value_of
+from devenv.render.kubernetes.objects import kind
 from devenv.stack import text
 from devenv.stack.graph import ordered
 from devenv.stack.model import Unit
@@ -24,6 +26,10 @@ def head(promoted: Promoted, unit: Unit, body: str) -> str:
     )
     if unit.manual:
         lines = [f"$name := {name}"]
+    elif unit.role == "setup":  # others ask for it by that name
+        shown = digest.replace("$unit", f"(index $.Values.{unit.section} {name})")
+        called = _name(promoted, unit)
+        lines = [f"define {called}", shown, "end", f"$name := include {called} $"]
     elif condition is None:
         lines = [f"$name := {digest}"]
     else:
@@ -53,23 +59,41 @@ def _annotations(promoted: Promoted, unit: Unit) -> dict[str, str]:
 def hooked(promoted: Promoted, unit: Unit) -> str | None:
     """The condition under which a job is a hook; None for one that never is.
 
-    Before a first install there is no store that the chart itself brings, and no volume. A volume of the
-    job's own would be made anew for each hook, without what is in it.
+    Before a release there is nothing yet that the release itself brings, a store, a database in it, a shared
+    volume: the cluster is asked whether it has them. A volume of the job's own would be made anew for each
+    hook, without what is in it.
     """
     if unit.role != "job" or unit.manual or unit.own_volumes:
         return None
     if _uses_services(promoted, unit):
         return "$unit.hook"
-    stores = [
-        f"(or {value_of(name)}.external.secret {value_of(name)}.external.host)"
-        for name in promoted.stores(unit)
-    ]
-    if unit.volumes:
-        return "and $unit.hook $.Release.IsUpgrade"
-    if not stores:
-        return "$unit.hook"
-    outside = stores[0] if len(stores) == 1 else f"(and {' '.join(stores)})"
-    return f"and $unit.hook (or $.Release.IsUpgrade {outside})"
+    claims = [_lookup("v1", "PersistentVolumeClaim", shared.claim(each.name)) for each in unit.shared_volumes]
+    upgraded = ["$.Release.IsUpgrade", *claims] if claims else []
+    stores = [_is_there(promoted, unit, store) for store in promoted.stores(unit)]
+    conditions = ["$unit.hook", *upgraded, *stores]
+    return f"and {' '.join(conditions)}" if conditions[1:] else conditions[0]
+
+
+def _is_there(promoted: Promoted, unit: Unit, store: str) -> str:
+    """Whether a store that a job needs runs elsewhere, or the cluster has what an earlier release brought."""
+    needed = [promoted.stack.unit(need.unit) for need in unit.needs]
+    looked = " ".join(_found(promoted, each) for each in needed if promoted.store(each) == store)
+    outside = value_of(store)
+    return f"(or {outside}.external.secret {outside}.external.host (and $.Release.IsUpgrade {looked}))"
+
+
+def _found(promoted: Promoted, unit: Unit) -> str:
+    if unit.one_shot:
+        return _lookup("batch/v1", "Job", f"include {_name(promoted, unit)} $")
+    return _lookup("apps/v1", kind(unit), json.dumps(unit.name))
+
+
+def _lookup(version: str, kind: str, name: str) -> str:
+    return f'(lookup "{version}" "{kind}" $.Release.Namespace ({name}))'
+
+
+def _name(promoted: Promoted, unit: Unit) -> str:
+    return json.dumps(f"{promoted.stack.name}.{unit.name}.name")
 
 
 def _uses_services(promoted: Promoted, unit: Unit) -> bool:

@@ -28,17 +28,24 @@ def values(stack: Stack) -> dict[str, Any]:
     }
 
 
+def claim(volume: str) -> str:
+    """An expression for the name of a volume's claim, in a template."""
+    return f"{_value(volume)}.claim | default {json.dumps(volume)}"
+
+
+def _value(volume: str) -> str:
+    return f"(index $.Values.volumes {json.dumps(volume)})"
+
+
 def mounted(stack: Stack, unit: Unit, spec: dict[str, Any], page: Page) -> dict[str, Any]:
     """A unit's pod with the claims that the values name, and on one node unless these say otherwise."""
     names = [volume.name for volume in unit.shared_volumes]
-    value = {name: f"(index $.Values.volumes {json.dumps(name)})" for name in names}
 
     def claimed(volume: dict[str, Any]) -> dict[str, Any]:
         name = volume["name"]
-        if name not in value:
+        if name not in names:
             return volume
-        claim = page.inline(f"{value[name]}.claim | default {json.dumps(name)} | quote")
-        return {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+        return {"name": name, "persistentVolumeClaim": {"claimName": page.inline(f"{claim(name)} | quote")}}
 
     spec = {**spec, "volumes": [claimed(volume) for volume in spec["volumes"]]}
     if spec["affinity"] != together(stack.beside(unit), {LABEL + "stack": stack.id}):  # a fragment's
@@ -46,5 +53,5 @@ def mounted(stack: Stack, unit: Unit, spec: dict[str, Any], page: Page) -> dict[
     del spec["affinity"]
     release = {"app.kubernetes.io/instance": page.inline("$.Release.Name | quote")}
     affinity = {"affinity": together(stack.beside(unit), release)}
-    anywhere = " ".join(f'(eq {each}.mode "{ANYWHERE}")' for each in value.values())
+    anywhere = " ".join(f'(eq {_value(name)}.mode "{ANYWHERE}")' for name in names)
     return {**spec, page.when(f"if not (or $unit.affinity (and {anywhere}))", affinity): None}

@@ -141,7 +141,7 @@ def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards
     environments:"""
     text = STACK.replace(", secrets: [STRIPE_KEY]", "").replace("\n    environments:", job)
 
-    def says(page: str) -> None:
+    def says(page: str, of: str = text) -> None:
         context = promoting.host("kubectl", "config", "current-context").strip()
         named = {
             "context": context,
@@ -149,7 +149,7 @@ def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards
             "values": "{}",
             "more": ", volumes: {kept: /kept}",
         }
-        promoting.manifest(text.format(command=PAGE.format(page=page), **named))
+        promoting.manifest(of.format(command=PAGE.format(page=page), **named))
 
     says("first")
     promoting.devenv("promote", "staging", "--yes", within=120)
@@ -161,6 +161,18 @@ def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards
     assert promoting.devenv("diff", "staging").stdout == ""
     assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
     assert promoting.inside("get", "jobs", "-o", "name").split() == ["job.batch/warm"]
+
+    # A volume and a store of the same upgrade are not there before it.
+    promoting.bring("memcached:1.6.45-alpine")
+    more = text.replace("kept: {{}}", "kept: {{}}, fresh: {{}}").replace("kept: /kept}}", "fresh: /fresh}}")
+    more = more.replace('"echo warm"', '"nc -w 9 memcached 11211 </dev/null", uses: [memcached]')
+    more = more.replace("values:", "infra: {{memcached: deploy}}\n        values:")
+    says("second", more)
+    promoting.devenv("promote", "staging", "--yes", "--timeout", "60", within=120)
+    assert promoting.devenv("diff", "staging").stdout == ""
+    says("third", more)
+    assert "+ Job warm\n- Job warm-" in promoting.devenv("diff", "staging", exits=4).stdout
+    promoting.devenv("promote", "staging", "--yes", within=120)
 
 
 @pytest.fixture

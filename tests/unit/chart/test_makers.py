@@ -183,8 +183,12 @@ def test_one_maker_is_named_in_one_way(secrets: str, why: str) -> None:
     assert why in problem
 
 
-def test_what_needs_no_secret_has_no_maker(helm: Helm, tmp_path: Path) -> None:
-    plain = f"name: a\nservices: {{web: {{image: x}}}}\nenvironments: {{live: {{context: c, secrets: {EXTERNAL}}}}}\n"
-    chart = written(tmp_path / "chart", project(tmp_path, plain), "live")
-    objects = rendered(helm, chart, "-f", chart / "values-live.yaml")
-    assert {kind for kind, _ in objects} == {"ServiceAccount", "Deployment", "PodDisruptionBudget"}
+def test_what_makes_a_secret_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    own = f"{{context: c, secret: other, secrets: {EXTERNAL}}}"
+    plain = f"name: a\nservices: {{web: {{image: x}}}}\nenvironments: {{live: {own}}}\n"
+    with pytest.raises(ManifestInvalid) as raised:
+        charts.values_file(project(tmp_path, plain), "live")
+    assert [str(problem).partition(": ")[2] for problem in raised.value.problems] == [
+        f"environments.live.{key}: has no effect: nothing that runs there reads a secret - remove it"
+        for key in ("secret", "secrets")
+    ]
