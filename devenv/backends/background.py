@@ -16,6 +16,7 @@ from devenv.backends import lock
 from devenv.writing import write_whole
 
 ENDING = 5.0  # seconds after TERM until KILL
+LOOK = 0.01  # seconds between two looks whether it has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Background:
             if time.monotonic() - started > ENDING:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.01)
+            time.sleep(LOOK)
 
     @contextlib.contextmanager
     def hold(self, title: str) -> Iterator[None]:

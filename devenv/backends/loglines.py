@@ -32,6 +32,7 @@ OVERLAP = 2  # seconds for which a line may be on its way from a container
 KEPT = 10.0  # seconds for which lines are known again
 AGAIN, TRIES = 0.2, 50  # seconds until an engine that failed is asked again, and how often
 AHEAD = 64  # batches that are read before they are taken
+HEARS = 0.2  # seconds until whoever follows logs looks again whether to stop
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
 _ELSEWHERE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?([+-]\d\d:\d\d)")  # in another zone
@@ -228,7 +229,7 @@ def _followed(
     open_sources = len(sources)
     while open_sources and not stop.is_set():
         try:
-            batch = queue.get(timeout=0.2)
+            batch = queue.get(timeout=HEARS)
         except Empty:
             continue
         if isinstance(batch, Exception):

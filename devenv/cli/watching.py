@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from devenv.events import Event, Report
 
 HEARS = 0.5  # seconds until Ctrl-C is heard for certain
+AGAIN = 1.0  # seconds until logs that ended are looked for again, unless something moves
 HELP = "keys: r restart  b rebuild  l logs of one  o open  q leave"
 
 
@@ -256,7 +257,7 @@ class Watching:
             self._moved.clear()
             backend = context.place.backend
             print_lines(context.console, lines.follow(backend, units, self._moved), units)
-            self._moved.wait(1.0)
+            self._moved.wait(AGAIN)
 
     # -- keys
 

@@ -24,7 +24,6 @@ from devenv.errors import DevenvError
 from devenv.plan.model import ObservedUnit
 
 LOOK = 1.0  # seconds between two looks for new pods
-AHEAD = 64  # batches that are read before they are taken
 
 Query = Mapping[str, int | str | None]
 
@@ -36,7 +35,7 @@ class Logs:
         self._client, self._resources = client, Resources(client)
         self._units = {unit.unit: (where(unit)[0], unit.stack) for unit in units}
         self._follow, self._stop = follow, stop
-        self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=AHEAD)
+        self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=loglines.AHEAD)
         self._reading: set[str] = set()
 
     def lines(self, *, tail: int | None, since: int | None) -> Batches:
@@ -60,7 +59,7 @@ class Logs:
                 last_look = time.monotonic()
                 self._read_on({"tailLines": None, "sinceTime": None})
             with suppress(Empty):
-                yield self._batches.get(timeout=0.2)
+                yield self._batches.get(timeout=loglines.HEARS)
 
     def _read_on(self, query: Query) -> None:
         """Read every pod that is not yet read, in a thread of its own."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from devenv.stack.model import Stack, Unit
 
 SYSTEMS = {"Darwin": "macOS"}
+LOOK = 0.2  # seconds between two looks for a supervisor
 
 
 class ProcessBackend:
@@ -135,7 +136,7 @@ class ProcessBackend:
         while not stop.is_set():
             if self._folder.supervised():
                 yield from self._changes(running, stop)
-            stop.wait(0.2)
+            stop.wait(LOOK)
 
     def _changes(self, running: Running, stop: Event) -> Iterator[Change]:
         for event in self._control.changes():

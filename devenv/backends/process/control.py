@@ -20,6 +20,7 @@ from devenv.errors import DevenvError
 PATIENCE = 5.0  # seconds in which a supervisor takes a request, unless it is frozen
 SOCKET_PATH = 104  # bytes of a socket's path on macOS, with the zero that ends it; Linux has 108
 SOCKET_NAME = 30  # bytes of it that programs may need below a folder
+PULSE = 0.2  # seconds without an event after which whoever waits for one may leave
 STARTING = 20.0  # seconds the supervisor has to answer in; it may have to end what an earlier one left
 
 
@@ -109,7 +110,7 @@ class Control:
         """What happens to programs from now on, and None every now and then; ends with the supervisor."""
         with self._connection() as connection:
             connection.sendall(b'{"verb": "changes"}\n')
-            connection.settimeout(0.2)
+            connection.settimeout(PULSE)
             yield from _values(connection)
 
     def _connection(self) -> socket.socket:
