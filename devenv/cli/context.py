@@ -1,4 +1,4 @@
-"""Composition root: puts workspace, project, backend and console together."""
+"""What every command works with - console, workspace, project and backend - put together in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that only look: status, logs, exec, open, env, schema, completion."""
+"""Commands that change nothing of the stack: status, logs, exec, open, env, schema, completion."""
 
 from __future__ import annotations
 

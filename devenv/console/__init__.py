@@ -26,7 +26,7 @@ STYLES = {
     "magenta": "35",
     "cyan": "36",
 }
-FACT, LINE = 3, 300  # lines of a fact on a card, and letters of one of its lines
+FACT_LINES, LINE_LETTERS = 3, 300  # of a fact on a card
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -205,10 +205,10 @@ def plain(text: str) -> str:
 
 def shortened(text: str) -> str:
     """The first lines of a text, and the number of lines left out."""
-    lines = [line[:LINE] + ("..." if len(line) > LINE else "") for line in text.splitlines()]
-    if len(lines) <= FACT:
+    lines = [line[:LINE_LETTERS] + ("..." if len(line) > LINE_LETTERS else "") for line in text.splitlines()]
+    if len(lines) <= FACT_LINES:
         return "\n".join(lines)
-    return "\n".join([*lines[:FACT], f"... {len(lines) - FACT} more lines"])
+    return "\n".join([*lines[:FACT_LINES], f"... {len(lines) - FACT_LINES} more lines"])
 
 
 def _filled(head: str, parts: Sequence[str], indent: int, width: int) -> Iterator[str]:
