@@ -1,4 +1,4 @@
-"""What the HTTP servers of the tests share: answers as JSON or in chunks, and serving in a thread."""
+"""What the servers of the tests share: a free port, answers as JSON or in chunks, and serving in a thread."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import BaseServer
 from typing import Any
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -23,6 +23,7 @@ from devenv.stack.model import Identity, Port, Stack, Unit
 from devenv.workspace import Workspace
 from tests.contract.real import FAKE_CLUSTER, FAKE_ENGINE, connected, opened
 from tests.e2e.checkout import eventually
+from tests.serving import free_port
 
 CLIENT = """
 import socket, sys
@@ -32,11 +33,6 @@ try:
 except ConnectionResetError:
     print("reset", end="")
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Hosted:

@@ -25,14 +25,10 @@ from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
 from tests.clock import Clock
 from tests.fakes import FakeBackend
+from tests.serving import free_port
 
 Serve = Callable[[socket.socket], None]
 WITHIN = 20.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Far:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from devenv.backends.kube.delivery import choose
 from devenv.errors import DevenvError
 from tests.conftest import ROOT
 from tests.e2e.checkout import Checkout, Ended, eventually
+from tests.serving import free_port
 from tests.unit.stacks import stack
 
 MACHINE = ROOT / "tests" / "machine" / "cluster.sh"
@@ -92,13 +92,6 @@ def _written(item: dict[str, Any]) -> tuple[Any, ...]:
     lives = item["kind"] in ("Pod", "PersistentVolumeClaim")
     version = metadata["uid"] if lives else metadata.get("generation", metadata["resourceVersion"])
     return version, metadata.get("labels")
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -21,10 +21,11 @@ import pytest
 from devenv.backends.kube.config import find
 from devenv.backends.kube.forwards import process
 from tests.e2e.checkout import eventually
-from tests.e2e.kube.conftest import OnCluster, cleared, free_port
+from tests.e2e.kube.conftest import OnCluster, cleared
 from tests.e2e.kube.proxied import TOKEN, Proxy, proxied
 from tests.e2e.kube.stacks import STORE, answer, web
 from tests.e2e.screen import hung_up, needs_a_terminal
+from tests.serving import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 

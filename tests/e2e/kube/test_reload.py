@@ -18,7 +18,8 @@ import docker
 import pytest
 
 from tests.e2e.checkout import Going, eventually
-from tests.e2e.kube.conftest import OnCluster, cleared, free_port
+from tests.e2e.kube.conftest import OnCluster, cleared
+from tests.serving import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
