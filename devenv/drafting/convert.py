@@ -194,7 +194,7 @@ def _profiles(scene: Scene) -> None:
     for unit in scene.units.values():
         if not scene.profiles(unit):
             continue
-        if unit.role == "job" or (unit.role == "service" and scene.has("services", "manual")):
+        if unit.role in ("service", "job"):
             scene.draft.set((*unit.path, "manual"), True, origin=unit.at("profiles"))
         else:
             scene.draft.say("by hand", unit.at("profiles"), f"{unit.name} starts with the others")

@@ -7,7 +7,7 @@ from devenv.drafting.addresses import is_secret, named_in, rewritten
 from devenv.drafting.draft import Fate
 from devenv.drafting.filling import has_login
 from devenv.drafting.interpolation import Variable, escaped, parts, plain, variables
-from devenv.drafting.scene import SECTIONS, Scene, Unit, variable_of
+from devenv.drafting.scene import Scene, Unit, variable_of
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -20,7 +20,7 @@ def convert(scene: Scene, unit: Unit) -> None:
             scene.draft.say(fate, unit.at(f"env_file {file}"), f"it is not there; then env_file: [{file}]")
             continue
         own = dict(scene.world.env_files[file])
-        if scene.has(SECTIONS[unit.role], "env_file") and reading.inside(file):
+        if reading.inside(file):
             files.append(file)  # what in it means something else here is written under env:, which wins
             own = {key: value for key, value in own.items() if _means_else(scene, unit, file, key, value)}
         else:

@@ -122,13 +122,13 @@ def _rest(scene: Scene, unit: Unit, build: Mapping[str, Any]) -> None:
         elif key == "secrets":
             for item in reading.listed(value):
                 _secret(scene, unit, str(item.get("source") if isinstance(item, dict) else item), origin)
-        elif key in _KEPT and scene.has("build", _KEPT[key]):
+        elif key in _KEPT:
             whole = (
                 [str(item) for item in reading.listed(value)] if key in ("platforms", "cache_from") else value
             )
             written = whole[0] if key == "platforms" and whole else whole
             draft.set((*path, _KEPT[key]), *forms(written), origin=origin)
-        elif key in ("tags", "labels", "pull", "no_cache", "cache_to", "cache_from", "provenance", "sbom"):
+        elif key in ("tags", "labels", "pull", "no_cache", "cache_to", "provenance", "sbom"):
             draft.say("dropped", origin, "devenv names, tags and caches what it builds")
         else:
             draft.say("by hand", origin, "no field of build: says it")

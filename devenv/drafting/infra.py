@@ -261,12 +261,10 @@ def _command(scene: Scene, unit: Unit, kind: Store) -> None:
     if not arguments:
         if words:
             scene.draft.say("dropped", unit.at("command"), f"the kind {kind.kind} starts its server so")
-    elif scene.has("infra", "args"):
+    else:
         scene.draft.set(
             (*unit.path, "args"), *forms(arguments), origin=unit.at("command"), instead={"command": words}
         )
-    else:
-        scene.draft.escape(unit.path, {"command": words}, unit.at("command"))
 
 
 def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
@@ -327,7 +325,7 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
         draft.say("dropped", origin, "a store has a volume of its own; data of the old one stays where it is")
     elif inside(mount.source) and mount.source not in scene.world.paths:
         draft.say("by hand", origin, f"{mount.source} is not there; then files: {{{target}: {mount.source}}}")
-    elif inside(mount.source) and scene.has("infra", "files"):
+    elif inside(mount.source):
         instead = {"volumes": [mount.written]}
         draft.set((*unit.path, "files", target), mount.source, origin=origin, instead=instead)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 from devenv.drafting import reading
 from devenv.drafting.interpolation import forms
 from devenv.drafting.reading import Mount
-from devenv.drafting.scene import SECTIONS, Scene, Unit
+from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.fragments import GATEWAY
 from devenv.manifest.rewriting import NO_NEW_PRIVILEGES, host_entries
 from devenv.stack.external import MACHINE
@@ -44,10 +44,10 @@ def security(scene: Scene, unit: Unit, value: Any) -> None:
 def path(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     """A path of this machine, outside of the project."""
     field, instead = (*unit.path, "host_paths", mount.target), {"volumes": [mount.written]}
-    if scene.has(SECTIONS[unit.role], "host_paths") and not scene.draft.has(field):
-        for_both = [
-            source if mount.read_only else {"path": source, "write": True} for source in forms(mount.source)
-        ]
-        scene.draft.set(field, *for_both, origin=origin, instead=instead)
-    else:
+    if scene.draft.has(field):
         scene.draft.escape(unit.path, instead, origin)
+        return
+    for_both = [
+        source if mount.read_only else {"path": source, "write": True} for source in forms(mount.source)
+    ]
+    scene.draft.set(field, *for_both, origin=origin, instead=instead)

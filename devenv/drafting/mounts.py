@@ -14,20 +14,10 @@ from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, HOST_CLOCK, IN_
 from devenv.manifest.source import Path
 
 _RUNTIMES = (
-    "node",
-    "python",
-    "ruby",
-    "php",
-    "golang",
-    "maven",
-    "gradle",
-    "eclipse-temurin",
-    "openjdk",
-    "rust",
-    "composer",
-    "bun",
-    "deno",
-)
+    "node", "python", "ruby", "php", "golang", "maven", "gradle", "eclipse-temurin", "openjdk", "rust",
+    "composer", "bun", "deno",
+)  # fmt: skip
+"""Images that run sources which are mounted."""
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -58,24 +48,18 @@ def convert(scene: Scene, unit: Unit) -> None:
 
 
 def _tmpfs(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
-    path = (*unit.path, "tmpfs")
-    section = unit.path[0]
-    if scene.has(str(section), "tmpfs"):
-        before = scene.draft.value.get(section, {}).get(unit.name, {}).get("tmpfs", [])
-        scene.draft.set(
-            path, [*before, mount.target], origin=origin, instead={"tmpfs": [*before, mount.target]}
-        )
-    else:
-        scene.draft.escape(unit.path, {"tmpfs": [mount.target]}, origin)
+    before = scene.draft.value.get(unit.path[0], {}).get(unit.name, {}).get("tmpfs", [])
+    targets = [*before, mount.target]
+    scene.draft.set((*unit.path, "tmpfs"), targets, origin=origin, instead={"tmpfs": targets})
 
 
 def shared(scene: Scene) -> set[str]:
     """The volumes, and the folders of this machine, that several services mount."""
     owners: dict[str, set[str]] = {}
     for unit in scene.units.values():
-        for mount in (
-            reading.mounts(unit.keys, scene.project.folder) if unit.role in ("service", "job") else ()
-        ):
+        if unit.role not in ("service", "job"):
+            continue
+        for mount in reading.mounts(unit.keys, scene.project.folder):
             if mount.kind in ("volume", "bind"):
                 owners.setdefault(mount.source, set()).add(unit.name)
     return {name for name, units in owners.items() if len(units) > 1}
@@ -84,12 +68,8 @@ def shared(scene: Scene) -> set[str]:
 def _volume(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     draft, key = scene.draft, key_of(mount.source)
     settings = scene.project.volumes.get(mount.source) or {}
-    if mount.source in shared(scene):
-        if not scene.has("manifest", "volumes"):
-            draft.escape(unit.path, {"volumes": [f"{key}:{mount.target}"]}, origin)
-            return
-        if not draft.has(("volumes", key)):
-            draft.set(("volumes", key), {}, origin=f"volumes.{mount.source}")
+    if mount.source in shared(scene) and not draft.has(("volumes", key)):
+        draft.set(("volumes", key), {}, origin=f"volumes.{mount.source}")
     _settings(scene, mount.source, key, settings)
     path = (*unit.path, "volumes", key)
     number = 2
@@ -193,7 +173,7 @@ def _data(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     while scene.folders.get(name, folder) != folder or (*unit.path, "volumes", name) in _volumes(scene, unit):
         name, number = f"{key}-{number}", number + 1
     scene.folders[name] = folder
-    if mount.source in shared(scene) and scene.has("manifest", "volumes"):
+    if mount.source in shared(scene):
         scene.draft.set(("volumes", name), {}, origin=origin)
     instead = {"volumes": [mount.written]}
     scene.draft.set((*unit.path, "volumes", name), mount.target, origin=origin, instead=instead)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-
-from pydantic import ValidationError
 
 from devenv.drafting import images, limits, reading
 from devenv.drafting.interpolation import forms, plain, variables
@@ -13,7 +10,6 @@ from devenv.drafting.reading import Published
 from devenv.drafting.scene import Scene, Unit
 from devenv.drafting.stores import repository
 from devenv.drafting.tables import IMAGE_PORTS, PORT_NAMES
-from devenv.manifest.workloads import Service
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -31,7 +27,7 @@ def convert(scene: Scene, unit: Unit) -> None:
     for port in published:
         if port.container in {other.container for other in main if other.protocol == port.protocol}:
             scene.draft.escape(unit.path, {"ports": [port.written]}, unit.at(f"ports {port.written}"))
-        elif port.protocol == "tcp" or (port.protocol == "udp" and udp()):
+        elif port.protocol in ("tcp", "udp"):
             main.append(port)
         else:
             scene.draft.escape(unit.path, {"ports": [_compose(port)]}, unit.at(f"ports {port.written}"))
@@ -53,16 +49,6 @@ def convert(scene: Scene, unit: Unit) -> None:
             (*unit.path, "ports", name), value, origin=unit.at(f"ports {port.written}"), instead=instead
         )
     _publish(scene, unit, names)
-
-
-@cache
-def udp() -> bool:
-    """Whether the language takes `53/udp` for a port."""
-    try:
-        Service.model_validate({"ports": {"dns": "53/udp"}})
-    except ValidationError:
-        return False
-    return True
 
 
 def _compose(port: Published) -> str:

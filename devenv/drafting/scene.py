@@ -7,22 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
 from devenv.drafting import reading
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Project
 from devenv.drafting.stores import Store, repository
-from devenv.manifest.models import Infra, Manifest
 from devenv.manifest.rules.names import as_label
-from devenv.manifest.workloads import Build, Job, Service
 
 Role = Literal["service", "job", "store", "part", "router"]
 SECTIONS: Mapping[Role, str] = {"service": "services", "job": "jobs", "store": "infra", "part": "infra"}
-MODELS: Mapping[str, type[BaseModel]] = {
-    "manifest": Manifest, "services": Service, "jobs": Job, "infra": Infra, "build": Build,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +82,6 @@ class Scene:
     folders: dict[str, str] = field(default_factory=dict)
     reached: dict[str, list[int]] = field(default_factory=dict)
     uses: dict[str, list[str]] = field(default_factory=dict)
-
-    def has(self, section: str, key: str) -> bool:
-        """Whether the language has a field there."""
-        return key in MODELS[section].model_fields
 
     def env_files(self, unit: Unit) -> list[tuple[str, bool]]:
         """The paths of a unit's env files, and whether each has to be there."""

@@ -8,8 +8,8 @@ from devenv.drafting import environment, images, limits, machine, mounts, ports,
 from devenv.drafting.addresses import rewrite_words
 from devenv.drafting.commandline import split
 from devenv.drafting.interpolation import forms, variables
-from devenv.drafting.scene import SECTIONS, Scene, Unit
-from devenv.drafting.tables import FIELDS, READ, UNNEEDED
+from devenv.drafting.scene import Scene, Unit
+from devenv.drafting.tables import FIELDS, OF_SERVICES, READ, UNNEEDED
 from devenv.manifest.fragments import INSTEAD
 
 _ESCAPABLE = frozenset(INSTEAD) | {"extends", "healthcheck"}
@@ -46,21 +46,15 @@ def convert(scene: Scene, unit: Unit) -> None:
 
 
 def _field(scene: Scene, unit: Unit, key: str, value: Any) -> None:
+    if unit.role == "job" and key in OF_SERVICES:
+        scene.draft.say("dropped", unit.at(key), OF_SERVICES[key])
+        return
     field, convert = FIELDS[key]
-    section = SECTIONS[unit.role]
     written = convert(value)
     if key == "restart" and ":" in str(value):
         scene.draft.say("derived", unit.at(key), f"{written}, without the limit of {value}")
-    if key == "restart" and not scene.has(section, field):
-        scene.draft.say("dropped", "restart", "a crash is seen, and devenv restart NAME starts it again")
-    elif not scene.has(section, field):
-        if unit.role == "job" and field == "replicas":
-            scene.draft.say("dropped", unit.at(key), "a job runs once")
-        else:
-            scene.draft.escape(unit.path, {key: value}, unit.at(key))
-    else:
-        instead = {} if key in ("scale", "restart") else {key: value}
-        scene.draft.set((*unit.path, field), *forms(written), origin=unit.at(key), instead=instead)
+    instead = {} if key in OF_SERVICES else {key: value}
+    scene.draft.set((*unit.path, field), *forms(written), origin=unit.at(key), instead=instead)
 
 
 # -- what runs
@@ -154,7 +148,7 @@ def _aliases(scene: Scene, unit: Unit) -> None:
     used = [name for name in others if _in_files(scene, name)]
     if not used:
         return
-    if scene.has(SECTIONS[unit.role], "aliases"):
+    if unit.role == "service":
         instead = {"networks": {"default": {"aliases": used}}}
         scene.draft.set((*unit.path, "aliases"), used, origin=unit.at("aliases"), instead=instead)
     else:
@@ -175,7 +169,4 @@ def _capabilities(scene: Scene, unit: Unit) -> None:
     if not wanted:
         return
     instead = {f"cap_{key}": names for key, names in wanted.items()}
-    if scene.has(SECTIONS[unit.role], "capabilities"):
-        scene.draft.set((*unit.path, "capabilities"), wanted, origin=unit.at("cap_add"), instead=instead)
-    else:
-        scene.draft.escape(unit.path, instead, unit.at("cap_add"))
+    scene.draft.set((*unit.path, "capabilities"), wanted, origin=unit.at("cap_add"), instead=instead)

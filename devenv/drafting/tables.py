@@ -71,9 +71,13 @@ FIELDS: Mapping[str, tuple[str, Convert]] = {
     "sysctls": ("sysctls", _pairs),
     "ulimits": ("ulimits", _ulimits),
 }
-"""Compose's key -> the field of a service that says the same, if the language has it, and how it is written.
+"""Compose's key -> the field of a service that says the same, and how it is written."""
 
-A key whose field the models lack stays Compose's own, below `compose:`."""
+OF_SERVICES: Mapping[str, str] = {
+    "restart": "a crash is seen, and devenv restart NAME starts it again",
+    "scale": "a job runs once",
+}
+"""Keys that mean nothing for a job, and why."""
 
 UNNEEDED: Mapping[str, str] = {
     "version": "Compose itself ignores it",
@@ -104,19 +108,15 @@ UNNEEDED: Mapping[str, str] = {
 READ = frozenset(
     (
         "build", "image", "command", "entrypoint", "environment", "env_file", "depends_on", "ports",
-        "volumes",
-        "healthcheck", "deploy", "mem_limit", "cpus", "profiles", "secrets", "configs", "cap_add",
-        "cap_drop",
-        "extends",
-        "platform",
+        "volumes", "healthcheck", "deploy", "mem_limit", "cpus", "profiles", "secrets", "configs", "cap_add",
+        "cap_drop", "extends", "platform",
     )
 )  # fmt: skip
 """Keys that the conversion itself reads."""
 
 PORT_NAMES: Mapping[int, str] = {
     21: "ftp", 22: "ssh", 25: "smtp", 53: "dns", 80: "http", 443: "https", 1025: "smtp", 1883: "mqtt",
-    2181: "zookeeper", 2222: "ssh", 3000: "http", 3306: "mysql", 4317: "otlp", 5000: "http",
-    5432: "postgres",
+    2181: "zookeeper", 2222: "ssh", 3000: "http", 3306: "mysql", 4317: "otlp", 5000: "http", 5432: "postgres",
     5672: "amqp", 6379: "redis", 8000: "http", 8080: "http", 8443: "https", 9090: "http", 9092: "kafka",
     9200: "http", 15672: "management", 27017: "mongo",
 }  # fmt: skip
@@ -124,15 +124,13 @@ PORT_NAMES: Mapping[int, str] = {
 
 IMAGE_PORTS: Mapping[str, int] = {
     "nginx": 80, "httpd": 80, "caddy": 80, "wordpress": 80, "adminer": 8080, "phpmyadmin": 80,
-    "rabbitmq": 5672,
-    "elasticsearch": 9200, "opensearch": 9200, "kibana": 5601, "kafka": 9092, "cp-kafka": 9092,
-    "zookeeper": 2181,
-    "cp-zookeeper": 2181, "nats": 4222, "memcached": 11211, "etcd": 2379, "consul": 8500, "vault": 8200,
-    "grafana": 3000, "prometheus": 9090, "loki": 3100, "jaeger": 16686, "influxdb": 8086, "cassandra": 9042,
-    "neo4j": 7474, "couchdb": 5984, "solr": 8983, "nextcloud": 80, "ghost": 2368, "mongo": 27017,
-    "redis": 6379,
-    "mysql": 3306, "mariadb": 3306, "postgres": 5432, "mongo-express": 8081, "node-exporter": 9100,
-    "cadvisor": 8080, "alertmanager": 9093, "mosquitto": 1883, "eclipse-mosquitto": 1883,
+    "rabbitmq": 5672, "elasticsearch": 9200, "opensearch": 9200, "kibana": 5601, "kafka": 9092,
+    "cp-kafka": 9092, "zookeeper": 2181, "cp-zookeeper": 2181, "nats": 4222, "memcached": 11211, "etcd": 2379,
+    "consul": 8500, "vault": 8200, "grafana": 3000, "prometheus": 9090, "loki": 3100, "jaeger": 16686,
+    "influxdb": 8086, "cassandra": 9042, "neo4j": 7474, "couchdb": 5984, "solr": 8983, "nextcloud": 80,
+    "ghost": 2368, "mongo": 27017, "redis": 6379, "mysql": 3306, "mariadb": 3306, "postgres": 5432,
+    "mongo-express": 8081, "node-exporter": 9100, "cadvisor": 8080, "alertmanager": 9093, "mosquitto": 1883,
+    "eclipse-mosquitto": 1883,
 }  # fmt: skip
 """Image -> the port that it listens on, where the file names none."""
 
@@ -146,11 +144,9 @@ NO_SECRETS = frozenset(("", "yes", "no", "true", "false", "on", "off", "none", "
 """Values that are none, whatever the variable is called."""
 
 DATA_FOLDERS = (
-    "/data", "/var/lib", "/var/opt", "/bitnami", "/storage", "/backup", "/var/backups", "/uploads",
-    "/media",
+    "/data", "/var/lib", "/var/opt", "/bitnami", "/storage", "/backup", "/var/backups", "/uploads", "/media",
     "/downloads", "/var/log", "/logs", "/config", "/consume", "/export", "/library", "/music", "/tv",
-    "/movies",
-    "/books", "/photos",
+    "/movies", "/books", "/photos",
 )  # fmt: skip
 """Where containers keep what they write."""
 
