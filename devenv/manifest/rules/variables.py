@@ -55,7 +55,6 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
 def secrets_shown(manifest: Manifest, variables: Mapping[Path, Collection[str]]) -> Iterator[Finding]:
     """What the manifest calls a secret is not filled in as plain text; `variables`: what was, by place."""
     workloads = [*manifest.services.values(), *manifest.jobs.values()]
-    workloads = [*manifest.services.values(), *manifest.jobs.values()]
     secrets = {*manifest.secrets, *(name for workload in workloads for name in workload.secrets)}
     for path, names in variables.items():
         for name in sorted(secrets.intersection(names)):

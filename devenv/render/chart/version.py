@@ -22,7 +22,9 @@ def chart_version(base: str, *, tags: Collection[str], commit: str, manifest: st
     return f"{base}+{'.'.join(filter(None, words))}"
 
 
-def _order(match: re.Match[str]) -> tuple[list[int], bool, str]:
-    """A release comes after what came before it: 1.2.0-rc.1, 1.2.0."""
+def _order(match: re.Match[str]) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
+    """As semantic versions are ordered: 1.2.0-rc.9, 1.2.0-rc.10, 1.2.0; a number comes before a word."""
     numbers = [int(number) for number in match["numbers"].split(".")]
-    return numbers, match["before"] is None, match["before"] or ""
+    words = (match["before"] or "-").removeprefix("-").split(".")
+    parts = [(False, int(word), "") if word.isdecimal() else (True, 0, word) for word in words]
+    return numbers, match["before"] is None, parts

@@ -36,6 +36,8 @@ def own(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> Helm:
         (["latest", "1.10.0", "1.9.0"], "c0ffee", False, "1.10.0"),
         (["v2.0.0-rc.1", "v2.0.0"], "c0ffee", False, "2.0.0"),
         (["v2.0.0-rc.1"], "c0ffee", False, "2.0.0-rc.1"),
+        (["v2.0.0-rc.9", "v2.0.0-rc.10"], "c0ffee", False, "2.0.0-rc.10"),
+        (["v2.0.0-1", "v2.0.0-beta"], "c0ffee", False, "2.0.0-beta"),
         (["v1.02.3", "1.2"], "0123456789abcdef", False, "0.1.0+0123456789ab"),
         (["v1.2.3"], "0123456789abcdef", True, "0.1.0+0123456789ab.ab12cd34"),
         ([], "", False, "0.1.0+ab12cd34"),
