@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import shlex
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
@@ -30,7 +31,8 @@ def start(
         if file := _file(files, pattern, content):
             steps = line.split(" && ")
             module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            words |= {"file": file, "folder": posixpath.dirname(file), "module": module}
+            names = {"file": file, "folder": posixpath.dirname(file), "module": module}
+            words |= {key: shlex.quote(name) for key, name in names.items()}
             steps = [step.format(**words) for step in steps]
             return image, " && ".join([*steps[:-1], command] if command else steps)
     return image, f"{words['install']} && {command}" if command else ""

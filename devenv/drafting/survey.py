@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -73,10 +74,10 @@ class Part:
     @property
     def language(self) -> Language | None:
         """The language of its package files."""
-        return next(
-            (language for language in LANGUAGES if any(matching(self.files, own) for own in language.files)),
-            None,
-        )
+        for language in LANGUAGES:
+            if any(matching(self.files, own) for own in language.files):
+                return language
+        return None
 
     @property
     def packages(self) -> set[str]:
@@ -85,6 +86,11 @@ class Part:
             file for own in (*PACKAGE_FILES, "prisma/schema.prisma") for file in matching(self.files, own)
         ]
         return {package for file in named for package in packages(file, self.files[file])}
+
+    @property
+    def processes(self) -> dict[str, str]:
+        """The processes of its Procfile: name -> command."""
+        return dict(_PROCESS.findall(self.files.get("Procfile", "")))
 
     @property
     def example(self) -> dict[str, str]:
@@ -107,9 +113,8 @@ def parts(files: Mapping[str, str], name: str) -> list[Part]:
             folder = max(above, key=len)
             folders[folder][path.removeprefix(f"{folder}/" if folder else "")] = text
     root = folders.get("", {})
-    workspace = (
-        root if "pnpm-workspace.yaml" in root or '"workspaces"' in root.get("package.json", "") else None
-    )
+    is_workspace = "pnpm-workspace.yaml" in root or '"workspaces"' in root.get("package.json", "")
+    workspace = root if is_workspace else None
     candidates = [
         part for folder, own in folders.items() for part in _of_folder(folder, own, name, workspace)
     ]
@@ -155,67 +160,76 @@ def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
         own, number = part.name, 2
         while own in uses:
             own, number = f"{part.name}-{number}", number + 1
-        uses[own] = _program(result, part, own, kinds)
+        if _origin(result, ("services", own), part, part.processes.get("web", "")):
+            uses[own] = _program(result, part, own, kinds)
+        else:
+            _not_started(result, part)
     if all(part.folder != "." for part in programs):
-        for example in EXAMPLES:
-            if example in files and len(uses) == 1:
-                ((own, kinds),) = uses.items()
-                _example(result, own, example, files[example], set(kinds))
-            elif example in files:
-                result.say("by hand", example, "it does not say whose variables these are")
+        _examples(result, files, uses)
     return result
 
 
+def _not_started(result: Draft, part: Part) -> None:
+    file = next(file for own in PACKAGE_FILES for file in matching(part.files, own))
+    if part.workspace is not None:
+        result.say("dropped", part.at(file), "a package of the workspace, which nothing starts")
+    else:
+        result.say("by hand", part.at(file), "no Dockerfile, and no command is recognised")
+
+
+def _examples(result: Draft, files: Mapping[str, str], uses: Mapping[str, list[str]]) -> None:
+    """Take over the examples of `.env` in the project's own folder, where only one service can mean them."""
+    for example in EXAMPLES:
+        if example in files and len(uses) == 1:
+            ((name, used),) = uses.items()
+            _example(result, name, example, files[example], set(used))
+        elif example in files:
+            result.say("by hand", example, "it does not say whose variables these are")
+
+
 def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:
-    """Write the service of a folder, and those of its Procfile; returns what they use."""
-    path = ("services", name)
-    commands = dict(_PROCESS.findall(part.files.get("Procfile", "")))
-    web = commands.pop("web", "")
-    if not _origin(result, path, part, web):
-        file = next(file for own in PACKAGE_FILES for file in matching(part.files, own))
-        if part.workspace is not None:
-            result.say("dropped", part.at(file), "a package of the workspace, which nothing starts")
-        else:
-            result.say("by hand", part.at(file), "no Dockerfile, and no command is recognised")
-        return []
-    built = bool(part.dockerfile)
-    what = (
-        f"from {part.at(part.dockerfile)}"
-        if built
-        else "no Dockerfile: an image of the language, with the sources"
-    )
-    result.say("derived", f"{name}.{'build' if built else 'image'}", what)
+    """Write the rest of a folder's service, and the other processes of its Procfile; returns what it uses."""
+    origin = ("build", f"from {part.at(part.dockerfile)}")
+    if not part.dockerfile:
+        origin = ("image", "no Dockerfile: an image of the language, with the sources")
+    result.say("derived", f"{name}.{origin[0]}", origin[1])
+    _listens(result, part, name)
+    uses = _uses(result, part, name, kinds)
+    if uses:
+        result.set(("services", name, "uses"), uses)
+    for example in EXAMPLES:
+        if example in part.files:
+            _example(result, name, part.at(example), part.files[example], set(uses))
+    for process in part.processes:
+        if process != "web":
+            _process(result, part, process, as_label(f"{name}-{process}"), uses)
+    return uses
+
+
+def _listens(result: Draft, part: Part, name: str) -> None:
+    """Write its port; the command of a Procfile that names none listens where PORT says."""
+    web = part.processes.get("web", "")
     if web:
         result.say("derived", f"{name}.command", f"web: in {part.at('Procfile')}")
     port, whence = _port(part, web)
     if port:
-        result.set((*path, "port"), port)
+        result.set(("services", name, "port"), port)
         result.say("derived", f"{name}.port", f"{port}, {whence}")
         if web and not _PORT_WORD.search(web):
-            result.set(
-                (*path, "env", "PORT"), str(port)
-            )  # where a Procfile is read, PORT says where to listen
-    uses = _uses(result, part, name, kinds)
+            result.set(("services", name, "env", "PORT"), str(port))
+
+
+def _process(result: Draft, part: Part, process: str, name: str, uses: list[str]) -> None:
+    """Write another process of its Procfile, as a service or a job."""
+    line = f"{process}: in {part.at('Procfile')}"
+    section = "jobs" if process in JOBS else "services"
+    if section == "jobs" and not part.dockerfile:
+        result.say("by hand", line, "a job has its code from an image: write a Dockerfile")
+        return
+    _origin(result, (section, name), part, part.processes[process])
     if uses:
-        result.set((*path, "uses"), uses)
-    for example in EXAMPLES:
-        if example in part.files:
-            _example(result, name, part.at(example), part.files[example], set(uses))
-    for process, command in commands.items():
-        if not built and process in JOBS:
-            result.say(
-                "by hand",
-                f"{process}: in {part.at('Procfile')}",
-                "a job has its code from an image: write a Dockerfile",
-            )
-            continue
-        section = "jobs" if process in JOBS else "services"
-        other = (section, as_label(f"{name}-{process}"))
-        _origin(result, other, part, command)
-        if uses:
-            result.set((*other, "uses"), uses)
-        result.say("derived", ".".join(other), f"{process}: in {part.at('Procfile')}")
-    return uses
+        result.set((section, name, "uses"), uses)
+    result.say("derived", f"{section}.{name}", line)
 
 
 def _origin(result: Draft, path: tuple[str, str], part: Part, command: str) -> bool:
@@ -237,7 +251,7 @@ def _origin(result: Draft, path: tuple[str, str], part: Part, command: str) -> b
         return False
     if packages_at is not None:  # its packages are those of the whole
         *install, run = line.split(" && ")
-        folder, line = ".", " && ".join([*install, f"cd {part.folder}", run])
+        folder, line = ".", " && ".join([*install, f"cd {shlex.quote(part.folder)}", run])
     result.set((*path, "image"), image)
     result.set((*path, "command"), ["sh", "-c", escaped(f"cd /app && {line}")])
     if path[0] == "services":
@@ -251,19 +265,18 @@ def _port(part: Part, command: str) -> tuple[int, str]:
     if ports := _EXPOSE.findall(dockerfile):
         return int(ports[-1]), f"EXPOSE in {part.at(part.dockerfile)}"
     if match := _PORT_WORD.search(command) or _PORT_WORD.search(dockerfile):
-        return int(
-            match[1] or match[2]
-        ), f"as its command says ({part.at('Procfile' if command else part.dockerfile)})"
+        says = part.at("Procfile" if command else part.dockerfile)
+        return int(match[1] or match[2]), f"as its command says ({says})"
     properties = "src/main/resources/application.properties"
     if match := _SERVER_PORT.search(part.files.get(properties, "")):
         return int(match[1]), f"server.port in {part.at(properties)}"
     if (number := part.example.get("PORT", "")).isdecimal():
         return int(number), "PORT in its example of .env"
-    for package, port in FRAMEWORK_PORTS.items():
-        own = bool(part.dockerfile) or part.language.name == "Node" if part.language else False
-        if own and package in part.packages:
-            return port, f"as {package} does"
     language = part.language
+    if language is not None and (part.dockerfile or language.name == "Node"):
+        for package, port in FRAMEWORK_PORTS.items():
+            if package in part.packages:
+                return port, f"as {package} does"
     if language is None or part.name in WORKERS:
         return 0, ""
     return language.port, f"as {language.name} programs mostly do"
@@ -289,10 +302,9 @@ def _named(variables: Mapping[str, str]) -> dict[str, str]:
     """The kinds that the values of variables name -> the variable."""
     named: dict[str, str] = {}
     for variable, value in variables.items():
-        url = _URL.match(value)
-        kind = (
-            SCHEMES.get(url[1], "") if url else CONNECTIONS.get(value) if variable == "DB_CONNECTION" else ""
-        )
+        kind = CONNECTIONS.get(value) if variable == "DB_CONNECTION" else ""
+        if url := _URL.match(value):
+            kind = SCHEMES.get(url[1], "")
         if kind:
             named.setdefault(kind, variable)
     return named

@@ -213,3 +213,24 @@ def test_an_address_in_an_example_is_a_store_that_is_used() -> None:
 def test_drivers_of_other_languages(package: str, files: dict[str, str], kind: str) -> None:
     found = services({"Dockerfile": "FROM x", package: "{}", **files})["my-project"]
     assert found["uses"] == [kind]
+
+
+@each_row(
+    {
+        "of nothing that starts": ({"frontend/package.json": "{}"}, {}),
+        "of the only one that starts": (
+            {"frontend/package.json": "{}", "api/Dockerfile": DOCKERFILE},
+            {"api": {"build": "./api", "port": 9000, "env": {"DEBUG": "${env.DEBUG:-1}"}}},
+        ),
+    }
+)
+def test_whose_an_example_beside_the_programs_is(files: dict[str, str], written: dict[str, Any]) -> None:
+    assert services({**files, ".env.example": "PORT=3000\nDEBUG=1\n"}) == written
+
+
+def test_folders_and_files_with_blanks_are_quoted_for_the_shell() -> None:
+    package = '{"scripts": {"start": "node index.js"}}'
+    workspace = {"package.json": '{"workspaces": ["my app"]}', "my app/package.json": package}
+    assert "&& cd 'my app' &&" in services(workspace)["my-app"]["command"][-1]
+    page = {"requirements.txt": "streamlit", "my page.py": "import streamlit\nst.title('x')"}
+    assert "streamlit run 'my page.py'" in services(page)["my-project"]["command"][-1]
