@@ -59,7 +59,7 @@ _RESERVED = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "nul
 def _style(value: str) -> str | None:
     """A style in which parsers of YAML 1.1 and 1.2 both read the value as this text."""
     if "\n" in value and not value[0].isspace() and value.replace("\n", "").replace("\t", "").isprintable():
-        return "|"
+        return '"' if value.endswith("\n\n") else "|"  # a block that ends so would end the document as well
     if _WORD.match(value) and value.lower() not in _RESERVED and value.isprintable():
         return None
     return "'" if '"' in value and value.isprintable() else '"'

@@ -116,6 +116,11 @@ def test_yaml_1_1_reads_every_text_as_that_text(loader: Any) -> None:
     assert yaml.load(to_yaml(document), Loader=loader) == document
 
 
+def test_yaml_that_other_lines_follow_ends_no_document() -> None:
+    for text in TEXTS:
+        assert "..." not in to_yaml({"key": text}).splitlines(), text
+
+
 def taken_by_compose(folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
     """The file as Compose understands it, with dollars for dollars."""
     for name, content in files.items():
