@@ -14,11 +14,12 @@ from cryptography.x509.oid import NameOID
 DAY = timedelta(days=1)
 
 
-def self_signed(addresses: Iterable[str]) -> tuple[str, str]:
-    """A certificate for these addresses, and its key."""
+def self_signed(addresses: Iterable[str] = (), hosts: Iterable[str] = ()) -> tuple[str, str]:
+    """A certificate for these addresses and host names, and its key."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "devenv test")])
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address)) for address in addresses])
+    named = [*(x509.IPAddress(ip_address(address)) for address in addresses), *map(x509.DNSName, hosts)]
+    names = x509.SubjectAlternativeName(named)
     number, public = x509.random_serial_number(), key.public_key()
     draft = x509.CertificateBuilder(name, name, public, number, now - DAY, now + DAY)
     draft = draft.add_extension(names, critical=False)

@@ -16,7 +16,7 @@ def inexpressible(
     way: str, *, path: str, hosts: Collection[str], methods: Collection[str], strip: bool
 ) -> Iterator[str]:
     """What of a route, but for its plugins, the objects of `way`, as an environment names it, cannot say."""
-    yield from (f"the host {host}" for host in hosts if ":" in host or "*" in host.removeprefix("*."))
+    yield from inexpressible_hosts(hosts)
     if way == "kong":
         return
     if path.startswith("~"):
@@ -27,6 +27,11 @@ def inexpressible(
         yield f"methods ({', '.join(methods)})"
     if way == "ingress" and strip:
         yield f"strip (of {path})"
+
+
+def inexpressible_hosts(hosts: Iterable[str]) -> Iterator[str]:
+    """The same of host names alone."""
+    yield from (f"the host {host}" for host in hosts if ":" in host or "*" in host.removeprefix("*."))
 
 
 SYMMETRIC = ("HS256", "HS384", "HS512")

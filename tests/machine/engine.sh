@@ -86,3 +86,11 @@ start_engine() {
     echo "dockerd did not answer within 30 s"
     return 1
 }
+
+# `die` is the caller's, who says what for.
+ensure_go() {
+    ! command -v go >/dev/null || return 0
+    can_install_engine || die "Go is missing here; please install it, or run tests/machine/machine.sh first"
+    { [ -e /etc/apt/sources.list.d/devenv-machine.sources ] || add_engine_suite; } && apt-get update &&
+        install_packages "golang-go/$ENGINE_SUITE"
+}

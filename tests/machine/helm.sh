@@ -22,13 +22,6 @@ die() {
     exit 3
 }
 
-ensure_go() {
-    ! command -v go >/dev/null || return 0
-    can_install_engine || die "Go is missing here; please install it, or run tests/machine/machine.sh first"
-    { [ -e /etc/apt/sources.list.d/devenv-machine.sources ] || add_engine_suite; } && apt-get update &&
-        install_packages "golang-go/$ENGINE_SUITE"
-}
-
 # Helm 3 learns from the linker which Kubernetes it was made for; by itself it says 1.20, which charts refuse.
 compile() {
     local module=helm.sh/helm/v$1 flags='-s -w' client

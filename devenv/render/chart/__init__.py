@@ -21,7 +21,7 @@ from devenv.render.chart import plugins, shared
 from devenv.render.chart.knobs import COMMON, KNOBS, VOLUME, closed
 from devenv.render.chart.page import NAMESPACE
 from devenv.render.chart.promoted import Promoted, texts
-from devenv.render.chart.routes import routes
+from devenv.render.chart.routes import hosts_in_front, routes
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.unit import Template, image_values, template
 from devenv.render.chart.variables import encoded, key_of, keys
@@ -223,7 +223,12 @@ def _gateway(promoted: Promoted) -> dict[str, str]:
     if gateway is None:
         return {"GATEWAY_NAME": "", "GATEWAY_PORT": "0"}
     unit = promoted.stack.unit(gateway.unit)
-    return {"GATEWAY_NAME": unit.name, "GATEWAY_PORT": str(unit.ports[0].container)}
+    return {
+        "GATEWAY_NAME": unit.name,
+        "GATEWAY_PORT": str(unit.ports[0].container),
+        "EVERY_HOST": hosts_in_front(gateway),
+        "PUBLIC_HOSTS": hosts_in_front(gateway, public=True),
+    }
 
 
 def _listed_keys(promoted: Promoted) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer
+from devenv.manifest.routing import OWN, inexpressible, inexpressible_consumer, inexpressible_hosts
 from devenv.plan.promotion.changes import READS
 from devenv.render.chart.credentials import KIND, Credential, credentials, object_name
 from devenv.render.chart.page import Page
@@ -66,14 +67,11 @@ HOSTS = '(without (prepend $.Values.ingress.hosts $.Values.ingress.host | uniq) 
 
 def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
     page = Page()
-    by_hosts = _by_hosts(gateway.routes)
-    rules: list[Any] = []
-    for hosts, same in by_hosts.items():
-        paths: Object = {"http": {"paths": [_path(route) for route in same]}}
-        if hosts:
-            rules += [{"host": host, **paths} for host in hosts]
-        else:
-            rules.append(_at_any_host(page, gateway, paths))
+    at_any = [_path(route) for route in gateway.routes if not route.hosts]
+    rules: list[Any] = [_at_any_host(page, gateway, _paths(at_any))] if at_any else []
+    for host in _own_hosts(gateway):
+        served = [route for route in gateway.routes if host in (*route.hosts, *_also_at(gateway, route))]
+        rules.append({"host": host, **_paths(map(_path, served))})
     yield page.text(
         {
             "apiVersion": "networking.k8s.io/v1",
@@ -92,11 +90,29 @@ def _ingress(stack: Stack, gateway: Gateway) -> Iterator[str]:
     )
 
 
+def _paths(paths: Iterable[Object]) -> Object:
+    return {"http": {"paths": [*paths]}}
+
+
 def _tls(page: Page, gateway: Gateway) -> list[Object]:
-    public = [host for host in _own_hosts(gateway) if not host.endswith("localhost")]
+    public = _public(_own_hosts(gateway))
     every = f"concat {HOSTS} (list {_words(public)}) | uniq" if public else HOSTS
     hosts = page.inline(f"{every} | toJson")
     return [{"hosts": hosts, "secretName": page.inline("$.Values.ingress.tls | quote")}]
+
+
+def hosts_in_front(gateway: Gateway, *, public: bool = False) -> str:
+    """The hosts of the Ingress in front of our own gateway, in a template; `public`: those for a certificate.
+
+    A host that an Ingress cannot say is left out: the others lead to the gateway all the same.
+    """
+    own = [host for host in _own_hosts(gateway) if not any(inexpressible_hosts([host]))]
+    own = _public(own) if public else own
+    return f"concat (prepend .hosts .host) (list {_words(own)})" if own else "prepend .hosts .host"
+
+
+def _public(hosts: Iterable[str]) -> list[str]:
+    return [host for host in hosts if not host.endswith("localhost")]
 
 
 def _at_any_host(page: Page, gateway: Gateway, paths: Object) -> str:
@@ -112,7 +128,28 @@ def _hosts_without(gateway: Gateway) -> str:
 
 
 def _own_hosts(gateway: Gateway) -> list[str]:
+    """The host names that routes have for themselves."""
     return list(dict.fromkeys(host for route in gateway.routes for host in route.hosts))
+
+
+def _also_at(gateway: Gateway, route: Route) -> list[str]:
+    """The host names of other routes at which one of no host is reached as well.
+
+    Kong asks the routes of a host first, whatever their paths; what is none of theirs is left to the others.
+    """
+    if route.hosts:
+        return []
+    return [
+        host
+        for host in _own_hosts(gateway)
+        if not any(host in other.hosts and _covers(other, route) for other in gateway.routes)
+    ]
+
+
+def _covers(first: Route, second: Route) -> bool:
+    """Whether every request that the second would get is the first's, at the same host."""
+    methods = not first.methods or (second.methods and {*second.methods} <= {*first.methods})
+    return bool(methods) and second.path.startswith(first.path)
 
 
 def _words(words: Iterable[str]) -> str:
@@ -214,10 +251,9 @@ def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugi
     }
     # The controller takes what follows `/~` for a regular expression.
     path = f"/{route.path}" if route.path.startswith("~") else route.path
-    paths: Object = {
-        "http": {"paths": [{**_path(route), "path": path, "pathType": "ImplementationSpecific"}]}
-    }
-    rules: list[Any] = [{"host": host, **paths} for host in route.hosts]
+    paths = _paths([{**_path(route), "path": path, "pathType": "ImplementationSpecific"}])
+    rules: list[Any] = [] if route.hosts else [_at_any_host(page, gateway, paths)]
+    rules += [{"host": host, **paths} for host in (*route.hosts, *_also_at(gateway, route))]
     metadata = _metadata(page, stack, gateway, name)
     common = ("name", "namespace", "labels")
     return page.text(
@@ -228,7 +264,7 @@ def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugi
             "spec": {
                 "ingressClassName": page.inline('$.Values.ingress.class | default "kong" | quote'),
                 page.when("if $.Values.ingress.tls", {"tls": _tls(page, gateway)}): None,
-                "rules": rules or [_at_any_host(page, gateway, paths)],
+                "rules": rules,
             },
         }
     )
@@ -236,9 +272,11 @@ def _kong_ingress(stack: Stack, gateway: Gateway, name: str, route: Route, plugi
 
 def _http_routes(stack: Stack, gateway: Gateway) -> Iterator[str]:
     """One for each service and its host names."""
-    for service, own in groupby(
-        sorted(gateway.routes, key=lambda route: route.service), lambda route: route.service
-    ):
+    also = [
+        replace(route, hosts=hosts) for route in gateway.routes if (hosts := (*_also_at(gateway, route),))
+    ]
+    every = sorted((*gateway.routes, *also), key=lambda route: route.service)
+    for service, own in groupby(every, lambda route: route.service):
         for number, (hosts, same) in enumerate(_by_hosts(own).items()):
             page = Page()
             name = service if not number else f"{service}-{number + 1}"

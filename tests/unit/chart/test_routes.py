@@ -55,8 +55,9 @@ def of(helm: Helm, made: Path, environment: str) -> Objects:
 def test_by_itself_the_gateway_comes_along(helm: Helm, made: Path) -> None:
     objects = of(helm, made, "own")
     assert ("Deployment", "kong") in objects
-    (rule,) = objects["Ingress", "shop"]["spec"]["rules"]
-    assert rule["http"]["paths"][0]["backend"]["service"]["name"] == "kong"
+    rules = objects["Ingress", "shop"]["spec"]["rules"]
+    assert [rule["host"] for rule in rules] == ["a.example", "shop.example", "www.shop.example"]
+    assert {rule["http"]["paths"][0]["backend"]["service"]["name"] for rule in rules} == {"kong"}
     assert not [key for key in objects if key[0] == "HTTPRoute"]
 
 
@@ -75,15 +76,15 @@ def test_an_ingress_leads_to_each_service(helm: Helm, made: Path) -> None:
     }
     assert leads == {
         "b.example": {"/api/orders": "orders", "/": "web"},
-        "shop.example": {"/shop": "web"},
-        "www.shop.example": {"/shop": "web"},
+        "shop.example": {"/api/orders": "orders", "/": "web", "/shop": "web"},
+        "www.shop.example": {"/api/orders": "orders", "/": "web", "/shop": "web"},
     }
 
 
 def test_http_routes_attach_to_the_gateway_that_the_environment_names(helm: Helm, made: Path) -> None:
     objects = of(helm, made, "routes")
     routes = {name: item for (kind, name), item in objects.items() if kind == "HTTPRoute"}
-    assert sorted(routes) == ["orders", "web", "web-2"]
+    assert sorted(routes) == ["orders", "orders-2", "web", "web-2"]
     for item in routes.values():
         assert [error.message for error in HTTPROUTE.iter_errors(item)] == []
         (parent,) = item["spec"]["parentRefs"]
@@ -95,7 +96,22 @@ def test_http_routes_attach_to_the_gateway_that_the_environment_names(helm: Helm
         }
     ]
     assert "hostnames" not in routes["web"]["spec"]
-    assert routes["web-2"]["spec"]["hostnames"] == ["shop.example", "www.shop.example"]
+    for name, paths in (("web-2", {"/", "/shop"}), ("orders-2", {"/api/orders"})):
+        spec = routes[name]["spec"]
+        assert spec["hostnames"] == ["shop.example", "www.shop.example"]
+        assert {rule["matches"][0]["path"]["value"] for rule in spec["rules"]} == paths
+
+
+def test_what_a_host_has_for_itself_comes_before_what_every_host_has(helm: Helm, tmp_path: Path) -> None:
+    manifest = PLAIN.replace(
+        "{path: /shop, host: [shop.example, www.shop.example]}", "{path: /api, host: [shop.example]}"
+    )
+    made = written(tmp_path / "chart", project(tmp_path, manifest), "ingress", "routes")
+    rules = of(helm, made, "ingress")["Ingress", "shop"]["spec"]["rules"]
+    paths = {rule["host"]: sorted(path["path"] for path in rule["http"]["paths"]) for rule in rules}
+    assert paths == {"b.example": ["/", "/api/orders"], "shop.example": ["/", "/api"]}  # as Kong has it
+    objects = of(helm, made, "routes")
+    assert ("HTTPRoute", "orders-2") not in objects
 
 
 def test_methods_and_strip_are_kept_where_an_http_route_can(helm: Helm, tmp_path: Path) -> None:
