@@ -70,7 +70,11 @@ class Examination:
         folders = [daemon.root] if local and isinstance(daemon, engine.Engine) else []
         yield from disk.judge(disk.look([".", *folders]), answer(self._unused))
         emulated = processor.emulated() if local else None
-        yield from self._judged("processor", looks, lambda them: processor.judge(them, daemon, emulated))
+        units = wanted.stack.units if wanted.stack and wanted.backend == "compose" else ()
+        fixed = processor.fixed(unit for unit in units if not unit.manual)
+        yield from self._judged(
+            "processor", looks, lambda them: processor.judge({**them, **fixed}, daemon, emulated, fixed)
+        )
         answers = {host: answer(look) or network.silent(self._seconds) for host, look in asked.items()}
         yield from network.judge_registries(wanted, answers, daemon)
         yield from network.judge_proxies(self._environment, daemon)

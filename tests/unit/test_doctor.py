@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ from devenv.stack.model import Build, Identity, Port, Stack, Unit
 from devenv.stack.ports import Claim, Conflict
 from tests.serving import Handler, listening
 from tests.table import each_row
+from tests.unit import stacks
 
 USUAL = "unix:///var/run/docker.sock"
 DEBIAN = System(("debian",), release=13, systemd=True)
@@ -370,6 +372,28 @@ def test_images_for_another_processor(
     images: dict[str, str], found: Engine | Silence, emulated: frozenset[str] | None, verdicts: list[str]
 ) -> None:
     assert shown(processor.judge(images, found, emulated)) == verdicts
+
+
+ARM = replace(ENGINE, processor="arm64")
+SERVER = stacks.stack("name: a\nservices: {web: {image: x, uses: [mssql]}}\n")
+
+
+@each_row(
+    [
+        (ENGINE, frozenset(), "pass processor: amd64, as all images that are here"),
+        (ARM, frozenset(), "fail processor: {image} is for amd64, and the engine is arm64: no program of it starts"
+         " | docker run --privileged --rm tonistiigi/binfmt --install amd64"),
+        (ARM, None, "warn processor: {image} is for amd64, and the engine is arm64: emulated, and slow"
+         " | external: {{url: ...}}   uses one that runs elsewhere"),
+    ]
+)  # fmt: skip
+def test_what_there_is_for_one_processor_alone_is_known_before_it_is_pulled(
+    found: Engine, emulated: frozenset[str] | None, verdict: str
+) -> None:
+    fixed = processor.fixed(SERVER.units)
+    image = SERVER.unit("mssql").image
+    assert fixed == {image: "amd64"}
+    assert shown(processor.judge(fixed, found, emulated, fixed)) == [verdict.format(image=image)]
 
 
 FINE = {"fs.inotify.max_user_watches": 65536, "fs.inotify.max_user_instances": 128, "vm.max_map_count": 65530}
