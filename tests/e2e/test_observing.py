@@ -1,6 +1,6 @@
 """What a team sees of its stack: numbers, the path of a request, what was written; by the real servers.
 
-`make test-kinds` runs them. Kong is the embedded gateway here: it counts requests, and sends no spans.
+Those of Jaeger and of a log store are run by `make test-kinds`. Kong is the embedded gateway here: it counts requests, and sends no spans.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests import documents
 from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
-pytestmark = [pytest.mark.engine, pytest.mark.kinds]
+pytestmark = pytest.mark.engine
 
 Query = Callable[[str], list[str]]
 
@@ -44,8 +44,9 @@ def copied(checkout: Checkout, example: str, *, without: tuple[str, ...] = ()) -
 
 @pytest.fixture(scope="module")
 def metrics(shared: Checkout) -> Checkout:
-    """The example of metrics, without Grafana."""
-    copied(shared, "metrics", without=("grafana",))
+    """The example of metrics, without Grafana and without traces."""
+    copied(shared, "metrics", without=("grafana", "otel-collector", "jaeger"))
+    shared.write("devenv.yaml", (shared.root / "devenv.yaml").read_text().replace("tracing: true\n", ""))
     shared.devenv("up", "-d", "--remap-ports", within=240)
     return shared
 
@@ -105,7 +106,11 @@ def span(service: str, trace: str) -> dict[str, Any]:
     return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [one]}]}]}
 
 
-def test_a_span_sent_where_a_service_is_told_to_is_in_jaeger(metrics: Checkout) -> None:
+@pytest.mark.kinds
+def test_a_span_sent_where_a_service_is_told_to_is_in_jaeger(checkouts: MakeCheckout) -> None:
+    metrics = checkouts()
+    copied(metrics, "metrics", without=("grafana", "prometheus"))
+    metrics.devenv("up", "-d", "--remap-ports", within=240)
     given = metrics.devenv("env", "orders", "--json").json
     assert (given["OTEL_SERVICE_NAME"], given["OTEL_EXPORTER_OTLP_PROTOCOL"]) == ("orders", "http/protobuf")
     inside = metrics.units()["orders"].env
@@ -127,6 +132,7 @@ def logs(checkouts: MakeCheckout) -> Checkout:
     return checkout
 
 
+@pytest.mark.kinds
 def test_the_id_of_a_request_finds_what_both_services_wrote_of_it(logs: Checkout) -> None:
     logs.devenv("up", "-d", "--remap-ports", "kong", "orders", "fluent-bit", "opensearch", within=300)
     with urllib.request.urlopen(f"http://localhost:{logs.port('kong', 'proxy')}/api/orders") as response:
@@ -151,6 +157,7 @@ def test_the_id_of_a_request_finds_what_both_services_wrote_of_it(logs: Checkout
     assert {line["container"] for line in both} == ids
 
 
+@pytest.mark.kinds
 def test_a_service_starts_and_writes_while_the_collector_is_down(logs: Checkout) -> None:
     logs.devenv("up", "-d", "--remap-ports", "orders", within=120)
     assert set(logs.units()) == {"orders", "stock"}

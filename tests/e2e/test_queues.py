@@ -1,7 +1,4 @@
-"""Brokers and caches, each tried with one operation by the variables that a service is given.
-
-The quick ones by every run. `make test-kinds` has the example of queues, and what is kept over `down` and `up`.
-"""
+"""Brokers and caches, each tried with one operation by the variables that a service is given."""
 
 from __future__ import annotations
 
@@ -113,7 +110,6 @@ def ask(checkout: Checkout) -> dict[str, str]:
     return answers
 
 
-@pytest.mark.kinds
 def test_jobs_pass_every_broker_and_what_waits_is_there_after_down_and_up(queues: Checkout) -> None:
     done = dict.fromkeys(("activemq", "artemis", "kafka", "nats", "rabbitmq"), "done by worker")
     done["resque"] = "done by resque"
