@@ -146,6 +146,7 @@ def _check(context: Context, file: Path, *, json_: bool) -> None:
 
 def _new(context: Context, name: str, image: str) -> None:
     from devenv.backends import containers
+    from devenv.backends.compose.connection import Connection
     from devenv.engine.newkind import draft
     from devenv.manifest.rules.names import LABEL
     from devenv.workspace import Workspace
@@ -166,6 +167,8 @@ def _new(context: Context, name: str, image: str) -> None:
     details = containers.image(containers.address(context.environment), image)
     if details is None:
         raise UsageError(f"{image} is not on this machine", hint=f"docker pull {image}")
-    write_for_people(file, draft(name, image, details))
+    checked = (details.get("Config") or {}).get("Healthcheck")
+    shell = bool(checked) or Connection().images.has_shell(image, space.checkout)
+    write_for_people(file, draft(name, image, details, shell=shell))
     shown = file.relative_to(space.root)
     context.console.say(f"wrote {shown}; next: fill in its TODOs, then devenv kinds check {shown}")

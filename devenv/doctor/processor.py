@@ -37,7 +37,7 @@ def emulated(folder: Path = Path("/proc/sys/fs/binfmt_misc")) -> frozenset[str]:
 
 def fixed(units: Iterable[Unit]) -> Mapping[str, str]:
     """Image -> the one processor that it is run for, whatever the engine's is: there may be no other."""
-    said = {unit.image: unit.compose.get("platform") or unit.extra.get("platform") for unit in units}
+    said = {unit.image: unit.compose.get("platform") or unit.platform for unit in units}
     return {image: str(said).split("/")[1] for image, said in said.items() if "/" in str(said)}
 
 

@@ -13,10 +13,11 @@ _WEB = {80, 3000, 5000, 8000, 8080, 8081, 9000, 15672}
 """Ports on which a page is likely."""
 
 
-def draft(name: str, image: str, details: Mapping[str, Any]) -> str:
+def draft(name: str, image: str, details: Mapping[str, Any], *, shell: bool = True) -> str:
     """The file: what the image says, and a TODO for each thing that no image says.
 
-    `details` is what `docker image inspect` has. Raises `UsageError` for an image without a version.
+    `details` is what `docker image inspect` has; `shell`: a check can run in it. Raises `UsageError` for an
+    image without a version.
     """
     base, tag = _split(name, image)
     config = details.get("Config") or {}
@@ -34,7 +35,7 @@ def draft(name: str, image: str, details: Mapping[str, Any]) -> str:
         f"    version: {json.dumps(tag)}",
         "    memory: 256Mi",
         *_addresses(name, ports, page),
-        *([f"  uid: {user}"] if user.isdecimal() and user != "0" else []),
+        *_user(user),
         "  production: TODO what to use there",
         "services:",
         f"  {name}:",
@@ -43,7 +44,7 @@ def draft(name: str, image: str, details: Mapping[str, Any]) -> str:
         *_volumes([*(config.get("Volumes") or {})]),
         "    mem_limit: ${memory}",
         *_environment(config.get("Env") or [], name),
-        *_health(config.get("Healthcheck") or {}, ports),
+        *_health(config.get("Healthcheck") or {}, ports, shell=shell),
     ]
     return "\n".join([*lines, ""])
 
@@ -55,6 +56,13 @@ def _split(name: str, image: str) -> tuple[str, str]:
         hint = f"devenv kinds new {name} --from {image.removesuffix(':latest')}:1.2.3"
         raise UsageError(f"{image} names no version", hint=hint)
     return image.removesuffix(f":{tag}"), tag
+
+
+def _user(user: str) -> Iterator[str]:
+    if user.isdecimal() and user != "0":
+        yield f"  uid: {user}"
+    elif user not in ("", "0", "root"):
+        yield f"  # TODO uid: the number of its user {user}, to whom volumes belong on Kubernetes"
 
 
 def _addresses(name: str, ports: list[int], page: int) -> Iterator[str]:
@@ -89,14 +97,27 @@ def _environment(variables: list[str], name: str) -> Iterator[str]:
     yield from (f"    # the image sets {variable}" for variable in variables if variable.startswith(own))
 
 
-def _health(check: Mapping[str, Any], ports: list[int]) -> Iterator[str]:
+def _health(check: Mapping[str, Any], ports: list[int], *, shell: bool) -> Iterator[str]:
     test = check.get("Test") or []
     yield "    healthcheck:"
-    if test[:1] not in (["CMD"], ["CMD-SHELL"]):
-        port = ports[0] if ports else 80
-        ask = f"wget -qO /dev/null http://127.0.0.1:{port}/" if port in _WEB else f"nc -z 127.0.0.1 {port}"
-        test = ["CMD-SHELL", ask]
-        yield "      # TODO the image has no check of its own: ask what only a server that is ready answers"
-    yield f"      test: {json.dumps([word.replace('$', '$$') for word in test])}"
+    if test[:1] in (["CMD"], ["CMD-SHELL"]):
+        yield _test(test)
+    else:
+        yield from _asked(ports[0] if ports else 80, shell=shell)
     times = ("interval: 10s", "timeout: 3s", "retries: 3", "start_period: 60s", "start_interval: 500ms")
     yield from (f"      {line}" for line in times)
+
+
+def _asked(port: int, *, shell: bool) -> Iterator[str]:
+    """A check where the image brings none."""
+    if shell:
+        yield "      # TODO the image has no check of its own: ask what only a server that is ready answers"
+        ask = f"wget -qO /dev/null http://127.0.0.1:{port}/" if port in _WEB else f"nc -z 127.0.0.1 {port}"
+        yield _test(["CMD-SHELL", ask])
+    else:
+        yield "      # TODO the image has no shell: a path at which only a server that is ready answers"
+        yield f"      x-http: {port}/"
+
+
+def _test(words: list[str]) -> str:
+    return f"      test: {json.dumps([word.replace('$', '$$') for word in words])}"

@@ -204,3 +204,13 @@ def test_a_first_file_of_an_image_that_says_nothing_is_a_kind_too() -> None:
     assert all(
         found.promise != "it renders for Compose" for found in check("queue", text, "q.yaml") if found.wrong
     )
+
+
+def test_a_first_file_of_an_image_without_a_shell_is_asked_from_outside() -> None:
+    details = {"Config": {"ExposedPorts": {"4317/tcp": {}}, "User": "nobody", "Volumes": {"/data": {}}}}
+    text = draft("collector", "otel/collector:0.161.0", details, shell=False)
+    assert "      x-http: 4317/" in text.splitlines()
+    assert "test:" not in text
+    assert "TODO uid: the number of its user nobody" in text
+    lacking = [found.promise for found in check("collector", text, "collector.yaml") if found.wrong]
+    assert lacking == ["nothing is left to fill in"]
