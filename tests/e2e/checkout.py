@@ -336,6 +336,15 @@ class Checkout:
         assert done.returncode == 0, f"{argv} in {unit} ended with {done.returncode}: {done.stderr.decode()}"
         return done.stdout.decode()
 
+    def checked_in_silence(self, unit: str) -> bool:
+        """Whether nothing is in a unit's log of three runs of its health check."""
+        container = self.units()[unit]
+        before = self.engine.api.logs(container.id)
+        _, *check = container.raw["Config"]["Healthcheck"]["Test"]
+        for _ in range(3):
+            self.inside(unit, *check)
+        return bool(self.engine.api.logs(container.id) == before)
+
     # -- the end
 
     def leave_nothing(self) -> None:

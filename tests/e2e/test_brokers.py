@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from .checkout import Checkout
+from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
@@ -76,6 +76,7 @@ def test_a_message_waits_over_down_and_up_and_only_the_password_lets_in(
         assert exchange(client, destination, take=False) == "RECEIPT"
     with stomp(variables(checkout), name, password="wrong") as client:
         assert client.frame()[0] == "ERROR"
+    eventually(lambda: checkout.checked_in_silence(kind), "a check in silence")
 
     checkout.devenv("down")
     checkout.devenv("up", "-d", "--remap-ports", within=240)

@@ -76,6 +76,13 @@ PUBLISH = {"properties": {}, "routing_key": "post", "payload": "hello", "payload
 GET = {"count": 1, "ackmode": "ack_requeue_false", "encoding": "auto"}
 
 
+@pytest.mark.parametrize("kind", ["nats", "rabbitmq"])
+def test_a_check_writes_nothing_into_the_brokers_log(
+    brokers: dict[str, str], shared: Checkout, kind: str
+) -> None:
+    eventually(lambda: shared.checked_in_silence(kind), "a check in silence")
+
+
 def test_rabbitmq_queues_a_message_in_the_virtual_host_that_was_asked_for(brokers: dict[str, str]) -> None:
     assert brokers["RABBITMQ_VHOST"] == "mail"
     rabbit(brokers, "PUT", "queues/VHOST/post", {"durable": True})
