@@ -301,6 +301,17 @@ def test_a_folder_of_which_nothing_is_left_is_asked_about_once(site: Site, conta
     assert (site.events[-1].files, list(unit._links["1"].held)) == (("src/b.txt",), ["/app/a.txt"])
 
 
+def test_a_folder_that_only_a_build_reads_now_is_not_called_empty(site: Site, container: Container) -> None:
+    unit = feed(site, container)
+    save(unit, a_txt="1")
+    built = [replace(sync, built="COPY before RUN") for sync in RULES.copies]
+    rules = replace(RULES, copies=tuple(built))
+    synced = SimpleNamespace(followed={"web": rules}, wanted=lambda unit: {})
+    unit.take(unit.unit, SimpleNamespace(secrets={}, synced=synced), {}, 0.0)
+    assert unit._kept() == {"src/a.txt"}
+    assert [event.error for event in site.events if event.error] == []
+
+
 def test_an_engine_that_is_away_is_told_once_and_asked_again() -> None:
     asked: list[int] = []
 

@@ -267,7 +267,9 @@ class Feed:
             for folder, targets in link.keeps(self._wanted).items():
                 files |= link.names(targets, self._wanted)
                 emptied[folder] = len(targets)
-        for folder in emptied.keys() - self._emptied:
+        # One that the Dockerfile does not copy last any more is not gone: a new image takes its files.
+        copied = {sync.shown for sync in (*self._rules.copies, *self._rules.sync) if not sync.built}
+        for folder in (emptied.keys() & copied) - self._emptied:
             error = Emptied(self.unit, folder, emptied[folder])
             self._site.report(Reloaded(self.unit.name, (), Action.NONE, error=error))
         self._emptied = set(emptied)
