@@ -23,13 +23,27 @@ def read_env(file: Path) -> dict[str, str]:
         text = file.read_text(encoding="utf-8")
         if plain := _plain(text):
             return plain
-        from dotenv import dotenv_values  # which takes as long to import as half of devenv
+        from dotenv.parser import parse_stream  # which takes as long to import as half of devenv
 
-        values = dotenv_values(stream=StringIO(text), interpolate=False)
+        bindings = list(parse_stream(StringIO(text)))
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"cannot read {file}", why=why) from error
-    return {key: value for key, value in values.items() if value is not None}
+    return {
+        binding.key: binding.value
+        for binding in bindings
+        if binding.key is not None and binding.value is not None
+    }
+
+
+def odd_lines(file: Path) -> list[int]:
+    """Numbers of the lines that are not `NAME=value`, which `read_env` leaves out."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    if not text or _plain(text):
+        return []
+    from dotenv.parser import parse_stream
+
+    return [binding.original.line for binding in parse_stream(StringIO(text)) if binding.error]
 
 
 def read_written(file: Path) -> dict[str, str]:

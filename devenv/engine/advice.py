@@ -9,6 +9,7 @@ from devenv.engine.loaded import Loaded
 from devenv.engine.manifestfile import ManifestFile
 from devenv.engine.parity import lost_fields, lost_on_kubernetes
 from devenv.engine.ports import Decision
+from devenv.envfiles import odd_lines
 from devenv.plan import notes
 from devenv.plan.model import Elsewhere
 from devenv.render import RUNTIMES
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 def advice(loaded: Loaded, manifest: ManifestFile, backend: Backend, decided: Decision) -> Iterator[str]:
     """A line for each thing that people should know of this stack on this backend."""
     stack, observed, outline = loaded.stack, loaded.observed, manifest.outline
+    for line in odd_lines(manifest.workspace.root / ".env"):
+        yield f".env:{line}: not NAME=value, so it is left out"
     yield from lost_fields(manifest, backend.name)
     yield from notes.moved_ports(outline.claims, decided.ports, decided.taken, decided.earlier)
     yield from notes.moved_namespace(outline, observed, loaded.world.namespace)
     yield from map(notes.refused_port, decided.conflicts)
     if RUNTIMES[backend.renderer].cluster:
         yield from lost_on_kubernetes(manifest, stack, loaded.world)
+    else:
+        yield from notes.one_of_many(stack)
     yield from _unreachable(loaded.elsewhere)
     yield from _secret_arguments(manifest, stack)
     yield from notes.large_contexts(loaded.contents)

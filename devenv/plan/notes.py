@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from devenv.errors import DevenvError
 from devenv.plan.model import Observed, ObservedUnit
@@ -36,7 +37,7 @@ def moved_ports(
         wanted = claim.wanted
         host = ports.get(claim.key, wanted)
         if wanted in taken and host != wanted and current.get(claim.key) != (wanted, host):
-            moved.setdefault(taken[wanted], []).append(claim)
+            moved.setdefault(taken[wanted].partition(" of ")[2] or taken[wanted], []).append(claim)
     for owner, group in moved.items():
         if len(group) > APART:
             wanted_ports = list(dict.fromkeys(str(claim.wanted) for claim in group))
@@ -44,8 +45,9 @@ def moved_ports(
             are = "are" if len(wanted_ports) > 1 else "is"
             yield f"{', '.join(wanted_ports)} {are} taken by {owner}: other ports lead to {units}"
         else:
-            for claim in group:
-                yield f"{claim.wanted} is taken by {owner}: {claim.unit} is on {ports[claim.key]}"
+            for wanted, same in groupby(group, key=lambda claim: claim.wanted or 0):
+                where = ", ".join(f"{claim.unit} is on {ports[claim.key]}" for claim in same)
+                yield f"{wanted} is taken by {taken[wanted]}: {where}"
 
 
 def refused_port(conflict: Conflict) -> str:
@@ -96,6 +98,15 @@ def said_in_vain(stack: Stack) -> list[str]:
         f"infra.{external.name}.{key} does nothing: something else runs {external.name}"
         for external in stack.externals
         for key in external.ignored
+    ]
+
+
+def one_of_many(stack: Stack) -> list[str]:
+    """A line for each service of which one runs here, and several on a cluster."""
+    return [
+        f"one {unit.name} runs here; its replicas: {unit.replicas} count on a cluster"
+        for unit in stack.units
+        if unit.replicas > 1
     ]
 
 

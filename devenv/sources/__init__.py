@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import STATE
-from devenv.envfiles import read_env
+from devenv.envfiles import odd_lines, read_env
 from devenv.errors import UsageError
 from devenv.sources.digests import Digests
 from devenv.sources.folder import Folder, walk
@@ -206,6 +206,10 @@ def _variables(root: Path, want: Want, sources: Sources) -> None:
         sources.findings.append((want.path, f'cannot read "{want.name}"', error.why))
         return
     sources.variables[want.name] = variables
+    sources.findings += [
+        (want.path, f'line {line} of "{want.name}" is not NAME=value', "write NAME=value, or # before it")
+        for line in odd_lines(root / want.name)
+    ]
     sources.findings += [
         (want.path, f'"{name}" in "{want.name}" is not a name of a variable', NAME_SIGNS)
         for name in variables

@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 
 import pytest
 
-from devenv.envfiles import read_env
+from devenv.envfiles import odd_lines, read_env
 from tests.table import each_row
 
 
@@ -35,6 +35,16 @@ def test_it_means_the_same(text: str, values: dict[str, str]) -> None:
         theirs = dotenv_values(file.name, interpolate=False)
         assert read_env(Path(file.name)) == values
     assert values == {key: value for key, value in theirs.items() if value is not None}
+
+
+def test_lines_that_say_nothing_are_left_out_and_named_by_us_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (file := tmp_path / ".env").write_text("A=1\nLOG LEVEL\nB='two words'\n=3\n")
+    assert read_env(file) == {"A": "1", "B": "two words"}
+    assert odd_lines(file) == [2, 4]
+    assert odd_lines(tmp_path / "none") == []
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.programs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devenv.plan.notes import large_contexts, secret_arguments
+from devenv.plan.notes import large_contexts, one_of_many, secret_arguments
 
 from .stacks import stack
 
@@ -25,6 +25,11 @@ def test_a_secret_in_a_build_argument_is_named_once_per_build() -> None:
         ("services", "api", "build", "args", "TOKEN"),
         ("services", "web", "build", "args", "KEY"),
     ]
+
+
+def test_several_of_a_service_are_said_to_be_one_here() -> None:
+    shop = stack("name: shop\nservices: {web: {image: x, replicas: 2}, api: {image: x}}\n")
+    assert one_of_many(shop) == ["one web runs here; its replicas: 2 count on a cluster"]
 
 
 def files(*names: str) -> dict[str, str]:

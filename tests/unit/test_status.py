@@ -88,6 +88,9 @@ def test_a_stack_has_the_same_front_page_as_what_is_observed_of_it() -> None:
 def test_a_port_that_several_units_wanted_is_named_once() -> None:
     claims = [Claim(unit, 8000, 8000, False) for unit in ("kong", "orders", "stock")]
     ports = {(claim.unit, 8000): number for number, claim in enumerate(claims, 1)}
+    assert [*moved_ports(claims[:2], ports, {8000: "python (pid 7)"}, {})] == [
+        "8000 is taken by python (pid 7): kong is on 1, orders is on 2"
+    ]
     assert [*moved_ports(claims, ports, {8000: "python (pid 7)"}, {})] == [
         "8000 is taken by python (pid 7): other ports lead to kong, orders, stock"
     ]
@@ -109,6 +112,10 @@ def test_many_ports_that_one_program_holds_are_one_note() -> None:
         "8000 is taken by devenv forwards (pid 7): kong is on 1",
         "8001 is taken by devenv forwards (pid 7): kong is on 2",
         "8080 is taken by nginx (pid 8): web is on 3",
+    ]
+    other = {8000: "kong of the stack b-1", 8001: "kong of the stack b-1", 8080: "web of the stack b-1"}
+    assert [*moved_ports(claims, ports, other, {})] == [
+        "8000, 8001, 8080 are taken by the stack b-1: other ports lead to kong, web"
     ]
     assert [*moved_ports(claims, ports, neighbour, {("kong", 8000): (8000, 1)})] == [
         "8001 is taken by devenv forwards (pid 7): kong is on 2",
