@@ -68,13 +68,8 @@ def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -
 
 def table(console: Console, rows: Sequence[Row]) -> list[str]:
     """What became of everything; in a narrow terminal the notes stand below what they are about."""
-    from devenv.console import plain
-
     cells = [[console.style(row.fate, *STYLES[row.fate]), row.what, row.note] for row in rows]
-    lines = console.table(cells)
-    if console.width and any(len(plain(line)) > console.width for line in lines):
-        lines = console.table([[fate, f"{what}   {note}"] for fate, what, note in cells], width=console.width)
-    return lines
+    return console.table(cells, width=console.columns)
 
 
 def say_next(context: Context, commands: str, folder: Path) -> None:

@@ -66,34 +66,36 @@ def _own(context: Context) -> dict[str, tuple[str, str]]:
 
 
 def _list(context: Context, *, json_: bool) -> None:
+    from devenv.console import folded
+
     console, cards = context.console, _cards(context)
     if json_:
         console.json([asdict(card) for card in cards])
         return
     names = {card.name: ", ".join((card.name, *card.also)) for card in cards}
-    room = console.width - max(map(len, names.values())) - 2 if console.out.isatty() else 0
-    rows = [[console.style(names[card.name], "bold"), _cut(card.about, room)] for card in cards]
+    rows = [[console.style(names[card.name], "bold"), card.about] for card in cards]
     tried: dict[str, list[str]] = {}
     for card in cards:
         tried.setdefault("of this project" if card.file else card.tried, []).append(card.name)
-    notes = [f"{how}: {', '.join(kinds)}" for how, kinds in tried.items()]
-    console.print("\n".join([*console.table(rows), "", *(console.style(note, "dim") for note in notes)]))
-
-
-def _cut(line: str, room: int) -> str:
-    """A line that fits into so many columns; 0 is no limit."""
-    return f"{line[: room - 3]}..." if 0 < room < len(line) else line
+    notes = [
+        console.style(line, "dim")
+        for how, kinds in tried.items()
+        for line in folded(f"{how}: {', '.join(kinds)}", console.columns)
+    ]
+    console.print("\n".join([*console.table(rows, width=console.columns), "", *notes]))
 
 
 def _show(context: Context, name: str, *, json_: bool) -> None:
     cards = {word: card for card in _cards(context) for word in (*card.also, card.name)}
     if name not in cards:
         raise UsageError(f'no infra kind "{name}"', hint=did_you_mean(name, cards, "devenv kinds"))
+    from devenv.console import folded
+
     card = cards[name]
     if json_:
         context.console.json(asdict(card))
         return
-    style, rows = context.console.style, context.console.table
+    console = context.console
     facts = {
         "also": ", ".join(card.also),
         "part": card.part and f"uses: [{card.part}]",
@@ -106,14 +108,18 @@ def _show(context: Context, name: str, *, json_: bool) -> None:
         "in our tests": card.tried,
         "file": card.file,
     }
+    about, *more = folded(card.about, console.columns - len(card.name) - 3 if console.columns else 0)
     sections = {
-        f"{style(card.name, 'bold')}   {card.about}": [[k, v] for k, v in facts.items() if v],
+        "\n  ".join([f"{console.style(card.name, 'bold')}   {about}", *more]): [
+            [k, v] for k, v in facts.items() if v
+        ],
         "Options, under infra:": [[key, default] for key, default in card.options.items()],
         "Variables of whatever uses it:": [[name] for name in card.variables],
     }
     for title, table in sections.items():
         if table:
-            context.console.print("\n".join([title, *(f"  {line}" for line in rows(table)), ""]))
+            lines = console.table(table, width=max(console.columns - 2, 0))
+            console.print("\n".join([title, *(f"  {line}" for line in lines), ""]))
 
 
 def _check(context: Context, file: Path, *, json_: bool) -> None:
@@ -139,7 +145,7 @@ def _check(context: Context, file: Path, *, json_: bool) -> None:
             ]
             for check in checks
         ]
-        console.print("\n".join(console.table(rows)))
+        console.print("\n".join(console.table(rows, width=console.columns)))
     if any(check.wrong for check in checks):
         raise typer.Exit(FAILED)
 

@@ -26,8 +26,11 @@ STYLES = {
     "magenta": "35",
     "cyan": "36",
 }
+SENTENCE = 40  # letters that text with an address in it may have and still stand on one line
+READABLE = 28  # letters of a line of folded text that can still be read
 FACT_LINES, LINE_LETTERS = 3, 300  # of a fact on a card
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
+_ADDRESS = re.compile(r"\S:\S")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -170,25 +173,38 @@ class Console:
         head = f"  {self.style(label, 'dim')}{'':{indent - len(label)}}"
         return [line.rstrip() for line in (head + self.style(column, *styles)).splitlines()]
 
+    @property
+    def columns(self) -> int:
+        """The width that results are folded to; 0 where they go to a file or a pipe."""
+        return self.width if self.out.isatty() else 0
+
     def table(self, rows: Sequence[Sequence[str]], *, width: int = 0) -> list[str]:
         """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out.
 
-        Where a row is wider than `width`, the parts of its last cell (between three spaces) take more lines.
+        Where a row is wider than `width`, the parts of its last cell (between three spaces) take more lines,
+        in one column for all rows. Columns before it that leave a sentence no room become parts of it.
         """
         if not rows:
             return []
-        widths = [max(len(plain(row[column])) for row in rows) for column in range(len(rows[0]))]
-        *before, _ = widths
+        *before, widest = [max(len(plain(row[column])) for row in rows) for column in range(len(rows[0]))]
         indent = sum(column + 2 for column in before if column)
+        sentences = any(
+            _kept_whole(part) < len(plain(part)) for *_, last in rows for part in last.split("   ")
+        )
+        if len(before) > 1 and sentences and indent + widest > width > 0 and indent > width - READABLE:
+            joined = [[*row[:-2], "   ".join(filter(None, row[-2:]))] for row in rows]
+            return self.table(joined, width=width)
+        parts = [part for *_, last in rows if indent + len(plain(last)) > width for part in last.split("   ")]
+        column = min(indent, max(4, width - max(map(_kept_whole, parts), default=0)))
         lines = []
         for *row, last in rows:
             cells = [
-                cell + " " * (column - len(plain(cell))) for cell, column in zip(row, before, strict=True)
+                cell + " " * (letters - len(plain(cell))) for cell, letters in zip(row, before, strict=True)
             ]
-            head = "".join(f"{cell}  " for cell, column in zip(cells, before, strict=True) if column)
+            head = "".join(f"{cell}  " for cell, letters in zip(cells, before, strict=True) if letters)
             lines.append(f"{head}{last}".rstrip())
             if width and len(plain(lines[-1])) > width:
-                lines[-1:] = _filled(head.rstrip(), last.split("   "), indent, width)
+                lines[-1:] = _filled(head.rstrip(), last.split("   "), indent, column, width)
         return lines
 
     def prefix(self, name: str, names: Sequence[str]) -> str:
@@ -211,21 +227,29 @@ def shortened(text: str) -> str:
     return "\n".join([*lines[:FACT_LINES], f"... {len(lines) - FACT_LINES} more lines"])
 
 
-def _filled(head: str, parts: Sequence[str], indent: int, width: int) -> Iterator[str]:
-    """A row, and its parts on as few lines as the width takes, in a column that the longest fits into."""
-    column = min(indent, max(4, width - max(len(plain(part)) for part in parts)))
+def _kept_whole(part: str) -> int:
+    """The letters of a part that have to stand on one line: a sentence can be folded, an address cannot."""
+    letters = len(plain(part))
+    sentence = " " in part and (letters > SENTENCE or not _ADDRESS.search(part))
+    return min(letters, READABLE) if sentence else letters
+
+
+def _filled(head: str, parts: Sequence[str], indent: int, column: int, width: int) -> Iterator[str]:
+    """A row, and its parts on as few lines as the width takes, from `column` on."""
     line = f"{head}{'':{indent - len(plain(head))}}"
     if column < indent:
         yield head
         line = " " * column
-    first, *more = parts
-    line += first
-    for part in more:
-        if len(plain(line)) + 3 + len(plain(part)) <= width:
-            line += f"   {part}"
-        else:
+    begun = False
+    texts = [text for part in parts for text in folded(part, width - column)]
+    for text in texts:
+        if begun and len(plain(line)) + 3 + len(plain(text)) <= width:
+            line += f"   {text}"
+            continue
+        if begun:
             yield line
-            line = " " * column + part
+            line = " " * column
+        line, begun = line + text, True
     yield line
 
 

@@ -139,8 +139,7 @@ def addresses(unit: Unit) -> str:
     pages = []
     if unit.role == "service":
         pages += [f"{link.label} {link.url}".strip() for link in unit.links]
-    elif unit.ports and unit.ports[0].host:
-        http = unit.gateway
-        pages.append(f"{'http://' if http else ''}localhost:{unit.ports[0].host}")
+    elif host := next((port.host for port in unit.ports if port.host), None):
+        pages.append(f"{'http://' if unit.gateway else ''}localhost:{host}")
         pages += [f"{link.label} {link.url}" for link in unit.links]
     return "   ".join([*pages, *unit.routes])

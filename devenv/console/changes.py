@@ -41,7 +41,7 @@ def history_lines(console: Console, history: Sequence[Revision], *, now: datetim
         for row in reversed(history)
     ]
     heads = ("REVISION", "STATUS", "WHEN", "COMMIT", "MANIFEST", "WHO", "")
-    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.columns)
 
 
 def history_json(release: str, history: Sequence[Revision]) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def companion_lines(console: Console, releases: Mapping[str, Revision], *, now: 
         for name, row in releases.items()
     ]
     heads = ("RELEASE", "STATUS", "WHEN", "CHART")
-    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.width)
+    return console.table([[console.style(head, "dim") for head in heads], *rows], width=console.columns)
 
 
 def _short(commit: str) -> str:

@@ -16,7 +16,7 @@ def check_lines(console: Console, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """A line for each verdict, and below it what to type, which is never folded, as it is copied."""
     column = max((len(verdict.check) for verdict in verdicts), default=0)
     indent = 6 + column + 2
-    width = console.width if console.out.isatty() else 0
+    width = console.columns
     for verdict in verdicts:
         mark, style = MARKS[verdict.level]
         first, *more = folded(verdict.text, max(width - indent, 24) if width else 0)

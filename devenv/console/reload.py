@@ -150,7 +150,7 @@ def history(console: Console, entries: Sequence[Entry]) -> list[str]:
                 reason,
             ]
         )
-    return console.table(rows)
+    return console.table(rows, width=console.columns)
 
 
 def summary(times: Sequence[float]) -> str:
@@ -189,7 +189,7 @@ def rules_table(
             [row.what, console.style(row.action, ACTION_STYLES[row.action]), row.target, row.reason]
             for row in (rows(rules[name]) if name in rules else ())
         ]
-        lines += [f"  {line}" for line in console.table(table)]
+        lines += [f"  {line}" for line in console.table(table, width=max(console.columns - 2, 0))]
         for rule, pattern, instead in unmatched.get(name, ()):
             does = f"; {instead} does" if instead else ""
             lines.append(f"  {console.style(f'{pattern} matches no file', 'yellow')} ({rule}){does}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from devenv.console import Console
+from devenv.console import Console, folded
 from devenv.plan.status import UnitStatus
 
 if TYPE_CHECKING:  # imports the models of the manifest, which `status` does not need
@@ -23,8 +23,7 @@ PROMOTION = "promotion means Kubernetes, with the chart; to a swarm one deploys 
 
 def status_table(console: Console, units: Sequence[UnitStatus]) -> list[str]:
     """A row for every unit."""
-    width = console.width if console.out.isatty() else 0
-    return console.table([_status_row(console, unit) for unit in units], width=width)
+    return console.table([_status_row(console, unit) for unit in units], width=console.columns)
 
 
 def _status_row(console: Console, unit: UnitStatus) -> list[str]:
@@ -87,17 +86,36 @@ def status_json(unit: UnitStatus) -> dict[str, Any]:
     return {**{key: values[key] for key in keys}, "urls": [url for _, url in unit.pages]}
 
 
+def _differences(console: Console, row: Row) -> str:
+    """Where a field is not the same, and why: a column for each backend is too broad for a terminal."""
+    where: dict[str, list[str]] = {}
+    for backend, support in row.support.items():
+        if support.level != "same":
+            where.setdefault(support.level, []).append(backend)
+    levels = [
+        f"{console.style(level, LEVEL_STYLES[level])}: {', '.join(names)}" for level, names in where.items()
+    ]
+    return "   ".join([*levels, _reasons(row)])
+
+
+def _reasons(row: Row) -> str:
+    return "; ".join(dict.fromkeys(support.reason for support in row.support.values() if support.reason))
+
+
 def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
     """A row for each field that differs between backends; all others are only counted."""
     different = [row for row in rows if row.worst != "same"]
     same = len(rows) - len(different)
     if not different:
         return [f"{same} fields, the same on every backend", PROMOTION]
+    if console.columns:
+        cells = [[console.style(row.path, "bold"), _differences(console, row)] for row in different]
+        note = f"{same} more fields are the same on every backend"
+        return [*console.table(cells, width=console.columns), note, *folded(PROMOTION, console.columns)]
     table = [["field", *different[0].support, "why"]]
     for row in different:
         levels = [
             console.style(support.level, LEVEL_STYLES[support.level]) for support in row.support.values()
         ]
-        reasons = dict.fromkeys(support.reason for support in row.support.values() if support.reason)
-        table.append([row.path, *levels, "; ".join(reasons)])
+        table.append([row.path, *levels, _reasons(row)])
     return [*console.table(table), f"{same} more fields are the same on every backend", PROMOTION]

@@ -22,7 +22,7 @@ from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFaile
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
 from devenv.plan.model import Observed, ObservedUnit, Op, Plan, Step
 from devenv.plan.planner import Intent, Situation, plan_restart, plan_up
-from devenv.stack.model import Stack
+from devenv.stack.model import Port, Stack
 from tests.table import each_row
 
 from .stacks import fingerprints, stack
@@ -308,6 +308,31 @@ def test_parts_of_a_last_cell_fill_lines_as_the_width_allows(width: int, shown: 
     assert console().table(rows, width=width)[:-1] == shown
 
 
+def test_rows_that_take_more_lines_go_on_in_one_column() -> None:
+    rows = [["web", "up", "http://a.example/long   /one"], ["api-server", "up", "http://b.example   /two"]]
+    assert console().table(rows, width=36) == [
+        "web         up",
+        "               http://a.example/long",
+        "               /one",
+        "api-server  up",
+        "               http://b.example",
+        "               /two",
+    ]
+
+
+def test_a_sentence_is_folded_beside_its_row_and_below_what_would_leave_it_no_room() -> None:
+    text = "COPY . . is the last step of the build"
+    assert console().table([["api", "restart", text]], width=45) == [
+        "api  restart  COPY . . is the last step of",
+        "              the build",
+    ]
+    assert console().table([["a/file/with/a/long/name", "restart", text]], width=54) == [
+        "a/file/with/a/long/name  restart",
+        "                         COPY . . is the last step of",
+        "                         the build",
+    ]
+
+
 def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_typed() -> None:
     narrow = console(width=40)
     card = Card(
@@ -403,6 +428,11 @@ def test_addresses_are_what_can_be_clicked_then_the_paths_of_the_gateway() -> No
         "web": "http://localhost:3000   /",
         "orders": f"http://localhost:{app.unit('orders').ports[0].host}",
     }
+
+
+def test_the_address_of_a_store_is_its_first_port_that_this_machine_has() -> None:
+    kafka = replace(shop()[0].unit("valkey"), ports=(Port("kafka", 9092), Port("outside", 9094, host=9092)))
+    assert addresses(kafka) == "localhost:9092"
 
 
 ERRORS = {
