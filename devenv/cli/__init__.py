@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from devenv import __version__
 from devenv.cli import habits
 from devenv.cli.commands import COMMANDS, Commands
-from devenv.errors import FAILED, INTERRUPTED, DevenvError
+from devenv.errors import FAILED, INTERRUPTED, DevenvError, UsageError
 
 
 class Group(TyperGroup):
@@ -88,6 +88,11 @@ def _errors_reported(ctx: Any) -> Iterator[None]:
     except DevenvError as error:
         _console(ctx).error(error)
         raise SystemExit(error.exit_code) from None
+    except MISTYPED as error:
+        if error.message.startswith("Usage: "):  # the help, as nothing was typed
+            raise
+        _console(ctx).error(_mistyped(error))
+        raise SystemExit(UsageError.exit_code) from None
     except OSError as error:
         from devenv.writing import NO_ROOM, unwritable
 
@@ -98,6 +103,19 @@ def _errors_reported(ctx: Any) -> Iterator[None]:
         raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+MISTYPED: Any = typer.BadParameter.__bases__[0]
+"""What the parser raises for a command line that it does not understand."""
+
+
+def _mistyped(error: Any) -> UsageError:
+    what = error.format_message().rstrip(".")
+    hint = "devenv --help"
+    if error.ctx is not None:
+        usage = " ".join(error.ctx.get_usage().removeprefix("Usage: ").split())
+        hint = f"{usage.replace('{', '').replace('}', '')}   {error.ctx.command_path} --help explains it"
+    return UsageError(what[:1].lower() + what[1:], hint=hint)
 
 
 SHARED = ("file", "backend", "context", "quiet", "verbose", "no_color")

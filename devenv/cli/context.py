@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -134,8 +134,14 @@ class Context:
         self.backend = self.promoted = PromotedBackend(target, secrets)
 
     def bring_up(self, name: str) -> str:
-        """What people type to have a unit that is not there."""
-        return self.promoted.bring_up if self.promoted else f"devenv up {name}"
+        """What people type to have a unit that is not there, or which ones the manifest has."""
+        if self.promoted:
+            return self.promoted.bring_up
+        with suppress(DevenvError):  # a broken manifest has no names
+            units = self.project.manifest.outline.units
+            if name not in units:
+                return did_you_mean(name, units, f"there are: {', '.join(units)}")
+        return f"devenv up {name}"
 
     @cached_property
     def place(self) -> Place:

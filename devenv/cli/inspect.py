@@ -176,12 +176,15 @@ def open_(
         (unit,) = context.running([name])
         url = status(unit).url
     else:
+        observed = context.observe()
         order: tuple[str, ...] = ()
+        if not observed.units:
+            raise UsageError("nothing of this checkout is running", hint="devenv up")
         with suppress(DevenvError):  # a broken manifest does not keep a page from being opened
             order = context.project.manifest.outline.units
-        url = front_page(context.observe(), order)
+        url = front_page(observed, order)
     if not url:
-        raise UsageError(f"{name or 'no running unit'} has no page", hint="devenv status")
+        raise UsageError(f"{name or 'what runs'} has no page", hint="devenv status")
     context.console.print(url)
     if sys.stdout.isatty() and not os.environ.get("CI"):
         typer.launch(url)

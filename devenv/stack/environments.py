@@ -16,8 +16,10 @@ Workload = TypeVar("Workload", Service, Job)
 def environment(manifest: Manifest, name: str) -> Environment:
     """The environment of that name. Raises `UsageError` for one that is not there."""
     if name not in manifest.environments:
-        listed = ", ".join(manifest.environments) or "there are none"
-        hint = did_you_mean(name, manifest.environments, f"environments: {listed}")
+        listed = ", ".join(manifest.environments)
+        example = f"environments: {{{name}: {{context: NAME, registry: HOST/PATH}}}}"
+        otherwise = f"there are: {listed}" if listed else f"{example}   in the manifest; docs/promote.md"
+        hint = did_you_mean(name, manifest.environments, otherwise)
         raise UsageError(f'no environment "{name}"', hint=hint)
     return manifest.environments[name]
 

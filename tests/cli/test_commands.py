@@ -609,6 +609,7 @@ REFUSED = {
     ("up", "--profile", "light"): ('no profile "light"', 'did you mean "lite"?'),
     ("exec", "web", "ls"): ('"web" is not running', "devenv up web"),
     ("logs", "web"): ('"web" is not running', "devenv up web"),
+    ("open", "nonsense"): ('"nonsense" is not running', "there are: "),
     ("logs", "--since", "yesterday"): ('"yesterday" is not a time', "--since 10m"),
     ("env", "nobody"): ('no service or job "nobody"', "there are: web, orders"),
     ("completion", "csh"): ('no completion for "csh"', "bash, zsh or fish"),
@@ -1048,7 +1049,40 @@ def test_a_command_keeps_its_own_options_and_others_before_a_name_are_refused(
     assert devenv("exec", "web", "ls", "-v", "--rm").exit_code == 0
     ended = devenv("exec", "--nonsense", "web", "ls")
     assert ended.exit_code == 2
-    assert "No such option: --nonsense" in ended.stderr
+    assert "error  no such option: --nonsense\n" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "what", "hint"),
+    [
+        (
+            "exec",
+            "missing argument 'NAME'",
+            "exec [OPTIONS] NAME [COMMAND]...   root exec --help explains it",
+        ),
+        ("logs --since", "option '--since' requires an argument", "devenv --help"),
+        (
+            "nonsense",
+            "no such command 'nonsense'",
+            "root [OPTIONS] COMMAND [ARGS]...   root --help explains it",
+        ),
+    ],
+)
+def test_a_mistyped_command_line_is_an_error_as_any_other(
+    devenv: Devenv, typed: str, what: str, hint: str
+) -> None:
+    ended = devenv(*typed.split())
+    assert ended.exit_code == 2
+    first, second = lines(ended.stderr)
+    assert (first, second.endswith(hint)) == (f"error  {what}", True)
+
+
+def test_there_is_nothing_to_open_where_nothing_runs(devenv: Devenv) -> None:
+    refused = devenv("open")
+    assert (refused.exit_code, lines(refused.stderr)) == (
+        2,
+        ["error  nothing of this checkout is running", "  try   devenv up"],
+    )
 
 
 def test_habits_are_not_in_the_help(devenv: Devenv) -> None:

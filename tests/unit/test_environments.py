@@ -56,6 +56,12 @@ def test_what_an_environment_does_not_mention_stays() -> None:
     assert parsed.services["orders"].replicas == 1
 
 
+def test_where_there_is_no_environment_the_refusal_shows_how_to_write_one() -> None:
+    with pytest.raises(UsageError) as refusal:
+        with_environment(manifest("name: shop\nservices: {api: {image: x}}\n"), "live")
+    assert "environments: {live: {context: NAME" in refusal.value.hint
+
+
 def test_an_environment_that_is_not_there_is_refused() -> None:
     with pytest.raises(UsageError, match='no environment "stagin"') as refusal:
         with_environment(manifest(SHOP), "stagin")
