@@ -15,6 +15,7 @@ from devenv.render.chart.page import Page
 from devenv.render.chart.promoted import Promoted, value_of
 from devenv.render.chart.variables import variables
 from devenv.render.kubernetes.objects import RETRIES, Object, of_unit
+from devenv.render.kubernetes.objects import kind as kind_of
 from devenv.render.kubernetes.overlay import overlay
 from devenv.stack import text
 from devenv.stack.model import Unit
@@ -182,6 +183,7 @@ class _Unit:
         if self._scales:
             self.values |= {"autoscale": {}, "disruptionBudget": {"maxUnavailable": 1}}
             counted = {self.page.when("if not $unit.autoscale", counted): None}
+        if self._scales and not self.unit.own_volumes:
             counted["strategy"] = {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
@@ -201,8 +203,8 @@ class _Unit:
 
     @property
     def _scales(self) -> bool:
-        """Whether several of it can run at once, as of what keeps no data."""
-        return (self.unit.role == "service" or self.unit.gateway) and not self.unit.own_volumes
+        """Whether several of it can run at once: those of a service that keeps data have a volume each."""
+        return self.unit.role == "service" or self.unit.gateway
 
     # -- pods
 
@@ -321,7 +323,7 @@ class _Unit:
         if not self._scales:
             return ""
         name = self.unit.name
-        target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+        target = {"apiVersion": "apps/v1", "kind": kind_of(self.unit), "name": name}
         cpu = {"type": "Utilization", "averageUtilization": self.page.inline(".cpu | default 80")}
         scaler = {
             **self._new("autoscaling/v2", "HorizontalPodAutoscaler"),

@@ -19,6 +19,7 @@ SHOP = """\
     services:
       web: {image: "web:1", port: 80, route: /, uses: [postgres, migrate], secrets: [KEY], volumes: {shared: /s}}
       worker: {image: "worker:1", volumes: {shared: /s}}
+      keeper: {image: "keeper:1", volumes: {own: /own}}
     jobs: {migrate: {image: "migrate:1", uses: [postgres]}}
     volumes: {shared: {}}
 """
@@ -31,6 +32,14 @@ def web(objects: Objects) -> Object:
 def budget(objects: Objects) -> Any:
     item = objects.get(("PodDisruptionBudget", "web"))
     return item and {key: value for key, value in item["spec"].items() if key != "selector"}
+
+
+def keeper(objects: Objects) -> Any:
+    spec = objects["StatefulSet", "keeper"]["spec"]
+    target = objects["HorizontalPodAutoscaler", "keeper"]["spec"]["scaleTargetRef"]
+    spread = bool(spec["template"]["spec"]["topologySpreadConstraints"])
+    budgeted = ("PodDisruptionBudget", "keeper") in objects
+    return "replicas" in spec, "strategy" in spec, target["kind"], spread, budgeted
 
 
 def claim(objects: Objects) -> Any:
@@ -79,6 +88,11 @@ TURNED: dict[str, Row] = {
         {"services": {"web": {"replicas": 0}}},
         lambda objects: objects["Deployment", "web"]["spec"]["replicas"],
         0,
+    ),
+    "a service of several with a volume each": (
+        {"services": {"keeper": {"autoscale": {"min": 2, "max": 4}}}},
+        keeper,
+        (False, False, "StatefulSet", True, True),
     ),
     "it scales": (
         {"services": {"web": {"autoscale": {"max": 9}}}},
