@@ -98,3 +98,29 @@ def of_gateway(client: Client, namespace: str, parent: ParentGateway, *, host: s
 def _meant(listener: dict[str, Any], parent: ParentGateway) -> bool:
     """Whether a listener is one that routes of this parent are attached to."""
     return listener["protocol"] in ("HTTP", "HTTPS") and parent.listener in (None, listener["name"])
+
+
+def unaccepted(client: Client, namespace: str, release: str) -> dict[str, str]:
+    """HTTPRoutes of a release that no gateway serves, and why, as these say; nothing where we may not ask.
+
+    "" where none has said anything of it, as long as its controller has not looked, or where there is none.
+    """
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes"
+    try:
+        items = client.get(path, labelSelector=f"app.kubernetes.io/instance={release}")["items"]
+    except DevenvError:
+        return {}
+    refusals = {item["metadata"]["name"]: _refusals(item) for item in items}
+    return {name: "; ".join(why) for name, why in refusals.items() if why is not None}
+
+
+def _refusals(route: dict[str, Any]) -> list[str] | None:
+    """Why no gateway takes a route; None where one does."""
+    parents = route.get("status", {}).get("parents") or ()
+    why: list[str] = []
+    for parent in parents:
+        wrong = [each for each in parent.get("conditions") or () if each["status"] == "False"]
+        if not wrong and parent.get("conditions"):
+            return None
+        why += [f"{each['reason']}: {each['message']}" for each in wrong]
+    return why

@@ -124,16 +124,17 @@ class Helm:
         *,
         kubernetes: str,
         upgrade: bool,
+        looks: bool = False,
         source: Sequence[str] = (),
     ) -> str:
         """The objects that an upgrade, or else a first install, would apply, as YAML, its hooks as well.
 
-        `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for. Templates
-        may look into the cluster, as in an upgrade. `source`: flags that say where a chart comes from that is
-        no folder.
+        `kubernetes` is the cluster's version: by itself, Helm takes the one that it was built for. `looks`:
+        templates look into the cluster, as they will then, which takes Helm a while. `source`: flags that say
+        where a chart comes from that is no folder.
         """
-        looking = ("--kube-version", kubernetes, "--dry-run=server")
-        flags = (*looking, *(["--is-upgrade"] if upgrade else []))
+        flags = ["--kube-version", kubernetes, *(["--is-upgrade"] if upgrade else [])]
+        flags += ["--dry-run=server"] if looks else []
         return self._out("template", release, str(chart), *source, *flags, *_files(values))
 
     def upgrade(

@@ -410,6 +410,48 @@ def test_a_gateway_that_cannot_be_reached_from_here_is_said_not_to_be_proved() -
     assert lines[0].startswith(f"web  /web  not proved: 127.0.0.1:{port} does not answer here: ")
 
 
+def http_route(*parents: tuple[str, str, str]) -> dict[str, Any]:
+    """As controllers leave it: of each parent the status, reason and message of a condition."""
+    conditions = [
+        [{"type": "Accepted", "status": status, "reason": reason, "message": message}]
+        for status, reason, message in parents
+    ]
+    return {
+        "metadata": {"name": "web"},
+        "status": {"parents": [{"conditions": each} for each in conditions]} if parents else {},
+    }
+
+
+@each_row(
+    {
+        "accepted": ([("True", "Accepted", "")], []),
+        "refused by one of two": ([("False", "NoMatch", "no"), ("True", "Accepted", "")], []),
+        "refused": (
+            [("False", "NoMatchingParent", "No listener nope")],
+            [
+                "the Gateway public in infra refuses the HTTPRoute web",
+                "NoMatchingParent: No listener nope",
+            ],
+        ),
+        "looked at by nobody": (
+            [],
+            ["nothing serves the HTTPRoute web: no controller has looked at it for public in infra"],
+        ),
+    }
+)
+def test_a_gateway_that_refuses_a_route_says_why(
+    parents: list[tuple[str, str, str]], lines: list[str]
+) -> None:
+    api, said = Api(objects={"httproutes": {"items": [http_route(*parents)]}}), list[str]()
+    place = at_environment("{httproute: {gateway: public, namespace: infra, listener: nope}}")
+    smoke = Smoke(api, Target("staging", "gke", "shop", "shop"), 1, place)
+    try:
+        smoke.test(shop(), lambda step, line: said.append(line))
+    except DevenvError as error:
+        said += [error.what, error.why]
+    assert [line for line in said if "not asked" not in line] == lines
+
+
 def at_environment(gateway: str) -> Environment:
     text = textwrap.dedent(SHOP) + (
         f"environments:\n  staging: {{context: gke, host: shop.example, gateway: {gateway}}}\n"

@@ -126,6 +126,7 @@ class Companions:
                 self._values(companion),
                 kubernetes=version,
                 upgrade=upgrade,
+                looks=upgrade,
                 source=[*self._source(companion), *more],
             )
         except HelmFailed as error:

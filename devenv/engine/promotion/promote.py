@@ -211,12 +211,16 @@ class Release:
         Raises `HelmFailed`.
         """
         version = str(self.client.get("/version")["gitVersion"])
+        looks = any("(lookup " in text for text in parcel.chart.values())
         with packed(parcel) as files, ThreadPoolExecutor() as pool:
             read = files.chart, [files.values]
 
             def rendered(*, upgrade: bool) -> list[dict[str, Any]]:
+                looking = upgrade and looks  # before a first install there is nothing to see
                 release = self.target.release
-                return parsed(self.helm.rendered(release, *read, kubernetes=version, upgrade=upgrade))
+                return parsed(
+                    self.helm.rendered(release, *read, kubernetes=version, upgrade=upgrade, looks=looking)
+                )
 
             linted = pool.submit(self.helm.lint, *read, kubernetes=version)
             upgrade = is_installed(self.history)

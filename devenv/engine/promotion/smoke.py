@@ -19,7 +19,7 @@ from devenv.render.kong import named_routes
 if TYPE_CHECKING:
     from devenv.backends.entrance import Entrance
     from devenv.backends.kube.client import Client
-    from devenv.manifest.environments import Environment
+    from devenv.manifest.environments import Environment, ParentGateway
     from devenv.stack.model import Stack, Unit
     from devenv.stack.routing import Route
 
@@ -44,6 +44,8 @@ class Smoke:
             return
         service = f"/api/v1/namespaces/{self.target.namespace}/services/{stack.gateway.unit}"
         elsewhere = self.client.find(service) is None
+        if self.environment is not None and not isinstance(self.environment.gateway, str):
+            self._look_at_http_routes(self.environment.gateway.httproute, say)
         answers = self._at_entrance if elsewhere else self._at_kong
         for unit in stack.units:
             if unit.manual:  # none runs until somebody says so
@@ -69,6 +71,22 @@ class Smoke:
             say("smoke", f"the load balancer's address is {address}")
         for line in entrance.unserved(self.client, self.target.namespace, self.target.release):
             say("smoke", line)
+
+    def _look_at_http_routes(self, parent: ParentGateway, say: Say) -> None:
+        """Raises `DevenvError` where the Gateway refuses one: nothing reaches its service, wherever it is."""
+        from devenv.backends import entrance
+
+        for tried in range(self.tries):
+            if tried:
+                time.sleep(PAUSE)
+            lost = entrance.unaccepted(self.client, self.target.namespace, self.target.release)
+            if not lost:
+                return
+        name = f"{parent.gateway} in {parent.namespace or self.target.namespace}"
+        for route, why in lost.items():
+            if why:
+                raise self._failed(f"the Gateway {name} refuses the HTTPRoute {route}", why)
+            say("smoke", f"nothing serves the HTTPRoute {route}: no controller has looked at it for {name}")
 
     # Both yield the route, what is said of it, and what is wrong with it.
 

@@ -153,6 +153,22 @@ def test_routes_lead_where_they_do_through_our_own_gateway(
         eventually(lambda name=name: traefik.asked("GET", f"{name}.example", "/") == 404, "the end")
 
 
+@pytest.mark.parametrize("helm", [3], indirect=True)
+def test_a_gateway_that_refuses_routes_fails_the_promotion_with_its_own_words(
+    promoting: OnCluster, lab: Lab, traefik: Traefik
+) -> None:
+    says(promoting, lab, {"web": "/"}, "httproute")
+    manifest = promoting.root / "devenv.yaml"
+    right = manifest.read_text("utf-8")
+    promoting.devenv("promote", "httproute", "--yes", within=180)
+    manifest.write_text(right.replace("listener: web", "listener: nope"), "utf-8")
+    refused = promoting.devenv("promote", "httproute", "--yes", exits=1, within=180).stderr
+    assert f"the Gateway {GATEWAY} in default refuses the HTTPRoute web" in refused
+    assert "NoMatchingParent" in refused
+    assert "revision 1 serves again" in refused
+    eventually(lambda: traefik.asked("GET", "httproute.example", "/") != 404, "what served before")
+
+
 def expected(method: str, host: str, answer: Any) -> Any:
     """What the service says, which got the same method, host and body."""
     return answer if isinstance(answer, int) else [answer[0], method, answer[1], host, body(method)]
