@@ -37,6 +37,8 @@ OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
         ("pgvector/pgvector:pg16", "16", OLD),
         ("pgvector/pgvector:0.8.0-pg18", "18", NEW),
         ("timescale/timescaledb:2.17.2-pg16", "16", OLD),
+        ("citusdata/citus:postgres_15", "15", OLD),
+        ("percona/percona-distribution-postgresql:17.2", "17.2", OLD),
         ("registry.acme.io:5000/db/postgres:17@sha256:0f", "17", OLD),
         ("postgres:18.6-trixie", "18.6-trixie", NEW),
         ("postgres", "", NEW),
@@ -71,6 +73,8 @@ TOO_OLD = {
     "postgres, image: 'postgres:9.4'": "image: the kind postgres does not support version 9.4: load needs \\gexec of psql, which comes with 9.6 - use 9.6 or newer",
     "mysql, image: 'mysql:5.6'": "image: the kind mysql does not support version 5.6: its check needs CREATE USER IF NOT EXISTS and what came with it - use 5.7 or newer",
     "mysql, image: 'mariadb:10.1'": "image: the kind mysql does not support version 10.1: its check needs CREATE USER IF NOT EXISTS and what came with it - use 10.3 or newer",
+    "mysql, image: 'percona/percona-server:5.6'": "image: the kind mysql does not support version 5.6: its check needs CREATE USER IF NOT EXISTS and what came with it - use 5.7 or newer",
+    "mongo, image: 'mongodb/mongodb-community-server:4.4.1-ubuntu2004'": "image: the kind mongo does not support version 4.4.1-ubuntu2004: its check needs mongosh, which comes with 5 - use 5.0 or newer",
     "valkey, image: 'redis:4-alpine'": "image: the kind valkey does not support version 4-alpine: load needs RESTORE with ABSTTL, which Redis has since 5 - use 5.0 or newer",
     "minio, image: 'minio/minio:RELEASE.2021-04-22T15-44-28Z'": (
         "image: the kind minio does not support version RELEASE.2021-04-22T15-44-28Z: its check needs mc in the image"
