@@ -132,6 +132,7 @@ def log(
     follow: bool,
     tail: int | None,
     since: int | None,
+    silence: float = SILENCE,
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[list[bytes]] | None:
     """Batches of a container's lines with their times; with `follow` until its run ends.
@@ -142,11 +143,11 @@ def log(
     if not address.startswith("unix://"):
         return None
     resource = f"/containers/{quote(container)}/logs?{log_query(follow=follow, tail=tail, since=since)}"
-    return _log(address.removeprefix("unix://"), resource, goes_on)
+    return _log(address.removeprefix("unix://"), resource, silence, goes_on)
 
 
-def _log(path: str, resource: str, goes_on: Callable[[], bool]) -> Iterator[list[bytes]]:
-    with suppress(OSError), unix_http.get(path, resource, quiet=SILENCE, goes_on=goes_on) as response:
+def _log(path: str, resource: str, silence: float, goes_on: Callable[[], bool]) -> Iterator[list[bytes]]:
+    with suppress(OSError), unix_http.get(path, resource, quiet=silence, goes_on=goes_on) as response:
         if response.status == 200:
             yield from frames.log_lines(response.pieces(), response.headers.get("content-type", ""))
 

@@ -122,10 +122,15 @@ class Reads(Protocol):
 
 
 class EngineLogs:
-    """The logs of an engine's containers; of a local one without its SDK, which takes longer to import."""
+    """The logs of an engine's containers; of a local one without its SDK, which takes longer to import.
 
-    def __init__(self, address: str, engine: Callable[[], Engine]) -> None:
-        self._address, self._engine = address, engine
+    `silence`: seconds after which whoever follows makes sure that the container still runs.
+    """
+
+    def __init__(
+        self, address: str, engine: Callable[[], Engine], *, silence: float = containers.SILENCE
+    ) -> None:
+        self._address, self._engine, self._silence = address, engine, silence
 
     def log(
         self,
@@ -137,7 +142,13 @@ class EngineLogs:
         goes_on: Callable[[], bool] = lambda: True,
     ) -> Iterator[list[bytes]]:
         batches = containers.log(
-            self._address, container, follow=follow, tail=tail, since=since, goes_on=goes_on
+            self._address,
+            container,
+            follow=follow,
+            tail=tail,
+            since=since,
+            silence=self._silence,
+            goes_on=goes_on,
         )
         if batches is not None:
             return batches

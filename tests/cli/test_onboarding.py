@@ -47,6 +47,12 @@ smoke: [GET api/health 200, api/none 404]
         yield number
 
 
+@pytest.fixture
+def somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have somebody there to ask, who types the command's input."""
+    monkeypatch.setattr(onboarding, "answers", lambda: True)
+
+
 def test_nobody_there_to_ask_learns_what_is_missing_and_where_it_comes_from(
     devenv: Devenv, port: int
 ) -> None:
@@ -58,9 +64,8 @@ def test_nobody_there_to_ask_learns_what_is_missing_and_where_it_comes_from(
 
 
 def test_a_fresh_clone_gets_to_its_first_green_and_the_next_time_asks_nothing(
-    devenv: Devenv, machine: Machine, port: int, project: Path, monkeypatch: pytest.MonkeyPatch
+    devenv: Devenv, machine: Machine, port: int, project: Path, somebody: None
 ) -> None:
-    monkeypatch.setattr(onboarding, "answers", lambda: True)
     ended = devenv("onboard", "--report", "page.md", input="sesame-open\nsecond-secret\n")
     assert ended.exit_code == 0, ended.output
     assert "KEY   from dashboard.acme.io > API keys" in ended.stderr
@@ -79,9 +84,8 @@ def test_a_fresh_clone_gets_to_its_first_green_and_the_next_time_asks_nothing(
 
 
 def test_an_answer_that_is_broken_off_ends_it_and_the_next_time_asks_for_what_is_left(
-    devenv: Devenv, port: int, project: Path, monkeypatch: pytest.MonkeyPatch
+    devenv: Devenv, port: int, project: Path, somebody: None
 ) -> None:
-    monkeypatch.setattr(onboarding, "answers", lambda: True)
     ended = devenv("onboard", input="sesame-open\n")
     assert ended.exit_code == 130
     assert ended.stderr.splitlines()[-1] == GOES_ON

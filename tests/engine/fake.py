@@ -79,6 +79,7 @@ class Engine:
         self.published: dict[str, Any] = {}  # what registries say of images, by name
         self.execs: dict[str, tuple[Container, list[str], list[int | None]]] = {}
         self.events: list[dict[str, Any]] = []
+        self.sent: list[str] = []  # the actions of those that somebody asked for and got
         self.held = threading.Event()  # while it is not set, events are not sent
         self.held.set()
         self.closed = False
@@ -413,6 +414,7 @@ class Handler(serving.Handler):
                     and labels.items() <= attributes
                     and (not kinds or event["Action"].partition(":")[0] in kinds)
                 ):
+                    engine.sent.append(event["Action"])
                     self.send(json.dumps(event).encode() + b"\n")
             if closed:
                 break

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.backends.agent import Agent, Sending, batch
+from devenv.backends.agent import Agent, Sending
 from devenv.backends.agent.contents import LARGE
 from devenv.backends.base import Stream, StreamEnded
 from devenv.sources.digests import Digests
@@ -484,19 +484,16 @@ def test_a_reader_never_sees_less_than_a_whole_file(container: Container) -> Non
     assert int(reads) > 100
 
 
-def batches_of_files(container: Container, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Sending]:
-    """Small files for so many batches, of ten folders, one of each in turn."""
-    monkeypatch.setattr(batch, "MANY", 20)
+def batches_of_files(container: Container, count: int) -> list[Sending]:
+    """Files for so many batches of twenty, of ten folders, one of each in turn."""
     names = [f"d{number % 10}/f{number}" for number in range(20 * count)]
     for name in names:
-        container.write(name, name)
+        container.write(name, name.ljust(LARGE // 20 + 1))
     return [container.sending(name) for name in names]
 
 
-def test_the_files_of_a_folder_are_moved_together_however_they_are_listed(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes, stream, sent = batches_of_files(container, 3, monkeypatch), container.streams[0], bytearray()
+def test_the_files_of_a_folder_are_moved_together_however_they_are_listed(container: Container) -> None:
+    changes, stream, sent = batches_of_files(container, 3), container.streams[0], bytearray()
     pass_on = stream.send
 
     def send(data: bytes) -> None:
@@ -510,10 +507,8 @@ def test_the_files_of_a_folder_are_moved_together_however_they_are_listed(
     assert sent.count(b"group '") < 10 + batches
 
 
-def test_a_batch_is_sent_before_the_answer_to_the_one_before_it(
-    container: Container, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    changes, stream = batches_of_files(container, 2, monkeypatch), container.streams[0]
+def test_a_batch_is_sent_before_the_answer_to_the_one_before_it(container: Container) -> None:
+    changes, stream = batches_of_files(container, 2), container.streams[0]
     second, late = threading.Event(), []
     pass_on, receive, batches = stream.send, stream.receive, []
 

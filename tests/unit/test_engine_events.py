@@ -133,11 +133,13 @@ def test_the_log_of_what_is_not_there_is_empty(logs: EngineLogs) -> None:
     assert list(logs.log("gone", follow=False, tail=None, since=None)) == []
 
 
-def followed(server: Server, engine: Engine, first: Container) -> tuple[Iterator[str], threading.Event]:
+def followed(
+    server: Server, engine: Engine, first: Container, *, silence: float = containers.SILENCE
+) -> tuple[Iterator[str], threading.Event]:
     """The lines of a container that is started and says that it is up, over all its replacements."""
     server.engine.start(first)
     sources, stop = [Source("web", first.id, "shop-1", lasting=True)], threading.Event()
-    logs = EngineLogs(server.address, lambda: engine)
+    logs = EngineLogs(server.address, lambda: engine, silence=silence)
     batches = loglines.lines(logs, sources, follow=True, tail=None, since=None, stop=stop)
     lines = (line.text for batch in batches for line in batch)
     assert next(lines) == "up"
@@ -163,35 +165,32 @@ def test_followed_logs_go_on_over_a_restart_and_a_replacement(server: Server, en
 
 
 @pytest.mark.programs
-def test_a_follow_ends_with_its_run_though_the_log_does_not(
-    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(containers, "SILENCE", 0.02)
+def test_a_follow_ends_with_its_run_though_the_log_does_not(server: Server, engine: Engine) -> None:
     first = container(server, *FOREVER)
     first.endless = True
-    lines, stop = followed(server, engine, first)
+    lines, stop = followed(server, engine, first, silence=0.02)
     replace(server, engine, first)
     assert next(lines) == "anew"
     stop.set()
 
 
 @pytest.mark.programs
-def test_what_is_followed_goes_on_though_the_engine_refuses_for_a_moment(
-    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_followed_goes_on_though_the_engine_refuses_for_a_moment(server: Server) -> None:
+    asked = list[dict[str, str]]()
+
+    class Busy(Engine):
+        def labelled(self, **tags: str) -> list[containers.Container]:
+            server.engine.refusal = None if asked else ("containers/json", 500, "context canceled")
+            asked.append(tags)
+            return super().labelled(**tags)
+
     first = container(server, *FOREVER)
-    lines, stop = followed(server, engine, first)
-    labelled, refused = Engine.labelled, list[dict[str, str]]()
-
-    def busy(self: Engine, **tags: str) -> list[containers.Container]:
-        server.engine.refusal = None if refused else ("containers/json", 500, "context canceled")
-        refused.append(tags)
-        return labelled(self, **tags)
-
-    monkeypatch.setattr(Engine, "labelled", busy)
-    replace(server, engine, first)
-    assert (next(lines), len(refused) > 1) == ("anew", True)
-    stop.set()
+    with closing(Busy(server.address)) as engine:
+        lines, stop = followed(server, engine, first)
+        asked.clear()
+        replace(server, engine, first)
+        assert (next(lines), len(asked) > 1) == ("anew", True)
+        stop.set()
 
 
 def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
@@ -207,19 +206,15 @@ def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: E
 
 
 @pytest.mark.programs
-def test_checks_of_a_container_that_tell_no_state_are_not_sent(
-    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    web, actions = container(server, *FOREVER), []
-    note = engine._states.note
-    monkeypatch.setattr(engine._states, "note", lambda event: (actions.append(event["Action"]), note(event)))
+def test_checks_of_a_container_that_tell_no_state_are_not_sent(server: Server, engine: Engine) -> None:
+    web = container(server, *FOREVER)
     engine.listen("shop-1")
     engine.start(web.id)
     server.engine.event(web, "exec_create: sh")
     server.engine.event(web, "exec_die")
     server.engine.event(web, "health_status: healthy")
     eventually(engine, lambda: engine.state(web.id).health == "healthy")
-    assert actions == ["start", "health_status: healthy"]
+    assert server.engine.sent == ["start", "health_status: healthy"]
 
 
 def test_the_environment_is_not_searched_for_a_proxy_with_every_request_over_a_socket(
