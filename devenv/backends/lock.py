@@ -38,14 +38,14 @@ def holder(file: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def take(file: Path) -> int | None:
+def take(file: Path, *, within: float = MOMENT) -> int | None:
     """Hold the lock for as long as the handle is open that is returned; None where another process does.
 
     Raises `OSError`, as on a full disk.
     """
     handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _locked(handle):
+        if not _locked(handle, within):
             os.close(handle)
             return None
         os.ftruncate(handle, 0)
@@ -56,8 +56,8 @@ def take(file: Path) -> int | None:
     return handle
 
 
-def _locked(handle: int) -> bool:
-    deadline = time.monotonic() + MOMENT
+def _locked(handle: int, within: float) -> bool:
+    deadline = time.monotonic() + within
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from devenv.backends import images
 from devenv.backends.images import Images
 from tests import documents
 from tests.cli.conftest import Devenv
@@ -40,31 +41,29 @@ esac
 """
 
 
-class Registry:
+class Registry(Images):
     """Images by name -> digest, and what was pushed."""
 
     def __init__(self) -> None:
+        super().__init__("", pytest.fail)
         self.images: dict[str, str] = {}
         self.pushed: list[str] = []
         self.platforms: list[str] = []
 
-    def publish(self, _: Images, *args: Any, tags: list[str], platform: str, **more: Any) -> str:
+    def publish(self, *args: Any, tags: Sequence[str], platform: str, **more: Any) -> str:
         self.pushed += tags
         self.platforms.append(platform)
         self.images |= dict.fromkeys(tags, DIGEST)
         return DIGEST
 
-    def digest(self, image: str, platform: str = "") -> str:
+    def digest_in_registry(self, image: str, platform: str = "") -> str:
         return self.images.get(image, "")
 
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     made = Registry()
-    monkeypatch.setattr(Images, "publish", lambda images, *args, **more: made.publish(images, *args, **more))
-    monkeypatch.setattr(
-        Images, "digest_in_registry", lambda _, image, platform="": made.digest(image, platform)
-    )
+    monkeypatch.setattr(images, "Images", lambda *_: made)
     return made
 
 
