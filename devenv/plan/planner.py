@@ -330,12 +330,13 @@ def stores(stack: Stack) -> list[Unit]:
 
 def carried(stack: Stack, elsewhere: Elsewhere) -> list[Unit]:
     """The stores whose data `--with-data` copies."""
-    running = elsewhere.observed.units
-    return [
-        unit
-        for unit in stores(stack)
-        if _exports(unit, elsewhere) and unit.name in running and running[unit.name].running
-    ]
+    return [unit for unit in stores(stack) if _exports(unit, elsewhere) and _is_reached(unit, elsewhere)]
+
+
+def _is_reached(unit: Unit, elsewhere: Elsewhere) -> bool:
+    """Whether it runs there; one that is stopped to be copied need not, as after an `up` that broke off."""
+    there = elsewhere.observed.units.get(unit.name)
+    return there is not None and (there.running or unit.copied)
 
 
 def _exports(unit: Unit, elsewhere: Elsewhere) -> bool:

@@ -555,6 +555,16 @@ def test_a_store_that_was_stopped_for_its_data_is_waited_for_again_before_anythi
     assert waits[1].number in setup.after
 
 
+def test_a_store_that_is_stopped_to_be_copied_is_carried_when_it_is_stopped_already() -> None:
+    app = stack("name: a\nservices: {web: {image: x, uses: [rabbitmq, postgres]}}\n")
+    observed = running(app)
+    units = {name: replace(unit, state="exited") for name, unit in observed.units.items()}
+    elsewhere = Elsewhere("compose", replace(observed, units=units))
+    world = Situation("kube", Observed(), fingerprints(app), elsewhere=elsewhere)
+    assert [step.target for step in plan_up(app, world, Intent(carry=True)).of(Op.SAVE)] == ["rabbitmq"]
+    assert left_behind(app, elsewhere) == ["postgres does not run on compose: there is no data to carry"]
+
+
 @pytest.mark.parametrize(("wanted", "ran"), [("4.2.0", "4.3.6"), ("4.3.5", "4.3.6"), ("3.13", "4.3.6")])
 def test_files_do_not_go_to_a_store_that_is_older_than_they(wanted: str, ran: str) -> None:
     with pytest.raises(UsageError) as refused:
