@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 from devenv.backends.base import Backend, Interrupted, Say, Session
 from devenv.engine import carry
@@ -97,6 +97,9 @@ def run(plan: Plan, bench: Workbench, report: Report) -> list[DevenvError]:
                 raise error
     except BaseException:
         bench.stop.set()
+        with suppress(Empty):
+            while any(step.op in MOVING for step in running.values()):  # a store that rests starts again
+                running.pop(ended.get(timeout=LEAVING).step.number)
         raise
     finally:
         slow.close()
@@ -194,15 +197,19 @@ def _leave(step: Step, bench: Workbench, say: Say) -> None:
 def _save(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
     store = bench.other.observe(bench.stack.checkout).units[step.target]
-    size = carry.save(bench.other, store, bench.stack.unit(step.target), bench.carried)
+    size = carry.save(bench.other, store, bench.stack.unit(step.target), bench.carried, bench.stop)
     say(f"{step.target}: {size / 1e6:.1f} MB carried from {bench.other.name}")
 
 
 def _load(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
     store = bench.backend.observe(bench.stack.checkout).units[step.target]
-    carry.load(bench.backend, store, bench.stack.unit(step.target), bench.carried, source=bench.other.name)
+    unit, source = bench.stack.unit(step.target), bench.other.name
+    carry.load(bench.backend, store, unit, bench.carried, bench.stop, source=source)
 
+
+MOVING = frozenset({Op.SAVE, Op.LOAD})
+LEAVING = 60.0  # seconds that a store may take to start again, once its copy is broken off
 
 OF_NO_UNIT = frozenset({Op.START, Op.LEAVE, Op.PREPARE, Op.FORWARD, Op.SAVE})
 

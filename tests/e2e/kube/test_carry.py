@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -155,5 +156,5 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
             if unit.load:
                 (tmp_path / unit.name).write_bytes(b"junk\n")
                 with pytest.raises(DevenvError, match=f"{unit.name} did not accept the data"):
-                    carry.load(backend, running[unit.name], unit, tmp_path, source="kube")
+                    carry.load(backend, running[unit.name], unit, tmp_path, Event(), source="kube")
                 assert (tmp_path / unit.name).read_bytes() == b"junk\n"
