@@ -244,8 +244,17 @@ class Context:
                 hint = did_you_mean(name, observed.units, self.bring_up(name))
                 raise UsageError(f'"{name}" is not running', why=why, hint=hint)
         if not observed.units:
-            self.console.say("nothing of this checkout is running; start it with: devenv up")
+            self.say_that_nothing_runs()
         return [observed.units[name] for name in (names or observed.units)]
+
+    def say_that_nothing_runs(self) -> None:
+        """Say so, and where the stack may still be if an `up` elsewhere was cut short."""
+        self.console.say("nothing of this checkout is running; start it with: devenv up")
+        for other in self.left_over:
+            asked = f"devenv -b {other.name} status"
+            self.console.say(
+                f"an `up` was cut short: the stack may still be on {other.name}; {asked}   shows it"
+            )
 
     def hide_secrets(self) -> None:
         """Mask all known secrets, for commands that print other programs' output."""

@@ -219,6 +219,18 @@ def test_with_nothing_up_it_says_how_to_begin(devenv: Devenv) -> None:
     assert json.loads(devenv("status", "--json").stdout)["units"] == []
 
 
+def test_with_nothing_up_after_a_move_was_cut_short_it_says_where_the_stack_may_be(
+    devenv: Devenv, project: Path, elsewhere: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devenv("up", "-d")
+    monkeypatch.delenv("DEVENV_BACKEND")
+    (project / ".devenv" / "backend").write_text("elsewhere\nfake\n")
+    for command in ("status", "logs"):
+        assert devenv(command).stderr.splitlines()[1] == (
+            "an `up` was cut short: the stack may still be on fake; devenv -b fake status   shows it"
+        )
+
+
 def test_down_keeps_the_data_and_says_so(devenv: Devenv, machine: Machine) -> None:
     devenv("up", "-d")
     ended = devenv("down")
