@@ -151,16 +151,14 @@ def _check(context: Context, file: Path, *, json_: bool) -> None:
 
 
 def _new(context: Context, name: str, image: str) -> None:
-    from devenv.backends import containers
-    from devenv.backends.compose.connection import Connection
-    from devenv.engine.newkind import draft
     from devenv.manifest.rules.names import LABEL
     from devenv.workspace import Workspace
     from devenv.writing import write_for_people
 
-    if not image:
+    if not image and name not in assets.catalogue():
         raise UsageError(
-            "a kind is written from an image", hint=f"devenv kinds new {name} --from IMAGE:VERSION"
+            "a kind is written from an image, or is a copy of ours by its name",
+            hint=f"devenv kinds new {name} --from IMAGE:VERSION",
         )
     if not LABEL.match(name):
         raise UsageError(f'"{name}" is not a name', hint="lower-case letters, digits and hyphens")
@@ -170,11 +168,20 @@ def _new(context: Context, name: str, image: str) -> None:
         raise UsageError(
             f"{file.relative_to(space.root)} is there already", hint=f"devenv kinds check {file}"
         )
+    write_for_people(file, _drafted(context, name, image) if image else assets.catalogue()[name])
+    shown = file.relative_to(space.root)
+    then = "fill in its TODOs" if image else "change it, as it takes the place of ours"
+    context.console.say(f"wrote {shown}; next: {then}, then devenv kinds check {shown}")
+
+
+def _drafted(context: Context, name: str, image: str) -> str:
+    from devenv.backends import containers
+    from devenv.backends.compose.connection import Connection
+    from devenv.engine.newkind import draft
+
     details = containers.image(containers.address(context.environment), image)
     if details is None:
         raise UsageError(f"{image} is not on this machine", hint=f"docker pull {image}")
     checked = (details.get("Config") or {}).get("Healthcheck")
-    shell = bool(checked) or Connection().images.has_shell(image, space.checkout)
-    write_for_people(file, draft(name, image, details, shell=shell))
-    shown = file.relative_to(space.root)
-    context.console.say(f"wrote {shown}; next: fill in its TODOs, then devenv kinds check {shown}")
+    shell = bool(checked) or Connection().images.has_shell(image, context.workspace.checkout)
+    return draft(name, image, details, shell=shell)

@@ -189,6 +189,15 @@ def test_a_first_file_has_what_the_image_says(devenv: Devenv, project: Path) -> 
         assert "is there already" in again.stderr
 
 
+def test_a_copy_of_one_that_is_there_takes_its_place(devenv: Devenv, project: Path) -> None:
+    said = devenv("kinds", "new", "keycloak")
+    assert said.stderr == (
+        "wrote infra/keycloak.yaml; next: change it, as it takes the place of ours, then devenv kinds check infra/keycloak.yaml\n"
+    )
+    assert (project / "infra" / "keycloak.yaml").read_text() == assets.catalogue()["keycloak"]
+    assert "infra/keycloak.yaml" in devenv("kinds", "show", "keycloak").stdout
+
+
 def test_a_first_file_that_cannot_be_written_is_an_error_that_says_why(devenv: Devenv, project: Path) -> None:
     (project / "infra").write_text("")
     with fake_engine() as server:

@@ -781,7 +781,7 @@ BROKEN = {
         'name: a\ninfra:\n  postgres: {user: "${postgres.database}"}\n',
         [
             "3:14: infra.postgres.user: ${postgres.database}: a store's options cannot refer to a store"
-            " - refer to a secret, a service or the stack"
+            " - refer to a secret, a service or the stack, or have a kind of your own use it: docs/kinds.md"
         ],
     ),
     "references to what has no address": (

@@ -74,7 +74,9 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
     else:
         attributes = _attributes(scope, name)
         if name in scope.infra and path[0] == "infra":
-            hint = "refer to a secret, a service or the stack"
+            hint = (
+                "refer to a secret, a service or the stack, or have a kind of your own use it: docs/kinds.md"
+            )
             yield path, f"${{{inside}}}: a store's options cannot refer to a store", hint
         elif name in scope.manifest.jobs:
             yield path, f"${{{inside}}}: {name} is a job, which has no address", ""
