@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -72,12 +73,16 @@ def _on_path(wanted: Wanted) -> Iterator[Programs]:
     if program is None:
         return
     folder = Path(os.path.realpath(program)).parent
-    ask = ["sh", "-c", wanted.asked, "sh", str(folder)] if wanted.asked else [program, "--version"]
-    try:
-        version = re.search(r"\d+(?:\.\d+)+", proc.run_captured(ask).stdout)
-    except ToolMissing:
-        return
-    yield Programs(folder, version[0] if version else "")
+    ask = ("sh", "-c", wanted.asked, "sh", str(folder)) if wanted.asked else (program, "--version")
+    with suppress(ToolMissing):
+        yield Programs(folder, _version(ask))
+
+
+@cache
+def _version(ask: tuple[str, ...]) -> str:
+    """The version that a command prints, or "". Raises `ToolMissing`."""
+    version = re.search(r"\d+(?:\.\d+)+", proc.run_captured(ask).stdout)
+    return version[0] if version else ""
 
 
 def _in_package(wanted: Wanted) -> Iterator[Programs]:
@@ -92,7 +97,8 @@ def _in_package(wanted: Wanted) -> Iterator[Programs]:
         return
     for folder in sorted(Path(str(package.locate_file(""))).glob(wanted.folder)):
         if (folder / wanted.program).is_file():
-            yield Programs(folder, package.version)
+            with suppress(ToolMissing):
+                yield Programs(folder, _version((str(folder / wanted.program), "--version")))
 
 
 def _numbers(version: str) -> list[int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from devenv.backends.process.programs import Programs, Wanted, find
+from tests.unit.stacks import unit
 
 Put = Callable[[str, str], Path]
 
@@ -62,6 +63,33 @@ def test_a_package_brings_what_the_path_has_in_another_major(put: Put) -> None:
     assert isinstance(programs, Programs)
     assert programs.folder is not None
     assert (programs.folder / "initdb").is_file()
+
+
+@pytest.mark.programs
+def test_a_package_is_as_old_as_the_program_in_it(
+    put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("served", "served 15.2")
+    (tmp_path / "packed/bin").mkdir(parents=True)
+    (tmp_path / "served").rename(tmp_path / "packed/bin/served")
+    (tmp_path / "packed-0.6.0.dist-info").mkdir()
+    (tmp_path / "packed-0.6.0.dist-info/METADATA").write_text("Name: packed\nVersion: 0.6.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    wanted = Wanted("served", "packed", "packed/bin", "15")
+    assert find(wanted) == Programs(tmp_path / "packed/bin", "15.2")
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("name", ["minio", "silo"])
+def test_an_object_store_is_as_old_as_its_release_and_not_as_the_go_that_built_it(
+    put: Put, name: str
+) -> None:
+    store = unit("name: a\nservices: {web: {image: x, uses: [minio]}}", "minio", hosted=("minio", "web"))
+    says = f"{name} version RELEASE.2026-02-12T20-18-48Z (commit-id=7aac2a)\nRuntime: go1.26.8 linux/amd64"
+    program = put(name, says)
+    (way,) = [way for way in store.process if way.program == name]
+    wanted = Wanted(way.program, version=store.version, oldest=way.oldest, asked=way.asked)
+    assert find(wanted) == Programs(program.parent, "2026.02")
 
 
 def test_what_is_nowhere_is_said(put: Put) -> None:
