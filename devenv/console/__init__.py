@@ -136,7 +136,7 @@ class Console:
                 count = len(error.problems)
                 head = f"{count} problem{'s' if count > 1 else ''}; nothing was changed"
                 return [*map(self._problem, map(str, error.problems)), self.style(head, "red")]
-        lines = [f"{self.style('error', 'red', 'bold')}  {error.what}"]
+        lines = [self.labelled("error", error.what, "red", "bold")]
         for label, value in (("where", error.where), ("why", error.why), ("try", error.hint)):
             if value:
                 lines += self._field(label, value)

@@ -19,6 +19,7 @@ from devenv.doctor import (
     network,
     path,
     ports,
+    processes,
     processor,
     programs,
     system,
@@ -54,6 +55,7 @@ class Examination:
         present = answer(self._images)
         pulled = _pulled(wanted) if present is not None else []  # an engine that hangs may have all of them
         driver = str(assets.profile().get("driver", "")) if wanted.backend == "minikube" else ""
+        able = begun(lambda: processes.look(wanted))
         looks = begun(lambda: processor.look(address, pulled))
         walls = begun(lambda: firewall.look(here, self._seconds, wanted, driver=driver))
         missing = set(pulled) - containers.named(present or (), pulled)
@@ -65,6 +67,7 @@ class Examination:
         yield from self._judged(
             "compose", self._plugins, lambda them: engine.judge_plugins(wanted, them, here)
         )
+        yield from self._judged("processes", able, lambda them: processes.judge(wanted, them))
         yield from ports.judge(wanted)
         yield from memory.judge(wanted, memory.free(memory.look(), daemon, address))
         folders = [daemon.root] if local and isinstance(daemon, engine.Engine) else []

