@@ -213,18 +213,20 @@ def down(
         for name in (backend.name, *(other.name for other in context.left_over)):
             end_all(space.state / name)
         removed = lifecycle.down(
-            backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.say
+            backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.sentence
         )
     if not removed.units and not removed.volumes:
-        console.say("nothing of this checkout was running")
+        console.sentence("nothing of this checkout was running")
     if removed.units:
-        console.say(f"removed {', '.join(removed.units)}")
+        console.sentence(f"removed {', '.join(removed.units)}")
     if removed.volumes:
-        console.say(f"removed the data: {', '.join(removed.volumes)}")
+        console.sentence(f"removed the data: {', '.join(removed.volumes)}")
     if removed.kept:
-        console.say(f"data kept in {_counted(len(removed.kept), 'volume')}; devenv down --volumes removes it")
+        console.sentence(
+            f"data kept in {_counted(len(removed.kept), 'volume')}; devenv down --volumes removes it"
+        )
     if idle and not stop:
-        console.say(f"{idle} keeps running; stop it with: devenv down -b {backend.name} --stop")
+        console.sentence(f"{idle} keeps running; stop it with: devenv down -b {backend.name} --stop")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -83,7 +83,6 @@ def _say(context: Context, step: str, text: str) -> None:
 
 def _check(context: Context) -> None:
     """The checks of `doctor`; the step ends the command where one fails, but not for missing secrets."""
-    from devenv.console import folded
     from devenv.console.checks import check_lines
     from devenv.doctor.verdict import Level
 
@@ -93,8 +92,7 @@ def _check(context: Context) -> None:
     for line in check_lines(context.console, troubles):
         context.console.say(line)
     if any(verdict.level is Level.FAIL for verdict in troubles):
-        again = "Fix what fails, then run `devenv onboard` again; it goes on from there."
-        context.console.say("\n".join(folded(again, context.console.width)))
+        context.console.sentence("Fix what fails, then run `devenv onboard` again; it goes on from there.")
         raise typer.Exit(FAILED)
 
 

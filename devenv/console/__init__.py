@@ -97,6 +97,10 @@ class Console:
         if not self.quiet:
             self._write(self.err, self.masked(text))
 
+    def sentence(self, text: str) -> None:
+        """Print progress in words alone, which a narrow window breaks between words."""
+        self.say("\n".join(folded(text, self.width)))
+
     def _write(self, stream: TextIO, text: str) -> None:
         try:
             stream.write(f"{text}\n")  # in one piece: several threads print

@@ -378,6 +378,12 @@ def test_a_step_of_onboard_breaks_between_words() -> None:
     ).rstrip("\n")
 
 
+def test_what_down_says_breaks_between_words() -> None:
+    narrow = console(width=20)
+    narrow.sentence("stopping api, kong, postgres, web")
+    assert output(narrow) == "stopping api, kong,\npostgres, web\n"
+
+
 def test_an_unchanged_job_is_done_and_not_up() -> None:
     app = stack("name: shop\njobs:\n  seed: {image: seed:1}\n")
     assert cells(console(), Row(app.unit("seed"), "unchanged"), now=0)[2] == "done"
