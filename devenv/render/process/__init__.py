@@ -143,7 +143,7 @@ def start_line(unit: Unit, recipe: Recipe | None) -> Text | None:
     match here:
         case ["/bin/sh" | "sh", "-c", line]:
             return line.replace(PORT, "$PORT")
-        case [program, *_] if "/" not in program:
+        case [program, *_] if not program.startswith("/"):
             return " ".join(map(shlex.quote, here)).replace(PORT, "$PORT")
     return None
 

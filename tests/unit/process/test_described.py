@@ -60,6 +60,7 @@ def test_the_words_are_those_of_host_or_of_the_manifest_or_of_the_dockerfile(
             'FROM x AS b\nRUN go build -o /api ./cmd\nFROM y\nCOPY --from=b /api /api\nCMD ["/api", "-v"]',
             "go run ./cmd -v",
         ),
+        ({}, 'FROM x\nCMD ["./run.sh", "-v"]', "./run.sh -v"),
         ({}, 'FROM x\nCMD ["/usr/bin/other"]', None),
         ({"command": ("serve", secret("KEY"))}, "FROM x", None),
         ({}, "FROM x", None),
