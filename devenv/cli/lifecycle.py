@@ -215,6 +215,10 @@ def down(
         removed = lifecycle.down(
             backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.sentence
         )
+        if volumes:
+            from devenv.engine.onboarding import Journey
+
+            Journey(space).forget("seed")
     if not removed.units and not removed.volumes:
         console.sentence("nothing of this checkout was running")
     if removed.units:

@@ -40,6 +40,14 @@ class Journey:
             self.passport = self.passport.spent(name, time.monotonic() - began, done=done)
             self._keep()
 
+    def forget(self, name: str) -> None:
+        """Have the next `onboard` take a step again, if it was taken."""
+        if name in self.passport.done:
+            self.passport = replace(
+                self.passport, done=tuple(step for step in self.passport.done if step != name)
+            )
+            self._keep()
+
     def edited(self, file: str, seconds: float) -> None:
         """Note the first edit."""
         self.passport = replace(self.passport, edited=file, edit=seconds)

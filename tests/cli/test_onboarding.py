@@ -117,6 +117,16 @@ def test_a_seed_that_fails_or_is_broken_off_is_run_again_by_the_next_one(
     assert "seed     seed  done" in devenv("onboard").stderr
 
 
+def test_stores_whose_data_were_removed_are_seeded_again(
+    devenv: Devenv, machine: Machine, port: int, project: Path
+) -> None:
+    (project / ".env").write_text("KEY=1\nTOKEN=2\n")
+    devenv("onboard")
+    for data, again in (((), False), (("--volumes", "-y"), True)):
+        assert devenv("down", *data).exit_code == 0
+        assert ("seed     seed  done" in devenv("onboard").stderr) is again
+
+
 def test_a_request_that_is_answered_otherwise_ends_it_and_the_next_time_goes_on(
     devenv: Devenv, port: int, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
