@@ -96,7 +96,7 @@ class ProcessBackend:
             return healthy(unit, proxied=False)
         from devenv.backends.process.waiting import checked
 
-        with suppress(DevenvError, KeyError):  # a rendered file or a program that is gone says nothing of it
+        with suppress(DevenvError, KeyError):  # a unit, file or program that is gone says nothing of it
             spec = self._spec(unit.unit)
             return checked(spec, spec.environment())[0]
         return None

@@ -132,9 +132,9 @@ def read(folder: Path, root: Path, short: Path) -> dict[str, Spec]:
     place = Folder(folder)
     try:
         units = json.loads(place.programs.read_text(encoding="utf-8"))["units"]
-    except (OSError, ValueError, KeyError) as error:
+        return {unit: _spec(unit, written, place, root, short) for unit, written in units.items()}
+    except (OSError, ValueError, KeyError) as error:  # not there, or an older devenv's
         raise DevenvError(f"{place.programs} cannot be read", why=str(error), hint="devenv up") from error
-    return {unit: _spec(unit, written, place, root, short) for unit, written in units.items()}
 
 
 def _spec(unit: str, written: Mapping[str, Any], place: Folder, root: Path, short: Path) -> Spec:
