@@ -122,12 +122,20 @@ def _units(project: Project, world: World, stores: Stores, gateways: Collection[
             role = "part"
             owner, part = parts[_image(keys)]
             name = unit_name(part, kind=kinds[owner].kind, name=names[owner])
-        elif original in ending:
+        elif original in ending or _ends(keys, world):
             role = "job"
         elif labelled and routes.is_router(keys):
             role = "router"
         units[original] = Unit(original, name, role, keys)
     return units
+
+
+def _ends(keys: Mapping[str, Any], world: World) -> bool:
+    """Whether a service is run by hand and ends: only a profile starts it, nothing starts it again."""
+    never = str(as_text(keys.get("restart"))) in ("no", "false") if "restart" in keys else False
+    return (
+        never and bool(inactive(keys, world.variables)) and not keys.get("ports") and not keys.get("expose")
+    )
 
 
 def _kinds(project: Project, world: World, stores: Stores) -> dict[str, Store]:

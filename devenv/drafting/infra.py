@@ -68,7 +68,10 @@ def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
 def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
     """The store with its options as Compose writes them; a value may hold `${...}` of Compose's."""
     values: dict[str, str] = {}
+    written = reading.environment(unit.keys)
     for variable, value in scene.variables(unit).items():
+        if variable not in written and value and scene.world.variables.get(variable) == plain(value):
+            value = f"${{{variable}}}"  # env_file: .env, which also fills in the variables of the others
         name, is_file = variable.removesuffix("_FILE"), variable.endswith("_FILE")
         option = store.options.get(name)
         if option is None or option in values:
@@ -199,6 +202,8 @@ def _image(scene: Scene, unit: Unit, kind: Store) -> None:
             unit.at("image"),
             f"a store of the kind {kind.kind}" + ("" if version else ", in the version that it pins"),
         )
+        if "@" in image:
+            draft.say("derived", unit.at("image"), "its tag alone; image: pins what a digest does")
     else:
         draft.say(
             "derived",

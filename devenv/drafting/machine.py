@@ -47,7 +47,5 @@ def path(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     if scene.draft.has(field):
         scene.draft.escape(unit.path, instead, origin)
         return
-    for_both = [
-        source if mount.read_only else {"path": source, "write": True} for source in forms(mount.source)
-    ]
-    scene.draft.set(field, *for_both, origin=origin, instead=instead)
+    own = mount.source if mount.read_only else {"path": mount.source, "write": True}
+    scene.draft.set(field, own, origin=origin, instead=instead)

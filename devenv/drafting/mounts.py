@@ -10,7 +10,7 @@ from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, Unit, key_of, variable_of
 from devenv.drafting.stores import repository
-from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, HOST_CLOCK, IN_UTC
+from devenv.drafting.tables import CONFIG_FOLDERS, DATA_FOLDERS, HOST_CLOCK, IN_UTC, WRITTEN_FOLDERS
 from devenv.manifest.source import Path
 
 _RUNTIMES = (
@@ -141,17 +141,23 @@ def _file(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 
 def _folder(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     """A folder of the project: sources for hot reload, configuration, or what the service writes."""
-    if unit.role == "service" and _is_source(scene, unit, mount):
+    writes = not mount.read_only and (_is_written(mount) or _below(mount.target, DATA_FOLDERS))
+    if unit.role == "service" and not _is_written(mount) and _is_source(scene, unit, mount):
         path = (*unit.path, "reload", "sync", mount.source)
         scene.draft.set(path, mount.target, origin=origin, instead={"volumes": [mount.written]})
         scene.draft.say("derived", origin, "hot reload sends changed files to it")
-    elif not mount.read_only and _below(mount.target, DATA_FOLDERS) and not _reads(mount.target):
+    elif writes and not _reads(mount.target):
         scene.draft.say(
             "derived", origin, "what it writes there is in a volume; what is in the folder now stays there"
         )
         _data(scene, unit, mount, origin)
     else:
         _file(scene, unit, mount, origin)
+
+
+def _is_written(mount: Mount) -> bool:
+    """Whether a folder is called as one that programs write and nobody edits."""
+    return not mount.read_only and posixpath.basename(mount.source) in WRITTEN_FOLDERS
 
 
 def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:

@@ -38,17 +38,22 @@ def convert(scene: Scene, unit: Unit) -> None:
         return
     scheme = PORT_NAMES.get(main[0].container, "http")
     if len(main) == 1 and main[0].protocol == "tcp" and scheme == "http":
-        scene.draft.set((*unit.path, "port"), main[0].container, origin=unit.at("ports"))
+        scene.draft.set((*unit.path, "port"), *_inside(main[0]), origin=unit.at("ports"))
         _publish(scene, unit, {"": main[0]})
         return
     names = port_names(main)
     for name, port in names.items():
-        value = port.container if port.protocol == "tcp" else f"{port.container}/udp"
+        values = _inside(port) if port.protocol == "tcp" else [f"{port.container}/udp"]
         instead = {} if port.protocol == "tcp" else {"ports": [_compose(port)]}
         scene.draft.set(
-            (*unit.path, "ports", name), value, origin=unit.at(f"ports {port.written}"), instead=instead
+            (*unit.path, "ports", name), *values, origin=unit.at(f"ports {port.written}"), instead=instead
         )
     _publish(scene, unit, names)
+
+
+def _inside(port: Published) -> list[int | str]:
+    """A port in the container as the manifest may say it."""
+    return [*map(limits.number, forms(port.variable or str(port.container)))]
 
 
 def _compose(port: Published) -> str:

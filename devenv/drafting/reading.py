@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from devenv.drafting.commandline import split
-from devenv.drafting.interpolation import plain
+from devenv.drafting.interpolation import parts, plain, variables
 from devenv.manifest.fragments import pairs
 from devenv.manifest.source import as_text
 
@@ -157,13 +157,17 @@ def link_names(service: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One port: `host` is "" for any free one, None where only the container's is named."""
+    """One port: `host` is "" for any free one, None where only the container's is named.
+
+    `variable` is the container's, where a variable with a default says it.
+    """
 
     container: int
     host: str | None = None
     protocol: str = "tcp"
     address: str = ""
     written: str = ""
+    variable: str = ""
 
 
 def ports(service: Mapping[str, Any], values: Mapping[str, str] = MappingProxyType({})) -> list[Published]:
@@ -177,13 +181,15 @@ def ports(service: Mapping[str, Any], values: Mapping[str, str] = MappingProxyTy
 def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
     if isinstance(item, Mapping):
         host = item.get("published")
-        target = plain(str(as_text(item.get("target", ""))), values)
+        template = str(as_text(item.get("target", "")))
+        target = plain(template, values)
         yield Published(
             int(target),
             "" if host is None else str(as_text(host)),
             str(item.get("protocol", "tcp")),
             str(item.get("host_ip", "")),
             f"{host}:{target}" if host else target,
+            _variable(template),
         )
         return
     text = str(as_text(item))
@@ -196,7 +202,13 @@ def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
     targets, hosts = _range(plain(target, values)), _range(plain(host)) if "-" in plain(host) else []
     for index, number in enumerate(targets):
         own = str(hosts[index]) if hosts and len(hosts) == len(targets) else host
-        yield Published(number, own, protocol or "tcp", address, text)
+        variable = _variable(target) if len(targets) == 1 else ""
+        yield Published(number, own, protocol or "tcp", address, text, variable)
+
+
+def _variable(target: str) -> str:
+    """A port in the container as Compose writes it, if it is one variable with a default."""
+    return target if plain(target).isdecimal() and [*parts(target)] == [*variables(target)] else ""
 
 
 def _range(text: str) -> list[int]:

@@ -10,6 +10,7 @@ from devenv.drafting import reading
 from devenv.drafting.interpolation import plain
 from devenv.drafting.scene import Scene, Unit
 from devenv.drafting.stores import repository
+from devenv.manifest.rewriting import flow
 from devenv.manifest.source import as_text
 
 _RULE = re.compile(r"^traefik\.http\.routers\.[^.]+\.rule$")
@@ -73,6 +74,13 @@ def convert(scene: Scene, unit: Unit) -> None:
             (*unit.path, "route"), unique if len(unique) > 1 else unique[0], origin=unit.at("labels")
         )
         scene.draft.say("derived", unit.at("labels"), "the gateway serves what the labels of Traefik say")
+        return
+    for route in unique:
+        scene.draft.offer(unit.path, f"route: {flow(route)}   # once it has its port")
+    note = (
+        "the gateway would serve what the labels of Traefik say: write port:, then the route in the comment"
+    )
+    scene.draft.say("by hand", unit.at("labels"), note)
 
 
 def offers(scene: Scene) -> None:

@@ -53,6 +53,8 @@ def _field(scene: Scene, unit: Unit, key: str, value: Any) -> None:
     written = convert(value)
     if key == "restart" and ":" in str(value):
         scene.draft.say("derived", unit.at(key), f"{written}, without the limit of {value}")
+    if key == "init" and written is True:
+        return  # as every service has it
     instead = {} if key in OF_SERVICES else {key: value}
     scene.draft.set((*unit.path, field), *forms(written), origin=unit.at(key), instead=instead)
 

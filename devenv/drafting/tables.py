@@ -150,6 +150,9 @@ DATA_FOLDERS = (
 )  # fmt: skip
 """Where containers keep what they write."""
 
+WRITTEN_FOLDERS = ("logs", "log", "tmp", "cache", "backups")
+"""What people call a folder that a program writes to."""
+
 CONFIG_FOLDERS = (
     "/etc", "/usr/share", "/usr/local/etc", "/docker-entrypoint", "/conf", "/usr/local/apache2",
     "/usr/local/share", "/provisioning", "/run", "/certs", "/ssl",

@@ -39,6 +39,8 @@ def all_uses(scene: Scene) -> dict[str, list[str]]:
         for other in _mentioned(scene, unit):
             if other == unit.name or other in graph[unit.name] or _is_job(scene, other):
                 continue
+            if _starts_apart(scene, unit, other):
+                continue
             graph[unit.name].append(other)
             if any(cycles(graph)):
                 graph[unit.name].remove(other)
@@ -51,6 +53,12 @@ def all_uses(scene: Scene) -> dict[str, list[str]]:
 
 def _is_job(scene: Scene, name: str) -> bool:
     return any(unit.name == name and unit.role == "job" for unit in scene.units.values())
+
+
+def _starts_apart(scene: Scene, unit: Unit, name: str) -> bool:
+    """Whether a profile starts a unit that does not start this one: nothing waits for it then."""
+    profiles = next((scene.profiles(other) for other in scene.units.values() if other.name == name), [])
+    return bool(profiles) and not {*profiles} & {*scene.profiles(unit)}
 
 
 def _mentioned(scene: Scene, unit: Unit) -> list[str]:

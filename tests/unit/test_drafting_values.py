@@ -338,6 +338,84 @@ def test_what_a_service_has_of_the_machine_below_it_has_fields() -> None:
     )
 
 
+def test_a_port_in_the_container_may_come_from_the_variable_that_its_program_reads() -> None:
+    web = drafted(
+        "services: {web: {image: a, environment: ['PORT=${PORT:-3000}'], ports: ['${PORT:-3000}:${PORT:-3000}']}}"
+    ).value["services"]["web"]
+    assert (web["port"], web["publish"]) == ("${env.PORT:-3000}", "${env.PORT:-3000}")
+
+
+def test_a_password_in_an_env_file_that_fills_in_variables_too_is_the_stores_in_both() -> None:
+    own = {"POSTGRES_PASSWORD": "sesame-open"}
+    draft = drafted(
+        """
+        services:
+          web: {image: a, env_file: .env, environment: {DB: "pg+x://shop:${POSTGRES_PASSWORD}@db:5432/shop"}}
+          db: {image: "postgres:18", env_file: .env, environment: {POSTGRES_USER: shop, POSTGRES_DB: shop}}
+        """,
+        variables=own,
+        env_files={"./.env": own},
+    )
+    assert draft.value["infra"]["db"]["password"] == "${secret.POSTGRES_PASSWORD}"
+    url = "pg+x://${db.user}:${db.password}@${db.host}:${db.port}/${db.database}"
+    assert draft.value["services"]["web"]["env"]["DB"] == url
+    assert draft.secrets == {}
+
+
+def test_nothing_waits_for_an_address_that_another_profile_starts() -> None:
+    services = drafted(
+        """
+        services:
+          web: {image: a, environment: [ROUTER=http://router:81, DB=http://db:82]}
+          both: {image: a, profiles: [routing], environment: [ROUTER=http://router:81]}
+          router: {image: a, profiles: [routing]}
+          db: {image: a}
+        """
+    ).value["services"]
+    assert (services["web"]["uses"], services["both"]["uses"]) == (["db"], ["router"])
+
+
+def test_what_a_profile_starts_and_nothing_starts_again_is_a_job() -> None:
+    draft = drafted(
+        """
+        services:
+          fill: {image: a, command: fill --all, profiles: [tools], restart: "no", healthcheck: {disable: true}}
+          page: {image: a, profiles: [tools], restart: "no", ports: [80]}
+          web: {image: a, restart: "no"}
+        """
+    )
+    assert draft.value["jobs"] == {"fill": {"image": "a", "command": "fill --all", "manual": True}}
+    assert {*draft.value["services"]} == {"page", "web"}
+
+
+def test_a_folder_of_logs_is_written_by_its_program() -> None:
+    web = drafted(
+        "services: {web: {build: ., volumes: ['./logs:/srv/logs', './src:/srv/src', './tmp:/srv/tmp:ro']}}",
+        paths={"./Dockerfile": "file", "./logs": "folder", "./src": "folder", "./tmp": "folder"},
+    ).value["services"]["web"]
+    assert web["volumes"] == {"logs": "/srv/logs"}
+    assert web["reload"] == {"sync": {"./src": "/srv/src", "./tmp": "/srv/tmp"}}
+
+
+def test_a_route_of_traefik_whose_port_only_the_image_knows_is_offered() -> None:
+    draft = drafted(
+        """
+        services:
+          proxy: {image: "traefik:v3"}
+          web: {image: a, labels: ["traefik.http.routers.web.rule=Host(`shop.example`)"]}
+        """
+    )
+    (offer,) = draft.offers[("services", "web")]
+    assert offer == "route: {path: /, host: shop.example}   # once it has its port"
+    (note,) = [row.note for row in draft.rows if row.fate == "by hand"]
+    assert "write port:" in note
+
+
+def test_a_digest_that_a_kind_does_not_keep_is_named() -> None:
+    draft = drafted("services: {db: {image: 'postgres:18@sha256:0f'}}")
+    assert "its tag alone; image: pins what a digest does" in [row.note for row in draft.rows]
+
+
 def test_a_platform_is_what_a_build_or_a_ready_made_image_is_for() -> None:
     services = drafted(
         """
