@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import Any
 
-from devenv.drafting import images, limits, machine, reading
+from devenv.drafting import images, limits, machine, mounts, reading
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.ports import unset as ports_unset
@@ -62,6 +62,7 @@ def _is_other_program(words: list[str], store: Store, image: str) -> bool:
 def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
     """Whether it brings files of its own where the kind has some."""
     binds = [mount.target.rstrip("/") for mount in reading.mounts(service) if mount.kind == "bind"]
+    binds += [target.rstrip("/") for _, target in reading.configs(service)]
     return any(target == own or own.startswith(f"{target}/") for target in binds for own in store.targets)
 
 
@@ -143,6 +144,7 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
     _ports(scene, unit, kind)
     images.platform(scene, unit)
     machine.hosts(scene, unit, unit.keys.get("extra_hosts"))
+    mounts.configs(scene, unit)
     for mount in reading.mounts(unit.keys, scene.project.folder):
         _mount(scene, unit, kind, mount)
     for key in unit.keys:
@@ -166,6 +168,7 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
             "depends_on",
             "platform",
             "extra_hosts",
+            "configs",
         ):
             draft.escape(unit.path, {key: unit.keys[key]}, unit.at(key))
     if memory := limits.memory(unit.keys):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from devenv.drafting import machine, reading
+from devenv.drafting.addresses import rewritten
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Mount, inside
 from devenv.drafting.scene import Scene, Unit, key_of, variable_of
@@ -44,7 +46,7 @@ def convert(scene: Scene, unit: Unit) -> None:
             case _:
                 scene.draft.say("by hand", origin, f"a mount of the type {mount.kind}")
     _secrets(scene, unit)
-    _configs(scene, unit)
+    configs(scene, unit)
 
 
 def _tmpfs(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
@@ -222,10 +224,9 @@ def _secrets(scene: Scene, unit: Unit) -> None:
         )
 
 
-def _configs(scene: Scene, unit: Unit) -> None:
-    for item in reading.listed(unit.keys.get("configs")):
-        name = str(item.get("source") if isinstance(item, dict) else item)
-        target = str(item.get("target") or f"/{name}") if isinstance(item, dict) else f"/{name}"
+def configs(scene: Scene, unit: Unit) -> None:
+    """Compose's configs: each is a file of the project, or a text."""
+    for name, target in reading.configs(unit.keys):
         settings, origin = scene.project.configs.get(name) or {}, unit.at(f"configs {name}")
         if "file" in settings:
             file = reading.relative(str(settings["file"]), scene.project.folder)
@@ -233,7 +234,15 @@ def _configs(scene: Scene, unit: Unit) -> None:
                 scene.draft.set((*unit.path, "files", target), file, origin=origin)
             else:
                 scene.draft.say("by hand", origin, f"{file} is not there; then files: {{{target}: {file}}}")
+        elif content := _content(settings):
+            for_both = [{"content": text} for text in rewritten(scene, content)]
+            scene.draft.set((*unit.path, "files", target), *for_both, origin=origin)
         else:
-            scene.draft.say(
-                "by hand", origin, f"write its content to a file; then files: {{{target}: ./that-file}}"
-            )
+            note = f"its content is elsewhere; write it to a file, then files: {{{target}: ./that-file}}"
+            scene.draft.say("by hand", origin, note)
+
+
+def _content(settings: Mapping[str, Any]) -> str:
+    """The text of a config that stands in the Compose file, or in a variable."""
+    variable = settings.get("environment")
+    return f"${{{variable}}}" if variable else str(settings.get("content") or "")

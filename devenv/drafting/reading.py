@@ -256,6 +256,13 @@ def _mount(item: Any, folder: Place) -> Mount:
     return Mount(kind, source, target, read_only, f"{source}:{target}{':ro' * read_only}")
 
 
+def configs(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The configs that it mounts, each with its path in the container."""
+    for item in listed(service.get("configs")):
+        own = item if isinstance(item, Mapping) else {"source": item}
+        yield str(own.get("source")), str(own.get("target") or f"/{own.get('source')}")
+
+
 def relative(path: str, folder: Place) -> str:
     """A path as a manifest writes it: `./conf`, `.`, `../other`; one elsewhere on this machine as it is."""
     path = plain(path, {"PWD": ".", "HOME": "~"})

@@ -30,7 +30,9 @@ class Infra(Model):
     resources: Resources = Field(Resources.model_construct(), description="Limits of CPU and memory.")
     args: Command | None = Field(None, description="More arguments for its program, after the kind's own.")
     files: dict[str, FileFrom] = Field(
-        {}, description="File in the container -> file in the project, or {secret: NAME}. Read-only."
+        {},
+        description="File in the container -> file in the project, {secret: NAME}, or {content: TEXT}. "
+        "Read-only.",
     )
     restart: Restart | None = Field(
         None,

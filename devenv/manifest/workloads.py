@@ -174,13 +174,21 @@ class HostPath(Model):
     write: Flag = Field(False, description="It may be written to.")
 
 
-class SecretFile(Model):
-    """A file whose content is a secret."""
+class FileSource(Model):
+    """A file that is none of the project: its content is a secret, or stands here."""
 
-    secret: str = Field(description="Name of the secret.")
+    secret: str | None = Field(None, description="Name of the secret.")
+    content: Text | None = Field(None, description="The text itself; ${...} in it are filled in.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FileSource:
+        if (self.secret is None) == (self.content is None):
+            problem = "is a file of the project, {secret: NAME} or {content: TEXT} - write one of them"
+            raise PydanticCustomError("file_source", problem)
+        return self
 
 
-FileFrom = Annotated[str | SecretFile, WithJsonSchema({"type": ["string", "object"]})]
+FileFrom = Annotated[str | FileSource, WithJsonSchema({"type": ["string", "object"]})]
 Uses = Annotated[list[str], OneOrMany()]
 
 
@@ -210,7 +218,8 @@ class Workload(Model):
     volumes: dict[str, str] = Field({}, description="Named volume -> folder in the container.")
     files: dict[str, FileFrom] = Field(
         {},
-        description="File or folder in the container -> that of the project, or {secret: NAME}. Read-only.",
+        description="File or folder in the container -> that of the project, {secret: NAME}, or "
+        "{content: TEXT}. Read-only.",
     )
     user: Text | None = Field(
         None, description="Whom it runs as, in the image: a number, NUMBER:GROUP, or a name."

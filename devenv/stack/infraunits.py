@@ -21,7 +21,7 @@ from devenv.stack.kinds.service import Healthcheck
 from devenv.stack.model import File, Link, Need, Port, Probe, Process, Unit, Volume, port_of
 from devenv.stack.text import Text
 from devenv.stack.view import View
-from devenv.stack.world import Files
+from devenv.stack.world import Files, text_file
 
 T = TypeVar("T")
 
@@ -209,8 +209,7 @@ class InfraUnits:
     def _configs(self, service: kindservice.Service) -> Iterator[File]:
         for mount in service.configs:
             content = filled(self.instance.file.configs[mount.source].content, self._look_up)
-            holds = tuple(sorted(text.secrets_in(content)))
-            yield File(mount.target, content=content, digest=text.digest(repr(content)), holds=holds)
+            yield text_file(mount.target, content)
 
     def _project_files(self, service: kindservice.Service) -> Iterator[File]:
         """Files of the project that an option names, in the order they were written in."""

@@ -114,7 +114,9 @@ class Instances:
             self.of_stack,
             name in self.world.external,
             args=_arguments(declared.args, lambda value: self._option(name, value)),
-            files=tuple(self.world.file(target, source) for target, source in declared.files.items()),
+            files=tuple(
+                self.world.file(target, source, _literal) for target, source in declared.files.items()
+            ),
             address=self._address(name, kind, declared),
         )
 
@@ -180,3 +182,8 @@ def _declared_values(infra: Infra) -> dict[str, Any]:
 def _arguments(args: str | list[str] | None, fill: Callable[[str], Text]) -> tuple[Text, ...]:
     """The words of a line, or those of a list; no shell reads them."""
     return tuple(text.words(fill(args))) if isinstance(args, str) else tuple(map(fill, args or ()))
+
+
+def _literal(content: str) -> Text:
+    """A text of a store's file, in which nothing is referred to."""
+    return text.fill(content, lambda reference: "")

@@ -139,7 +139,9 @@ class Workloads:
             "shell_line": isinstance(workload.command, str) and shell.script_of(command or ()) == 2,
             "env": tuple({**injected, **of_files, **secrets, **own, **variables, **probing}.items()),
             "needs": tuple(self._needs(name)),
-            "files": tuple(self.world.file(target, source) for target, source in workload.files.items()),
+            "files": tuple(
+                self.world.file(target, source, fill) for target, source in workload.files.items()
+            ),
             "user": workload.user,
             "workdir": workload.workdir,
             "read_only": workload.read_only,

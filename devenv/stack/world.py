@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -91,14 +91,22 @@ class World:
             return replace(inside.outside, machine="127.0.0.1")
         return inside if unit else inside.outside
 
-    def file(self, target: str, source: Any) -> File:
-        """A file or folder of the project, or a secret, as a file in a container."""
-        if not isinstance(source, str):
+    def file(self, target: str, source: Any, fill: Callable[[str], text.Text]) -> File:
+        """A file or folder of the project, a secret, or a text to fill in, as a file in a container."""
+        if not isinstance(source, str) and source.content is None:
             return File(target, secret=source.secret)
+        if not isinstance(source, str):
+            return text_file(target, fill(source.content))
         if (inside := self.folders.get(source)) is not None:
             return File(target, posixpath.normpath(source), digest=text.digest(repr(inside)), inside=inside)
         (path, digest), *_ = self.files.get(source) or ((source, ""),)
         return File(target, source=path, digest=digest)
+
+
+def text_file(target: str, content: text.Text) -> File:
+    """A text as a file in a container."""
+    holds = tuple(sorted(text.secrets_in(content)))
+    return File(target, content=content, digest=text.digest(repr(content)), holds=holds)
 
 
 def merge(base: Any, change: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from devenv.errors import UsageError
 from devenv.render.bundle import Source
 from devenv.render.compose import described
+from devenv.render.compose import render as compose
 from devenv.render.kubernetes.objects import of_unit
 from devenv.render.kubernetes.parity import lost_of_machine
 from devenv.render.process import described as process
@@ -275,3 +277,26 @@ def test_what_cannot_be_is_refused(written: str, why: str) -> None:
     found = problems(ONE.format(written))
     assert [problem.partition("services.api.")[2] for problem in found] == [why]
     assert found[0].startswith("3:")
+
+
+def test_a_text_of_the_manifest_is_a_file_of_the_container_with_its_references_filled_in() -> None:
+    text = """{"key": "${secret.KEY}", "own": "${api.url}", "literal": "$${x}"}"""
+    app = stack(ONE.format(f", files: {{/etc/a.json: {{content: '{text}'}}, /etc/b: {{content: plain}}}}"))
+    source = Source(secrets={"KEY": 'a"b'})
+    files = compose(app, source).files
+    filled = '{"key": "a\\"b", "own": "http://api:80", "literal": "${x}"}'
+    assert (files["files/api/etc_a.json"], files["files/api/etc_b"]) == (filled, "plain")
+    secret, config = of_unit(app, app.unit("api"), source)[:2]
+    assert base64.b64decode(secret["data"]["etc_a.json"]).decode() == filled
+    assert config["data"] == {"etc_b": "plain"}
+    before, after = (
+        fingerprints(stack(ONE.format(f", files: {{/b: {{content: {word}}}}}")))["api"]
+        for word in ("one", "two")
+    )
+    assert before != after
+
+
+@each_row(["{}", "{secret: A, content: b}"])
+def test_a_file_has_one_source(source: str) -> None:
+    (problem,) = problems(ONE.format(f", files: {{/a: {source}}}"))
+    assert problem.endswith("a file of the project, {secret: NAME} or {content: TEXT} - write one of them")

@@ -397,6 +397,27 @@ def test_a_folder_of_logs_is_written_by_its_program() -> None:
     assert web["reload"] == {"sync": {"./src": "/srv/src", "./tmp": "/srv/tmp"}}
 
 
+def test_a_config_whose_text_stands_in_the_file_stays_there() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: a, environment: {KEY_TOKEN: hidden-1-token}, configs: [{source: own, target: /etc/own}, said, away]}
+          db: {image: "postgres:18"}
+        configs:
+          own: {content: "url = http://${HOST:-web}:80/$${literal}\\nurl = postgres://db:5432"}
+          said: {environment: SAID}
+          away: {external: true}
+        """
+    )
+    assert draft.value["services"]["web"]["files"] == {
+        "/etc/own": {
+            "content": "url = http://${env.HOST:-web}:80/$${literal}\nurl = postgres://${db.host}:${db.port}"
+        },
+        "/said": {"content": "${env.SAID:-}"},
+    }
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == ["web.configs away"]
+
+
 def test_a_route_of_traefik_whose_port_only_the_image_knows_is_offered() -> None:
     draft = drafted(
         """

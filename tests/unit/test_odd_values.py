@@ -38,7 +38,7 @@ services:
     secrets: [KEY]
     resources: {cpu: 500m, memory: 256Mi}
     volumes: {data: /data}
-    files: {/f: ./f, /s: {secret: KEY}}
+    files: {/f: ./f, /s: {secret: KEY}, /t: {content: "${stack.name} ${secret.KEY}"}}
     grace: 1s
     compose:
       labels: {a: b}

@@ -38,6 +38,8 @@ def filled_in(path: Path) -> bool:
             return True
         case ("services" | "jobs", _, "uses" | "secrets" | "like", *_):
             return True  # names, checked by other rules
+        case ("services" | "jobs", _, "files", _, "content"):
+            return True
         case ("services" | "jobs", _, "build", "args" | "secrets", *_) | ("services", _, "reload", "run", *_):
             return True
         case ("environments", _, "services" | "jobs", _, *rest):

@@ -26,7 +26,7 @@ def variables_have_names(scope: Scope) -> Iterator[Finding]:
         secrets += [
             ((*path, "files", target, "secret"), source.secret)
             for target, source in workload.files.items()
-            if not isinstance(source, str)
+            if not isinstance(source, str) and source.secret is not None
         ]
     variables += [
         (("infra", name, "env", key), key)

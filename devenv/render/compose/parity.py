@@ -108,7 +108,7 @@ FIELDS: Fields = {
     "Capabilities": {"add": SAME, "drop": SAME},
     "Ulimit": {"soft": SAME, "hard": SAME},
     "HostPath": {"path": SAME, "write": SAME},
-    "SecretFile": {"secret": SAME},
+    "FileSource": {"secret": SAME, "content": SAME},
     "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
     "Plugin": {"name": SAME, "config": SAME},
     "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},

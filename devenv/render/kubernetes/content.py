@@ -88,9 +88,9 @@ def inline(unit: Unit) -> dict[str, Text]:
 def _raw(stack: Stack, file: File, secrets: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
     if file.secret:
         return secrets[file.secret].encode()
-    if file.content:
-        return text.reveal(file.content, secrets).encode()
-    return kong_yml(stack, secrets).encode() if file.rendered else files[file.source]
+    if file.rendered:
+        return kong_yml(stack, secrets).encode()
+    return files[file.source] if file.source else text.reveal(file.content, secrets).encode()
 
 
 def key(target: str) -> str:

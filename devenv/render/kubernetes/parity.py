@@ -124,7 +124,7 @@ FIELDS: Fields = {
     },
     "Ulimit": dict.fromkeys(("soft", "hard"), lost("a pod has the limits of its node")),
     "HostPath": {"path": emulated("the node's own"), "write": SAME},
-    "SecretFile": {"secret": SAME},
+    "FileSource": {"secret": SAME, "content": SAME},
     "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
     "Plugin": {"name": SAME, "config": SAME},
     "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},

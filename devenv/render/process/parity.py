@@ -116,7 +116,7 @@ FIELDS: Fields = {
     "Capabilities": {"add": _CONTAINER, "drop": _CONTAINER},
     "Ulimit": dict.fromkeys(("soft", "hard"), lost("a process has your own limits")),
     "HostPath": dict.fromkeys(("path", "write"), lost("it sees this machine's own paths")),
-    "SecretFile": {"secret": lost("the path is the container's")},
+    "FileSource": dict.fromkeys(("secret", "content"), lost("the path is the container's")),
     "Route": dict.fromkeys(("path", "host", "methods", "strip", "plugins"), SAME),
     "Plugin": {"name": SAME, "config": SAME},
     "Gateway": {"plugins": SAME, "consumers": SAME, "extra": SAME},
