@@ -159,6 +159,7 @@ class Images:
                 cache_from=[_cache(source) for source in build.cache_from] or None,
                 platforms=[wanted] if (wanted := platform or build.platform) else None,
                 target=build.target,
+                network=build.network,
                 build_args={key: text.reveal(value, secrets) for key, value in build.args},
                 secrets=mounted,
                 ssh=build.ssh,

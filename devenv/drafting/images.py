@@ -11,6 +11,7 @@ from devenv.drafting import reading
 from devenv.drafting.interpolation import forms, plain
 from devenv.drafting.reading import inside
 from devenv.drafting.scene import Scene, Unit
+from devenv.manifest.composekeys import BUILD
 from devenv.manifest.source import as_text
 
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
@@ -19,6 +20,7 @@ _KEPT = {
     "additional_contexts": "additional_contexts",
     "cache_from": "cache_from",
     "platforms": "platform",
+    "network": "network",
 }
 
 
@@ -107,7 +109,7 @@ def _rest(scene: Scene, unit: Unit, build: Mapping[str, Any]) -> None:
     draft, path = scene.draft, (*unit.path, "build")
     for key, value in build.items():
         origin = unit.at(f"build.{key}")
-        if key in ("context", "dockerfile"):
+        if key in ("context", "dockerfile") or (key, value) == ("network", "default"):
             continue
         if key == "args":
             for name, item in reading.mapping(value).items():
@@ -130,6 +132,8 @@ def _rest(scene: Scene, unit: Unit, build: Mapping[str, Any]) -> None:
             draft.set((*path, _KEPT[key]), *forms(written), origin=origin)
         elif key in ("tags", "labels", "pull", "no_cache", "cache_to", "provenance", "sbom"):
             draft.say("dropped", origin, "devenv names, tags and caches what it builds")
+        elif key in BUILD and not BUILD[key].instead:
+            draft.say("dropped", origin, BUILD[key].why)
         else:
             draft.say("by hand", origin, "no field of build: says it")
 

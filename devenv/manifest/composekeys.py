@@ -160,7 +160,6 @@ BUILD: Mapping[str, Answer] = {
     "extra_hosts": Answer(why="a build reaches what the builder reaches"),
     "isolation": Answer(why="devenv builds Linux images only"),
     "labels": Answer(why="write LABEL in the Dockerfile"),
-    "network": Answer(why="a build has the builder's network"),
     "no_cache": Answer(why="`devenv up --build` builds anew"),
     "platforms": Answer("platform: linux/amd64", rewrite=rewriting.platform),
     "privileged": Answer(why="a build has no more rights than the builder gives"),

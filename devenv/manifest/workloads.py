@@ -62,6 +62,9 @@ class Build(Model):
     platform: str | None = Field(
         None, description="What the image is for: linux/amd64. Default: this machine, or the cluster's nodes."
     )
+    network: Literal["host", "none"] | None = Field(
+        None, description="What its RUN steps reach: host is this machine's own network, none is nothing."
+    )
 
 
 class Health(Model):

@@ -36,6 +36,7 @@ BUILT: Mapping[str, Support] = dict.fromkeys(
         "additional_contexts",
         "cache_from",
         "platform",
+        "network",
     ),
     SAME,
 )

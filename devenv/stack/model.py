@@ -98,6 +98,7 @@ class Build:
     folders: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
     platform: str | None = None
+    network: str | None = None
     digest: str = ""
     base: str = ""
 

@@ -191,6 +191,7 @@ class Workloads:
             tuple(filter(is_folder, build.additional_contexts.values())),
             tuple(build.cache_from),
             build.platform,
+            build.network,
         )
 
     def _build_secret(self, source: str) -> Text:

@@ -34,6 +34,7 @@ services:
         base: docker-image://python:3.13-slim
         proto: https://github.com/acme/proto.git#v2
       cache_from: ghcr.io/acme/api:cache
+      network: none
       platform: linux/arm64
 """
 BUILD = "name: a\nservices:\n  api: {{build: {{context: ., {}}}}}\n"
@@ -85,6 +86,7 @@ def test_compose_builds_with_them() -> None:
         "base": "docker-image://python:3.13-slim",
         "proto": "https://github.com/acme/proto.git#v2",
     }
+    assert build["network"] == "none"
     assert (build["cache_from"], build["platforms"]) == (["ghcr.io/acme/api:cache"], ["linux/arm64"])
 
 

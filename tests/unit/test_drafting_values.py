@@ -437,6 +437,17 @@ def test_a_digest_that_a_kind_does_not_keep_is_named() -> None:
     assert "its tag alone; image: pins what a digest does" in [row.note for row in draft.rows]
 
 
+def test_what_only_the_builder_decides_is_dropped_with_the_reason() -> None:
+    draft = drafted(
+        "services: {a: {build: {context: ., network: host, shm_size: 1gb, ulimits: {nofile: 9}}},"
+        " b: {build: {context: ., network: default, dockerfile_inline: FROM scratch}}}",
+        paths={"./Dockerfile": "file"},
+    )
+    assert draft.value["services"]["a"]["build"] == {"context": ".", "network": "host"}
+    notes = {row.what: row.note for row in draft.rows if row.fate == "dropped"}
+    assert notes == dict.fromkeys(("a.build.shm_size", "a.build.ulimits"), "the builder decides that")
+
+
 def test_a_platform_is_what_a_build_or_a_ready_made_image_is_for() -> None:
     services = drafted(
         """

@@ -191,6 +191,8 @@ def build(unit: Unit, source: Source) -> dict[str, Any]:
         }
     if own.cache_from:
         spec["cache_from"] = list(own.cache_from)
+    if own.network:
+        spec["network"] = own.network
     if own.platform:
         spec["platforms"] = [own.platform]
     return spec

@@ -104,7 +104,8 @@ FIELDS: Fields = {
         "context": SAME,
         "dockerfile": emulated("only what it runs, and its variables"),
         **dict.fromkeys(
-            ("target", "args", "secrets", "ssh", "additional_contexts", "cache_from", "platform"), _IMAGE
+            ("target", "args", "secrets", "ssh", "additional_contexts", "cache_from", "platform", "network"),
+            _IMAGE,
         ),
     },
     "Health": {
