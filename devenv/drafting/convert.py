@@ -13,7 +13,7 @@ from devenv.drafting.draft import Draft, telling
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
-from devenv.drafting.scene import Role, Scene, Unit, World, hosts, inactive, stack_name, unit_names
+from devenv.drafting.scene import Role, Scene, Unit, World, contested, hosts, inactive, stack_name, unit_names
 from devenv.drafting.stores import Store, Stores, repository
 from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
@@ -50,6 +50,9 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
     draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
     scene = Scene(project, world, draft, _units(project, world, stores, gateways))
     scene.hosts = hosts(project, scene.units)
+    for name, owners in contested(project, scene.units):
+        note = f"{' and '.join(owners)} are called so: in addresses it is {scene.hosts[name]} now"
+        draft.say("by hand", name, note)
     for unit in scene.units.values():
         store = infra.recognised(unit.keys, stores) if unit.role == "store" else None
         if store is not None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from devenv.drafting.interpolation import everywhere, inlined, plain, variables
+from devenv.drafting.interpolation import Variable, everywhere, inlined, parts, plain, variables
 from devenv.drafting.scene import unit_names
 
 _LOGIN = re.compile(r"://[^/@\s:]*:[^/@\s$]+@")
@@ -73,6 +73,8 @@ def _service(keys: Mapping[str, Any], known: Definitions) -> dict[str, Any]:
     for key, own in (("build", _OF_A_BUILD), ("healthcheck", _OF_A_CHECK)):
         if key in service:
             service[key] = some(service[key], own)
+    if "volumes" in keys:  # a path without the value of its variable would be another one
+        service["volumes"] = everywhere(lambda text: _fill_path(text, here), keys["volumes"])
     if "environment" in service:
         service["environment"] = _passed_on(service["environment"], known.texts)
     return {key: everywhere(lambda text: inlined(text, known.texts), value) for key, value in service.items()}
@@ -80,6 +82,16 @@ def _service(keys: Mapping[str, Any], known: Definitions) -> dict[str, Any]:
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
     return plain(text, values).replace("$", "$$") if any(variables(text)) else text
+
+
+def _fill_path(text: str, values: Mapping[str, str]) -> str:
+    """The text with the value of each variable, or its default; one that has neither stays."""
+    return "".join(
+        part.written
+        if isinstance(part, Variable) and not (values.get(part.name) or part.default)
+        else (part if isinstance(part, str) else plain(part.written, values)).replace("$", "$$")
+        for part in parts(text)
+    )
 
 
 def _passed_on(environment: Any, texts: Mapping[str, str]) -> Any:

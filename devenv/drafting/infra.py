@@ -190,15 +190,28 @@ def convert_part(scene: Scene, unit: Unit) -> None:
                 )
 
 
+_VARIANT = re.compile(r"-(?:alpine|slim|bookworm|bullseye|buster|trixie|jammy|noble|focal)[\d.]*")
+
+
+def _version(image: str, kind: Store) -> str:
+    """The version that a tag of the kind's own image says; "" for a variant that the kind does not have."""
+    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    if not kind.suffix:
+        return tag
+    version = tag.removesuffix(kind.suffix)
+    if kind.suffix not in version:  # the kind's own variant stands in for one of another system
+        version = _VARIANT.sub("", version)
+    return version if "$" in version or re.fullmatch(r"v?\d+(?:\.\d+)*", version) else ""
+
+
 def _image(scene: Scene, unit: Unit, kind: Store) -> None:
     image, draft = str(unit.keys["image"]), scene.draft
     name, version = repository(plain(image)), version_of(plain(image))
-    if name in kind.like:
+    if name in kind.like or (name in kind.own and version and not (tag := _version(image, kind))):
         draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
         draft.say("kept", unit.at("image"), f"a store of the kind {kind.kind}, with this image")
     elif name in kind.own:
         if version:
-            tag = image.rpartition("/")[2].partition(":")[2].removesuffix(kind.suffix) or version
             draft.set((*unit.path, "version"), *forms(tag), version, origin=unit.at("image"))
         draft.say(
             "kept" if version else "derived",

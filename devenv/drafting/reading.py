@@ -246,14 +246,21 @@ def _mount(item: Any, folder: Place) -> Mount:
         text = str(item.get("target")) if isinstance(item, Mapping) else str(item)
         source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)
         read_only, kind = "ro" in str(options[:1]).strip("[]'").split(","), ""
+    unset = _unset(source)
     source, target = plain(source, {"PWD": ".", "HOME": "~"}), plain(target)
-    if kind in ("", "bind") and not source and (kind or ":" in text):
-        return Mount("unset", "", target, read_only, f":{target}")
+    if kind in ("", "bind") and (unset or not source) and (kind or ":" in text):
+        return Mount("unset", "", target, read_only, f"{unset}:{target}")
     if kind in ("", "volume"):
         kind = "bind" if source.startswith((".", "/", "~")) else "volume" if source else "anonymous"
     if kind == "bind":
         source = relative(source, folder)
     return Mount(kind, source, target, read_only, f"{source}:{target}{':ro' * read_only}")
+
+
+def _unset(path: str) -> str:
+    """The path, if it has a variable without a value."""
+    names = (own.name for own in variables(path) if not own.default and own.name not in ("PWD", "HOME"))
+    return path if any(names) else ""
 
 
 def configs(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

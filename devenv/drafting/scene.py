@@ -143,6 +143,15 @@ def hosts(project: Project, units: Mapping[str, Unit]) -> dict[str, str]:
     return names
 
 
+def contested(project: Project, units: Mapping[str, Unit]) -> Iterator[tuple[str, list[str]]]:
+    """The names by which several units are reached, as one for each profile, and these units."""
+    owners: dict[str, list[str]] = {}
+    for original, unit in units.items():
+        for name in {original, *reading.aliases(project.services[original])}:
+            owners.setdefault(name, []).append(unit.name)
+    yield from ((name, names) for name, names in owners.items() if len(names) > 1)
+
+
 def stack_name(project: Project, folder: str) -> str:
     """The name to write, or "" where the folder's is the same or does."""
     name = as_label(plain(project.name))

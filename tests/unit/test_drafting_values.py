@@ -273,7 +273,7 @@ def test_what_a_variable_without_a_value_leaves_open_is_told(tmp_path: Path) -> 
     }
     assert {row.what: row.note for row in draft.rows if row.fate == "by hand"} == {
         "web.ports ${WEB}:80": "WEB is not set, so any free port leads to it; or publish: 80",
-        "web.volumes :/up": "the variable of its path is not set: write it to .env first",
+        "web.volumes ${UP}:/up": "the variable of its path is not set: write it to .env first",
         "db.ports ${DB}:5432": "DB is not set, so any free port leads to it; or publish: 5432",
     }
 
@@ -430,6 +430,54 @@ def test_a_route_of_traefik_whose_port_only_the_image_knows_is_offered() -> None
     assert offer == "route: {path: /, host: shop.example}   # once it has its port"
     (note,) = [row.note for row in draft.rows if row.fate == "by hand"]
     assert "write port:" in note
+
+
+@each_row(
+    [
+        ("rabbitmq:4.1-management", {"version": "4.1"}),
+        ("rabbitmq:4-alpine", {"version": "4"}),
+        ("rabbitmq:4.1", {"version": "4.1"}),
+        ("rabbitmq:${TAG:-4.1}-management", {"version": "${env.TAG:-4.1}"}),
+        ("rabbitmq:4-management-alpine", {"image": "rabbitmq:4-management-alpine"}),
+        ("memcached:1.6-alpine3.20", {"image": "memcached:1.6-alpine3.20"}),
+        ("memcached:1.6-alpine", {"version": "1.6"}),
+        ("jenkins/jenkins:lts", {"image": "jenkins/jenkins:lts"}),
+        ("jenkins/jenkins:2.504.1-lts-jdk21", {"version": "2.504.1"}),
+        ("postgres:17-alpine", {"version": "17-alpine"}),
+        ("postgres", {}),
+    ]
+)
+def test_the_image_of_a_kind_with_a_variant_is_one_that_there_is(image: str, written: dict[str, str]) -> None:
+    store = drafted(f"services: {{mine: {{image: '{image}'}}}}").value["infra"]["mine"]
+    assert {key: store[key] for key in ("version", "image") if key in store} == written
+
+
+def test_a_path_with_a_variable_that_is_not_set_is_no_path() -> None:
+    draft = drafted(
+        """
+        services:
+          web:
+            image: a
+            volumes: ["/home/${OWNER}/data:/data", "${HOME}/.aws:/aws:ro", "${LOGS:-/var/log}:/logs:ro"]
+        """
+    )
+    web = draft.value["services"]["web"]
+    assert web["host_paths"] == {"/aws": "~/.aws", "/logs": "/var/log"}
+    (row,) = [row for row in draft.rows if row.fate == "by hand"]
+    assert row.what == "web.volumes /home/${OWNER}/data:/data"
+
+
+def test_a_name_of_several_services_is_told() -> None:
+    draft = drafted(
+        """
+        services:
+          cpu: {image: a, container_name: ollama, profiles: [cpu]}
+          gpu: {image: a, container_name: ollama, profiles: [gpu]}
+          web: {image: a, environment: [AT=http://ollama:80]}
+        """
+    )
+    notes = {row.what: row.note for row in draft.rows if row.fate == "by hand"}
+    assert notes == {"ollama": "cpu and gpu are called so: in addresses it is cpu now"}
 
 
 def test_a_digest_that_a_kind_does_not_keep_is_named() -> None:
