@@ -83,6 +83,7 @@ LANGUAGES = (
         ".NET", ("*.csproj",), "mcr.microsoft.com/dotnet/sdk:9.0", 8080,
         (("*.csproj:Microsoft.NET.Sdk.Web", "dotnet watch run --urls http://0.0.0.0:8080"),),
     ),
+    Language("Elixir", ("mix.exs",), "elixir:1.18", 4000, ()),
     Language(
         "Node", ("package.json",), "node:24-slim", 3000,
         (
@@ -111,6 +112,7 @@ MANAGERS = (
     ("bun.lock", "oven/bun:1", "bun install", "bun run", ""),
     ("bun.lockb", "oven/bun:1", "bun install", "bun run", ""),
     ("pnpm-lock.yaml", "", "npm install --global pnpm && pnpm install", "pnpm run", ""),
+    ("pnpm-workspace.yaml", "", "npm install --global pnpm && pnpm install", "pnpm run", ""),
     ("yarn.lock", "", "yarn install", "yarn run", ""),
     ("", "", "npm install", "npm run", "-- "),
 )
@@ -135,18 +137,20 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
         "pg-promise", "postgres",
         "@prisma/adapter-pg", "github.com/jackc/pgx", "github.com/lib/pq", "org.postgresql", "postgresql",
         "github.com/jackc/pgx/v5", "gorm.io/driver/postgres", "tokio-postgres", "prisma:postgresql",
-        "npgsql", "npgsql.entityframeworkcore.postgresql",
+        "npgsql", "npgsql.entityframeworkcore.postgresql", "postgrex",
     ),
     "mysql": (
         "mysqlclient", "pymysql", "aiomysql", "mysql-connector-python", "mysql2", "mysql", "mariadb",
         "trilogy",
         "github.com/go-sql-driver/mysql", "gorm.io/driver/mysql", "mysql-connector-j",
         "mysql-connector-java", "prisma:mysql", "pomelo.entityframeworkcore.mysql", "mysql.data",
+        "myxql",
     ),
     "mongo": (
         "pymongo", "motor", "mongoengine", "beanie", "mongodb", "mongoose", "mongoid", "mongo",
         "go.mongodb.org/mongo-driver", "go.mongodb.org/mongo-driver/v2", "spring-boot-starter-data-mongodb",
         "prisma:mongodb", "mongodb.driver", "mongodb/mongodb", "mongodb/laravel-mongodb",
+        "mongodb_driver",
     ),
     "valkey": (
         "redis", "valkey", "aioredis", "celery", "rq", "ioredis", "bull", "bullmq", "sidekiq", "resque",
@@ -154,14 +158,17 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
         "github.com/redis/go-redis/v9", "github.com/go-redis/redis/v8", "spring-boot-starter-data-redis",
         "connect-redis",
         "iovalkey", "github.com/valkey-io/valkey-go", "django-redis", "predis/predis", "stackexchange.redis",
+        "redix",
     ),
     "minio": (
         "boto3", "aioboto3", "aiobotocore", "minio", "@aws-sdk/client-s3", "aws-sdk-s3", "django-storages",
         "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/service/s3",
+        "ex_aws_s3",
     ),
     "rabbitmq": (
         "pika", "aio-pika", "amqplib", "bunny", "github.com/rabbitmq/amqp091-go",
         "spring-boot-starter-amqp", "kombu", "lapin", "rabbitmq.client", "php-amqplib/php-amqplib",
+        "amqp", "broadway_rabbitmq",
     ),
     "nats": ("nats-py", "nats", "github.com/nats-io/nats.go", "nats-pure"),
     "memcached": ("pymemcache", "python-memcached", "pylibmc", "memcached", "dalli"),
@@ -169,6 +176,7 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "kafka": (
         "kafkajs", "kafka-python", "confluent-kafka", "aiokafka", "github.com/segmentio/kafka-go",
         "spring-kafka", "rdkafka", "confluent.kafka",
+        "brod", "kafka_ex", "broadway_kafka",
     ),
     "elasticsearch": ("elasticsearch", "@elastic/elasticsearch", "elasticsearch-dsl", "elasticsearch-rails"),
     "opensearch": ("opensearch-py", "@opensearch-project/opensearch"),

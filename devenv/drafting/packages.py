@@ -37,6 +37,8 @@ def packages(file: str, text: str) -> set[str]:
         return {part.lower() for pair in names for part in pair}
     if file == "composer.json":
         return {name.lower() for name in re.findall(r"\"([\w.-]+/[\w.-]+)\"\s*:", text)}
+    if file == "mix.exs":
+        return {name.lower() for name in re.findall(r"\{\s*:(\w+)\s*,", text)}
     if file == "Gemfile":
         return {name.lower() for name in re.findall(r"^\s*gem\s+['\"]([^'\"]+)", text, re.MULTILINE)}
     lines: Iterable[str] = (line.strip().removeprefix("require ") for line in text.splitlines())

@@ -6,7 +6,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from devenv.drafting.addresses import is_secret
@@ -35,6 +35,7 @@ LOCKS = (*(file for file, *_ in MANAGERS if file), "pnpm-workspace.yaml")
 BELOW = (
     "bin/rails", "public/index.php", "*/__init__.py", "cmd/*/main.go", "src/main.rs", "*/main.py", "*/app.py",
     "src/*/main.py", "prisma/schema.prisma", "src/main/resources/application.properties",
+    "src/main/resources/application.yml", "src/main/resources/application.yaml",
 )  # fmt: skip
 """What is read below a folder with a package file."""
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
@@ -51,7 +52,12 @@ JOBS = ("release", "migrate", "seed")
 """Processes of a Procfile that end."""
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
 _PORT_WORD = re.compile(r"(?:--port|--bind|-p|PORT)[= \",]+(?:[\d.]+:)?(\d{2,5})\b|0\.0\.0\.0:(\d{2,5})\b")
-_SERVER_PORT = re.compile(r"^server\.port\s*=\s*(\d+)\s*$", re.MULTILINE)
+_SERVER_PORT = re.compile(
+    r"^server(?:\.port\s*[=:]|:\s*\n(?:[ \t]+.*\n)*?[ \t]+port:|:\s*\{\s*port:)\s*(?:\$\{\w+:)?(\d+)",
+    re.MULTILINE,
+)
+_COPY = re.compile(r"^\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.+)$", re.MULTILINE | re.IGNORECASE)
+_OF_A_WORKSPACE = re.compile(r"(?:--filter|--package|--project)[= ]|turbo prune")
 _URL = re.compile(r"(\w+?)(?:\+\w+)?://[^\s\"']+")
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 _PROCESS = re.compile(r"^([A-Za-z][\w-]*):\s*(\S.*)$", re.MULTILINE)
@@ -62,7 +68,8 @@ _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.
 class Part:
     """A folder of the project with a program: its files by their paths in it.
 
-    `dockerfile`: the one that builds it, "" where none does. `workspace`: of which it is one of the packages.
+    `dockerfile`: the one that builds it, "" where none does, with the `whole` project for its context or the
+    folder alone. `workspace`: of which it is one of the packages.
     """
 
     folder: str
@@ -70,6 +77,7 @@ class Part:
     files: Mapping[str, str]
     dockerfile: str = ""
     workspace: Mapping[str, str] | None = None
+    whole: bool = False
 
     @property
     def language(self) -> Language | None:
@@ -118,9 +126,35 @@ def parts(files: Mapping[str, str], name: str) -> list[Part]:
     candidates = [
         part for folder, own in folders.items() for part in _of_folder(folder, own, name, workspace)
     ]
+    names = {path for path in files if "/" not in path}
+    candidates = [replace(part, whole=_needs_whole(part, candidates, names)) for part in candidates]
     if len(candidates) > 1:  # a workspace's own package file, or one of tools
         candidates = [part for part in candidates if part.folder != "." or part.dockerfile or _starts(part)]
     return candidates
+
+
+def _needs_whole(part: Part, others: list[Part], above: Collection[str]) -> bool:
+    """Whether its Dockerfile counts paths from the project's folder, which has the files `above`."""
+    text = part.files.get(part.dockerfile, "")
+    if part.folder == "." or not text:
+        return False
+    if _OF_A_WORKSPACE.search(text) and any(name in above for name in (*LOCKS, *PACKAGE_FILES)):
+        return True
+    words = [
+        word for options, line in _COPY.findall(text) if "--from" not in options for word in _words(line)
+    ]
+    paths = [posixpath.normpath(word) for word in words]
+    folders = [other.folder for other in others if other.folder != "."]
+    return any(
+        any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+        or (path in above and path not in part.files)
+        for path in paths
+    )
+
+
+def _words(line: str) -> list[str]:
+    """The sources of a COPY, in either of its forms."""
+    return re.findall(r"[^\s\[\],\"]+", line)[:-1]
 
 
 def _begins_part(file: str) -> bool:
@@ -189,7 +223,7 @@ def _examples(result: Draft, files: Mapping[str, str], uses: Mapping[str, list[s
 
 def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:
     """Write the rest of a folder's service, and the other processes of its Procfile; returns what it uses."""
-    origin = ("build", f"from {part.at(part.dockerfile)}")
+    origin = ("build", f"from {part.at(part.dockerfile)}" + ", in the project's folder" * part.whole)
     if not part.dockerfile:
         origin = ("image", "no Dockerfile: an image of the language, with the sources")
     result.say("derived", f"{name}.{origin[0]}", origin[1])
@@ -236,9 +270,10 @@ def _origin(result: Draft, path: tuple[str, str], part: Part, command: str) -> b
     """Write where a program comes from and how it starts; whether there is anything."""
     folder = part.folder if part.folder == "." else f"./{part.folder}"
     if part.dockerfile:
-        result.set((*path, "build", "context"), folder)
-        if part.dockerfile != "Dockerfile":
-            result.set((*path, "build", "dockerfile"), part.dockerfile)
+        result.set((*path, "build", "context"), "." if part.whole else folder)
+        dockerfile = part.at(part.dockerfile) if part.whole else part.dockerfile
+        if dockerfile != "Dockerfile":
+            result.set((*path, "build", "dockerfile"), dockerfile)
         if command:
             result.set((*path, "command"), escaped(command))
         return True
@@ -267,9 +302,10 @@ def _port(part: Part, command: str) -> tuple[int, str]:
     if match := _PORT_WORD.search(command) or _PORT_WORD.search(dockerfile):
         says = part.at("Procfile" if command else part.dockerfile)
         return int(match[1] or match[2]), f"as its command says ({says})"
-    properties = "src/main/resources/application.properties"
-    if match := _SERVER_PORT.search(part.files.get(properties, "")):
-        return int(match[1]), f"server.port in {part.at(properties)}"
+    for ending in ("properties", "yml", "yaml"):
+        settings = f"src/main/resources/application.{ending}"
+        if match := _SERVER_PORT.search(part.files.get(settings, "")):
+            return int(match[1]), f"server.port in {part.at(settings)}"
     if (number := part.example.get("PORT", "")).isdecimal():
         return int(number), "PORT in its example of .env"
     language = part.language

@@ -26,6 +26,7 @@ def services(files: dict[str, str]) -> dict[str, Any]:
         "go.mod": ("go.mod", "module x\n\nrequire (\n\tgithub.com/jackc/pgx/v5 v5.1.0\n)\nrequire github.com/lib/pq v1", {"github.com/jackc/pgx/v5", "github.com/lib/pq"}),
         "pom.xml": ("pom.xml", "<dependency><groupId>org.postgresql</groupId><artifactId>postgresql</artifactId></dependency>", {"org.postgresql", "postgresql"}),
         "Gemfile": ("Gemfile", "source 'https://rubygems.org'\ngem 'mysql2', '~> 0.5'\n  gem \"sidekiq\"\n# gem 'pg'", {"mysql2", "sidekiq"}),
+        "mix.exs": ("mix.exs", '[{:phoenix, "~> 1.7"}, {:postgrex, ">= 0.0.0"}, {:redix, "~> 1.2"}]', {"postgrex", "redix"}),
         "broken": ("package.json", "{", set()),
         "a list": ("package.json", "[]", set()),
         "no mapping": ("package.json", '{"dependencies": ["pg"]}', set()),
@@ -234,3 +235,55 @@ def test_folders_and_files_with_blanks_are_quoted_for_the_shell() -> None:
     assert "&& cd 'my app' &&" in services(workspace)["my-app"]["command"][-1]
     page = {"requirements.txt": "streamlit", "my page.py": "import streamlit\nst.title('x')"}
     assert "streamlit run 'my page.py'" in services(page)["my-project"]["command"][-1]
+
+
+OF_API = "src/Api/Dockerfile"
+
+
+@each_row(
+    {
+        "a path from above, of .NET": (
+            {OF_API: 'FROM x\nCOPY ["src/Api/Api.csproj", "src/Api/"]\n', "Shop.sln": "", "src/Api/Api.csproj": ""},
+            {"context": ".", "dockerfile": OF_API},
+        ),
+        "another part": (
+            {"apps/a/Dockerfile": "FROM x\nCOPY --chown=1 packages/ui ./ui\n", "packages/ui/package.json": "{}"},
+            {"context": ".", "dockerfile": "apps/a/Dockerfile"},
+        ),
+        "a lock file above": (
+            {"apps/a/Dockerfile": "FROM x\nCOPY pnpm-lock.yaml ./\n", "pnpm-lock.yaml": "", "apps/a/package.json": "{}"},
+            {"context": ".", "dockerfile": "apps/a/Dockerfile"},
+        ),
+        "a package of a workspace": (
+            {"apps/a/Dockerfile": "FROM x\nCOPY . .\nRUN pnpm i --filter a\n", "package.json": "{}"},
+            {"context": ".", "dockerfile": "apps/a/Dockerfile"},
+        ),
+        "its own files": (
+            {"apps/a/Dockerfile": "FROM x\nCOPY package.json src ./\n", "package.json": "{}", "apps/a/package.json": "{}"},
+            "./apps/a",
+        ),
+        "another image's": ({"a/Dockerfile": "FROM x\nCOPY --from=b a/b /b\n"}, "./a"),
+    }
+)  # fmt: skip
+def test_a_dockerfile_whose_paths_begin_above_its_folder_is_built_there(
+    files: dict[str, str], build: Any
+) -> None:
+    (service,) = (one for one in services(files).values() if "build" in one)
+    assert service["build"] == build
+
+
+@each_row(
+    [
+        ("properties", "a=b\nserver.port = ${PORT:8081}\n"),
+        ("yml", "spring: {a: b}\nserver:\n  servlet:\n    context-path: /x\n  port: 8081\n"),
+        ("yaml", "server: {port: 8081}\n"),
+        ("yml", "server.port: 8081\n"),
+    ]
+)
+def test_the_port_of_spring_is_where_its_settings_say(ending: str, text: str) -> None:
+    files = {
+        "Dockerfile": "FROM x\n",
+        "pom.xml": "spring-boot",
+        f"src/main/resources/application.{ending}": text,
+    }
+    assert services(files)["my-project"]["port"] == 8081
