@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from devenv.drafting import environment, infra, reading, routes, services, uses
-from devenv.drafting.addresses import is_secret
+from devenv.drafting.addresses import is_secret, named_in
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
@@ -51,6 +51,8 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
     scene = Scene(project, world, draft, _units(project, world, stores, gateways))
     scene.hosts = hosts(project, scene.units)
     for name, owners in contested(project, scene.units):
+        if not any(named_in(text, name) for unit in scene.units.values() for text in _texts(scene, unit)):
+            continue
         note = f"{' and '.join(owners)} are called so: in addresses it is {scene.hosts[name]} now"
         draft.say("by hand", name, note)
     for unit in scene.units.values():
@@ -85,6 +87,12 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
     _kept(scene)
     _in_plain_text(draft)
     return draft
+
+
+def _texts(scene: Scene, unit: Unit) -> Iterator[str]:
+    """The values of a unit's variables, and its commands."""
+    yield from (value for value in scene.variables(unit).values() if value)
+    yield from (str(unit.keys[key]) for key in ("command", "entrypoint") if key in unit.keys)
 
 
 def _in_plain_text(draft: Draft) -> None:

@@ -473,7 +473,8 @@ def test_a_name_of_several_services_is_told() -> None:
         services:
           cpu: {image: a, container_name: ollama, profiles: [cpu]}
           gpu: {image: a, container_name: ollama, profiles: [gpu]}
-          web: {image: a, environment: [AT=http://ollama:80]}
+          web: {image: a, container_name: front, environment: [AT=http://ollama:80]}
+          page: {image: a, container_name: front, command: [front]}
         """
     )
     notes = {row.what: row.note for row in draft.rows if row.fate == "by hand"}
