@@ -216,22 +216,39 @@ def rollback(
     context.console.say(context.console.style(f"{environment} is back at revision {number}", "green", "bold"))
 
 
-def retire(ctx: typer.Context, environment: Environment, yes: Yes = False) -> None:
+def retire(
+    ctx: typer.Context,
+    environment: Environment,
+    yes: Yes = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Remove its volumes as well, with what is in them.")
+    ] = False,
+) -> None:
     """Remove what was promoted to an environment; volumes and Secrets of yours stay."""
+    from devenv.engine.promotion.leftovers import Leftovers
+
     context: Context = ctx.obj
     release = release_of(context, environment)
     companions = companions_of(context, release)
-    others = companions.installed
-    if not release.history and not others:
+    others, leftovers = companions.installed, Leftovers(release.client, release.target)
+    going = leftovers.volumes() if volumes else {}
+    if not release.history and not others and not going:
         context.console.say(f"nothing was promoted to {environment}")
         return
     release.require_ours(context.project.manifest.outline.name)
     if not yes:
+        data = f", with all data in {', '.join(going)}" if going else ""
         names = ", ".join([release.target.release, *others])
-        confirm_by_name(f"{names} go{'' if others else 'es'} away from {release.target.where}.", environment)
+        line = f"{names} go{'' if others else 'es'} away from {release.target.where}{data}."
+        confirm_by_name(line, environment)
     release.record.end(release.target, sayer(context))
     if release.helm.history(release.target.release):  # a first one that was interrupted took itself away
         release.helm.uninstall(release.target.release)
+    leftovers.remove_hooks()
     for name in companions.retire():
         sayer(context)("removed", f"{name}, and what its chart brought")
-    context.console.say(f"{environment} is retired; its volumes are kept")
+    for name, path in going.items():
+        release.client.delete(path)
+        sayer(context)("removed", f"the volume {name}")
+    kept = "" if volumes else "; its volumes are kept"
+    context.console.say(f"{environment} is retired{kept}")

@@ -35,6 +35,14 @@ STACK = """
 """
 
 
+THEIRS = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": "theirs"},
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+}
+
+
 class Promoting(OnCluster):
     """A checkout that is promoted to a namespace of its own."""
 
@@ -173,6 +181,17 @@ def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards
     says("third", more)
     assert "+ Job warm\n- Job warm-" in promoting.devenv("diff", "staging", exits=4).stdout
     promoting.devenv("promote", "staging", "--yes", within=120)
+
+    promoting.inside("create", "-f", str(promoting.write("theirs.json", json.dumps(THEIRS))))
+    assert "its volumes are kept" in promoting.devenv("retire", "staging", "--yes").stderr
+    assert promoting.inside("get", "jobs", "-o", "name") == ""
+    volumes = promoting.inside("get", "pvc", "-o", "name").split()
+    assert {"persistentvolumeclaim/fresh", "persistentvolumeclaim/theirs"} < {*volumes}
+    assert "removed   the volume fresh" in promoting.devenv("retire", "staging", "--yes", "--volumes").stderr
+    theirs = ["persistentvolumeclaim/theirs"]
+    eventually(lambda: promoting.inside("get", "pvc", "-o", "name").split() == theirs, "the end of ours")
+    again = promoting.devenv("retire", "staging", "--yes", "--volumes").stderr
+    assert "nothing was promoted to staging" in again
 
 
 @pytest.fixture
