@@ -468,6 +468,7 @@ services:
     build: ./orders
     port: 8000
     command: httpd -f -p 8000 -h /srv
+    route: /
     uses: [postgres]
     secrets: [STRIPE_KEY]
     grace: 1s
@@ -480,6 +481,7 @@ jobs:
 def shop(alone: OnCluster, lab: Lab, helm: Helm, port: int) -> Iterator[Shop]:
     """The shop, on a cluster that is called as on the page."""
     path = f"{helm.program.parent}:{alone.environment['PATH']}"
+    alone.bring("kong:3.9.3")
     made = Shop(alone.root / "shop", "shop", alone.engine, {**alone.environment, **helm.homes, "PATH": path})
     made.environment["KUBECONFIG"] = str(made.write("../kubeconfig", lab.kubeconfig.read_text()))
     made.host("kubectl", "config", "rename-context", lab.name, CONTEXT)
