@@ -16,8 +16,10 @@ import pytest
 from tests.certificates import self_signed
 from tests.e2e.checkout import eventually
 from tests.e2e.kube.conftest import Lab, OnCluster
+from tests.e2e.kube.test_load import PROGRAM as RUDE
 from tests.e2e.kube.traefik import CLASS, GATEWAY, Traefik, serving
 from tests.helm import Helm
+from tests.load import loaded
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
@@ -167,6 +169,51 @@ def test_a_gateway_that_refuses_routes_fails_the_promotion_with_its_own_words(
     assert "NoMatchingParent" in refused
     assert "revision 1 serves again" in refused
     eventually(lambda: traefik.asked("GET", "httproute.example", "/") != 404, "what served before")
+
+
+@pytest.mark.parametrize("helm", [4], indirect=True)
+@pytest.mark.parametrize(
+    "way",
+    ["ingress", f"{{httproute: {{gateway: {GATEWAY}, namespace: default}}}}"],
+    ids=["ingress", "httproute"],
+)
+def test_no_request_is_lost_without_our_own_gateway(
+    promoting: OnCluster, lab: Lab, traefik: Traefik, way: str
+) -> None:
+    def says(version: str, command: str = "python /srv/main.py") -> None:
+        place = f"context: {lab.name}, namespace: {promoting.name}-ingress, gateway: {way}"
+        promoting.manifest(
+            f"""
+            services:
+              web:
+                image: python:3.13-slim
+                command: {command}
+                files: {{/srv/main.py: load.py}}
+                port: 8000
+                route: /
+                env: {{VERSION: {version}}}
+                grace: 1s
+            environments:
+              live: {{{place}, services: {{web: {{replicas: 2}}}}}}
+            """
+        )
+
+    promoting.write("load.py", RUDE)
+    says("first")
+    promoting.devenv("promote", "live", "--yes", within=180)
+    eventually(lambda: traefik.status("/") == 200, "the way in")
+    with loaded(traefik.address, 80, "/") as load:
+        eventually(lambda: load.answers["first"] > 20, "the first version")
+        says("second")
+        promoting.devenv("promote", "live", "--yes", within=180)
+        eventually(lambda: load.answers["second"] > 20, "the second version")
+        promoting.devenv("rollback", "live", "--yes", within=180)
+        says("third", command="sleep 900")
+        promoting.devenv("promote", "live", "--yes", "--timeout", "5", exits=1, within=180)
+    failures = "\n".join(load.failures)
+    assert not load.failures, f"{len(load.failures)} of {load.sent}:\n{failures}"
+    assert load.answers.keys() == {"first", "second"}
+    print(f"{load.sent} requests, the slowest {load.slowest:.2f} s")
 
 
 def expected(method: str, host: str, answer: Any) -> Any:

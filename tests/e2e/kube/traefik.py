@@ -42,6 +42,15 @@ class Traefik:
 
     address: str
 
+    def status(self, path: str) -> int:
+        """The status of the answer to a GET for no host in particular."""
+        connection = http.client.HTTPConnection(self.address, timeout=10)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def asked(self, method: str, host: str, path: str, body: str = "") -> Any:
         """What the service behind it says it was asked, or the status that Traefik answers by itself."""
         connection = http.client.HTTPConnection(self.address, timeout=10)
