@@ -245,10 +245,11 @@ _ROUTE = re.compile(r"(Host|PathPrefix)\(`([^`]+)`\)")
 
 def labels(value: Any) -> str:
     """`route: /api`, of a rule for Traefik; other labels stay Compose's."""
-    pairs = value.items() if isinstance(value, dict) else [str(item).split("=", 1) for item in value or ()]
-    for name, *rule in pairs:
-        if str(name).startswith("traefik.http.routers.") and str(name).endswith(".rule") and rule:
-            parts = dict(_ROUTE.findall(str(rule[0])))
+    if not isinstance(value, (list, dict)):
+        return ""
+    for name, rule in pairs(value).items():
+        if str(name).startswith("traefik.http.routers.") and str(name).endswith(".rule"):
+            parts = dict(_ROUTE.findall(str(rule)))
             if parts:
                 path, host = parts.get("PathPrefix", "/"), parts.get("Host")
                 return f"route: {flow({'path': path, 'host': host} if host else path)}"

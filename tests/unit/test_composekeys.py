@@ -72,6 +72,26 @@ def test_an_answer_names_fields_that_exist(model: type[BaseModel], key: str, ans
     assert answer.instead or answer.why
 
 
+SCALARS = (None, 5, 1.5, True, "", "x", ":")
+ODD = (
+    *SCALARS,
+    *([value] for value in (*SCALARS, [1], {}, {"source": None})),
+    *(
+        {key: value}
+        for key in ("a", "test", "limits", "resources")
+        for value in (5, None, [1], {"limits": [1]})
+    ),
+    {"test": ["CMD"]},
+    {"test": ["CMD-SHELL", 5]},
+    {1: 2},
+)
+
+
+@each_row(answers())
+def test_an_answer_takes_whatever_somebody_wrote(model: type[BaseModel], key: str, answer: Answer) -> None:
+    assert all(answer.hint(value).startswith(("write ", "remove it: ")) for value in ODD)
+
+
 SAID = {  # what somebody wrote in a service -> what the error says
     "depends_on: [db, cache]": "write uses: [db, cache]",
     "depends_on: {db: {condition: service_healthy}}": "write uses: [db]",
