@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-_PIECE = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?\]?[^]]*\]|\\.|.", re.S)
+_PIECE = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?+(?:\][^]]*|[^]]+)\]|\\.|.", re.S)
+_MEMBER = re.compile(r"((?>\\.|.))-((?>\\.|.))|((?>\\.|.))", re.S)
 
 
 def match(patterns: Sequence[str], path: str) -> str:
@@ -75,8 +76,18 @@ def _piece(piece: str) -> str:
         case "?", _:
             return "[^/]"
         case "[", _ if len(piece) > 1:
-            inner = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-            return f"(?!/)[{'^' if inner[:1] in ('!', '^') else ''}{inner.lstrip('!^') or '^'}]"
+            return f"(?!/){_one_of(piece[1:-1])}"
         case "\\", _ if len(piece) > 1:
             return re.escape(piece[1])
     return re.escape(piece)
+
+
+def _one_of(members: str) -> str:
+    """What stands in brackets, as a regular expression; a range that runs backwards is its first member."""
+    negated = members[0] in "!^"
+    text = "^" if negated else ""
+    for low, high, single in _MEMBER.findall(members[negated:]):
+        text += re.escape((single or low)[-1])
+        if high and low[-1] <= high[-1]:
+            text += f"-{re.escape(high[-1])}"
+    return f"[{text}]"

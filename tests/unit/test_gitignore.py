@@ -58,6 +58,21 @@ def test_the_same_as_git(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.programs
+@pytest.mark.parametrize(
+    "pattern", ["[z-a]", "[!z-a]", "[]a]", "[!]a]", "[a-]", "[\\-a]", "[a&&b]", "[[a]", "[z-ab]"]
+)
+def test_brackets_are_those_of_git(tmp_path: Path, pattern: str) -> None:
+    repository(tmp_path, {"": pattern})
+    paths = [*"abz-]&[", "ab", "a]"]
+    assert GitIgnored(tmp_path)(paths) == by_git(tmp_path, paths)
+
+
+def test_brackets_with_nothing_in_them_are_themselves(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("[]\n[!]\n")
+    assert GitIgnored(tmp_path)(["[]", "[!]", "a"]) == {"[]", "[!]"}
+
+
+@pytest.mark.programs
 def test_a_project_below_the_top_of_its_repository(tmp_path: Path) -> None:
     repository(tmp_path, {"": "*.log\n/project/out\n", "project/api": "!keep.log\n"})
     (tmp_path / ".git/info/exclude").write_text("mine\n")
