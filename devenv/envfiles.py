@@ -17,28 +17,12 @@ def read_env(file: Path) -> dict[str, str]:
 
     Raises `UsageError` for one that cannot be read.
     """
-    if not file.is_file():
-        return {}
-    try:
-        text = file.read_text(encoding="utf-8")
-        if plain := _plain(text):
-            return plain
-        from dotenv.parser import parse_stream  # which takes as long to import as half of devenv
-
-        bindings = list(parse_stream(StringIO(text)))
-    except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"cannot read {file}", why=why) from error
-    return {
-        binding.key: binding.value
-        for binding in bindings
-        if binding.key is not None and binding.value is not None
-    }
+    return {name: value for name, value, _ in _read(file)}
 
 
 def odd_lines(file: Path) -> list[int]:
-    """Numbers of the lines that are not `NAME=value`, which `read_env` leaves out."""
-    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    """Numbers of the lines that are not `NAME=value`, which `read_env` leaves out. Raises as it does."""
+    text = _text(file)
     if not text or _plain(text):
         return []
     from dotenv.parser import parse_stream
@@ -51,20 +35,36 @@ def read_written(file: Path) -> dict[str, str]:
 
     A dollar that it leaves alone, as in single quotes, is `$$`. Raises as `read_env` does.
     """
-    values = read_env(file)
-    if not any("$" in value for value in values.values()):
-        return values
-    from dotenv.parser import parse_stream
-
-    bindings = parse_stream(StringIO(file.read_text(encoding="utf-8")))
-    quoted = {
-        binding.key: binding.original.string.partition("=")[2].lstrip().startswith("'")
-        for binding in bindings
-    }
     return {
-        key: value.replace("$", "$$") if quoted.get(key) else value.replace("\\$", "$$")
-        for key, value in values.items()
+        name: value.replace("$", "$$") if quoted else value.replace("\\$", "$$")
+        for name, value, quoted in _read(file)
     }
+
+
+def _text(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"cannot read {file}", why=why) from error
+
+
+def _read(file: Path) -> list[tuple[str, str, bool]]:
+    """Name and value of each variable, and whether the value stands in single quotes."""
+    text = _text(file)
+    if not text:
+        return []
+    if plain := _plain(text):
+        return [(name, value, False) for name, value in plain.items()]
+    from dotenv.parser import parse_stream  # which takes as long to import as half of devenv
+
+    return [
+        (binding.key, binding.value, binding.original.string.partition("=")[2].lstrip().startswith("'"))
+        for binding in parse_stream(StringIO(text))
+        if binding.key is not None and binding.value is not None
+    ]
 
 
 def _plain(text: str) -> dict[str, str]:

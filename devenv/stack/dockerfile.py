@@ -53,7 +53,7 @@ class Instruction:
     @property
     def trigger(self) -> Instruction:
         """The instruction that an ONBUILD holds, or this one."""
-        if self.keyword != "ONBUILD":
+        if self.keyword != "ONBUILD" or not self.text:
             return self
         return replace(_instruction(self.text, self.line), heredocs=self.heredocs)
 

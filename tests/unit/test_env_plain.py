@@ -47,6 +47,11 @@ def test_lines_that_say_nothing_are_left_out_and_named_by_us_alone(
     assert capfd.readouterr().err == ""
 
 
+def test_the_mark_of_an_encoding_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\n", encoding="utf-8-sig")
+    assert read_env(tmp_path / ".env") == {"A": "1"}
+
+
 @pytest.mark.programs
 def test_plain_lines_need_no_library(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# made by devenv\nPASSWORD=s3cr3t_\n")

@@ -550,6 +550,7 @@ def test_a_trigger_of_an_earlier_stage_copies() -> None:
     rules = infer("FROM node AS a\nWORKDIR /a\nONBUILD COPY x .\nFROM a\nWORKDIR /b\n", context=".")
     assert targets_of(rules, "x") == ("/a/x",)
     assert decide(infer("FROM node:20-onbuild\n", context="."), ["x"]).action is REBUILD
+    assert [step.trigger.keyword for step in dockerfile.instructions("ONBUILD\nRUN a")] == ["ONBUILD", "RUN"]
 
 
 def test_a_frontend_of_its_own_may_read_any_file() -> None:
