@@ -241,7 +241,7 @@ def mounts(service: Mapping[str, Any], folder: Place = HERE) -> list[Mount]:
 def _mount(item: Any, folder: Place) -> Mount:
     if isinstance(item, Mapping) and ":" not in plain(str(item.get("target", ""))):
         source, target = str(item.get("source") or ""), str(item.get("target", ""))
-        read_only, kind = bool(item.get("read_only")), str(item.get("type", "volume"))
+        read_only, kind = bool(item.get("read_only")), str(item.get("type") or "volume")
     else:
         text = str(item.get("target")) if isinstance(item, Mapping) else str(item)
         source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)

@@ -29,7 +29,7 @@ def convert(scene: Scene, unit: Unit) -> None:
     _aliases(scene, unit)
     _capabilities(scene, unit)
     for key, value in unit.keys.items():
-        if key in FIELDS:
+        if key in FIELDS and value is not None:
             _field(scene, unit, key, value)
         elif key in UNNEEDED:
             scene.draft.say("dropped", key, UNNEEDED[key])

@@ -44,7 +44,8 @@ def _objects(**keys: Shape) -> Shape:
 
 _TEXTS = (
     "image", "user", "working_dir", "hostname", "container_name", "mem_limit", "cpus", "scale", "restart",
-    "shm_size", "stop_signal", "stop_grace_period", "network_mode", "platform",
+    "shm_size", "stop_signal", "stop_grace_period", "network_mode", "platform", "init", "read_only",
+    "privileged",
 )  # fmt: skip
 _BUILD = {
     **dict.fromkeys(("context", "dockerfile", "target"), TEXT),
@@ -66,8 +67,10 @@ SERVICE = Shape(
     keys={
         **dict.fromkeys(_TEXTS, TEXT),
         **dict.fromkeys(("command", "entrypoint", "tmpfs"), WORDS),
-        **dict.fromkeys(("profiles", "links", "expose", "cap_add", "cap_drop"), LIST),
-        **dict.fromkeys(("environment", "labels"), PAIRS),
+        **dict.fromkeys(("profiles", "links", "expose", "cap_add", "cap_drop", "security_opt"), LIST),
+        **dict.fromkeys(("environment", "labels", "sysctls"), PAIRS),
+        "extra_hosts": Shape(items=TEXT, values=WORDS),
+        "ulimits": Shape(values=Shape(scalar=True, keys={"soft": TEXT, "hard": TEXT})),
         "build": Shape(scalar=True, keys=_BUILD),
         "env_file": Shape(scalar=True, items=Shape(scalar=True, keys={"path": TEXT})),
         "depends_on": Shape(items=TEXT, values=Shape(keys={"condition": TEXT})),

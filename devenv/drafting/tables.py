@@ -51,7 +51,7 @@ def _ulimits(value: Any) -> Any:
     """Each limit as one number, where soft and hard are the same."""
     limits = {}
     for name, limit in value.items():
-        same = isinstance(limit, dict) and limit.get("soft") == limit.get("hard")
+        same = isinstance(limit, dict) and limit.get("soft", "none") == limit.get("hard")
         limits[name] = limit["soft"] if same else limit
     return limits
 

@@ -132,6 +132,8 @@ def test_every_text_is_read_back_as_it_was(value: str) -> None:
             "c.yaml:1:29: services.a.depends_on[0]: expected text",
         ),
         "nothing": ("services: {a: {ports: [~]}}", "c.yaml:1:24: services.a.ports[0]: is empty"),
+        "limits": ("services: {a: {ulimits: [x]}}", "c.yaml:1:16: services.a.ulimits: expected a mapping"),
+        "a flag": ("services: {a: {init: {}}}", "c.yaml:1:16: services.a.init: expected text"),
         "services": ("services: [a]", "c.yaml:1:1: services: expected a mapping"),
     }
 )
@@ -148,6 +150,19 @@ def imported(compose: str, **world: Any) -> dict[str, Any]:
     value = as_yaml(read(dedent(compose), file="compose.yaml").value)
     project = reading.project(value, value, files=("compose.yaml",), folder=reading.HERE)
     return convert(project, World(**world), STORES).value
+
+
+@each_row(
+    {
+        "keys without a value": "{image: x, ulimits: , restart: , init: , tmpfs: }",
+        "a limit that says nothing": "{image: x, ulimits: {nofile: {}}}",
+        "a mount of no type": "{image: x, volumes: [{type: '', target: /a}]}",
+    }
+)
+def test_a_form_that_says_nothing_is_no_error(service: str) -> None:
+    text = f"services: {{a: {service}}}"
+    assert [*faults(as_yaml(read(text, file="c.yaml").value))] == []
+    assert imported(text)["services"]["a"]["image"] == "x"
 
 
 @each_row(
