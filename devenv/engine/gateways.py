@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devenv.drafting import splice
+from devenv.drafting import shape, splice
 from devenv.drafting.draft import Draft, Objection, Row
 from devenv.drafting.kong import forms
 from devenv.drafting.kong.convert import EXTRA, Converted, settled
+from devenv.drafting.kong.shapes import GATEWAY
 from devenv.drafting.kong.targets import Target
 from devenv.engine import drafting
 from devenv.envfiles import read_env
-from devenv.errors import UsageError
+from devenv.errors import ManifestInvalid, UsageError
 from devenv.manifest import source
 from devenv.manifest.kong.document import faults
 from devenv.manifest.rules.names import as_label
@@ -42,7 +43,12 @@ def read(file: Path, shown: str) -> forms.Gateway:
             hint=f"node -p 'JSON.stringify(require(\"./{file.name}\"))' > kong.json"
             "\ndevenv init --from-kong kong.json",
         )
-    return forms.gateway(source.as_yaml(source.read(text, file=shown).value), file=shown)
+    document = source.read(text, file=shown)
+    value = source.as_yaml(document.value)
+    wrong = shape.faults(value, GATEWAY) if forms.is_marked(value) else ()
+    if problems := [document.problem(*fault) for fault in wrong]:
+        raise ManifestInvalid(problems)
+    return forms.gateway(value, file=shown)
 
 
 @dataclass(slots=True)

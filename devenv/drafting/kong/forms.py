@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from devenv.drafting.draft import Fate, Row
 from devenv.drafting.kong import kongfig
+from devenv.drafting.kong.shapes import GATEWAY
+from devenv.drafting.shape import faults
 from devenv.errors import UsageError
+from devenv.manifest.source import dotted
 
 Form = Literal["Kong's declarative form", "a decK state file", "a kongfig file"]
 Entity = dict[str, Any]
@@ -24,6 +27,8 @@ _NESTED: Mapping[str, tuple[str, str]] = {
 }
 """List at the top -> the field that names its owner, and where owners are."""
 _OWNERS = {"service": "services", "route": "routes", "consumer": "consumers"}
+_PARENTS = ("services", "routes", "consumers", "upstreams", "certificates")
+"""Entities that others are nested in."""
 _ELSEWHERE: Mapping[str, str] = {
     "consumer_groups": "groups of consumers are Kong Enterprise's",
     "rbac_roles": "roles are Kong Enterprise's",
@@ -58,6 +63,16 @@ class Gateway:
         self.rows.append(Row(fate, what, note))
 
 
+_OF_DECK = frozenset(("_info", "_plugin_configs", "_konnect", "_workspace"))
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a file's value says of itself that it is a gateway's configuration."""
+    return isinstance(value, Mapping) and (
+        kongfig.is_kongfig(value) or not {"_format_version", *_OF_DECK}.isdisjoint(value)
+    )
+
+
 def gateway(value: Any, *, file: str) -> Gateway:
     """The configuration that a file's value is. Raises `UsageError` for what is none, with the reason."""
     if not isinstance(value, Mapping) or not value:
@@ -67,10 +82,12 @@ def gateway(value: Any, *, file: str) -> Gateway:
         result = Gateway("a kongfig file", document)
         for what in removed:
             result.say("dropped", what, "the file says that it is removed")
+        for path, reason in faults(document, GATEWAY):
+            raise _refused(file, f"{dotted(path)}: {reason}")
         version = "1.1"
     else:
         document = {key: item for key, item in value.items() if item is not None}
-        deck = {"_info", "_plugin_configs", "_konnect", "_workspace"} & set(document)
+        deck = _OF_DECK & set(document)
         result = Gateway("a decK state file" if deck else "Kong's declarative form", document)
         version = str(document.get("_format_version", ""))
         if version not in VERSIONS and (version or not deck):
@@ -138,7 +155,8 @@ def everywhere(lists: Mapping[str, Any], kind: str) -> Iterator[Entity]:
                 if isinstance(entity, dict):
                     if key == kind:
                         yield entity
-                    yield from everywhere(entity, kind)
+                    if key in _PARENTS:
+                        yield from everywhere(entity, kind)
 
 
 def _defaults(lists: dict[str, list[Entity]], info: Mapping[str, Any], result: Gateway) -> None:
@@ -227,7 +245,10 @@ _REQUIRED = {"acls": ("group",), "basicauth_credentials": ("username", "password
 
 
 def _require(lists: Mapping[str, list[Entity]], file: str) -> None:
-    """Raises `UsageError` for consumers that Kong refuses and a manifest would change into others."""
+    """Raises `UsageError` for what Kong refuses and a manifest would change into something else."""
+    for plugin in everywhere(lists, "plugins"):
+        if not plugin.get("name"):
+            raise _refused(file, "a plugin has no name")
     names: set[str] = set()
     for consumer in lists.get("consumers", ()):
         name = _name_of(consumer)

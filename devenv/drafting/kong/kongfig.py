@@ -44,6 +44,8 @@ def declarative(value: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     removed: list[str] = []
     document: dict[str, Any] = {}
     for key, items in value.items():
+        if items is None:
+            continue
         if not isinstance(items, list):
             document[key] = items
         elif key == "apis":

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -17,6 +18,7 @@ from devenv.drafting.draft import Objection
 from devenv.drafting.kong.convert import Converted, settled
 from devenv.drafting.kong.forms import Gateway, gateway
 from devenv.drafting.kong.targets import Target
+from devenv.engine import gateways
 from devenv.errors import ManifestInvalid, UsageError
 from devenv.gateway.config import Refused, load
 from devenv.gateway.registry import Loaded
@@ -372,12 +374,34 @@ def test_hosts_are_matched_to_services(url: str, targets: list[Target], name: st
         "no entities": ({"_format_version": "3.0"}, "it has no services"),
         "none of them": ({"_format_version": "3.0", "services": []}, "it has no services"),
         "an entity": ({"_format_version": "3.0", "services": ["a"]}, "services[0] is no mapping"),
+        "a plugin": ({"_format_version": "3.0", "plugins": [{"config": {}}]}, "a plugin has no name"),
+        "kongfig's attributes": (
+            {"apis": [{"name": "a", "attributes": {"uris": [{"a": 1}]}}]},
+            "services[0].routes[0].paths[0]: expected text",
+        ),
     }
 )
 def test_what_is_no_configuration_is_refused_with_the_reason(value: Any, why: str) -> None:
     with pytest.raises(UsageError) as refused:
         gateway(value, file="kong.yml")
     assert why in str(refused.value.why)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("services: [{name: a, routes: x}]", "2:22: services[0].routes: expected a list"),
+        ("routes: [{name: [a]}]", "2:11: routes[0].name: expected text"),
+        ("routes: [{paths: [{}]}]", "2:19: routes[0].paths[0]: expected text"),
+        ("consumers: [{acls: [x]}]", "2:21: consumers[0].acls[0]: expected a mapping"),
+        ("_info: {defaults: x}", "2:9: _info.defaults: expected a mapping"),
+    ],
+)
+def test_a_form_that_kong_does_not_take(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(f"_format_version: '3.0'\n{text}\n")
+    with pytest.raises(ManifestInvalid) as refused:
+        gateways.read(tmp_path / "c.yaml", "c.yaml")
+    assert [str(each) for each in refused.value.problems] == [f"c.yaml:{problem}"]
 
 
 def test_secrets_in_headers_and_in_variables_of_a_script_are_only_named() -> None:
