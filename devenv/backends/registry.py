@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -177,6 +178,8 @@ def login(host: str) -> Login | None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    if not isinstance(config, dict):
+        return None
     key = "https://index.docker.io/v1/" if host == HUB else host
     if helper := (config.get("credHelpers") or {}).get(key) or config.get("credsStore"):
         return _kept(helper, key)
@@ -228,6 +231,8 @@ def _fetched(
             return Answer(error.code, _lower(error.headers), error.read())
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise Unanswered(_spoken(getattr(error, "reason", error))) from error
+    except http.client.HTTPException as error:
+        raise Unanswered("its answer is broken off, or is no HTTP") from error
 
 
 def _document(text: str | bytes) -> Mapping[str, Any]:

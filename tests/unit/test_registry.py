@@ -37,7 +37,7 @@ class Shelf(ThreadingHTTPServer):
         self.wants, self.token = "", ""
         self.things: dict[str, Any] = {"/manifests/1": INDEX, "/manifests/2": SINGLE}
         self.things["/blobs/sha256:c"] = {"os": "linux", "architecture": "arm64"}
-        self.status = 200
+        self.status, self.unsent = 200, 0
         self.authorizations: list[str] = []
 
     @property
@@ -78,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        for name, text in {**(headers or {}), "Content-Length": str(len(body))}.items():
+        for name, text in {**(headers or {}), "Content-Length": str(len(body) + self.server.unsent)}.items():
             self.send_header(name, text)
         self.end_headers()
         self.wfile.write(body)
@@ -161,8 +161,9 @@ def test_logins_are_found_as_docker_writes_them(docker: Path) -> None:
     assert login("docker.io") is None
     docker.write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": basic("ann:a")}}}))
     assert login("docker.io") == ("ann", "a")
-    docker.write_text("no JSON")
-    assert login("docker.io") is None
+    for text in ("no JSON", "[]"):
+        docker.write_text(text)
+        assert login("docker.io") is None
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,12 @@ def test_a_registry_that_is_away(docker: Path, shelf: Shelf) -> None:
     shelf.server_close()
     with pytest.raises(Unanswered, match="connection refused"):
         digest(image)
+
+
+def test_an_answer_that_is_broken_off(docker: Path, shelf: Shelf) -> None:
+    shelf.unsent = 100
+    with pytest.raises(Unanswered, match="broken off"):
+        digest(f"{shelf.image}:1")
 
 
 @pytest.mark.parametrize("page", [b"<html>sign in</html>", b'"sign in"'])
