@@ -19,6 +19,8 @@ from tests.unit.stacks import stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster, pytest.mark.long]
 
+JUNK = b"1.2\njunk\n"  # the version of who wrote it comes first
+
 MANIFEST = """
 services:
   api:
@@ -154,7 +156,7 @@ def test_everything_the_stores_hold_comes_along_and_nothing_that_was_there_stays
         running = backend.observe(cluster.checkout).units
         for unit in stores(stack(f"name: any\n{MANIFEST}")):
             if unit.load:
-                (tmp_path / unit.name).write_bytes(b"junk\n")
+                (tmp_path / unit.name).write_bytes(JUNK)
                 with pytest.raises(DevenvError, match=f"{unit.name} did not accept the data"):
                     carry.load(backend, running[unit.name], unit, tmp_path, Event(), source="kube")
-                assert (tmp_path / unit.name).read_bytes() == b"junk\n"
+                assert (tmp_path / unit.name).read_bytes() == JUNK
