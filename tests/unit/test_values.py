@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -60,6 +61,7 @@ def stack_with_values() -> Stack:
         "env": {f"V{index}": text for index, text in enumerate(texts)},
         "command": texts,
         "entrypoint": texts,
+        "health": {"exec": texts},
     }
     return stack(yaml.safe_dump({"name": "a", "services": {"api": api}}, sort_keys=False))
 
@@ -139,6 +141,17 @@ def test_compose_reads_every_text_as_that_text(tmp_path: Path) -> None:
     assert api["environment"] == {f"V{index}": text for index, text in enumerate(TEXTS)}
     assert api["command"] == TEXTS
     assert api["entrypoint"] == TEXTS
+    assert api["healthcheck"]["test"] == ["CMD", *TEXTS]
+
+
+def test_a_kubelet_gives_every_text_as_that_text() -> None:
+    """It makes one dollar of two, and expands no `$(NAME)` behind two."""
+    (container,) = objects(stack_with_values())["Deployment", "api"]["spec"]["template"]["spec"]["containers"]
+    env = [entry["value"] for entry in container["env"]]
+    check = container["startupProbe"]["exec"]["command"]
+    for texts in (env, container["command"], container["args"], check):
+        assert [text.replace("$$", "$") for text in texts] == TEXTS
+        assert not any(re.search(r"(?<!\$)(\$\$)*\$\(", text) for text in texts)
 
 
 @pytest.mark.programs
