@@ -6,8 +6,10 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from os import PathLike
 from typing import NamedTuple
+
+StrPath = str | PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Sending:
     """
 
     target: str
-    source: Path | None
+    source: StrPath | None
     digest: str = ""
     root: str = ""
 

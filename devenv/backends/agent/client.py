@@ -277,9 +277,9 @@ class Agent:
     def _send_one(self, change: Sending, sent: Sent) -> None:
         assert change.source is not None
         try:
-            status = change.source.lstat()
+            status = os.lstat(change.source)
             if stat.S_ISLNK(status.st_mode):
-                self._link(change, str(change.source.readlink()), sent)
+                self._link(change, os.readlink(change.source), sent)
             elif not stat.S_ISREG(status.st_mode):
                 sent.failed[change.target] = "neither a file nor a link"
             elif status.st_size > LARGE:
@@ -306,7 +306,7 @@ class Agent:
         assert change.source is not None
         if self._privileged is not None and self._put_archived(change, self._privileged, sent):
             return
-        with change.source.open("rb") as file:
+        with open(change.source, "rb") as file:
             reading = Reading(file, change)
             mode = f"{reading.mode:o}"
             answer = self._call(
@@ -319,7 +319,7 @@ class Agent:
         """Put a large file into the stage through the engine, which is faster, and rename it from there."""
         assert change.source is not None
         folder = f"{self._stage(change.place)}/{self._pid}"
-        with change.source.open("rb") as file:
+        with open(change.source, "rb") as file:
             reading = Reading(file, change)
             header = TarInfo("large")
             header.size, header.mode, header.mtime = reading.size, reading.mode, int(time.time())

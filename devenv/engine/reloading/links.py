@@ -67,7 +67,7 @@ class Link:
         kept = {target for targets in self.keeps(wanted).values() for target in targets}
         gone = [self._sending(target, None) for target in self.held.keys() - wanted.keys() - kept]
         new = [
-            self._sending(target, root / source.path, source.digest)
+            self._sending(target, posixpath.join(root, source.path), source.digest)
             for target, source in wanted.items()
             if self.held.get(target) != source.digest
         ]
@@ -90,7 +90,7 @@ class Link:
             for target in targets
         }
 
-    def _sending(self, target: str, source: Path | None, digest: str = "") -> Sending:
+    def _sending(self, target: str, source: str | None, digest: str = "") -> Sending:
         return Sending(target, source, digest, root_of(self._roots, target))
 
     def send(self, sendings: Sequence[Sending]) -> Sent:

@@ -41,7 +41,7 @@ class Reloading:
         self._feeds: dict[str, Feed] = {}
         self._trees: dict[BuildKey, Tree] = {}
         self._readers: dict[BuildKey, list[Feed]] = {}
-        self._seen: dict[BuildKey, Mapping[str, str]] = {}  # what changed, until no more is expected
+        self._seen: dict[BuildKey, dict[str, str]] = {}  # what changed, until no more is expected
         self._since = 0.0  # when the first of that was seen
         self._moved, self._asked = threading.Event(), threading.Event()
         self._taken = threading.Event()  # set once it is known which units there are
@@ -144,7 +144,7 @@ class Reloading:
             self._since = self._since or time.monotonic()
             for key, tree in self._trees.items():
                 changed = self._changed(tree, None if batch.rescan else paths)
-                self._seen[key] = {**self._seen.get(key, {}), **changed}
+                self._seen[key] = self._seen[key] | changed if key in self._seen else changed
             if batch.more:
                 return
             for key, changed in self._seen.items():
@@ -155,7 +155,7 @@ class Reloading:
     def _forget_seen(self) -> None:
         self._seen, self._since = {}, 0.0
 
-    def _changed(self, tree: Tree, paths: Sequence[str] | None) -> Mapping[str, str]:
+    def _changed(self, tree: Tree, paths: Sequence[str] | None) -> dict[str, str]:
         """What is new in a tree, or at some paths of it: path -> digest, "" for what is gone."""
         changed, unread = tree.look() if paths is None else tree.update(paths)
         for path, reason in unread.items():
