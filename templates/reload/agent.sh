@@ -124,10 +124,12 @@ finish() {
     cd /
 }
 
-# put STAGE ROOT FOLDER NAME BEFORE SIZE MODE
+# put STAGE ROOT FOLDER NAME BEFORE SIZE MODE [SECOND]: with the time that it is to have, 0 for any
 put() {
     own=$1/$$ record=$1/record made=0
-    take "$own/one/$4" "$6" && { [ "$7" = 644 ] || chmod "$7" "$own/one/$4"; } && enter "$2" "$3" && replace "$4" "$5"
+    take "$own/one/$4" "$6" && { [ "$7" = 644 ] || chmod "$7" "$own/one/$4"; } && {
+        [ "${8:-0}" = 0 ] || touch -d "@$8" -- "$own/one/$4" 2>/dev/null || true
+    } && enter "$2" "$3" && replace "$4" "$5"
     finish $? "$own/one/$4"
 }
 
@@ -176,10 +178,10 @@ settle() {
     answer ok
 }
 
-# batch STAGE SIZE: unpack a tar, and run the text `go` in it
+# batch STAGE SIZE -m: unpack a tar, and run the text `go` in it; without the last, files get their times from it
 batch() {
     own=$1/$$ record=$1/record bad=1
-    if take "$own/tar" "$2" && tar -x -o -m -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then bad=; . "$own/go"; fi
+    if take "$own/tar" "$2" && tar -x -o $3 -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then bad=; . "$own/go"; fi
     true >"$own/tar"
     [ -z "$bad" ] || rm -rf -- "$own"/[0-9]*
     settle

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,7 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "setsid",
         "sleep",
         "true",
+        "touch",
         "ls",
     ):
         (folder / tool).symlink_to(shutil.which(tool) or "/missing")
@@ -229,6 +231,22 @@ def test_the_mode_comes_along(container: Container, mode: int) -> None:
     assert (container.app / "file").stat().st_mode & 0o777 == mode
     container.put("file", "text", 0o644)
     assert (container.app / "file").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_no_two_versions_of_a_file_have_the_time_of_one_second(container: Container, together: bool) -> None:
+    """Python runs what it compiled before if a source has its size and, in whole seconds, its time."""
+    names = ["a.py", "b.py", "lib/c.py"] if together else ["a.py"]
+    seconds: dict[str, list[int]] = {name: [] for name in names}
+    for version in "1234":
+        for name in names:
+            container.write(name, version)
+        assert container.agent.send(list(map(container.sending, names))).failed == {}
+        for name in names:
+            seconds[name].append(int((container.app / name).stat().st_mtime))
+    for times in seconds.values():
+        assert sorted(set(times)) == times
+        assert times[-1] <= time.time() + len(times)
 
 
 @pytest.mark.parametrize("together", [False, True])

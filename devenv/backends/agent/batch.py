@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from tarfile import BLOCKSIZE, GNU_FORMAT, GNU_MAGIC, TarInfo
 from typing import NamedTuple
@@ -22,6 +23,7 @@ class Stamped(NamedTuple):
 
     digest: str
     size: int
+    second: int
 
 
 class Batch:
@@ -33,17 +35,20 @@ class Batch:
         self._numbers: dict[Place, int] = {}
         self._parts: list[bytes] = []
         self._size = self._count = 0
+        self.dated = False  # whether a file needs the time that it has in the tar
 
     @property
     def full(self) -> bool:
         return self._size >= LARGE or self._count >= MANY
 
-    def add(self, change: Sending, content: Content) -> None:
+    def add(self, change: Sending, content: Content, second: int) -> None:
+        """`second` is the time that the file is to have, 0 for any."""
         place = change.place
         number = self._numbers.setdefault(place, len(self._numbers))
-        self.groups.setdefault(place, []).append((change, Stamped(content.digest, len(content.data))))
-        self._append(f"{number}/{change.name}", content.data, content.mode)
+        self.groups.setdefault(place, []).append((change, Stamped(content.digest, len(content.data), second)))
+        self._append(f"{number}/{change.name}", content.data, content.mode, second)
         self._count += 1
+        self.dated |= bool(second)
 
     def tar(self) -> list[bytes]:
         """Its parts, with the script that moves the files."""
@@ -56,8 +61,12 @@ class Batch:
         self._append("go", b"\n".join(lines), 0o644)
         return [*self._parts, END]
 
-    def _append(self, name: str, data: bytes, mode: int) -> None:
-        self._parts += [quick_header(name, len(data), mode), data, padding(len(data))]
+    def _append(self, name: str, data: bytes, mode: int, second: int = 0) -> None:
+        self._parts += [
+            quick_header(name, len(data), mode, second or int(time.time())),
+            data,
+            padding(len(data)),
+        ]
         self._size += len(data)
 
 
@@ -66,14 +75,16 @@ def header_of(header: TarInfo) -> bytes:
     return header.tobuf(GNU_FORMAT, "utf-8", "surrogateescape")
 
 
-def quick_header(name: str, size: int, mode: int) -> bytes:
+def quick_header(name: str, size: int, mode: int, second: int = 0) -> bytes:
     """A small file's header, as `TarInfo` makes it in five times the time."""
     raw = os.fsencode(name)
     if len(raw) > NAME:
         header = TarInfo(name)
-        header.size, header.mode = size, mode
+        header.size, header.mode, header.mtime = size, mode, second
         return header_of(header)
-    before = b"%b%07o\0" % (raw.ljust(NAME, b"\0"), mode) + b"0000000\0" * 2 + b"%011o\0%011o\0" % (size, 0)
+    before = (
+        b"%b%07o\0" % (raw.ljust(NAME, b"\0"), mode) + b"0000000\0" * 2 + b"%011o\0%011o\0" % (size, second)
+    )
     after = b"0".ljust(NAME + 1, b"\0") + GNU_MAGIC
     checksum = sum(before) + sum(after) + 8 * ord(" ")
     return (before + b"%06o\0 " % checksum + after).ljust(BLOCKSIZE, b"\0")

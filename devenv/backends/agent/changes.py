@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from os import PathLike
@@ -94,3 +95,25 @@ def stays(change: Sending, text: str) -> bool:
     up = next((count for count, name in enumerate(names) if name != ".."), len(names))
     depth = len(change.place.folder.split("/")) if change.place.folder else 0
     return up <= depth and ".." not in names[up:]
+
+
+class Times:
+    """The seconds at which files were changed last.
+
+    Python, Ruby's bootsnap and their like keep a compiled file for as long as the source has its size and, in
+    whole seconds, its time: of two saves within one second they would see only the first.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, int] = {}
+
+    def due(self, target: str) -> int:
+        """The time that a file needs so as to differ from the one before; 0 where any will do."""
+        second = self._seconds.get(target, 0)
+        return second + 1 if second >= int(time.time()) else 0
+
+    def note(self, times: Mapping[str, int]) -> None:
+        """Note what arrived by now, and the times it was given. What is older is forgotten."""
+        now = int(time.time())
+        self._seconds = {target: second for target, second in self._seconds.items() if second >= now}
+        self._seconds |= {target: max(second, now) for target, second in times.items()}

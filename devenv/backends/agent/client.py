@@ -10,10 +10,11 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from tarfile import TarInfo
 
 from devenv.backends.agent.batch import END, Batch, dotted, group_call, header_of, padding
-from devenv.backends.agent.changes import Place, Sending, Sent, stays, wanted_of
+from devenv.backends.agent.changes import Place, Sending, Sent, Times, stays, wanted_of
 from devenv.backends.agent.contents import LARGE, Content, Reading, read, small
 from devenv.backends.agent.mounts import mount_of, mount_points
 from devenv.backends.agent.record import FOLDER, GONE, UNKNOWN, entry, parsed
@@ -80,6 +81,7 @@ class Agent:
         self._physical: dict[str, str] = {}  # synced folder -> without links
         self._record: dict[str, str] = {}
         self._made: set[str] = set()
+        self._times = Times()
         answer = dialogue.begin(b"hello")
         self._pid, uid, gid, supervisor, *tools = answer.words
         self._uid = int(uid)
@@ -198,7 +200,7 @@ class Agent:
                 continue
             stage = stages[change.place]
             batch = batches.setdefault(stage, Batch(stage))
-            batch.add(change, content)
+            batch.add(change, content, self._times.due(change.target))
             if batch.full:
                 self._dispatch(batches.pop(stage), under_way)
                 while len(under_way) > AHEAD:
@@ -212,7 +214,7 @@ class Agent:
     def _dispatch(self, batch: Batch, under_way: deque[Batch]) -> None:
         """Send a batch without waiting for what becomes of it."""
         parts = batch.tar()
-        line = call("batch", batch.stage, str(sum(map(len, parts))))
+        line = call("batch", batch.stage, str(sum(map(len, parts))), "" if batch.dated else "-m")
         self._dialogue.send([line, b"\n", *parts, b"end\n"])
         under_way.append(batch)
 
@@ -223,6 +225,8 @@ class Agent:
             for change, content in batch.groups[place]:
                 self._record[change.target] = sent.digests[change.target] = content.digest
                 sent.bytes += content.size
+        files = chain.from_iterable(batch.groups[place] for place in places)
+        self._times.note({change.target: content.second for change, content in files})
         missing = [files for place, files in batch.groups.items() if place not in places]
         return [change for files in missing for change, _ in files]
 
@@ -279,7 +283,7 @@ class Agent:
         try:
             status = os.lstat(change.source)
             if stat.S_ISLNK(status.st_mode):
-                self._link(change, os.readlink(change.source), sent)
+                self._link(change, str(Path(change.source).readlink()), sent)
             elif not stat.S_ISREG(status.st_mode):
                 sent.failed[change.target] = "neither a file nor a link"
             elif status.st_size > LARGE:
@@ -294,11 +298,12 @@ class Agent:
             sent.failed[change.target] = (error.strerror or str(error)).lower()
 
     def _put(self, change: Sending, content: Content, sent: Sent) -> None:
-        size, mode = str(len(content.data)), f"{content.mode:o}"
+        size, mode, second = str(len(content.data)), f"{content.mode:o}", self._times.due(change.target)
         end = b"end" + entry(content.digest, change.target) + b"\n"
         answer = self._call(
-            "put", change, entry(UNKNOWN, change.target), size, mode, body=[content.data, end]
+            "put", change, entry(UNKNOWN, change.target), size, mode, str(second), body=[content.data, end]
         )
+        self._times.note({change.target: second})
         self._finish(change, content.digest, answer, sent)
         sent.bytes += len(content.data)
 
