@@ -218,7 +218,13 @@ def _examples(result: Draft, files: Mapping[str, str], uses: Mapping[str, list[s
             ((name, used),) = uses.items()
             _example(result, name, example, files[example], set(used))
         elif example in files:
-            result.say("by hand", example, "it does not say whose variables these are")
+            names = re.findall(r"^(?:export )?([A-Za-z_]\w*)=", files[example], re.MULTILINE)
+            few = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+            result.say(
+                "by hand",
+                example,
+                f"of several services: write {few} under env: or secrets: of whose they are",
+            )
 
 
 def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> list[str]:

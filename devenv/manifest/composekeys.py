@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from devenv.errors import did_you_mean
 from devenv.manifest import rewriting
+from devenv.manifest.base import Resources
 from devenv.manifest.models import Infra, Manifest, SecretSource, SharedVolume
 from devenv.manifest.workloads import Build, Health, Job, Service, Workload
 
@@ -199,6 +200,52 @@ SECRET: Mapping[str, Answer] = {
     "name": Answer(why="secrets: [NAME] of a service is enough"),
 }
 
+_ORDER = dict.fromkeys(
+    ("after", "needs", "requires", "wait_for"), Answer("uses: [NAME]", rewrite=rewriting.uses)
+)
+_COMMAND = dict.fromkeys(
+    ("run", "start", "script"),
+    Answer("command: ...", rewrite=lambda value: rewriting.scalar("command", value)),
+)
+_PROGRAM: Mapping[str, Answer] = {
+    **_ORDER,
+    **_COMMAND,
+    "before": Answer("uses: [NAME]", "in the unit that waits for this one"),
+    "dockerfile": Answer("build: {context: ., dockerfile: ...}"),
+    "context": Answer("build: {context: ...}"),
+    "memory": Answer("resources: {memory: 256Mi}", rewrite=lambda value: rewriting.limits(None, value)),
+    "cpu": Answer('resources: {cpu: "0.5"}', rewrite=lambda value: rewriting.limits(value, None)),
+}
+
+GUESSED: Mapping[type[BaseModel], Mapping[str, Answer]] = {
+    Service: {
+        **_PROGRAM,
+        "like": Answer(
+            "<<: *common", "an anchor of YAML, below a key of your own such as x-common; a job has like:"
+        ),
+        "schedule": Answer(why="a service runs all the time; `devenv run NAME` runs a job when you say so"),
+    },
+    Job: {**_PROGRAM, "depends": Answer("uses: [NAME]")},
+    Health: {
+        "path": Answer("http: /healthz", rewrite=lambda value: rewriting.scalar("http", value)),
+        "port": Answer("tcp: 8000", rewrite=lambda value: rewriting.scalar("tcp", value)),
+        "command": Answer("exec: ...", rewrite=lambda value: rewriting.scalar("exec", value)),
+    },
+    Resources: dict.fromkeys(
+        ("limits", "requests"),
+        Answer('cpu: "0.5", memory: 256Mi', "right under resources:, as the most that it may take"),
+    ),
+    Build: {
+        "file": Answer("dockerfile: ...", rewrite=lambda value: rewriting.scalar("dockerfile", value)),
+        "path": Answer("context: ...", rewrite=lambda value: rewriting.scalar("context", value)),
+    },
+    Infra: {
+        "db": Answer("database: NAME", rewrite=lambda value: rewriting.scalar("database", value)),
+        "type": Answer("kind: NAME", rewrite=lambda value: rewriting.scalar("kind", value)),
+    },
+}
+"""What people write who have read neither page, as others call it so."""
+
 KEYS: Mapping[type[BaseModel], Mapping[str, Answer]] = {
     Manifest: TOP,
     Service: SERVICE,
@@ -217,6 +264,8 @@ KEYS: Mapping[type[BaseModel], Mapping[str, Answer]] = {
 }
 
 FORMS: Mapping[tuple[type[BaseModel], str], Answer] = {
+    (Manifest, "secrets"): Answer("secrets: {NAME: {ask: ...}}", "or leave it out: a service lists its own"),
+    (Service, "reload"): Answer("reload: {restart: true}", "what COPY copies is sent anyway"),
     (Service, "ports"): Answer("ports: {web: 8080}, or port: 8080", rewrite=rewriting.ports),
     (Workload, "volumes"): Answer("volumes: {data: /folder}, files: {/file: ./file}", "", rewriting.volumes),
     (Workload, "sysctls"): Answer("sysctls: {net.core.somaxconn: 1024}", rewrite=rewriting.sysctls),
@@ -238,7 +287,7 @@ def answer_for(model: type[BaseModel], key: str, value: Any) -> str:
 
     Models of other files than the manifest, such as a kind's, say so themselves.
     """
-    answer = KEYS.get(model, {}).get(key)
+    answer = KEYS.get(model, {}).get(key) or GUESSED.get(model, {}).get(key)
     return answer.hint(value) if answer else getattr(model, "instead", {}).get(key, "")
 
 

@@ -219,6 +219,52 @@ def test_a_volume_of_compose_gets_an_answer() -> None:
     ]
 
 
+def test_what_people_guess_has_an_answer_as_well() -> None:
+    text = """
+    name: shop
+    services:
+      web: {build: {context: ., file: web.Dockerfile}, like: api, health: {path: /up}, reload: true}
+      api: {image: x, resources: {limits: {memory: 1Gi}}, env: {KEY: "${DJANGO_KEY}"}}
+    jobs:
+      seed: {image: x, run: npm run seed, after: [api]}
+    infra:
+      postgres: {db: shop}
+      kafka: {topics: [{name: audit}], zookeeper: true}
+    secrets: [DJANGO_KEY]
+    """
+    anchor = "an anchor of YAML, below a key of your own such as x-common; a job has like:"
+    limits = 'cpu: "0.5", memory: 256Mi (right under resources:, as the most that it may take)'
+    assert [problem.partition(": ")[2] for problem in problems(text)] == [
+        "services.web.build.file: unknown key - write dockerfile: web.Dockerfile",
+        f"services.web.like: unknown key - write <<: *common ({anchor})",
+        "services.web.health.path: unknown key - write http: /up",
+        "services.web.reload: expected a mapping, found true"
+        " - write reload: {restart: true} (what COPY copies is sent anyway)",
+        f"services.api.resources.limits: unknown key - write {limits}",
+        "services.api.env.KEY: ${DJANGO_KEY} is not a known reference - write ${env.DJANGO_KEY},"
+        " ${secret.DJANGO_KEY} if it is one, or $${ for what the shell fills in",
+        "jobs.seed.run: unknown key - write command: npm run seed",
+        "jobs.seed.after: unknown key - write uses: [api]",
+        "infra.postgres.db: unknown key - write database: shop",
+        "infra.kafka.topics: expected a list of texts - write it as [one, another]",
+        "infra.kafka.zookeeper: unknown key - `devenv kinds show kafka` lists the options",
+        "secrets: expected a mapping, found a list"
+        " - write secrets: {NAME: {ask: ...}} (or leave it out: a service lists its own)",
+    ]
+
+
+@each_row(
+    {
+        "a topic": ("kafka/orders.events", []),
+        "a queue": ("activemq/orders.new", []),
+        "a database": ("postgres/a.b", ['"a.b" is not a name of a database - use letters, digits, _ and -']),
+    }
+)
+def test_topics_and_queues_may_have_dots_and_databases_may_not(use: str, refused: list[str]) -> None:
+    found = problems(f"name: shop\nservices: {{api: {{image: x, uses: [{use}]}}}}\n")
+    assert [problem.partition("uses[0]: ")[2] for problem in found] == refused
+
+
 def _is_alone(key: str, answer: Answer) -> bool:
     return answer.instead == f"compose: {{{key}: ...}}" and answer.why == "Compose alone has it"
 

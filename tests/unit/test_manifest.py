@@ -198,7 +198,7 @@ BROKEN = {
         'name: a\nservices:\n  a: {image: x, env: {A: "${HOME}"}}\n',
         [
             "3:23: services.a.env.A: ${HOME} is not a known reference"
-            " - write ${name.attribute}, or $${ for a literal ${ that the shell should see"
+            " - write ${env.HOME}, ${secret.HOME} if it is one, or $${ for what the shell fills in"
         ],
     ),
     "an attribute that is not there": (
@@ -747,7 +747,7 @@ BROKEN = {
         "name: a\ninfra:\n  postgres: {user: true}\n  minio: {buckets: [{a: b}]}\n",
         [
             "3:14: infra.postgres.user: expected text",
-            "4:11: infra.minio.buckets: expected a list of texts",
+            "4:11: infra.minio.buckets: expected a list of texts - write it as [one, another]",
         ],
     ),
     "an environment of nothing": (

@@ -287,3 +287,18 @@ def test_the_port_of_spring_is_where_its_settings_say(ending: str, text: str) ->
         f"src/main/resources/application.{ending}": text,
     }
     assert services(files)["my-project"]["port"] == 8081
+
+
+def test_variables_of_several_services_are_named_for_people_to_place() -> None:
+    files = {"a/Dockerfile": DOCKERFILE, "b/Dockerfile": DOCKERFILE}
+    example = "A=1\n# B=2\nexport C=3\nD=\nE=5\nF=6\n"
+    (row,) = [
+        row
+        for row in survey.draft({**files, ".env.example": example}, "x", []).table()
+        if row.fate == "by hand"
+    ]
+    where = "under env: or secrets: of whose they are"
+    assert (row.what, row.note) == (
+        ".env.example",
+        f"of several services: write A, C, D, E and 1 more {where}",
+    )

@@ -31,7 +31,10 @@ def infra_is_in_the_catalogue(scope: Scope) -> Iterator[Finding]:
         for option, value in (infra.model_extra or {}).items():
             if option not in kind.options:
                 options = sorted(set(kind.options) | set(Infra.model_fields))
-                hint = composekeys.answer_for(Infra, option, value) or composekeys.near(option, options)
+                listed = f"`devenv kinds show {kind.name or name}` lists the options"
+                hint = composekeys.answer_for(Infra, option, value) or composekeys.near(
+                    option, options, listed
+                )
                 yield (*path, option), "unknown key", hint
             elif problem := _wrong_type(kind.options[option], value):
                 yield (*path, option), *problem
@@ -47,7 +50,11 @@ def _wrong_type(expected: str, value: Any) -> tuple[str, str] | None:
     items = value if isinstance(value, list) and expected == "list" else [value]
     if all(isinstance(item, (str, int, float)) and not isinstance(item, bool) for item in items):
         return None
-    return f"expected {'a list of texts' if expected == 'list' else 'text'}", ""
+    return (
+        ("expected a list of texts", "write it as [one, another]")
+        if expected == "list"
+        else ("expected text", "")
+    )
 
 
 def infra_is_new_enough(scope: Scope) -> Iterator[Finding]:

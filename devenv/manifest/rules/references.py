@@ -72,6 +72,9 @@ def _reference(scope: Scope, path: Path, whole: str, inside: str) -> Iterator[Fi
             yield path, f'"{attribute}" is not a name of a secret', "use letters, digits and _"
     elif not dot:
         hint = "write ${name.attribute}, or $${ for a literal ${ that the shell should see"
+        if inside.isupper() and VARIABLE.match(inside):
+            values = f"${{env.{inside}}}, ${{secret.{inside}}} if it is one"
+            hint = f"write {values}, or $${{ for what the shell fills in"
         yield path, f"${{{inside}}} is not a known reference", hint
     else:
         attributes = _attributes(scope, name)

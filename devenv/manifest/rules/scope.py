@@ -23,6 +23,8 @@ class KindFacts:
     name: str = ""
     image: str = ""
     part: str | None = None
+    dots: bool = False
+    """Whether names of a part may have dots."""
     ports: frozenset[str] = frozenset()
     services: tuple[str, ...] = ()
     """Names of all its services."""

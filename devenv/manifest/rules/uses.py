@@ -26,8 +26,9 @@ def uses_exist(scope: Scope) -> Iterator[Finding]:
                 kind = scope.kinds.get(scope.infra.get(name, ""))
                 if kind is None or kind.part is None:
                     yield at, f'"{name}" has no parts', f'write "{name}"'
-                elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", part):
-                    yield at, f'"{part}" is not a name of a {kind.part}', "use letters, digits, _ and -"
+                elif not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9_{'.' if kind.dots else ''}-]*", part):
+                    letters = "letters, digits, dots, _ and -" if kind.dots else "letters, digits, _ and -"
+                    yield at, f'"{part}" is not a name of a {kind.part}', f"use {letters}"
 
 
 def one_store_has_one_word(scope: Scope) -> Iterator[Finding]:

@@ -101,6 +101,7 @@ class Kind:
             options={name: _type(default) for name, default in self.block.options.items()},
             attributes=kindrules.attributes(self.name, self.file) - {"name", "NAME", "image"},
             part=part.option if part else None,
+            dots=bool(part and part.dots),
             ports=frozenset(port.name for service in services for port in service.ports if not port.outside),
             services=tuple(self.file.services),
             uses=tuple(self.block.uses),

@@ -35,10 +35,14 @@ Option = Text | list[Text] | GeneratedSecret
 
 
 class Part(Model):
-    """What `uses: [postgres/billing]` means: the option set to `billing`, and the list it joins."""
+    """What `uses: [postgres/billing]` means: the option set to `billing`, and the list it joins.
+
+    `dots`: whether its names may have some.
+    """
 
     option: str
     collects: str = ""
+    dots: bool = False
 
 
 class Gateway(Model):
