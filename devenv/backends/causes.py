@@ -124,6 +124,10 @@ CAUSES = (
         final="cannot read its data",
     ),
     Cause(
+        r"Cannot connect to the Docker daemon",
+        "the engine went away: start it again, then devenv up",
+    ),
+    Cause(
         r"has wrong ownership|designated data directory \S+ is unusable|Unable to write to the backend"
         r"|could not (access|change permissions of) directory|chown: .*(not permitted|denied)",
         "its data belongs to another user than the image's: let it run as that one, or devenv down --volumes",

@@ -284,7 +284,7 @@ def unreachable(address: str, why: str, environment: Mapping[str, str] = os.envi
 def another(address: str, environment: Mapping[str, str] = os.environ) -> str:
     """What leads from an address without an engine to one that has one, or that is the usual one."""
     if environment.get("DOCKER_HOST") == address:
-        return "unset DOCKER_HOST   # it names that address"
+        return "start that engine, or: unset DOCKER_HOST   # it names that address"
     if address != USUAL:
         return "docker context use default   # another one is in use"
     other = elsewhere(environment)

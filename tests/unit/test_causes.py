@@ -38,6 +38,7 @@ WORDS = {
         "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
         "listen tcp :80: bind: permission denied",
     ),
+    "the engine went away": ("ERROR: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.",),
     "the disk is full": ("write /x: no space left on device",),
     "the script does not begin with its interpreter (#!/bin/sh)": ("exec /w/nobang.sh: exec format error",),
     "put the longest value into a file": (

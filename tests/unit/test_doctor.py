@@ -121,7 +121,7 @@ def test_an_engine_elsewhere_is_not_started_here() -> None:
     (verdict,) = engine.judge(Wanted(), found, DEBIAN, address="tcp://127.0.0.1:1", seconds=1.0)
     assert shown([verdict]) == [
         "fail engine: no Docker engine answers at tcp://127.0.0.1:1"
-        " | unset DOCKER_HOST   # it names that address"
+        " | start that engine, or: unset DOCKER_HOST   # it names that address"
     ]
 
 

@@ -197,7 +197,9 @@ def test_a_rootless_engine_is_named_where_the_usual_one_is_not_there(
 
 def test_an_address_that_was_named_is_taken_back(nothing: dict[str, str]) -> None:
     named = {**nothing, "DOCKER_HOST": "unix:///gone.sock"}
-    assert containers.another("unix:///gone.sock", named) == "unset DOCKER_HOST   # it names that address"
+    assert containers.another("unix:///gone.sock", named) == (
+        "start that engine, or: unset DOCKER_HOST   # it names that address"
+    )
     assert containers.another("tcp://lab:1", nothing).startswith("docker context use default ")
 
 

@@ -312,6 +312,16 @@ def test_a_folder_that_only_a_build_reads_now_is_not_called_empty(site: Site, co
     assert [event.error for event in site.events if event.error] == []
 
 
+@pytest.mark.parametrize(("names", "words"), [("a", "1 changed file waits"), ("ab", "2 changed files wait")])
+def test_what_waits_for_a_unit_that_does_not_run_is_counted(
+    site: Site, container: Container, names: str, words: str
+) -> None:
+    unit = feed(site, container)
+    unit._links = {}
+    save(unit, **{f"{name}_txt": "1" for name in names})
+    assert [event.text for event in site.events] == [f"web does not run: {words} for it"]
+
+
 def test_an_engine_that_is_away_is_told_once_and_asked_again() -> None:
     asked: list[int] = []
 

@@ -250,12 +250,12 @@ class Feed:
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
         elif decision.action is not Action.NONE and self._mute and not self.unit.build:
-            self._say(f"{len(digests)} changed files are not sent: {self._mute}")
+            self._say(f"{_counted(digests, 'is', 'are')} not sent: {self._mute}")
         elif decision.action is not Action.NONE and self._mute:
             self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=self._mute))
         elif decision.action is not Action.NONE and not self._links:
             self._site.report(
-                Note(f"{self.unit.name} does not run: {len(digests)} changed files wait for it")
+                Note(f"{self.unit.name} does not run: {_counted(digests, 'waits', 'wait')} for it")
             )
         elif decision.action is not Action.NONE or any(link.unsent for link in self._links.values()):
             self._deliver(self._links, since)
@@ -450,3 +450,8 @@ class Feed:
                 self._await_ready([agent for agent in agents if agent.hello.supervised])
             except UnitFailed as error:
                 self._site.report(Reloaded(self.unit.name, (), Action.RESTART, error=error))
+
+
+def _counted(files: Collection[str], one: str, many: str) -> str:
+    """`1 changed file waits`, `2 changed files wait`."""
+    return f"1 changed file {one}" if len(files) == 1 else f"{len(files)} changed files {many}"
