@@ -97,6 +97,20 @@ class Image:
     exposed: tuple[str, ...] = ()
 
 
+def source_of(image: Image, path: str) -> str:
+    """The file of the build context that lands at a path of the image, "" if none is known to."""
+    for copy in reversed(image.copies):
+        folder, _, name = path.rpartition("/")
+        target = copy.target.rstrip("/")
+        if not target or not copy.source or copy.root is not None or re.search(r"[*?\[]", copy.source):
+            continue
+        if copy.target == path or (target == folder and posixpath.basename(copy.source) == name):
+            return copy.source
+        if path.startswith(f"{target}/") and not posixpath.splitext(copy.source.removeprefix("."))[1]:
+            return posixpath.normpath(posixpath.join(copy.source, path[len(target) + 1 :]))
+    return ""
+
+
 def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> Image:
     """The image that a target, or the last stage, becomes. Never raises: what cannot be read is `opaque`."""
     parsed = parse(dockerfile, args or {})

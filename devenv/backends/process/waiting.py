@@ -26,6 +26,10 @@ HERE = (
         "it is not on the PATH of this machine: install it, or run the stack in containers, -b compose",
     ),
     Cause(
+        r"[Aa]ddress already in use|EADDRINUSE",
+        "another program has that port: make it listen on $PORT, in its code or with host: ... --port $PORT",
+    ),
+    Cause(
         r"Unable to access jarfile",
         "its image's build makes that file: say how it runs here, host: mvn -q spring-boot:run",
     ),

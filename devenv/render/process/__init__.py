@@ -114,7 +114,17 @@ def _command(
     image = _image(unit, source)
     words: Sequence[Text] = [_here(word, unit.ports) for word in _words(unit, image)]
     build, words = built.command(words, image.runs)
+    if not build:
+        words = [_in_project(word, image) for word in words]
     return build, *shell.command_with_variables(words)
+
+
+def _in_project(word: Text, image: copies.Image) -> Text:
+    """A path in the image as that of what was copied there, `./main.py` of `/app/main.py`; else as it is."""
+    if not isinstance(word, str) or not word.startswith("/"):
+        return word
+    source = copies.source_of(image, word)
+    return f"./{source}" if source else word
 
 
 def _words(unit: Unit, image: copies.Image) -> Sequence[Text]:
@@ -137,6 +147,7 @@ def start_line(unit: Unit, recipe: Recipe | None) -> Text | None:
         words = ("go", "run", *tags, build.package, *words[1:])
     own = {port.container: str(port.host or port.container) for port in unit.ports[1:]}
     own |= {port.container: PORT for port in unit.ports[:1]}
+    words = [_in_project(word, image) for word in words]
     here = [_swapped(word, own) for word in words if isinstance(word, str)]
     if len(here) != len(words):
         return None

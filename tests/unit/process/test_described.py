@@ -38,6 +38,11 @@ def way(unit: Unit, dockerfile: str = "FROM scratch") -> dict[str, Any]:
         ({"command": ("-q",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["serve", "-q"]),
         ({"entrypoint": ("mine",)}, 'FROM x\nENTRYPOINT ["serve"]\nCMD ["-p", "8000"]', ["mine"]),
         ({"command": ("serve", "18000", "8000.5", "v8000")}, "FROM x", ["serve", "18000", "8000.5", "v8000"]),
+        ({}, 'FROM x\nWORKDIR /m\nCOPY run.sh .\nCMD ["sh", "/m/run.sh"]', ["sh", "./run.sh"]),
+        ({}, 'FROM x\nWORKDIR /m\nCOPY . .\nCMD ["python", "/m/a/b.py", "/n"]', ["python", "./a/b.py", "/n"]),
+        ({}, 'FROM x\nCOPY src /app\nCMD ["/app/run", "/usr/bin"]', ["./src/run", "/usr/bin"]),
+        ({}, 'FROM x\nCOPY a.sh /usr/local/bin/b\nENTRYPOINT ["/usr/local/bin/b"]', ["./a.sh"]),
+        ({}, 'FROM x\nCOPY . /\nCMD ["/bin/sh", "x"]', ["/bin/sh", "x"]),
         ({}, "FROM x", []),
     ]
 )

@@ -11,7 +11,7 @@ from threading import Event
 import pytest
 
 from devenv.backends.process.identity import identity
-from devenv.backends.process.records import RUNNING, Folder, Record
+from devenv.backends.process.records import EXITED, RUNNING, Folder, Record
 from devenv.backends.process.spec import Spec, Way
 from devenv.backends.process.waiting import Waiting
 from devenv.errors import UnitFailed
@@ -46,3 +46,14 @@ def test_an_end_that_nobody_could_record_is_an_end(folder: Folder) -> None:
     folder.write(replace(record(folder), identity="another", state=RUNNING))
     with pytest.raises(UnitFailed, match="web ended, and its end could not be recorded"):
         waiting(folder).until_ready(Event())
+
+
+def test_a_program_that_takes_the_port_of_another_is_told_where_its_own_is(folder: Folder) -> None:
+    folder.write(replace(record(folder), state=EXITED, exit_code=1))
+    folder.log("web").parent.mkdir(exist_ok=True)
+    folder.log("web").write_text(
+        "2026-11-27T03:00:00.000000000Z OSError: [Errno 98] Address already in use\n"
+    )
+    with pytest.raises(UnitFailed) as failed:
+        waiting(folder).until_ready(Event())
+    assert "listen on $PORT" in failed.value.card.hint
