@@ -195,7 +195,7 @@ _VARIANT = re.compile(r"-(?:alpine|slim|bookworm|bullseye|buster|trixie|jammy|no
 
 def _version(image: str, kind: Store) -> str:
     """The version that a tag of the kind's own image says; "" for a variant that the kind does not have."""
-    tag = image.partition("@")[0].rpartition("/")[2].partition(":")[2]
+    tag = image.rpartition("/")[2].partition(":")[2]  # with its digest
     if not kind.suffix:
         return tag
     version = tag.removesuffix(kind.suffix)
@@ -218,8 +218,6 @@ def _image(scene: Scene, unit: Unit, kind: Store) -> None:
             unit.at("image"),
             f"a store of the kind {kind.kind}" + ("" if version else ", in the version that it pins"),
         )
-        if "@" in image:
-            draft.say("derived", unit.at("image"), "its tag alone; image: pins what a digest does")
     else:
         draft.say(
             "derived",

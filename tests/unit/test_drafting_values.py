@@ -444,6 +444,8 @@ def test_a_route_of_traefik_whose_port_only_the_image_knows_is_offered() -> None
         ("jenkins/jenkins:lts", {"image": "jenkins/jenkins:lts"}),
         ("jenkins/jenkins:2.504.1-lts-jdk21", {"version": "2.504.1"}),
         ("postgres:17-alpine", {"version": "17-alpine"}),
+        ("postgres:17-alpine@sha256:0f", {"version": "17-alpine@sha256:0f"}),
+        ("rabbitmq:4-management@sha256:0f", {"image": "rabbitmq:4-management@sha256:0f"}),
         ("postgres", {}),
     ]
 )
@@ -479,11 +481,6 @@ def test_a_name_of_several_services_is_told() -> None:
     )
     notes = {row.what: row.note for row in draft.rows if row.fate == "by hand"}
     assert notes == {"ollama": "cpu and gpu are called so: in addresses it is cpu now"}
-
-
-def test_a_digest_that_a_kind_does_not_keep_is_named() -> None:
-    draft = drafted("services: {db: {image: 'postgres:18@sha256:0f'}}")
-    assert "its tag alone; image: pins what a digest does" in [row.note for row in draft.rows]
 
 
 def test_what_only_the_builder_decides_is_dropped_with_the_reason() -> None:
