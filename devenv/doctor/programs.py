@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,9 +47,9 @@ PROGRAMS = (
 )  # fmt: skip
 
 
-def look(seconds: float) -> Mapping[str, str]:
-    """Program -> its version, "" where it says none; one that is missing is left out."""
-    looks = {program.name: begun(partial(_version, program.argv, seconds)) for program in PROGRAMS}
+def look(seconds: float, programs: Iterable[Program] = PROGRAMS) -> Mapping[str, str]:
+    """Program -> its version, "" where it says none in that time; one that is missing is left out."""
+    looks = {program.name: begun(partial(_version, program.argv, seconds)) for program in programs}
     versions = {name: look.result() for name, look in looks.items()}
     return {name: version for name, version in versions.items() if version is not None}
 
@@ -59,6 +59,8 @@ def _version(argv: tuple[str, ...], seconds: float) -> str | None:
         output = proc.run_within(argv, seconds)
     except ToolMissing:
         return None
+    except TimeoutError:
+        return ""
     number = re.search(r"\d+\.\d+(\.\d+)?", output.stdout)
     return number[0] if number else ""
 

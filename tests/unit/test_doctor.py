@@ -564,6 +564,15 @@ def test_programs(wanted: Wanted, versions: dict[str, str], here: System, verdic
     assert shown(programs.judge(wanted, versions, here)) == verdicts
 
 
+@pytest.mark.programs
+def test_a_program_that_does_not_say_its_version_in_time_hides_no_other() -> None:
+    slow, gone = (
+        programs.Program(name, argv, (0, 0), "")
+        for name, argv in (("slow", ("sleep", "1000")), ("gone", ("no-such-program",)))
+    )
+    assert programs.look(0.1, (slow, gone)) == {"slow": ""}
+
+
 DROPS, KUBE = "-P FORWARD DROP\n", "-A FORWARD -m comment -j KUBE-FORWARD\n"
 TOLD = '{"ip-forward-no-drop": true}'
 INFO = "pass firewall: iptables drops what is forwarded, which the nodes in containers do not need"
