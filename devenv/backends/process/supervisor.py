@@ -133,6 +133,10 @@ class Supervisor:
             case "changes":
                 self._watchers.append(connection)
                 answer({})
+            case verb:
+                why = "a devenv of another version started it"
+                hint = "devenv down, then devenv up   starts one that knows it"
+                answer({"error": f"the stack's supervisor knows no {verb!r}", "why": why, "hint": hint})
 
     def _start(self, request: Mapping[str, Any], answer: Answer) -> None:
         """Start a program; one that runs under this name is ended first."""

@@ -11,6 +11,7 @@ from devenv.backends.process.control import Control
 from devenv.backends.process.records import Folder
 from devenv.backends.process.remove import remove
 from devenv.backends.process.supervisor import listening
+from devenv.errors import DevenvError
 
 
 @pytest.fixture
@@ -51,3 +52,14 @@ def test_a_supervisor_that_is_slow_to_end_leaves_the_socket_of_the_next(tmp_path
     assert Path(path).exists()
     assert list(second) == []
     assert not Path(path).exists()
+
+
+@pytest.mark.programs
+def test_a_supervisor_of_an_older_devenv_says_that_it_does_not_know_a_verb(tmp_path: Path) -> None:
+    control = Control(Folder(tmp_path / "state"))
+    control.start()
+    try:
+        with pytest.raises(DevenvError, match="the stack's supervisor knows no 'dance'"):
+            control.ask("dance")
+    finally:
+        control.ask("end")
