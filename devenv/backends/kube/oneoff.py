@@ -53,7 +53,7 @@ def run(
             for line in client.lines(f"{path}/log", quiet=None, follow=True):
                 sys.stdout.buffer.write(line + b"\n")
                 sys.stdout.buffer.flush()
-        return _exit_code(until(client, path, ("Succeeded", "Failed")))
+        return exit_code(until(client, path, ("Succeeded", "Failed")))
     finally:
         client.delete(path, grace=0)
 
@@ -155,6 +155,10 @@ def until(client: Client, path: str, phases: Sequence[str]) -> Object:
         time.sleep(LOOK)
 
 
-def _exit_code(pod: Object) -> int:
-    statuses = pod["status"].get("containerStatuses") or ()
-    return int(statuses[0]["state"]["terminated"]["exitCode"]) if statuses else 1
+def exit_code(pod: Object) -> int:
+    """What the command of a pod ended with. Raises `DevenvError` where a node ended it before."""
+    status = pod["status"]
+    for container in status.get("containerStatuses") or ():
+        if ended := container.get("state", {}).get("terminated"):
+            return int(ended["exitCode"])
+    raise DevenvError("the cluster ended it", why=status.get("message") or status.get("reason") or "")

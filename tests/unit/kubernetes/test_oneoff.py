@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from threading import Event
 
+import pytest
+
 from devenv.backends.kube.channels import STATUS, STDOUT
-from devenv.backends.kube.oneoff import from_the_start
+from devenv.backends.kube.oneoff import exit_code, from_the_start
+from devenv.errors import DevenvError
 from tests.table import each_row
 
 CASES = {
@@ -54,3 +57,11 @@ def test_an_end_before_the_log_was_read_is_an_end() -> None:
     ended = Event()
     received = from_the_start(coming(), lambda: b"one\r\ntwo\r\n", lambda seconds: ended.wait(60) and None)
     assert list(received) == [(STDOUT, b"one\r\ntwo\r\n"), (STATUS, b"{}")]
+
+
+def test_a_pod_that_a_node_ended_before_its_command_did_has_no_exit_code() -> None:
+    status = {"message": "The node was low on memory.", "containerStatuses": [{"state": {"waiting": {}}}]}
+    with pytest.raises(DevenvError) as error:
+        exit_code({"status": status})
+    assert error.value.why == "The node was low on memory."
+    assert exit_code({"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}}) == 3
