@@ -131,6 +131,13 @@ def test_a_pod_has_the_same() -> None:
     assert memory == {"/tmp": "", "/run": "16Mi", "/dev/shm": str(256 * 2**20)}
 
 
+def test_a_share_of_the_memory_of_a_machine_limits_no_pod() -> None:
+    *_, workload = objects(', tmpfs: "/scratch:mode=1777,size=50%"')
+    assert workload["spec"]["template"]["spec"]["volumes"] == [
+        {"name": "memory-0", "emptyDir": {"medium": "Memory"}}
+    ]
+
+
 @each_row(
     [
         (written, version)

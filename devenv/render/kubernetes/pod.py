@@ -337,8 +337,9 @@ def of_node(unit: Unit) -> list[HostPath]:
 
 
 def _size_option(options: str) -> str:
-    """The size in a tmpfs's options, such as `mode=1777,size=64m`."""
-    return next((part[5:] for part in options.split(",") if part.startswith("size=")), "")
+    """The size in a tmpfs's options, such as `mode=1777,size=64m`; "" for a share of a machine's memory."""
+    size = next((part[5:] for part in options.split(",") if part.startswith("size=")), "")
+    return "" if size.endswith("%") else size
 
 
 def _quantity(size: str) -> str:
