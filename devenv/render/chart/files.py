@@ -19,22 +19,28 @@ from devenv.stack.text import Secret
 
 TEMPLATES, FILLED = "/devenv/templates", "/devenv/filled"
 
-# Puts variables into files, and nothing else: no value is read as code.
+# Puts variables into files, and nothing else: no value is read as code, and none is looked through again.
 FILL_IN = f"""\
 set -eu
 for file in $FILES; do
-  text=$(cat "{TEMPLATES}/$file"; echo .)
-  for name in $SECRETS; do
-    eval "value=\\$$name"
-    mark="\\${{$name}}" before=
-    while :; do
-      case $text in
-        *"$mark"*) before=$before${{text%%"$mark"*}}$value text=${{text#*"$mark"}} ;;
-        *) break ;;
-      esac
-    done
-    text=$before$text
+  text=$(cat "{TEMPLATES}/$file"; echo .) done=
+  while :; do
+    case $text in
+      *'${{'*) done=$done${{text%%'${{'*}} text=${{text#*'${{'}} ;;
+      *) break ;;
+    esac
+    name=${{text%%'}}'*}} value='${{'
+    case $name in
+      '' | *[!A-Za-z0-9_]*) ;;
+      *)
+        case " $SECRETS " in
+          *" $name "*) eval "value=\\$$name"; text=${{text#*'}}'}} ;;
+        esac
+        ;;
+    esac
+    done=$done$value
   done
+  text=$done$text
   printf %s "${{text%.}}" >"{FILLED}/$file"
 done
 """

@@ -11,7 +11,8 @@ from devenv.render.bundle import to_yaml
 NAMESPACE = "RELEASE-NAMESPACE"
 """The namespace in a stack that is rendered as a chart; no namespace has capitals."""
 
-_MARK = re.compile(r"^(?P<indent>[ -]*?)(?P<key>\S+: )?HOLE(?P<number>\d+)(?:: null)?$")
+HOLE = "devenv.dev/hole-"  # no line of a user's file is this and a number
+_MARK = re.compile(rf"^(?P<indent>[ -]*?)(?P<key>\S+: )?{re.escape(HOLE)}(?P<number>\d+)(?:: null)?$")
 
 
 class Page:
@@ -25,7 +26,7 @@ class Page:
 
     def _hole(self, kind: str, content: Any) -> str:
         self._holes.append((kind, content))
-        return f"HOLE{len(self._holes) - 1}"
+        return f"{HOLE}{len(self._holes) - 1}"
 
     def inline(self, expression: str) -> str:
         """A value that the expression prints on the same line."""
