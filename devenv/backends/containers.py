@@ -57,14 +57,22 @@ def images(address: str, *, sizes: bool = False) -> list[Mapping[str, Any]] | No
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Names of images on this machine: those that stand in for real ones, and the ids of those made here."""
+    """The images on this machine by name: their ids, which stand in for real ones, which were made here."""
 
     stand_ins: frozenset[str] = frozenset()
-    made: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    made: frozenset[str] = frozenset()
 
-    def has_other(self, name: str, id: str) -> bool:
-        """Whether an image was made here under that name that is not the one with this id."""
-        return bool(id) and self.made.get(_canonical(name), id) != id
+    def has_other(self, name: str, *, brought: str, held: str = "") -> bool:
+        """Whether that name means another image here than on a cluster.
+
+        `brought`: the id that the image had here when it was brought there. Where nothing tells, the id that
+        the cluster has for it, `held`, compares with those of images that were made here.
+        """
+        canonical = _canonical(name)
+        if brought:
+            return self.ids.get(canonical, brought) != brought
+        return bool(held) and canonical in self.made and self.ids[canonical] != held
 
 
 def local(address: str) -> Local:
@@ -78,8 +86,9 @@ def local(address: str) -> Local:
         frozenset(
             name for name, image in named if (image.get("Labels") or {}).get("devenv.standin") == "true"
         ),
+        {name: str(image["Id"]) for name, image in named},
         # An image with a digest came from a registry, or lies where ids are of another kind than in a node.
-        {name: str(image["Id"]) for name, image in named if not image.get("RepoDigests")},
+        frozenset(name for name, image in named if not image.get("RepoDigests")),
     )
 
 

@@ -90,10 +90,11 @@ class ObservedUnit:
     `id` is the backend's own name for it, `volumes` are the backend's names of its volumes. `half_made`: the
     first start of a store ended before its scripts did, so its data holds nothing of the user's. `stand_in`:
     a stand-in image runs instead of the real one, as on a machine without a registry. `image_moved`: the
-    name of its image means another image by now, or none. `image_id`: the image that its nodes were brought,
-    and `image_outdated`: this machine has another one of that name. `edited`: files may have been sent to its
-    containers. `serves`: service -> paths, on the gateway. `hosted`: it is a relay to a program on this
-    machine, and `program` is the one. `detail`: what people have to know beside the state.
+    name of its image means another image by now, or none. `image_id`: the image that its nodes were brought
+    as they call it, `image_brought`: as this machine did, and `image_outdated`: this machine has another one
+    of that name. `edited`: files may have been sent to its containers. `serves`: service -> paths, on the
+    gateway. `hosted`: it is a relay to a program on this machine, and `program` is the one. `detail`: what
+    people have to know beside the state.
     """
 
     unit: str
@@ -118,6 +119,7 @@ class ObservedUnit:
     stand_in: bool = False
     image_moved: bool = False
     image_id: str = ""
+    image_brought: str = ""
     image_outdated: bool = False
     edited: bool = True
     hosted: bool = False

@@ -245,7 +245,9 @@ class _Planner:
         causes = {
             image: "this machine has another image of that name" for image in wanted if image in outdated
         }
-        causes |= {image: "not on this machine" for image in wanted if image not in self.observed.images}
+        cluster = self.situation.backend in CLUSTERS
+        missing = "not on the nodes as it is here" if cluster else "not on this machine"
+        causes |= {image: missing for image in wanted if image not in self.observed.images}
         return [self._add(Op.PULL, image, causes[image], after) for image in wanted if image in causes]
 
     def _start(self, *, needed: bool) -> list[int]:

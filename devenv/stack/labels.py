@@ -22,6 +22,9 @@ OF_LOGS = (LABEL + "stack", LABEL + "unit", LABEL + "role")
 BUILT_AS = "built-as"
 """On an image: the name it was built under. Further tags, and images based on it, are not devenv's."""
 
+BROUGHT = "brought"
+"""On a workload: the id that this machine's engine had for its image when the nodes were brought that."""
+
 EDITED = "edited"
 """On a pod: files were sent to it. Only then is it asked which, as that takes a process in its container."""
 

@@ -67,7 +67,7 @@ class KubeBackend:
             name: replace(
                 unit,
                 stand_in=unit.image in local.stand_ins,
-                image_outdated=local.has_other(unit.image, unit.image_id),
+                image_outdated=local.has_other(unit.image, brought=unit.image_brought, held=unit.image_id),
             )
             for name, unit in observed.units.items()
         }
@@ -87,7 +87,9 @@ class KubeBackend:
         return look.observe(self.cluster.client, namespace, forwarded=ports, checkout=checkout)
 
     def images(self, stack: Stack, wanted: Collection[str]) -> frozenset[str]:
-        return self.cluster.delivery(stack).has(wanted)
+        local, brought = containers.local(containers.address()), self.cluster.brought
+        present = self.cluster.delivery(stack).has(wanted)
+        return frozenset(image for image in present if not local.has_other(image, brought=brought.id(image)))
 
     def declared(self, images: Collection[str]) -> Mapping[str, Declared]:
         # The API does not show it; the local engine, where images come from, does of those that it has.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from devenv.backends import containers
 from devenv.backends.base import Site
 from devenv.backends.kube import target
+from devenv.backends.kube.brought import Brought
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place, find
 from devenv.backends.kube.resources import Resources
@@ -59,6 +60,11 @@ class Cluster:
         from devenv.backends.kube.delivery import choose
 
         return choose(self.client, stack)
+
+    @property
+    def brought(self) -> Brought:
+        """Which images of this machine the nodes were brought."""
+        return Brought(self.place.context)
 
     @cached_property
     def engine(self) -> Engine:

@@ -13,7 +13,7 @@ from devenv.backends.kube.resources import WORKLOADS, Kind, Resources, label, no
 from devenv.backends.kube.verdict import condense
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
-from devenv.stack.labels import EDITED, HALF_MADE
+from devenv.stack.labels import BROUGHT, EDITED, HALF_MADE
 
 PATIENCE = 60.0  # seconds a cluster may take to list its pods
 GONE, TERMINATING = "Gone", "Terminating"
@@ -89,6 +89,7 @@ def observed_unit(workload: Object, pods: list[Object]) -> ObservedUnit:
         exit_code=state.exit_code,
         image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
         image_id=_image_id(pods),
+        image_brought=note(workload, BROUGHT),
         volumes=(*_own_claims(workload), *_claims(workload)),
         edited=any(note(pod, EDITED) for pod in pods),
         detail=state.detail,

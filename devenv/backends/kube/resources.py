@@ -132,6 +132,15 @@ def label(item: Mapping[str, Any], key: str) -> str:
     return str((item["metadata"].get("labels") or {}).get(LABEL + key, ""))
 
 
+def annotated(item: Object, notes: Mapping[str, str]) -> Object:
+    """An object with these annotations, too."""
+    metadata = item["metadata"]
+    return {
+        **item,
+        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **notes}},
+    }
+
+
 def note(item: Mapping[str, Any], key: str) -> str:
     """One of our annotations, or nothing."""
     return str((item["metadata"].get("annotations") or {}).get(LABEL + key, ""))

@@ -21,7 +21,7 @@ from devenv.backends.kube.channels import ExecStream, exec_in
 from devenv.backends.kube.client import Object
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
-from devenv.backends.kube.resources import CLAIM, PLURALS, WORKLOADS, kind_of, label
+from devenv.backends.kube.resources import CLAIM, PLURALS, WORKLOADS, annotated, kind_of, label
 from devenv.backends.kube.target import Target
 from devenv.backends.kube.verdict import RESTARTED, Expected
 from devenv.backends.kube.waiting import PATIENCE, Waiting
@@ -29,6 +29,7 @@ from devenv.errors import DevenvError
 from devenv.render.kubernetes.pod import as_image
 from devenv.stack import labels
 from devenv.stack.imaged import Declared, with_image
+from devenv.stack.labels import BROUGHT, LABEL
 
 if TYPE_CHECKING:
     from devenv.backends.kube.cluster import Cluster
@@ -67,7 +68,9 @@ class KubeSession:
 
     def pull(self, image: str, say: Say) -> None:
         if self._images.have([image]):
+            id = str(self._images.configuration(image).get("Id", ""))  # before: it may be made anew meanwhile
             self._delivery.bring(image, say)
+            self._cluster.brought.note(image, id)
         else:
             say("the cluster fetches it itself")
 
@@ -111,6 +114,8 @@ class KubeSession:
         workload = as_image(unit, rendered, self._imaged(unit))
         if unit.reloads and self._images.has_shell(unit.image, self._stack.checkout):
             workload = supervised.on_kubernetes(unit, workload, image)
+        if unit.build is None and (id := self._cluster.brought.id(unit.image)):
+            workload = annotated(workload, {LABEL + BROUGHT: id})
         for item in (*self._claims(unit), *holders):
             if item not in self._sent:
                 self._send(item)

@@ -335,6 +335,15 @@ def test_an_image_made_anew_on_this_machine_replaces_the_one_that_was_brought(cl
         assert cluster.on("exec", "api", "cat", "/number").stdout == f"{number}\n"
     assert "nothing to do" in cluster.on("up", "-d").stderr
 
+    cluster.on("down")  # the nodes keep the image
+    cluster.host("docker", "build", "-q", "-t", image, "--build-arg", "N=3", ".")
+    assert f"pull {image} (not on the nodes as it is here)" in cluster.on("plan").stdout
+    cluster.on("up", "-d")
+    assert cluster.on("exec", "api", "cat", "/number").stdout == "3\n"
+    notes = cluster.get("deployment", "api")["metadata"]["annotations"]
+    assert notes["devenv.dev/brought"] == cluster.engine.images.get(image).id
+    assert "nothing to do" in cluster.on("up", "-d").stderr
+
 
 SHARING = """
     services:

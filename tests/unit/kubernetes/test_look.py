@@ -73,8 +73,17 @@ def test_an_image_that_was_brought_has_its_digest_alone_and_a_registry_s_is_not_
         "": "",
     }.items():
         assert observed("", ready=True, image_id=image_id)[0].image_id == expected
-    local = containers.Local(made={"web:1": "sha256:5fe2"})
-    assert local.has_other("docker.io/library/web:1", "sha256:0000")
-    assert not local.has_other("web:1", "sha256:5fe2")
-    assert not local.has_other("web:1", "")
-    assert not local.has_other("other:1", "sha256:0000")
+    local = containers.Local(ids={"web:1": "sha256:5fe2"}, made=frozenset({"web:1"}))
+    assert local.has_other("docker.io/library/web:1", brought="", held="sha256:0000")
+    assert not local.has_other("web:1", brought="", held="sha256:5fe2")
+    assert not local.has_other("web:1", brought="")
+    assert not local.has_other("other:1", brought="", held="sha256:0000")
+
+
+def test_what_was_brought_is_compared_by_this_machine_s_ids_also_of_an_image_that_a_registry_has() -> None:
+    local = containers.Local(ids={"me/tool:dev": "sha256:5fe2"})  # pushed, or in containerd's store
+    assert local.has_other("me/tool:dev", brought="sha256:0000", held="sha256:5fe2")
+    assert not local.has_other("me/tool:dev", brought="sha256:5fe2", held="sha256:81c0")
+    assert not local.has_other("me/tool:dev", brought="", held="sha256:81c0")
+    assert not local.has_other("gone:1", brought="sha256:5fe2")
+    assert not containers.Local().has_other("me/tool:dev", brought="sha256:5fe2")  # no engine answers
