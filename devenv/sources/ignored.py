@@ -6,9 +6,9 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from devenv import STATE
+from devenv.stack.patterns import match
 from devenv.stack.world import Recipe
 
 
@@ -17,18 +17,13 @@ class Ignored:
 
     def __init__(self, text: str, keep: str) -> None:
         self._keep = keep
-        patterns = list(_anchored(text.removeprefix("\ufeff").splitlines()))
-        exceptions = (line.removeprefix("!/") for line in patterns if line.startswith("!"))
+        self._patterns = tuple(_anchored(text.removeprefix("\ufeff").splitlines()))
+        exceptions = (line.removeprefix("!/") for line in self._patterns if line.startswith("!"))
         self._exceptions = [exception.split("/") for exception in exceptions]
-        self._spec: Any = None
-        if patterns:
-            from pathspec import PathSpec
-
-            self._spec = PathSpec.from_lines("gitignore", patterns)
 
     def has(self, path: str) -> bool:
         """Whether it leaves a file out."""
-        return self._spec is not None and path != self._keep and bool(self._spec.match_file(path))
+        return path != self._keep and bool(match(self._patterns, path))
 
     def enters(self, folder: str) -> bool:
         """Whether to walk a folder: an ignored one only if an exception may match something in it."""
@@ -49,7 +44,7 @@ def _reaches_below(pattern: Sequence[str], folder: Sequence[str]) -> bool:
 
 
 def _anchored(lines: Iterable[str]) -> Iterator[str]:
-    """Docker's patterns as Git's: each starts at the root, and matches everything below as well."""
+    """Docker's patterns as Git's: each starts at the root."""
     for line in lines:
         if line.startswith("#"):
             continue
@@ -58,7 +53,6 @@ def _anchored(lines: Iterable[str]) -> Iterator[str]:
         pattern = posixpath.normpath(stripped.removeprefix("!").strip()).lstrip("/")
         if pattern not in ("", "."):
             yield f"{sign}/{pattern}"
-            yield f"{sign}/{pattern}/**"
 
 
 def ignore_file(folder: Path, dockerfile: str) -> str:
