@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo demo-shop test test-fast test-long test-kinds check bench machine format clean
+.PHONY: help demo demo-shop test test-fast test-long test-kinds fuzz check bench machine format clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -50,6 +50,10 @@ test-long: .venv/ready
 test-kinds: .venv/ready
 	@bash tests/machine/machine.sh --kinds
 	@DEVENV_TEST_REQUIRE_KINDS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m kinds --durations 0
+
+## make fuzz      inputs by chance for what reads people's files; SEED=7 SECONDS=60 ROUNDS=1000 TARGETS="kong env"
+fuzz: .venv/ready
+	@$(BIN)/python -m tests.fuzz $(TARGETS) $(SEED:%=--seed %) $(ROUNDS:%=--rounds %) $(SECONDS:%=--seconds %)
 
 ## make check     format, lint, types, imports
 check: .venv/ready

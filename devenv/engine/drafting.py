@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -43,6 +43,10 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 LARGEST_TEXT = 256 * 1024
+
+
+Flattened = Callable[[list[Path], list[str]], dict[str, Any] | None]
+"""Files and their texts -> the one file that they are; None where that cannot be asked."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,14 @@ def default_of(folder: Path) -> Path | None:
     return next((folder / name for name in COMPOSE_NAMES if (folder / name).is_file()), None)
 
 
-def composed(files: list[Path], folder: Path) -> Composed:
-    """The project that these files are. Raises `UsageError` for what Compose refuses, with its words."""
+def composed(files: list[Path], folder: Path, *, flattened: Flattened | None = None) -> Composed:
+    """The project that these files are. Raises `UsageError` for what Compose refuses, with its words.
+
+    `flattened`: what makes one of several files; Docker Compose itself, unless told otherwise.
+    """
     texts = [read_text(file, _shown(file)) for file in files]
     old = [_shown(file) for file, text in zip(files, texts, strict=True) if _is_first_form(file, text)]
-    flat = None if old else _flattened(files, texts)
+    flat = None if old else (flattened or _flattened)(files, texts)
     remarks: list[str] = []
     raw: dict[str, Any] = {}
     for file, text in zip(files, texts, strict=True):

@@ -1,0 +1,1 @@
+"""Finds inputs at which what reads people's files breaks: `make fuzz`."""
