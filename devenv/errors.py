@@ -34,6 +34,12 @@ class ToolMissing(DevenvError):
     exit_code = MISSING_TOOL
 
 
+class OutOfReach(DevenvError):
+    """The stack is on a cluster or an engine that this terminal does not lead to, though another one does."""
+
+    exit_code = MISSING_TOOL
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """A problem in a file: its place, the key, and how to fix it."""

@@ -17,7 +17,7 @@ from devenv.backends.base import Removed, Say, Site
 from devenv.backends.kube import forwards
 from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.kube.cluster import Cluster
-from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
+from devenv.backends.kube.config import MINIKUBE, Place, current, keep_current
 from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.model import Observed
 
@@ -106,7 +106,7 @@ class Profile(Cluster):
 
     @cached_property
     def place(self) -> Place:
-        place = find(self.context)
+        place = super().place
         if place.provider != MINIKUBE:
             raise UsageError(
                 f'the context "{place.context}" is not Minikube\'s',
@@ -259,6 +259,8 @@ class MinikubeBackend(KubeBackend):
             forwards.end(self.cluster.folder)
         if volumes and self.profile:
             raise self._stopped()
+        if self.cluster.target:
+            say(f"{self._stopped().what}: what the stack has there stays, and comes back with it")
         return Removed()
 
 

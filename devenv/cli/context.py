@@ -244,12 +244,15 @@ class Context:
                 hint = did_you_mean(name, observed.units, self.bring_up(name))
                 raise UsageError(f'"{name}" is not running', why=why, hint=hint)
         if not observed.units:
-            self.say_that_nothing_runs()
+            self.say_that_nothing_runs(observed)
         return [observed.units[name] for name in (names or observed.units)]
 
-    def say_that_nothing_runs(self) -> None:
-        """Say so, and where the stack may still be if an `up` elsewhere was cut short."""
-        self.console.say("nothing of this checkout is running; start it with: devenv up")
+    def say_that_nothing_runs(self, observed: Observed) -> None:
+        """Say so, with the reason if there is one, and where the stack may still be if an `up` elsewhere was
+        cut short.
+        """
+        why = f", as {observed.down}" if observed.down else ""
+        self.console.say(f"nothing of this checkout is running{why}; start it with: devenv up")
         for other in self.left_over:
             asked = f"devenv -b {other.name} status"
             self.console.say(

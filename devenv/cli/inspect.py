@@ -46,7 +46,7 @@ def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> N
         place = {"environment": environment} if environment else {}
         console.json({"stack": observed.stack, "backend": backend.name, **place, "units": rows})
     elif not units:
-        context.say_that_nothing_runs()
+        context.say_that_nothing_runs(observed)
     else:
         if observed.namespace:  # where no port of this machine tells
             on = environment or backend.name

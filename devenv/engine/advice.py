@@ -57,6 +57,11 @@ def _secret_arguments(manifest: ManifestFile, stack: Stack) -> list[str]:
 
 
 def _unreachable(elsewhere: Elsewhere | None) -> list[str]:
-    if elsewhere is None or not elsewhere.unreachable:
+    if elsewhere is None:
+        return []
+    if down := elsewhere.observed.down:
+        heal = f"devenv down -b {elsewhere.backend}   removes it once that runs"
+        return [f"the stack was on {elsewhere.backend}: {down}, so what it has there stays; {heal}"]
+    if not elsewhere.unreachable:
         return []
     return [f"the stack ran on {elsewhere.backend}, which does not answer: {elsewhere.unreachable}"]

@@ -83,7 +83,7 @@ class Project:
         trouble: list[str] = []
         if observed is None:
             observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
-        elsewhere = _elsewhere(other, self.workspace.checkout)
+        elsewhere = _elsewhere(other, self.workspace.checkout, tolerate)
         hosted = _hosted(observed) if host is None else frozenset(host)
         if hosted and not runtime.contained:
             raise _hosted_already(min(hosted))
@@ -338,13 +338,16 @@ def _hosted_already(name: str) -> UsageError:
     )
 
 
-def _elsewhere(other: Backend | None, checkout: str) -> Elsewhere | None:
+def _elsewhere(
+    other: Backend | None, checkout: str, tolerate: tuple[type[DevenvError], ...]
+) -> Elsewhere | None:
     """What runs on the previous backend; unreachable if it does not answer."""
     if other is None:
         return None
+    bearable: tuple[type[DevenvError], ...] = (ToolMissing, *tolerate)
     try:
         return Elsewhere(other.name, other.observe(checkout))
-    except ToolMissing as error:
+    except bearable as error:
         return Elsewhere(other.name, unreachable=error.what)
 
 

@@ -255,9 +255,9 @@ class _Planner:
         return [self._add(Op.START, self.situation.backend, down, [])] if down and needed else []
 
     def _move(self, start: list[int]) -> list[int]:
-        """Save the data on the backend that the stack leaves, and stop its units there."""
+        """Save the data on the backend that the stack leaves, and end its units, or forwards, there."""
         elsewhere = self.situation.elsewhere
-        if elsewhere is None or not elsewhere.observed.units:
+        if elsewhere is None or not (elsewhere.observed.units or elsewhere.observed.forwarded):
             return []
         if self.intent.carry:
             for unit in carried(self.stack, elsewhere):

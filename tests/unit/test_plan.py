@@ -504,6 +504,16 @@ def test_a_backend_that_is_down_is_started_first() -> None:
     )
 
 
+def test_forwards_to_a_cluster_that_is_down_leave_their_ports_to_the_next_place() -> None:
+    for ports, expected in {
+        frozenset({8000}): "[] -> #1 leave minikube (the stack moves to compose; its data stays)",
+        frozenset[int](): "",
+    }.items():
+        elsewhere = Elsewhere("minikube", Observed(down="not running", forwarded=ports))
+        world = Situation("compose", Observed(), fingerprints(shop()), elsewhere=elsewhere)
+        assert "\n".join(map(str, plan_up(shop(), world, Intent()).of(Op.LEAVE))) == expected
+
+
 def test_what_runs_elsewhere_is_stopped_before_anything_takes_its_ports() -> None:
     elsewhere = Elsewhere("compose", running(shop()))
     plan = plan_up(shop(), Situation("kube", Observed(), fingerprints(shop()), elsewhere=elsewhere), Intent())

@@ -203,10 +203,10 @@ class KubeBackend:
         """No-op: a cluster that is not Minikube's is not ours to stop."""
 
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
-        if self.cluster.folder is not None:
-            forwards.end(self.cluster.folder)
         more = self.cluster.target.kinds if self.cluster.target else ()
         client, namespace = self.cluster.client, self.cluster.namespace
+        if self.cluster.folder is not None:
+            forwards.end(self.cluster.folder)
         return removal.remove(client, checkout, namespace, more, volumes=volumes, say=say)
 
     def open(self, work: Work) -> Session:

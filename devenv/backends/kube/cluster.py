@@ -39,6 +39,8 @@ class Cluster:
 
     @cached_property
     def place(self) -> Place:
+        if self.target and not self.site.context:
+            target.require_in_reach(self.target)
         return find(self.context)
 
     @cached_property

@@ -53,6 +53,11 @@ class Place:
         return str(self.cluster.get("server", "")).rstrip("/")
 
     @property
+    def authority(self) -> bytes | None:
+        """Who vouches for the API server; None where this machine's usual authorities do."""
+        return self._bytes(self.cluster, "certificate-authority")
+
+    @property
     def expired(self) -> str:
         """The day on which our client certificate ended; empty where it has not, or there is none."""
         try:
@@ -104,7 +109,7 @@ class Place:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             return context
-        authority = self._bytes(self.cluster, "certificate-authority")
+        authority = self.authority
         return ssl.create_default_context(cadata=authority.decode() if authority else None)
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
@@ -140,6 +145,11 @@ def files(environment: Mapping[str, str] = os.environ) -> list[Path]:
     parts = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     paths = [Path(os.path.expanduser(part)) for part in parts] or [home.folder() / ".kube" / "config"]
     return [path for path in paths if path.is_file()]
+
+
+def in_use() -> str:
+    """The kubeconfig files in use as KUBECONFIG names them, in any folder."""
+    return os.pathsep.join(str(file.absolute()) for file in files())
 
 
 def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> Place:

@@ -28,7 +28,7 @@ from devenv.backends.base import StreamEnded
 from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube.channels import STDIN, Channels, forward_to
 from devenv.backends.kube.client import Client
-from devenv.backends.kube.config import files, find
+from devenv.backends.kube.config import find, in_use
 from devenv.backends.kube.pods import Pods
 from devenv.errors import DevenvError
 
@@ -88,9 +88,8 @@ def ensure(folder: Path, table: Table) -> None:
         running.end()
     if not table.forwards:
         return
-    kubeconfig = os.pathsep.join(str(file.absolute()) for file in files())
     answer = running.start(
-        __name__, table.dump(), environment={**os.environ, "KUBECONFIG": kubeconfig}, within=STARTING
+        __name__, table.dump(), environment={**os.environ, "KUBECONFIG": in_use()}, within=STARTING
     )
     if answer != "ready":
         raise DevenvError(

@@ -19,6 +19,7 @@ from devenv.backends.kube import pods as pod_of
 from devenv.backends.kube import remove as removal
 from devenv.backends.kube.channels import ExecStream, exec_in
 from devenv.backends.kube.client import Object
+from devenv.backends.kube.config import in_use
 from devenv.backends.kube.pods import Pods
 from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import CLAIM, PLURALS, WORKLOADS, annotated, kind_of, label
@@ -51,7 +52,12 @@ class KubeSession:
         kinds = {kind_of(item) for objects in self._objects.values() for item in objects} - set(PLURALS)
         stack = work.stack
         self.target = Target(
-            cluster.place.context, stack.namespace, stack.id, stack.checkout, tuple(sorted(kinds))
+            cluster.place.context,
+            stack.namespace,
+            stack.id,
+            stack.checkout,
+            tuple(sorted(kinds)),
+            in_use(),
         )
         target.remember(work.folder, self.target)
         self._expected: dict[str, Expected] = {}

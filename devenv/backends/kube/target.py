@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from devenv.backends.kube.config import Place
-from devenv.errors import UsageError
+from devenv.backends.kube.config import Place, find, in_use
+from devenv.errors import DevenvError, OutOfReach, UsageError
 from devenv.writing import write_whole
 
 FILE = "target.json"
@@ -15,13 +19,17 @@ FILE = "target.json"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where `up` put a stack. `kinds` are those of objects that the user's fragments added."""
+    """Where `up` put a stack. `kinds` are those of objects that the user's fragments added.
+
+    `kubeconfig`: the files that had the context, as KUBECONFIG names them.
+    """
 
     context: str
     namespace: str
     stack: str
     checkout: str = ""
     kinds: tuple[tuple[str, str], ...] = ()
+    kubeconfig: str = ""
 
 
 def recall(folder: Path | None) -> Target | None:
@@ -39,6 +47,35 @@ def recall(folder: Path | None) -> Target | None:
 def remember(folder: Path, target: Target) -> None:
     """Write the target down for commands without a manifest."""
     write_whole(folder / FILE, json.dumps(asdict(target), indent=1) + "\n", mode=0o644)
+
+
+def require_in_reach(last: Target) -> None:
+    """Raises `OutOfReach` where the context of the last `up` leads elsewhere than it did, or nowhere.
+
+    Not where its kubeconfig has lost it, too: that cluster is gone.
+    """
+    here = in_use()
+    if last.kubeconfig in ("", here):
+        return
+    then = _identity(last.context, {**os.environ, "KUBECONFIG": last.kubeconfig})
+    if then and then != _identity(last.context, os.environ):
+        raise OutOfReach(
+            "the stack is on a cluster that this terminal does not lead to",
+            where=f"context {last.context} of {last.kubeconfig}",
+            why=f"that context leads elsewhere, or nowhere, by {here or 'no kubeconfig at all'}",
+            hint=f"export KUBECONFIG={shlex.quote(last.kubeconfig)}",
+        )
+
+
+def _identity(context: str, environment: Mapping[str, str]) -> str:
+    """What tells the cluster of a context from others: a Minikube has another address after each start.
+
+    Nothing for a context that is not there.
+    """
+    with suppress(DevenvError, OSError, ValueError):
+        place = find(context, environment=environment)
+        return (place.authority or b"").decode() or place.server
+    return ""
 
 
 def guard(place: Place, *, by_hand: bool) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.checkout import Checkout
 from tests.e2e.kube.conftest import OnCluster
+from tests.serving import free_port
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
 
@@ -88,3 +91,37 @@ def test_another_cluster_is_not_touched(minikube: OnCluster) -> None:
     environment = {"KUBECONFIG": str(config)}
     refused = minikube.devenv("up", "-b", "minikube", "--context", "team", exits=2, env=environment)
     assert 'the context "team" is not Minikube\'s' in refused.stderr
+
+
+def test_a_terminal_that_does_not_lead_to_the_stack_says_where_it_is_and_removes_nothing(
+    minikube: OnCluster,
+) -> None:
+    (profile, *_) = json.loads(minikube.host("minikube", "profile", "list", "-o", "json"))["valid"]
+    port = free_port()
+    web = 'image: "busybox:1.37", command: httpd -f -p 8000, grace: 1s, port: 8000'
+    minikube.manifest(f"services: {{web: {{{web}, publish: {port}}}}}")
+    minikube.devenv("up", "-d", "-b", "minikube", "--context", profile["Name"])
+    before = minikube.versions()
+
+    config, here = minikube.environment["KUBECONFIG"], {"KUBECONFIG": str(minikube.root / "none")}
+    looks = ("status", "logs", "exec web ls", "env", "plan", "plan -b compose")
+    for command in (*looks, "restart", "up -d", "up -d -b compose", "down --volumes -y"):
+        refused = minikube.devenv(*command.split(), exits=3, env=here).stderr
+        assert "the stack is on a cluster that this terminal does not lead to" in refused, command
+        assert f"export KUBECONFIG={config}" in refused, command
+    assert minikube.versions() == before
+    assert "nothing to do" in minikube.devenv("up", "-d").stderr
+
+    text = Path(config).read_text(encoding="utf-8")
+    stopped = minikube.write(
+        "kubeconfig.own", re.sub(r"server: https://\S+", "server: https://127.0.0.1:9", text)
+    )
+    assert f"the Minikube profile {profile['Name']} is not running" in minikube.devenv("status").stderr
+    moved = minikube.devenv("up", "-d", "-b", "compose").stderr
+    assert "devenv down -b minikube   removes it once that runs" in moved
+    assert f"http://localhost:{port}" in moved
+    minikube.devenv("down")
+
+    stopped.write_text(text, encoding="utf-8")
+    assert minikube.versions() == before
+    minikube.devenv("down", "-b", "minikube", "--volumes", "-y")
