@@ -76,7 +76,7 @@ start_engine() {
         runs containerd || rm -f /var/run/docker/containerd/containerd.pid
         # A session of its own and no inherited descriptor: whoever reads this script's output
         # sees it end.
-        setsid --fork dockerd </dev/null >>"$CACHE/dockerd.log" 2>&1 9>&-
+        (cd / && exec setsid --fork dockerd) </dev/null >>"$CACHE/dockerd.log" 2>&1 9>&-
     fi
     for _ in $(seq 60); do
         engine_answers && return
