@@ -144,13 +144,13 @@ class Images:
     ) -> None:
         build = unit.build
         assert build is not None
-        context = root / build.context
+        context = build.context if build.remote else root / build.context
         folder = root / STATE / "build" / unit.name
         output: list[str] = []
         with _secret_files(root, folder, build, secrets) as mounted:
             stream = self._whale.buildx.build(
                 context,
-                file=_dockerfile(context, folder, build),
+                file=build.dockerfile if isinstance(context, str) else _dockerfile(context, folder, build),
                 tags=list(tags),
                 build_contexts={
                     name: root / source if (source, NAMED) in build.more_keys else source

@@ -50,7 +50,7 @@ def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[s
     command = context.project.start_line(loaded.stack.unit(service))
     build = manifest.services[service].build
     if command is None:
-        usual = usual_host(context.workspace.root / (build.context if build else ""))
+        usual = usual_host(context.workspace.root / (build.folder if build else ""))
         raise UsageError(
             f"nothing says how {service} runs on this machine",
             why="its program is in its image only" if build else "it has an image, and no sources here",
@@ -61,7 +61,7 @@ def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[s
     name = f"env/{service}.env"
     space = context.workspace
     space.write({name: files.env_file(variables)}, private=[name])
-    folder = Path(build.context).as_posix() if build else "."
+    folder = Path(build.folder).as_posix() if build else "."
     return Launch(service, line, folder, f"{space.state.name}/{name}")
 
 

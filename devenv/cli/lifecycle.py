@@ -161,7 +161,7 @@ def _say_hosted(context: Context, outcome: Outcome) -> None:
     observed, (manifest, _, _) = context.observe_here().units, context.project.manifest.parsed
     for unit in hosted:
         build = manifest.services[unit.name].build
-        folder = os.path.relpath(context.workspace.root / (build.context if build else ""))
+        folder = os.path.relpath(context.workspace.root / (build.folder if build else ""))
         program = observed[unit.name].program if unit.name in observed else ""
         context.console.say("\n".join(hosted_lines(context.console, unit, folder, program)))
 

@@ -96,7 +96,7 @@ def keep_out_of_images(stack: Stack, root: Path, folder: Path, files: Collection
     from devenv.sources.ignored import sends
 
     for unit in sorted(stack.units, key=lambda unit: unit.one_shot):  # a job is often `like` a service
-        if unit.build is not None:
+        if unit.build is not None and not unit.build.remote:
             context = (root / unit.build.context).resolve()
             if sends(context, unit.build.dockerfile, folder, files):
                 ignore = os.path.relpath(context / ".dockerignore")

@@ -12,6 +12,7 @@ from devenv.drafting.interpolation import forms, plain
 from devenv.drafting.reading import inside
 from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.composekeys import BUILD
+from devenv.manifest.contexts import has_password, is_repository
 from devenv.manifest.source import as_text
 
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
@@ -40,7 +41,7 @@ def convert(scene: Scene, unit: Unit) -> None:
     if not _buildable(scene, context, dockerfile, build):
         _instead(scene, unit, context, dockerfile, build)
         return
-    scene.draft.set((*unit.path, "build", "context"), context, origin=unit.at("build"))
+    scene.draft.set((*unit.path, "build", "context"), plain(context), origin=unit.at("build"))
     if dockerfile != "Dockerfile":
         scene.draft.set((*unit.path, "build", "dockerfile"), dockerfile, origin=unit.at("build.dockerfile"))
     _rest(scene, unit, build)
@@ -59,16 +60,12 @@ def platform(scene: Scene, unit: Unit, *below: str) -> None:
         scene.draft.set(path, *forms(written), origin=unit.at("platform"))
 
 
-def _remote(context: str) -> bool:
-    return "://" in context or context.startswith(("git@", "github.com/"))
-
-
 def _buildable(scene: Scene, context: str, dockerfile: str, build: Mapping[str, Any]) -> bool:
-    return (
-        inside(context)
-        and "dockerfile_inline" not in build
-        and scene.world.paths.get(file_of(context, dockerfile)) == "file"
-    )
+    if "dockerfile_inline" in build:
+        return False
+    if is_repository(context):
+        return not has_password(context)
+    return inside(context) and scene.world.paths.get(file_of(context, dockerfile)) == "file"
 
 
 def file_of(context: str, dockerfile: str) -> str:
@@ -82,9 +79,9 @@ def _instead(scene: Scene, unit: Unit, context: str, dockerfile: str, build: Map
     draft, image = scene.draft, unit.keys.get("image")
     if "dockerfile_inline" in build:
         why = "write dockerfile_inline to a file; then build: names its folder"
-    elif _remote(context):
-        context, url = f"./{unit.name}", context
-        why = f"its source is elsewhere: git clone {url.partition('#')[0]} {context}, then build: {context}"
+    elif has_password(context):
+        context = "git@HOST:NAME.git"
+        why = "a login stands in the URL of its source; name it by SSH, with build.ssh: default"
     elif not inside(context):
         why = f"{context} is outside this folder: {_above(scene, context)}"
     else:

@@ -26,7 +26,7 @@ from devenv.promises import Promises
 from devenv.render import RUNTIMES, renderer
 from devenv.render.aspects import ASPECTS
 from devenv.sources.digests import Digests
-from devenv.sources.ignored import recipe
+from devenv.sources.ignored import recipes
 from devenv.stack import text
 from devenv.stack.builds import with_sources
 from devenv.stack.fingerprints import fingerprint
@@ -162,8 +162,8 @@ class Project:
 
         found = None
         if unit.build is not None:
-            with suppress(OSError):  # of a build elsewhere nothing is known
-                found = recipe(self.workspace.root / unit.build.context, unit.build.dockerfile)
+            with suppress(OSError):
+                found = recipes(self.workspace.root, [unit.build]).get(unit.build.key)
         return start_line(unit, found)
 
     def _synced(
@@ -264,11 +264,10 @@ class Project:
 
         render, root = renderer(backend.renderer), self.workspace.root
         stack = with_images(loaded.stack, declared)
-        builds = {unit.build.key for unit in stack.units if unit.build is not None}
         source = Source(
             root=os.path.relpath(root, folder),
             folder=os.path.relpath(folder, root),
-            recipes={key: recipe(root / key[0], key[1]) for key in builds},
+            recipes=recipes(root, (unit.build for unit in stack.units)),
             fingerprints=loaded.fingerprints,
             secrets=loaded.secrets,
             files={name: (root / name).read_bytes() for name in render.project_files(stack)},

@@ -14,7 +14,7 @@ from devenv.manifest.models import Manifest
 from devenv.render.bundle import Source
 from devenv.render.chart.notes import targets
 from devenv.render.swarm import Swarm, render
-from devenv.sources.ignored import recipe
+from devenv.sources.ignored import recipes
 from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment as environment_of
 from devenv.stack.environments import external, for_elsewhere, with_environment
@@ -47,13 +47,12 @@ def swarm(project: Project, folder: Path, name: str = "") -> SwarmFiles:
     place = environment_of(written, name) if name else None
     stack = _stack(project, for_elsewhere(with_environment(written, name)) if name else written, place)
     root = project.workspace.root
-    builds = {unit.build.key for unit in stack.units if unit.build is not None}
     rendered = render(
         stack,
         Source(
             root=os.path.relpath(root, folder),
             folder=os.path.relpath(folder, root),
-            recipes={key: recipe(root / key[0], key[1]) for key in builds},
+            recipes=recipes(root, (unit.build for unit in stack.units)),
             registry=(place.registry if place else None) or "",
         ),
     )

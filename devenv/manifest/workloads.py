@@ -21,6 +21,7 @@ from devenv.manifest.base import (
     Publish,
     Resources,
 )
+from devenv.manifest.contexts import is_folder
 from devenv.manifest.fields import (
     Address,
     CapabilityName,
@@ -42,7 +43,9 @@ from devenv.manifest.fields import (
 class Build(Model):
     """How an image is built."""
 
-    context: str = Field(".", description="The folder sent to the builder.")
+    context: str = Field(
+        ".", description="The folder sent to the builder, or the URL of a Git repository: URL#REF:FOLDER."
+    )
     dockerfile: str = Field("Dockerfile", description="The Dockerfile, relative to the context.")
     target: str | None = Field(None, description="The stage to stop at.")
     args: dict[str, Text] = Field({}, description="Build arguments.")
@@ -65,6 +68,11 @@ class Build(Model):
     network: Literal["host", "none"] | None = Field(
         None, description="What its RUN steps reach: host is this machine's own network, none is nothing."
     )
+
+    @property
+    def folder(self) -> str:
+        """The folder of the project that its program comes from."""
+        return self.context if is_folder(self.context) else "."
 
 
 class Health(Model):

@@ -55,6 +55,9 @@ def read(root: Path, wants: Iterable[Want], cache: Digests) -> Sources:
     sources, wants = Sources(), tuple(wants)
     for want in wants:
         target = root / want.name
+        if want.kind == "repository":
+            sources.contents[want.name, want.dockerfile] = {}
+            continue
         if not _inside(root, target):
             sources.findings.append((want.path, f'"{want.name}" is outside the project', "a link?"))
             continue

@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from devenv import STATE
+from devenv.stack.model import Build
 from devenv.stack.patterns import match
-from devenv.stack.world import Recipe
+from devenv.stack.world import BuildKey, Recipe
 
 
 class Ignored:
@@ -68,6 +69,12 @@ def recipe(context: Path, dockerfile: str) -> Recipe:
     ignore = ignore_file(context, dockerfile)
     gap = "" if ignore.endswith("\n") or not ignore else "\n"
     return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
+
+
+def recipes(root: Path, builds: Iterable[Build | None]) -> dict[BuildKey, Recipe]:
+    """The recipes of builds of the project's folders. Raises `OSError`."""
+    keys = {build.key for build in builds if build is not None and not build.remote}
+    return {key: recipe(root / key[0], key[1]) for key in keys}
 
 
 def sends(context: Path, dockerfile: str, folder: Path, names: Iterable[str]) -> bool:

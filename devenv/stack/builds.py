@@ -43,5 +43,6 @@ def with_sources(
 
 def _digest(build: Build, sources: str, more: list[str]) -> str:
     """One digest of all that goes into an image; `more`: of its other contexts, where it has any."""
-    others = [repr(part) for part in (build.contexts, more, build.platform) if part]
+    repository = build.context if build.remote else ""
+    others = [repr(part) for part in (build.contexts, more, build.platform, repository) if part]
     return text.digest(sources, build.dockerfile, build.target or "", repr(build.args), *others)

@@ -84,6 +84,7 @@ class Build:
     """How an image is built; `digest` covers everything that goes into it.
 
     `contexts` are more of them, by name; `folders` those that are folders of the project.
+    `remote`: the context is a repository, which the builder fetches; nothing is known of what is in it.
     `base` leaves out the sources that hot reload sends to a running container: while it is the same, the
     container needs no other image.
     """
@@ -99,6 +100,7 @@ class Build:
     cache_from: tuple[str, ...] = ()
     platform: str | None = None
     network: str | None = None
+    remote: bool = False
     digest: str = ""
     base: str = ""
 
@@ -106,6 +108,11 @@ class Build:
     def key(self) -> tuple[str, str]:
         """The key of its sources."""
         return self.context, self.dockerfile
+
+    @property
+    def folder(self) -> str:
+        """The folder of the project that its program comes from."""
+        return "." if self.remote else self.context
 
     @property
     def more_keys(self) -> tuple[tuple[str, str], ...]:

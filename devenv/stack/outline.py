@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 from devenv.manifest.contexts import is_folder
 from devenv.manifest.models import Manifest
@@ -39,7 +40,10 @@ def _wants(manifest: Manifest, instances: Iterable[Instance]) -> Iterator[Want]:
         for name, workload in getattr(manifest, section).items():
             path: Path = (section, name)
             if workload.build is not None:
-                yield Want("build", workload.build.context, (*path, "build"), workload.build.dockerfile)
+                kind: Literal["build", "repository"] = (
+                    "build" if is_folder(workload.build.context) else "repository"
+                )
+                yield Want(kind, workload.build.context, (*path, "build"), workload.build.dockerfile)
                 for key, source in workload.build.additional_contexts.items():
                     if is_folder(source):
                         yield Want("context", source, (*path, "build", "additional_contexts", key))

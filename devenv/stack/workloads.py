@@ -192,6 +192,7 @@ class Workloads:
             tuple(build.cache_from),
             build.platform,
             build.network,
+            remote=not is_folder(build.context),
         )
 
     def _build_secret(self, source: str) -> Text:

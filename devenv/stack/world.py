@@ -36,12 +36,13 @@ Files = Mapping[str, tuple[tuple[str, str], ...]]
 class Want:
     """A file or folder of the project to read, and the path in the manifest that names it.
 
-    A `context` is a folder that a build reads besides its own.
+    A `repository` is fetched by the builder, and not read here. A `context` is a folder that a build reads
+    besides its own.
     A `tree` is a folder, or a file, that is only sent to containers; its key has no Dockerfile. A `mount` is
     a file, or a folder as a whole. An `env` is a file of variables.
     """
 
-    kind: Literal["build", "context", "env", "tree", "file", "mount", "pattern", "text"]
+    kind: Literal["build", "repository", "context", "env", "tree", "file", "mount", "pattern", "text"]
     name: str
     path: Path
     dockerfile: str = ""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from .checkout import Checkout
+from tests.serving import free_port
+
+from .checkout import Checkout, eventually
 from .conftest import MakeCheckout
 
 pytestmark = pytest.mark.engine
@@ -216,3 +219,42 @@ def test_a_change_in_a_folder_that_a_build_shares_makes_a_new_image(checkout: Ch
     assert "build" in checkout.devenv("plan").stdout
     checkout.devenv("up", "-d")
     assert checkout.inside("api", "cat", "/srv/lib.txt") == "two\n"
+
+
+@pytest.fixture
+def repository(checkout: Checkout) -> Iterator[str]:
+    """The URL of a repository of somebody else, with an image in a folder of it."""
+    folder = checkout.root.parent / "git"
+    git = ("git", "-C", str(folder / "site"), "-c", "user.name=ann", "-c", "user.email=ann@site.test")
+    (folder / "site/web").mkdir(parents=True)
+    (folder / "site/web/Dockerfile").write_text("FROM busybox:1.37\nCOPY page.txt /srv/\n", encoding="utf-8")
+    (folder / "site/web/page.txt").write_text("one\n", encoding="utf-8")
+    for argv in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "one")):
+        checkout.host(*git, *argv)
+    port = free_port()
+    serve = ["git", "daemon", "--export-all", f"--base-path={folder}", "--listen=127.0.0.1", f"--port={port}"]
+    url = f"git://127.0.0.1:{port}/site"
+    with subprocess.Popen(serve, start_new_session=True) as daemon:
+        try:
+            asked = ["git", "ls-remote", url]
+            eventually(lambda: not subprocess.run(asked, capture_output=True).returncode, "git daemon")
+            yield url
+        finally:
+            daemon.terminate()
+
+
+def test_a_repository_is_built_without_a_clone_of_it(checkout: Checkout, repository: str) -> None:
+    checkout.manifest(f"services: {{web: {{build: '{repository}#main:web', command: sleep 900}}}}")
+    assert "not built yet" in checkout.devenv("plan").stdout
+    checkout.devenv("up", "-d")
+    assert checkout.inside("web", "cat", "/srv/page.txt") == "one\n"
+    before = checkout.lives()
+    assert "nothing to do" in checkout.devenv("up", "-d").output
+    assert checkout.lives() == before
+
+    file = str(checkout.root / ".devenv/compose/compose.yaml")
+    checkout.host("docker", "compose", "-f", file, "build")
+    checkout.manifest(f"services: {{web: {{build: '{repository}#gone:web', command: sleep 900}}}}")
+    card = checkout.devenv("up", "-d", exits=1).output
+    assert f"{repository}#gone:web" in card
+    assert checkout.lives() == before

@@ -279,11 +279,18 @@ def test_what_a_variable_without_a_value_leaves_open_is_told(tmp_path: Path) -> 
 
 
 @each_row(["https://git.test/a/b.git#v1:sub", "git@git.test:a/b.git", "github.com/a/b"])
-def test_a_build_from_elsewhere_stays_a_service(context: str) -> None:
+def test_a_build_of_a_repository_is_one(context: str) -> None:
     draft = drafted(f"services: {{web: {{build: '{context}', ports: ['80:80']}}}}")
-    assert draft.value["services"]["web"] == {"image": "web", "port": 80, "publish": 80}
+    assert draft.value["services"]["web"] == {"build": context, "port": 80, "publish": 80}
+    assert not [row for row in draft.rows if row.fate == "by hand"]
+
+
+def test_a_login_in_the_url_of_a_repository_is_not_written_down() -> None:
+    draft = drafted("services: {web: {build: 'https://me:t0ken@git.test/a/b.git'}}")
+    assert draft.value["services"]["web"] == {"image": "web"}
     (note,) = [row.note for row in draft.rows if row.fate == "by hand"]
-    assert note == f"its source is elsewhere: git clone {context.partition('#')[0]} ./web, then build: ./web"
+    assert note == "a login stands in the URL of its source; name it by SSH, with build.ssh: default"
+    assert "t0ken" not in str(draft.rows)
 
 
 def test_what_is_in_a_home_folder_stays_there() -> None:

@@ -53,11 +53,18 @@ BROKEN = {
         "name: a\nservices:\n  api: {image: x, comand: y}\n",
         ['3:19: services.api.comand: unknown key - did you mean "command"?'],
     ),
-    "a repository as the context": (
-        "name: a\nservices:\n  api: {build: 'https://github.com/acme/api.git#main'}\n",
+    "an image as the context": (
+        "name: a\nservices:\n  api: {build: 'docker-image://acme/api:1'}\n",
         [
             "3:9: services.api.build.context: the context is a folder, with the Dockerfile in it - COPY --from=source,"
-            " with additional_contexts: {source: https://github.com/acme/api.git#main}"
+            " with additional_contexts: {source: docker-image://acme/api:1}"
+        ],
+    ),
+    "a login in a URL": (
+        "name: a\nservices:\n  api: {build: 'https://me:t0ken@git.test/api.git#main'}\n",
+        [
+            "3:9: services.api.build.context: a login in a URL is seen by everybody"
+            " - git@HOST:NAME.git, and build.ssh: default for your key"
         ],
     ),
     "two words for one store": (

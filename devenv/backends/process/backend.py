@@ -117,7 +117,7 @@ class ProcessBackend:
         from devenv.backends.process.environments import Environment
 
         if unit.build is not None:
-            return Environment.of(self._root / unit.build.context, self._folder.environments).ready
+            return Environment.of(self._root / unit.build.folder, self._folder.environments).ready
         way = usable(unit)
         packages = way.packages if way else ()
         return Environment.of_packages(unit.name, packages, self._folder.environments).ready

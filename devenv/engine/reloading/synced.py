@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from devenv.sources import Sources
     from devenv.sources.digests import Digests
     from devenv.sources.folder import Folder
-    from devenv.stack.model import Stack, Unit
+    from devenv.stack.model import Build, Stack, Unit
     from devenv.stack.world import BuildKey
 
 CONTENTS = Path("cache/contents")
@@ -190,10 +190,12 @@ def rules_of(
 
 
 def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
-    if not unit.build and not unit.reload:
-        return "it has no build, and no reload: says what to send"
-    key = unit.build.key if unit.build else ("", "")
-    dockerfile = read.recipes[key].dockerfile if unit.build else ""
+    build = unit.build if unit.build and not unit.build.remote else None
+    if not build and not unit.reload:
+        why = "its build is of a repository" if unit.build else "it has no build"
+        return f"{why}, and no reload: says what to send"
+    key = build.key if build else ("", "")
+    dockerfile = read.recipes[key].dockerfile if build else ""
     scripts = read.scripts.get(key)
     inputs = (
         dockerfile,
@@ -205,15 +207,16 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
         unit.env,
         unit.reload,
     )
-    rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, dockerfile, scripts))
-    if isinstance(rules, str) or not unit.build:
+    rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, build, dockerfile, scripts))
+    if isinstance(rules, str) or not build:
         return rules
     return replace(rules, ignored=read.folders[key].excludes)
 
 
 def _rules_of_process(unit: Unit, read: Sources) -> Rules | str:
-    if unit.build is None:
-        return "it has no build, so nothing says which files are its own"
+    if unit.build is None or unit.build.remote:
+        why = "its build is of a repository" if unit.build else "it has no build"
+        return f"{why}, so nothing says which files are its own"
     key = unit.build.key
     host = words(text.masked(unit.host)) if unit.host is not None else None
     image = image_of(read.recipes[key].dockerfile, unit.build.target, _open(unit.build.args))
@@ -222,8 +225,9 @@ def _rules_of_process(unit: Unit, read: Sources) -> Rules | str:
     return replace(rules, ignored=read.folders[key].excludes)
 
 
-def _inferred(unit: Unit, dockerfile: str, scripts: Mapping[str, str] | None) -> Rules | str:
-    build = unit.build
+def _inferred(
+    unit: Unit, build: Build | None, dockerfile: str, scripts: Mapping[str, str] | None
+) -> Rules | str:
     shell = has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image)
     rules = infer(
         dockerfile,

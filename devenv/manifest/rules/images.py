@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from devenv.errors import did_you_mean
-from devenv.manifest.contexts import is_folder
+from devenv.manifest.contexts import has_password, is_folder, is_repository
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
 
@@ -38,14 +38,17 @@ PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")
 
 
 def contexts_have_names(scope: Scope) -> Iterator[Finding]:
-    """The main context is a folder of the project; others have names that a Dockerfile can refer to."""
+    """The main context is a folder or a repository; others have names that a Dockerfile can refer to."""
     for path, workload in scope.workloads.items():
         build = workload.build
         if build is None:
             continue
-        if not is_folder(build.context):
+        if not is_folder(build.context) and not is_repository(build.context):
             hint = f"COPY --from=source, with additional_contexts: {{source: {build.context}}}"
             yield (*path, "build", "context"), "the context is a folder, with the Dockerfile in it", hint
+        if has_password(build.context):
+            hint = "git@HOST:NAME.git, and build.ssh: default for your key"
+            yield (*path, "build", "context"), "a login in a URL is seen by everybody", hint
         for name in build.additional_contexts:
             if not re.fullmatch(r"[a-z0-9][a-z0-9._/-]*", name):
                 at: Path = (*path, "build", "additional_contexts", name)

@@ -168,14 +168,17 @@ def _limit(limit: Ulimit) -> int | dict[str, int]:
 
 
 def build(unit: Unit, source: Source) -> dict[str, Any]:
-    """How Compose builds a unit's image from the bundle's Dockerfile."""
+    """How Compose builds a unit's image: with the bundle's Dockerfile, or with that of a repository."""
     assert unit.build is not None
     own = unit.build
-    upwards = posixpath.relpath("/", posixpath.join("/", own.context))
-    spec: dict[str, Any] = {
-        "context": from_bundle(source.root, own.context),
-        "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
-    }
+    if own.remote:
+        spec: dict[str, Any] = {"context": own.context, "dockerfile": own.dockerfile}
+    else:
+        upwards = posixpath.relpath("/", posixpath.join("/", own.context))
+        spec = {
+            "context": from_bundle(source.root, own.context),
+            "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
+        }
     if own.target:
         spec["target"] = own.target
     if own.args:

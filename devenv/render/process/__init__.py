@@ -54,7 +54,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     return {
         "labels": labels.identity(stack, unit)
         | labels.description(stack, unit, source.fingerprints.get(unit.name, "")),
-        "folder": unit.build.context if unit.build else ".",
+        "folder": unit.build.folder if unit.build else ".",
         "grace": unit.grace,
         "sources": {file.target: file.source for file in unit.files if file.source},
         "rendered": [file.target for file in unit.files if not file.source],
