@@ -7,9 +7,14 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+
+from devenv.backends import containers
+from tests.engine.fake import Server
 
 from .checkout import Checkout
 from .conftest import MakeCheckout
@@ -49,6 +54,30 @@ def test_without_an_engine_what_only_looks_at_the_manifest_works(checkout: Check
     if command == "plan":
         assert "apply web (not found)" in ended.stdout
         assert "no Docker engine answers" in ended.stderr
+
+
+def test_a_terminal_with_another_engine_says_where_the_stack_is_and_changes_nothing(
+    checkout: Checkout,
+) -> None:
+    checkout.manifest(SIMPLE)
+    checkout.devenv("up", "-d")
+    before, home = checkout.lives(), containers.address()
+
+    def refused(address: str, *commands: str) -> None:
+        for command in commands:
+            ended = checkout.devenv(*command.split(), env={"DOCKER_HOST": address}, exits=3)
+            assert "the stack is on an engine that this terminal does not lead to" in ended.stderr, command
+            assert f"export DOCKER_HOST={home}" in ended.stderr, command
+            assert ended.seconds < 5
+
+    refused("unix:///nowhere/docker.sock", "status", "logs", "up -d")
+    with TemporaryDirectory() as folder, closing(Server(f"{folder}/docker.sock")) as empty:
+        refused(empty.address, "status", "logs", "exec web ls", "plan", "up -d", "down --volumes -y")
+        assert "nothing to do" in checkout.devenv("up", "-d").stderr
+        assert checkout.lives() == before
+        checkout.devenv("down")
+        status = checkout.devenv("status", env={"DOCKER_HOST": empty.address}).stderr
+        assert "nothing of this checkout is running" in status
 
 
 @pytest.mark.skipif(

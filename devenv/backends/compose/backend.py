@@ -22,10 +22,12 @@ from devenv.backends.base import (
     Stream,
     Work,
 )
+from devenv.backends.compose import place
 from devenv.backends.compose.connection import Connection
 from devenv.backends.compose.halfmade import discard_half_made
 from devenv.backends.compose.tools import require_docker
 from devenv.backends.health import healthy
+from devenv.errors import ToolMissing
 from devenv.plan.model import Observed, ObservedUnit
 from devenv.stack import labels
 from devenv.stack.labels import HALF_MADE
@@ -66,8 +68,7 @@ class ComposeBackend:
         taken: dict[int, str] = {}
         marks: dict[str, str] = {}
         stack = ""
-        rows = containers.all_containers(self._connection.address)
-        for container in self._connection.engine.containers() if rows is None else rows:
+        for container in self._containers(checkout):
             tags = labels.read(container["Labels"])
             if tags.checkout != checkout:
                 taken.update(dict.fromkeys(containers.published(container), containers.owner(container)))
@@ -79,6 +80,8 @@ class ComposeBackend:
                     strays.append(unit)
                 else:
                     units[unit.unit] = unit
+        if not units:
+            self._require_in_reach(checkout)
         return Observed(
             units=self._judged(_probed(units), marks),
             prepared=bool(units),
@@ -86,6 +89,20 @@ class ComposeBackend:
             strays=tuple(strays),
             taken=taken,
         )
+
+    def _containers(self, checkout: str) -> Sequence[containers.Container]:
+        """Every container of the engine, also the stopped ones."""
+        try:
+            rows = containers.all_containers(self._connection.address)
+            return self._connection.engine.containers() if rows is None else rows
+        except ToolMissing:
+            self._require_in_reach(checkout)
+            raise
+
+    def _require_in_reach(self, checkout: str) -> None:
+        """Asked only where nothing of a checkout is here: the last `up` may have been on another engine."""
+        if self._site.state is not None:
+            place.require_in_reach(self._site.state / self.name, self._connection.address, checkout)
 
     def _judged(self, units: Mapping[str, ObservedUnit], marks: Mapping[str, str]) -> dict[str, ObservedUnit]:
         """Mark the stores that are not up and whose data was left half made; no other unit is looked at."""
@@ -173,6 +190,8 @@ class ComposeBackend:
         from concurrent.futures import ThreadPoolExecutor
 
         ours = self._connection.engine.labelled(checkout=checkout)
+        if not ours:
+            self._require_in_reach(checkout)
         stores = [container for container in ours if labels.read(container["Labels"]).role == "infra"]
         others = [container for container in ours if container not in stores]
         for group in (others, stores):  # what uses a store ends before it
@@ -198,6 +217,7 @@ class ComposeBackend:
     def open(self, work: Work) -> Session:
         from devenv.backends.compose.session import ComposeSession
 
+        place.remember(work.folder, self._connection.address)
         return ComposeSession(self._connection, self._site.root, work)
 
     def close(self) -> None:
