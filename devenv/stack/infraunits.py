@@ -232,13 +232,16 @@ class InfraUnits:
     def _amount(self, parse: Callable[[Any], T], template: str | None, key: str) -> T | None:
         if template is None:
             return None
-        value = self._public(template, key)
-        try:
-            return parse(int(value) if value.isdecimal() else value)
-        except PydanticCustomError as error:
-            message, _, hint = error.message().partition(" - ")
-            where = f"infra.{self.instance.name}: {key}"
-            raise UsageError(f'"{value}" {message}', where=where, hint=hint) from None
+        return _parsed(parse, self._public(template, key), f"infra.{self.instance.name}: {key}")
+
+
+def _parsed(parse: Callable[[Any], T], value: str, where: str) -> T:
+    """What a text means once its options are filled in. Raises `UsageError`."""
+    try:
+        return parse(int(value) if value.isdecimal() else value)
+    except PydanticCustomError as error:
+        message, _, hint = error.message().partition(" - ")
+        raise UsageError(f'"{value}" {message}', where=where, hint=hint) from None
 
 
 def _words(command: Sequence[str] | None, look_up: LookUp) -> tuple[Text, ...] | None:
@@ -255,7 +258,7 @@ def _probe(check: Healthcheck | None, look_up: LookUp, where: str) -> tuple[Prob
     if check is None:
         return None, {}
     times = [
-        seconds(text.public(filled(time, look_up), where))
+        _parsed(seconds, text.public(filled(time, look_up), where), where)
         for time in (check.start_interval, check.timeout, check.start_period)
     ]
     timed = partial(Probe, every=times[0], timeout=times[1], within=times[2])

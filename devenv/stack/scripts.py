@@ -102,7 +102,7 @@ def _simple(script: str) -> tuple[Command, ...] | None:
             lines.append([])
         elif lines[-1] or not re.match(r"\w+=", token):
             lines[-1].append(token)
-    return tuple(tuple(_unredirected(line)) for line in lines if line)
+    return tuple(filter(None, (tuple(_unredirected(line)) for line in lines)))
 
 
 def _unredirected(line: Iterable[str]) -> Iterator[str]:

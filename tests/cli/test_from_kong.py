@@ -192,6 +192,15 @@ def test_what_is_refused_leaves_nothing_behind(devenv: Devenv, empty: Path) -> N
     assert "no file missing.yml" in ended.stderr
 
 
+def test_an_address_that_is_none_names_no_upstream(devenv: Devenv, empty: Path) -> None:
+    (empty / "kong.yml").write_text(
+        "_format_version: '3.0'\nservices: [{name: a, url: 'http://b[c'}]\nupstreams: [{name: b}]\n"
+    )
+    ended = devenv("init", "--from-kong", "kong.yml")
+    assert ended.exit_code == 0, ended.output
+    assert "services a" in ended.stdout
+
+
 def test_what_stays_in_kongs_words_is_as_private_as_the_file_it_comes_from(
     devenv: Devenv, empty: Path
 ) -> None:

@@ -272,6 +272,21 @@ MALFORMED = {
         "image: side:1\n    command: 'echo ${HOME}'",
         "14:5: services.odd-side.command[1]: ${HOME} is not a known reference",
     ),
+    "a script that names nothing": (
+        "  links:",
+        "  process: {command: 'serve ${prot}'}\n  links:",
+        "6:13: x-devenv.process.command: ${prot} is not a known reference",
+    ),
+    "a program that names nothing": (
+        "  links:",
+        "  process: [{command: serve}, {command: serve, environment: {PAGE: '${port.pages}'}}]\n  links:",
+        "6:62: x-devenv.process[1].environment.PAGE: ${port.pages} is not a known reference",
+    ),
+    "another word that is a mapping": (
+        "  links:",
+        "  also: [{odder: {}}]\n  links:",
+        "6:3: x-devenv.also: expected a mapping",
+    ),
     "an option that means something else": (
         "{version:",
         "{host: a, version:",

@@ -184,6 +184,20 @@ def test_an_option_that_is_no_amount_where_one_is_wanted_is_said_with_its_place(
     assert refused.value.hint == "write 256Mi or 1Gi"
 
 
+def test_an_option_that_is_no_time_where_one_is_wanted_is_said_with_its_place() -> None:
+    slow = DOOR.replace(
+        "web, target: 80}]", "web, target: 80}], healthcheck: {test: open, start_period: '${patience}'}"
+    )
+    slow = slow.replace("gateway: {", "options: {version: '1', patience: '90'}\n      gateway: {")
+    kinds = {"door": slow}
+    probe = stack("name: a\ninfra: {door: {}}\n", kinds).unit("door").probe
+    assert probe is not None
+    assert probe.within == 90
+    with pytest.raises(UsageError, match='"soon" is not a duration') as refused:
+        stack("name: a\ninfra: {door: {patience: soon}}\n", kinds)
+    assert refused.value.where == "infra.door.healthcheck"
+
+
 def test_each_path_at_which_jenkins_looks_for_its_configuration_is_there() -> None:
     app = stack(API.format("jenkins"), {})
     text = compose.render(app, Source(secrets=dict.fromkeys(app.secrets | app.generated, "s"))).files[

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from devenv.drafting.draft import Objection, Row
 from devenv.drafting.kong import consumers
@@ -315,7 +314,7 @@ class _Conversion:
 
     def rest(self) -> None:
         """Keep what has no field, but for upstreams that a service took the place of."""
-        named = {self._host(service) for service in self.result.extra.get("services", ())}
+        named = {address({}, service)[1] for service in self.result.extra.get("services", ())}
         for kind, entities in self.document.items():
             if kind in ("services", "consumers", "plugins"):
                 continue
@@ -329,9 +328,6 @@ class _Conversion:
                     self._say("derived", name, "its one target is the service")
             if left:
                 self.result.extra[kind] = left
-
-    def _host(self, service: Entity) -> str:
-        return str(service.get("host") or urlsplit(str(service.get("url", ""))).hostname or "")
 
     def _extra(self, what: str, why: str) -> None:
         self._say("kept", what, f"in {EXTRA}: {why}")

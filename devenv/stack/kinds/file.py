@@ -114,7 +114,9 @@ class Word(Model):
 
 def _words_for(value: Any) -> Any:
     many = [value] if isinstance(value, str) else value
-    return {word: {} for word in many} if isinstance(many, list) else many
+    if isinstance(many, list) and all(isinstance(word, str) for word in many):
+        return {word: {} for word in many}
+    return many
 
 
 class Imported(Model):

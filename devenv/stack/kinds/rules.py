@@ -302,6 +302,9 @@ def strings(file: KindFile) -> Iterator[tuple[Path, str]]:
     for key, command in (("dump", block.dump), ("load", block.load)):
         if isinstance(command, Command):
             yield from _strings(command.exec, ("x-devenv", key, "exec"))
+    for index, way in enumerate(block.process):
+        scripts = way.model_dump(include={"command", "new", "environment", "check", "clients", "asked"})
+        yield from _strings(scripts, ("x-devenv", "process", *([index] if len(block.process) > 1 else [])))
     for key, service in file.services.items():
         raw = service.model_dump(by_alias=True, exclude_unset=True, exclude={"files"})
         yield from _strings(raw, ("services", key))
