@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from devenv import assets
+from devenv import assets, documents
 from devenv.drafting import writing
 from devenv.drafting.kong.shapes import GATEWAY
 from devenv.drafting.shape import FILE, Shape
@@ -130,11 +130,20 @@ def _compose(folder: Path) -> None:
     _written(drafting.drafted(project, folder, {"X": "1"}))
 
 
+BESIDE = "services:\n" + "".join(
+    f"  {name}: {{image: x, port: {port}}}\n"
+    for name, port in (("orders", 8000), ("stock", 80), ("api", 8000), ("web", 80), ("deepstream", 6020))
+)
+"""A manifest with the services that routes of the examples lead to."""
+
+
 def _kong(folder: Path) -> None:
     gateway = gateways.read(folder / "kong.yml", "kong.yml")
     draft, added = gateways.drafted(gateway, folder, {}, "kong.yml")
     _written(draft)
-    "".join(gateways.fragment(added.values)) + added.extra
+    assert [*gateways.fragment(added.values), added.extra]
+    beside = gateways.addition(gateway, documents.load(BESIDE), folder, {}, "kong.yml")
+    parse(gateways.merged(BESIDE, beside), file="devenv.yaml", kinds=Facts(_kinds()), folder="shop")
 
 
 def _packages(folder: Path) -> None:

@@ -112,6 +112,13 @@ BROKEN = {
         "name: a\nservices:\n  db: {image: x}\ninfra:\n  db: {kind: postgres}\n",
         ["5:3: infra.db: services.db has that name already - rename one of them"],
     ),
+    "a store of no kind with the name of a service": (
+        "name: a\nservices:\n  front: {image: x}\ninfra:\n  front:\n",
+        [
+            '5:3: infra.front: no infra kind "front" - `devenv kinds` lists the kinds',
+            "5:3: infra.front: services.front has that name already - rename one of them",
+        ],
+    ),
     "neither build nor image": (
         "name: a\nservices:\n  api: {port: 80}\n",
         [

@@ -236,7 +236,7 @@ class _Conversion:
 
     def _unsayable(self, route: Entity, plugins: Sequence[Entity]) -> str:
         """Why a route stays in Kong's words, or ""."""
-        protocols = set(route.get("protocols") or ("http", "https"))
+        protocols = set(map(str, route.get("protocols") or ("http", "https")))
         more = sorted(set(route) - _OF_A_ROUTE)
         unusual = [key for key, usual in _DEFAULTS.items() if route.get(key, usual) != usual]
         paths, hosts = route.get("paths") or [], route.get("hosts") or []

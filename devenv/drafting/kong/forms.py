@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,8 +27,14 @@ _NESTED: Mapping[str, tuple[str, str]] = {
 }
 """List at the top -> the field that names its owner, and where owners are."""
 _OWNERS = {"service": "services", "route": "routes", "consumer": "consumers"}
-_PARENTS = ("services", "routes", "consumers", "upstreams", "certificates")
-"""Entities that others are nested in."""
+_NESTS: Mapping[str, Collection[str]] = {
+    "services": ("routes", "plugins"),
+    "routes": ("plugins",),
+    "consumers": ("plugins", *CREDENTIALS),
+    "upstreams": ("targets",),
+    "certificates": ("snis",),
+}
+"""Entities -> those that Kong takes nested in one."""
 _ELSEWHERE: Mapping[str, str] = {
     "consumer_groups": "groups of consumers are Kong Enterprise's",
     "rbac_roles": "roles are Kong Enterprise's",
@@ -155,8 +161,8 @@ def everywhere(lists: Mapping[str, Any], kind: str) -> Iterator[Entity]:
                 if isinstance(entity, dict):
                     if key == kind:
                         yield entity
-                    if key in _PARENTS:
-                        yield from everywhere(entity, kind)
+                    nested = {inner: entity[inner] for inner in _NESTS.get(key, ()) if inner in entity}
+                    yield from everywhere(nested, kind)
 
 
 def _defaults(lists: dict[str, list[Entity]], info: Mapping[str, Any], result: Gateway) -> None:

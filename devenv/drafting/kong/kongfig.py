@@ -75,7 +75,7 @@ def _entity(kind: str, item: Any, removed: list[str]) -> Any:
     entity = {key: inner for key, inner in item.items() if key not in ("ensure", "attributes")}
     entity |= _attributes(item)
     for key, inner in [*entity.items()]:
-        if key == "credentials" and isinstance(inner, list):
+        if kind == "consumers" and key == "credentials" and isinstance(inner, list):
             del entity[key]
             for credential in _present(inner, "credentials", removed):
                 name = credential.get("name", "")

@@ -57,7 +57,7 @@ def unsayable_plugin(plugin: Mapping[str, Any]) -> str:
     """Why a plugin stays in Kong's words, or ""."""
     bound = [key for key in ("service", "route", "consumer", "consumer_group") if key in plugin]
     more = sorted(set(plugin) - _OF_A_PLUGIN - set(bound))
-    protocols = set(plugin.get("protocols") or _PROTOCOLS[0])
+    protocols = set(map(str, plugin.get("protocols") or _PROTOCOLS[0]))
     if bound:
         return f"the plugin {plugin.get('name')} is bound to a {' and a '.join(bound)}"
     if more:

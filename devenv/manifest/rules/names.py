@@ -49,12 +49,14 @@ def names_are_unique(scope: Scope) -> Iterator[Finding]:
             sections.setdefault(name, section)
     parts: dict[str, str] = {}
     for name, kind in scope.infra.items():
+        if kind not in scope.kinds:
+            continue
         if name == kind and sections.get(name) in ("services", "jobs"):
             owner = "the gateway" if scope.kinds[kind].gateway else f"the {kind} that another kind uses"
             key = "gateway" if scope.kinds[kind].gateway else f"the-{kind}"
             hint = f"rename it, or {owner}: infra: {{{key}: {{kind: {kind}}}}}"
             yield (sections[name], name), f"{owner} has that name already", hint
-        for service in scope.kinds[kind].services if kind in scope.kinds else ():
+        for service in scope.kinds[kind].services:
             part = unit_name(service, kind=kind, name=name)
             if part == name:
                 continue

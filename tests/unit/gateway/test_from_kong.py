@@ -350,6 +350,19 @@ def test_an_upstream_with_one_target_is_that_service() -> None:
 
 @each_row(
     {
+        "protocols that are none": ("services: [{name: a, url: 'http://up:80', routes: [{name: r, paths: [/], protocols: [5]}]}]", "services"),
+        "of a plugin": ("plugins: [{name: cors, protocols: [5]}]", "plugins"),
+        "routes of a consumer": ("consumers: [{username: a, routes: [{plugins: 5}]}]", "consumers"),
+        "services of a service": ("services: [{name: a, url: 'http://b', services: [{plugins: 5}]}]", "services"),
+        "credentials of a service": ("services: [{name: a, url: 'http://b', credentials: [5]}]", "services"),
+    }
+)  # fmt: skip
+def test_what_kong_takes_nowhere_stays_in_its_words(text: str, kind: str) -> None:
+    assert kind in taken_over(f"_format_version: '3.0'\n{text}\n").extra
+
+
+@each_row(
+    {
         "by name": ("http://my_orders:8000", [Target("my-orders", 8000)], "my-orders"),
         "in a cluster": ("http://orders.shop.svc:8000", [Target("orders", 8000)], "orders"),
         "on this machine": ("http://host.docker.internal:8001", [Target("orders", 80, {8001: 80})], "orders"),
