@@ -70,7 +70,7 @@ def test_a_terminal_with_another_engine_says_where_the_stack_is_and_changes_noth
             assert f"export DOCKER_HOST={home}" in ended.stderr, command
             assert ended.seconds < 5
 
-    refused("unix:///nowhere/docker.sock", "status", "logs", "up -d")
+    refused("unix:///nowhere/docker.sock", "status", "logs", "up -d", "down")
     with TemporaryDirectory() as folder, closing(Server(f"{folder}/docker.sock")) as empty:
         refused(empty.address, "status", "logs", "exec web ls", "plan", "up -d", "down --volumes -y")
         assert "nothing to do" in checkout.devenv("up", "-d").stderr

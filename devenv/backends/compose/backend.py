@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
@@ -92,9 +92,15 @@ class ComposeBackend:
 
     def _containers(self, checkout: str) -> Sequence[containers.Container]:
         """Every container of the engine, also the stopped ones."""
-        try:
+        with self._answering(checkout):
             rows = containers.all_containers(self._connection.address)
             return self._connection.engine.containers() if rows is None else rows
+
+    @contextmanager
+    def _answering(self, checkout: str) -> Iterator[None]:
+        """Where no engine answers, say where the stack is if that is another."""
+        try:
+            yield
         except ToolMissing:
             self._require_in_reach(checkout)
             raise
@@ -189,7 +195,8 @@ class ComposeBackend:
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         from concurrent.futures import ThreadPoolExecutor
 
-        ours = self._connection.engine.labelled(checkout=checkout)
+        with self._answering(checkout):
+            ours = self._connection.engine.labelled(checkout=checkout)
         if not ours:
             self._require_in_reach(checkout)
         stores = [container for container in ours if labels.read(container["Labels"]).role == "infra"]

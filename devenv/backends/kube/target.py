@@ -62,7 +62,9 @@ def require_in_reach(last: Target) -> None:
         raise OutOfReach(
             "the stack is on a cluster that this terminal does not lead to",
             where=f"context {last.context} of {last.kubeconfig}",
-            why=f"that context leads elsewhere, or nowhere, by {here or 'no kubeconfig at all'}",
+            why=f"here {here} counts, where that context is another cluster's or missing"
+            if here
+            else "there is no kubeconfig here",
             hint=f"export KUBECONFIG={shlex.quote(last.kubeconfig)}",
         )
 
