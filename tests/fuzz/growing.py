@@ -63,10 +63,10 @@ class Soil:
 
 
 def folder(random: Random, soil: Soil) -> dict[str, str]:
-    """One of the folders, with some of its files changed."""
+    """One of the folders, with some of its files changed: mostly the first, which the others are beside."""
     files = dict(random.choice(soil.folders))
     for _ in range(random.choice((1, 1, 1, 2))):
-        name = random.choice(list(files))
+        name = next(iter(files)) if random.random() < 0.6 else random.choice(list(files))
         value = _loaded(files[name]) if _is_document(name) and random.random() < 0.7 else None
         files[name] = _document(random, soil, value) if value else _text(random, soil, files[name])
     return files

@@ -14,10 +14,13 @@ from devenv.drafting import writing
 from devenv.drafting.kong.shapes import GATEWAY
 from devenv.drafting.shape import FILE, Shape
 from devenv.engine import drafting, gateways
+from devenv.engine.project import Project
+from devenv.engine.promotion import charts
 from devenv.envfiles import odd_lines, read_env, read_written
 from devenv.gitignore import GitIgnored
 from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
+from devenv.memory import Memory
 from devenv.render import compose, kubernetes, process
 from devenv.render.bundle import Source
 from devenv.sources.ignored import Ignored
@@ -30,7 +33,7 @@ from devenv.stack.reloading.decisions import decide
 from devenv.stack.reloading.rules import infer
 from devenv.stack.resolve import resolve
 from devenv.stack.world import World
-from devenv.workspace import read_text
+from devenv.workspace import Workspace, read_text
 from tests.fuzz.growing import Files, Soil
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +182,14 @@ def _manifest(folder: Path) -> None:
     _rendered(manifest, _kinds())
 
 
+def _promoted(folder: Path) -> None:
+    project = Project(Workspace(folder / "devenv.yaml"), {"X": "1"}, Memory(folder / ".cache"))
+    manifest, _, _ = project.manifest.parsed
+    charts.chart(project)
+    for name in manifest.environments:
+        charts.values_file(project, name)
+
+
 def _rendered(manifest: Manifest, catalogue: Catalogue) -> None:
     asked = outline(manifest, catalogue)
     ports, _ = allot(asked.claims, taken={}, current={}, checkout="c0ffee", remap=False)
@@ -254,6 +265,11 @@ TARGETS: Mapping[str, Target] = {
         lambda: _files("devenv.y*ml", "examples", "tests", "templates", name="devenv.yaml"),
         _manifest,
         ("${", "${env.", "${a.url}", "}", "$${", "!reset ", "!!binary ", "<<: ", "&a ", "*a", "? ", "1e999", ".inf", "0x1f", "~"),
+    ),
+    "promoted": Target(
+        lambda: _folders("devenv.yaml", "Dockerfile", "*.sql", "kong*.yml", "*.json", ".env", "alerts.yaml", "permissions.yml", "Jenkinsfile", "*.js", "*.ini", "*.ndjson"),
+        _promoted,
+        ("${", "${env.", "}", "environments", "context", "ingress", "httproute", "deploy", "external", "replicas", "host"),
     ),
     "kind": Target(
         lambda: _files("*.yaml", "compose"),

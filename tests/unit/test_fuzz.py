@@ -14,7 +14,13 @@ from tests.fuzz.hunting import Hunt, hunt, smallest
 from tests.fuzz.targets import TARGETS, Target
 from tests.table import each_row
 
-ROUNDS = {"ignored": 200, "env": 200, "dockerfile": 80, "compose": 25}  # those that read fast have more
+ROUNDS = {
+    "ignored": 200,
+    "env": 200,
+    "dockerfile": 80,
+    "compose": 20,
+    "promoted": 12,
+}  # those that read fast have more
 FILES = {"a.yaml": "b: 1\nc: {d: [e]}\n", "more.txt": "some words\nin lines\n"}
 
 
