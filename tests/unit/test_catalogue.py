@@ -282,6 +282,11 @@ MALFORMED = {
         "  process: [{command: serve}, {command: serve, environment: {PAGE: '${port.pages}'}}]\n  links:",
         "6:62: x-devenv.process[1].environment.PAGE: ${port.pages} is not a known reference",
     ),
+    "a kind that may not be there": (
+        '"${url}"}',
+        '"${url}", TRACES: "${traces.url}"}\n  joins: traces',
+        "5:34: x-devenv.env.TRACES: ${traces.url}: a stack may be without traces - write it below x-devenv.when.traces",
+    ),
     "another word that is a mapping": (
         "  links:",
         "  also: [{odder: {}}]\n  links:",

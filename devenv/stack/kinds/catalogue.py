@@ -350,7 +350,8 @@ def _kind(name: str, document: Source) -> Kind:
     except ValidationError as error:
         raise ManifestInvalid([*problems_of(document, error.errors(), KindFile)]) from None
     kind = Kind(name, file, raw)
-    problems = [document.problem(*finding) for finding in kindrules.check(name, file)]
+    findings = [*kindrules.check(name, file), *kindrules.may_be_missing(file, "")]
+    problems = [document.problem(*finding) for finding in findings]
     problems = problems or [*_problems_of_variants(kind, document)]
     if problems:
         raise ManifestInvalid(problems)
@@ -359,19 +360,22 @@ def _kind(name: str, document: Source) -> Kind:
 
 def _problems_of_variants(kind: Kind, document: Source) -> Iterator[Problem]:
     """Problems of the file with the changes for each version, and for each option that is set, merged in."""
-    changes: list[tuple[Path, Mapping[str, Any]]] = [
+    changes: list[tuple[Path, Mapping[str, Any], str]] = [
         *(
-            (("x-devenv", "versions", key), {"services": each.services})
+            (("x-devenv", "versions", key), {"services": each.services}, "")
             for key, each in kind.block.versions.items()
         ),
-        *((("x-devenv", "when", key), change) for key, change in kind.block.when.items()),
+        *((("x-devenv", "when", key), change, key) for key, change in kind.block.when.items()),
     ]
-    for where, change in changes:
+    for where, change, there in changes:
         try:
             file = kind.laid_over([change]).file
         except ValidationError as error:
             details = [{**detail, "loc": (*where, *detail["loc"])} for detail in error.errors()]
             yield from problems_of(document, details, KindFile)  # type: ignore[arg-type]
         else:
-            for path, message, hint in kindrules.check(kind.name, file):
+            for path, message, hint in (
+                *kindrules.check(kind.name, file),
+                *kindrules.may_be_missing(file, there),
+            ):
                 yield document.problem((*where, *path), message, hint)

@@ -257,6 +257,14 @@ def _references_resolve(name: str, file: KindFile) -> Iterator[Finding]:
             yield path, f"${{{inside}}} is not a known reference", hint
 
 
+def may_be_missing(file: KindFile, there: str) -> Iterator[Finding]:
+    """References to kinds that the stack may be without; `there`: the one that it surely has."""
+    joins = set(file.block.joins) - {use.partition("/")[0] for use in file.block.uses} - {there}
+    for path, whole, inside in references(file):
+        if (joined := inside.partition(".")[0]) in joins:
+            yield path, f"{whole}: a stack may be without {joined}", f"write it below x-devenv.when.{joined}"
+
+
 def references(file: KindFile) -> Iterator[tuple[Path, str, str]]:
     """Every `${...}`: its path, the whole reference, and the name in it without a `.json` suffix."""
     for path, text in strings(file):
