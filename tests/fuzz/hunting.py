@@ -76,11 +76,12 @@ def hunt(target: Target, name: str, *, seed: int, rounds: int, seconds: float) -
 
 def tried(target: Target, files: Files) -> BaseException | None:
     """What the reader raises at these files in a folder of their own."""
-    with tempfile.TemporaryDirectory() as above, _limited():
+    with tempfile.TemporaryDirectory() as above:
         folder = Path(above) / "shop"
         write(files, folder)
         try:
-            target.read(folder)
+            with _limited():
+                target.read(folder)
         except Exception as error:
             return error
     return None
