@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from devenv.backends.kube import target
 from devenv.backends.kube.brought import Brought
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place, find
-from devenv.backends.kube.resources import Resources
+from devenv.backends.kube.resources import WORKLOADS, Resources
 from devenv.backends.kube.target import Target
+from devenv.errors import DevenvError
 
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
@@ -39,8 +41,9 @@ class Cluster:
 
     @cached_property
     def place(self) -> Place:
-        if self.target and not self.site.context:
-            target.require_in_reach(self.target)
+        last = None if self.site.context else self.target
+        if last and (there := target.elsewhere(last)) and _has(there, last):
+            raise target.out_of_reach(last)
         return find(self.context)
 
     @cached_property
@@ -82,3 +85,11 @@ class Cluster:
             self.client.close()
         if "engine" in vars(self):
             self.engine.close()
+
+
+def _has(place: Place, last: Target) -> bool:
+    """Whether a cluster has anything of the checkout; one that does not answer has nothing."""
+    with suppress(DevenvError), closing(Client(place)) as client:
+        resources = Resources(client)
+        return any(any(resources.ours(kind, last.namespace, checkout=last.checkout)) for kind in WORKLOADS)
+    return False

@@ -53,11 +53,6 @@ class Place:
         return str(self.cluster.get("server", "")).rstrip("/")
 
     @property
-    def authority(self) -> bytes | None:
-        """Who vouches for the API server; None where this machine's usual authorities do."""
-        return self._bytes(self.cluster, "certificate-authority")
-
-    @property
     def expired(self) -> str:
         """The day on which our client certificate ended; empty where it has not, or there is none."""
         try:
@@ -109,7 +104,7 @@ class Place:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             return context
-        authority = self.authority
+        authority = self._bytes(self.cluster, "certificate-authority")
         return ssl.create_default_context(cadata=authority.decode() if authority else None)
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:

@@ -49,35 +49,31 @@ def remember(folder: Path, target: Target) -> None:
     write_whole(folder / FILE, json.dumps(asdict(target), indent=1) + "\n", mode=0o644)
 
 
-def require_in_reach(last: Target) -> None:
-    """Raises `OutOfReach` where the context of the last `up` leads elsewhere than it did, or nowhere.
+def elsewhere(last: Target) -> Place | None:
+    """Where the context of the last `up` leads by the kubeconfig of then; None where this terminal has it.
 
-    Not where its kubeconfig has lost it, too: that cluster is gone.
+    A context of that name here may be another way to the same cluster.
     """
+    if last.kubeconfig in ("", in_use()) or _found(last.context, os.environ):
+        return None
+    return _found(last.context, {**os.environ, "KUBECONFIG": last.kubeconfig})
+
+
+def _found(context: str, environment: Mapping[str, str]) -> Place | None:
+    with suppress(DevenvError):
+        return find(context, environment=environment)
+    return None
+
+
+def out_of_reach(last: Target) -> OutOfReach:
+    """The error for a stack on a cluster whose context this terminal does not have."""
     here = in_use()
-    if last.kubeconfig in ("", here):
-        return
-    then = _identity(last.context, {**os.environ, "KUBECONFIG": last.kubeconfig})
-    if then and then != _identity(last.context, os.environ):
-        raise OutOfReach(
-            "the stack is on a cluster that this terminal does not lead to",
-            where=f"context {last.context} of {last.kubeconfig}",
-            why=f"here {here} counts, where that context is another cluster's or missing"
-            if here
-            else "there is no kubeconfig here",
-            hint=f"export KUBECONFIG={shlex.quote(last.kubeconfig)}",
-        )
-
-
-def _identity(context: str, environment: Mapping[str, str]) -> str:
-    """What tells the cluster of a context from others: a Minikube has another address after each start.
-
-    Nothing for a context that is not there.
-    """
-    with suppress(DevenvError, OSError, ValueError):
-        place = find(context, environment=environment)
-        return (place.authority or b"").decode() or place.server
-    return ""
+    return OutOfReach(
+        "the stack is on a cluster that this terminal does not lead to",
+        where=f"context {last.context} of {last.kubeconfig}",
+        why=f"{here} has no such context" if here else "there is no kubeconfig here",
+        hint=f"export KUBECONFIG={shlex.quote(last.kubeconfig)}",
+    )
 
 
 def guard(place: Place, *, by_hand: bool) -> None:

@@ -125,3 +125,6 @@ def test_a_terminal_that_does_not_lead_to_the_stack_says_where_it_is_and_removes
     stopped.write_text(text, encoding="utf-8")
     assert minikube.versions() == before
     minikube.devenv("down", "-b", "minikube", "--volumes", "-y")
+    assert (
+        "nothing of this checkout is running" in minikube.devenv("status", "-b", "minikube", env=here).stderr
+    )

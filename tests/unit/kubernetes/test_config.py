@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
-from devenv.backends.kube.target import Target, guard, recall, remember, require_in_reach
+from devenv.backends.kube.target import Target, elsewhere, guard, out_of_reach, recall, remember
 from devenv.backends.kube.transport import Official, Plain
-from devenv.errors import OutOfReach, ToolMissing, UsageError
+from devenv.errors import ToolMissing, UsageError
 
 
 def write(file: Path, *names: str, current: str = "", user: Any = None, **extra: Any) -> Path:
@@ -210,30 +210,20 @@ def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -
     assert recall(None) is None
 
 
-def test_a_terminal_that_leads_elsewhere_says_where_the_stack_is(
+def test_a_context_that_this_terminal_lacks_is_found_by_the_kubeconfig_of_the_last_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ca.crt").write_text("one's")
-    (tmp_path / "other.crt").write_text("other's")
     one = write(tmp_path / "one", "lab")
     last = Target("lab", "shop", "shop-1", kubeconfig=str(one))
-    elsewhere = {
-        "no kubeconfig": tmp_path / "missing",
-        "another context": write(tmp_path / "two", "other"),
-        "another cluster": write(tmp_path / "three", "lab", **{"certificate-authority": "other.crt"}),
-    }
-    for file in elsewhere.values():
+    other, another_way = write(tmp_path / "two", "other"), write(tmp_path / "three", "lab")
+    for file, lacks in {tmp_path / "none": True, other: True, another_way: False, one: False}.items():
         monkeypatch.setenv("KUBECONFIG", str(file))
-        with pytest.raises(OutOfReach) as raised:
-            require_in_reach(last)
-        assert raised.value.hint == f"export KUBECONFIG={one}"
-    started_again = write(tmp_path / "four", "lab")  # with another address
-    for file in (one, started_again):
-        monkeypatch.setenv("KUBECONFIG", str(file))
-        require_in_reach(last)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+        place = elsewhere(last)
+        assert (place.server if place else "") == ("https://one.example:6443" if lacks else "")
+    monkeypatch.setenv("KUBECONFIG", str(other))
+    assert out_of_reach(last).hint == f"export KUBECONFIG={one}"
     write(one, "other")  # as `minikube delete` leaves it
-    require_in_reach(last)
+    assert elsewhere(last) is None
 
 
 def test_the_current_context_is_put_back_where_it_stood(tmp_path: Path) -> None:
