@@ -50,11 +50,6 @@ class Hunt:
     refused: int = 0
     finds: dict[str, Find] = field(default_factory=dict)
 
-    @property
-    def rounds(self) -> int:
-        """How many inputs there were."""
-        return self.read + self.refused + len(self.finds)
-
 
 def hunt(target: Target, name: str, *, seed: int, rounds: int, seconds: float) -> Hunt:
     """So many rounds of a target, or as many as the time is enough for."""
