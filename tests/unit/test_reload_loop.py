@@ -453,24 +453,6 @@ def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
     assert set(tree.link.held) == {"/app/a.txt", "/app/main.txt"}
 
 
-@pytest.mark.parametrize("more", [False, True])
-def test_a_file_that_comes_and_goes_while_the_manifest_is_applied_is_gone(
-    site: Site, tree: SimpleNamespace, more: bool
-) -> None:
-    before, brief = tree.loaded(), tree.folder / "brief.txt"
-    tree.feed.release()
-    brief.write_text("soon gone")
-    tree.loop._see(Batch(frozenset({str(brief)})))
-    assert site.next().files == ("src/a.txt", "src/brief.txt")
-    tree.feed.hold()
-    brief.unlink()
-    tree.loop._see(Batch(frozenset({str(brief)}), more=more))
-    tree.loop._take(before)
-    tree.feed.release()
-    assert site.next().files == ("src/brief.txt",)
-    assert set(tree.link.held) == {"/app/a.txt"}
-
-
 def test_a_series_that_comes_in_parts_is_acted_on_as_a_whole(site: Site, tree: SimpleNamespace) -> None:
     tree.feed.release()
     for name in ("b.txt", "c.txt"):

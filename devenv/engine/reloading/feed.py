@@ -71,12 +71,6 @@ class Feed:
                 self._turn.set()
             self._changed.notify_all()
 
-    @property
-    def pending(self) -> set[str]:
-        """Files that changed, and that nothing was done about."""
-        with self._changed:
-            return set(self._paths)
-
     def appear(self, instance: str) -> None:
         """A container of the unit runs."""
         with self._changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +91,6 @@ class Reloading:
         with self._reading:
             since = time.monotonic()
             self._loaded = loaded
-            unsaid = {path for changed in self._seen.values() for path in changed}
             self._forget_seen()
             self._note_settings(self._settings_of(loaded))
             self._trees = {
@@ -106,23 +105,12 @@ class Reloading:
             for name, unit in units.items():
                 if name not in self._feeds:
                     self._feeds[name] = Feed(self._site, unit, loaded)
-                feed, keys = self._feeds[name], loaded.synced.keys(unit)
-                # Containers may hold what came and went since the files were read.
-                digests = self._now(keys, unsaid | feed.pending)
-                for key in keys:
+                feed, digests = self._feeds[name], dict[str, str]()
+                for key in loaded.synced.keys(unit):
                     self._readers[key].append(feed)
                     digests |= changed[key]
                 feed.take(unit, loaded, digests, since)
         self._taken.set()
-
-    def _now(self, keys: Sequence[BuildKey], paths: Iterable[str]) -> dict[str, str]:
-        """Those paths that are in these trees: path -> digest, "" for what is gone."""
-        trees = [self._trees[key] for key in keys]
-        return {
-            path: next((digest for tree in trees if (digest := tree.digests.get(path))), "")
-            for path in paths
-            if any(tree.has(path) for tree in trees)
-        }
 
     def _watcher(self) -> Watcher:
         root = str(self._site.root)

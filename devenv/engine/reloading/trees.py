@@ -35,7 +35,7 @@ class Tree:
 
         Returns what changed, and path -> reason of what could not be read, which counts as unchanged.
         """
-        own = [path for path in paths if self.has(path)]
+        own = [path for path in paths if self._has(path)]
         new = {path for path in own if path not in self.digests}
         alike = self._alike(new) if new and self.folder.folds else set()
         changed, unread, reached = set(), {}, dict[str, bool]()
@@ -58,7 +58,7 @@ class Tree:
         """Whether a folder, by its path in the project, may hold files of this one."""
         if path == self.prefix or self.prefix.startswith(f"{path}/") or path == ".":
             return True
-        return self.has(path) and self.folder.enters(self._name(path))
+        return self._has(path) and self.folder.enters(self._name(path))
 
     def _below(self, folders: set[str]) -> set[str]:
         return {path for path in self.digests if not folders.isdisjoint(_parents(path))} if folders else set()
@@ -68,8 +68,7 @@ class Tree:
         folded = {path.casefold() for path in new}
         return {path for path in self.digests if path.casefold() in folded}
 
-    def has(self, path: str) -> bool:
-        """Whether a path is in its folder."""
+    def _has(self, path: str) -> bool:
         return self.prefix == "." or path == self.prefix or path.startswith(f"{self.prefix}/")
 
     def _name(self, path: str) -> str:
