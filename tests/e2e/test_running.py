@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 import docker
@@ -124,7 +125,8 @@ def test_a_program_that_keeps_ending_is_a_failure_with_its_words(stack: Checkout
 
     failed = stack.devenv("up", "-d", "loops", exits=1)
 
-    assert "loops ended 5 times, with exit 4" in failed.output
+    # A busy machine may start it less often in the time that it has.
+    assert re.search(r"loops ended [2-5] times, with exit 4", failed.output)
     assert "no licence" in failed.output
     assert not stack.devenv("down", "-y").code
     assert stack.units() == {}

@@ -33,7 +33,7 @@ class Waiting:
     unit: Unit
     container: str
     starting: float = 0.0
-    _ends: set[int] = field(default_factory=set)
+    _ends: dict[int, int] = field(default_factory=dict)  # when it began that ended -> its exit code
 
     def until_ready(self, stop: Event) -> None:
         """Raises `UnitFailed`, or `Interrupted` when told to stop."""
@@ -60,6 +60,9 @@ class Waiting:
                 look = passed + listening.AGAIN
                 if (what := self._amiss(answer)).endswith(listening.ONLY):
                     raise self._unhealthy(what, answer)
+            # A busy machine may start it less often than `AGAIN` in that time.
+            if passed > limit and self._ends and not (self.checked or unit.one_shot):
+                raise self._died(state)
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._unhealthy(f"{verb} within {limit:g} s", answer)
@@ -68,7 +71,7 @@ class Waiting:
 
     def _comes_again(self, state: State) -> bool:
         """Whether the engine starts it again, and it has not ended too often for that to help."""
-        self._ends.add(state.began)
+        self._ends[state.began] = state.exit_code
         lives = state.status in ("exited", "restarting") and self.unit.comes_again(state.exit_code)
         return lives and len(self._ends) < AGAIN
 
@@ -130,9 +133,8 @@ class Waiting:
         lines = self._output(state)
         memory = state.oom or (state.status == "exited" and self.engine.ran_out_of_memory(self.container))
         times = f"{len(self._ends)} times, " if len(self._ends) > 1 else ""
-        return failed(
-            self.unit, "ran out of memory" if memory else f"ended {times}with exit {state.exit_code}", lines
-        )
+        code = state.exit_code if state.status != "running" else [*self._ends.values()][-1]
+        return failed(self.unit, "ran out of memory" if memory else f"ended {times}with exit {code}", lines)
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
         lines = self._output(self.engine.state(self.container))
