@@ -14,8 +14,9 @@ from devenv.backends.base import StreamEnded
 from devenv.engine.reloading.links import Emptied, Link, Links
 from devenv.engine.reloading.synced import Synced
 from devenv.plan.model import Edits, ObservedUnit
-from devenv.stack.model import Build, Unit
-from devenv.stack.reloading.rules import Rules, Source, infer
+from devenv.stack.model import Build, Reload, Unit
+from devenv.stack.reloading.rules import Rules, Source, infer, with_manifest
+from tests.table import each_row
 
 CONTENTS = {"main.py": "f00d"}
 
@@ -127,6 +128,26 @@ def test_a_file_that_is_named_by_itself_may_be_deleted() -> None:
     assert container.keeps({"/app/src/a": Source("src/a", "1")}) == {}
     image = {"/app/main.py": Source("main.py", "1")}
     assert link(copied("COPY main.py /app/\n"), image).keeps({}) == {}
+
+
+@each_row(
+    {
+        "sync leaves main.py out": ("./src", "/app/src", ["/app/src/a"]),
+        "sync sends all of it elsewhere": (".", "/srv", []),
+        "sync sends all of it where COPY does": (".", "/app", ["/app/main.py", "/app/src/a"]),
+    }
+)
+def test_what_the_image_brought_and_sync_does_not_send_is_not_for_hot_reload_to_delete(
+    source: str, target: str, expected: list[str]
+) -> None:
+    rules = with_manifest(copied("COPY . /app\n"), Reload(sync=((source, target),)))
+    web = Unit("web", "service", "web:1", build=Build(".", digest="1"))
+    key = web.build.key if web.build else ("", "")
+    synced = Synced(rules={"web": rules}, contents={key: {"main.py": "1", "src/a": "2"}})
+    held = synced.held(web, "web:1") or {}
+    assert list(held) == expected
+    deleted = [item for item in link(rules, held).missing(synced.wanted(web), Path("/p")) if not item.source]
+    assert deleted == []
 
 
 def test_a_container_that_ended_since_it_was_asked_gets_its_files_over_a_new_link() -> None:

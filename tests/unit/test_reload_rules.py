@@ -759,6 +759,13 @@ def test_explicit_sync_wins_over_a_copy_that_a_build_uses_but_not_over_one_of_a_
     assert decide(rules, ["package.json"]).action is RESTART
 
 
+def test_a_file_of_what_is_synced_is_sent_to_where_a_copy_of_its_own_brings_it_too() -> None:
+    text = 'FROM debian\nCOPY conf/s.conf /etc/s.conf\nCOPY . /opt/app\nCMD ["supervisord"]\n'
+    rules = manifested(Reload(sync=((".", "/opt/app"),)), text)
+    assert targets_of(rules, "conf/s.conf") == ("/etc/s.conf", "/opt/app/conf/s.conf")
+    assert targets_of(rules, "app.py") == ("/opt/app/app.py",)
+
+
 def test_an_image_without_sources_that_are_mounted() -> None:
     rules = with_manifest(
         infer("", context=None, command=["nodemon", "x.js"]), Reload(sync=(("web/app", "/app"),))

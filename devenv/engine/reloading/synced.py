@@ -15,7 +15,7 @@ from devenv.stack.builds import digest_of
 from devenv.stack.copies import image as image_of
 from devenv.stack.dockerfile import base_image, has_shell, words
 from devenv.stack.reloading.decisions import base as fixed
-from devenv.stack.reloading.decisions import synced
+from devenv.stack.reloading.decisions import synced, targets_of
 from devenv.stack.reloading.rules import (
     Rules,
     Source,
@@ -126,9 +126,18 @@ class Synced:
         return None
 
     def _brought(self, unit: Unit, contents: Mapping[str, str]) -> Held:
+        """The files that its Dockerfile copies, of those that a change sends there.
+
+        What the manifest's `sync` leaves out or sends elsewhere is the image's alone.
+        """
         assert unit.build is not None
-        rules = replace(self.rules[unit.name], sync=())  # the Dockerfile's alone
-        return synced(rules, unit.build.context, contents)
+        rules = self.rules[unit.name]
+        files = synced(replace(rules, sync=()), unit.build.context, contents)
+        if not rules.sync:
+            return files
+        return {
+            target: source for target, source in files.items() if target in targets_of(rules, source.path)
+        }
 
     def sourceless(self, unit: Unit) -> bool:
         """Whether a unit's image lacks files that its containers need: mounted ones, in a Compose file."""

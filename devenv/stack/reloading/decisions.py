@@ -175,7 +175,7 @@ def _verdict(rules: Rules, path: str) -> _Verdict:
         return _Verdict(Action.NONE, f"ignored: {pattern}")
     excluded = bool(inside) and rules.ignored is not None and rules.ignored(inside or "")
     landed, built = _inferred(rules, path, explicit) if inside and not excluded else ((), "")
-    landings = explicit or landed
+    landings = (*landed, *explicit)  # with explicit ones, the former are COPYs of a part of what is synced
     run = tuple(index for index, (pattern, _) in enumerate(rules.run) if patterns.match((pattern,), path))
     named = run or (isinstance(rules.restart, tuple) and patterns.match(rules.restart, path))
     if built and not (named and landings):
