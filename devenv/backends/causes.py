@@ -138,6 +138,11 @@ CAUSES = (
         " volumes:",
     ),
     Cause(
+        r"No module named '(MySQLdb|psycopg2)'",
+        "SQLAlchemy takes this driver for a URL that names none; for another, as mysql+pymysql://, write"
+        ' env: {DATABASE_URL: "mysql+pymysql://${mysql.user}:${mysql.password}@${mysql.host}/${mysql.database}"}',
+    ),
+    Cause(
         r"ModuleNotFoundError|Cannot find (module|package)|MODULE_NOT_FOUND",
         "a dependency is missing in the image: add it to the requirements, then devenv up",
     ),

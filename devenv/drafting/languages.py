@@ -140,8 +140,8 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
         "npgsql", "npgsql.entityframeworkcore.postgresql", "postgrex",
     ),
     "mysql": (
-        "mysqlclient", "pymysql", "aiomysql", "mysql-connector-python", "mysql2", "mysql", "mariadb",
-        "trilogy",
+        "mysqlclient", "pymysql", "aiomysql", "asyncmy", "mysql-connector-python", "mysql2", "mysql",
+        "mariadb", "trilogy",
         "github.com/go-sql-driver/mysql", "gorm.io/driver/mysql", "mysql-connector-j",
         "mysql-connector-java", "prisma:mysql", "pomelo.entityframeworkcore.mysql", "mysql.data",
         "myxql",
@@ -182,6 +182,23 @@ DRIVERS: Mapping[str, tuple[str, ...]] = {
     "opensearch": ("opensearch-py", "@opensearch-project/opensearch"),
 }  # fmt: skip
 """Kind -> packages that talk to it."""
+
+SQLALCHEMY = ("sqlalchemy", "sqlmodel", "flask-sqlalchemy")
+NATIVE: Mapping[str, tuple[str, ...]] = {
+    "postgres": ("psycopg2", "psycopg2-binary"),
+    "mysql": ("mysqlclient",),
+}
+"""Kind -> packages of the driver that SQLAlchemy takes for a URL that names none."""
+DIALECTS: Mapping[str, Mapping[str, str]] = {
+    "postgres": {
+        "psycopg": "postgresql+psycopg", "asyncpg": "postgresql+asyncpg", "pg8000": "postgresql+pg8000",
+    },
+    "mysql": {
+        "pymysql": "mysql+pymysql", "aiomysql": "mysql+aiomysql", "asyncmy": "mysql+asyncmy",
+        "mysql-connector-python": "mysql+mysqlconnector",
+    },
+}  # fmt: skip
+"""Kind -> package of another driver -> the scheme by which SQLAlchemy takes it."""
 
 FRAMEWORK_PORTS: Mapping[str, int] = {
     "flask": 5000, "streamlit": 8501, "vite": 5173, "@angular/cli": 4200, "gatsby": 8000, "astro": 4321,

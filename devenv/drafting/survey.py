@@ -14,14 +14,17 @@ from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
 from devenv.drafting.languages import (
     CONNECTIONS,
+    DIALECTS,
     DRIVERS,
     FRAMEWORK_PORTS,
     INJECTED,
     LANGUAGES,
     MANAGERS,
+    NATIVE,
     PARTS,
     PREFIXES,
     SCHEMES,
+    SQLALCHEMY,
     STORE_PORTS,
     Language,
 )
@@ -59,6 +62,7 @@ _SERVER_PORT = re.compile(
 _COPY = re.compile(r"^\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.+)$", re.MULTILINE | re.IGNORECASE)
 _OF_A_WORKSPACE = re.compile(r"(?:--filter|--package|--project)[= ]|turbo prune")
 _URL = re.compile(r"(\w+?)(?:\+\w+)?://[^\s\"']+")
+_DRIVEN = re.compile(r"(?P<scheme>(?P<kind>\w+?)\+\w+)://[^\s\"'?]+(?P<query>\?\S*)?")
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 _PROCESS = re.compile(r"^([A-Za-z][\w-]*):\s*(\S.*)$", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
@@ -240,6 +244,7 @@ def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> li
     for example in EXAMPLES:
         if example in part.files:
             _example(result, name, part.at(example), part.files[example], set(uses))
+    _dialect(result, part, name, uses)
     for process in part.processes:
         if process != "web":
             _process(result, part, process, as_label(f"{name}-{process}"), uses)
@@ -352,12 +357,37 @@ def _named(variables: Mapping[str, str]) -> dict[str, str]:
     return named
 
 
+def _dialect(result: Draft, part: Part, name: str, uses: list[str]) -> None:
+    """Write DATABASE_URL with the driver that is there, where SQLAlchemy would take another."""
+    databases, path = [kind for kind in uses if kind in DIALECTS], ("services", name, "env", "DATABASE_URL")
+    if len(databases) != 1 or part.packages.isdisjoint(SQLALCHEMY) or result.has(path):
+        return
+    (kind,) = databases
+    drivers = [package for package in DIALECTS[kind] if package in part.packages]
+    if len(drivers) == 1 and part.packages.isdisjoint(NATIVE[kind]):
+        result.set(path, _with_scheme(DIALECTS[kind][drivers[0]], kind))
+        note = f"as SQLAlchemy takes {drivers[0]} for it, which is among its packages"
+        result.say("derived", f"{name}.env.DATABASE_URL", note)
+
+
+def _with_scheme(scheme: str, kind: str, query: str = "") -> str:
+    """The address of a database, with a scheme that names a driver."""
+    user, password, host, port, database = (
+        f"${{{kind}.{part}}}" for part in ("user", "password", "host", "port", "database")
+    )
+    return f"{scheme}://{user}:{password}@{host}:{port}/{database}{query}"
+
+
 def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> None:
     """Variables of an example: what `uses` brings is left out, secrets are named, others have a default."""
     path, secrets = ("services", name), []
     for variable, value in _ASSIGNMENT.findall(text):
         value = value.strip("\"'")
-        if any(variable in INJECTED[kind] for kind in uses):
+        if reference := _driven(value, uses):
+            result.set((*path, "env", variable), reference)
+            note = f"with the driver that its address in {file} names"
+            result.say("derived", f"{name}.env.{variable}", note)
+        elif any(variable in INJECTED[kind] for kind in uses):
             result.say("derived", variable, f"in {file}: given to whoever uses the store")
         elif reference := _part_of(variable, uses) or _address(value, uses):
             result.set((*path, "env", variable), reference)
@@ -371,6 +401,13 @@ def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> 
             result.say("derived", f"{name}.env.{variable}", f"from {file}; .env may say another value")
     if secrets:
         result.set((*path, "secrets"), secrets)
+
+
+def _driven(value: str, uses: set[str]) -> str:
+    """The reference to a database whose address names a driver, as `mysql+pymysql://`, or ""."""
+    url = _DRIVEN.fullmatch(value)
+    kind = SCHEMES.get(url["kind"], "") if url else ""
+    return _with_scheme(url["scheme"], kind, url["query"] or "") if url and kind in uses & {*DIALECTS} else ""
 
 
 def _address(value: str, uses: set[str]) -> str:

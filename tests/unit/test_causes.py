@@ -112,6 +112,10 @@ WORDS = {
         "OSError: [Errno 30] Read-only file system: '/x'",
         "Error: EROFS: read-only file system, open '/x'",
     ),
+    "mysql+pymysql://": (
+        "ModuleNotFoundError: No module named 'MySQLdb'",
+        "ModuleNotFoundError: No module named 'psycopg2'",
+    ),
     "a dependency is missing in the image": (
         "ModuleNotFoundError: No module named 'flask'",
         "Error: Cannot find module 'express'",

@@ -198,6 +198,26 @@ def test_an_address_in_an_example_is_a_store_that_is_used() -> None:
     }
 
 
+MYSQL = "mysql+pymysql://${mysql.user}:${mysql.password}@${mysql.host}:${mysql.port}/${mysql.database}"
+
+
+@each_row(
+    {
+        "an example names it": ("pymysql", "DATABASE_URL=mysql+pymysql://a:b@localhost:3306/a?charset=utf8mb4", f"{MYSQL}?charset=utf8mb4"),
+        "a variable of another name": ("pymysql", "DB_URI=mysql+pymysql://a:b@localhost/a", MYSQL),
+        "SQLAlchemy would take another": ("SQLAlchemy==2\npymysql[rsa]", "", MYSQL),
+        "the one that it takes": ("sqlalchemy\nmysqlclient\npymysql", "", ""),
+        "two of them": ("sqlalchemy\naiomysql\npymysql", "", ""),
+        "no SQLAlchemy": ("pymysql", "DATABASE_URL=mysql://a:b@localhost/a", ""),
+    }
+)  # fmt: skip
+def test_the_driver_of_a_database_stays_in_its_address(packages: str, example: str, expected: str) -> None:
+    files = {"Dockerfile": DOCKERFILE, "requirements.txt": packages, ".env.example": example}
+    service = services(files)["my-project"]
+    assert service["uses"] == ["mysql"]
+    assert [*service.get("env", {}).values()] == [expected] * bool(expected)
+
+
 @each_row(
     {
         "Prisma": ("package.json", {"prisma/schema.prisma": 'provider = "mysql"'}, "mysql"),
