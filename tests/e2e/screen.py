@@ -65,7 +65,10 @@ class Screen:
 
     def shows(self, text: str) -> None:
         """Wait until this is on the screen."""
-        eventually(lambda: text in self.shown, f"{text!r} on the screen", within=20)
+        try:
+            eventually(lambda: text in self.shown, f"{text!r} on the screen", within=20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; there was {self.shown!r}") from None
 
     def end(self) -> int:
         """The exit code; `left` is how it left the terminal."""

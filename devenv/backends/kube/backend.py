@@ -179,13 +179,21 @@ class KubeBackend:
             self.cluster.client, namespace, pod, argv, container=unit.unit, stdin=interactive, tty=tty
         )
         try:
-            return terminal.run(channels, tty=tty, interactive=interactive)
+            code = terminal.run(channels, tty=tty, interactive=interactive)
         except DevenvError as error:
             if argv[0] == "sh" and 'exec: "sh": executable file not found' in error.why:
                 from devenv.backends.images import no_shell
 
                 raise no_shell(unit.unit) from error
             raise
+        if code is None:
+            raise DevenvError(
+                f"the connection to {unit.unit} broke",
+                where=f"pod {pod}",
+                why="its node, or a proxy on the way, hung up",
+                hint=f"devenv exec {unit.unit}",
+            )
+        return code
 
     # -- the cluster itself, and everything of a checkout
 

@@ -24,6 +24,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 import websocket
 
+from devenv.backends import tls
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.refusals import refused, unreachable
@@ -74,6 +75,7 @@ class Channels:
             client.moved()
             raise unreachable(place, error) from error
         self._socket.settimeout(None)
+        self._socket.sock = tls.shared(self._socket.sock)
         self.protocol = str(self._socket.getsubprotocol() or "")
 
     def send(self, channel: int, data: bytes) -> None:

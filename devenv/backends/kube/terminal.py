@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import struct
 import sys
@@ -24,9 +25,12 @@ Frames = Iterator[tuple[int, bytes]]
 
 def run(
     channels: Channels, *, tty: bool, interactive: bool, received: Callable[[Frames], Frames] = iter
-) -> int:
-    """Pass bytes both ways until the command ends; returns its exit code. `received` may add to output."""
-    code = 1
+) -> int | None:
+    """Pass bytes both ways until the command ends. `received` may add to output.
+
+    Returns the command's exit code; None where the connection broke before one came.
+    """
+    code = None
     with _raw() if tty else contextlib.nullcontext():
         if tty:
             _follow_size(channels)
@@ -68,16 +72,26 @@ def _raw() -> Iterator[None]:
 
 
 def _follow_size(channels: Channels) -> None:
-    def tell(*_: object) -> None:
-        with contextlib.suppress(StreamEnded, OSError):
-            rows, columns, _x, _y = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
-            channels.send(SIZE, json.dumps({"Width": columns, "Height": rows}).encode())
+    """Say the terminal's size, now and whenever it has another, in a thread of its own.
 
-    def tell_twice(*_: object) -> None:
-        tell()
-        again = threading.Timer(AGAIN, tell)  # a node that is busy may have dropped the first
-        again.daemon = True
-        again.start()
+    A signal handler must not: it may run in the middle of a call to the same connection.
+    """
+    changed, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    signal.signal(signal.SIGWINCH, lambda *_: None)
+    threading.Thread(target=_say_sizes, args=(channels, changed), daemon=True).start()
 
-    signal.signal(signal.SIGWINCH, tell_twice)
-    tell_twice()
+
+def _say_sizes(channels: Channels, changed: int) -> None:
+    with contextlib.suppress(StreamEnded, OSError):
+        while True:
+            _say_size(channels)
+            if not select.select([changed], [], [], AGAIN)[0]:
+                _say_size(channels)  # a node that is busy may have dropped the first
+            os.read(changed, 1 << 10)
+
+
+def _say_size(channels: Channels) -> None:
+    rows, columns, _x, _y = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\0" * 8))
+    channels.send(SIZE, json.dumps({"Width": columns, "Height": rows}).encode())

@@ -266,6 +266,11 @@ def test_a_terminal_in_a_pod(cluster: OnCluster) -> None:
     screen.shows("# ")
     screen.type("stty size\r")
     screen.shows("37 91")
+    for rows in range(41, 71):  # a window that is drawn larger while somebody types
+        screen.resize(rows, 100)
+        screen.type("x")
+        screen.shows("x")
+    screen.press(b"\x15")
     screen.resize(40, 100)
     # A new size and what is typed take two ways: nothing tells which of them gets there first.
     screen.type("until stty size | grep '4[0] 100'; do sleep 0.05; done\r")

@@ -1,0 +1,71 @@
+"""A TLS connection that one thread sends on while another receives."""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+def shared(connection: Any) -> Any:
+    """The connection as two threads may use it: a `Shared` one where it is TLS, else itself."""
+    return Shared(connection) if isinstance(connection, ssl.SSLSocket) else connection
+
+
+class Shared:
+    """What two threads need of a socket, over a TLS socket.
+
+    OpenSSL takes one call at a time for a connection. Two at once spoil its records ("bad record mac"); and
+    where a signal interrupts a read, Python takes what a write has set meanwhile for the read's own error. So
+    no call waits inside OpenSSL: it says what it waits for, and the waiting is done without the lock.
+
+    A signal handler must not send: it may have interrupted the thread that holds the lock.
+    """
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def recv(self, size: int) -> bytes:
+        """At least one byte as soon as there is one; none when the other side has hung up."""
+        return self._wait_for(lambda: self._connection.recv(size))
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send what fits; returns how many bytes."""
+        return self._wait_for(lambda: self._connection.send(data))
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of it."""
+        view = memoryview(data)
+        while view:
+            view = view[self.send(view) :]
+
+    def shutdown(self, how: int) -> None:
+        """Hang up below TLS; wakes a thread that sends or receives."""
+        socket.socket.shutdown(self._connection, how)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def gettimeout(self) -> None:
+        """None: a call waits for as long as it takes."""
+
+    def _wait_for(self, call: Callable[[], Answer]) -> Answer:
+        while True:
+            with self._lock:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    event = select.POLLIN
+                except ssl.SSLWantWriteError:
+                    event = select.POLLOUT
+            waiting = select.poll()
+            waiting.register(self._connection, event)
+            waiting.poll()
