@@ -453,6 +453,70 @@ def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
     assert set(tree.link.held) == {"/app/a.txt", "/app/main.txt"}
 
 
+@pytest.fixture
+def again(site: Site, tree: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The container as it is when it is asked again what it holds: `record` by the test, `asked` once it was."""
+    container = Container()
+    asked = SimpleQueue[str]()
+
+    def linked(backend: object, unit: object, instance: str, *rest: object) -> Link:
+        asked.put(instance)
+        return Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("devenv.engine.reloading.feed.linked", linked)
+    units = {"web": SimpleNamespace(image="web:1")}
+    site.backend = SimpleNamespace(observe=lambda checkout: SimpleNamespace(units=units))
+    return SimpleNamespace(container=container, asked=asked)
+
+
+def see(tree: SimpleNamespace, file: Path, text: str = "", **more: bool) -> None:
+    """Save a file, or remove it where it gets no text, and have the loop see that."""
+    file.write_text(text) if text else file.unlink()
+    tree.loop._see(Batch(frozenset({str(file)}), **more))
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["told", "seen"])
+@pytest.mark.parametrize("removed", [False, True], ids=["by nobody", "by up"])
+def test_a_file_that_comes_and_goes_while_the_manifest_is_applied_is_gone(
+    site: Site, tree: SimpleNamespace, again: SimpleNamespace, more: bool, removed: bool
+) -> None:
+    before, brief = tree.loaded(), tree.folder / "brief.txt"
+    tree.feed.release()
+    see(tree, brief, "soon gone")
+    assert site.next().files == ("src/a.txt", "src/brief.txt")
+    tree.feed.hold()
+    see(tree, brief, more=more)
+    tree.loop._take(before)
+    held = dict(tree.link.held)
+    again.container.record = {
+        target: held[target] for target in held if target == "/app/a.txt" or not removed
+    }
+    tree.feed._synced.held = lambda unit, image: {}
+    tree.feed.release()
+    assert again.asked.get(timeout=60) == "1"
+    if not removed:
+        assert site.next().files == ("src/brief.txt",)
+    see(tree, tree.folder / "later.txt", "nothing else is sent with it")
+    assert site.next().files == ("src/later.txt",)
+    assert again.asked.empty()
+
+
+def test_what_was_saved_while_the_manifest_was_applied_is_built_once(
+    site: Site, tree: SimpleNamespace, again: SimpleNamespace
+) -> None:
+    site.rebuild = lambda name: None
+    tree.feed.release()
+    see(tree, tree.folder / "b.txt", "new")
+    assert site.next().files == ("src/a.txt", "src/b.txt")
+    tree.feed.hold()
+    see(tree, tree.folder.parent / "Dockerfile", "FROM other")
+    tree.loop._take(tree.loaded())
+    tree.feed.release()
+    see(tree, tree.folder / "later.txt", "nothing is built before it")
+    assert site.next().files == ("src/later.txt",)
+    assert again.asked.empty()
+
+
 def test_a_series_that_comes_in_parts_is_acted_on_as_a_whole(site: Site, tree: SimpleNamespace) -> None:
     tree.feed.release()
     for name in ("b.txt", "c.txt"):

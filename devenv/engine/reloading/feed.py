@@ -41,6 +41,7 @@ class Feed:
         self._site, self._changed = site, threading.Condition()
         self._mute = ""  # why nothing can be sent to its containers
         self._paths: dict[str, str] = {}
+        self._dropped = False  # whether something was said of files that does not count any more
         self._since = 0.0
         self.take(unit, loaded, {}, 0.0)
         self._links: dict[str, Link] = {}
@@ -103,6 +104,7 @@ class Feed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
             self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
             self._mute = self._mute or self._rules.unsent
+            self._dropped = self._dropped or bool(self._paths)
             self._paths = {}
             if digests:
                 self._want(digests)
@@ -144,6 +146,9 @@ class Feed:
             with self._changed:
                 digests, self._paths = self._paths, {}
                 self._want(digests)
+                if self._dropped and not digests:
+                    self._dropped = False
+                    self._doubt()
                 since, new = self._since, self._unlinked()
                 self._turn.clear()
             try:
@@ -189,7 +194,7 @@ class Feed:
 
     def _has_work(self) -> bool:
         asked = self._asked and self._met
-        return bool(self._paths or asked or self._unlinked() or self._site.stop.is_set())
+        return bool(self._paths or self._dropped or asked or self._unlinked() or self._site.stop.is_set())
 
     def _patience(self, now: float) -> float | None:
         """Seconds until something is due without a change: files to send again, or held ones to act upon."""
@@ -205,6 +210,16 @@ class Feed:
             self._cause(digests, since)
         elif any(link.unsent for link in self._links.values()) and self._retry.due <= now:
             self._deliver(self._links, since)
+
+    def _doubt(self) -> None:
+        """Hang up on containers that seem to hold other files than are wanted, to ask them for those.
+
+        A file that came and went while an edited manifest was applied is only known to them, and what was
+        saved then may have been sent by whoever applied it.
+        """
+        for instance, link in list(self._links.items()):
+            if link.missing(self._wanted, self._site.root):
+                self._links.pop(instance).close()
 
     def _unlinked(self) -> set[str]:
         return set() if self._rules.unsent else self._instances - self._links.keys()

@@ -91,7 +91,7 @@ class Reloading:
         with self._reading:
             since = time.monotonic()
             self._loaded = loaded
-            self._forget_seen()
+            self._tell()
             self._note_settings(self._settings_of(loaded))
             self._trees = {
                 key: Tree(key[0], folder, self._site.digests, loaded.contents[key])
@@ -145,14 +145,14 @@ class Reloading:
             for key, tree in self._trees.items():
                 changed = self._changed(tree, None if batch.rescan else paths)
                 self._seen[key] = self._seen[key] | changed if key in self._seen else changed
-            if batch.more:
-                return
-            for key, changed in self._seen.items():
-                for feed in self._readers[key] if changed else ():
-                    feed.change(changed, self._since)
-            self._forget_seen()
+            if not batch.more:
+                self._tell()
 
-    def _forget_seen(self) -> None:
+    def _tell(self) -> None:
+        """Have units act upon what was seen."""
+        for key, changed in self._seen.items():
+            for feed in self._readers[key] if changed else ():
+                feed.change(changed, self._since)
         self._seen, self._since = {}, 0.0
 
     def _changed(self, tree: Tree, paths: Sequence[str] | None) -> dict[str, str]:
