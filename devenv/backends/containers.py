@@ -322,9 +322,17 @@ def observed_unit(container: Container) -> ObservedUnit:
         # The engine lists a container's image by its id once the name means another one.
         image_moved=container["Image"].startswith("sha256:"),
         volumes=tuple(sorted(_kept(container, tags.stack))),
+        in_network=in_network(container),
         # Containers inherit their image's labels.
         stand_in=container["Labels"].get("devenv.standin") == "true",
     )
+
+
+def in_network(container: Container) -> tuple[str, str]:
+    """A container's address, and its engine's machine's in the same network; empty where it has none."""
+    networks = ((container.get("NetworkSettings") or {}).get("Networks") or {}).values()
+    pairs = ((network.get("IPAddress") or "", network.get("Gateway") or "") for network in networks)
+    return next((pair for pair in pairs if all(pair)), ("", ""))
 
 
 def _kept(container: Container, stack: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from devenv.backends.base import Change, Running
-from devenv.backends.containers import Container, log_query, reach, running, unreachable
+from devenv.backends.containers import Container, in_network, log_query, reach, running, unreachable
 from devenv.backends.frames import log_lines
 from devenv.backends.states import TELLING, State, States, inspected
 from devenv.errors import DevenvError
@@ -149,6 +149,13 @@ class Engine:
     def is_checked(self, container: str) -> bool:
         """Whether the engine checks a container's health, as its image or its file says."""
         return "Health" in self.inspect(container)["State"]
+
+    def in_network(self, container: str) -> tuple[str, str]:
+        """Its address and its machine's in the same network; empty for one that has none, or is gone."""
+        try:
+            return in_network(self.inspect(container))
+        except Refused:
+            return "", ""
 
     @speaks
     def last_check(self, container: str) -> str:

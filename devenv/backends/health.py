@@ -15,6 +15,10 @@ def healthy(unit: ObservedUnit, *, proxied: bool = True) -> bool | None:
         return unit.healthy
     number, slash, path = rest.partition("/")
     host = unit.ports.get(int(number), (0, 0))[1]
-    from devenv.backends.probe import answers
+    if not host:
+        return unit.healthy
+    from devenv.backends.probe import Behind, answers
 
-    return answers(kind, host, slash + path, proxied=proxied)[0] if host else unit.healthy
+    own, machine = unit.in_network
+    behind = Behind(own, int(number), machine) if own else None
+    return answers(kind, host, slash + path, proxied=proxied, behind=behind)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from dataclasses import dataclass
 
 from devenv.backends.unix_http import BadAnswer, Unanswered, answered
 
@@ -14,14 +15,42 @@ EXCERPT = 200  # bytes of a body, for people
 QUIET = 0.08  # seconds; see `_accepts`
 
 
+@dataclass(frozen=True)
+class Behind:
+    """A container's address and port behind an engine's proxy; `machine`: the engine's address there."""
+
+    address: str
+    port: int
+    machine: str
+
+    def listens(self, timeout: float) -> bool | None:
+        """Whether something listens there; None where this machine is not the engine's, or may not ask."""
+        place, source = (self.address, self.port), (self.machine, 0)
+        try:
+            socket.create_connection(place, timeout=timeout, source_address=source).close()
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return None
+        return True
+
+
 def answers(
-    kind: str, port: int, path: str = "", *, timeout: float = 1.0, proxied: bool = True
+    kind: str,
+    port: int,
+    path: str = "",
+    *,
+    timeout: float = 1.0,
+    proxied: bool = True,
+    behind: Behind | None = None,
 ) -> tuple[bool, str]:
     """Whether `port` of this machine is ready in the sense of `kind` (http, tcp, grpc), and what it said.
 
     It is asked as a browser asks `localhost`: where nobody is at 127.0.0.1, at ::1. `proxied`: what listens
-    there is an engine's proxy.
+    there is an engine's proxy. `behind`: what that leads to, if it is known.
     """
+    if kind != "http" and behind and behind.listens(timeout) is False:
+        return False, "nothing listens on the port"
     for address in LOOPBACKS:
         try:
             if kind == "http":

@@ -93,8 +93,9 @@ class ObservedUnit:
     name of its image means another image by now, or none. `image_id`: the image that its nodes were brought
     as they call it, `image_brought`: as this machine did, and `image_outdated`: this machine has another one
     of that name. `edited`: files may have been sent to its containers. `serves`: service -> paths, on the
-    gateway. `hosted`: it is a relay to a program on this machine, and `program` is the one. `detail`: what
-    people have to know beside the state.
+    gateway. `hosted`: it is a relay to a program on this machine, and `program` is the one. `in_network`: a
+    container's address, and its engine's machine's in the same network. `detail`: what people have to know
+    beside the state.
     """
 
     unit: str
@@ -124,6 +125,7 @@ class ObservedUnit:
     edited: bool = True
     hosted: bool = False
     program: str = ""
+    in_network: tuple[str, str] = ("", "")
     detail: str = ""
 
     @classmethod

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from devenv.backends import containers
 from devenv.backends.kube.backend import KubeBackend
-from devenv.backends.probe import answers
+from devenv.backends.probe import Behind, answers
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
 from devenv.stack.imaged import Declared
@@ -326,6 +326,31 @@ def test_a_proxy_that_hangs_up_at_once_has_nothing_behind_it() -> None:
     with closing(server):
         assert answers("tcp", port) == (False, "nothing listens on the port")
     assert answers("tcp", port) == (False, "nothing answers on the port")
+
+
+@pytest.mark.parametrize(
+    ("machine", "listens", "ready"),
+    [("127.0.0.1", True, True), ("127.0.0.1", False, False), ("192.0.2.1", False, True)],
+    ids=["something behind it", "nothing behind it", "another machine's"],
+)
+def test_a_proxy_that_is_slow_to_hang_up_is_looked_behind(
+    unused_port: int, machine: str, listens: bool, ready: bool
+) -> None:
+    proxy, port = listening(None)
+    program, inner = listening(None) if listens else (None, unused_port)
+    with closing(proxy), closing(program) if program else nullcontext():
+        behind = Behind("127.0.0.1", inner, machine)
+        assert answers("tcp", port, behind=behind)[0] is ready
+
+
+def test_where_a_container_is_comes_with_it() -> None:
+    networks = {
+        "none": {"IPAddress": "", "Gateway": ""},
+        "shop": {"IPAddress": "10.9.0.2", "Gateway": "10.9.0.1"},
+    }
+    listed = container(NetworkSettings={"Networks": networks})
+    assert containers.observed_unit(listed).in_network == ("10.9.0.2", "10.9.0.1")
+    assert containers.observed_unit(container()).in_network == ("", "")
 
 
 OWNERS = {

@@ -17,7 +17,7 @@ from devenv.errors import UnitFailed
 if TYPE_CHECKING:
     from devenv.backends.docker import Engine
     from devenv.backends.states import State
-    from devenv.stack.model import Unit
+    from devenv.stack.model import Probe, Unit
 
 IMAGE_CHECK = 60.0  # seconds an image's own HEALTHCHECK has to pass in; as `health: {within:}` has it
 
@@ -107,13 +107,21 @@ class Waiting:
             return healthy, "" if healthy else self._checked(), 1.0
         if unit.probe is None:
             return self._settled(state), "", SETTLE
-        from devenv.backends.probe import answers
-
         port = unit.port(unit.probe.port)
         if port is None or not port.host or not port.published:
             return self._inside(state)
-        ready, answer = answers(unit.probe.kind, port.host, unit.probe.path, timeout=unit.probe.timeout)
+        ready, answer = self._answers(unit.probe, port.host)
         return ready, answer, min(unit.probe.every, 0.1 + passed / 10)  # often at first: most units are quick
+
+    def _answers(self, probe: Probe, published: int) -> tuple[bool, str]:
+        """Whether the program is ready behind its port on this machine, and what it said."""
+        from devenv.backends.probe import Behind, answers
+
+        behind = None
+        if probe.kind != "http":  # an answer tells more
+            own, machine = self.engine.in_network(self.container)
+            behind = Behind(own, probe.port, machine) if own else None
+        return answers(probe.kind, published, probe.path, timeout=probe.timeout, behind=behind)
 
     def _inside(self, state: State) -> tuple[bool, str, float]:
         """Whether it is ready where no port of this machine leads to it: by the engine's check in it.
