@@ -100,7 +100,10 @@ def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], p
     if plain or to_fill:
         volumes += plain or [{"name": "files", "configMap": {"name": unit.name}}]
     if in_secret:
-        volumes.append({"name": "secrets", "secret": {"secretName": page.inline("$.Values.secret | quote")}})
+        # By name: of a key that is missing, a mount of the whole Secret makes a folder.
+        items = [{"key": name, "path": name} for name in sorted({*in_secret.values()})]
+        secret = {"secretName": page.inline("$.Values.secret | quote"), "items": items}
+        volumes.append({"name": "secrets", "secret": secret})
     if to_fill:
         volumes.append({"name": "filled", "emptyDir": {"medium": "Memory"}})
     spec = {**spec, **({"volumes": volumes} if volumes else {})}

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from devenv.plan.promotion.changes import secrets_needed
 from devenv.render.chart.files import FILL_IN, FILLED, TEMPLATES
 from devenv.render.chart.page import Page
+from tests.helm import Helm
+from tests.unit.chart.charts import project, rendered, written
 
 VALUES = {"A": "${B}", "B": "$(id) `id` \\ ' \" % ${A}"}
 FILE = "a=${A} b=${B}${B}\nunset=${C} shell=$B $${B} ${ ${A B} ${} ${A\n\n"
@@ -32,3 +35,10 @@ def test_a_line_of_a_file_is_no_place_that_helm_fills_in() -> None:
     assert page.text({"data": {"a": "HOLE0\nHOLE1\n"}, "host": value}) == (
         "data:\n  a: |\n    HOLE0\n    HOLE1\nhost: {{ .Values.host }}\n"
     )
+
+
+@pytest.mark.programs
+def test_a_secret_that_stands_in_a_file_alone_has_to_be_there(helm: Helm, tmp_path: Path) -> None:
+    manifest = "name: shop\nservices: {web: {image: x, files: {/run/key: {secret: KEY}, /run/more: {secret: KEY}}}}\n"
+    objects = rendered(helm, written(tmp_path / "chart", project(tmp_path, manifest)))
+    assert secrets_needed(objects.values()) == {"shop-secrets": {"KEY"}}
