@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 CONTENTS = Path("cache/contents")
 KEEP = 64  # images whose contents are on record
+EITHER = "?"  # for a digest: the file changed while the image was built
 
 Held = Mapping[str, Source]
 """Path in a container -> the file there, and where in the project it came from."""
@@ -118,12 +120,10 @@ class Synced:
         """The digests of the build context that an image was made from; None where they are not on record."""
         if unit.build is None:
             return {}
-        if image.endswith(f":{unit.build.digest}"):
-            return self.contents[unit.build.key]
         with suppress(OSError, ValueError):
             contents = json.loads(self._record(image).read_text(encoding="utf-8"))
             return contents if isinstance(contents, dict) else None
-        return None
+        return self._contents(unit) if image.endswith(f":{unit.build.digest}") else None
 
     def _brought(self, unit: Unit, contents: Mapping[str, str]) -> Held:
         """The files that its Dockerfile copies, of those that a change sends there.
@@ -147,21 +147,38 @@ class Synced:
         return not self.wanted(unit).keys() <= brought.keys()
 
     def remember(self, units: Iterable[Unit], built: Collection[str], cache: Digests) -> None:
-        """Record what the images brought that these units were started from.
-
-        Not for those that were built while their sources changed: their images may hold either.
-        """
+        """Record what the images brought that these units were started from."""
+        made = {unit.image for unit in units if unit.name in built}
         for unit in units:
             if unit.build is None or unit.name not in self.rules:
                 continue
-            key, contents = unit.build.key, self.contents[unit.build.key]
-            if unit.name in built and self.folders[key].contents(cache) != contents:
-                continue
+            file = self._record(unit.image)
             with suppress(OSError):
-                file = self._record(unit.image)
+                if unit.image not in made and file.exists():
+                    os.utime(file)  # it knows more: what changed while the image was built
+                    continue
+                contents = self._made_of(unit, cache) if unit.image in made else self._contents(unit)
+                if contents is None:
+                    file.unlink(missing_ok=True)
+                    continue
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(file, json.dumps(contents), mode=0o644)
         self._forget()
+
+    def _made_of(self, unit: Unit, cache: Digests) -> Mapping[str, str] | None:
+        """What the new image of a unit was made from. It may hold either of what changed since that was read.
+
+        None where what only a build brings is among it.
+        """
+        assert unit.build is not None
+        before, now = self._contents(unit), self.folders[unit.build.key].contents(cache)
+        changed = {path for path in before.keys() | now if before.get(path) != now.get(path)}
+        either = dict.fromkeys(changed, EITHER)
+        return None if fixed(self.rules[unit.name], unit.build.context, either) else {**before, **either}
+
+    def _contents(self, unit: Unit) -> Mapping[str, str]:
+        assert unit.build is not None
+        return self.contents[unit.build.key]
 
     def _forget(self) -> None:
         with suppress(OSError):
