@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.backends.kube.cards import card, check_answers, events, log_tail, pending
+from devenv.backends.kube.outlook import awaited
 from devenv.backends.kube.verdict import Verdict
 from devenv.errors import Card
 from devenv.stack.model import Probe, Unit, Volume
@@ -134,3 +135,11 @@ def test_claims_that_have_no_volume_say_what_was_said_last() -> None:
         "empty": "no",
         "quiet": "no event says why",
     }
+
+
+def test_what_a_pod_waits_for_is_one_line_also_where_its_check_printed_a_traceback() -> None:
+    printed = 'Traceback (most recent call last):\n  File "x"\nURLError: refused\n'
+    client = Answering(event("db-0", f"Readiness probe failed: {printed}", reason="Unhealthy"))
+    pod = {"metadata": {"name": "db-0", "namespace": "shop", "uid": "db-0"}}
+    pod["status"] = {"containerStatuses": [{"state": {"running": {}}}]}
+    assert awaited(client, STORE, pod) == "ask: URLError: refused"
