@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Collection, Iterator
+
 from devenv.drafting import reading
 from devenv.drafting.addresses import is_secret, named_in, rewritten
 from devenv.drafting.draft import Fate
@@ -26,9 +29,10 @@ def convert(scene: Scene, unit: Unit) -> None:
         else:
             scene.draft.say("derived", unit.at(f"env_file {file}"), "its variables stand under env:")
         values = {**own, **values}
+    secrets: list[str] = []
     if files:
         scene.draft.set((*unit.path, "env_file"), files, origin=unit.at("env_file"))
-    secrets: list[str] = []
+        secrets += _of_env(scene, unit, files, values)
     for variable, value in values.items():
         if name := _secret(scene, unit, variable, value):
             if name == variable:
@@ -44,6 +48,18 @@ def convert(scene: Scene, unit: Unit) -> None:
         scene.draft.set((*unit.path, "env", variable), *options, origin=origin, instead=instead)
     if secrets:
         scene.draft.set((*unit.path, "secrets"), secrets, origin=unit.at("environment"))
+
+
+def _of_env(scene: Scene, unit: Unit, files: Collection[str], others: Collection[str]) -> Iterator[str]:
+    """The secrets among the variables of `.env`, where devenv looks for those as well; none of `others`."""
+    for file in files:
+        if posixpath.normpath(file) != ".env":
+            continue
+        for variable, value in scene.world.env_files[file].items():
+            if variable not in others and plain(value) and is_secret(variable, plain(value)):
+                note = f"the secret {variable}, which a chart does not hold"
+                scene.draft.say("derived", unit.at(f"env_file {file} {variable}"), note)
+                yield variable
 
 
 def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from devenv.manifest.fields import UdpPort
 from devenv.manifest.models import Manifest
@@ -15,6 +18,8 @@ from devenv.stack.ports import scheme, wish
 from devenv.stack.text import Text
 from devenv.stack.view import View
 from devenv.stack.world import World
+
+_REFERENCE = re.compile(r"\$\{secret\.(\w+)\}")
 
 
 class Names:
@@ -87,8 +92,25 @@ class Names:
         return self.injected(uses, view) | self.injected([*self.takers], view)
 
     def of_files(self, files: Sequence[str]) -> dict[str, Text]:
-        """The variables of some files, as they are written there; a later file wins."""
-        return {key: value for file in files for key, value in self.world.variables.get(file, {}).items()}
+        """The variables of some files, as they are written there; a later file wins.
+
+        In `.env`, where the values of secrets come from, the name of a secret means that secret.
+        """
+        values: dict[str, Text] = {}
+        for file in files:
+            secrets = self._secrets if posixpath.normpath(file) == ".env" else frozenset[str]()
+            for key, value in self.world.variables.get(file, {}).items():
+                values[key] = text.secret(key) if key in secrets else value
+        return values
+
+    @cached_property
+    def _secrets(self) -> frozenset[str]:
+        """The secrets that the manifest names anywhere."""
+        workloads = [*self.manifest.services.values(), *self.manifest.jobs.values()]
+        listed = {*self.manifest.secrets, *(name for workload in workloads for name in workload.secrets)}
+        files = (source for workload in workloads for source in workload.files.values())
+        listed |= {source.secret for source in files if not isinstance(source, str) and source.secret}
+        return frozenset({*listed, *_REFERENCE.findall(self.manifest.model_dump_json())})
 
     def _offered(self, instance: Instance, part: str, prefix: str, view: View) -> list[tuple[str, Text]]:
         injected = self._of_instance(instance, part, view)

@@ -366,6 +366,7 @@ def test_a_password_in_an_env_file_that_fills_in_variables_too_is_the_stores_in_
     assert draft.value["infra"]["db"]["password"] == "${secret.POSTGRES_PASSWORD}"
     url = "pg+x://${db.user}:${db.password}@${db.host}:${db.port}/${db.database}"
     assert draft.value["services"]["web"]["env"]["DB"] == url
+    assert draft.value["services"]["web"]["secrets"] == ["POSTGRES_PASSWORD"]  # a chart has none of them
     assert draft.secrets == {}
 
 

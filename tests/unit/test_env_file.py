@@ -67,6 +67,21 @@ def shown(variables: dict[str, Any]) -> dict[str, str]:
     return {name: value for name, value in variables.items() if name in VALUES}
 
 
+def test_the_name_of_a_secret_in_dot_env_means_that_secret(tmp_path: Path) -> None:
+    text = """\
+name: shop
+services:
+  web: {image: "web:1", env_file: [./.env, other.env], env: {DSN: "x:${secret.IN_A_TEXT}"}}
+  api: {image: "api:1", secrets: [LISTED], files: {/key: {secret: A_FILE}}}
+"""
+    variables = "IN_A_TEXT=a\nLISTED=b\nA_FILE=c\nPLAIN=d\nLATER=e\n"
+    write(tmp_path, **{".env": variables, "other.env": "LATER=f\n"})
+    of = resolve(stacks.manifest(text), stacks.CATALOGUE, World("", **read(tmp_path, text).answers))
+    env = dict(of.unit("web").env)
+    assert {name for name in ("IN_A_TEXT", "LISTED", "A_FILE") if isinstance(env[name], str)} == set()
+    assert (env["PLAIN"], env["LATER"]) == ("d", "f")
+
+
 def test_env_wins_over_files_and_files_over_what_is_injected(tmp_path: Path) -> None:
     write(tmp_path)
     of = stack(tmp_path)
