@@ -1,4 +1,4 @@
-"""What Git ignores among a project's files: every `.gitignore` on the way, and `.git/info/exclude`.
+"""What Git ignores of a project: by every `.gitignore` on the way, `info/exclude`, and the user's own file.
 
 Git judges the folders of a path one by one, and a pattern only the name it is about: `!logs` brings the
 folder back, but says nothing of the files in it. A library for whole paths does not tell these apart.
@@ -6,12 +6,16 @@ folder back, but says nothing of the files in it. A library for whole paths does
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from devenv import home, proc
+from devenv.errors import ToolMissing
 from devenv.stack.patterns import translated
 
 
@@ -59,7 +63,23 @@ class GitIgnored:
         tops = [folder for folder in (root, *root.parents) if (folder / ".git").exists()]
         self._top = tops[0] if tops else root
         self._prefix = "" if self._top == root else f"{root.relative_to(self._top).as_posix()}/"
+        self._inside = bool(tops)
         self._files: dict[str, tuple[tuple[int, int], _Patterns]] = {}
+
+    @cached_property
+    def shared(self) -> tuple[str, ...]:
+        """The files for the whole repository, the one that counts more first; Git says where they are."""
+        if not self._inside:
+            return ()
+        git = ["git", "-C", str(self._top)]
+        try:
+            exclude = proc.run_captured([*git, "rev-parse", "--git-path", "info/exclude"])
+            own = proc.run_captured([*git, "config", "--get", "--path", "core.excludesFile"])
+        except ToolMissing:
+            return (".git/info/exclude",)
+        settings = os.environ.get("XDG_CONFIG_HOME") or str(home.folder() / ".config")
+        default = "" if own.code == 0 else f"{settings}/git/ignore"
+        return exclude.stdout.rstrip("\n") or ".git/info/exclude", own.stdout.rstrip("\n") or default
 
     def __call__(self, paths: Iterable[str]) -> set[str]:
         """Those of the paths that are ignored."""
@@ -67,7 +87,7 @@ class GitIgnored:
         return {path for path in paths if look.ignores(posixpath.normpath(f"{self._prefix}{path}"))}
 
     def patterns(self, name: str) -> _Patterns | None:
-        """The patterns of a file of the repository, read again where it has changed."""
+        """The patterns of a file, named from the top of the repository; read again where it has changed."""
         file = self._top / name
         try:
             status = file.stat()
@@ -100,7 +120,7 @@ class _Look:
 
     def _matches(self, path: str, *, folder: bool) -> bool:
         """What the deepest file says that says anything about a path."""
-        for file, below in _files(path):
+        for file, below in (*_files(path), *((file, path) for file in self._ignored.shared)):
             if file not in self._files:
                 self._files[file] = self._ignored.patterns(file)
             patterns = self._files[file]
@@ -111,9 +131,8 @@ class _Look:
 
 
 def _files(path: str) -> Iterator[tuple[str, str]]:
-    """The files that may say something about a path, the deepest first, with the path from there."""
+    """The `.gitignore`s that may say something of a path, the deepest first, with the path from there."""
     folder = path
     while folder:
         folder = posixpath.dirname(folder)
         yield posixpath.join(folder, ".gitignore"), path[len(folder) + 1 if folder else 0 :]
-    yield ".git/info/exclude", path

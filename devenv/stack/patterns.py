@@ -6,8 +6,24 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-_PIECE = re.compile(r"\*\*/|/\*\*$|\*+|\?|\[[!^]?+(?:\][^]]*|[^]]+)\]|\\.|.", re.S)
-_MEMBER = re.compile(r"((?>\\.|.))-((?>\\.|.))|((?>\\.|.))", re.S)
+_MEMBERS = r"(?:\[:[^]]*:\]|\\.|[^\\])(?:\[:[^]]*:\]|\\.|[^]\\])*+"  # a `]` that is the first is one of them
+_PIECE = re.compile(rf"\*\*/|/\*\*$|\*+|\?|\[[!^]?+{_MEMBERS}\]|\\.|.", re.S)
+_MEMBER = re.compile(r"\[:([^]]*):\]|((?>\\.|.))-((?>\\.|.))|((?>\\.|.))", re.S)
+_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": r" \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": "!-~",
+    "lower": "a-z",
+    "print": " -~",
+    "punct": r"!-/:-@\[-`{-~",
+    "space": r" \t\n\r",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+"""What the names of POSIX in brackets stand for, as in `[[:digit:]]`."""
 
 
 def match(patterns: Sequence[str], path: str) -> str:
@@ -83,10 +99,18 @@ def _piece(piece: str) -> str:
 
 
 def _one_of(members: str) -> str:
-    """What stands in brackets, as a regular expression; a range that runs backwards is its first member."""
+    """What stands in brackets, as a regular expression; a range that runs backwards is its first member.
+
+    A class that does not exist is matched by nothing.
+    """
     negated = members[0] in "!^"
     text = "^" if negated else ""
-    for low, high, single in _MEMBER.findall(members[negated:]):
+    for name, low, high, single in _MEMBER.findall(members[negated:]):
+        if name not in ("", *_CLASSES):
+            return "(?!)"
+        if name:
+            text += _CLASSES[name]
+            continue
         text += re.escape((single or low)[-1])
         if high and low[-1] <= high[-1]:
             text += f"-{re.escape(high[-1])}"

@@ -115,7 +115,7 @@ IGNORES = {
     "itself and the root": (".\n/\n!", {"main.py", "lib/a.py", "lib/deep/b.py"}),
     "a mark of its encoding": ("\ufefflib", {"main.py"}),
     "a range that runs backwards": ("[z-a]*\nmain.py", {"lib/a.py", "lib/deep/b.py"}),
-    "a class within brackets": ("**/[[:alpha:]].py\nmain.py", {"lib/a.py", "lib/deep/b.py"}),
+    "a class within brackets": ("**/[[:alpha:]].py", {"main.py"}),
     "a backslash at its end": ("lib\\\nmain.py", {"lib/a.py", "lib/deep/b.py"}),
     "lines from Windows": ("lib\r\nmain.py\r\n", set()),
 }
