@@ -16,7 +16,7 @@ from typing import IO
 
 
 class Promises:
-    """The reserved ports of one process. Without a writable home folder, nothing is reserved."""
+    """The reserved ports of one process. Without a home folder to write and lock in, nothing is reserved."""
 
     def __init__(self, folder: Path, who: str) -> None:
         """`who` is shown to others that want the same port; promises by the same `who` are our own."""
@@ -33,8 +33,7 @@ class Promises:
             yield {}
             return
         with gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield self._of_others()
+            yield self._of_others() if _locked(gate) else {}
 
     def _of_others(self) -> dict[int, str]:
         ports: dict[int, str] = {}
@@ -68,6 +67,15 @@ class Promises:
                 Path(self._own.name).unlink()
             self._own.close()
             self._own = None
+
+
+def _locked(gate: IO[str]) -> bool:
+    """Wait for the gate; False on a file system without locks, as some shares are."""
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    return True
 
 
 def _let_go(file: IO[str]) -> bool:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from devenv import STATE, home
 from devenv.envfiles import read_env
-from devenv.errors import UsageError
+from devenv.errors import DevenvError, UsageError
 from devenv.writing import unwritable, write_whole
 
 if TYPE_CHECKING:
@@ -229,9 +229,7 @@ class Workspace:
         The kernel ends it when the process ends, however it ends.
         """
         with self._lock_file(f"{purpose}.lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not self._locked(file):
                 yield _holder(file)
                 return
             _sign(file, f"devenv {command}")
@@ -244,13 +242,26 @@ class Workspace:
         The kernel releases it when the process ends, however it ends.
         """
         with self._lock_file("lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not self._locked(file):
                 on_wait(_holder(file))
                 fcntl.flock(file, fcntl.LOCK_EX)
             _sign(file, purpose)
             yield
+
+    def _locked(self, file: FileIO) -> bool:
+        """Hold a lock, unless another process does. Raises `DevenvError` on a file system without locks."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise DevenvError(
+                f"cannot lock {self.state}",
+                why=f"{error.strerror}; without locks, two commands could change the stack at once",
+                hint="move the project to a disk of this machine, or mount its share with locks:"
+                " -o local_lock=flock for NFS",
+            ) from error
+        return True
 
     def _lock_file(self, name: str) -> FileIO:
         """An open file below `.devenv/`. Raises `DevenvError`."""

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from threading import Timer
 
+import pytest
+
 from devenv.backends import lock
 
 
@@ -32,3 +34,9 @@ def test_a_lock_that_is_held_is_not_taken(tmp_path: Path) -> None:
     os.close(first)
     assert not lock.is_held(file)
     assert lock.holder(file) == os.getpid()
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_on_a_share_without_locks_nobody_holds_one(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("")
+    assert not lock.is_held(tmp_path / "lock")

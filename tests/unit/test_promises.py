@@ -76,3 +76,12 @@ def test_a_home_that_nobody_can_write_to_has_none(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_no_promise(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("[")
     assert promised(tmp_path) == {}
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_on_a_share_without_locks_nothing_is_reserved(tmp_path: Path) -> None:
+    promises = Promises(tmp_path, "me")
+    with promises.deciding() as ports:
+        promises.make([1])
+    promises.close()
+    assert ports == {}

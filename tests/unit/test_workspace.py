@@ -133,6 +133,15 @@ def test_a_lock_that_cannot_be_had_is_an_error_that_says_why(space: Workspace) -
             pass
 
 
+@pytest.mark.usefixtures("no_locks")
+def test_a_share_without_locks_is_an_error_that_says_what_to_do(space: Workspace) -> None:
+    for lock in (space.only_one("watch", "up"), space.lock(purpose="devenv up", on_wait=print)):
+        with pytest.raises(DevenvError, match="cannot lock") as refused, lock:
+            pass
+        assert (refused.value.why or "").startswith("No locks available; without locks, two")
+        assert "local_lock=flock" in (refused.value.hint or "")
+
+
 def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
     bundle = Bundle({"compose.yaml": "x", "files/a": "y"}, private=frozenset({"compose.yaml"}))
     folder = space.write_bundle(bundle, "compose", {})
