@@ -6,7 +6,6 @@ reading is what people do most.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -15,9 +14,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
-from devenv.backends import frames, unix_http, versions
+from devenv.backends import contexts, frames, unix_http, versions
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
 from devenv.stack import labels
@@ -222,27 +221,8 @@ def address(environment: Mapping[str, str] = os.environ) -> str:
     """The engine the docker CLI talks to: DOCKER_HOST, else the current context, else the usual socket."""
     if host := environment.get("DOCKER_HOST"):
         return host
-    folder = environment.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    name = environment.get("DOCKER_CONTEXT")
-    if not name:
-        try:
-            with open(f"{folder}/config.json", encoding="utf-8") as file:
-                name = json.load(file).get("currentContext")
-        except (OSError, ValueError):
-            name = None
-    if name and name != "default":
-        return _host_of_context(folder, name)
-    return USUAL
-
-
-def _host_of_context(folder: str, name: str) -> str:
-    """The engine of a Docker context, from where the docker CLI keeps it. Raises `ToolMissing`."""
-    digest = hashlib.sha256(name.encode()).hexdigest()
-    try:
-        with open(f"{folder}/contexts/meta/{digest}/meta.json", encoding="utf-8") as file:
-            return str(json.load(file)["Endpoints"]["docker"]["Host"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ToolMissing(f'no Docker context "{name}"', hint="docker context ls") from error
+    context = contexts.current(environment)
+    return context.address if context else USUAL
 
 
 def described(version: str, address: str) -> str:
@@ -286,8 +266,30 @@ def unreachable(address: str, why: str, environment: Mapping[str, str] = os.envi
             f"no right to talk to the Docker engine at {address}",
             hint="sudo usermod -aG docker $USER   then log in again",
         )
+    if address.startswith("ssh:"):
+        place = urlsplit(address)
+        return ToolMissing(
+            "devenv reaches no Docker engine through ssh by itself",
+            where=address,
+            hint=f"ssh -fNL /tmp/docker.sock:{place.path or '/var/run/docker.sock'} {place.netloc}   "
+            "then: export DOCKER_HOST=unix:///tmp/docker.sock",
+        )
+    if refused := _refused_by_tls(why):
+        return ToolMissing(
+            f"the Docker engine at {address} cannot be talked to with TLS as it is set up here",
+            why=refused,
+            hint="export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER   # with ca.pem, cert.pem, key.pem",
+        )
     hint = "start Docker Desktop, or: sudo systemctl start docker   (to install: https://docs.docker.com/get-docker)"
     return ToolMissing(f"no Docker engine answers at {address}", hint=another(address, environment) or hint)
+
+
+def _refused_by_tls(why: str) -> str:
+    """What TLS is at odds about, in words; "" where it is not."""
+    if "HTTP request to an HTTPS server" in why:
+        return "it wants TLS, and neither DOCKER_TLS_VERIFY nor a Docker context says so"
+    refused = re.search(r"\[SSL[^]]*\] ([^(]+)", why)
+    return refused[1].strip() if refused else ""
 
 
 def another(address: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
 from functools import wraps
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from urllib.parse import quote
 
 import docker.errors
 from docker.api.client import APIClient
+from docker.tls import TLSConfig
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
+from devenv.backends import contexts, tls
 from devenv.backends.base import Change, Running
 from devenv.backends.containers import Container, in_network, log_query, reach, running, unreachable
 from devenv.backends.frames import log_lines
@@ -52,6 +57,33 @@ def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[
     return spoken
 
 
+def _tls(address: str) -> TLSConfig | Literal[False]:
+    """How the SDK reaches an engine with TLS; False without."""
+    files = contexts.certificates() if address.startswith("tcp:") else None
+    if files is None:
+        return False
+    if files.authority is None:  # as asked for; the library would say so at each request
+        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
+    return _Tls(client_cert=files.own, ca_cert=files.authority, verify=files.authority is not None)
+
+
+class _Tls(TLSConfig):
+    """Has an engine vouched for by its own authority: `REQUESTS_CA_BUNDLE` would come before that one."""
+
+    def configure_client(self, client: APIClient) -> None:
+        super().configure_client(client)
+        client.mount("https://", _Vouched(self.ca_cert or False))
+
+
+class _Vouched(HTTPAdapter):
+    def __init__(self, authority: str | Literal[False]) -> None:
+        super().__init__()
+        self._authority = authority
+
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+        return super().send(request, *args, **{**options, "verify": self._authority})
+
+
 EARLY = (0.2, 3.0)
 """Seconds that a program may print before a busy engine writes down that it started; the most where it
 has printed nothing since."""
@@ -63,7 +95,7 @@ class Engine:
     def __init__(self, address: str) -> None:
         self.address = address
         try:
-            self.api = APIClient(base_url=self.address, version="auto", timeout=120)
+            self.api = APIClient(base_url=address, version="auto", timeout=120, tls=_tls(address))
         except docker.errors.DockerException as error:
             raise unreachable(self.address, str(error)) from error
         # No proxy serves a socket; to look for one in the environment takes as long as the request itself.
@@ -312,7 +344,7 @@ class Engine:
     def start_exec(self, id: str) -> Any:
         """Start a command; returns the connection that carries its bytes."""
         connection = self.api.exec_start(id, socket=True)
-        return getattr(connection, "_sock", connection)
+        return tls.shared(getattr(connection, "_sock", connection))
 
     def exec_exit_code(self, id: str) -> int | None:
         """What a command ended with; None while it runs, and where its container is gone."""

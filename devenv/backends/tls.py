@@ -6,10 +6,13 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
+SOON = 0.01  # seconds in which whoever receives takes what has come
 
 
 def shared(connection: Any) -> Any:
@@ -47,8 +50,21 @@ class Shared:
             view = view[self.send(view) :]
 
     def shutdown(self, how: int) -> None:
-        """Hang up below TLS; wakes a thread that sends or receives."""
-        socket.socket.shutdown(self._connection, how)
+        """Hang up; wakes a thread that sends or receives. `SHUT_WR` only says that we send no more."""
+        if how == socket.SHUT_WR:
+            self._say_end()
+        else:
+            socket.socket.shutdown(self._connection, how)  # below TLS
+
+    def _say_end(self) -> None:
+        """What has come is to be received before: OpenSSL takes no data while it looks for an answer."""
+        while True:
+            with self._lock:
+                if not self._connection.pending() and not _ready(self._connection, select.POLLIN, 0):
+                    with suppress(ssl.SSLWantReadError):
+                        self._connection.unwrap()
+                    return
+            time.sleep(SOON)
 
     def close(self) -> None:
         with self._lock:
@@ -66,6 +82,11 @@ class Shared:
                     event = select.POLLIN
                 except ssl.SSLWantWriteError:
                     event = select.POLLOUT
-            waiting = select.poll()
-            waiting.register(self._connection, event)
-            waiting.poll()
+            _ready(self._connection, event)
+
+
+def _ready(connection: ssl.SSLSocket, event: int, within: float | None = None) -> bool:
+    """Wait until a connection can be read from or written to; `within` milliseconds, or for ever."""
+    waiting = select.poll()
+    waiting.register(connection, event)
+    return bool(waiting.poll(within))

@@ -10,13 +10,14 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from devenv.backends import containers
+from devenv.backends import containers, contexts
 from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.probe import Behind, answers
 from devenv.errors import ToolMissing
@@ -265,6 +266,36 @@ def test_a_docker_context_is_read_where_the_docker_command_keeps_it(folder: Path
     assert containers.address(own) == "tcp://a:1"
     with pytest.raises(ToolMissing, match='no Docker context "lba"'):
         containers.address({"DOCKER_CONTEXT": "lba", **own})
+
+
+@pytest.fixture
+def certified(folder: Path) -> Path:
+    """The docker command's own folder, with all certificates."""
+    for name in ("ca", "cert", "key"):
+        (folder / f"{name}.pem").touch()
+    return folder
+
+
+def test_the_environment_says_whether_an_engine_is_reached_with_tls(certified: Path) -> None:
+    all_of_them = contexts.Certificates(
+        str(certified / "ca.pem"), (str(certified / "cert.pem"), str(certified / "key.pem"))
+    )
+    there = {"DOCKER_HOST": "tcp://a:1", "DOCKER_CONFIG": str(certified)}
+    verified = {**there, "DOCKER_TLS_VERIFY": "1"}
+    assert contexts.certificates(there) is None
+    assert contexts.certificates(verified) == all_of_them
+    assert contexts.certificates({**there, "DOCKER_TLS": "1"}) == replace(all_of_them, authority=None)
+    (certified / "key.pem").unlink()
+    assert contexts.certificates(verified) == replace(all_of_them, own=None)
+    with pytest.raises(ToolMissing, match="no certificate tells") as missing:
+        contexts.certificates({**verified, "DOCKER_CERT_PATH": str(certified / "none")})
+    assert missing.value.where == str(certified / "none" / "ca.pem")
+
+
+def test_an_engine_behind_ssh_is_said_to_be_out_of_reach() -> None:
+    error = containers.unreachable("ssh://ann@lab/run/docker.sock", "no adapter", {})
+    assert "through ssh" in error.what
+    assert error.hint.startswith("ssh -fNL /tmp/docker.sock:/run/docker.sock ann@lab ")
 
 
 HTTP = {
