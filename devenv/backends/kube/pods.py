@@ -103,9 +103,7 @@ class Pods:
         pause = self._again[0]
         while not self._stopped.is_set():
             try:
-                version = self._list()
-                self._blind += self.away()
-                pause, self.trouble = self._again[0], None
+                version, pause = self._list(), self._again[0]
                 while version and not self._stopped.is_set():
                     version = self._watch(version)
             except DevenvError as error:
@@ -121,6 +119,8 @@ class Pods:
     def _list(self) -> str:
         answer = self._client.look(self._path, labelSelector=f"{LABEL}stack={self._stack}")
         with self._changed:
+            self._blind += self.away()
+            self.trouble = None  # before anybody sees the pods
             self._pods = {str(pod["metadata"]["uid"]): pod for pod in answer["items"]}
             self._changed.notify_all()
         self._listed.set()
