@@ -129,7 +129,9 @@ def awaited(client: Client, unit: Unit, pod: pod_of.Pod) -> str:
             return ""
         answers = cards.check_answers(client, dict(pod))
         answer = CHECKED.sub("", answers[-1]).strip() if answers else ""
-        return ": ".join(filter(None, [unit.probe.shown if unit.probe else "", *answer.splitlines()[-1:]]))
+        asked = unit.probe.shown if unit.probe else ""
+        asked = "its check" if "\n" in asked else asked  # a script of the kind's
+        return ": ".join(filter(None, [asked, *answer.splitlines()[-1:]]))
     scheduled = pod_of.condition(pod, "PodScheduled")
     if scheduled.get("reason") == "Unschedulable":
         return f"fits on no node yet: {_brief(str(scheduled.get('message', '')))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from devenv.backends.kube.cards import card, check_answers, events, log_tail, pending
@@ -143,3 +144,5 @@ def test_what_a_pod_waits_for_is_one_line_also_where_its_check_printed_a_traceba
     pod = {"metadata": {"name": "db-0", "namespace": "shop", "uid": "db-0"}}
     pod["status"] = {"containerStatuses": [{"state": {"running": {}}}]}
     assert awaited(client, STORE, pod) == "ask: URLError: refused"
+    script = replace(STORE, probe=Probe("exec", command=("sh", "-c", "a\nb")))
+    assert awaited(client, script, pod) == "its check: URLError: refused"
