@@ -10,6 +10,7 @@ from typing import Any
 from devenv.drafting import environment, infra, reading, routes, services, uses
 from devenv.drafting.addresses import is_secret, named_in
 from devenv.drafting.draft import Draft, telling
+from devenv.drafting.ending import ends
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
@@ -68,6 +69,11 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
         if port := routes.label_port(unit.keys):
             scene.reached.setdefault(unit.name, []).append(port)
     scene.uses = uses.all_uses(scene)
+    for unit in scene.units.values():
+        if unit.role == "job" and ends(unit.keys):
+            draft.say(
+                "derived", unit.original, "a job, as its command ends; what depends on it waits for that"
+            )
     if name := stack_name(project, world.folder):
         draft.set(("name",), name, origin="name")
     for role, write in (("service", services.convert), ("job", services.convert)):
@@ -133,7 +139,7 @@ def _units(project: Project, world: World, stores: Stores, gateways: Collection[
             role = "part"
             owner, part = parts[_image(keys)]
             name = unit_name(part, kind=kinds[owner].kind, name=names[owner])
-        elif original in ending or _ends(keys, world):
+        elif original in ending or _ends(keys, world) or ends(keys):
             role = "job"
         elif labelled and routes.is_router(keys):
             role = "router"

@@ -77,7 +77,9 @@ def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
         option = store.options.get(name)
         if option is None or option in values:
             continue
-        if is_file:
+        if is_file and (secret := _secret_of_others(scene, unit, plain(value or ""))):
+            values[option] = f"${{{secret}}}"
+        elif is_file:
             text = scene.world.texts.get(_secret_file(scene, plain(value or "")))
             if text is not None:
                 values[option] = text.strip().replace("$", "$$")
@@ -131,6 +133,15 @@ def _secret_file(scene: Scene, target: str) -> str:
     """The file of the project that Compose mounts as a secret there."""
     secret = scene.project.secrets.get(posixpath.basename(target)) or {}
     return reading.relative(str(secret.get("file", "")), scene.project.folder) if "file" in secret else ""
+
+
+def _secret_of_others(scene: Scene, unit: Unit, target: str) -> str:
+    """The variable of the secret that Compose mounts there, where a service has it as a file as well."""
+    name = posixpath.basename(target)
+    others = (keys for original, keys in scene.project.services.items() if original != unit.original)
+    mounted = {secret for keys in others for secret, _ in reading.secrets(keys)}
+    settings = scene.project.secrets.get(name) or {}
+    return str(settings.get("environment") or variable_of(name)) if name in mounted else ""
 
 
 def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:

@@ -195,10 +195,7 @@ def _volumes(scene: Scene, unit: Unit) -> Iterator[Path]:
 
 def _secrets(scene: Scene, unit: Unit) -> None:
     """Compose's secrets: each is a file of the container whose content is a secret here."""
-    for item in reading.listed(unit.keys.get("secrets")):
-        name = str(item.get("source") if isinstance(item, dict) else item)
-        target = str(item.get("target") or name) if isinstance(item, dict) else name
-        target = target if target.startswith("/") else f"/run/secrets/{target}"
+    for name, target in reading.secrets(unit.keys):
         settings = scene.project.secrets.get(name) or {}
         variable = str(settings.get("environment") or variable_of(name))
         if "file" in settings:

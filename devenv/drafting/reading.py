@@ -263,6 +263,14 @@ def _unset(path: str) -> str:
     return path if any(names) else ""
 
 
+def secrets(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The secrets that it mounts, each with its path in the container."""
+    for item in listed(service.get("secrets")):
+        name = str(item.get("source") if isinstance(item, Mapping) else item)
+        target = str(item.get("target") or name) if isinstance(item, Mapping) else name
+        yield name, target if target.startswith("/") else f"/run/secrets/{target}"
+
+
 def configs(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The configs that it mounts, each with its path in the container."""
     for item in listed(service.get("configs")):

@@ -575,3 +575,38 @@ def test_a_scheme_is_no_host_where_a_service_is_called_so() -> None:
     }
     assert web["secrets"] == ["DB_KEY_BASE"]
     assert [row for row in draft.rows if row.fate == "by hand"] == []
+
+
+@each_row(
+    {
+        "a program that does one thing": ("{image: a, command: chown -R 1000 /data}", True),
+        "the last of a line": ("{image: a, entrypoint: sh -c 'until mc alias set x; do sleep 1; done; mc mb x/b; exit 0;'}", True),
+        "a task of a framework": ("{image: a, command: sh -c 'python manage.py migrate', restart: on-failure}", True),
+        "an image of one program": ("{image: 'migrate/migrate:4', command: -path /m up}", True),
+        "a server after a task": ("{image: a, command: sh -c 'alembic upgrade head && uvicorn a:b'}", False),
+        "one that starts again": ("{image: a, command: chown -R 1000 /data, restart: always}", False),
+        "one that listens": ("{image: a, command: touch x, ports: ['80:80']}", False),
+        "the image's own command": ("{image: a}", False),
+        "an open quote": ("{image: a, command: 'touch \"x'}", False),
+    }
+)  # fmt: skip
+def test_what_ends_by_itself_is_a_job(service: str, ends: bool) -> None:
+    manifest = drafted(f"services: {{prepare: {service}, web: {{image: b, depends_on: [prepare]}}}}").value
+    assert ("prepare" in manifest.get("jobs", {})) is ends
+    assert manifest["services"]["web"]["uses"] == ["prepare"]
+
+
+def test_a_password_that_a_service_has_as_a_file_too_is_the_same_everywhere() -> None:
+    compose = """
+        services:
+          web: {image: a, secrets: [db_word]}
+          db:
+            image: mysql:9
+            environment: {MYSQL_DATABASE: x, MYSQL_USER: x, MYSQL_PASSWORD_FILE: /run/secrets/db_word}
+            secrets: [db_word]
+        secrets: {db_word: {file: ./word}}
+    """
+    draft = drafted(compose, texts={"./word": "sesame-1\n"})
+    assert draft.value["services"]["web"]["files"] == {"/run/secrets/db_word": {"secret": "DB_WORD"}}
+    assert draft.value["infra"]["db"]["password"] == "${secret.DB_WORD}"
+    assert draft.secrets == {"DB_WORD": "sesame-1"}
