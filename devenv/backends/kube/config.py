@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from devenv import documents, home
+from devenv.backends.kube.proxies import proxy_of
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 from devenv.writing import write_whole
 
@@ -38,7 +39,8 @@ Entry = Mapping[str, Any]
 class Place:
     """One context of the kubeconfig, looked up. Relative paths have been made absolute.
 
-    `files`: those that say something; Kubernetes' own client stumbles over an empty one.
+    `files`: those that say something; Kubernetes' own client stumbles over an empty one. `proxy`: the one on
+    the way to it, of the kubeconfig or of the environment.
     """
 
     context: str
@@ -47,6 +49,7 @@ class Place:
     namespace: str = ""
     provider: str = ""
     files: tuple[str, ...] = ()
+    proxy: str = ""
 
     @property
     def server(self) -> str:
@@ -121,12 +124,26 @@ class Place:
             return base64.b64decode(data)
         return Path(entry[key]).read_bytes() if entry.get(key) else None
 
+    def _token(self, file: Path) -> str:
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f'the token of the context "{self.context}" cannot be read',
+                where=str(file),
+                why=getattr(error, "strerror", "") or "it is no text",
+                hint=f"kubectl --context {self.context} get namespaces   must answer",
+            ) from error
+
     @cached_property
     def login(self) -> Mapping[str, str]:
-        """What a request carries so that the cluster knows us, as far as the kubeconfig alone says it."""
+        """What a request carries so that the cluster knows us, as far as the kubeconfig alone says it.
+
+        Raises `UsageError` for a file with a token that cannot be read.
+        """
         token = self.user.get("token")
         if not token and self.user.get("tokenFile"):
-            token = Path(self.user["tokenFile"]).read_text(encoding="utf-8").strip()
+            token = self._token(Path(self.user["tokenFile"]))
         if token:
             return {"Authorization": f"Bearer {token}"}
         if "username" in self.user:
@@ -168,6 +185,7 @@ def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> P
         raise UsageError(f'no Kubernetes context "{name}"', where=where, hint=hint)
     entry = contexts[name]
     cluster = merged["clusters"].get(entry.get("cluster"), {})
+    server, named = str(cluster.get("server", "")), str(cluster.get("proxy-url") or "")
     return Place(
         context=name,
         cluster=cluster,
@@ -175,6 +193,7 @@ def find(context: str = "", *, environment: Mapping[str, str] = os.environ) -> P
         namespace=entry.get("namespace", ""),
         provider=_provider(entry) or _provider(cluster),
         files=tuple(merged["files"]),
+        proxy=proxy_of(server, named, environment),
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -117,8 +117,8 @@ class Plain:
                 settings |= {"server_hostname": name, "assert_hostname": name}
             if cluster.get("insecure-skip-tls-verify"):
                 settings |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
-        if proxy := cluster.get("proxy-url"):
-            return urllib3.ProxyManager(proxy, **settings)
+        if proxy := self._place.proxy:
+            return urllib3.ProxyManager(proxy, proxy_headers=_signed_in_at(proxy), **settings)
         return urllib3.PoolManager(**settings)
 
     def send(self, request: Request, *, quiet: float | None) -> urllib3.BaseHTTPResponse:
@@ -135,6 +135,12 @@ class Plain:
     def close(self) -> None:
         if "_pool" in vars(self):
             self._pool.clear()
+
+
+def _signed_in_at(proxy: str) -> dict[str, str]:
+    """What a proxy wants to be shown by those whose name and password stand in its address."""
+    login = urllib3.util.parse_url(proxy).auth if proxy else None
+    return urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else {}
 
 
 _TRUSTED: dict[tuple[str, str], ssl.SSLContext] = {}
@@ -197,7 +203,8 @@ class Official:
         configuration = Stripped()
         configuration.retries, configuration.socket_options = False, OPTIONS
         configuration.connection_pool_maxsize = CONNECTIONS
-        configuration.proxy = self._place.cluster.get("proxy-url") or configuration.proxy
+        configuration.proxy, configuration.no_proxy = self._place.proxy or None, None
+        configuration.proxy_headers = _signed_in_at(self._place.proxy)
         complaints = _complaints()
         try:
             load_kube_config(

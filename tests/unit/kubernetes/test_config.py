@@ -101,6 +101,20 @@ def test_signing_in(tmp_path: Path, user: Any, header: str) -> None:
     assert Plain(place).headers() == Official(place).headers() == {"Authorization": header}
 
 
+@pytest.mark.parametrize("content", [None, b"\xff"])
+def test_a_token_that_cannot_be_read_is_no_cluster_that_is_away(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    if content:
+        (tmp_path / "token").write_bytes(content)
+    file = write(tmp_path / "one", "a", user={"tokenFile": "token"}, server="http://127.0.0.1:9")
+    client = Client(find("a", environment=environment(file)))
+    with pytest.raises(UsageError, match='the token of the context "a" cannot be read') as refused:
+        client.get("/version")
+    assert refused.value.where == str(tmp_path / "token")
+    assert refused.value.why == ("it is no text" if content else "No such file or directory")
+
+
 @pytest.mark.programs
 def test_signing_in_by_a_plugin_again_when_that_has_ended(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin"
