@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from devenv.backends import background
+from devenv.backends.accepting import accepted
 from devenv.backends.background import Background
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube import pods as pod_of
@@ -137,8 +138,10 @@ class Switchboard:
         while True:
             for key, _ in selector.select():
                 server, forward = key.data
+                connection = accepted(server)
+                if connection is None:
+                    continue
                 with contextlib.suppress(OSError):
-                    connection, _ = server.accept()
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     arguments = (connection, forward)
                     threading.Thread(target=self._join, args=arguments, daemon=True).start()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import proc
+from devenv.backends.accepting import accepted
 from devenv.backends.process.identity import MARK, group_is_left, identity, signal_group, signal_marked
 from devenv.backends.process.leftovers import end_leftovers
 from devenv.backends.process.logfile import LogFile
@@ -87,7 +88,9 @@ class Supervisor:
     # -- requests
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
+        connection = accepted(self._listener)
+        if connection is None:
+            return
         received = bytearray()
 
         def read() -> None:
