@@ -7,9 +7,9 @@ Compose all of them are labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # reading labels must not pay for the model
     from devenv.stack.model import Probe, Stack, Unit
@@ -102,7 +102,10 @@ def _serves(stack: Stack) -> dict[str, list[str]]:
 
 
 def read(labels: Mapping[str, str]) -> Labels:
-    """The labels of a container, or the labels and annotations of an object, as a value."""
+    """The labels of a container, or the labels and annotations of an object, as a value.
+
+    What another version or somebody else wrote into them is left out, as far as it means nothing here.
+    """
 
     def value(key: str) -> str:
         return labels.get(LABEL + key, "")
@@ -120,13 +123,48 @@ def read(labels: Mapping[str, str]) -> Labels:
         unfinished=value("unfinished"),
         gateway=bool(gateway),
         hosted=bool(value("hosted")),
-        ports=tuple(
-            PortLabel(name, container, wanted or 0, host or 0)
-            for name, container, wanted, host in json.loads(value("ports") or "[]")
-        ),
-        links=tuple((label, url) for label, url in json.loads(value("links") or "[]")),
-        serves={service: tuple(paths) for service, paths in json.loads(gateway or "{}").items()},
+        ports=tuple(_ports(value("ports"))),
+        links=tuple(_links(value("links"))),
+        serves=dict(_routes(gateway)),
     )
+
+
+def _ports(text: str) -> Iterator[PortLabel]:
+    for entry in _list(text):
+        match entry:
+            case [str(name), int(container), int() | None as wanted, int() | None as host, *_]:
+                yield PortLabel(name, container, wanted or 0, host or 0)
+
+
+def _links(text: str) -> Iterator[tuple[str, str]]:
+    for entry in _list(text):
+        match entry:
+            case [str(label), str(url), *_]:
+                yield label, url
+
+
+def _routes(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for service, paths in _mapping(text).items():
+        if isinstance(paths, list):
+            yield service, tuple(map(str, paths))
+
+
+def _list(text: str) -> list[Any]:
+    value = _value(text)
+    return value if isinstance(value, list) else []
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    value = _value(text)
+    return value if isinstance(value, dict) else {}
+
+
+def _value(text: str) -> object:
+    """What a label holds as JSON; None for one that somebody else wrote."""
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        return None
 
 
 def _json(value: object) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from devenv.stack import labels
 from devenv.stack.labels import PortLabel
 from devenv.stack.model import Identity
+from tests.table import each_row
 
 from .stacks import stack
 
@@ -43,6 +44,30 @@ def test_the_gateway_knows_every_route_and_a_plain_unit_has_nothing_to_tell() ->
 
 def test_what_is_not_ours_reads_as_nothing() -> None:
     assert labels.read({"com.docker.compose.project": "x"}) == labels.Labels()
+
+
+@each_row(
+    {
+        "no JSON": ("[[", (), (), {}),
+        "a number": ("1", (), (), {}),
+        "a mapping": ('{"a": ["/x"], "b": 1}', (), (), {"a": ("/x",)}),
+        "what is shorter": ('[["http"], 5, ["b"]]', (), (), {}),
+        "what is of other types": ('[["http", "80", 0, 0], [1, 2]]', (), (("http", "80"),), {}),
+        "what a later version adds": (
+            '[["http", 80, 0, null, "udp"]]', (PortLabel("http", 80),), (), {}
+        ),
+        "a link with more": ('[["", "http://x", 1]]', (), (("", "http://x"),), {}),
+    }
+)  # fmt: skip
+def test_a_label_of_somebody_else_or_a_later_version_says_what_it_can(
+    text: str,
+    ports: tuple[PortLabel, ...],
+    links: tuple[tuple[str, str], ...],
+    serves: dict[str, tuple[str, ...]],
+) -> None:
+    """One container with such a label ended every command with a traceback."""
+    tags = labels.read({f"devenv.dev/{key}": text for key in ("ports", "links", "gateway")})
+    assert (tags.ports, tags.links, tags.serves) == (ports, links, serves)
 
 
 def test_every_label_of_a_unit_is_covered_by_its_fingerprint() -> None:
