@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from devenv.errors import UsageError
+from devenv.stack.imaged import exposed
 
 _WEB = {80, 3000, 5000, 8000, 8080, 8081, 9000, 15672}
 """Ports on which a page is likely."""
@@ -21,8 +22,7 @@ def draft(name: str, image: str, details: Mapping[str, Any], *, shell: bool = Tr
     """
     base, tag = _split(name, image)
     config = details.get("Config") or {}
-    exposed = [port.partition("/") for port in config.get("ExposedPorts") or {}]
-    ports = sorted(int(number) for number, _, protocol in exposed if protocol == "tcp")
+    ports = exposed(config)
     page = next((port for port in ports if port in _WEB), 0)
     names = {port: "web" if port == page else f"p{port}" for port in ports}
     user = str(config.get("User") or "").partition(":")[0]
@@ -65,7 +65,7 @@ def _user(user: str) -> Iterator[str]:
         yield f"  # TODO uid: the number of its user {user}, to whom volumes belong on Kubernetes"
 
 
-def _addresses(name: str, ports: list[int], page: int) -> Iterator[str]:
+def _addresses(name: str, ports: Sequence[int], page: int) -> Iterator[str]:
     if not ports:
         yield "  # TODO url and env: the image exposes no port"
         return
@@ -97,7 +97,7 @@ def _environment(variables: list[str], name: str) -> Iterator[str]:
     yield from (f"    # the image sets {variable}" for variable in variables if variable.startswith(own))
 
 
-def _health(check: Mapping[str, Any], ports: list[int], *, shell: bool) -> Iterator[str]:
+def _health(check: Mapping[str, Any], ports: Sequence[int], *, shell: bool) -> Iterator[str]:
     test = check.get("Test") or []
     yield "    healthcheck:"
     if test[:1] in (["CMD"], ["CMD-SHELL"]):

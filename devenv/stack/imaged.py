@@ -19,6 +19,8 @@ _INITS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatoni
 _SHELLS = frozenset({"sh", "bash", "ash", "dash"})
 _OPERATORS = re.compile(r"&&|[;|<>`\n]|\$\(|&\s*$")  # what only a shell does; a single & may be of a URL
 _PLAIN = frozenset("&?*#()~")
+_EXPOSED = re.compile(r"(\d+)(?:-(\d+))?(?:/tcp)?")
+HIGHEST = 65535
 EVERY, TIMEOUT, RETRIES = 30.0, 30.0, 3  # of a HEALTHCHECK that does not say so
 MOST = 2.0  # seconds between two checks of a unit that is waited for, however rarely its image checks
 LEAST = 5.0  # seconds that a unit has to become healthy in, however soon its image gives up
@@ -40,16 +42,26 @@ class Declared:
     def of(cls, details: Mapping[str, Any]) -> Declared:
         """From the engine's details of the image."""
         config = details.get("Config") or {}
-        exposed = [port.partition("/") for port in config.get("ExposedPorts") or ()]
         return cls(
             str(config.get("User") or ""),
             tuple(config.get("Entrypoint") or ()),
             tuple(config.get("Cmd") or ()),
             _check(config.get("Healthcheck") or {}),
-            tuple(sorted(int(number) for number, _, protocol in exposed if protocol in ("", "tcp"))),
+            exposed(config),
             tuple(config.get("Volumes") or ()),
             tuple(sorted((config.get("Labels") or {}).items())),
         )
+
+
+def exposed(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """The TCP ports that an image exposes. Docker writes those of a range one by one, others do not."""
+    ports: set[int] = set()
+    for port in config.get("ExposedPorts") or ():
+        match = _EXPOSED.fullmatch(port)
+        if match is not None:
+            first, last = int(match[1]), int(match[2] or match[1])
+            ports.update(range(first, min(last, HIGHEST) + 1))
+    return tuple(sorted(ports))
 
 
 def _check(healthcheck: Mapping[str, Any]) -> Probe | None:

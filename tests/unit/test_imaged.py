@@ -42,6 +42,11 @@ def test_what_an_image_says_is_read_from_what_the_engine_knows_of_it() -> None:
         "1234:5678", ("/srv/tool",), ("serve",), READY, (8000, 9000), ("/data",), (("a", "b"),)
     )
     assert Declared.of({}) == Declared.of({"Config": {"Entrypoint": None, "User": ""}}) == Declared()
+    assert declared(ExposedPorts={"8000-8002/tcp": {}, "8001": {}, "5-4": {}, "x": {}}).ports == (
+        8000,
+        8001,
+        8002,
+    )
     assert declared(Healthcheck={"Test": ["NONE"]}).check is None
     assert declared(Healthcheck={"Test": []}).check is None
     exact = declared(Healthcheck={"Test": ["CMD", "/ok"], "Retries": 1, "Interval": SECOND}).check
