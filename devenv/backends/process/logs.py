@@ -81,8 +81,11 @@ class _Following:
                 return []
         part = self._file.read()
         if not part and self._is_replaced():
+            part = self._file.read()  # what came after the look, and before another file took its place
             self._file.close()
-            self._file, self._rest = self._open(self._path), b""
+            self._file = self._open(self._path)
+            whole, self._rest = (self._rest + part).split(b"\n")[:-1], b""
+            return whole
         *whole, self._rest = (self._rest + part).split(b"\n")
         return whole
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
+from unittest import mock
 
 from devenv.backends.process.logfile import MOST, LogFile, lines, older, stamp
+from devenv.backends.process.logs import _Following as Following
 from devenv.backends.process.logs import lines as merged
 
 
@@ -79,6 +82,22 @@ def test_who_follows_sees_a_program_that_starts_anew_however_long_its_first_line
         if seen:
             stop.set()
     assert seen == ["a line that is longer than all that was there before"]
+
+
+def test_a_line_that_comes_between_the_last_look_and_another_file_is_not_lost(tmp_path: Path) -> None:
+    log = tmp_path / "web.log"
+    file = Written(log, fresh=True)
+    following = Following(log)
+    is_replaced = following._is_replaced
+
+    def after_all() -> bool:
+        file.write(b"late\n" + bytes(MOST) + b"\n")  # which ends the file
+        return is_replaced()
+
+    with closing(following), mock.patch.object(following, "_is_replaced", after_all):
+        assert [line.partition(b" ")[2][:4] for line in following.read()] == [b"late", bytes(4)]
+        file.write(b"next\n")
+        assert [line.partition(b" ")[2] for line in following.read()] == [b"next"]
 
 
 def test_the_logs_of_several_units_are_merged_by_time(tmp_path: Path) -> None:
