@@ -17,7 +17,7 @@ from devenv.cli import habits
 from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, words
 from devenv.cli.environments import At, confirm_production, release_of
 from devenv.cli.printing import print_logs, save_logs
-from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError
+from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -222,8 +222,10 @@ def env(
     context: Context = ctx.obj
     loaded = context.load(tolerate=(ToolMissing,))
     manifest, _, catalogue = context.project.manifest.parsed
-    if name is not None and name not in (*manifest.services, *manifest.jobs):
-        raise UsageError(f'no service or job "{name}"', hint=f"there are: {', '.join(manifest.services)}")
+    names = (*manifest.services, *manifest.jobs)
+    if name is not None and name not in names:
+        hint = did_you_mean(name, names, f"there are: {', '.join(names)}")
+        raise UsageError(f'no service or job "{name}"', hint=hint)
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
     for unit in unreached(loaded.stack, name or ""):
         context.console.say(f"{unit} is left out: it publishes no port on this machine")
