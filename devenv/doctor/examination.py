@@ -40,7 +40,7 @@ class Examination:
         self._system = system.look()
         self._engine = begun(look)
         self._plugins = begun(lambda: engine.plugins(seconds))
-        self._programs = begun(lambda: programs.look(seconds))
+        self._programs = programs.looks(seconds)
         self._path = begun(lambda: path.look(environment))
         self._images = begun(lambda: _images(self._address))
         self._unused = begun(lambda: disk.look_for_unused(self._address))
@@ -84,7 +84,7 @@ class Examination:
         yield from clock.judge(daemon, network.ahead(answers), here)
         yield from kernel.judge(wanted, kernel.look() if local else {}, here)
         yield from self._judged("firewall", walls, lambda it: firewall.judge(wanted, it, here, driver=driver))
-        yield from self._judged("programs", self._programs, lambda them: programs.judge(wanted, them, here))
+        yield from programs.judge(wanted, programs.found(self._programs, self._deadline), here)
         yield from self._judged("path", self._path, path.judge)
 
     def _judged(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from devenv import proc
 from devenv.backends import versions
-from devenv.doctor.gathering import begun
+from devenv.doctor.gathering import Deadline, begun
 from devenv.doctor.system import System
 from devenv.doctor.verdict import Verdict, Wanted, failed, passed, warned
 from devenv.errors import ToolMissing
@@ -47,20 +50,26 @@ PROGRAMS = (
 )  # fmt: skip
 
 
-def look(seconds: float, programs: Iterable[Program] = PROGRAMS) -> Mapping[str, str]:
-    """Program -> its version, "" where it says none in that time; one that is missing is left out."""
-    looks = {program.name: begun(partial(_version, program.argv, seconds)) for program in programs}
-    versions = {name: look.result() for name, look in looks.items()}
-    return {name: version for name, version in versions.items() if version is not None}
+Looks: TypeAlias = Mapping[str, "Future[str]"]
+"""Program -> its version, as soon as it has said it."""
 
 
-def _version(argv: tuple[str, ...], seconds: float) -> str | None:
-    try:
-        output = proc.run_within(argv, seconds)
-    except ToolMissing:
-        return None
-    except TimeoutError:
-        return ""
+def looks(seconds: float, programs: Iterable[Program] = PROGRAMS) -> Looks:
+    """Ask each program, within so many seconds."""
+    return {program.name: begun(partial(_version, program.argv, seconds)) for program in programs}
+
+
+def found(looks: Looks, deadline: Deadline) -> Mapping[str, str]:
+    """Program -> its version, "" where it says none in time; one that is missing is left out."""
+    versions = {}
+    for name, look in looks.items():
+        with suppress(ToolMissing):
+            versions[name] = deadline.answer(look) or ""
+    return versions
+
+
+def _version(argv: tuple[str, ...], seconds: float) -> str:
+    output = proc.run_within(argv, seconds)
     number = re.search(r"\d+\.\d+(\.\d+)?", output.stdout)
     return number[0] if number else ""
 

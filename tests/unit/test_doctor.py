@@ -570,7 +570,7 @@ def test_a_program_that_does_not_say_its_version_in_time_hides_no_other() -> Non
         programs.Program(name, argv, (0, 0), "")
         for name, argv in (("slow", ("sleep", "1000")), ("gone", ("no-such-program",)))
     )
-    assert programs.look(0.1, (slow, gone)) == {"slow": ""}
+    assert programs.found(programs.looks(0.1, (slow, gone)), Deadline(5)) == {"slow": ""}
 
 
 DROPS, KUBE = "-P FORWARD DROP\n", "-A FORWARD -m comment -j KUBE-FORWARD\n"
@@ -622,9 +622,14 @@ def test_what_is_not_found_out_in_time_says_how_to_wait_longer(
     with socket.socket(socket.AF_UNIX) as hangs:
         hangs.bind(str(tmp_path / "docker.sock"))
         hangs.listen()
-        program = tmp_path / "docker"
-        program.write_text("#!/bin/sh\nexec sleep 1000\n")
-        program.chmod(0o755)
+        for name, script in (
+            ("docker", "exec sleep 1000"),
+            ("helm", "exec sleep 1000"),
+            ("minikube", "echo v9.9.9"),
+        ):
+            program = tmp_path / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
         environment = {"DOCKER_HOST": f"unix://{tmp_path}/docker.sock", "PATH": str(tmp_path)}
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
         found = {
@@ -634,4 +639,8 @@ def test_what_is_not_found_out_in_time_says_how_to_wait_longer(
     assert "did not answer within 0.3 s" in found["engine"].text
     assert shown([found["compose"]]) == [
         "warn compose: not found out within 0.3 s | devenv doctor --within 3"
+    ]
+    assert shown([found["minikube"], found["helm"]]) == [
+        "pass minikube: 9.9.9",
+        "pass helm: of an unknown version",
     ]
