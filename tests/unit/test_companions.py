@@ -51,7 +51,7 @@ def row(number: int, status: str, description: str = "") -> dict[str, Any]:
     return {
         "revision": number,
         "status": status,
-        "updated": "2026-11-26 08:00:00",
+        "updated": "2026-11-26 10:00:00.5 +0200 CEST",
         "chart": "kong-2.0.0",
         "description": description,
     }
@@ -129,6 +129,7 @@ def test_one_that_was_begun_is_explained(here: Here, history: list[dict[str, Any
     answers(here, installed=["kong"], history=history)
     with pytest.raises(DevenvError, match="of kong was begun and not ended") as error:
         here.due()
+    assert (error.value.where or "").endswith("since 2026-11-26 08:00:00 UTC")
     assert error.value.hint.endswith(f"helm --kube-context gke -n shop {heal}")
 
 

@@ -13,8 +13,8 @@ from devenv.backends.helm import HelmFailed
 from devenv.backends.kube.resources import Resources, kind_of
 from devenv.engine.promotion.promote import parsed
 from devenv.engine.promotion.rollout import Order, Rollout, explained
-from devenv.errors import DevenvError, UsageError
-from devenv.plan.promotion.changes import Revision, changes, deployed, is_installed, pending
+from devenv.errors import UsageError
+from devenv.plan.promotion.changes import Revision, changes, deployed, is_installed, require_settled
 from devenv.plan.promotion.companions import Companion, Due
 from devenv.plan.promotion.rollout import parts
 from devenv.stack import text
@@ -84,16 +84,9 @@ class Companions:
             yield Due(companion, differing, foreign)
 
     def _require_settled(self, companion: Companion, history: list[Revision]) -> None:
-        target = self.release.target
-        if begun := pending(history):
-            serving = deployed(history)
-            heal = f"rollback {companion.name} {serving.number}" if serving else f"uninstall {companion.name}"
-            raise DevenvError(
-                f"revision {begun.number} of {companion.name} was begun and not ended ({begun.status})",
-                where=f"{target.where}, since {begun.moment[:19]}",
-                why="another promotion is under way, or one was killed",
-                hint=f"wait if somebody promotes; else: {target.helm} {heal}",
-            )
+        target, name, serving = self.release.target, companion.name, deployed(history)
+        heal = f"rollback {name} {serving.number}" if serving else f"uninstall {name}"
+        require_settled(name, history, target, heal=f"{target.helm} {heal}")
 
     def beyond_namespace(self, companion: Companion) -> list[str]:
         """Objects of a chart that would not go away with its namespace, or that the cluster cannot have.

@@ -31,6 +31,7 @@ from devenv.plan.promotion.changes import (
     is_installed,
     pending,
     platforms,
+    require_settled,
     roots,
 )
 from devenv.plan.promotion.rollout import balanced, parts
@@ -147,13 +148,7 @@ class Release:
         self.foreign_chart(stack)
         target = self.target
         self.record.require_idle(target, lambda: self._healing)
-        if begun := pending(self.history):
-            raise DevenvError(
-                f"revision {begun.number} of {target.release} was begun and not ended ({begun.status})",
-                where=f"{target.where}, since {begun.moment[:19]}",
-                why="another promotion is under way, or one was killed",
-                hint=f"wait if somebody promotes; else: {self._healing}",
-            )
+        require_settled(target.release, self.history, target, heal=self._healing)
 
     @property
     def _healing(self) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from devenv.errors import DevenvError
+
 Object = Mapping[str, Any]
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
@@ -59,6 +61,12 @@ class Revision:
     moment: str
     chart: str
     description: str = ""
+
+    @property
+    def when(self) -> str:
+        """Its moment, for people; one that Helm wrote in another way stays as it is."""
+        day, t, time = self.moment.partition("T")
+        return f"{day} {time.removesuffix('Z')} UTC" if t and time.endswith("Z") else self.moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,17 @@ def is_installed(history: Sequence[Revision]) -> bool:
 def pending(history: Sequence[Revision]) -> Revision | None:
     """The revision that somebody began and did not end."""
     return history[-1] if history and history[-1].status in PENDING else None
+
+
+def require_settled(release: str, history: Sequence[Revision], target: Target, *, heal: str) -> None:
+    """Raises `DevenvError` for a release that somebody began to change and did not end; `heal` ends that."""
+    if begun := pending(history):
+        raise DevenvError(
+            f"revision {begun.number} of {release} was begun and not ended ({begun.status})",
+            where=f"{target.where}, since {begun.when}",
+            why="another promotion is under way, or one was killed",
+            hint=f"wait if somebody promotes; else: {heal}",
+        )
 
 
 class Verb(StrEnum):
