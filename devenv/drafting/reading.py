@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,9 +11,8 @@ from typing import Any
 from devenv.drafting.commandline import split
 from devenv.drafting.interpolation import parts, plain, variables
 from devenv.manifest.fragments import pairs
+from devenv.manifest.shortports import COLON, short_port
 from devenv.manifest.source import as_text
-
-_COLON = re.compile(r":(?![^${}]*\})")  # not one inside of `${PORT:-80}`
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,17 +191,15 @@ def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
         )
         return
     text = str(as_text(item))
-    body, _, protocol = text.partition("/") if re.search(r"/(tcp|udp|sctp)$", text) else (text, "", "tcp")
-    *before, target = _COLON.split(body)
-    if not before and ":" in plain(body, values):  # the ports are in a variable, or in its default
-        *before, target = plain(body, values).split(":")
-    host = before[-1] if before else ""
-    address = ":".join(before[:-1])
-    targets, hosts = _range(plain(target, values)), _range(plain(host)) if "-" in plain(host) else []
+    port = short_port(text)
+    if port.published is None and ":" in plain(port.target, values):  # in a variable, or in its default
+        port = short_port(f"{plain(port.target, values)}/{port.protocol}")
+    host = port.published or ""
+    targets, hosts = _range(plain(port.target, values)), _range(plain(host)) if "-" in plain(host) else []
     for index, number in enumerate(targets):
         own = str(hosts[index]) if hosts and len(hosts) == len(targets) else host
-        variable = _variable(target) if len(targets) == 1 else ""
-        yield Published(number, own, protocol or "tcp", address, text, variable)
+        variable = _variable(port.target) if len(targets) == 1 else ""
+        yield Published(number, own, port.protocol, port.address, text, variable)
 
 
 def _variable(target: str) -> str:
@@ -244,7 +240,7 @@ def _mount(item: Any, folder: Place) -> Mount:
         read_only, kind = bool(item.get("read_only")), str(item.get("type") or "volume")
     else:
         text = str(item.get("target")) if isinstance(item, Mapping) else str(item)
-        source, target, *options = (*_COLON.split(text), "")[:3] if _COLON.search(text) else ("", text)
+        source, target, *options = (*COLON.split(text), "")[:3] if COLON.search(text) else ("", text)
         read_only, kind = "ro" in str(options[:1]).strip("[]'").split(","), ""
     unset = _unset(source)
     source, target = plain(source, {"PWD": ".", "HOME": "~"}), plain(target)

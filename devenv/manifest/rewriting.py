@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from devenv.manifest.fragments import mount, pairs
+from devenv.manifest.shortports import short_port
 from devenv.manifest.source import Reset, as_text, as_yaml
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./$~+-](?:[A-Za-z0-9_./$@%+=:~*<>&|() -]*[A-Za-z0-9_./$@%+=~)-])?")
@@ -115,28 +116,28 @@ class Mapped:
         return f"port-{self.target}{'-udp' if self.udp else ''}"
 
 
-_PORT = re.compile(
-    r"(?:(?:\d+(?:\.\d+){3}|\[[^]]*\]):)?"
-    r"(?:(?:(?P<published>\d+)|\$\{(?P<variable>\w+)(?P<default>(?::?-\d+)?)\}):)?"
-    r"(?P<target>\d+)(?:/(?:tcp|(?P<udp>udp)))?"
-)
+_PUBLISHED = re.compile(r"(?P<number>\d+)|\$\{(?P<variable>\w+)(?P<default>(?::?-\d+)?)\}")
 
 
 def _mapped(value: Any) -> list[Mapped]:
     """The ports of Compose's list; none where one of them is a range, or of a third protocol."""
     mapped = []
     for entry in value if isinstance(value, list) else [value]:
-        match = _PORT.fullmatch(_short(entry) if isinstance(entry, dict) else str(entry))
-        if match is None:
+        port = short_port(_short(entry) if isinstance(entry, dict) else str(entry))
+        match = _PUBLISHED.fullmatch(port.published or port.target)
+        if not port.target.isdecimal() or match is None or port.protocol == "sctp":
             return []
-        published: int | str | None = int(match["published"]) if match["published"] else None
-        if match["variable"]:
-            default = match["default"].lstrip(":-")
-            published = f"${{env.{match['variable']}{':-' + default if default else ''}}}"
-        target = int(match["target"])
-        own = None if published == target else published
-        mapped.append(Mapped(target, own, udp=match["udp"] is not None))
+        target, published = int(port.target), _published(match)
+        mapped.append(Mapped(target, None if published == target else published, udp=port.protocol == "udp"))
     return mapped
+
+
+def _published(match: re.Match[str]) -> int | str:
+    """A port of this machine: its number, or a reference to the variable that has it."""
+    if match["number"]:
+        return int(match["number"])
+    default = match["default"].lstrip(":-")
+    return f"${{env.{match['variable']}{':-' + default if default else ''}}}"
 
 
 def _short(port: dict[str, Any]) -> str:

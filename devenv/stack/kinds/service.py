@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from devenv.manifest import base
 from devenv.manifest.fields import Flag, OneOrMany, Text, cores, seconds, size
+from devenv.manifest.shortports import short_port
 
 LONGEST_PORT_NAME = 15
 
@@ -93,9 +94,15 @@ class Port(Model):
         return name
 
 
-_SHORT_PORT = re.compile(
-    r"^(?:127\.0\.0\.1:)?(?:(?P<published>\d+):)?(?P<target>\d+)(?:/(?P<protocol>\w+))?$"
-)
+def _long(text: str) -> dict[str, Any] | None:
+    """The long form of a short one; None for what a kind cannot have."""
+    port = short_port(text)
+    if port.address not in ("", "127.0.0.1") or not port.target.isdecimal():
+        return None
+    long: dict[str, Any] = {"target": int(port.target), "protocol": port.protocol}
+    if port.published is None:
+        return long
+    return {**long, "published": int(port.published)} if port.published.isdecimal() else None
 
 
 def _port(value: Any) -> Any:
@@ -106,12 +113,8 @@ def _port(value: Any) -> Any:
                 long["published"] = int(long["published"])
         case int() if not isinstance(value, bool):
             long = {"target": value}
-        case str() if short := _SHORT_PORT.match(value):
-            long = {
-                key: int(part) if part.isdecimal() else part
-                for key, part in short.groupdict().items()
-                if part
-            }
+        case str() if (short := _long(value)) is not None:
+            long = short
         case _:
             raise wrong("is not a port", 'write 5432, "8080:80", or {name: sql, target: 5432}')
     if isinstance(long.get("target"), int):
