@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from devenv.drafting.interpolation import Variable, parts, plain
+from devenv.drafting.interpolation import parts, plain
+from devenv.stack.signs import FIRST, with_signs
 
 _ENDS = frozenset(";&|<>")
-_FIRST, _QUOTED = 0xE000, 0x800
-"""Variables stand in a line as characters that nobody writes, while it is split; others in quotes."""
+_QUOTED = 0x800
+"""How far the sign of a variable in quotes is from the one that it has outside."""
 
 
 @dataclass(slots=True)
@@ -38,10 +39,8 @@ def split(text: str, values: Mapping[str, str] | None = None) -> Line:
     Compose fills in variables first: one outside of quotes whose value has blanks is several words, and
     written so. `values`: those that are set; with them, a variable that is empty is no word.
     """
-    in_order = [part for part in parts(text) if isinstance(part, Variable)]
-    variables = {chr(_FIRST + index): variable for index, variable in enumerate(in_order)}
-    signs = iter(variables)
-    line = _split("".join(part if isinstance(part, str) else next(signs) for part in parts(text)))
+    signed, variables = with_signs(parts(text))
+    line = _split(signed)
     written = {sign: variable.written for sign, variable in variables.items()}
     written |= {chr(ord(sign) + _QUOTED): variable for sign, variable in written.items()} | {"$": "$$"}
 
@@ -83,7 +82,7 @@ def _split(text: str) -> Line:
 
 def _in_quotes(line: Line, sign: str) -> None:
     if sign != line.quote:
-        line.add(chr(ord(sign) + _QUOTED) if sign >= chr(_FIRST) else sign)
+        line.add(chr(ord(sign) + _QUOTED) if sign >= chr(FIRST) else sign)
         return
     line.add(sign if sign in "`)" else "")
     line.quote = ""

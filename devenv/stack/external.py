@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from devenv import urls
 from devenv.errors import UsageError
 from devenv.stack import text
+from devenv.stack.signs import with_signs
 from devenv.stack.text import Sealed, Secret, Text
 
 MACHINE = "host.docker.internal"
 MACHINES = (MACHINE, "host.minikube.internal")
 """This machine, as a container and as a pod calls it."""
 LOOPBACKS = ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")
-FIRST = 0xE000
-"""Secrets stand in a URL as characters that nobody writes, while it is taken apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +58,7 @@ class External:
             return part
         if isinstance(self.url, Sealed) and len(self.url.parts) == 1:
             return self._of_secret(self.url.parts[0], name, part)  # type: ignore[arg-type]
-        secrets = [piece for piece in text.parts(self.url) if isinstance(piece, Secret)]
-        url = "".join(
-            piece if isinstance(piece, str) else chr(FIRST + secrets.index(piece))
-            for piece in text.parts(self.url)
-        )
+        url, secrets = with_signs(text.parts(self.url))
         if not inside and (urls.split(url) or {}).get("host") in MACHINES:
             url = urls.with_host(url, "localhost")
         if name in ("url", "origin"):
@@ -84,8 +79,5 @@ class External:
         return Sealed((Secret(secret.name, name, default=str(self.port) if name == "port" else ""),))  # type: ignore[arg-type]
 
 
-def _restored(value: str, secrets: list[Secret]) -> Text:
-    return text.of_parts(
-        secrets[ord(letter) - FIRST] if FIRST <= ord(letter) < FIRST + len(secrets) else letter
-        for letter in value
-    )
+def _restored(value: str, secrets: Mapping[str, Secret]) -> Text:
+    return text.of_parts(secrets.get(letter, letter) for letter in value)
