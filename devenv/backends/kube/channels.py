@@ -75,7 +75,7 @@ class Channels:
             client.moved()
             raise unreachable(place, error) from error
         self._socket.settimeout(None)
-        self._socket.sock = tls.shared(self._socket.sock)
+        self._connection = self._socket.sock = tls.shared(self._socket.sock)
         self.protocol = str(self._socket.getsubprotocol() or "")
 
     def send(self, channel: int, data: bytes) -> None:
@@ -107,12 +107,11 @@ class Channels:
 
     def close(self) -> None:
         """Hang up; wakes a thread that receives."""
-        if self._socket.sock is None:
-            return
         with contextlib.suppress(OSError):
-            self._socket.sock.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that receives
+            self._connection.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread that receives
         with contextlib.suppress(OSError):
-            self._socket.shutdown()  # type: ignore[no-untyped-call]
+            self._connection.close()  # the websocket closes nothing but Python's own sockets
+        self._socket.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _through(proxy: str) -> dict[str, Any]:
