@@ -74,12 +74,15 @@ def init(
 
 def _of_what_is_here(context: Context, output: str | None, *, force: bool) -> None:
     from devenv.engine import drafting
+    from devenv.engine.unread import note_unread
 
     target = target_of(output, "devenv init", force=force)
     if drafting.default_of(target.parent) is not None:
         _from_compose(context, [], output, force=force)
     else:
-        write_draft(context, drafting.surveyed(target.parent, context.environment), target)
+        draft = drafting.surveyed(target.parent, context.environment)
+        note_unread(draft, target.parent)
+        write_draft(context, draft, target)
 
 
 def _template(context: Context, name: str, output: str | None, *, force: bool) -> None:
@@ -109,6 +112,7 @@ def _template(context: Context, name: str, output: str | None, *, force: bool) -
 
 def _from_compose(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
     from devenv.engine import drafting
+    from devenv.engine.unread import note_unread
 
     target = target_of(output, "devenv init --from-compose", force=force)
     folder = target.parent
@@ -118,6 +122,7 @@ def _from_compose(context: Context, named: list[str], output: str | None, *, for
         context.console.note(remark)
     draft = drafting.drafted(composed.project, folder, context.environment)
     keep_secrets(context, target, draft.secrets)
+    note_unread(draft, folder)
     write_draft(context, draft, target)
 
 

@@ -196,6 +196,34 @@ def test_without_options_it_looks_at_what_is_here(devenv: Devenv, blog: Path) ->
     assert devenv("plan").exit_code == 0
 
 
+@pytest.mark.parametrize("composed", [False, True])
+@pytest.mark.programs
+def test_what_is_there_for_other_tools_is_named(devenv: Devenv, blog: Path, composed: bool) -> None:
+    thing = "apiVersion: v1\nkind: Service\n"
+    files = {
+        "api/Dockerfile": "FROM x\nEXPOSE 80\n",
+        "gateway/kong.yml": '_format_version: "3.0"\nservices: []\n',
+        "kong-extra.yml": '_format_version: "3.0"\n',
+        "k8s/base/api.yaml": thing,
+        "k8s/base/db.yaml": f"---\n{thing}",
+        "deploy/chart/Chart.yaml": "name: x\napiVersion: v2\n",
+        "deploy/chart/templates/api.yaml": thing,
+        "node_modules/x/y.yaml": thing,
+    }
+    if composed:
+        files["compose.yaml"] = "services: {api: {build: ./api}}\n"
+    else:
+        (blog / "compose.yaml").unlink()
+    for name, text in files.items():
+        (blog / name).parent.mkdir(parents=True, exist_ok=True)
+        (blog / name).write_text(text, encoding="utf-8")
+    rows = [line.split("  ") for line in devenv("init").stdout.splitlines() if line.startswith("by hand")]
+    named = {words[1]: words[-1] for words in ([word.strip() for word in row if word] for row in rows)}
+    assert named.keys() == {"gateway/kong.yml", "k8s/base", "deploy/chart/Chart.yaml"}
+    assert "devenv init --force --from-kong gateway/kong.yml" in named["gateway/kong.yml"]
+    assert named["k8s/base"].startswith("2 files for Kubernetes")
+
+
 def test_nothing_to_look_at_says_how_to_begin(devenv: Devenv, blog: Path) -> None:
     (blog / "compose.yaml").unlink()
     ended = devenv("init")
