@@ -206,6 +206,13 @@ FRAMEWORK_PORTS: Mapping[str, int] = {
 }  # fmt: skip
 """Package -> the port that its programs listen on while people work on them."""
 
+GRPC = (
+    "grpcio", "@grpc/grpc-js", "google.golang.org/grpc", "grpc", "tonic", "grpc.aspnetcore", "grpc-netty",
+    "grpc-netty-shaded", "io.grpc",
+)  # fmt: skip
+GRPC_PORTS = range(50051, 50060)
+"""The ports that its servers have by custom."""
+
 INJECTED: Mapping[str, tuple[str, ...]] = {
     "postgres": ("DATABASE_URL", "POSTGRES_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"),
     "mysql": (

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from devenv.drafting.addresses import is_secret
+from devenv.drafting.devservers import FILES as DEV_SERVERS
+from devenv.drafting.devservers import passed_on
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
 from devenv.drafting.languages import (
@@ -17,6 +19,8 @@ from devenv.drafting.languages import (
     DIALECTS,
     DRIVERS,
     FRAMEWORK_PORTS,
+    GRPC,
+    GRPC_PORTS,
     INJECTED,
     LANGUAGES,
     MANAGERS,
@@ -42,7 +46,10 @@ BELOW = (
 )  # fmt: skip
 """What is read below a folder with a package file."""
 EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
-LOOKED_AT = ("Dockerfile", "Dockerfile.*", "Procfile", *PACKAGE_FILES, *SOURCES, *LOCKS, *EXAMPLES)
+LOOKED_AT = (
+    *("Dockerfile", "Dockerfile.*", "Procfile"),
+    *(*PACKAGE_FILES, *SOURCES, *LOCKS, *EXAMPLES, *DEV_SERVERS),
+)
 """The names of the files that the survey reads, in the project and in its folders, as patterns."""
 WORKERS = frozenset(
     ("worker", "workers", "consumer", "scheduler", "cron", "beat", "celery", "jobs", "migrate")
@@ -194,17 +201,43 @@ def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
     result = Draft("Written by `devenv init`.")
     programs = parts(files, name)
     uses: dict[str, list[str]] = {}
+    services: dict[str, Part] = {}
     for part in programs:
         own, number = part.name, 2
         while own in uses:
             own, number = f"{part.name}-{number}", number + 1
         if _origin(result, ("services", own), part, part.processes.get("web", "")):
             uses[own] = _program(result, part, own, kinds)
+            services[own] = part
         else:
             _not_started(result, part)
+    for own, part in services.items():
+        _passes_on(result, part, own, uses[own])
     if all(part.folder != "." for part in programs):
         _examples(result, files, uses)
     return result
+
+
+def _passes_on(result: Draft, part: Part, name: str, uses: list[str]) -> None:
+    """Write which other services its development server passes requests on to, or say who has to."""
+    ports = {
+        number: other
+        for other, service in result.value["services"].items()
+        for number in (service.get("port"), *service.get("ports", {}).values())
+        if number and other != name
+    }
+    for port, file, variable in passed_on(part.files):
+        other = ports.get(port, "")
+        if not other:
+            continue
+        uses += [other] if other not in uses else []
+        result.set(("services", name, "uses"), uses)
+        if variable:
+            result.set(("services", name, "env", variable), f"${{{other}.url}}")
+            result.say("derived", f"{name}.env.{variable}", f"in {part.at(file)}, for localhost:{port}")
+        else:
+            note = f"localhost:{port} is {other}, but not in a container: read a variable there, and env: has"
+            result.say("by hand", part.at(file), f"{note} NAME: ${{{other}.url}}")
 
 
 def _not_started(result: Draft, part: Part) -> None:
@@ -257,7 +290,10 @@ def _listens(result: Draft, part: Part, name: str) -> None:
     if web:
         result.say("derived", f"{name}.command", f"web: in {part.at('Procfile')}")
     port, whence = _port(part, web)
-    if port:
+    if port in GRPC_PORTS and not part.packages.isdisjoint(GRPC):
+        result.set(("services", name, "ports", "grpc"), port)
+        result.say("derived", f"{name}.ports.grpc", f"{port}, {whence}")
+    elif port:
         result.set(("services", name, "port"), port)
         result.say("derived", f"{name}.port", f"{port}, {whence}")
         if web and not _PORT_WORD.search(web):

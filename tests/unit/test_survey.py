@@ -322,3 +322,34 @@ def test_variables_of_several_services_are_named_for_people_to_place() -> None:
         ".env.example",
         f"of several services: write A, C, D, E and 1 more {where}",
     )
+
+
+@each_row(
+    {
+        "a variable may say another": ("vite.config.ts", "target: process.env.API_URL || 'http://localhost:8000'", {"API_URL": "${api.url}"}, []),
+        "loaded by Vite": ("vite.config.js", "const env = loadEnv()\nx: env.VITE_API ?? `ws://127.0.0.1:8000`", {"VITE_API": "${api.url}"}, []),
+        "the address alone": ("next.config.mjs", 'destination: "http://localhost:8000/:path*"', None, ["web/next.config.mjs"]),
+        "package.json": ("package.json", '{"dependencies": {"react-scripts": "5"}, "proxy": "http://localhost:8000"}', None, ["web/package.json"]),
+        "something else": ("vite.config.js", "'http://localhost:9999'", None, []),
+        "no proxy": ("package.json", '{"homepage": "http://localhost:8000"}', None, []),
+    }
+)  # fmt: skip
+def test_where_a_development_server_passes_requests_on(
+    file: str, text: str, env: dict[str, str] | None, by_hand: list[str]
+) -> None:
+    files = {
+        "api/Dockerfile": "FROM x\nEXPOSE 8000",
+        "web/Dockerfile": "FROM y\nEXPOSE 5173",
+        f"web/{file}": text,
+    }
+    draft = survey.draft(files, "shop", DRIVERS)
+    web = draft.value["services"]["web"]
+    assert web.get("env") == env
+    assert [row.what for row in draft.table() if row.fate == "by hand"] == by_hand
+    assert ("api" in web.get("uses", [])) is bool(env or by_hand)
+
+
+def test_a_server_of_grpc_has_a_port_of_that_name() -> None:
+    files = {"Dockerfile": "FROM x\nEXPOSE 50051", "requirements.txt": "grpcio"}
+    assert services(files)["my-project"]["ports"] == {"grpc": 50051}
+    assert services({**files, "requirements.txt": "flask"})["my-project"]["port"] == 50051
