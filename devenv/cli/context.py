@@ -205,6 +205,7 @@ class Context:
         self,
         *,
         strict: bool = False,
+        free: bool = True,
         host: Collection[str] | None = None,
         tolerate: tuple[type[DevenvError], ...],
     ) -> Loaded:
@@ -215,6 +216,7 @@ class Context:
             other=place.other,
             promises=self.promises,
             strict=strict,
+            free=free,
             host=host,
             tolerate=tolerate,
         )

@@ -86,7 +86,9 @@ def _bundle(context: Context, output: Path | None) -> None:
     from devenv.render import RUNTIMES
     from devenv.writing import export
 
-    loaded = context.load(strict=True, tolerate=(DevenvError,))
+    loaded = context.load(strict=True, free=False, tolerate=(DevenvError,))
+    for note in loaded.notes:
+        context.console.note(note)
     space, backend = context.workspace, context.place.backend
     folder = output.resolve() if output else space.state / backend.name
     declared = context.project.declared(loaded, backend)

@@ -63,6 +63,7 @@ class Project:
         promises: Promises,
         remap: bool = False,
         strict: bool = True,
+        free: bool = True,
         promise: bool = False,
         reload: bool = True,
         host: Collection[str] | None = None,
@@ -76,7 +77,7 @@ class Project:
         that do now.
         A backend that fails with one of the errors in `tolerate` counts as empty.
         Raises `ManifestInvalid` with every problem; when `strict` also `UsageError` for secrets without a
-        value, and `DevenvError` for ports that are taken.
+        value, and `DevenvError` for ports that are taken, unless they need not be `free`.
         """
         outline, runtime = self.manifest.outline, RUNTIMES[backend.renderer]
         read = self.read(outline)
@@ -100,7 +101,7 @@ class Project:
             )
             if promise:
                 promises.make(decided.ports.values())
-        if decided.conflicts and strict:
+        if decided.conflicts and strict and free:
             raise notes.ports_taken(decided.conflicts, self.workspace.shown)
         world = World(
             self.workspace.checkout,

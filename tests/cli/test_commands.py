@@ -133,6 +133,9 @@ def test_a_port_that_is_taken_stops_up_before_anything_is_created(devenv: Devenv
     assert planned.stderr == (
         "note  18000 is taken by nginx (pid 7): orders publishes it, and up would refuse\n"
     )
+    rendered = devenv("render")
+    assert rendered.exit_code == 0
+    assert rendered.stderr.startswith(planned.stderr)
 
 
 def test_a_port_that_moved_is_told_once_and_kept(devenv: Devenv, machine: Machine) -> None:
