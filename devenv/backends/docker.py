@@ -189,17 +189,20 @@ class Engine:
         except Refused:
             return "", ""
 
-    @speaks
     def last_check(self, container: str) -> str:
         """The last output of a container's health check in this run; "" for a container that is gone."""
+        return next(reversed(self.checks(container)), "")
+
+    @speaks
+    def checks(self, container: str) -> Sequence[str]:
+        """What the last checks of a container's health printed that ended in this run."""
         try:
             state = self.api.inspect_container(container)["State"]
         except docker.errors.NotFound:
-            return ""
+            return ()
         began = datetime.fromisoformat(state["StartedAt"])
         checks = state.get("Health", {}).get("Log") or ()
-        outputs = [check["Output"] for check in checks if datetime.fromisoformat(check["Start"]) >= began]
-        return str(outputs[-1]) if outputs else ""
+        return [str(check["Output"]) for check in checks if datetime.fromisoformat(check["Start"]) >= began]
 
     def ran_out_of_memory(self, container: str) -> bool:
         """Whether the kernel killed it for using too much memory; the event may come late."""

@@ -63,9 +63,11 @@ class Waiting:
             # A busy machine may start it less often than `AGAIN` in that time.
             if passed > limit and self._ends and not (self.checked or unit.one_shot):
                 raise self._died(state)
+            if passed > limit == self._limit and not answer:
+                limit += self._first_check()
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
-                raise self._unhealthy(f"{verb} within {limit:g} s", answer)
+                raise self._unhealthy(f"{verb} within {self._limit:g} s", answer)
             self.engine.pause(min(pause, limit - passed + 0.01))
         raise Interrupted
 
@@ -122,6 +124,13 @@ class Waiting:
             own, machine = self.engine.in_network(self.container)
             behind = Behind(own, probe.port, machine) if own else None
         return answers(probe.kind, published, probe.path, timeout=probe.timeout, behind=behind)
+
+    def _first_check(self) -> float:
+        """Seconds that the engine's first check still has: a busy one may not have asked in a short time."""
+        probe = self.unit.probe
+        if probe is None or not self.engine.is_checked(self.container) or self.engine.checks(self.container):
+            return 0.0
+        return probe.every + probe.timeout
 
     def _inside(self, state: State) -> tuple[bool, str, float]:
         """Whether it is ready where no port of this machine leads to it: by the engine's check in it.
