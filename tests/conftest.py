@@ -7,7 +7,6 @@ import fcntl
 import gc
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,6 +20,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from tests.helm import MAJORS, Helm
+from tests.serving import free_port
 
 gc.set_threshold(100_000)  # as the command does: thousands of tests leave much, and little of it is garbage
 
@@ -237,10 +237,7 @@ def _own_home(
 @pytest.fixture
 def unused_port() -> int:
     """A port on which no program listens, at either address of this machine's own."""
-    both = socket.has_dualstack_ipv6()
-    family, address = (socket.AF_INET6, "::") if both else (socket.AF_INET, "127.0.0.1")
-    with socket.create_server((address, 0), family=family, dualstack_ipv6=both) as server:
-        return int(server.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(scope="session", params=MAJORS, ids=[f"helm{major}" for major in MAJORS])

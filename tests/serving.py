@@ -10,17 +10,37 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle, islice
+from random import randrange
 from socketserver import BaseServer
 from typing import Any
 
+OWN, WORKERS = range(17000, 18400), 10
+"""Ports that no system hands out by itself, no kind has and devenv does not allot; a part for each worker of a run."""
+
+
+@cache
+def _ports() -> Iterator[int]:
+    """This worker's ports, from anywhere among them and round: other runs may be on this machine."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    part = OWN[number::WORKERS]
+    begin = randrange(len(part))
+    return cycle([*part[begin:], *part[:begin]])
+
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A port of this machine that nobody listens on, at either address, and that nobody is given meanwhile."""
+    for port in islice(_ports(), len(OWN)):
+        with suppress(OSError), ExitStack() as servers:
+            for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+                if family == socket.AF_INET or socket.has_dualstack_ipv6():
+                    servers.enter_context(socket.create_server((address, port), family=family))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Handler(BaseHTTPRequestHandler):

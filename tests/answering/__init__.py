@@ -7,14 +7,14 @@ Each is a folder. A line of its `requests.txt` is the variable of a published po
 from __future__ import annotations
 
 import shutil
-import socket
 import urllib.request
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
 from tests.e2e.checkout import eventually
+from tests.serving import free_port
 
 HERE = Path(__file__).parent
 COMPOSE = "compose: "
@@ -62,7 +62,7 @@ class Project:
         shutil.copytree(HERE / stack, to, dirs_exist_ok=True)
         lines = (to / "requests.txt").read_text(encoding="utf-8").splitlines()
         requests = [Request.of(line) for line in lines]
-        ports = free_ports({request.variable for request in requests})
+        ports = {variable: free_port() for variable in {request.variable for request in requests}}
         variables = {**ports, "NAME": name}
         text = "".join(f"{variable}={value}\n" for variable, value in variables.items())
         (to / ".env").write_text(text, encoding="utf-8")
@@ -75,12 +75,3 @@ class Project:
         asked = [request for request in self.requests if request.everywhere or not everywhere]
         answers = [(request, request.answered(self.ports[request.variable])) for request in asked]
         return {request.path: answer for request, answer in answers if answer != request.answer}
-
-
-def free_ports(names: Collection[str]) -> dict[str, int]:
-    """A port that nobody has, for each name."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
-    ports = {name: own.getsockname()[1] for name, own in zip(names, sockets, strict=True)}
-    for own in sockets:
-        own.close()
-    return ports

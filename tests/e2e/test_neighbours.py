@@ -48,13 +48,6 @@ def listener() -> Iterator[int]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture
 def foreign(engine: docker.DockerClient, tmp_path: Path) -> Iterator[dict[str, str]]:
     """A container, a network and a volume that are not devenv's, as (kind -> id)."""
     name = f"foreign-{tmp_path.name.replace('_', '-')}"[:60]
@@ -136,16 +129,16 @@ def test_a_port_that_a_program_holds_is_named_with_its_owner_before_anything_is_
 
 
 def test_a_port_that_another_checkout_holds_is_named_with_its_stack(
-    checkouts: MakeCheckout, free_port: int
+    checkouts: MakeCheckout, unused_port: int
 ) -> None:
     left, right = checkouts("left"), checkouts("right")
     for checkout in (left, right):
-        checkout.manifest(publishing(free_port))
+        checkout.manifest(publishing(unused_port))
     left.devenv("up", "-d")
 
     stderr = right.devenv("up", "-d", exits=1).stderr
 
-    assert f"port {free_port} is taken by web of the stack {left.id}" in stderr
+    assert f"port {unused_port} is taken by web of the stack {left.id}" in stderr
     assert (right.containers(), right.networks()) == ([], [])
 
 
