@@ -293,8 +293,11 @@ class Checkout:
         return containers
 
     def units(self) -> dict[str, Container]:
-        """The containers by unit; there has to be one of each."""
-        containers = self.containers()
+        """The containers by unit; there has to be one of each.
+
+        One that only exists for a look into an image has no unit.
+        """
+        containers = [container for container in self.containers() if LABEL + "unit" in container.labels]
         units = {container.labels[LABEL + "unit"]: container for container in containers}
         assert len(units) == len(containers), (
             f"units with two containers: {[container.name for container in containers]}"

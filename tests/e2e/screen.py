@@ -36,7 +36,7 @@ class Screen:
             stderr=terminal,
         )
         os.close(terminal)
-        self.shown = ""
+        self._seen, self._cleared = bytearray(), 0
         # All the time: a command cannot go on writing to a screen that nobody looks at.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -50,14 +50,19 @@ class Screen:
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # the other side has hung up
             while data := os.read(self._keyboard, 1 << 12):
-                self.shown += data.decode(errors="replace")
+                self._seen += data
+
+    @property
+    def shown(self) -> str:
+        """What was shown since the last keys were typed."""
+        return bytes(self._seen[self._cleared :]).decode(errors="replace")
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self._keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, text: str) -> None:
         """Press keys, on a screen that is empty again."""
-        self.shown = ""
+        self._cleared = len(self._seen)
         os.write(self._keyboard, text.encode())
 
     def press(self, key: bytes) -> None:

@@ -24,7 +24,7 @@ from .checkout import eventually
 pytestmark = pytest.mark.engine
 
 IMAGES = ("busybox:1.37", "debian:trixie-slim")
-SERVER = 'echo up; trap "echo bye; exit 7" TERM; while :; do sleep 0.02; done'
+SERVER = 'trap "echo bye; exit 7" TERM; echo up; while :; do sleep 0.02; done'
 
 
 def docker(*words: str) -> str:
@@ -194,14 +194,20 @@ def test_a_held_container_stops_at_once(run) -> None:
 def test_what_does_not_end_in_time_is_killed_with_all_it_started(run) -> None:
     child = 'trap "" TERM; setsid sh -c "trap \\"\\" TERM; exec sleep 7777" & exec sleep 8888'
     container = run("sh", "-c", child)
+
+    def sleeping() -> list[str]:
+        processes = container.exec('for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done')
+        return sorted(line.strip() for line in processes.splitlines() if line.startswith("sleep"))
+
+    both = ["sleep 7777", "sleep 8888"]
+    eventually(lambda: sleeping() == both, "both of them")
     agent = container.agent()
     began = time.monotonic()
     agent.restart(0.5)
     assert 0.4 < time.monotonic() - began < 5
-    processes = container.exec('for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done')
-    sleeping = sorted(line.strip() for line in processes.splitlines() if line.startswith("sleep"))
-    assert sleeping == ["sleep 7777", "sleep 8888"]
-    assert container.exec('grep -l "State:.Z" /proc/[0-9]*/status || true') == ""
+    eventually(lambda: sleeping() == both, "both of them, and once each")
+    zombies = 'grep -l "State:.Z" /proc/[0-9]*/status || true'
+    eventually(lambda: container.exec(zombies) == "", "the end of those before")
 
 
 @pytest.mark.parametrize("name", ["HUP", "INT", "QUIT", "USR1", "USR2", "WINCH", "TERM"])

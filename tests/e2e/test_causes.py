@@ -44,11 +44,12 @@ def test_what_helps_is_on_the_card_of_each(checkout: Checkout) -> None:
     (checkout.root / "env.sh").write_bytes(b"#!/usr/bin/env bash\r\necho hi\r\n")
     for script in ("run.sh", "env.sh"):
         (checkout.root / script).chmod(0o755)
-    files = "files: {/run.sh: ./run.sh, /env.sh: ./env.sh}"
+    # Without a check, a program that has not got to its end yet counts as one that runs.
+    fields = "files: {/run.sh: ./run.sh, /env.sh: ./env.sh}, health: {exec: exit 1}"
     checkout.manifest(
         "services:\n"
         + "".join(
-            f"  {name}: {{image: {image!r}, command: {command}, {files}}}\n"
+            f"  {name}: {{image: {image!r}, command: {command}, {fields}}}\n"
             for name, (image, command, _) in PROGRAMS.items()
         )
     )

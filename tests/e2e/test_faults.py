@@ -139,6 +139,7 @@ def test_a_container_that_ran_out_of_memory_says_so(checkout: Checkout) -> None:
             command: [python, -c, "import time; time.sleep(0.1); held = b'x' * (1 << 28)"]
             resources: {memory: 24Mi}
             compose: {memswap_limit: 24m}
+            health: {exec: exit 1}  # without a check, one that has not got to its end yet counts as running
         """,
     )
 

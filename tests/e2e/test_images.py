@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .checkout import Checkout
+from .checkout import Checkout, eventually
 
 pytestmark = pytest.mark.engine
 
@@ -47,7 +47,8 @@ def test_who_uses_a_service_with_a_check_of_its_image_starts_once_that_passed(ch
     ended = checkout.devenv("up", "-d")
 
     assert ended.stderr.index("late  healthy") < ended.stderr.index("user  starting")
-    assert "['get', 'a b', 'http://x/?a=1&b=2']" in checkout.devenv("logs", "tool").stdout
+    words = "['get', 'a b', 'http://x/?a=1&b=2']"
+    eventually(lambda: words in checkout.devenv("logs", "tool").stdout, "its words")
     assert checkout.units()["late"].health == "healthy"
     assert "healthy" in checkout.devenv("status").stdout
     assert "nothing to do" in checkout.devenv("up", "-d").output

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import docker
 import pytest
 
-from .checkout import Checkout
+from .checkout import Checkout, eventually
 from .conftest import making
 
 pytestmark = pytest.mark.engine
@@ -100,7 +100,7 @@ def test_a_changed_file_reaches_a_program_of_another_user_and_folder(stack: Chec
     stack.write("silent/loop.sh", LOOP.format("second"))
     stack.devenv("up", "-d")
     assert stack.units()["silent"].id == before
-    assert "second" in stack.devenv("logs", "silent").stdout
+    eventually(lambda: "second" in stack.devenv("logs", "silent").stdout, "its word")
     assert stack.inside("silent", "id", "-u") == "1000\n"
 
 
@@ -113,8 +113,8 @@ def test_a_manual_service_starts_by_its_name_only(stack: Checkout) -> None:
 
 
 def test_a_program_that_fails_at_first_is_started_again(stack: Checkout) -> None:
-    assert stack.units()["stubborn"].raw["RestartCount"] == 2
-    assert "stubborn" in stack.running()
+    eventually(lambda: stack.units()["stubborn"].raw["RestartCount"] == 2, "the third start")
+    eventually(lambda: "stubborn" in stack.running(), "the third run")
 
 
 def test_a_program_that_keeps_ending_is_a_failure_with_its_words(stack: Checkout) -> None:

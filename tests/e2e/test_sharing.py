@@ -63,7 +63,10 @@ def stack(
 
 
 def test_two_services_have_one_volume(stack: Checkout) -> None:
-    assert stack.devenv("exec", "worker", "cat", "/data/written").stdout == "hello\n"
+    script = (
+        "until test -s /data/written; do sleep 0.05; done; cat /data/written"  # it runs before it has written
+    )
+    assert stack.devenv("exec", "worker", "--", "sh", "-c", script).stdout == "hello\n"
 
 
 def test_a_folder_is_there_as_a_whole_and_read_only(stack: Checkout) -> None:

@@ -19,7 +19,7 @@ STORE = """
       web: {image: "busybox:1.37", command: sleep 900, uses: [seed], grace: 1s}
       keeper:
         image: busybox:1.37
-        command: sh -c "date >> /data/starts; sleep 900"
+        command: sh -c "date >> /data/starts; touch /tmp/begun; sleep 900"
         volumes: {data: /data}
         grace: 1s
     jobs:

@@ -133,7 +133,8 @@ def test_a_registry_that_both_sides_reach(alone: OnCluster, lab: Lab, port: int)
         alone.on("up", "-d")
         (tag,) = shelf.tags(image)
         assert runs(alone) == f"{shelf.host}/team/{image}:{tag}"
-        assert f'Successfully pulled image "{runs(alone)}"' in alone.kubectl("get", "events")
+        pulled = f'Successfully pulled image "{runs(alone)}"'
+        eventually(lambda: pulled in alone.kubectl("get", "events"), pulled)
         assert all(name.startswith(f"{shelf.host}/team/") for name in in_node(lab, image))
         assert not alone.engine.images.list(f"{shelf.host}/team/{image}")
 

@@ -55,7 +55,8 @@ def runs(stack: OnCluster) -> list[str]:
 
 def starts(stack: OnCluster) -> int:
     """How often the keeper began on the data that is there."""
-    return len(stack.devenv("exec", "keeper", "--", "cat", "/data/starts").stdout.splitlines())
+    script = "until test -e /tmp/begun; do sleep 0.05; done; cat /data/starts"
+    return len(stack.devenv("exec", "keeper", "--", "sh", "-c", script).stdout.splitlines())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["TERM", "HUP"])
@@ -363,7 +364,10 @@ def test_two_services_share_a_volume_and_a_folder_is_mounted_whole(stack: OnClus
     stack.write("conf/one.ini", "1")
     stack.write("conf/deeper/two.ini", "2")
     stack.on("up", "-d")
-    assert stack.devenv("exec", "worker", "cat", "/data/written").stdout == "hello\n"
+    script = (
+        "until test -s /data/written; do sleep 0.05; done; cat /data/written"  # it runs before it has written
+    )
+    assert stack.devenv("exec", "worker", "--", "sh", "-c", script).stdout == "hello\n"
     script = "cat /etc/conf/one.ini /etc/conf/deeper/two.ini; touch /etc/conf/x || echo no"
     assert stack.devenv("exec", "web", "--", "sh", "-c", script).stdout == "12no\n"
     assert {item["kind"] for item in stack.get("deployments,statefulsets")["items"]} == {"Deployment"}

@@ -152,7 +152,7 @@ def watched(stack: Stack) -> Stack:
 
 
 def test_up_sends_to_all_replicas_and_to_a_container_without_sources(stack: Stack) -> None:
-    assert stack.read("mounted", "/tmp/said") == ["first\n"]
+    eventually(lambda: stack.read("mounted", "/tmp/said") == ["first\n"])
     pods = stack.kubectl("get", "pods", "-o", "name")
 
     stack.save("by up")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,12 @@ class Processes(Checkout):
 
     def listening(self) -> set[str]:
         """The addresses, as the kernel writes them, at which processes of the stack listen."""
-        handles = {
-            link
-            for pid in self.alive()
-            for handle in Path(f"/proc/{pid}/fd").iterdir()
-            if (link := os.readlink(handle)).startswith("socket:")
-        }
+        handles = set[str]()
+        for handle in (
+            f"/proc/{pid}/fd/{name}" for pid in self.alive() for name in _names(f"/proc/{pid}/fd")
+        ):
+            with suppress(FileNotFoundError):  # it was closed meanwhile
+                handles.add(os.readlink(handle))
         rows = [
             row.split()
             for table in ("tcp", "tcp6")
@@ -76,6 +76,14 @@ class Processes(Checkout):
         self.leave_nothing()
         if (self.root / "devenv.yaml").exists():
             self.on("down", "--volumes", "-y")
+
+
+def _names(folder: str) -> list[str]:
+    """What is in a folder; nothing in that of a process that has ended meanwhile."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 @contextmanager
