@@ -182,6 +182,17 @@ class Engine:
         """Whether the engine checks a container's health, as its image or its file says."""
         return "Health" in self.inspect(container)["State"]
 
+    @speaks
+    def lives(self, container: str) -> bool:
+        """Whether a process of a container that ran is still there; a busy engine tells of its end late.
+
+        An engine that cannot list processes is believed that it runs.
+        """
+        try:
+            return bool(self.api.top(container)["Processes"])
+        except docker.errors.APIError as error:
+            return error.status_code not in (404, 409)  # removed, or not running
+
     def in_network(self, container: str) -> tuple[str, str]:
         """Its address and its machine's in the same network; empty for one that has none, or is gone."""
         try:

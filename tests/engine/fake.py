@@ -291,6 +291,11 @@ class Handler(serving.Handler):
                 self.send_json(RECORDED["volume"] | body, 201)
             case "GET", "containers", name, "json":
                 self.send_json(engine.inspected(self._container(name)))
+            case "GET", "containers", name, "top":
+                if not (container := self._container(name)).running:
+                    raise Refusal(409, f"container {name} is not running")
+                there = container.process is not None and container.process.poll() is None
+                self.send_json({"Titles": ["PID"], "Processes": [["1"]] if there else []})
             case "GET", "containers", name, "archive":
                 self._container(name)
                 raise Refusal(404, f"Could not find the file {query['path']} in container {name}")

@@ -32,6 +32,9 @@ class Engine:
     def is_checked(self, container: str) -> bool:
         return False
 
+    def lives(self, container: str) -> bool:
+        return True
+
     def pause(self, seconds: float) -> None:
         """The next look tells what became of it."""
 
@@ -45,6 +48,19 @@ class Engine:
 def test_an_end_that_comes_late_as_the_start_did_is_a_failure() -> None:
     with pytest.raises(UnitFailed) as failed:
         Waiting(Engine(), UNIT, "c0ffee", starting=60).until_ready(Event())  # type: ignore[arg-type]
+    assert failed.value.card.what == "ended with exit 9"
+
+
+class Late(Engine):
+    """One whose program has ended long ago, which it tells with the second look."""
+
+    def lives(self, container: str) -> bool:
+        return False
+
+
+def test_an_end_that_the_engine_tells_late_is_a_failure() -> None:
+    with pytest.raises(UnitFailed) as failed:
+        Waiting(Late(), UNIT, "c0ffee").until_ready(Event())  # type: ignore[arg-type]
     assert failed.value.card.what == "ended with exit 9"
 
 

@@ -144,7 +144,8 @@ class Waiting:
 
     def _settled(self, state: State) -> bool:
         """Whether it has run for as long as a bad start takes."""
-        return time.monotonic() - state.since >= max(SETTLE, self.starting)
+        enough = time.monotonic() - state.since >= max(SETTLE, self.starting)
+        return enough and self.engine.lives(self.container)
 
     def _died(self, state: State) -> UnitFailed:
         lines = self._output(state)
