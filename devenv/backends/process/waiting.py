@@ -18,7 +18,7 @@ from devenv.backends.process.logfile import lines
 from devenv.backends.process.records import EXITED, Folder, Record
 from devenv.backends.process.spec import Spec
 from devenv.errors import UnitFailed
-from devenv.stack.model import Unit
+from devenv.stack.model import Probe, Unit
 
 HERE = (
     Cause(
@@ -35,7 +35,8 @@ HERE = (
     ),
     Cause(
         r"ModuleNotFoundError|Cannot find (module|package)|MODULE_NOT_FOUND",
-        "a dependency is missing: what the project's lock file names is installed, on the next devenv up",
+        "a dependency is missing: what requirements.txt, uv.lock, pyproject.toml or package-lock.json in the"
+        " folder of its build names is installed, on the next devenv up",
     ),
 )
 """Causes that are others without an image."""
@@ -84,14 +85,18 @@ class Waiting:
         if probe is None:
             began = (time.time_ns() - record.began) / 1e9  # less than nothing once the clock was put back
             return left(record) and max(began, passed) >= self.settle, ""
-        port = self.unit.port(probe.port)
         if probe.kind != "exec":
-            host = port.host if port and port.host else probe.port
-            return answers(probe.kind, host, probe.path, timeout=probe.timeout, proxied=False)
+            port = self._asked(probe).port
+            return answers(probe.kind, port, probe.path, timeout=probe.timeout, proxied=False)
         return checked(self.spec, self.environment)
 
+    def _asked(self, probe: Probe) -> Probe:
+        """The check with the port of this machine that it asks."""
+        port = self.unit.port(probe.port)
+        return replace(probe, port=port.host) if port and port.host else probe
+
     def _failed(self, what: str, answer: str = "") -> UnitFailed:
-        facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
+        facts = [("probe", self._asked(self.unit.probe).shown)] if self.unit.probe else []
         facts += [("answer", answer)] if answer else []
         unit = replace(self.unit, command=None) if self.spec.way.kind else self.unit  # that is its image's
         lines = log_tail(self.folder.log(unit.name), READ)

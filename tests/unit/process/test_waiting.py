@@ -15,6 +15,7 @@ from devenv.backends.process.records import EXITED, RUNNING, Folder, Record
 from devenv.backends.process.spec import Spec, Way
 from devenv.backends.process.waiting import Waiting
 from devenv.errors import UnitFailed
+from devenv.stack.model import Port, Probe
 from tests.unit.stacks import unit
 
 
@@ -57,3 +58,15 @@ def test_a_program_that_takes_the_port_of_another_is_told_where_its_own_is(folde
     with pytest.raises(UnitFailed) as failed:
         waiting(folder).until_ready(Event())
     assert "listen on $PORT" in failed.value.card.hint
+
+
+def test_a_card_names_the_port_of_this_machine_that_was_asked(folder: Folder) -> None:
+    folder.write(replace(record(folder), state=EXITED, exit_code=1))
+    listening = replace(
+        waiting(folder).unit,
+        probe=Probe("http", 8000, "/up"),
+        ports=(Port("http", 8000, published=True, host=18000),),
+    )
+    with pytest.raises(UnitFailed) as failed:
+        replace(waiting(folder), unit=listening).until_ready(Event())
+    assert ("probe", "GET /up on port 18000") in failed.value.card.facts
