@@ -126,6 +126,7 @@ SCHEMES: Mapping[str, str] = {
 STORE_PORTS: Mapping[str, str] = {
     "5432": "postgres", "3306": "mysql", "27017": "mongo", "6379": "valkey", "5672": "rabbitmq",
     "9092": "kafka", "9200": "elasticsearch", "4222": "nats", "11211": "memcached", "1025": "mailpit",
+    "9000": "minio",
 }  # fmt: skip
 """Port of this machine -> the kind that it is known for."""
 CONNECTIONS: Mapping[str, str] = {"mysql": "mysql", "mariadb": "mysql", "pgsql": "postgres"}
@@ -241,6 +242,7 @@ PARTS: Mapping[str, Mapping[str, str]] = {
     "mysql": _SQL,
     "valkey": {"HOST": "host", "PORT": "port"},
     "mongo": {"HOST": "host", "PORT": "port", "DATABASE": "database"},
+    "mailpit": {"HOST": "host", "PORT": "port"},
 }  # fmt: skip
 """Kind -> end of a variable (`DB_HOST`) -> the attribute that it repeats."""
 
@@ -249,5 +251,6 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "mysql": ("DB", "DATABASE", "MYSQL", "SQL"),
     "valkey": ("REDIS", "VALKEY", "CACHE"),
     "mongo": ("MONGO", "MONGODB"),
+    "mailpit": ("SMTP", "MAIL", "EMAIL", "MAILER"),
 }
 """Kind -> beginnings of the variables about it."""

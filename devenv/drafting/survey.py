@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.devservers import FILES as DEV_SERVERS
@@ -60,6 +61,8 @@ OF_STAGES = frozenset(("dev", "development", "local", "prod", "production", "sta
 
 JOBS = ("release", "migrate", "seed")
 """Processes of a Procfile that end."""
+FIRST = ("release", "migrate")
+"""Those that the others wait for."""
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
 _PORT_WORD = re.compile(r"(?:--port|--bind|-p|PORT)[= \",]+(?:[\d.]+:)?(\d{2,5})\b|0\.0\.0\.0:(\d{2,5})\b")
 _SERVER_PORT = re.compile(
@@ -70,6 +73,7 @@ _COPY = re.compile(r"^\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.+)$", re.MULTILINE | re
 _OF_A_WORKSPACE = re.compile(r"(?:--filter|--package|--project)[= ]|turbo prune")
 _URL = re.compile(r"(\w+?)(?:\+\w+)?://[^\s\"']+")
 _DRIVEN = re.compile(r"(?P<scheme>(?P<kind>\w+?)\+\w+)://[^\s\"'?]+(?P<query>\?\S*)?")
+_PUBLIC = re.compile(r"PUBLIC|EXTERNAL|BROWSER|CDN", re.IGNORECASE)
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 _PROCESS = re.compile(r"^([A-Za-z][\w-]*):\s*(\S.*)$", re.MULTILINE)
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
@@ -215,6 +219,8 @@ def draft(files: Mapping[str, str], name: str, kinds: Collection[str]) -> Draft:
         _passes_on(result, part, own, uses[own])
     if all(part.folder != "." for part in programs):
         _examples(result, files, uses)
+    for own, part in services.items():
+        _processes(result, part, own, uses[own])
     return result
 
 
@@ -278,9 +284,6 @@ def _program(result: Draft, part: Part, name: str, kinds: Collection[str]) -> li
         if example in part.files:
             _example(result, name, part.at(example), part.files[example], set(uses))
     _dialect(result, part, name, uses)
-    for process in part.processes:
-        if process != "web":
-            _process(result, part, process, as_label(f"{name}-{process}"), uses)
     return uses
 
 
@@ -300,8 +303,21 @@ def _listens(result: Draft, part: Part, name: str) -> None:
             result.set(("services", name, "env", "PORT"), str(port))
 
 
-def _process(result: Draft, part: Part, process: str, name: str, uses: list[str]) -> None:
-    """Write another process of its Procfile, as a service or a job."""
+def _processes(result: Draft, part: Part, name: str, uses: list[str]) -> None:
+    """Write the other processes of its Procfile: they share its variables, and its jobs come before them."""
+    others = {process: as_label(f"{name}-{process}") for process in part.processes if process != "web"}
+    first = [others[process] for process in others if process in FIRST and part.dockerfile]
+    web = result.value["services"][name]
+    for process, other in others.items():
+        _process(result, part, process, other, uses if process in JOBS else [*uses, *first], web)
+    if first:
+        result.set(("services", name, "uses"), [*uses, *first])
+
+
+def _process(
+    result: Draft, part: Part, process: str, name: str, uses: list[str], web: Mapping[str, Any]
+) -> None:
+    """Write another process of its Procfile, as a service or a job, with the variables of `web`."""
     line = f"{process}: in {part.at('Procfile')}"
     section = "jobs" if process in JOBS else "services"
     if section == "jobs" and not part.dockerfile:
@@ -310,6 +326,11 @@ def _process(result: Draft, part: Part, process: str, name: str, uses: list[str]
     _origin(result, (section, name), part, part.processes[process])
     if uses:
         result.set((section, name, "uses"), uses)
+    for variable, value in web.get("env", {}).items():
+        if variable != "PORT":
+            result.set((section, name, "env", variable), value)
+    if web.get("secrets"):
+        result.set((section, name, "secrets"), web["secrets"])
     result.say("derived", f"{section}.{name}", line)
 
 
@@ -388,6 +409,8 @@ def _named(variables: Mapping[str, str]) -> dict[str, str]:
         kind = CONNECTIONS.get(value) if variable == "DB_CONNECTION" else ""
         if url := _URL.match(value):
             kind = SCHEMES.get(url[1], "")
+        if variable.endswith("_PORT") and variables.get(variable[:-4] + "HOST") in ("localhost", "127.0.0.1"):
+            kind = STORE_PORTS.get(value, "")
         if kind:
             named.setdefault(kind, variable)
     return named
@@ -425,7 +448,7 @@ def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> 
             result.say("derived", f"{name}.env.{variable}", note)
         elif any(variable in INJECTED[kind] for kind in uses):
             result.say("derived", variable, f"in {file}: given to whoever uses the store")
-        elif reference := _part_of(variable, uses) or _address(value, uses):
+        elif reference := _part_of(variable, uses) or _address(variable, value, uses):
             result.set((*path, "env", variable), reference)
             result.say("derived", f"{name}.env.{variable}", f"{reference}, for the name in {file}")
         elif is_secret(variable, value or "?"):
@@ -446,13 +469,18 @@ def _driven(value: str, uses: set[str]) -> str:
     return _with_scheme(url["scheme"], kind, url["query"] or "") if url and kind in uses & {*DIALECTS} else ""
 
 
-def _address(value: str, uses: set[str]) -> str:
-    """The reference to a store whose address on this machine a value is, or ""."""
+def _address(variable: str, value: str, uses: set[str]) -> str:
+    """The reference to a store whose address on this machine a value is, or "".
+
+    One that a browser is given, by the name of its variable, is that of this machine.
+    """
     url = _URL.fullmatch(value)
     if url and SCHEMES.get(url[1]) in uses:
         return f"${{{SCHEMES[url[1]]}.url}}"
-    here = _HERE.fullmatch(value)
+    here = _HERE.fullmatch(value.removeprefix("http://").rstrip("/"))
     kind = STORE_PORTS.get(here[1], "") if here else ""
+    if kind in uses and value.startswith("http://"):
+        return f"${{{kind}.public_url}}" if _PUBLIC.search(variable) else f"${{{kind}.url}}"
     return f"${{{kind}.host}}:${{{kind}.port}}" if kind in uses else ""
 
 

@@ -79,9 +79,34 @@ def test_a_procfile_names_more_programs_of_the_same_code() -> None:
     assert value["services"]["shop-worker"] == {
         "build": ".",
         "command": "bundle exec sidekiq",
-        "uses": ["postgres"],
+        "uses": ["postgres", "shop-release"],
     }
+    assert value["services"]["shop"]["uses"] == ["postgres", "shop-release"]
+    assert value["jobs"]["shop-release"]["uses"] == ["postgres"]
     assert value["jobs"]["shop-release"]["command"] == "bin/rails db:migrate"
+
+
+def test_the_processes_of_a_procfile_share_the_variables_of_its_example() -> None:
+    files = {
+        "Dockerfile": "FROM x",
+        "requirements.txt": "boto3",
+        "Procfile": "web: gunicorn app:app --bind 0.0.0.0:$PORT\nworker: python worker.py\nrelease: python migrate.py\n",
+        ".env.example": "S3_ENDPOINT=http://localhost:9000\nS3_PUBLIC_URL=http://localhost:9000/\nMAIL_HOST=localhost\n"
+        "MAIL_PORT=1025\nOTHER=http://localhost:9999\nSECRET_KEY=\n",
+    }
+    value = survey.draft(files, "shop", DRIVERS).value
+    web, worker = value["services"]["shop"], value["services"]["shop-worker"]
+    assert web["uses"] == worker["uses"] == ["minio", "mailpit", "shop-release"]
+    assert worker["env"] == {
+        "S3_ENDPOINT": "${minio.url}",
+        "S3_PUBLIC_URL": "${minio.public_url}",
+        "MAIL_HOST": "${mailpit.host}",
+        "MAIL_PORT": "${mailpit.port}",
+        "OTHER": "${env.OTHER:-http://localhost:9999}",
+    }
+    assert web["env"] == {"PORT": "8000", **worker["env"]}
+    release = value["jobs"]["shop-release"]
+    assert (release["env"], release["secrets"]) == (worker["env"], ["SECRET_KEY"])
 
 
 def test_an_example_of_variables() -> None:
