@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devenv.stack.kinds.card import card, markdown
+from devenv.stack.kinds.card import Card, card
 from tests.table import each_row
 
 from .stacks import CATALOGUE
@@ -15,6 +15,20 @@ from .stacks import CATALOGUE
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = re.compile(r"(?<=<!-- kinds -->\n).*?(?=<!-- /kinds -->)", re.DOTALL)
 IMAGES = (ROOT / "tests" / "machine" / "images.txt").read_text()
+
+
+def markdown(cards: list[Card]) -> str:
+    """The table of kinds, as the documentation has it."""
+    rows = [
+        (", ".join(f"`{word}`" for word in (card.name, *card.also)), card.about, _code(card.part), card.tried)
+        for card in cards
+    ]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(["| kind | what | a part | in our tests |", "|---|---|---|---|", *lines, ""])
+
+
+def _code(text: str) -> str:
+    return text and f"`{text}`"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/kinds.md"])

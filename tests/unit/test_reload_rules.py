@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import product
+from operator import eq
 
 import pytest
 from pathspec import GitIgnoreSpec
@@ -728,7 +730,7 @@ def test_modes_that_the_dockerfile_gives() -> None:
 
 
 def test_what_the_ignore_file_excludes_causes_nothing() -> None:
-    rules = infer(FASTAPI, context="api", ignored=lambda path: path.startswith("docs/"))
+    rules = replace(infer(FASTAPI, context="api"), ignored=lambda path: path.startswith("docs/"))
     assert decide(rules, ["api/docs/a.md"]) == Decision(
         NONE, reason="api/docs/a.md: .dockerignore excludes it"
     )
@@ -779,11 +781,8 @@ def test_an_image_without_sources_that_are_mounted() -> None:
 
 
 def test_sync_from_outside_the_context_and_of_what_the_ignore_file_excludes() -> None:
-    rules = manifested(
-        Reload(sync=(("shared", "/app/shared"), ("api/gen", "/app/gen"))),
-        context="api",
-        ignored=lambda path: True,
-    )
+    sync = Reload(sync=(("shared", "/app/shared"), ("api/gen", "/app/gen")))
+    rules = with_manifest(replace(rules_of(FASTAPI, context="api"), ignored=lambda path: True), sync)
     assert targets_of(rules, "shared/a.py") == ("/app/shared/a.py",)
     assert targets_of(rules, "api/gen/a.py") == ("/app/gen/a.py",)
     assert synced(rules, "shared", {"a.py": "1"}) == {"/app/shared/a.py": Source("shared/a.py", "1")}
@@ -1009,7 +1008,8 @@ def test_every_file_is_built_or_sent_or_causes_nothing(seed: int) -> None:
         steps = "\n".join(pick.sample(PIECES, pick.randint(1, 8)))
         text = f"FROM node\nWORKDIR /s\nCOPY b /x\nRUN make\nFROM python\nWORKDIR /app\n{steps}\n"
         excluded = pick.choice(FILES)
-        rules = with_manifest(infer(text, context="p", ignored=lambda path: path == excluded), reload)  # noqa: B023
+        inferred = replace(infer(text, context="p"), ignored=partial(eq, excluded))
+        rules = with_manifest(inferred, reload)
         check_partition(rules, text)
 
 

@@ -100,11 +100,9 @@ class Client:
     def create(self, path: str, item: Mapping[str, Any]) -> Object:
         return self.request("POST", path, query={"fieldManager": OWNER}, body=item)
 
-    def delete(
-        self, path: str, *, uid: str = "", policy: str = "Background", grace: int | None = None
-    ) -> None:
+    def delete(self, path: str, *, uid: str = "", grace: int | None = None) -> None:
         """Delete an object; gone already is fine. With `uid`, only that very one."""
-        body: Object = {"propagationPolicy": policy}
+        body: Object = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         if grace is not None:

@@ -65,17 +65,3 @@ def _shown(default: Option) -> str:
         case list():
             return f"[{', '.join(default)}]"
     return default
-
-
-def markdown(cards: list[Card]) -> str:
-    """The table of kinds, as the documentation has it."""
-    rows = [
-        (", ".join(f"`{word}`" for word in (card.name, *card.also)), card.about, _code(card.part), card.tried)
-        for card in cards
-    ]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(["| kind | what | a part | in our tests |", "|---|---|---|---|", *lines, ""])
-
-
-def _code(text: str) -> str:
-    return text and f"`{text}`"

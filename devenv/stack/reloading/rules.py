@@ -135,7 +135,6 @@ def infer(
     context: str | None,
     target: str | None = None,
     args: Mapping[str, str] | None = None,
-    ignored: Callable[[str], bool] | None = None,
     entrypoint: Sequence[str] | None = None,
     command: Sequence[str] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -145,9 +144,8 @@ def infer(
 ) -> Rules:
     """The rules that a Dockerfile implies; with `context` None there is none, and only a command tells.
 
-    `args`: the build's arguments, without secret ones. `ignored`: whether `.dockerignore` excludes a path of
-    the context. `entrypoint`, `command`, `environment` and `workdir` are the manifest's, `scripts`
-    those of `package.json`. `name`: the Dockerfile's path in the context.
+    `args`: the build's arguments, without secret ones. `entrypoint`, `command`, `environment` and `workdir`
+    are the manifest's, `scripts` those of `package.json`. `name`: the Dockerfile's path in the context.
     """
     image = copies.image(dockerfile, target, args) if context is not None else copies.Image()
     first = tuple(entrypoint if entrypoint is not None else image.entrypoint)
@@ -172,7 +170,6 @@ def infer(
         ),
         executables=image.executables,
         opaque=image.opaque,
-        ignored=ignored,
         outputs=_outputs(image, top, " ".join((*first, *rest))),
     )
 
