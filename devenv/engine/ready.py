@@ -109,7 +109,7 @@ def _ready(unit: Unit, agent: Agent, secrets: Mapping[str, str], passed: float) 
     port = unit.port(probe.port)
     if probe.kind != "exec" and unit.replicas == 1 and port is not None and port.host:
         return answers(probe.kind, port.host, probe.path, timeout=probe.timeout)
-    from devenv.render.compose import in_container
+    from devenv.render.compose.checks import in_container
 
     how, *words = (text.reveal(word, secrets) for word in in_container(probe))
     command = ["sh", "-c", *words] if how == "CMD-SHELL" else words

@@ -12,7 +12,8 @@ import pytest
 
 from devenv.backends.probe import answers
 from devenv.render.bundle import Source
-from devenv.render.compose import in_container, render
+from devenv.render.compose import render
+from devenv.render.compose.checks import in_container
 from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.model import Probe
 from devenv.stack.world import Recipe

@@ -5,24 +5,21 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from devenv.manifest.fragments import GATEWAY, named_volumes
 from devenv.render.bundle import Bundle, Source, to_yaml
+from devenv.render.compose.builds import build, build_secrets, from_bundle, recipes
+from devenv.render.compose.checks import duration, healthcheck, is_checked
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_yml
 from devenv.stack import labels, text
-from devenv.stack.dockerfile import base_image, has_shell
 from devenv.stack.external import MACHINE
-from devenv.stack.model import NAMED, File, Probe, Stack, Ulimit, Unit
-from devenv.stack.text import Secret, Text
+from devenv.stack.model import File, Stack, Ulimit, Unit
+from devenv.stack.text import Secret
 
-STEADY = 5.0  # seconds between checks of a ready unit: frequent enough to notice failures, cheap enough
-STEADY_HTTP = 20.0  # the same for checks that may start an interpreter
 RESTARTS = {"on-failure": "on-failure", "always": "unless-stopped"}
 """What devenv stopped, as it moved the stack to another backend, must not come back with the engine."""
 CONTAINERS = "/var/lib/docker/containers"
@@ -79,16 +76,6 @@ def render(stack: Stack, source: Source) -> Bundle:
     return Bundle({**files, **recipes(stack, source)}, private=frozenset({"compose.yaml", ".env"}))
 
 
-def recipes(stack: Stack, source: Source) -> dict[str, str]:
-    """The Dockerfiles of a bundle, each with its ignore file: path -> text."""
-    files = {}
-    for unit in stack.units:
-        if unit.build is not None and (recipe := source.recipes.get(unit.build.key)) is not None:
-            files[_dockerfile(unit)] = recipe.dockerfile
-            files[_dockerfile(unit) + ".dockerignore"] = recipe.ignore
-    return files
-
-
 def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
     """A unit in Compose's words, its texts still sealed, without `extra` and the user's fragment."""
     spec: dict[str, Any] = {"image": unit.image}
@@ -118,8 +105,8 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["depends_on"] = {
             need.unit: {"condition": _condition(stack, need.unit, source)} for need in unit.needs
         }
-    if unit.probe is not None and _is_checked(unit, source):
-        spec["healthcheck"] = _healthcheck(unit.probe)
+    if unit.probe is not None and is_checked(unit, source):
+        spec["healthcheck"] = healthcheck(unit.probe)
     if unit.unchecked:
         spec["healthcheck"] = {"disable": True}  # that of the image as well
     spec |= {key: value for key, value in _settings(unit).items() if value is not None}
@@ -130,7 +117,7 @@ def described(stack: Stack, unit: Unit, source: Source) -> dict[str, Any]:
         spec["logging"] = {"driver": "json-file", "options": {"labels": ",".join(labels.OF_LOGS)}}
     if unit.restart in RESTARTS:
         spec["restart"] = RESTARTS[unit.restart]
-    spec["stop_grace_period"] = _duration(unit.grace)
+    spec["stop_grace_period"] = duration(unit.grace)
     if unit.init:
         spec["init"] = True  # a program that runs as PID 1 without handlers ignores TERM
     if unit.manual:
@@ -165,67 +152,6 @@ def _settings(unit: Unit) -> dict[str, Any]:
 
 def _limit(limit: Ulimit) -> int | dict[str, int]:
     return limit.soft if limit.soft == limit.hard else {"soft": limit.soft, "hard": limit.hard}
-
-
-def build(unit: Unit, source: Source) -> dict[str, Any]:
-    """How Compose builds a unit's image: with the bundle's Dockerfile, or with that of a repository."""
-    assert unit.build is not None
-    own = unit.build
-    if own.remote:
-        spec: dict[str, Any] = {"context": own.context, "dockerfile": own.dockerfile}
-    else:
-        upwards = posixpath.relpath("/", posixpath.join("/", own.context))
-        spec = {
-            "context": from_bundle(source.root, own.context),
-            "dockerfile": posixpath.normpath(posixpath.join(upwards, source.folder, _dockerfile(unit))),
-        }
-    if own.target:
-        spec["target"] = own.target
-    if own.args:
-        spec["args"] = dict(own.args)
-    if own.secrets:
-        spec["secrets"] = [{"source": _build_secret(unit, key), "target": key} for key, _ in own.secrets]
-    if own.ssh:
-        spec["ssh"] = [own.ssh]
-    if own.contexts:
-        spec["additional_contexts"] = {
-            name: from_bundle(source.root, folder) if (folder, NAMED) in own.more_keys else folder
-            for name, folder in own.contexts
-        }
-    if own.cache_from:
-        spec["cache_from"] = list(own.cache_from)
-    if own.network:
-        spec["network"] = own.network
-    if own.platform:
-        spec["platforms"] = [own.platform]
-    return spec
-
-
-def _build_secret(unit: Unit, key: str) -> str:
-    return f"{unit.name}.{key}"
-
-
-def build_secrets(stack: Stack, root: str) -> dict[str, Any]:
-    """Build secrets in Compose's form: each is a file, or a variable of `.env`."""
-    return {
-        _build_secret(unit, key): {"file": from_bundle(root, source)}
-        if isinstance(source, str)
-        else {"environment": next(iter(text.secrets([source]))).variable}
-        for unit in stack.units
-        if unit.build is not None
-        for key, source in unit.build.secrets
-    }
-
-
-def _dockerfile(unit: Unit) -> str:
-    """The path of the unit's Dockerfile in the bundle; the ignore file beside it overrides the context's."""
-    assert unit.build is not None
-    return f"build/{unit.name}/{posixpath.basename(unit.build.dockerfile)}"
-
-
-def from_bundle(root: str, path: str) -> str:
-    """A path in the project as the bundle reaches it."""
-    return posixpath.normpath(posixpath.join(root, path))
 
 
 def _volumes(unit: Unit) -> list[Any]:
@@ -293,20 +219,7 @@ def _condition(stack: Stack, name: str, source: Source) -> str:
     unit = stack.unit(name)
     if unit.one_shot:
         return "service_completed_successfully"
-    return "service_healthy" if _is_checked(unit, source) else "service_started"
-
-
-def _is_checked(unit: Unit, source: Source) -> bool:
-    """Whether the engine can check a unit: most checks need a shell in the image."""
-    if unit.probe is None or unit.probe.kind == "exec":
-        return unit.probe is not None
-    if unit.engine:
-        return False  # a kind has its check by HTTP where its image has nothing to run
-    if unit.build is None:
-        return has_shell(unit.image)
-    recipe = source.recipes.get(unit.build.key)
-    args = {key: value for key, value in unit.build.args if isinstance(value, str)}
-    return recipe is None or has_shell(base_image(recipe.dockerfile, unit.build.target, args))
+    return "service_healthy" if is_checked(unit, source) else "service_started"
 
 
 def as_image(unit: Unit, rendered: Mapping[str, Any], imaged: Unit) -> dict[str, Any]:
@@ -316,7 +229,7 @@ def as_image(unit: Unit, rendered: Mapping[str, Any], imaged: Unit) -> dict[str,
     if before != after and {key: rendered.get(key) for key in before} == before:
         changes = {key: words or [] for key, words in after.items() if words != before[key]}
     if imaged.probe and imaged.probe != unit.probe:
-        changes["healthcheck"] = escaped(_healthcheck(imaged.probe))
+        changes["healthcheck"] = escaped(healthcheck(imaged.probe))
         changes["labels"] = {labels.LABEL + "probe": labels.check(imaged.probe)}
     return changes
 
@@ -325,62 +238,6 @@ def _run(unit: Unit) -> dict[str, Any]:
     """What a unit runs, as it is rendered."""
     words = {"entrypoint": unit.entrypoint, "command": unit.command}
     return {key: None if value is None else escaped(list(value)) for key, value in words.items()}
-
-
-def _healthcheck(probe: Probe) -> dict[str, Any]:
-    return {
-        "test": in_container(probe),
-        "interval": _duration(STEADY_HTTP if probe.kind == "http" else STEADY),
-        "timeout": _duration(probe.timeout),
-        "retries": 3,
-        "start_period": _duration(probe.within),
-        "start_interval": _duration(probe.every),
-    }
-
-
-def in_container(probe: Probe) -> list[Text]:
-    """The probe as a check that the engine runs; for HTTP and TCP with a program that the image has.
-
-    HTTP requests are as those of devenv and Kubernetes: for host localhost, without a proxy, and a redirect
-    counts as success. A program that only its own container reaches is not ready for them, nor for this
-    check. If the image has no HTTP client, a listening port is enough.
-    """
-    if probe.kind == "exec":
-        return ["CMD", *probe.command]
-    line = f"^ *[0-9]+: ({_REACHABLE}):{probe.port:04X} [0-9A-F:]+ 0A"
-    listening = f"grep -qE '{line}' /proc/net/tcp /proc/net/tcp6"
-    if probe.kind != "http":
-        return ["CMD-SHELL", listening]
-    path, url = shlex.quote(probe.path), shlex.quote(f"http://127.0.0.1:{probe.port}{probe.path}")
-    return [
-        "CMD-SHELL",
-        f"unset {' '.join(_PROXIES)}; exec >/dev/null 2>&1; "
-        f"if command -v grep; then {listening} || exit 1; fi; "
-        f"if command -v curl; then curl -gfsS -H 'Host: localhost' {url}; "
-        f"elif command -v python3; then python3 -c '{_PYTHON}' {probe.port} {path}; "
-        f"elif command -v node; then node -e '{_NODE}' {probe.port} {path}; "
-        f"elif command -v wget; then wget -SO /dev/null --header 'Host: localhost' {url} 2>&1 "
-        f"| grep -m1 HTTP/ | grep -q ' [23][0-9][0-9]'; "
-        f"else command -v grep; fi",
-    ]
-
-
-_REACHABLE = (
-    "[0-9A-F]{6}([0-689A-F][0-9A-F]|7[0-9A-E])"  # IPv4, least byte first, but 127.0.0.0/8
-    "|0{32}|0{0,23}[1-9A-F][0-9A-F]{8,31}"  # IPv6, but ::1
-)
-"""Local addresses in /proc/net/tcp and tcp6 that more than the container itself reaches."""
-
-_PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-_PYTHON = (
-    'import sys, http.client as h; port, path = sys.argv[1:]; c = h.HTTPConnection("127.0.0.1", port); '
-    'c.request("GET", path, headers={"Host": "localhost"}); sys.exit(c.getresponse().status >= 400)'
-)
-_NODE = (
-    "const [port, path] = process.argv.slice(1); "
-    'require("http").get({host: "127.0.0.1", port, path, headers: {Host: "localhost"}}, '
-    'r => process.exit(r.statusCode < 400 ? 0 : 1)).on("error", () => process.exit(1))'
-)
 
 
 def _aliases(stack: Stack, unit: Unit) -> list[str]:
@@ -392,10 +249,6 @@ def _aliases(stack: Stack, unit: Unit) -> list[str]:
         for tail in ("", ".svc", ".svc.cluster.local")
     ]
     return [*unit.aliases, *names]
-
-
-def _duration(value: float) -> str:
-    return f"{value:g}s" if value >= 1 else f"{value * 1000:g}ms"
 
 
 def _variable(secret: Secret) -> str:

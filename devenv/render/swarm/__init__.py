@@ -14,16 +14,8 @@ from devenv import urls
 from devenv.manifest.fragments import named_volumes
 from devenv.render.bundle import Source, to_yaml
 from devenv.render.chart.variables import in_file, key_of
-from devenv.render.compose import (
-    beside,
-    build,
-    build_secrets,
-    described,
-    escaped,
-    from_bundle,
-    of_this_machine,
-    recipes,
-)
+from devenv.render.compose import beside, described, escaped, of_this_machine
+from devenv.render.compose.builds import build, build_secrets, from_bundle, recipes
 from devenv.render.compose.hatch import laid_over
 from devenv.render.kong import kong_template
 from devenv.render.kubernetes.pod import image
