@@ -73,6 +73,7 @@ _COPY = re.compile(r"^\s*(?:COPY|ADD)\s+((?:--\S+\s+)*)(.+)$", re.MULTILINE | re
 _OF_A_WORKSPACE = re.compile(r"(?:--filter|--package|--project)[= ]|turbo prune")
 _URL = re.compile(r"(\w+?)(?:\+\w+)?://[^\s\"']+")
 _DRIVEN = re.compile(r"(?P<scheme>(?P<kind>\w+?)\+\w+)://[^\s\"'?]+(?P<query>\?\S*)?")
+_NUMBERED = re.compile(r"redis://[^\s/@]+/([1-9]\d*)")
 _PUBLIC = re.compile(r"PUBLIC|EXTERNAL|BROWSER|CDN", re.IGNORECASE)
 _HERE = re.compile(r"(?:localhost|127\.0\.0\.1):(\d+)")
 _PROCESS = re.compile(r"^([A-Za-z][\w-]*):\s*(\S.*)$", re.MULTILINE)
@@ -446,7 +447,7 @@ def _example(result: Draft, name: str, file: str, text: str, uses: set[str]) -> 
             result.set((*path, "env", variable), reference)
             note = f"with the driver that its address in {file} names"
             result.say("derived", f"{name}.env.{variable}", note)
-        elif any(variable in INJECTED[kind] for kind in uses):
+        elif not _numbered(value, uses) and any(variable in INJECTED[kind] for kind in uses):
             result.say("derived", variable, f"in {file}: given to whoever uses the store")
         elif reference := _part_of(variable, uses) or _address(variable, value, uses):
             result.set((*path, "env", variable), reference)
@@ -469,11 +470,19 @@ def _driven(value: str, uses: set[str]) -> str:
     return _with_scheme(url["scheme"], kind, url["query"] or "") if url and kind in uses & {*DIALECTS} else ""
 
 
+def _numbered(value: str, uses: set[str]) -> str:
+    """The reference to a database of Valkey that is not its first, as `redis://localhost:6379/2`, or ""."""
+    url = _NUMBERED.fullmatch(value)
+    return f"redis://${{valkey.host}}:${{valkey.port}}/{url[1]}" if url and "valkey" in uses else ""
+
+
 def _address(variable: str, value: str, uses: set[str]) -> str:
     """The reference to a store whose address on this machine a value is, or "".
 
     One that a browser is given, by the name of its variable, is that of this machine.
     """
+    if reference := _numbered(value, uses):
+        return reference
     url = _URL.fullmatch(value)
     if url and SCHEMES.get(url[1]) in uses:
         return f"${{{SCHEMES[url[1]]}.url}}"

@@ -210,6 +210,7 @@ def test_an_address_in_an_example_is_a_store_that_is_used() -> None:
     example = (
         "DATABASE_URL=postgresql://me@localhost/x\nMONGO_URI='mongodb://localhost:27017/x'\nPORT=4000\n"
         "CACHE=localhost:6379\nREDIS_URL=redis://localhost\nOTHER=localhost:1234\n"
+        "CELERY_RESULT_BACKEND=redis://localhost:6379/1\n"
     )
     files = {"package.json": '{"scripts": {"start": "node x"}}', ".env.example": example}
     service = services(files)["my-project"]
@@ -220,6 +221,7 @@ def test_an_address_in_an_example_is_a_store_that_is_used() -> None:
         "PORT": "${env.PORT:-4000}",
         "CACHE": "${valkey.host}:${valkey.port}",
         "OTHER": "${env.OTHER:-localhost:1234}",
+        "CELERY_RESULT_BACKEND": "redis://${valkey.host}:${valkey.port}/1",
     }
 
 
