@@ -259,6 +259,11 @@ def _canonical(image: str) -> str:
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
+START = (
+    "start Docker Desktop, or: sudo systemctl start docker   (to install: https://docs.docker.com/get-docker)"
+)
+
+
 def unreachable(address: str, why: str, environment: Mapping[str, str] = os.environ) -> ToolMissing:
     """The error for an engine that does not answer."""
     if "Permission denied" in why:
@@ -280,8 +285,7 @@ def unreachable(address: str, why: str, environment: Mapping[str, str] = os.envi
             why=refused,
             hint="export DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=FOLDER   # with ca.pem, cert.pem, key.pem",
         )
-    hint = "start Docker Desktop, or: sudo systemctl start docker   (to install: https://docs.docker.com/get-docker)"
-    return ToolMissing(f"no Docker engine answers at {address}", hint=another(address, environment) or hint)
+    return ToolMissing(f"no Docker engine answers at {address}", hint=another(address, environment) or START)
 
 
 def _refused_by_tls(why: str) -> str:

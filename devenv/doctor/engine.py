@@ -80,7 +80,8 @@ def look(address: str, environment: Mapping[str, str] = os.environ) -> Engine | 
         return replace(engine, version=containers.version(address) or engine.version)
     except ToolMissing as error:
         denied = isinstance(error.__cause__, PermissionError)
-        return Silence(error.what, denied, containers.another(address, environment))
+        # How an engine is started here, `doctor` knows better.
+        return Silence(error.what, denied, "" if error.hint == containers.START else error.hint)
     except DevenvError as error:
         return Silence(error.what, instead=containers.another(address, environment))
 

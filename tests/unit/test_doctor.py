@@ -116,8 +116,9 @@ def test_an_engine(wanted: Wanted, found: Engine | Silence | None, here: System,
     assert shown(engine.judge(wanted, found, here, address=USUAL, seconds=1.0)) == [verdict]
 
 
-def test_an_engine_elsewhere_is_not_started_here() -> None:
-    found = engine.look("tcp://127.0.0.1:1", {"DOCKER_HOST": "tcp://127.0.0.1:1"})
+def test_an_engine_elsewhere_is_not_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    found = engine.look("tcp://127.0.0.1:1")
     (verdict,) = engine.judge(Wanted(), found, DEBIAN, address="tcp://127.0.0.1:1", seconds=1.0)
     assert shown([verdict]) == [
         "fail engine: no Docker engine answers at tcp://127.0.0.1:1"

@@ -20,6 +20,7 @@ import pytest
 from devenv.backends import containers, contexts
 from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.probe import Behind, answers
+from devenv.doctor.engine import Silence, look
 from devenv.errors import ToolMissing
 from devenv.plan.model import ObservedUnit
 from devenv.stack.imaged import Declared
@@ -293,9 +294,11 @@ def test_the_environment_says_whether_an_engine_is_reached_with_tls(certified: P
 
 
 def test_an_engine_behind_ssh_is_said_to_be_out_of_reach() -> None:
-    error = containers.unreachable("ssh://ann@lab/run/docker.sock", "no adapter", {})
+    address = "ssh://ann@lab/run/docker.sock"
+    error = containers.unreachable(address, "no adapter", {})
     assert "through ssh" in error.what
     assert error.hint.startswith("ssh -fNL /tmp/docker.sock:/run/docker.sock ann@lab ")
+    assert look(address, {"DOCKER_HOST": address}) == Silence(error.what, instead=error.hint)
 
 
 HTTP = {
