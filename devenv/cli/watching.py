@@ -251,13 +251,14 @@ class Watching:
         context, lines = self._context, Resumed()
         if self._json:  # lines of a log are no events
             wait_for(self._left)
+        self._moved.clear()  # before each look at what moved: a key may be pressed during the rest
         while not self._left.is_set():
             observed = context.place.backend.observe(context.workspace.checkout).units
             units = [unit for unit in observed.values() if unit.running and self._only in ("", unit.unit)]
-            self._moved.clear()
             backend = context.place.backend
             print_lines(context.console, lines.follow(backend, units, self._moved), units)
             self._moved.wait(AGAIN)
+            self._moved.clear()
 
     # -- keys
 
