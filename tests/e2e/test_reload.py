@@ -294,6 +294,22 @@ def test_a_broken_manifest_is_shown_and_the_stack_stays(app: Checkout, watch: Go
     assert app.lives() == before
 
 
+@pytest.mark.parametrize("soon", [True, False])
+def test_files_that_come_with_an_edited_manifest_go_when_they_are_deleted(
+    app: Checkout, watch: Going, soon: bool
+) -> None:
+    """What applies the manifest sends them; `soon`: they are deleted before it is over."""
+    manifest = app.root / "devenv.yaml"
+    names = [f"src/with{number}.txt" for number in range(20)]
+    manifest.write_text(f"{manifest.read_text()}# edited\n")
+    for name in names:
+        app.write(f"app/{name}", "new")
+    eventually(lambda: all(inside(app, name) for name in names) and (soon or events(watch, "applied")))
+    for name in names:
+        (app.root / "app" / name).unlink()
+    eventually(lambda: not any(inside(app, name) is not None for name in names))
+
+
 def test_a_file_that_only_a_build_brings_builds_its_service_alone(app: Checkout, watch: Going) -> None:
     before = app.lives()
     app.write("app/requirements.txt", f"{os.urandom(4).hex()}\n")

@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -48,9 +48,9 @@ class Container:
     """An agent. What its container does not take, and which command fails, is up to the test."""
 
     hello: Any = SimpleNamespace(supervised=False)
-    record: Mapping[str, str] = {}
 
     def __init__(self) -> None:
+        self.record: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         self.code, self.ran = 0, list[Sequence[str]]()
         self.error: Exception | None = None
@@ -61,6 +61,7 @@ class Container:
             raise self.error
         taken = {sending.target: sending.digest for sending in sendings if sending.target not in self.refused}
         asked = {sending.target for sending in sendings}
+        self.record |= taken
         return Sent(taken, {target: why for target, why in self.refused.items() if target in asked})
 
     def run(self, argv: Sequence[str], *, output: Callable[[str], None]) -> int:
@@ -317,7 +318,7 @@ def test_what_waits_for_a_unit_that_does_not_run_is_counted(
     site: Site, container: Container, names: str, words: str
 ) -> None:
     unit = feed(site, container)
-    unit._links = {}
+    unit.meet([])
     save(unit, **{f"{name}_txt": "1" for name in names})
     assert [event.text for event in site.events] == [f"web does not run: {words} for it"]
 
@@ -407,11 +408,15 @@ def test_a_restart_that_is_asked_for_before_all_files_are_read_is_the_loops_own(
 
 
 @pytest.fixture
-def tree(site: Site, container: Container, tmp_path: Path) -> SimpleNamespace:
-    """A loop of one unit with one container; `feed` is on hold, `loaded()` reads the files anew."""
+def tree(
+    site: Site, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SimpleNamespace:
+    """A loop of one unit with one container; `feed` is on hold, `loaded()` reads the files anew, `linked` has a
+    name for each time that the container was asked again what it holds."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src/a.txt").write_text("same")
     key, folder, unit = (".", ""), Folder(tmp_path), SimpleNamespace(name="web", build=None)
+    again = SimpleQueue[str]()
 
     def loaded() -> Any:
         contents = folder.contents(site.digests)
@@ -424,97 +429,156 @@ def tree(site: Site, container: Container, tmp_path: Path) -> SimpleNamespace:
             }
 
         files = {"folders": {key: folder}, "contents": {key: contents}, "keys": lambda unit: [key]}
+        files |= {"held": lambda unit, image: {}}
         synced = SimpleNamespace(followed={"web": RULES}, wanted=wanted, **files)
         return SimpleNamespace(
             stack=SimpleNamespace(units=(unit,)), secrets={}, synced=synced, contents={key: contents}
         )
 
-    site.digests, site.root = Digests({}), tmp_path
+    def linked(backend: object, unit: object, instance: str, *rest: object) -> Link:
+        again.put(instance)
+        return Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("devenv.engine.reloading.feed.linked", linked)
+    observed = SimpleNamespace(units={"web": SimpleNamespace(image="web:1")})
+    site.backend = SimpleNamespace(observe=lambda checkout: observed)
+    site.digests, site.root, site.rebuild = Digests({}), tmp_path, lambda name: None
     loop = Reloading(site, lambda: None, lambda loaded: set())  # type: ignore[arg-type]
     loop._take(loaded())
     feed: Any = loop._feeds["web"]
     feed.hold()
     link = Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
-    feed._instances, feed._links = {"1"}, {"1": link}
-    return SimpleNamespace(loop=loop, feed=feed, link=link, loaded=loaded, folder=tmp_path / "src")
+    with feed._changed:
+        feed._instances, feed._links, feed._anew = {"1"}, {"1": link}, False
+    return SimpleNamespace(loop=loop, feed=feed, loaded=loaded, folder=tmp_path / "src", linked=again)
+
+
+def see(tree: SimpleNamespace, file: Path, text: str = "", **more: bool) -> None:
+    """Save a file, or remove it where it gets no text, and have the loop see that."""
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text) if text else file.unlink()
+    tree.loop._see(Batch(frozenset({str(file)}), **more))
+
+
+def held(container: Container) -> set[str]:
+    return {target for target, digest in container.record.items() if digest}
 
 
 def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(
-    site: Site, tree: SimpleNamespace
+    site: Site, tree: SimpleNamespace, container: Container
 ) -> None:
     before = tree.loaded()
-    (tree.folder / "Main.txt").write_text("same")
-    tree.loop._see(Batch(frozenset({str(tree.folder / "Main.txt")})))
+    see(tree, tree.folder / "Main.txt", "same")
     (tree.folder / "Main.txt").rename(tree.folder / "main.txt")
     tree.loop._take(before)
     tree.loop._see(Batch(frozenset(), rescan=True))
     tree.feed.release()
     assert set(site.next().files) == {"src/a.txt", "src/main.txt"}
-    assert set(tree.link.held) == {"/app/a.txt", "/app/main.txt"}
-
-
-@pytest.fixture
-def again(site: Site, tree: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The container as it is when it is asked again what it holds: `record` by the test, `asked` once it was."""
-    container = Container()
-    asked = SimpleQueue[str]()
-
-    def linked(backend: object, unit: object, instance: str, *rest: object) -> Link:
-        asked.put(instance)
-        return Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("devenv.engine.reloading.feed.linked", linked)
-    units = {"web": SimpleNamespace(image="web:1")}
-    site.backend = SimpleNamespace(observe=lambda checkout: SimpleNamespace(units=units))
-    return SimpleNamespace(container=container, asked=asked)
-
-
-def see(tree: SimpleNamespace, file: Path, text: str = "", **more: bool) -> None:
-    """Save a file, or remove it where it gets no text, and have the loop see that."""
-    file.write_text(text) if text else file.unlink()
-    tree.loop._see(Batch(frozenset({str(file)}), **more))
+    assert held(container) == {"/app/a.txt", "/app/main.txt"}
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["told", "seen"])
-@pytest.mark.parametrize("removed", [False, True], ids=["by nobody", "by up"])
-def test_a_file_that_comes_and_goes_while_the_manifest_is_applied_is_gone(
-    site: Site, tree: SimpleNamespace, again: SimpleNamespace, more: bool, removed: bool
+def test_what_comes_and_goes_while_the_manifest_is_applied_is_gone(
+    site: Site, tree: SimpleNamespace, container: Container, more: bool
 ) -> None:
-    before, brief = tree.loaded(), tree.folder / "brief.txt"
+    before, kept = tree.loaded(), tree.folder / "kept.txt"
+    brief = [tree.folder / "brief.txt", tree.folder / "folder/one.txt", tree.folder / "folder/two.txt"]
+    for file in (*brief, kept):
+        see(tree, file, "soon gone")
     tree.feed.release()
-    see(tree, brief, "soon gone")
-    assert site.next().files == ("src/a.txt", "src/brief.txt")
+    assert len(site.next().files) == 5
     tree.feed.hold()
-    see(tree, brief, more=more)
+    for file in (*brief, kept):
+        see(tree, file, more=more)
+    see(tree, kept, "soon gone", more=more)
     tree.loop._take(before)
-    held = dict(tree.link.held)
-    again.container.record = {
-        target: held[target] for target in held if target == "/app/a.txt" or not removed
-    }
-    tree.feed._synced.held = lambda unit, image: {}
     tree.feed.release()
-    assert again.asked.get(timeout=60) == "1"
-    if not removed:
+    assert site.next().files == ("src/brief.txt", "src/folder/one.txt", "src/folder/two.txt")
+    assert held(container) == {"/app/a.txt", "/app/kept.txt"}
+    assert site.queue.empty()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_whoever_applied_the_manifest_sent_is_deleted_with_its_file(
+    site: Site, tree: SimpleNamespace, container: Container, when: str
+) -> None:
+    """`up` sends files of its own, before or `after` which nobody saw that they are there."""
+    brief = tree.folder / "brief.txt"
+    if when == "before":
+        see(tree, brief, "soon gone")
+    else:
+        brief.write_text("soon gone")
+    loaded = tree.loaded()
+    container.send([Sending(f"/app/{name}", None, "1") for name in ("a.txt", "brief.txt")])
+    if when == "before":
+        see(tree, brief)
+    tree.loop._take(loaded)
+    tree.feed.release()
+    assert tree.linked.get(timeout=60) == "1"
+    assert "src/brief.txt" in site.next().files
+    if when == "after":
+        see(tree, brief)
         assert site.next().files == ("src/brief.txt",)
-    see(tree, tree.folder / "later.txt", "nothing else is sent with it")
-    assert site.next().files == ("src/later.txt",)
-    assert again.asked.empty()
+    assert held(container) == {"/app/a.txt"}
 
 
 def test_what_was_saved_while_the_manifest_was_applied_is_built_once(
-    site: Site, tree: SimpleNamespace, again: SimpleNamespace
+    site: Site, tree: SimpleNamespace
 ) -> None:
-    site.rebuild = lambda name: None
-    tree.feed.release()
-    see(tree, tree.folder / "b.txt", "new")
-    assert site.next().files == ("src/a.txt", "src/b.txt")
-    tree.feed.hold()
     see(tree, tree.folder.parent / "Dockerfile", "FROM other")
     tree.loop._take(tree.loaded())
     tree.feed.release()
+    assert (site.next().files, site.queue.empty()) == (("src/a.txt",), True)
     see(tree, tree.folder / "later.txt", "nothing is built before it")
     assert site.next().files == ("src/later.txt",)
-    assert again.asked.empty()
+    see(tree, tree.folder.parent / "Dockerfile", "FROM another")
+    assert site.next().action is Action.REBUILD
+
+
+def test_what_changes_while_a_container_is_linked_anew_waits_for_nothing(
+    site: Site, tree: SimpleNamespace
+) -> None:
+    """As after a build: its container runs, and nothing was sent to it yet."""
+    before = tree.loaded()
+    see(tree, tree.folder / "b.txt", "new")
+    tree.loop._take(before)
+    tree.feed.release()
+    assert site.next().files == ("src/a.txt", "src/b.txt")
+    assert [event for event in site.events if isinstance(event, Note)] == []
+
+
+def test_what_a_plan_started_is_known_before_a_unit_goes_on(site: Site, tree: SimpleNamespace) -> None:
+    """The engine's word of it may take longer."""
+    before, loop = tree.loaded(), tree.loop
+
+    def apply() -> Any:
+        tree.feed.end("1")
+        see(tree, tree.folder / "b.txt", "new")
+        site.stop.set()
+        loop.ask()  # wakes it, to see that it should end
+        return before
+
+    site.backend.instances = lambda observed: ["2"]
+    loop._apply = apply
+    loop.ask()
+    loop._apply_asked()
+    assert tree.feed._instances == {"2"}
+
+
+def test_a_folder_of_which_nothing_is_left_is_not_asked_about_again(
+    site: Site, tree: SimpleNamespace
+) -> None:
+    tree.feed.release()
+    see(tree, tree.folder / "b.txt", "new")
+    assert site.next().files == ("src/a.txt", "src/b.txt")
+    see(tree, tree.folder / "b.txt")
+    assert site.next().files == ("src/b.txt",)
+    see(tree, tree.folder / "a.txt")
+    assert site.next().error.what == "nothing is left of src"
+    tree.loop._take(tree.loaded())
+    assert tree.linked.get(timeout=60) == "1"
+    see(tree, tree.folder / "a.txt", "other")
+    assert site.next().files == ("src/a.txt",)
 
 
 def test_a_series_that_comes_in_parts_is_acted_on_as_a_whole(site: Site, tree: SimpleNamespace) -> None:

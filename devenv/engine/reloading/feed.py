@@ -41,9 +41,9 @@ class Feed:
         self._site, self._changed = site, threading.Condition()
         self._mute = ""  # why nothing can be sent to its containers
         self._paths: dict[str, str] = {}
-        self._dropped = False  # whether something was said of files that does not count any more
         self._since = 0.0
         self.take(unit, loaded, {}, 0.0)
+        self._anew = False  # whether linked containers may hold other files than is known
         self._links: dict[str, Link] = {}
         self._asked, self._trouble = False, ""
         self._instances: set[str] = set()
@@ -98,17 +98,19 @@ class Feed:
     def take(self, unit: Unit, loaded: Loaded, digests: Mapping[str, str], since: float) -> None:
         """The unit, as the manifest says it now, and what changed after the files were read for that.
 
-        What was said of files before does not count any more: it may be older.
+        What was said of files before does not count any more: it may be older. What containers hold is asked
+        anew: a file that came and went meanwhile is known to them alone, and whoever applied the manifest may
+        have sent files to them as well.
         """
         with self._changed:
             self.unit, self._synced, self._secrets = unit, loaded.synced, loaded.secrets
             self._rules, self._wanted = loaded.synced.followed[unit.name], loaded.synced.wanted(unit)
             self._mute = self._mute or self._rules.unsent
-            self._dropped = self._dropped or bool(self._paths)
-            self._paths = {}
+            self._anew, self._paths = True, {}
             if digests:
                 self._want(digests)
                 self.change(digests, since)
+            self._changed.notify_all()
 
     def restart(self) -> None:
         """Restart the program without a change."""
@@ -146,9 +148,8 @@ class Feed:
             with self._changed:
                 digests, self._paths = self._paths, {}
                 self._want(digests)
-                if self._dropped and not digests:
-                    self._dropped = False
-                    self._doubt()
+                if self._anew:
+                    self._unlink()
                 since, new = self._since, self._unlinked()
                 self._turn.clear()
             try:
@@ -187,14 +188,19 @@ class Feed:
 
     def _hang_up(self) -> None:
         with self._changed:
-            for link in self._links.values():
-                link.close()
-            self._links.clear()
+            self._unlink()
         self._site.stop.wait(AGAIN)
+
+    def _unlink(self) -> None:
+        """Have containers linked anew: they are asked what they hold then, and get what they lack."""
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+        self._anew = False
 
     def _has_work(self) -> bool:
         asked = self._asked and self._met
-        return bool(self._paths or self._dropped or asked or self._unlinked() or self._site.stop.is_set())
+        return bool(self._paths or self._anew or asked or self._unlinked() or self._site.stop.is_set())
 
     def _patience(self, now: float) -> float | None:
         """Seconds until something is due without a change: files to send again, or held ones to act upon."""
@@ -210,16 +216,6 @@ class Feed:
             self._cause(digests, since)
         elif any(link.unsent for link in self._links.values()) and self._retry.due <= now:
             self._deliver(self._links, since)
-
-    def _doubt(self) -> None:
-        """Hang up on containers that seem to hold other files than are wanted, to ask them for those.
-
-        A file that came and went while an edited manifest was applied is only known to them, and what was
-        saved then may have been sent by whoever applied it.
-        """
-        for instance, link in list(self._links.items()):
-            if link.missing(self._wanted, self._site.root):
-                self._links.pop(instance).close()
 
     def _unlinked(self) -> set[str]:
         return set() if self._rules.unsent else self._instances - self._links.keys()
@@ -269,9 +265,9 @@ class Feed:
         elif decision.action is not Action.NONE and self._mute:
             self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=self._mute))
         elif decision.action is not Action.NONE and not self._links:
-            self._site.report(
-                Note(f"{self.unit.name} does not run: {_counted(digests, 'waits', 'wait')} for it")
-            )
+            if not self._instances:  # those that run are linked next, and get all that they lack
+                waiting = _counted(digests, "waits", "wait")
+                self._site.report(Note(f"{self.unit.name} does not run: {waiting} for it"))
         elif decision.action is not Action.NONE or any(link.unsent for link in self._links.values()):
             self._deliver(self._links, since)
 
@@ -287,7 +283,8 @@ class Feed:
         for folder in (emptied.keys() & copied) - self._emptied:
             error = Emptied(self.unit, folder, emptied[folder])
             self._site.report(Reloaded(self.unit.name, (), Action.NONE, error=error))
-        self._emptied = set(emptied)
+        if self._links:  # otherwise nobody knows what is kept
+            self._emptied = set(emptied)
         return files
 
     def _rebuild(self, files: tuple[str, ...], decision: Decision) -> None:

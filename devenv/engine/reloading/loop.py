@@ -184,13 +184,13 @@ class Reloading:
     def _meet_again(self) -> None:
         """Find those, in a moment, that started before anybody listened."""
 
-        def meet() -> None:
-            with suppress(DevenvError):  # whoever listens meets it as well
-                self._meet()
-
-        timer = threading.Timer(SUBSCRIBED, meet)
+        timer = threading.Timer(SUBSCRIBED, self._meet_now)
         timer.daemon = True
         timer.start()
+
+    def _meet_now(self) -> None:
+        with suppress(DevenvError):  # whoever listens meets them as well
+            self._meet()
 
     def _meet(self) -> None:
         observed = self._site.backend.observe(self._site.checkout).units
@@ -215,6 +215,7 @@ class Reloading:
                 if loaded := self._apply():
                     self._take(loaded)
                     self._moved.set()  # other folders to watch
+                    self._meet_now()  # what was started is known before units go on
             except OSError as error:
                 self._note(f"the manifest could not be applied: {error.strerror or error}")
             finally:
