@@ -15,20 +15,18 @@ from tarfile import TarInfo
 from devenv.backends.agent.batch import END, Batch, dotted, group_call, header_of, padding
 from devenv.backends.agent.changes import Place, Sending, Sent, Times, stays, wanted_of
 from devenv.backends.agent.contents import LARGE, Content, Reading, read, small
-from devenv.backends.agent.mounts import mount_of, mount_points
-from devenv.backends.agent.record import FOLDER, GONE, UNKNOWN, entry, parsed
+from devenv.backends.agent.mounts import mount_points
+from devenv.backends.agent.record import GONE, UNKNOWN, entry
 from devenv.backends.agent.shell import call, script_of
+from devenv.backends.agent.stages import READ_ONLY, SHARED, Stages
 from devenv.backends.base import Privileged
 from devenv.backends.dialogue import Answer, Attach, Dialogue, Unsendable
 from devenv.errors import DevenvError
 
-STAGE = ".devenv"
-SHARED = f"/tmp/{STAGE}"  # the stage, unless the files are on another mount than /tmp
 RELEASED = f"{SHARED}/released"  # the program of this container was started once
 FEW = 3  # files from which on a batch is faster
 AHEAD = 1  # batches that are sent before the answer to the one before them
 DENIED = ("permission denied", "operation not permitted")
-READ_ONLY = "read-only file system"
 
 
 class ReadOnly(Unsendable):
@@ -71,25 +69,20 @@ class Agent:
     def __init__(
         self, dialogue: Dialogue, privileged: Privileged | None, roots: Sequence[str], shared: str
     ) -> None:
-        self._dialogue, self._privileged, self._shared = dialogue, privileged, shared
+        self._dialogue, self._privileged = dialogue, privileged
         self._root: Agent | None = None  # does what the container's user may not
         self._denied: set[Place] = set()  # where that is
-        self._closed: dict[str, str] = {}  # stage that could not be made -> why
-        self._stage_of: dict[Place, str] = {}
-        self._stages: dict[str, str] = {}  # mount -> where files are made; "" where they cannot be
-        self._physical: dict[str, str] = {}  # synced folder -> without links
-        self._record: dict[str, str] = {}
-        self._made: set[str] = set()
         self._times = Times()
         answer = dialogue.begin(b"hello")
         self._pid, uid, gid, supervisor, *tools = answer.words
         self._uid = int(uid)
-        self._mounts = mount_points(answer.text)
-        stages = [self._stage(Place(root, "")) for root in roots]
-        if stages and all(self._closed.get(stage) == READ_ONLY for stage in stages):
+        mounts = mount_points(answer.text)
+        self._stages = stages = Stages(dialogue, mounts, shared)
+        reasons = [stages.closed(Place(root, "")) for root in roots]
+        if reasons and all(reason == READ_ONLY for reason in reasons):
             raise ReadOnly("the container's files are read-only")
         self.hello = Hello(
-            int(uid), int(gid), frozenset(tools), self._mounts, supervisor == "supervised", dict(self._record)
+            int(uid), int(gid), frozenset(tools), mounts, supervisor == "supervised", dict(stages.record)
         )
 
     @classmethod
@@ -115,7 +108,7 @@ class Agent:
     @property
     def record(self) -> Mapping[str, str]:
         """Target -> digest of all that was sent, by this agent or before it; "" for deleted."""
-        return self._record
+        return self._stages.record
 
     def close(self) -> None:
         """Hang up; the agent ends."""
@@ -148,7 +141,7 @@ class Agent:
         """Whether the container's user may not change a file that did not arrive by then."""
         if sent and change.target in sent.digests:
             return False
-        closed = self._closed.get(self._stage(change.place))
+        closed = self._stages.closed(change.place)
         return change.place in self._denied or (self._uid != 0 and closed in DENIED)
 
     def _send_as_root(self, changes: Sequence[Sending], sent: Sent) -> None:
@@ -172,13 +165,13 @@ class Agent:
         sent.failed |= rest.failed
         sent.digests |= rest.digests
         sent.bytes += rest.bytes
-        self._record |= rest.digests
+        self._stages.record |= rest.digests
 
     def _started_as_root(self) -> Agent | None:
         if self._privileged is None:
             return None
         try:
-            return Agent.start(self._privileged.attach, self._privileged, shared=self._shared)
+            return Agent.start(self._privileged.attach, self._privileged, shared=self._stages.shared)
         except DevenvError:
             return None
 
@@ -191,7 +184,7 @@ class Agent:
         rest: list[Sending] = []
         batches: dict[str, Batch] = {}
         under_way = deque[Batch]()
-        stages = {place: self._stage(place) for place in {change.place for change in changes}}
+        stages = {place: self._stages.of(place) for place in {change.place for change in changes}}
         for change in sorted(changes, key=lambda change: posixpath.split(change.target)):
             content = small(change)
             if content is None:
@@ -222,7 +215,7 @@ class Agent:
         places = self._answered(batch.stage, list(batch.groups))
         for place in places:
             for change, content in batch.groups[place]:
-                self._record[change.target] = sent.digests[change.target] = content.digest
+                self._stages.record[change.target] = sent.digests[change.target] = content.digest
                 sent.bytes += content.size
         files = chain.from_iterable(batch.groups[place] for place in places)
         self._times.note({change.target: content.second for change, content in files})
@@ -234,7 +227,7 @@ class Agent:
         well = set[Place]()
         while (answer := self._dialogue.answer()).word in ("moved", "bad"):
             place = places[int(answer.words[0])]
-            self._note_made(stage, place, int(answer.words[1]))
+            self._stages.note_made(stage, place, int(answer.words[1]))
             if answer.word == "moved":
                 well.add(place)
         return well
@@ -244,7 +237,7 @@ class Agent:
         emptied = set[tuple[str, str]]()
         by_stage = defaultdict[str, dict[Place, list[Sending]]](dict)
         for change in changes:
-            by_stage[self._stage(change.place)].setdefault(change.place, []).append(change)
+            by_stage[self._stages.of(change.place)].setdefault(change.place, []).append(change)
         rest = list(changes)
         if len(changes) >= FEW:
             rest = [
@@ -255,13 +248,13 @@ class Agent:
                 self._delete(change, sent)
         for change in changes:
             folder = posixpath.dirname(change.target)
-            while folder in self._made:
+            while folder in self._stages.made:
                 emptied.add((folder, change.root))
                 folder = posixpath.dirname(folder)
         for folder, root in sorted(emptied, reverse=True):
             change = Sending(folder, None, root=root)
             if self._call("delete", change, b"", entry(GONE, folder)).word == "ok":
-                self._made.discard(folder)
+                self._stages.made.discard(folder)
 
     def _drop(self, stage: str, groups: Mapping[Place, Sequence[Sending]], sent: Sent) -> list[Sending]:
         """Delete files folder by folder; returns those that have to be deleted one by one."""
@@ -274,7 +267,7 @@ class Agent:
         gone = self._answered(stage, list(groups))
         for place in gone:
             for change in groups[place]:
-                self._record[change.target] = sent.digests[change.target] = ""
+                self._stages.record[change.target] = sent.digests[change.target] = ""
         return [change for place, files in groups.items() if place not in gone for change in files]
 
     def _send_one(self, change: Sending, sent: Sent) -> None:
@@ -322,7 +315,7 @@ class Agent:
     def _put_archived(self, change: Sending, privileged: Privileged, sent: Sent) -> bool:
         """Put a large file into the stage through the engine, which is faster, and rename it from there."""
         assert change.source is not None
-        folder = f"{self._stage(change.place)}/{self._pid}"
+        folder = f"{self._stages.of(change.place)}/{self._pid}"
         with open(change.source, "rb") as file:
             reading = Reading(file, change)
             header = TarInfo("large")
@@ -362,68 +355,21 @@ class Agent:
     ) -> Answer:
         """Have the script do one thing with one target; the body is read in any case."""
         place = change.place
-        stage = self._stage(place)
+        stage = self._stages.of(place)
         line = call(function, stage, place.root, place.folder, change.name, *words)
         return self._dialogue.ask(line, body)
 
     def _finish(self, change: Sending, digest: str, answer: Answer, sent: Sent) -> None:
-        self._note_made(self._stage(change.place), change.place, int(answer.words[0]))
+        self._stages.note_made(self._stages.of(change.place), change.place, int(answer.words[0]))
         if answer.word == "ok":
-            self._record[change.target] = digest
+            self._stages.record[change.target] = digest
             sent.digests[change.target] = digest
         else:
-            self._record[change.target] = UNKNOWN
-            closed = self._closed.get(self._stage(change.place))
+            self._stages.record[change.target] = UNKNOWN
+            closed = self._stages.closed(change.place)
             sent.failed[change.target] = READ_ONLY if closed == READ_ONLY else answer.reason
             if self._uid and answer.reason in DENIED:
                 self._denied.add(change.place)
-
-    def _note_made(self, stage: str, place: Place, count: int) -> None:
-        """Record the folders that had to be made: they go when they are empty again."""
-        if count:
-            names = place.folder.split("/")
-            made = ["/".join((place.root.rstrip("/"), *names[: len(names) - n])) for n in range(count)]
-            self._made.update(made)
-            text = b"\n".join(entry(FOLDER, folder) for folder in made)
-            self._dialogue.send([call("made", stage, text), b"\n"])
-
-    def _stage(self, place: Place) -> str:
-        """The folder in which files for a place are made: on the same mount, so that they can be renamed."""
-        if place not in self._stage_of:
-            self._stage_of[place] = self._found_stage(place)
-        return self._stage_of[place]
-
-    def _found_stage(self, place: Place) -> str:
-        if place.root not in self._physical:
-            path = os.fsdecode(self._dialogue.ask(call("where", place.root)).text)
-            self._physical[place.root] = posixpath.normpath(path).replace("//", "/")
-        physical = self._physical[place.root]
-        mount = mount_of(self._mounts, posixpath.join(physical, place.folder))
-        if mount not in self._stages:
-            shared = mount_of(self._mounts, posixpath.dirname(self._shared))
-            candidates = [self._shared] if mount == shared else []
-            candidates.append(f"{physical if physical.startswith(mount) else mount}/{STAGE}")
-            opened = next(filter(self._open_stage, candidates), "")
-            read_only = next((stage for stage in candidates if self._closed.get(stage) == READ_ONLY), "")
-            self._stages[mount] = opened or read_only or candidates[-1]
-        return self._stages[mount]
-
-    def _open_stage(self, folder: str) -> bool:
-        answer = self._dialogue.ask(call("stage", folder))
-        lines = answer.text.count(b"\n")
-        entries = parsed(answer.text)
-        for target, digest in entries.items():
-            if digest == FOLDER:
-                self._made.add(target)
-            else:
-                self._record[target] = "" if digest == GONE else digest
-        if answer.word != "ok":
-            self._closed[folder] = answer.reason
-            return False
-        if lines > 1000 + 4 * len(entries) and answer.words == ["0"]:
-            text = b"\n".join(entry(digest, target) for target, digest in entries.items()) + b"\n"
-            self._dialogue.ask(call("compact", folder, str(len(text))), [text, b"end\n"])
-        return True
 
     # -- commands
 
