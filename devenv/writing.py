@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv.errors import DevenvError
+from devenv.errors import DevenvError, UsageError
 
 if TYPE_CHECKING:
     from devenv.render.bundle import Bundle
@@ -30,6 +30,20 @@ def write_for_people(file: Path, text: str, *, mode: int = 0o644) -> None:
         write_whole(file, text, mode=mode)
     except OSError as error:
         raise unwritable(file.parent, error) from error
+
+
+def write_named(file: Path, text: str, *, option: str) -> None:
+    """Write to where an option says, which may be a pipe. Raises `UsageError`."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise no_place(file, error.strerror or str(error), option=option) from None
+
+
+def no_place(file: Path, why: str, *, option: str) -> UsageError:
+    """The error for an option that names what cannot be written."""
+    return UsageError(f"cannot write {file}", why=why, hint=f"{option} FILE")
 
 
 def replace_whole(file: Path, content: bytes, *, mode: int) -> None:

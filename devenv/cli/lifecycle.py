@@ -87,17 +87,14 @@ def up(
 def _write_junit(context: Context, file: Path, board: Board, outcome: Outcome) -> None:
     from devenv.console import plain
     from devenv.console.junit import junit
+    from devenv.writing import write_named
 
     console = context.console
     failures = [
         (error, console.masked(plain("\n".join(console.error_lines(error))))) for error in outcome.failures
     ]
     text = junit(outcome.stack.name, board.rows.values(), failures)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="--junit FILE") from None
+    write_named(file, text, option="--junit")
 
 
 def reported(context: Context, action: Callable[[Lines | Live], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from devenv.cli.asking import answers, ask_hidden
 from devenv.cli.doctor import examined
 from devenv.cli.lifecycle import exit_on_failure, reported
 from devenv.errors import FAILED, INTERRUPTED, DevenvError, UsageError
+from devenv.writing import no_place, write_named
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -74,7 +76,8 @@ def _travel(context: Context, page: Path | None) -> None:
         _edit(context, outcome, journey)
     finally:
         if page is not None:
-            _write(page, console.masked(plan.report(stack, journey.passport, lines, pages)))
+            text = console.masked(plan.report(stack, journey.passport, lines, pages))
+            write_named(page, text, option="--report")
 
 
 def _say(context: Context, step: str, text: str) -> None:
@@ -169,22 +172,11 @@ def _run_job(context: Context, name: str) -> None:
 
 def _require_writable(file: Path) -> None:
     """Raises `UsageError` where the page will find no place: before minutes have gone by."""
+    unwritable = partial(no_place, file, option="--report")
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     if file.is_dir():
-        raise _unwritable(file, "it is a folder")
+        raise unwritable("it is a folder")
     if not folder.is_dir():
-        raise _unwritable(file, f"{folder} is a file")
+        raise unwritable(f"{folder} is a file")
     if not os.access(file if file.exists() else folder, os.W_OK):
-        raise _unwritable(file, "permission denied")
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(file, error.strerror or str(error)) from None
-
-
-def _unwritable(file: Path, why: str) -> UsageError:
-    return UsageError(f"cannot write {file}", why=why, hint="--report FILE")
+        raise unwritable("permission denied")
