@@ -260,6 +260,11 @@ class Checkout:
         assert "Traceback" not in ended.stderr, ended.stderr
         return ended
 
+    def variables(self, unit: str = "api") -> dict[str, str]:
+        """What a program on this machine gets instead of a unit."""
+        values: dict[str, str] = self.devenv("env", unit, "--json", "--reveal").json
+        return values
+
     def host(self, *argv: str) -> str:
         """What another command, run in the project, prints on stdout; it has to end well."""
         done = subprocess.run(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from .checkout import Checkout, eventually
+from .checkout import eventually
 from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
@@ -47,12 +47,6 @@ def stomp(variables: dict[str, str], kind: str, *, password: str = "") -> Iterat
         yield client
 
 
-def variables(checkout: Checkout) -> dict[str, str]:
-    """What a program on this machine gets."""
-    values: dict[str, str] = checkout.devenv("env", "api", "--json", "--reveal").json
-    return values
-
-
 def exchange(client: Stomp, destination: str, *, take: bool) -> str:
     """Send one message and wait until the broker has kept it, or take the one that is there."""
     assert client.frame()[0] == "CONNECTED"
@@ -72,15 +66,15 @@ def test_a_message_waits_over_down_and_up_and_only_the_password_lets_in(
     checkout, name = checkouts(), kind.upper()
     checkout.manifest(MANIFEST.format(kind=kind))
     checkout.devenv("up", "-d", "--remap-ports", within=240)
-    with stomp(variables(checkout), name) as client:
+    with stomp(checkout.variables(), name) as client:
         assert exchange(client, destination, take=False) == "RECEIPT"
-    with stomp(variables(checkout), name, password="wrong") as client:
+    with stomp(checkout.variables(), name, password="wrong") as client:
         assert client.frame()[0] == "ERROR"
     eventually(lambda: checkout.checked_in_silence(kind), "a check in silence")
 
     checkout.devenv("down")
     checkout.devenv("up", "-d", "--remap-ports", within=240)
-    with stomp(variables(checkout), name) as client:
+    with stomp(checkout.variables(), name) as client:
         assert exchange(client, destination, take=True) == "two teas"
 
 

@@ -27,8 +27,7 @@ def brokers(shared: Checkout) -> dict[str, str]:
     """The variables of a service of a running stack, for programs on this machine."""
     shared.manifest(QUICK)
     shared.devenv("up", "-d", "--remap-ports")
-    variables: dict[str, str] = shared.devenv("env", "api", "--json", "--reveal").json
-    return variables
+    return shared.variables()
 
 
 def talk(address: str, *lines: str, until: str) -> str:

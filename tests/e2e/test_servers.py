@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from .checkout import Checkout
 from .conftest import MakeCheckout
 
 pytestmark = [pytest.mark.engine, pytest.mark.kinds]
@@ -31,12 +30,6 @@ def asked(url: str, body: Any = None, method: str = "") -> Any:
         return json.load(response)
 
 
-def variables(checkout: Checkout) -> dict[str, str]:
-    """What a program on this machine gets."""
-    values: dict[str, str] = checkout.devenv("env", "api", "--json", "--reveal").json
-    return values
-
-
 def test_opensearch_has_templates_and_documents_of_the_project_and_keeps_what_it_gets(
     checkouts: MakeCheckout,
 ) -> None:
@@ -46,7 +39,7 @@ def test_opensearch_has_templates_and_documents_of_the_project_and_keeps_what_it
     options = "infra: {opensearch: {templates: books.json, seed: books.ndjson}}\n"
     checkout.manifest(API.format(kind="opensearch") + options)
     checkout.devenv("up", "-d", "api", "--remap-ports", within=400)  # its pages cannot be had here
-    url = variables(checkout)["OPENSEARCH_URL"]
+    url = checkout.variables()["OPENSEARCH_URL"]
     assert "books" in asked(f"{url}/_index_template/books")["index_templates"][0]["name"]
     found = asked(f"{url}/books/_search", {"query": {"match": {"title": "foxes"}}})
     assert [hit["_source"]["author"] for hit in found["hits"]["hits"]] == ["Acme"]
@@ -54,7 +47,7 @@ def test_opensearch_has_templates_and_documents_of_the_project_and_keeps_what_it
 
     checkout.devenv("down")
     checkout.devenv("up", "-d", "api", "--remap-ports", within=400)
-    url = variables(checkout)["OPENSEARCH_URL"]
+    url = checkout.variables()["OPENSEARCH_URL"]
     assert (
         asked(f"{url}/books/_search", {"query": {"match": {"title": "foxes"}}})["hits"]["total"]["value"] == 2
     )
@@ -70,7 +63,7 @@ def test_keycloak_brings_in_a_realm_whose_keys_stay_the_same(checkouts: MakeChec
     shutil.copy(EXAMPLES / "logins" / "shop.json", checkout.root / "shop.json")
     checkout.manifest(API.format(kind="keycloak") + "infra: {keycloak: {realm: shop, realms: [shop.json]}}\n")
     checkout.devenv("up", "-d", "--remap-ports", within=400)
-    known = variables(checkout)
+    known = checkout.variables()
     described = asked(f"{known['OIDC_ISSUER']}/.well-known/openid-configuration")
     assert described["issuer"] == known["OIDC_ISSUER"]
     keys = {key["kid"] for key in asked(known["OIDC_JWKS_URL"])["keys"]}
@@ -78,4 +71,4 @@ def test_keycloak_brings_in_a_realm_whose_keys_stay_the_same(checkouts: MakeChec
 
     checkout.devenv("down")
     checkout.devenv("up", "-d", "--remap-ports", within=400)
-    assert {key["kid"] for key in asked(variables(checkout)["OIDC_JWKS_URL"])["keys"]} == keys
+    assert {key["kid"] for key in asked(checkout.variables()["OIDC_JWKS_URL"])["keys"]} == keys

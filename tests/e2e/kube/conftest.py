@@ -86,6 +86,20 @@ class OnCluster(Checkout):
         super().clear()
 
 
+class Promoted(OnCluster):
+    """A checkout that is promoted to a namespace of its own, which is all that it clears."""
+
+    @property
+    def staging(self) -> str:
+        return f"{self.name}-staging"
+
+    def inside(self, *argv: str) -> str:
+        return self.host("kubectl", "-n", self.staging, *argv)
+
+    def clear(self) -> None:
+        self.host("kubectl", "delete", "namespace", self.staging, "--ignore-not-found", "--wait=false")
+
+
 def _written(item: dict[str, Any]) -> tuple[Any, ...]:
     """Its generation, or its version where it has none and no controller says how it is; and its labels."""
     metadata = item["metadata"]

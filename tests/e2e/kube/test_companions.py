@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.checkout import eventually
-from tests.e2e.kube.conftest import OnCluster
+from tests.e2e.kube.conftest import OnCluster, Promoted
 from tests.e2e.kube.test_delivery import KEEPER, WORD
 from tests.e2e.screen import Screen, needs_a_terminal
 from tests.helm import Helm
@@ -37,15 +37,11 @@ THEIRS = """
 """
 
 
-class Bringing(OnCluster):
+class Bringing(Promoted):
     """A checkout whose environment brings other people's charts along, and the Helm that it runs."""
 
     helm: Helm
     registry: str
-
-    @property
-    def staging(self) -> str:
-        return f"{self.name}-staging"
 
     def says(self, charts: str = "{}") -> None:
         context = self.host("kubectl", "config", "current-context").strip()
@@ -55,9 +51,6 @@ class Bringing(OnCluster):
     def charts(self) -> str:
         """Where charts are in its registry."""
         return f"oci://{self.registry}/charts"
-
-    def inside(self, *argv: str) -> str:
-        return self.host("kubectl", "-n", self.staging, *argv)
 
     def helms(self, *argv: str | Path) -> str:
         """What the same Helm says about the namespace, as people ask it."""
@@ -79,9 +72,6 @@ class Bringing(OnCluster):
         """Release -> the number of its revision."""
         rows = json.loads(self.helms("list", "-o", "json"))
         return {row["name"]: int(row["revision"]) for row in rows}
-
-    def clear(self) -> None:
-        self.host("kubectl", "delete", "namespace", self.staging, "--ignore-not-found", "--wait=false")
 
 
 def listens(port: int) -> bool:

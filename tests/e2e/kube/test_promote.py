@@ -16,7 +16,7 @@ import pytest
 
 from devenv.backends.kube.config import find
 from tests.e2e.checkout import eventually
-from tests.e2e.kube.conftest import OnCluster
+from tests.e2e.kube.conftest import OnCluster, Promoted
 from tests.e2e.kube.proxied import TOKEN, Proxy, proxied
 from tests.helm import Helm
 
@@ -43,20 +43,13 @@ THEIRS = {
 }
 
 
-class Promoting(OnCluster):
+class Promoting(Promoted):
     """A checkout that is promoted to a namespace of its own."""
-
-    @property
-    def staging(self) -> str:
-        return f"{self.name}-staging"
 
     def says(self, command: str, *, context: str = "", values: str = "{}", more: str = "") -> None:
         context = context or self.host("kubectl", "config", "current-context").strip()
         named = {"context": context, "namespace": self.staging}
         self.manifest(STACK.format(command=command, values=values, more=more, **named))
-
-    def inside(self, *argv: str) -> str:
-        return self.host("kubectl", "-n", self.staging, *argv)
 
     def pages(self) -> set[str]:
         """What the pods that are not on their way out serve."""
@@ -67,9 +60,6 @@ class Promoting(OnCluster):
     def revisions(self) -> list[tuple[int, str]]:
         rows = self.devenv("history", "staging", "--json").json
         return [(row["revision"], row["status"]) for row in rows]
-
-    def clear(self) -> None:
-        self.host("kubectl", "delete", "namespace", self.staging, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture
