@@ -30,6 +30,11 @@ HERE = (
         "another program has that port: make it listen on $PORT, in its code or with host: ... --port $PORT",
     ),
     Cause(
+        r"can't open file '[^']+': \[Errno 2\]",
+        "it runs in the folder of its build; where COPY brings the sources from a folder below, write"
+        " host: cd app && python manage.py runserver $PORT",
+    ),
+    Cause(
         r"Unable to access jarfile",
         "its image's build makes that file: say how it runs here, host: mvn -q spring-boot:run",
     ),

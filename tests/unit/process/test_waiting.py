@@ -10,12 +10,14 @@ from threading import Event
 
 import pytest
 
+from devenv.backends.causes import likely
 from devenv.backends.process.identity import identity
 from devenv.backends.process.records import EXITED, RUNNING, Folder, Record
 from devenv.backends.process.spec import Spec, Way
-from devenv.backends.process.waiting import Waiting
+from devenv.backends.process.waiting import HERE, Waiting
 from devenv.errors import UnitFailed
 from devenv.stack.model import Port, Probe
+from tests.table import each_row
 from tests.unit.stacks import unit
 
 
@@ -47,6 +49,19 @@ def test_an_end_that_nobody_could_record_is_an_end(folder: Folder) -> None:
     folder.write(replace(record(folder), identity="another", state=RUNNING))
     with pytest.raises(UnitFailed, match="web ended, and its end could not be recorded"):
         waiting(folder).until_ready(Event())
+
+
+@each_row(
+    {
+        "the port of another": ("OSError: [Errno 98] Address already in use", "listen on $PORT"),
+        "another folder": (
+            "python: can't open file '/p/manage.py': [Errno 2] No such file",
+            "host: cd app && ",
+        ),
+    }
+)
+def test_what_a_program_prints_here_leads_to_what_helps_here(printed: str, hint: str) -> None:
+    assert hint in likely([printed], HERE)
 
 
 def test_a_program_that_takes_the_port_of_another_is_told_where_its_own_is(folder: Folder) -> None:
