@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from devenv.backends.relay.look import process
+from tests.serving import free_port
 
 from .checkout import Checkout, eventually
 
@@ -24,8 +25,16 @@ SHOP = """
         command: sh -c "mkdir /srv; echo from a container > /srv/index.html; exec httpd -f -p 8080 -h /srv"
         host: serve --port $PORT
         port: 8080
+        publish: PUBLISHED
         grace: 1s
 """
+
+
+def shop() -> str:
+    """The manifest, with a port that nobody else takes while no program listens on it yet."""
+    return SHOP.replace("PUBLISHED", str(free_port()))
+
+
 ASK = ("wget", "-qO-", "http://orders.default.svc.cluster.local:8080/")
 
 
@@ -53,7 +62,7 @@ def program(port: int) -> Iterator[None]:
 def test_a_service_on_this_machine_is_reached_by_its_name_until_its_container_comes_back(
     checkout: Checkout, tmp_path: Path
 ) -> None:
-    checkout.manifest(SHOP)
+    checkout.manifest(shop())
 
     up = checkout.devenv("up", "-d", "--host", "orders")
 
