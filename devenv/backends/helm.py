@@ -47,6 +47,10 @@ class HelmFailed(DevenvError):
     """Helm refused, or what it rolled out did not become ready in time."""
 
 
+class HelmBusy(HelmFailed):
+    """The Helm of somebody else is at work on the release; ours has changed nothing."""
+
+
 def major() -> int:
     """The major version of the user's Helm. Raises `ToolMissing` where it is missing or too old."""
     try:
@@ -221,10 +225,8 @@ class Helm:
     def _refused(self, release: str, ended: proc.Output) -> DevenvError:
         failed = self._failed(f"{release} was not rolled out", ended)
         if BUSY.search(failed.why):
-            failed.what, failed.hint = (
-                f"{release} is being changed by somebody else",
-                "wait for that, then again",
-            )
+            what, hint = f"{release} is being changed by somebody else", "wait for that, then again"
+            return HelmBusy(what, where=failed.where, why=failed.why, hint=hint)
         return failed
 
     def _failed(self, what: str, ended: proc.Output) -> DevenvError:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from devenv.backends.entrance import unserved
-from devenv.backends.helm import REPEATED, Helm, HelmFailed, Stored, faults
+from devenv.backends.helm import REPEATED, Helm, HelmBusy, HelmFailed, Stored, faults
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.promotion.promote import Parcel, Release
@@ -204,7 +204,7 @@ def test_credentials_of_consumers_are_made_for_kongs_controller(tmp_path: Path) 
 )
 def test_whoever_comes_second_is_told_that_somebody_else_changes_it(helm: Path, refusal: str) -> None:
     (helm / "refusal").write_text(f"Error: {refusal}\n")
-    with pytest.raises(HelmFailed) as error:
+    with pytest.raises(HelmBusy) as error:
         Helm("gke", "shop", 3).rollback("shop", 1, within=1, on_interrupt=lambda: None)
     assert error.value.what == "shop is being changed by somebody else"
     assert error.value.hint == "wait for that, then again"
@@ -224,6 +224,10 @@ def test_a_failed_rollout_says_what_was_in_the_way_and_what_serves(helm: Path) -
         "web ended with exit 3", "nothing serves; fix it, then devenv promote staging",
     )  # fmt: skip
     assert made._explained(HelmFailed("timed out"), None, AGAIN).what == "timed out"
+    busy = HelmBusy("shop is being changed by somebody else", hint="wait for that, then again")
+    for cause in (card, None):  # theirs is in the way, and half made
+        assert (again := made._explained(busy, cause, AGAIN)) is busy
+        assert again.hint == "wait for that, then again"
 
 
 def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from devenv.backends.helm import HelmBusy
 from devenv.errors import Card, DevenvError, UnitFailed
 from devenv.plan.promotion.rollout import Part, Prospect, Row
 
@@ -231,7 +232,12 @@ def _occurrence(event: Object) -> tuple[str, int]:
 
 
 def explained(error: DevenvError, cause: Card | None, again: str) -> DevenvError:
-    """Why a rollout failed: the unit that was in the way, if one was. `again`: what to do about it."""
+    """Why a rollout failed: the unit that was in the way, if one was. `again`: what to do about it.
+
+    Where somebody else is at work, a unit that does not get ready is theirs, and so is what is half made.
+    """
+    if isinstance(error, HelmBusy):
+        return error
     if cause is None:
         error.hint = again
         return error
