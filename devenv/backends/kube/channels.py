@@ -51,7 +51,7 @@ class Channels:
         place = client.place
         url = f"{place.server}{path}?{urlencode(query)}"
         headers = [f"{key}: {value}" for key, value in client.transport.headers().items()]
-        options: dict[str, Any] = _through(str(place.cluster.get("proxy-url") or ""))
+        options: dict[str, Any] = _through(place.proxy)
         if url.startswith("https"):
             options["sslopt"] = {"context": client.transport.tls}
             if name := place.cluster.get("tls-server-name"):
@@ -115,13 +115,16 @@ class Channels:
 
 
 def _through(proxy: str) -> dict[str, Any]:
-    """How the kubeconfig has this cluster reached; nothing where it names no proxy."""
+    """How to reach a cluster through its proxy, or through none; the library would ask the environment.
+
+    It reads its list of exceptions only beside a proxy, and NO_PROXY where that list is empty.
+    """
     parts = urlsplit(proxy)
     if not parts.hostname:
-        return {}
+        return {"http_proxy_host": "none", "http_proxy_port": 80, "http_no_proxy": ["*"]}
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     address = {"http_proxy_host": parts.hostname, "http_proxy_port": parts.port or 80}
-    return {**address, "http_proxy_auth": login, "proxy_type": parts.scheme}
+    return {**address, "http_proxy_auth": login, "proxy_type": parts.scheme, "http_no_proxy": [""]}
 
 
 def exec_in(

@@ -7,7 +7,9 @@ import socket
 import ssl
 import threading
 from base64 import b64encode
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import sha1
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pytest
 from devenv.backends.kube.channels import PROTOCOLS, forward_to
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
-from devenv.errors import ToolMissing
+from devenv.errors import DevenvError, ToolMissing
 from tests.certificates import self_signed
 
 WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # of RFC 6455
@@ -56,24 +58,48 @@ def test_hanging_up_closes_a_connection_with_tls(tmp_path: Path) -> None:
     assert not cluster.is_alive()
 
 
-def test_a_stream_goes_through_the_proxy_that_the_kubeconfig_names() -> None:
-    """As each request does: a cluster behind a bastion is reached in no other way."""
+@contextmanager
+def refusing() -> Iterator[tuple[int, list[bytes]]]:
+    """The port of a server that refuses one request, and what was asked."""
     heads: list[bytes] = []
 
-    def refuse(listener: socket.socket) -> None:
+    def refuse() -> None:
         connection, _ = listener.accept()
         with connection:
             heads.append(connection.recv(1 << 12))
             connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = threading.Thread(target=refuse, args=(listener,))
-        proxy.start()
-        address = f"http://ann:se%40me@127.0.0.1:{listener.getsockname()[1]}"
-        place = Place("far", {"server": "https://cluster.example:6443", "proxy-url": address}, {})
+        server = threading.Thread(target=refuse, daemon=True)
+        server.start()
+        yield listener.getsockname()[1], heads
+        server.join(5)
+
+
+def test_a_stream_goes_through_the_proxy_of_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As each request does: a cluster behind a bastion is reached in no other way."""
+    monkeypatch.setenv("NO_PROXY", ".example")  # says nothing of what the kubeconfig names
+    with refusing() as (port, heads):
+        place = Place("far", {"server": "https://cluster.example:6443"}, {})
+        place = replace(place, proxy=f"http://ann:se%40me@127.0.0.1:{port}")
         with pytest.raises(ToolMissing):
             forward_to(Client(place), "shop", "web-0", 80, within=5)
-        proxy.join(5)
     lines = heads[0].decode().split("\r\n")
     assert lines[0].startswith("CONNECT cluster.example:6443 ")
     assert "Proxy-Authorization: Basic YW5uOnNlQG1l" in lines
+
+
+def test_a_stream_to_this_machine_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with refusing() as (port, heads):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        with pytest.raises(DevenvError):
+            forward_to(
+                Client(Place("near", {"server": f"http://127.0.0.1:{port}"}, {})),
+                "shop",
+                "web-0",
+                80,
+                within=5,
+            )
+    assert heads[0].startswith(b"GET /api/v1/namespaces/shop/pods/web-0/portforward")
