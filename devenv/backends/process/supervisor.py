@@ -60,18 +60,18 @@ class Supervisor:
         self._watchers: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
         self._ending = False
-
-    def serve(self) -> None:
-        """Work until everything is to end, or the folder is gone."""
-        ends, wake = socket.socketpair()
-        for end in (ends, wake):
+        ends, self._wake = socket.socketpair()
+        for end in (ends, self._wake):
             end.setblocking(False)
-        signal.set_wakeup_fd(wake.fileno())
+        signal.set_wakeup_fd(self._wake.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self._end(lambda answer: None))
         self._selector.register(ends, selectors.EVENT_READ, lambda: ends.recv(4096))
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def serve(self) -> None:
+        """Work until everything is to end, or the folder is gone."""
         looked = time.monotonic()
         while not (self._ending and not self._programs):
             for key, _ in self._selector.select(self._pause()):
@@ -336,8 +336,9 @@ def main(folder: str, path: str) -> int:
     os.umask(0o077)
     end_leftovers(place)
     for listener in listening(path):
-        _tell_starter("ready")
-        Supervisor(place, listener).serve()
+        supervisor = Supervisor(place, listener)
+        _tell_starter("ready")  # all that it needs is open by now
+        supervisor.serve()
     return 0
 
 
