@@ -49,6 +49,12 @@ def has_pod(cluster: OnCluster, phase: str = "Running") -> bool:
     return phase in phases
 
 
+def is_led_on(cluster: OnCluster) -> bool:
+    """Whether a connection leads into the pod: a forwarded one comes from the pod's own 127.0.0.1."""
+    rows = cluster.kubectl("exec", cluster.pod("web"), "--", "cat", "/proc/net/tcp").splitlines()[1:]
+    return any(row.split()[1].startswith("0100007F:") and row.split()[3] == "01" for row in rows)
+
+
 # -- the API server
 
 
@@ -397,7 +403,7 @@ def test_the_api_server_is_killed(alone: OnCluster, lab: Lab, port: int) -> None
 
     with socket.create_connection(("127.0.0.1", port)) as opened:
         opened.settimeout(5)
-        time.sleep(0.2)  # until it leads to the pod
+        eventually(lambda: is_led_on(alone), "a connection in the pod")
         lab.kill_the_api_server()
         with contextlib.suppress(ConnectionResetError):
             assert opened.recv(1) == b""
