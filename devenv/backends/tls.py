@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import ssl
@@ -86,7 +88,12 @@ class Shared:
 
 
 def _ready(connection: ssl.SSLSocket, event: int, within: float | None = None) -> bool:
-    """Wait until a connection can be read from or written to; `within` milliseconds, or for ever."""
+    """Wait until a connection can be read from or written to; `within` milliseconds, or for ever.
+
+    Raises `OSError` for one that is closed, as its other calls do.
+    """
+    if connection.fileno() < 0:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     waiting = select.poll()
     waiting.register(connection, event)
     return bool(waiting.poll(within))

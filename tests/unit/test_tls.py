@@ -86,6 +86,13 @@ def test_hanging_up_wakes_a_thread_that_receives(connection: Any) -> None:
     assert received == [b""]
 
 
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_one_that_is_closed_says_so_as_a_socket_does(connection: Any, how: int) -> None:
+    connection.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        connection.shutdown(how)
+
+
 def test_a_connection_without_tls_is_left_as_it_is() -> None:
     with socket.socket() as plain:
         assert tls.shared(plain) is plain
