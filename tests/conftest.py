@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import fcntl
 import gc
 import os
@@ -182,6 +183,9 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
 
 
+PATIENCE = 50.0
+"""Seconds: a test without a program that takes longer waits for what does not come, for 60 s mostly."""
+
 PROGRAMS: list[str] = []
 """What this process has started, since it was last looked at."""
 
@@ -196,10 +200,19 @@ sys.addaudithook(_started)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """A test that starts a program says so: `make test-fast` leaves it out."""
+    """A test that starts a program says so: `make test-fast` leaves it out.
+
+    One that starts none and waits for long says what each of its threads waits for.
+    """
     PROGRAMS.clear()
-    yield
-    if PROGRAMS and not item.get_closest_marker("programs"):
+    alone = not item.get_closest_marker("programs")
+    if alone:
+        faulthandler.dump_traceback_later(PATIENCE, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    if PROGRAMS and alone:
         pytest.fail(f"it starts {', '.join(PROGRAMS)}: mark it with pytest.mark.programs")
 
 
