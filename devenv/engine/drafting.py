@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devenv import assets, home, proc, sources
-from devenv.drafting import reading, survey, writing
+from devenv.drafting import parts, reading, survey, writing
 from devenv.drafting.convert import convert, wanted
 from devenv.drafting.draft import Draft, Objection
 from devenv.drafting.filling import definitions, filled
@@ -286,7 +286,7 @@ def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     """The draft of a project without a Compose file. Raises `UsageError` where nothing says what runs."""
     files: dict[str, str] = {}
     named = [*_package_files(folder, DEPTH)]
-    below = [path for at in {path.parent for path in named} for own in survey.BELOW for path in at.glob(own)]
+    below = [path for at in {path.parent for path in named} for own in parts.BELOW for path in at.glob(own)]
     below = [path for path in below if not SKIPPED & {*path.relative_to(folder).parts}]
     for path in dict.fromkeys((*named, *sorted(below))):
         with contextlib.suppress(OSError):
@@ -318,7 +318,7 @@ def _package_files(folder: Path, depth: int) -> Iterator[Path]:
             if entry.is_dir(follow_symlinks=False):
                 if depth > 1 and entry.name not in SKIPPED and not entry.name.startswith("."):
                     yield from _package_files(path, depth - 1)
-            elif any(fnmatchcase(entry.name, own) for own in survey.LOOKED_AT):
+            elif any(fnmatchcase(entry.name, own) for own in parts.LOOKED_AT):
                 yield path
 
 
