@@ -48,7 +48,8 @@ def with_driver(scheme: str, kind: str, query: str = "") -> str:
 
 def write(result: Draft, name: str, file: str, text: str, uses: set[str]) -> None:
     """Variables of an example: what `uses` brings is left out, secrets are named, others have a default."""
-    path, secrets = ("services", name), []
+    path = ("services", name)
+    secrets: list[str] = result.value["services"][name].get("secrets", [])  # of another example
     for variable, value in assignments(text).items():
         if reference := _driven(value, uses):
             result.set((*path, "env", variable), reference)
@@ -60,7 +61,7 @@ def write(result: Draft, name: str, file: str, text: str, uses: set[str]) -> Non
             result.set((*path, "env", variable), reference)
             result.say("derived", f"{name}.env.{variable}", f"{reference}, for the name in {file}")
         elif is_secret(variable, value or "?"):
-            secrets.append(variable)
+            secrets = [*dict.fromkeys((*secrets, variable))]
             result.say("derived", f"{name}.secrets {variable}", f"named in {file}; its value comes from .env")
         elif variable != "PORT" or value == str(result.value["services"][name].get("port")):
             own = escaped(value)

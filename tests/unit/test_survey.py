@@ -67,6 +67,15 @@ def test_sources_without_a_dockerfile_run_in_an_image_of_their_language() -> Non
     assert web["port"] == 3000
 
 
+def test_each_secret_of_several_examples_is_named_once() -> None:
+    files = {
+        "Dockerfile": DOCKERFILE,
+        ".env.example": "STRIPE_SECRET_KEY=\n# for tests:\nSTRIPE_SECRET_KEY=\n",
+        ".env.sample": "MAIL_PASSWORD=\n",
+    }
+    assert services(files)["my-project"]["secrets"] == ["STRIPE_SECRET_KEY", "MAIL_PASSWORD"]
+
+
 def test_a_procfile_names_more_programs_of_the_same_code() -> None:
     files = {
         "Dockerfile": "FROM x",
