@@ -14,8 +14,8 @@ from typing import IO
 from devenv.backends.base import Attach, Backend, Stream, StreamEnded
 from devenv.errors import DevenvError
 from devenv.manifest.versions import is_older
+from devenv.plan.carrying import OLDER
 from devenv.plan.model import ObservedUnit
-from devenv.plan.planner import OLDER
 from devenv.stack.model import Unit
 
 CHUNK = 256 * 1024

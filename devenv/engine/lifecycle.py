@@ -81,7 +81,8 @@ class Lifecycle:
 
     def up(self, request: Request, report: Report) -> Outcome:
         """Bring the stack up and wait until all units are ready. The outcome holds the failures."""
-        from devenv.plan.planner import left_behind, select
+        from devenv.plan.carrying import left_behind
+        from devenv.plan.planner import select
 
         started = time.monotonic()
         with closing(self._promises):

@@ -11,9 +11,10 @@ from textwrap import dedent
 import pytest
 
 from devenv.errors import UsageError
+from devenv.plan.carrying import left_behind
 from devenv.plan.model import Elsewhere, Observed, ObservedUnit, Op, Plan
 from devenv.plan.notes import data_left, only_for_new_data
-from devenv.plan.planner import Intent, Situation, left_behind, plan_restart, plan_run, plan_up, wanted_images
+from devenv.plan.planner import Intent, Situation, plan_restart, plan_run, plan_up, wanted_images
 from devenv.stack.fingerprints import differences, fingerprint
 from devenv.stack.model import Stack
 from tests.table import each_row

@@ -13,7 +13,7 @@ from devenv.backends import load
 from devenv.backends.base import Site
 from devenv.engine import carry
 from devenv.errors import DevenvError
-from devenv.plan.planner import stores
+from devenv.plan.carrying import stores
 from tests.e2e.kube.conftest import OnCluster
 from tests.unit.stacks import stack
 
