@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from devenv.drafting import environment, infra, reading, routes, services, uses
+from devenv.drafting import environment, infra, reading, recognising, routes, services, uses
 from devenv.drafting.addresses import is_secret, named_in
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.ending import ends
@@ -57,10 +57,10 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
         note = f"{' and '.join(owners)} are called so: in addresses it is {scene.hosts[name]} now"
         draft.say("by hand", name, note)
     for unit in scene.units.values():
-        store = infra.recognised(unit.keys, stores) if unit.role == "store" else None
+        store = recognising.recognised(unit.keys, stores) if unit.role == "store" else None
         if store is not None:
-            scene.stores[unit.name] = infra.options(scene, unit, store)
-            scene.secrets |= infra.sources(scene, scene.stores[unit.name])
+            scene.stores[unit.name] = recognising.options(scene, unit, store)
+            scene.secrets |= recognising.sources(scene, scene.stores[unit.name])
     _move_secrets(scene)
     for unit in scene.units.values():
         if unit.role in ("service", "job"):
@@ -163,7 +163,7 @@ def _kinds(project: Project, world: World, stores: Stores) -> dict[str, Store]:
     recognised = {
         original: store
         for original, keys in project.services.items()
-        if not inactive(keys, world.variables) and (store := infra.recognised(keys, stores))
+        if not inactive(keys, world.variables) and (store := recognising.recognised(keys, stores))
     }
     counts = Counter(store.kind for store in recognised.values())
     return {

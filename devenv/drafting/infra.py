@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Iterator
 from typing import Any
 
 from devenv.drafting import images, limits, machine, mounts, reading
@@ -13,141 +12,29 @@ from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.ports import unset as ports_unset
 from devenv.drafting.reading import Mount, inside
+from devenv.drafting.recognising import flagged, source
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
-from devenv.drafting.stores import Store, Stores, repository, version_of
+from devenv.drafting.stores import Store, repository, version_of
 from devenv.drafting.tables import HOST_CLOCK, IN_UTC, UNNEEDED
 
 _OF_THE_KIND = (
     "restart", "healthcheck", "shm_size", "user", "read_only", "init", "stop_grace_period", "stop_signal",
     "tmpfs", "ulimits", "sysctls", "cap_add", "cap_drop", "security_opt", "working_dir",
 )  # fmt: skip
-
-
-def recognised(service: Mapping[str, Any], stores: Stores) -> Store | None:
-    """The kind that a service of Compose is, if the kind can mean all that it says."""
-    image = plain(str(service.get("image") or ""))
-    store = None if service.get("build") or service.get("entrypoint") else stores.of(image)
-    if store is None:
-        return None
-    version = store.supported.version_of(image)
-    if version and store.supported.needed(version, image):
-        return None
-    values = {name: plain(value or "") for name, value in reading.environment(service).items()}
-    if store.refuses(values) or _mounts_over(service, store):
-        return None
-    try:
-        words = reading.words(service.get("command")) or []
-    except ValueError:
-        return None
-    own = {"sh", "bash"} & {*words} or any(word.endswith((".conf", ".cnf")) for word in words)
-    return None if own or _is_other_program(words, store, image) or _asks_for_udp(service, store) else store
-
-
-def _asks_for_udp(service: Mapping[str, Any], store: Store) -> bool:
-    """Whether it publishes a port over UDP that the kind does not have."""
-    try:
-        ports = reading.ports(service)
-    except ValueError:
-        return False
-    return any(port.protocol == "udp" and port.container not in store.ports for port in ports)
-
-
-def _is_other_program(words: list[str], store: Store, image: str) -> bool:
-    """Whether a command begins with more than the server and its options, as `kong migrations up`."""
-    server = {*store.words, store.kind, repository(image).rpartition("/")[2]}
-    named = takewhile(lambda word: not word.startswith(("-", "/", "$")), words)
-    return any(word not in server for word in named)
-
-
-def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
-    """Whether it brings files of its own where the kind has some."""
-    binds = [mount.target.rstrip("/") for mount in reading.mounts(service) if mount.kind == "bind"]
-    binds += [target.rstrip("/") for _, target in reading.configs(service)]
-    return any(target == own or own.startswith(f"{target}/") for target in binds for own in store.targets)
-
-
-def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
-    """The store with its options as Compose writes them; a value may hold `${...}` of Compose's."""
-    values: dict[str, str] = {}
-    written = reading.environment(unit.keys)
-    for variable, value in scene.variables(unit).items():
-        if variable not in written and value and scene.world.variables.get(variable) == plain(value):
-            value = f"${{{variable}}}"  # env_file: .env, which also fills in the variables of the others
-        name, is_file = variable.removesuffix("_FILE"), variable.endswith("_FILE")
-        option = store.options.get(name)
-        if option is None or option in values:
-            continue
-        if is_file and (secret := _secret_of_others(scene, unit, plain(value or ""))):
-            values[option] = f"${{{secret}}}"
-        elif is_file:
-            text = scene.world.texts.get(_secret_file(scene, plain(value or "")))
-            if text is not None:
-                values[option] = text.strip().replace("$", "$$")
-        else:
-            values[option] = f"${{{variable}}}" if value is None else value
-    for variable, pattern in store.patterns.items():
-        if match := re.fullmatch(pattern, plain(scene.variables(unit).get(variable) or "")):
-            values |= match.groupdict()
-    values |= _flagged(unit, store)[0]
-    for option, default in store.without.items():
-        if option not in values:
-            values[option] = values.get(default[1:], "") if default.startswith("$") else default
-    return StoreUnit(unit.name, store, values)
-
-
-def sources(scene: Scene, store: StoreUnit) -> set[str]:
-    """The variables that its passwords come from."""
-    passwords = (store.options.get(option, "") for option in store.kind.secret)
-    return {_source(scene, password) for password in passwords} - {""}
-
-
-def _source(scene: Scene, value: str) -> str:
-    """The variable that a password comes from: one without a default, or with a value here."""
-    names = [variable.name for variable in variables(value)]
-    whole = len(names) == 1 and value in (f"${{{names[0]}}}", f"${names[0]}")
-    return names[0] if whole or any(name in scene.world.variables for name in names) else ""
-
-
-def _flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
-    """The options that words of its command set, and the words that mean something else."""
-    values: dict[str, str] = {}
-    left: list[str] = []
-    words = reading.words(unit.keys.get("command")) or []
-    at = 0
-    while at < len(words):
-        name, equals, value = words[at].partition("=")
-        following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("-") else ""
-        if option := store.flags.get(name, ""):
-            values[option] = value if equals else following
-            at += not equals
-        elif words[at] not in store.words:
-            left.append(words[at])
-        elif words[at].startswith("-") and following and following not in store.words:
-            left += [words[at], following]
-            at += 1
-        at += 1
-    return values, left
-
-
-def _secret_file(scene: Scene, target: str) -> str:
-    """The file of the project that Compose mounts as a secret there."""
-    secret = scene.project.secrets.get(posixpath.basename(target)) or {}
-    return reading.relative(str(secret.get("file", "")), scene.project.folder) if "file" in secret else ""
-
-
-def _secret_of_others(scene: Scene, unit: Unit, target: str) -> str:
-    """The variable of the secret that Compose mounts there, where a service has it as a file as well."""
-    name = posixpath.basename(target)
-    others = (keys for original, keys in scene.project.services.items() if original != unit.original)
-    mounted = {secret for keys in others for secret, _ in reading.secrets(keys)}
-    settings = scene.project.secrets.get(name) or {}
-    return str(settings.get("environment") or variable_of(name)) if name in mounted else ""
+_CONVERTED = (
+    "image", "environment", "command", "ports", "volumes", "profiles", "secrets", "depends_on", "platform",
+    "extra_hosts", "configs", "deploy", "mem_limit", "cpus",
+)  # fmt: skip
+"""The keys of which something else says what becomes of them."""
 
 
 def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
     """Write a store, and say what became of everything that Compose has of it."""
     draft, kind = scene.draft, store.kind
-    draft.set((*unit.path, "kind"), kind.kind) if unit.name != kind.kind else draft.set(unit.path, {})
+    if unit.name == kind.kind:
+        draft.set(unit.path, {})
+    else:
+        draft.set((*unit.path, "kind"), kind.kind)
     _image(scene, unit, kind)
     _options(scene, unit, store)
     _environment(scene, unit, kind)
@@ -163,24 +50,9 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
             draft.say("dropped", unit.at(key), f"the kind {kind.kind} brings its own")
         elif key == "env_file":
             draft.say("derived", unit.at(key), "what of it the kind has options for is written there")
-        elif key in ("deploy", "mem_limit", "cpus"):
-            continue
         elif key in UNNEEDED:
             draft.say("dropped", key, UNNEEDED[key])
-        elif key not in (
-            "image",
-            "environment",
-            "env_file",
-            "command",
-            "ports",
-            "volumes",
-            "profiles",
-            "secrets",
-            "depends_on",
-            "platform",
-            "extra_hosts",
-            "configs",
-        ):
+        elif key not in _CONVERTED:
             draft.escape(unit.path, {key: unit.keys[key]}, unit.at(key))
     if memory := limits.memory(unit.keys):
         draft.set((*unit.path, "memory"), *forms(memory), origin=unit.at("mem_limit"))
@@ -244,7 +116,7 @@ def _options(scene: Scene, unit: Unit, store: StoreUnit) -> None:
         if option not in store.kind.secret:
             draft.set((*unit.path, option), *forms(value), origin=unit.at("environment"))
             continue
-        if name := _source(scene, value):
+        if name := source(scene, value):
             draft.set((*unit.path, option), f"${{secret.{name}}}", origin=unit.at("environment"))
             draft.say("derived", unit.at(option), f"the secret {name}, from the environment or .env")
         elif plain(value):
@@ -287,7 +159,7 @@ def _variable(scene: Scene, unit: Unit, variable: str, value: str | None) -> Non
 
 def _command(scene: Scene, unit: Unit, kind: Store) -> None:
     words = reading.words(unit.keys.get("command")) or []
-    arguments = _flagged(unit, kind)[1]
+    arguments = flagged(unit, kind)[1]
     if not arguments:
         if words:
             scene.draft.say("dropped", unit.at("command"), f"the kind {kind.kind} starts its server so")
@@ -359,7 +231,7 @@ def _mount(scene: Scene, unit: Unit, kind: Store, mount: Mount) -> None:
         instead = {"volumes": [mount.written]}
         draft.set((*unit.path, "files", target), mount.source, origin=origin, instead=instead)
     else:
-        draft.escape(unit.path, {"volumes": [_written(mount)]}, origin)
+        draft.escape(unit.path, {"volumes": [str(mount.written)]}, origin)
 
 
 def _listed_at(kind: Store, target: str) -> str:
@@ -374,10 +246,6 @@ def _only_checks(unit: Unit, target: str) -> bool:
     """Whether what is mounted there is the program of its healthcheck."""
     check = reading.listed((unit.keys.get("healthcheck") or {}).get("test"))
     return any(target in str(word) for word in check)
-
-
-def _written(mount: Mount) -> str:
-    return str(mount.written)
 
 
 def _seed(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
