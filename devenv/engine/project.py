@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -17,13 +17,14 @@ from devenv.engine.advice import advice
 from devenv.engine.loaded import Loaded
 from devenv.engine.manifestfile import ManifestFile
 from devenv.engine.reloading.synced import Synced, bases, rules_of
+from devenv.engine.surroundings import Surroundings, Tolerated, elsewhere
 from devenv.errors import DevenvError, ManifestInvalid, ToolMissing, UsageError
 from devenv.memory import Memory
 from devenv.plan import notes
-from devenv.plan.model import Edits, Elsewhere, Observed, Plan
+from devenv.plan.model import Edits, Observed, Plan
 from devenv.plan.namespace import pick_namespace
 from devenv.promises import Promises
-from devenv.render import RUNTIMES, renderer
+from devenv.render import RUNTIMES, Runtime, renderer
 from devenv.render.aspects import ASPECTS
 from devenv.sources.digests import Digests
 from devenv.sources.ignored import recipes
@@ -81,32 +82,17 @@ class Project:
         """
         outline, runtime = self.manifest.outline, RUNTIMES[backend.renderer]
         read = self.read(outline)
-        trouble: list[str] = []
-        if observed is None:
-            observed, trouble = _observe(backend, self.workspace.checkout, tolerate)
-        elsewhere = _elsewhere(other, self.workspace.checkout, tolerate)
-        hosted = _hosted(observed) if host is None else frozenset(host)
+        around = self._look_around(backend, other, tolerate, observed)
+        hosted = around.hosted if host is None else frozenset(host)
         if hosted and not runtime.contained:
             raise _hosted_already(min(hosted))
-        with promises.deciding() as promised:
-            decided = ports.decide(
-                outline,
-                observed,
-                elsewhere,
-                promised,
-                checkout=self.workspace.checkout,
-                remap=remap,
-                hosted=hosted,
-                runtime=runtime,
-            )
-            if promise:
-                promises.make(decided.ports.values())
+        decided = self._decide_ports(around, promises, hosted, runtime, remap=remap, promise=promise)
         if decided.conflicts and strict and free:
             raise notes.ports_taken(decided.conflicts, self.workspace.shown)
         world = World(
             self.workspace.checkout,
             decided.ports,
-            namespace=pick_namespace(outline, observed, self.workspace.checkout),
+            namespace=pick_namespace(outline, around.observed, self.workspace.checkout),
             hosted=() if runtime.contained else outline.units,
             **read.answers,
         )
@@ -117,13 +103,10 @@ class Project:
             from devenv.engine.externals import require_named
 
             require_named(stack, secrets, contained=runtime.contained)
-        overrides = self.manifest.overrides  # read wherever it runs: a mistake in them is said at once
-        counting = overrides if runtime.cluster else {}
-        fingerprints = _fingerprints(stack, secrets, ASPECTS[backend.renderer], counting)
         loaded = Loaded(
             stack=stack,
-            observed=observed,
-            fingerprints=fingerprints,
+            observed=around.observed,
+            fingerprints=self._fingerprints(stack, secrets, backend),
             secrets=secrets,
             changes=notes.changed_files(stack, self._last_builds(), read.contents),
             contents=read.contents,
@@ -131,9 +114,42 @@ class Project:
             notes=(),
             profiles=outline.profiles,
             world=world,
-            elsewhere=elsewhere,
+            elsewhere=around.elsewhere,
         )
-        return replace(loaded, notes=(*trouble, *advice(loaded, self.manifest, backend, decided)))
+        return replace(loaded, notes=(*around.trouble, *advice(loaded, self.manifest, backend, decided)))
+
+    def _look_around(
+        self, backend: Backend, other: Backend | None, tolerate: Tolerated, observed: Observed | None
+    ) -> Surroundings:
+        checkout = self.workspace.checkout
+        if observed is None:
+            return Surroundings.of(backend, other, checkout, tolerate)
+        return Surroundings(observed, elsewhere(other, checkout, tolerate))
+
+    def _decide_ports(
+        self,
+        around: Surroundings,
+        promises: Promises,
+        hosted: frozenset[str],
+        runtime: Runtime,
+        *,
+        remap: bool,
+        promise: bool,
+    ) -> ports.Decision:
+        with promises.deciding() as promised:
+            decided = ports.decide(
+                self.manifest.outline,
+                around.observed,
+                around.elsewhere,
+                promised,
+                checkout=self.workspace.checkout,
+                remap=remap,
+                hosted=hosted,
+                runtime=runtime,
+            )
+            if promise:
+                promises.make(decided.ports.values())
+        return decided
 
     def read(self, outline: Outline) -> sources.Sources:
         """Read every file that the manifest names, and write its schema for editors."""
@@ -189,6 +205,18 @@ class Project:
             environment=self._environment,
             strict=strict,
         )
+
+    def _fingerprints(self, stack: Stack, secrets: Mapping[str, str], backend: Backend) -> dict[str, str]:
+        digests = {name: text.digest(value) for name, value in secrets.items()}
+        overrides = self.manifest.overrides  # read wherever it runs: a mistake in them is said at once
+        aspects_of, counts = ASPECTS[backend.renderer], RUNTIMES[backend.renderer].cluster
+
+        def own(unit: Unit) -> Any:
+            aspects = aspects_of(stack, unit)
+            override = overrides.get(unit.engine) if counts else None
+            return aspects if override is None else [aspects, override]
+
+        return {unit.name: fingerprint(unit, digests, own=own(unit)) for unit in stack.units}
 
     def require_secrets(self, stack: Stack) -> None:
         """Raises `UsageError` for secrets without a value."""
@@ -316,19 +344,6 @@ def _schema() -> str:
     return json.dumps(schema())
 
 
-def _observe(
-    backend: Backend, checkout: str, tolerate: tuple[type[DevenvError], ...]
-) -> tuple[Observed, list[str]]:
-    try:
-        return backend.observe(checkout), []
-    except tolerate as error:
-        return Observed(), [f"{error.what}: the plan assumes that nothing runs"]
-
-
-def _hosted(observed: Observed) -> frozenset[str]:
-    return frozenset(name for name, unit in observed.units.items() if unit.hosted)
-
-
 def _hosted_already(name: str) -> UsageError:
     return UsageError(
         "--host is for services in containers",
@@ -336,35 +351,6 @@ def _hosted_already(name: str) -> UsageError:
         hint=f"devenv up -b compose --host {name}"
         f'\neval "$(devenv env {name} --export)"   to run it by hand, beside the others',
     )
-
-
-def _elsewhere(
-    other: Backend | None, checkout: str, tolerate: tuple[type[DevenvError], ...]
-) -> Elsewhere | None:
-    """What runs on the previous backend; unreachable if it does not answer."""
-    if other is None:
-        return None
-    bearable: tuple[type[DevenvError], ...] = (ToolMissing, *tolerate)
-    try:
-        return Elsewhere(other.name, other.observe(checkout))
-    except bearable as error:
-        return Elsewhere(other.name, unreachable=error.what)
-
-
-def _fingerprints(
-    stack: Stack,
-    secrets: Mapping[str, str],
-    aspects_of: Callable[[Stack, Unit], Any],
-    overrides: Mapping[str, Any],
-) -> dict[str, str]:
-    digests = {name: text.digest(value) for name, value in secrets.items()}
-
-    def own(unit: Unit) -> Any:
-        aspects = aspects_of(stack, unit)
-        override = overrides.get(unit.engine)
-        return aspects if override is None else [aspects, override]
-
-    return {unit.name: fingerprint(unit, digests, own=own(unit)) for unit in stack.units}
 
 
 def _images(backend: Backend, loaded: Loaded, wanted: Collection[str]) -> Observed:
