@@ -109,14 +109,7 @@ def store_of(kind: Kind) -> Store:
     block, main, imported = kind.block, kind.file.services[kind.name], kind.block.imported
     name = repository(main.image)
     texts = {option for option in block.options if option not in ("version", "memory", "image")}
-    environment = {key: str(value) for key, value in main.environment.items()}
-    own = {key: match[1] for key, text in environment.items() if (match := _OPTION.fullmatch(text))}
-    options = {key: option for key, option in own.items() if option in texts}
-    templates = {
-        key: text
-        for key, text in environment.items()
-        if key not in options and texts & {*_OPTION.findall(text)}
-    }
+    variables = _variables(main, texts)
     others = {
         repository(service.image): key
         for key, service in kind.file.services.items()
@@ -130,17 +123,14 @@ def store_of(kind: Kind) -> Store:
         port=main.ports[0].target if main.ports else 0,
         like=tuple(imported.like),
         instead=tuple(imported.instead),
-        options={**options, **imported.options},
-        patterns={key: _pattern(text) for key, text in templates.items()},
+        options={**variables.options, **imported.options},
+        patterns=variables.patterns,
         flags={**flags, **imported.flags},
-        fixed={key: text for key, text in environment.items() if "${" not in text},
+        fixed=variables.fixed,
         without=dict(imported.without),
         secret=tuple(dict.fromkeys((*generated, *(["password"] if "password" in block.options else [])))),
         generated=generated,
-        unneeded=(
-            *(key for key, text in environment.items() if "${" in text and key not in options | templates),
-            *imported.unneeded,
-        ),
+        unneeded=(*variables.unneeded, *imported.unneeded),
         words=(*words, *imported.words),
         data=(*(volume.target for volume in main.volumes), *imported.data),
         seeds=block.data.scripts if block.data else "",
@@ -164,6 +154,30 @@ def store_of(kind: Kind) -> Store:
         },
         supported=kind.supported,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """What the variables of a kind's own service mean; `Store` says what each is."""
+
+    options: Mapping[str, str]
+    patterns: Mapping[str, str]
+    fixed: Mapping[str, str]
+    unneeded: tuple[str, ...]
+
+
+def _variables(service: Service, texts: set[str]) -> _Variables:
+    environment = {key: str(value) for key, value in service.environment.items()}
+    own = {key: match[1] for key, text in environment.items() if (match := _OPTION.fullmatch(text))}
+    options = {key: option for key, option in own.items() if option in texts}
+    patterns = {
+        key: _pattern(text)
+        for key, text in environment.items()
+        if key not in options and texts & {*_OPTION.findall(text)}
+    }
+    fixed = {key: text for key, text in environment.items() if "${" not in text}
+    rest = environment.keys() - options.keys() - patterns.keys() - fixed.keys()
+    return _Variables(options, patterns, fixed, tuple(key for key in environment if key in rest))
 
 
 def _command(service: Service, options: set[str]) -> tuple[list[str], dict[str, str]]:
