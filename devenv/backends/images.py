@@ -121,7 +121,7 @@ class Images:
         Raises `RegistryRefused` with what the registry said instead.
         """
         from devenv.backends import registry
-        from devenv.backends.docker import Refused
+        from devenv.backends.docker.connection import Refused
 
         try:
             try:

@@ -68,7 +68,7 @@ class ComposeSession:
             container = self._container(unit.name)
         if container is None:
             raise DevenvError(f"{unit.name} was not created", hint="devenv up")
-        from devenv.backends.docker import Refused
+        from devenv.backends.docker.connection import Refused
 
         began = time.monotonic()
         try:

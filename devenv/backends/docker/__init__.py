@@ -1,89 +1,32 @@
-"""The Docker engine through its SDK: lists, events, logs. The only module that imports the SDK."""
+"""The Docker engine through its SDK: lists, events, logs. Only this package imports the SDK."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
-from functools import wraps
 from itertools import chain
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import docker.errors
-from docker.api.client import APIClient
-from docker.tls import TLSConfig
-from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
+from urllib3.exceptions import HTTPError
 
-from devenv.backends import contexts, tls
+from devenv.backends import tls
 from devenv.backends.base import Change, Running
 from devenv.backends.containers import Container, in_network, log_query, reach, running, unreachable
+from devenv.backends.docker.connection import CONNECTING, Refused, connected, speaks
 from devenv.backends.frames import log_lines
 from devenv.backends.states import TELLING, State, States, inspected
-from devenv.errors import DevenvError
 from devenv.stack import labels
 from devenv.stack.labels import BUILT_AS, LABEL
 
-P = ParamSpec("P")
-CONNECTING = 30.0  # seconds
 SILENCE = 300.0  # seconds after which the log of a remote engine is asked for again
 GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
-T = TypeVar("T")
-
-
-class Refused(DevenvError):
-    """The engine refused a request; `what` is its own reason."""
-
-
-def speaks(method: Callable[Concatenate[Engine, P], T]) -> Callable[Concatenate[Engine, P], T]:
-    """Turn what the SDK raises into our errors: the engine is unreachable, or refuses."""
-
-    @wraps(method)
-    def spoken(self: Engine, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(self, *args, **kwargs)
-        except docker.errors.APIError as error:  # before RequestException, which it is a subclass of
-            raise Refused(str(error.explanation or error)) from error
-        except (RequestException, docker.errors.StreamParseError) as error:
-            raise unreachable(self.address, str(error)) from error
-
-    return spoken
-
-
-def _tls(address: str) -> TLSConfig | Literal[False]:
-    """How the SDK reaches an engine with TLS; False without."""
-    files = contexts.certificates() if address.startswith("tcp:") else None
-    if files is None:
-        return False
-    if files.authority is None:  # as asked for; the library would say so at each request
-        warnings.filterwarnings("ignore", category=InsecureRequestWarning)
-    return _Tls(client_cert=files.own, ca_cert=files.authority, verify=files.authority is not None)
-
-
-class _Tls(TLSConfig):
-    """Has an engine vouched for by its own authority: `REQUESTS_CA_BUNDLE` would come before that one."""
-
-    def configure_client(self, client: APIClient) -> None:
-        super().configure_client(client)
-        client.mount("https://", _Vouched(self.ca_cert or False))
-
-
-class _Vouched(HTTPAdapter):
-    def __init__(self, authority: str | Literal[False]) -> None:
-        super().__init__()
-        self._authority = authority
-
-    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
-        return super().send(request, *args, **{**options, "verify": self._authority})
-
-
 EARLY = (0.2, 3.0)
 """Seconds that a program may print before a busy engine writes down that it started; the most where it
 has printed nothing since."""
@@ -94,12 +37,7 @@ class Engine:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        try:
-            self.api = APIClient(base_url=address, version="auto", timeout=120, tls=_tls(address))
-        except docker.errors.DockerException as error:
-            raise unreachable(self.address, str(error)) from error
-        # No proxy serves a socket; to look for one in the environment takes as long as the request itself.
-        self.api.trust_env = not address.startswith("unix:")
+        self.api = connected(address)
         self._stream: Any = None
         self._states = States()
 
