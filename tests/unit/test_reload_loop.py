@@ -25,7 +25,7 @@ from devenv.console import Console
 from devenv.console.reload import reload_json, reload_lines
 from devenv.engine.reloading import site as sites
 from devenv.engine.reloading.feed import Feed
-from devenv.engine.reloading.links import Link
+from devenv.engine.reloading.links import Link, linked
 from devenv.engine.reloading.loop import Reloading
 from devenv.engine.reloading.site import Retry
 from devenv.engine.reloading.trees import Tree
@@ -86,6 +86,7 @@ class Site(SimpleNamespace):
             "stop": stop,
             "patience": 60.0,
             "again": 1.0,
+            "link_to": linked,
         }
         super().__init__(**own, **more)
 
@@ -407,10 +408,28 @@ def test_a_restart_that_is_asked_for_before_all_files_are_read_is_the_loops_own(
     assert site.restarts == []
 
 
+def test_a_container_that_ends_while_others_are_asked_for_what_they_lack_stops_nothing(
+    site: Site, container: Container
+) -> None:
+    unit = feed(site, container)
+
+    class Ending(Link):
+        @property
+        def unsent(self) -> dict[str, str]:  # type: ignore[override]
+            unit.end("2")
+            return {}
+
+        @unsent.setter
+        def unsent(self, value: object) -> None: ...
+
+    made = [Ending(container, RULES, {}, lambda: None) for _ in range(3)]  # type: ignore[arg-type]
+    unit._links = dict(zip("123", made, strict=True))
+    unit._catch_up(time.monotonic(), 0.0)
+    assert unit._links.keys() == {"1", "3"}
+
+
 @pytest.fixture
-def tree(
-    site: Site, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> SimpleNamespace:
+def tree(site: Site, container: Container, tmp_path: Path) -> SimpleNamespace:
     """A loop of one unit with one container; `feed` is on hold, `loaded()` reads the files anew, `linked` has a
     name for each time that the container was asked again what it holds."""
     (tmp_path / "src").mkdir()
@@ -435,11 +454,11 @@ def tree(
             stack=SimpleNamespace(units=(unit,)), secrets={}, synced=synced, contents={key: contents}
         )
 
-    def linked(backend: object, unit: object, instance: str, *rest: object) -> Link:
+    def link_to(backend: object, unit: object, instance: str, *rest: object) -> Link:
         again.put(instance)
         return Link(container, RULES, {}, lambda: None)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("devenv.engine.reloading.feed.linked", linked)
+    site.link_to = link_to
     observed = SimpleNamespace(units={"web": SimpleNamespace(image="web:1")})
     site.backend = SimpleNamespace(observe=lambda checkout: observed)
     site.digests, site.root, site.rebuild = Digests({}), tmp_path, lambda name: None

@@ -17,7 +17,7 @@ from devenv.backends.base import Interrupted, StreamEnded
 from devenv.backends.dialogue import Paused, Unsendable
 from devenv.engine.ready import await_ready, start
 from devenv.engine.reloading.feedback import WINDOW, Feedback, Verdict
-from devenv.engine.reloading.links import Emptied, Link, linked
+from devenv.engine.reloading.links import Emptied, Link
 from devenv.engine.reloading.site import Retry, Site
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Note, Reloaded
@@ -204,7 +204,7 @@ class Feed:
 
     def _patience(self, now: float) -> float | None:
         """Seconds until something is due without a change: files to send again, or held ones to act upon."""
-        due = [self._retry.due] if any(link.unsent for link in self._links.values()) else []
+        due = [self._retry.due] if self._lacks_any() else []
         due += [self._feedback.due] if self._feedback.holds else []
         return max(0.0, min(due) - now) if due else None
 
@@ -214,8 +214,12 @@ class Feed:
             self._feedback.silent()
             digests, self._held = self._held, {}
             self._cause(digests, since)
-        elif any(link.unsent for link in self._links.values()) and self._retry.due <= now:
+        elif self._lacks_any() and self._retry.due <= now:
             self._deliver(self._links, since)
+
+    def _lacks_any(self) -> bool:
+        """Whether there is a file that a container did not take."""
+        return any(link.unsent for link in list(self._links.values()))  # one may end meanwhile
 
     def _unlinked(self) -> set[str]:
         return set() if self._rules.unsent else self._instances - self._links.keys()
@@ -268,7 +272,7 @@ class Feed:
             if not self._instances:  # those that run are linked next, and get all that they lack
                 waiting = _counted(digests, "waits", "wait")
                 self._site.report(Note(f"{self.unit.name} does not run: {waiting} for it"))
-        elif decision.action is not Action.NONE or any(link.unsent for link in self._links.values()):
+        elif decision.action is not Action.NONE or self._lacks_any():
             self._deliver(self._links, since)
 
     def _kept(self) -> set[str]:
@@ -303,7 +307,7 @@ class Feed:
             return
         image = self._synced.held(self.unit, observed.image) or {}
         try:
-            link = linked(site.backend, observed, instance, self._rules, image)
+            link = site.link_to(site.backend, observed, instance, self._rules, image)
         except Unsendable as error:
             self._silence(error.what)
             self.end(instance)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from devenv.engine.reloading.links import linked
 from devenv.events import Report
 
 if TYPE_CHECKING:
     from devenv.backends.base import Backend
     from devenv.engine.ready import Tail
+    from devenv.engine.reloading.links import Link
     from devenv.sources.digests import Digests
 
 FIRST, SELDOM = 1.0, 30.0  # seconds until a file is sent again: at first, and at most
@@ -26,6 +28,7 @@ class Site:
     `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
     dead must not look alive. `patience`: seconds in which files arrive that need no word;
     `again`: seconds until a file that was not taken is sent again for the first time.
+    `link_to` starts the agent in a container.
     """
 
     backend: Backend
@@ -39,6 +42,7 @@ class Site:
     fail: Callable[[BaseException], None]
     patience: float = 5.0
     again: float = FIRST
+    link_to: Callable[..., Link] = linked
     stop: threading.Event = field(default_factory=threading.Event)
 
     def begin(self, work: Callable[[], None], name: str) -> None:
