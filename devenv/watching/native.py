@@ -30,8 +30,18 @@ if TYPE_CHECKING:
 
     from devenv.watching.mailbox import Mailbox
 
-GETPATH = getattr(fcntl, "F_GETPATH", None)  # macOS alone has it
-PATH_MAX = 1024  # bytes of a path there
+NameOf = Callable[[int], str]
+"""The path of an opened file, as the disk has it."""
+
+
+GETPATH = getattr(fcntl, "F_GETPATH", 0)  # macOS alone has it
+
+
+def _getpath(opened: int) -> str:
+    return os.fsdecode(fcntl.fcntl(opened, GETPATH, bytes(1024)).rstrip(b"\0"))
+
+
+NAME_OF: NameOf | None = _getpath if GETPATH else None
 
 
 class Tree(FileSystemEventHandler):
@@ -44,9 +54,12 @@ class Tree(FileSystemEventHandler):
         enters: Callable[[str], bool],
         mailbox: Mailbox,
         note: Callable[[str], None],
+        *,
+        observer: Callable[[], BaseObserver] = Observer,
+        name_of: NameOf | None = NAME_OF,
     ) -> None:
-        self._roots = {real(folder): folder for folder in folders}
-        self._files = {real(file): file for file in files}
+        self._roots = {real(folder, name_of): folder for folder in folders}
+        self._files = {real(file, name_of): file for file in files}
         self._enters = enters
         self._mailbox = mailbox
         self._note = note
@@ -54,7 +67,7 @@ class Tree(FileSystemEventHandler):
         parents = {os.path.dirname(file) for file in self._files}
         self._watches: dict[str, ObservedWatch | None] = dict.fromkeys(sorted({*self._roots, *parents}))
         self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(self._watches)
-        self._observer: BaseObserver = Observer()
+        self._observer = observer()
         self._observer.start()
         self._settle()
 
@@ -145,18 +158,19 @@ class Tree(FileSystemEventHandler):
         return files
 
 
-def real(path: str) -> str:
+def real(path: str, name_of: NameOf | None = NAME_OF) -> str:
     """A path as FSEvents names it: without links, and with its letters in the case they have on the disk."""
-    path = os.path.realpath(path)
-    if GETPATH is None:
-        return path
+    if name_of is None:
+        return os.path.realpath(path)
     try:
-        opened = os.open(path, os.O_RDONLY)
+        opened = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK
+        )  # a pipe, as of a password manager, may have no writer
     except OSError:  # not there yet
-        folder, name = os.path.split(path)
-        return os.path.join(real(folder), name) if name else path
+        folder, name = os.path.split(os.path.realpath(path))
+        return os.path.join(real(folder, name_of), name) if name else path
     try:
-        return os.fsdecode(fcntl.fcntl(opened, GETPATH, bytes(PATH_MAX)).rstrip(b"\0"))
+        return name_of(opened)
     finally:
         os.close(opened)
 

@@ -18,8 +18,6 @@ from tests.fuzz import growing
 from tests.fuzz.growing import Files
 from tests.fuzz.targets import Target
 
-SLOW = 10.0
-"""Seconds after which a reader is taken to go on for ever."""
 PACKAGE = Path(__file__).parents[2] / "devenv"
 
 
@@ -75,7 +73,7 @@ def tried(target: Target, files: Files) -> BaseException | None:
         folder = Path(above) / "shop"
         write(files, folder)
         try:
-            with _limited():
+            with _limited(target.limit):
                 target.read(folder)
         except Exception as error:
             return error
@@ -114,14 +112,14 @@ def _answers(error: BaseException) -> bool:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def _limited(seconds: float) -> Iterator[None]:
     """Raise `TimeoutError` in what takes too long."""
 
     def over(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError(f"still reading after {SLOW:.0f} seconds")
+        raise TimeoutError(f"still reading after {seconds:.0f} seconds")
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, SLOW)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

@@ -43,11 +43,15 @@ LARGEST = 20_000
 
 @dataclass(frozen=True)
 class Target:
-    """One kind of file. `read` is given a folder that holds one, and may answer with a `DevenvError`."""
+    """One kind of file. `read` is given a folder that holds one, and may answer with a `DevenvError`.
+
+    `limit`: seconds after which the reader is taken to go on for ever.
+    """
 
     grown: Callable[[], Sequence[Files]]
     read: Callable[[Path], object]
     signs: Sequence[str] = ()
+    limit: float = 10.0
 
     @cached_property
     def soil(self) -> Soil:

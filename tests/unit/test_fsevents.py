@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -53,25 +53,24 @@ class Stream:
             Stream.open.remove(self)
 
 
-@pytest.fixture(autouse=True)
-def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def name_of(opened: int) -> str:
+    return str(Path(f"/proc/self/fd/{opened}").readlink())
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     """The native observer as on macOS."""
     module: Any = ModuleType("_watchdog_fsevents")
     module.Stream, module.NativeEvent = Stream, NativeEvent
     monkeypatch.setitem(sys.modules, "_watchdog_fsevents", module)
     from devenv.watching import fsevents
 
-    monkeypatch.setattr(native, "Observer", fsevents.Observer)
     Stream.open.clear()
-    yield
+    tree = partial(native.Tree, observer=fsevents.Observer, name_of=name_of)
+    with starting(tree=tree, pulse=NEVER) as start:
+        yield start
     for name in ("devenv.watching.fsevents", "watchdog.observers.fsevents"):
         sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def watch() -> Iterator[Watch]:
-    with starting(tree=native.Tree, pulse=NEVER) as start:
-        yield start
 
 
 @pytest.fixture
@@ -167,24 +166,17 @@ def until(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never came")
 
 
-def test_a_root_is_known_by_its_name_on_the_disk(
-    root: Path,
-    watch: Watch,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_root_is_known_by_its_name_on_the_disk(root: Path, watch: Watch) -> None:
     # Only there is /Users/Me/Project found as /users/me/project; a link stands for that here.
     typed = root.parent / "TYPED"
     typed.symlink_to(root)
-
-    def path_of(opened: int, command: int, buffer: bytes) -> bytes:
-        assert command == 50
-        return os.readlink(f"/proc/self/fd/{opened}").encode().ljust(len(buffer), b"\0")
-
-    monkeypatch.setattr(native, "GETPATH", 50)
-    monkeypatch.setattr(fcntl, "fcntl", path_of)
-    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
     watched = watch(typed, files=[typed / ".env"])
     file = root / "src/main.py"
     (root / ".env").write_text("1")
     deliver((file, inode(file), MODIFIED | FILE), (root / ".env", inode(root / ".env"), CREATED | FILE))
     watched.until(typed / "src/main.py", typed / ".env")
+
+
+def test_a_pipe_that_nobody_writes_to_is_known_by_its_name(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env")
+    assert native.real(str(tmp_path / ".env"), name_of) == str(tmp_path / ".env")

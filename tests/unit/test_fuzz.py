@@ -9,7 +9,6 @@ import pytest
 
 from devenv.errors import DevenvError, ManifestInvalid, Problem
 from tests.fuzz import __main__ as command
-from tests.fuzz import hunting
 from tests.fuzz.hunting import Hunt, hunt, smallest
 from tests.fuzz.targets import TARGETS, Target
 from tests.table import each_row
@@ -68,9 +67,9 @@ def test_an_answer_is_no_find() -> None:
     assert result.refused
 
 
-def test_a_reader_that_never_ends_is_a_find(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hunting, "SLOW", 0.01)
-    result = hunt(Target(lambda: [FILES], lambda folder: time.sleep(5)), "slow", seed=1, rounds=1, seconds=60)
+def test_a_reader_that_never_ends_is_a_find() -> None:
+    slow = Target(lambda: [FILES], lambda folder: time.sleep(5), limit=0.01)
+    result = hunt(slow, "slow", seed=1, rounds=1, seconds=60)
     assert [type(find.error) for find in result.finds.values()] == [TimeoutError]
 
 
