@@ -61,6 +61,31 @@ def test_a_container_that_was_sent_to_or_lacks_something_is_asked() -> None:
         raise AssertionError(f"not asked: {edited=} {contents=}")
 
 
+def test_what_a_plan_leaves_open_is_closed_by_the_next_one() -> None:
+    """A plan may not be carried out, and a container may not answer after it was linked."""
+    unit, observed = Unit("web", "service", "web:1"), ObservedUnit("web", "1", "running", image="web:1")
+    rules, closed, answers = copied("COPY src /app/src\n"), list[str](), [True]
+
+    class Closing(Link):
+        def close(self) -> None:
+            closed.append("1")
+
+        def lacks(self, wanted: object, root: object) -> set[str]:
+            if not answers[0]:
+                raise StreamEnded
+            return {"src/a"}
+
+    backend: Any = SimpleNamespace(instances=lambda unit: ["1"])
+    synced: Any = SimpleNamespace(rules={"web": rules}, held=lambda *_: {}, wanted=lambda _: IMAGE)
+    agent: Any = Taking()
+    links = Links(backend, Path("/p"), lambda *_: Closing(agent, rules, {}, lambda: None))
+    assert links.edits(synced, [unit], {"web": observed})["web"].files == ("src/a",)
+    assert closed == []
+    answers[0] = False
+    assert links.edits(synced, [unit], {"web": observed})["web"] == Edits()
+    assert closed == ["1", "1"]
+
+
 def copied(text: str) -> Rules:
     return infer(f"FROM busybox\n{text}", context=".", name="Dockerfile")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -89,6 +89,12 @@ class Link:
             else self._origins.get(target) or source_of(self._rules, target)
             for target in targets
         }
+
+    def lacks(self, wanted: Wanted, root: Path) -> set[str]:
+        """The paths in the project of all that the container holds otherwise, or more than is wanted."""
+        kept = [target for targets in self.keeps(wanted).values() for target in targets]
+        missing = [sending.target for sending in self.missing(wanted, root)]
+        return self.names(kept, wanted) | self.names(missing, wanted)
 
     def _sending(self, target: str, source: str | None, digest: str = "") -> Sending:
         return Sending(target, source, digest, root_of(self._roots, target))
@@ -185,6 +191,8 @@ class Links:
         self, synced: Synced, units: Sequence[Unit], observed: Mapping[str, ObservedUnit]
     ) -> dict[str, Edits]:
         """What the containers of units lack; every one of them is asked, all at once."""
+        while self._open:  # of a plan that was not carried out
+            self._open.popitem()[1].close()
         with ThreadPoolExecutor(max_workers=16) as pool:
             compared = pool.map(lambda unit: self._edits(synced, unit, observed[unit.name]), units)
             return {unit.name: edits for unit, edits in zip(units, compared, strict=True)}
@@ -200,29 +208,35 @@ class Links:
             return Edits()
         if image is None:
             return Edits(unknown=True)
-        wanted, files, waiting = synced.wanted(unit), set[str](), False
+        wanted = synced.wanted(unit)
         if not observed.edited and image == wanted:
             return Edits()
+        files, waiting = set[str](), False
         for instance in self._backend.instances(observed):
-            try:
-                link = self._link_to(self._backend, observed, instance, rules, image)
-                kept = [target for targets in link.keeps(wanted).values() for target in targets]
-                lacking = link.names(kept, wanted)
-                lacking |= link.names(
-                    (sending.target for sending in link.missing(wanted, self._root)), wanted
-                )
-                waits = unit.sourceless and link.holds_back()
-            except (DevenvError, StreamEnded):
-                if unit.image.rpartition("/")[2] != observed.image.rpartition("/")[2]:
-                    return Edits(unknown=True)
-                continue
-            if lacking or waits:
-                self._open[unit.name, instance] = link
-                files |= lacking
-                waiting |= waits
-            else:
-                link.close()
+            edits = self._edits_of(instance, unit, observed, rules, image, wanted)
+            if edits is not None:
+                files.update(edits.files)
+                waiting |= edits.waiting
+            elif unit.image.rpartition("/")[2] != observed.image.rpartition("/")[2]:
+                return Edits(unknown=True)
         return Edits(tuple(sorted(files)), waiting=waiting)
+
+    def _edits_of(
+        self, instance: str, unit: Unit, observed: ObservedUnit, rules: Rules, image: Held, wanted: Wanted
+    ) -> Edits | None:
+        """What one container lacks, whose link stays open then; None for one that cannot be asked."""
+        try:
+            with ExitStack() as unneeded:
+                link = self._link_to(self._backend, observed, instance, rules, image)
+                unneeded.callback(link.close)
+                files = tuple(link.lacks(wanted, self._root))
+                edits = Edits(files, waiting=unit.sourceless and link.holds_back())
+                if edits.files or edits.waiting:
+                    unneeded.pop_all()
+                    self._open[unit.name, instance] = link
+        except (DevenvError, StreamEnded):
+            return None
+        return edits
 
     def sync(
         self,
