@@ -12,6 +12,7 @@ from devenv.errors import DevenvError, UsageError
 from devenv.render import launch as files
 from devenv.render.launch import Launch
 from devenv.stack import text
+from devenv.writing import write_for_people
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -72,8 +73,8 @@ def _merge(context: Context, file: Path, merged: Callable[[str], str]) -> None:
         existing = file.read_text(encoding="utf-8") if file.exists() else ""
         written = merged(existing)
         if written != existing:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(written, encoding="utf-8")
+            mode = file.stat().st_mode & 0o777 if file.exists() else 0o644
+            write_for_people(file, written, mode=mode)
     except (OSError, UnicodeDecodeError) as error:
         raise DevenvError(f"cannot write {shown}", why=str(error)) from error
     except UsageError as error:

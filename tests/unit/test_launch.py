@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import resource
 import shlex
 import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from devenv.errors import UsageError
+from devenv.cli.launching import write_envrc
+from devenv.errors import DevenvError, UsageError
 from devenv.render.launch import Launch, env_file, envrc, idea, vscode, vscode_entry
 
 
@@ -125,3 +130,23 @@ def test_a_file_of_variables_is_what_a_shell_reads_too() -> None:
     script = f"{env_file(values)}\nprintf '%s|' {names}"
     assert subprocess.check_output(["sh", "-c", script], text=True).split("|")[:-1] == list(values.values())
     assert shlex.split(env_file({"Q": "it's"}).splitlines()[1]) == ["Q=it's"]
+
+
+def test_a_file_of_the_user_is_whole_although_the_disk_is_full(tmp_path: Path) -> None:
+    file, own = tmp_path / ".envrc", "source_up\n" * 10
+    file.write_text(own)
+    file.chmod(0o600)
+    context: Any = SimpleNamespace(
+        workspace=SimpleNamespace(root=tmp_path), console=SimpleNamespace(say=print, print=print)
+    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(DevenvError):
+            write_envrc(context, "orders")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert file.read_text() == own
+    write_envrc(context, "orders")
+    assert file.read_text().startswith(own)
+    assert file.stat().st_mode & 0o777 == 0o600
