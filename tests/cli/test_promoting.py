@@ -262,3 +262,11 @@ def test_a_rehearsal_takes_none_of_the_options_about_the_real_thing(devenv: Deve
     for option in (*images, ("--create-secrets",), ("--adopt", "shop")):
         ended = devenv("promote", "staging", "--rehearse", *option)
         assert (ended.exit_code, f"{option[0]} is not for a rehearsal" in ended.stderr) == (2, True)
+
+
+def test_values_that_are_written_take_none_of_the_options_that_change_the_cluster(
+    devenv: Devenv, helm: Path
+) -> None:
+    for option in (("--create-secrets",), ("--adopt", "shop")):
+        ended = devenv("promote", "staging", "--write", "deploy", *option)
+        assert (ended.exit_code, f"leave out {option[0]}" in ended.stderr) == (2, True)

@@ -96,8 +96,9 @@ def promote(
     if platform and not PLATFORM.fullmatch(platform):
         raise UsageError(f'"{platform}" is no platform', hint="--platform linux/amd64")
     if write is not None:
-        if create_secrets:
-            raise UsageError("--write changes nothing in the cluster", hint="leave out --create-secrets")
+        for option, value in {"--create-secrets": create_secrets, "--adopt": adopt}.items():
+            if value:
+                raise UsageError("--write changes nothing in the cluster", hint=f"leave out {option}")
         _write(context, release, write, image_tag, platform, allow_dirty=allow_dirty)
         return
     request = Request(allow_dirty, image_tag, platform, create_secrets, frozenset(adopt or ()), yes, timeout)
