@@ -52,10 +52,11 @@ def chart() -> dict[str, str]:
 
 
 def _texts(folder: Path) -> dict[str, str]:
+    # `pip install` compiles every Python file of a package, those of a first project too
     return {
         file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8")
         for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        if file.is_file() and "__pycache__" not in file.parts
     }
 
 

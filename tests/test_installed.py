@@ -87,6 +87,8 @@ def installed(
         "--no-compile",
     ]
     subprocess.run([*pip, "--only-binary", ":all:", str(wheel)], check=True, timeout=300)
+    compiled = "import compileall, devenv; compileall.compile_dir(devenv.__path__[0], quiet=1)"  # as pip does
+    subprocess.run([str(folder / "bin" / "python"), "-I", "-c", compiled], check=True)
     return Installed(folder)
 
 
@@ -100,6 +102,13 @@ def test_it_says_what_it_is_and_can(installed: Installed, tmp_path: Path) -> Non
     assert installed.devenv(tmp_path, "--version").stdout.startswith("devenv ")
     assert "restart" in installed.devenv(tmp_path, "--help").stdout
     assert json.loads(installed.devenv(tmp_path, "schema").stdout)["properties"]["services"]
+
+
+@pytest.mark.parametrize("template", ["fullstack", "node-web", "python-api"])
+def test_it_begins_a_project(installed: Installed, tmp_path: Path, template: str) -> None:
+    ended = installed.devenv(tmp_path, "init", "--template", template)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "devenv.yaml").is_file()
 
 
 @pytest.mark.engine
