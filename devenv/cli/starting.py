@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,10 +18,19 @@ if TYPE_CHECKING:
 def init(
     ctx: typer.Context,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="[FILE]...", help="With --from-compose: the Compose files.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="With --from-compose, --from-kubernetes: the files; - is stdin."
+        ),
     ] = None,
     from_compose: Annotated[
         bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
+    ] = False,
+    from_kubernetes: Annotated[
+        bool,
+        typer.Option(
+            "--from-kubernetes", help="A manifest of objects of Kubernetes, a kustomization or a Helm chart."
+        ),
     ] = False,
     from_kong: Annotated[
         str | None,
@@ -66,6 +76,8 @@ def init(
         from devenv.cli.fromkong import from_kong as import_gateway
 
         import_gateway(context, from_kong, output, force=force, merge=merge)
+    elif from_kubernetes:
+        _from_kubernetes(context, named, output, force=force)
     elif from_compose or named:
         _from_compose(context, named, output, force=force)
     else:
@@ -123,6 +135,17 @@ def _from_compose(context: Context, named: list[str], output: str | None, *, for
     draft = drafting.drafted(composed.project, folder, context.environment)
     keep_secrets(context, target, draft.secrets)
     note_unread(draft, folder)
+    write_draft(context, draft, target)
+
+
+def _from_kubernetes(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
+    from devenv.engine import objects
+
+    target = target_of(output, "devenv init --from-kubernetes", force=force)
+    given = sys.stdin.read() if objects.STDIN in named else ""
+    found = objects.objects(Path.cwd(), named, given)
+    draft = objects.drafted(found, target.parent, context.environment, named)
+    keep_secrets(context, target, draft.secrets)
     write_draft(context, draft, target)
 
 

@@ -139,7 +139,7 @@ def _units(project: Project, world: World, stores: Stores, gateways: Collection[
             role = "part"
             owner, part = parts[_image(keys)]
             name = unit_name(part, kind=kinds[owner].kind, name=names[owner])
-        elif original in ending or _ends(keys, world) or ends(keys):
+        elif original in ending | project.jobs or _ends(keys, world) or ends(keys):
             role = "job"
         elif labelled and routes.is_router(keys):
             role = "router"

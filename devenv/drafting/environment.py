@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Collection, Iterator
 
 from devenv.drafting import reading
@@ -34,6 +35,10 @@ def convert(scene: Scene, unit: Unit) -> None:
         scene.draft.set((*unit.path, "env_file"), files, origin=unit.at("env_file"))
         secrets += _of_env(scene, unit, files, values)
     for variable, value in values.items():
+        if reference := _of_store(scene, unit, variable, value):
+            path = (*unit.path, "env", variable)
+            scene.draft.set(path, reference, origin=unit.at(f"environment.{variable}"))
+            continue
         if name := _secret(scene, unit, variable, value):
             if name == variable:
                 secrets.append(variable)
@@ -75,10 +80,29 @@ def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) 
     return True
 
 
-def source(variable: str, value: str | None) -> str:
+def _is_private(scene: Scene, unit: Unit, variable: str) -> bool:
+    """Whether it is known to hold a secret, whatever it is called."""
+    return variable in scene.project.private.get(unit.original, ())
+
+
+def _of_store(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
+    """A reference to the user or the database of a store, where a private variable repeats it."""
+    if not value or not _is_private(scene, unit, variable) or is_secret(variable, value):
+        return ""
+    for store in scene.stores.values():
+        for option, endings in _REPEATED.items():
+            if store.options.get(option) == value and variable.upper().endswith(endings):
+                return f"${{{store.name}.{option}}}"
+    return ""
+
+
+_REPEATED = {"user": ("USER", "USERNAME", "LOGIN"), "database": ("DATABASE", "DB", "NAME", "DBNAME")}
+
+
+def source(variable: str, value: str | None, *, private: bool = False) -> str:
     """The variable that a secret's value comes from; "" where it is none alone, or no secret."""
     text = value if value is not None else f"${{{variable}}}"
-    if not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
+    if not private and not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
         return ""
     whole = [*parts(text)]
     return whole[0].name if len(whole) == 1 and isinstance(whole[0], Variable) else ""
@@ -87,15 +111,16 @@ def source(variable: str, value: str | None) -> str:
 def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     """The name of the secret that a variable holds, or "" where it is none or one of a store's."""
     text = value if value is not None else f"${{{variable}}}"
-    if not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
+    private = _is_private(scene, unit, variable) and value != ""
+    if not private and not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
         return ""
     references = rewritten(scene, text, variable)[0].replace("${env.", "").replace("${secret.", "")
-    if "${" in references:
+    if "${" in references and not (private and _has_password(references)):
         return ""
     names = [item.name for item in variables(text)]
     if not names:
         return moved(scene, unit, variable, text)
-    if not source(variable, value):
+    if not source(variable, value, private=private):
         return ""
     if default := plain(text):
         if names[0] not in scene.world.variables:
@@ -113,6 +138,11 @@ def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
         note = f"{note}; empty without a value there"
     scene.draft.say("derived", unit.at(f"environment.{variable}"), note)
     return names[0]
+
+
+def _has_password(text: str) -> bool:
+    """Whether a password stands in an address as it is."""
+    return bool(re.search(r"://[^\s/@:]*:[^\s/@]*@", re.sub(r"\$\{[^}]*\}", "", text).replace(":@", "@")))
 
 
 def moved(scene: Scene, unit: Unit, variable: str, text: str) -> str:

@@ -31,7 +31,8 @@ HERE = Place()
 class Project:
     """Compose files, merged: services, and what stands beside them.
 
-    `files`: as they are shown.
+    `files`: as they are shown. `jobs`: services that are known to end; `private`: service -> its variables
+    that are known to hold secrets; `fields`: service -> fields of the manifest that no key of Compose's says.
     """
 
     name: str
@@ -42,6 +43,9 @@ class Project:
     top: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     folder: Place = HERE
+    jobs: frozenset[str] = frozenset()
+    private: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def project(

@@ -43,6 +43,8 @@ def convert(scene: Scene, unit: Unit) -> None:
             scene.draft.say("by hand", unit.at(key), INSTEAD.get(key, "no field says it"))
         else:
             scene.draft.escape(unit.path, {key: value}, unit.at(key))
+    for field, value in scene.project.fields.get(unit.original, {}).items():
+        scene.draft.set((*unit.path, field), value, origin=unit.at(field))
 
 
 def _field(scene: Scene, unit: Unit, key: str, value: Any) -> None:

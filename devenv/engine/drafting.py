@@ -284,13 +284,7 @@ DEPTH = 3
 
 def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     """The draft of a project without a Compose file. Raises `UsageError` where nothing says what runs."""
-    files: dict[str, str] = {}
-    named = [*_package_files(folder, DEPTH)]
-    below = [path for at in {path.parent for path in named} for own in parts.BELOW for path in at.glob(own)]
-    below = [path for path in below if not SKIPPED & {*path.relative_to(folder).parts}]
-    for path in dict.fromkeys((*named, *sorted(below))):
-        with contextlib.suppress(OSError):
-            _read(path, path.relative_to(folder).as_posix(), files)
+    files = package_files(folder)
     catalogue = kinds()
     draft = survey.draft(files, folder.resolve().name, catalogue)
     if not draft.value:
@@ -308,6 +302,18 @@ def surveyed(folder: Path, environment: Mapping[str, str]) -> Draft:
     variables = {**read_env(folder / ".env"), **environment}
     settled(draft, folder, catalogue, variables)
     return draft
+
+
+def package_files(folder: Path) -> dict[str, str]:
+    """The files that a survey reads: path -> text."""
+    files: dict[str, str] = {}
+    named = [*_package_files(folder, DEPTH)]
+    below = [path for at in {path.parent for path in named} for own in parts.BELOW for path in at.glob(own)]
+    below = [path for path in below if not SKIPPED & {*path.relative_to(folder).parts}]
+    for path in dict.fromkeys((*named, *sorted(below))):
+        with contextlib.suppress(OSError):
+            _read(path, path.relative_to(folder).as_posix(), files)
+    return files
 
 
 def _package_files(folder: Path, depth: int) -> Iterator[Path]:

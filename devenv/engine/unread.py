@@ -32,14 +32,14 @@ def note_unread(draft: Draft, folder: Path) -> None:
                 take = f"devenv init --force --from-kong {shown}"
                 draft.say("by hand", shown, f"a gateway's routes and plugins: {take} takes them over")
             elif path.name == "Chart.yaml":
-                note = "a chart: `devenv render --chart` makes one of the manifest; values are environments:"
-                draft.say("by hand", shown, note)
+                take = f"devenv init --force --from-kubernetes {path.parent.relative_to(folder).as_posix()}"
+                draft.say("by hand", shown, f"a chart: {take} takes over what Helm makes of it")
             elif _API.search(head) and _KIND.search(head):
                 above = path.relative_to(folder).parent.as_posix()
                 objects[above] = objects.get(above, 0) + 1
     for above, count in objects.items():
         files = f"{count} files" if count > 1 else "a file"
-        note = f"{files} for Kubernetes, whose objects devenv makes itself: carry over env, probes, limits"
+        note = f"{files} for Kubernetes: devenv init --force --from-kubernetes {above} takes them over"
         draft.say("by hand", above, note)
 
 

@@ -222,6 +222,8 @@ def test_what_is_there_for_other_tools_is_named(devenv: Devenv, blog: Path, comp
     assert named.keys() == {"gateway/kong.yml", "k8s/base", "deploy/chart/Chart.yaml"}
     assert "devenv init --force --from-kong gateway/kong.yml" in named["gateway/kong.yml"]
     assert named["k8s/base"].startswith("2 files for Kubernetes")
+    assert "devenv init --force --from-kubernetes k8s/base" in named["k8s/base"]
+    assert "devenv init --force --from-kubernetes deploy/chart" in named["deploy/chart/Chart.yaml"]
 
 
 def test_nothing_to_look_at_says_how_to_begin(devenv: Devenv, blog: Path) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from devenv import assets, documents
 from devenv.drafting import writing
 from devenv.drafting.kong.shapes import GATEWAY
+from devenv.drafting.kubernetes.shapes import shape_of
 from devenv.drafting.shape import FILE, Shape
-from devenv.engine import drafting, gateways
+from devenv.engine import drafting, gateways, objects
 from devenv.engine.project import Project
 from devenv.engine.promotion import charts
 from devenv.envfiles import odd_lines, read_env, read_written
@@ -22,7 +23,7 @@ from devenv.manifest.models import Manifest
 from devenv.manifest.parse import parse
 from devenv.memory import Memory
 from devenv.render import compose, kubernetes, process
-from devenv.render.bundle import Source
+from devenv.render.bundle import Source, to_yaml
 from devenv.sources.ignored import Ignored
 from devenv.stack import copies, dockerfile, patterns
 from devenv.stack.kinds import overrides
@@ -226,6 +227,18 @@ def _gateways() -> list[Files]:
     ]
 
 
+def _clustered() -> list[Files]:
+    """Objects of Kubernetes, those of a file as one list."""
+    texts = [file["stack.yaml"] for file in _files("stack.yaml", "tests")]
+    lists = [{"apiVersion": "v1", "kind": "List", "items": [*documents.load_all(text)]} for text in texts]
+    return [{"objects.yaml": to_yaml(each)} for each in lists]
+
+
+def _kubernetes(folder: Path) -> None:
+    (file,) = folder.iterdir()
+    _written(objects.drafted(objects.objects(folder, [file.name]), folder, {}, [file.name]))
+
+
 PACKAGE_FILES = (
     "package.json", "requirements.txt", "go.mod", "pom.xml", "Gemfile", "Procfile", ".env.example", "*/main.py", "main.py"
 )  # fmt: skip
@@ -254,6 +267,11 @@ TARGETS: Mapping[str, Target] = {
         lambda: _folders("*compose.y*ml", ".env*", "*.env", "*.conf", "Dockerfile"),
         _compose,
         sorted({*_keys(FILE), "${", "$X", "${X:-", "${X:?", "}", ":", "::", "8080:80", "[::1]:", "./", "../", "data:/", ":ro"}),
+    ),
+    "kubernetes": Target(
+        _clustered,
+        _kubernetes,
+        (*_keys(shape_of("Deployment")), *_keys(shape_of("Ingress")), "---\n", "null", "$(X)", "{{ .x }}", "[]", "{}"),
     ),
     "kong": Target(
         _gateways,

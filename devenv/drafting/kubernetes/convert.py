@@ -1,0 +1,29 @@
+"""Objects of Kubernetes as a draft of a manifest."""
+
+from __future__ import annotations
+
+from devenv.drafting import convert as compose
+from devenv.drafting.draft import Draft
+from devenv.drafting.kubernetes.imported import Imported
+from devenv.drafting.reading import Project
+from devenv.drafting.scene import World, key_of
+from devenv.drafting.stores import Stores
+
+
+def convert(project: Project, imported: Imported, world: World, stores: Stores) -> Draft:
+    """The draft; nothing of the objects is in neither the draft nor its table."""
+    draft = compose.convert(project, world, stores)
+    command = " ".join(["devenv init --from-kubernetes", *project.files])
+    draft.title = f"Written by `{command}`."
+    for volume, size in imported.sizes.items():
+        key = key_of(volume)
+        if any(key in unit.get("volumes", ()) for unit in draft.value.get("services", {}).values()):
+            draft.set(("volumes", key), {"size": size}, origin=f"PersistentVolumeClaim {volume}")
+    draft.secrets |= {name: value for name, value in imported.values.items() if _named(draft, name)}
+    draft.rows = [*imported.rows, *draft.rows]
+    return draft
+
+
+def _named(draft: Draft, secret: str) -> bool:
+    units = [unit for section in ("services", "jobs") for unit in draft.value.get(section, {}).values()]
+    return any({"secret": secret} in unit.get("files", {}).values() for unit in units)

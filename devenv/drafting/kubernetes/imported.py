@@ -1,0 +1,75 @@
+"""What is made of objects: a Compose project, and what that has no words for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from devenv.drafting.draft import Fate, Row
+from devenv.drafting.kubernetes.addresses import Addresses
+from devenv.drafting.kubernetes.objects import Objects
+from devenv.drafting.reading import Place, Project
+from devenv.drafting.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How the image of a workload is built in this project."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+
+
+@dataclass(slots=True)
+class Imported:
+    """A Compose project in the making.
+
+    `builds`: image, without registry and tag -> its build. `units`: workload -> its name here. `fields`: unit
+    -> field of the manifest -> its value, for what no key of Compose's says; `values`: secret -> its value,
+    of those that are files. `private`: unit -> its variables that Secrets hold. `sizes`: volume -> its size.
+    """
+
+    objects: Objects
+    builds: Mapping[str, Build]
+    stores: Stores
+    units: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
+    addresses: Addresses = field(default_factory=Addresses)
+    services: dict[str, dict[str, Any]] = field(default_factory=dict)
+    volumes: dict[str, Any] = field(default_factory=dict)
+    configs: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, Any] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)
+    private: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    fields: defaultdict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
+    sizes: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+
+    def say(self, fate: Fate, what: str, note: str) -> None:
+        """Add a row to the table, once."""
+        row = Row(fate, what, note)
+        if row not in self.rows:
+            self.rows.append(row)
+
+    @property
+    def _name(self) -> str:
+        """The namespace that all of it is in."""
+        own = self.objects.namespaces - {"default"}
+        return own.pop() if len(own) == 1 else ""
+
+    def project(self, files: tuple[str, ...], folder: Place) -> Project:
+        """The Compose project, as if read from files."""
+        return Project(
+            name=self._name,
+            services=self.services,
+            volumes=self.volumes,
+            secrets=self.secrets,
+            configs=self.configs,
+            files=files,
+            folder=folder,
+            jobs=frozenset(self.jobs),
+            fields=self.fields,
+            private={unit: frozenset(names) for unit, names in self.private.items()},
+        )
