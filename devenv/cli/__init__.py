@@ -168,7 +168,10 @@ def options(
         ),
     ] = None,
     context: Annotated[
-        str | None, typer.Option("--context", help="With -b kube: the kube context.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--context", help="With -b kube: the kube context; with -b minikube: the profile.", metavar="NAME"
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Show only results and errors.")] = False,
     verbose: Annotated[

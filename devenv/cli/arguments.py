@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +58,20 @@ Up = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def one_of(given: Mapping[str, object]) -> None:
+    """Raises `UsageError` where options come together of which each asks for something else."""
+    options = [option for option, value in given.items() if value]
+    if len(options) > 1:
+        raise UsageError(f"{' and '.join(options)} do not go together", hint="one command for each")
+
+
+def only_with(companion: str, given: Mapping[str, object], hint: str) -> None:
+    """Raises `UsageError` for options that mean nothing without another one, which is not there."""
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"{option} is for {companion}", hint=hint)
 
 
 def moment(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv.cli import habits
-from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, words
+from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, one_of, words
 from devenv.cli.environments import At, confirm_production, release_of
 from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError, did_you_mean
@@ -220,6 +220,11 @@ def env(
     from devenv.stack.resolve import host_environment
 
     context: Context = ctx.obj
+    one_of({"--export": export, "--json": json_})
+    editors = {"--vscode": vscode, "--idea": idea}
+    if name is None and any(editors.values()):
+        option = next(option for option, value in editors.items() if value)
+        raise UsageError("an editor starts one service", hint=f"devenv env NAME {option}")
     loaded = context.load(tolerate=(ToolMissing,))
     manifest, _, catalogue = context.project.manifest.parsed
     names = (*manifest.services, *manifest.jobs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv import assets, home
-from devenv.cli.arguments import Json
+from devenv.cli.arguments import Json, only_with
 from devenv.errors import FAILED, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def kinds(
     if action not in ACTIONS:
         hint = did_you_mean(action, ACTIONS, f"devenv kinds show {action}")
         raise UsageError(f'nothing to do with kinds is called "{action}"', hint=hint)
+    if action != "new":
+        only_with("kinds new", {"--from": image}, f"devenv kinds new {name or 'NAME'} --from {image}")
     if action != "list" and not name:
         example = {"check": "infra/queue.yaml", "new": "queue --from rabbitmq:4.3.6"}.get(action, "postgres")
         raise UsageError(f"kinds {action} needs a name", hint=f"devenv kinds {action} {example}")

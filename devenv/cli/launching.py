@@ -41,8 +41,6 @@ def write_idea(context: Context, loaded: Loaded, service: str, variables: Mappin
 
 def _launch(context: Context, loaded: Loaded, service: str, variables: Mapping[str, str]) -> Launch:
     """How the service is started, once its variables lie in `.devenv`. Raises `UsageError`."""
-    if not service:
-        raise UsageError("an editor starts one service", hint="devenv env NAME --vscode")
     manifest, _, _ = context.project.manifest.parsed
     if service not in manifest.services:
         raise UsageError(

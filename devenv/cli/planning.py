@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from devenv.cli.arguments import Hosted, Json, Known
+from devenv.cli.arguments import Hosted, Json, Known, one_of, only_with
 from devenv.cli.environments import environments
 from devenv.errors import FAILED, ToolMissing, UsageError
 
@@ -47,9 +47,16 @@ def plan(
     Without an engine it plans as if nothing runs.
     """
     context: Context = ctx.obj
+    instead = {"--reload": reload, "--parity": parity, "--environment": environment}
+    one_of(instead)
+    if any(instead.values()):
+        only_with("the plan of `devenv up`", {"--host": host}, "leave it out")
     if parity:
+        if names:
+            raise UsageError("--parity is about the whole manifest", hint="devenv plan --parity")
         _parity(context, json_=json_, fail_on=fail_on)
         return
+    only_with("--parity", {"--fail-on": fail_on}, f"devenv plan --parity --fail-on {fail_on}")
     if reload:
         _reload(context, names or [], as_json=json_)
         return

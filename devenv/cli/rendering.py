@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli.arguments import one_of, only_with
 from devenv.cli.printing import keep_out_of_images
-from devenv.errors import DevenvError, UsageError
+from devenv.errors import DevenvError
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -57,26 +58,20 @@ def render(
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     context: Context = ctx.obj
-    if (chart, swarm, deck, output).count(None) < 3:
-        raise UsageError("--chart, --swarm, --deck and --output are one of four", hint="one command for each")
+    one_of({"--chart": chart, "--swarm": swarm, "--deck": deck, "--output": output})
     if chart is not None:
         _chart(context, chart, environment, package=package or push is not None, push=push)
         return
-    for option, value in {"--package": package, "--push": push}.items():
-        if value:
-            shown = option if value is True else f"{option} {value}"
-            raise UsageError(f"{option} is for --chart", hint=f"devenv render --chart chart {shown}")
+    only_with("--chart", {"--package": package}, "devenv render --chart chart --package")
+    only_with("--chart", {"--push": push}, f"devenv render --chart chart --push {push}")
     if swarm is not None:
         _swarm(context, swarm, environment)
         return
     if deck is not None:
         _deck(context, deck, environment)
         return
-    if environment is not None:
-        raise UsageError(
-            "--environment is for --chart, --swarm and --deck",
-            hint=f"devenv render --chart chart --environment {environment}",
-        )
+    hint = f"devenv render --chart chart --environment {environment}"
+    only_with("--chart, --swarm and --deck", {"--environment": environment}, hint)
     _bundle(context, output)
 
 

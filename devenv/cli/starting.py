@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devenv.cli.arguments import one_of, only_with
 from devenv.cli.drafts import keep_secrets, say_next, target_of, write_draft
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 
@@ -66,6 +67,9 @@ def init(
     """
     context: Context = ctx.obj
     named = [*(files or ()), *(file or ())]
+    one_of({"--ci": ci, "--template": template, "--from-kong": from_kong, "--from-compose": from_compose})
+    if from_kong is None:
+        only_with("--from-kong", {"--merge": merge}, "devenv init --from-kong FILE --merge")
     if ci is not None:
         if file:
             context.option("file", file[-1])

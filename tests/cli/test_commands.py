@@ -632,6 +632,17 @@ REFUSED = {
     ("status", "-b", "podman"): ('no backend "podman"', "one of: "),
     ("status", "-f", "no.yaml"): ("no file no.yaml", "-f takes the path"),
     ("plan", "--parity", "--fail-on", "x"): ('no level "x"', "--fail-on lost"),
+    ("plan", "--fail-on", "lost"): ("--fail-on is for --parity", "devenv plan --parity --fail-on lost"),
+    ("plan", "--parity", "web"): ("--parity is about the whole manifest", "devenv plan --parity"),
+    ("plan", "--reload", "--parity"): ("--reload and --parity do not go together", "one command for each"),
+    ("plan", "--reload", "--host", "web"): ("--host is for the plan of `devenv up`", "leave it out"),
+    ("render", "--chart", "a", "-o", "b"): ("--chart and --output do not go together", "one command"),
+    ("init", "--merge"): ("--merge is for --from-kong", "devenv init --from-kong FILE --merge"),
+    ("init", "--ci", "github", "--template", "x"): ("--ci and --template do not go together", "one command"),
+    ("kinds", "--from", "x:1"): ("--from is for kinds new", "devenv kinds new NAME --from x:1"),
+    ("env", "--idea"): ("an editor starts one service", "devenv env NAME --idea"),
+    ("env", "--json", "--export"): ("--export and --json do not go together", "one command for each"),
+    ("status", "--context", "lab"): ("--context does nothing on fake", "-b kube --context lab"),
 }
 
 

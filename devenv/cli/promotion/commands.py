@@ -201,7 +201,10 @@ def rollback(
     ctx: typer.Context,
     environment: Environment,
     revision: Annotated[
-        int, typer.Argument(metavar="[REVISION]", help="Default: the one that served before.", min=0)
+        int,
+        typer.Argument(
+            metavar="[REVISION]", help="Default: the one that served before.", min=0, show_default=False
+        ),
     ] = 0,
     yes: Yes = False,
     timeout: Timeout = 300,
