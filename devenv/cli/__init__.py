@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -73,12 +74,18 @@ class Group(TyperGroup):
             self._sharing.add("")
             self._add_habits(self, "")
         with _errors_reported(None):
-            return super().make_context(*args, **kwargs)
+            return super().make_context(*args, **{"terminal_width": _narrow(), **kwargs})
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; an error is printed and becomes the exit code."""
         with _errors_reported(ctx):
             return super().invoke(ctx)
+
+
+def _narrow() -> int | None:
+    """The width of a terminal that is narrower than any help that Click would write by itself."""
+    columns = shutil.get_terminal_size().columns
+    return columns - 1 if columns < 52 else None
 
 
 @contextlib.contextmanager

@@ -138,9 +138,9 @@ class Context:
         if self.promoted:
             return self.promoted.bring_up
         with suppress(DevenvError):  # a broken manifest has no names
-            units = self.project.manifest.outline.units
-            if name not in units:
-                return did_you_mean(name, units, f"there are: {', '.join(units)}")
+            outline = self.project.manifest.outline
+            if name not in outline.units:
+                return did_you_mean(name, outline.units, f"there are: {', '.join(outline.names)}")
         return f"devenv up {name}"
 
     @cached_property
@@ -254,10 +254,10 @@ class Context:
         cut short.
         """
         why = f", as {observed.down}" if observed.down else ""
-        self.console.say(f"nothing of this checkout is running{why}; start it with: devenv up")
+        self.console.sentence(f"nothing of this checkout is running{why}; start it with: devenv up")
         for other in self.left_over:
             asked = f"devenv -b {other.name} status"
-            self.console.say(
+            self.console.sentence(
                 f"an `up` was cut short: the stack may still be on {other.name}; {asked}   shows it"
             )
 

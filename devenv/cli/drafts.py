@@ -63,7 +63,7 @@ def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -
     if secrets:
         new = Workspace(manifest).keep_secrets(secrets)
         plain = sum(map(bool, secrets.values()))  # the others are empty until somebody sets them
-        console.say(f".devenv/secrets.env has {plain} values that stood in plain text ({new} new)")
+        console.sentence(f".devenv/secrets.env has {plain} values that stood in plain text ({new} new)")
 
 
 def table(console: Console, rows: Sequence[Row]) -> list[str]:

@@ -233,7 +233,7 @@ def env(
         raise UsageError(f'no service or job "{name}"', hint=hint)
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
     for unit in unreached(loaded.stack, name or ""):
-        context.console.say(f"{unit} is left out: it publishes no port on this machine")
+        context.console.sentence(f"{unit} is left out: it publishes no port on this machine")
     if vscode or idea or direnv:
         from devenv.cli import launching
 

@@ -125,9 +125,8 @@ def _interrupted(context: Context, starting: list[str]) -> None:
 def exit_on_failure(context: Context, outcome: Outcome) -> None:
     """End the command where a unit failed."""
     if outcome.failures:
-        context.console.say(
-            "Running units were left running.\nFix the problem and run `devenv up` again; it resumes there."
-        )
+        context.console.sentence("Running units were left running.")
+        context.console.sentence("Fix the problem and run `devenv up` again; it resumes there.")
         raise typer.Exit(FAILED)
 
 
@@ -182,9 +181,10 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
     except KeyboardInterrupt:
         from devenv.console.tables import hosted_note
 
-        console.say("\nstill running; `devenv down` stops it, `devenv logs -f` shows the logs again")
+        console.say()
+        console.sentence("still running; `devenv down` stops it, `devenv logs -f` shows the logs again")
         if line := hosted_note(outcome.stack):
-            console.say(line)
+            console.sentence(line)
         raise typer.Exit(INTERRUPTED) from None
 
 

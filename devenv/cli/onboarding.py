@@ -45,7 +45,7 @@ def onboard(
     except (KeyboardInterrupt, typer.Exit) as end:
         code = getattr(end, "exit_code", INTERRUPTED)
         if code == INTERRUPTED:
-            context.console.say("interrupted: devenv onboard   goes on from here")
+            context.console.sentence("interrupted: devenv onboard   goes on from here")
         raise typer.Exit(code) from None
 
 

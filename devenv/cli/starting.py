@@ -67,7 +67,15 @@ def init(
     """
     context: Context = ctx.obj
     named = [*(files or ()), *(file or ())]
-    one_of({"--ci": ci, "--template": template, "--from-kong": from_kong, "--from-compose": from_compose})
+    one_of(
+        {
+            "--ci": ci,
+            "--template": template,
+            "--from-kong": from_kong,
+            "--from-kubernetes": from_kubernetes,
+            "--from-compose": from_compose,
+        }
+    )
     if from_kong is None:
         only_with("--from-kong", {"--merge": merge}, "devenv init --from-kong FILE --merge")
     if ci is not None:

@@ -71,7 +71,7 @@ def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
     if json_:
         context.console.json([asdict(entry) for entry in entries])
     elif not entries:
-        context.console.say(
+        context.console.sentence(
             "no file was sent yet; `devenv up` watches, `devenv plan --reload` shows the rules"
         )
     else:
@@ -134,9 +134,9 @@ class Watching:
 
         if line := summary(self._times):
             console.say(f"\n{line}")
-        console.say("still running; `devenv down` stops it, `devenv watch` goes on")
+        console.sentence("still running; `devenv down` stops it, `devenv watch` goes on")
         if line := hosted_note(self._loaded.stack):
-            console.say(line)
+            console.sentence(line)
         if interrupted:
             raise typer.Exit(INTERRUPTED)
 

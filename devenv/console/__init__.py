@@ -31,6 +31,7 @@ READABLE = 28  # letters of a line of folded text that can still be read
 FACT_LINES, LINE_LETTERS = 3, 300  # of a fact on a card
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ADDRESS = re.compile(r"\S:\S")
+_WORDS = re.compile(r"(\s*)(\S+)")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -186,7 +187,8 @@ class Console:
         """Rows as aligned columns, without a ragged end; a column that is empty in all rows is left out.
 
         Where a row is wider than `width`, the parts of its last cell (between three spaces) take more lines,
-        in one column for all rows. Columns before it that leave a sentence no room become parts of it.
+        in one column for all rows. Columns before it that leave a sentence no room, or that do not fit
+        themselves, become parts of it.
         """
         if not rows:
             return []
@@ -195,7 +197,8 @@ class Console:
         sentences = any(
             _kept_whole(part) < len(plain(part)) for *_, last in rows for part in last.split("   ")
         )
-        if len(before) > 1 and sentences and indent + widest > width > 0 and indent > width - READABLE:
+        room = READABLE if sentences else -2  # the gap behind the columns may be cut off
+        if len(before) > 1 and indent + widest > width > 0 and indent > width - room:
             joined = [[*row[:-2], "   ".join(filter(None, row[-2:]))] for row in rows]
             return self.table(joined, width=width)
         parts = [part for *_, last in rows if indent + len(plain(last)) > width for part in last.split("   ")]
@@ -267,14 +270,19 @@ def _columns(environment: Mapping[str, str], terminal: TextIO) -> int:
 
 
 def folded(text: str, width: int) -> list[str]:
-    """A line as lines of at most this width, unless a word is longer; no width folds nothing."""
-    if width <= 0 or len(text) <= width:
-        return [text]
-    import textwrap
+    """A line as lines of at most this width, unless a word is longer; no width folds nothing.
 
-    return textwrap.wrap(
-        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
-    )
+    Colours take no room.
+    """
+    if width <= 0 or len(plain(text)) <= width:
+        return [text]
+    lines = [""]
+    for gap, word in _WORDS.findall(text):
+        if lines[-1] and len(plain(f"{lines[-1]}{gap}{word}")) > width:
+            lines.append(word)
+        else:
+            lines[-1] += gap + word
+    return lines
 
 
 def _listed(names: Sequence[str]) -> str:

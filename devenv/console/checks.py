@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from devenv.console import Console, folded
+from devenv.console import READABLE, Console, folded, plain
 from devenv.doctor.verdict import Level, Verdict
 
 MARKS = {Level.PASS: ("pass", "green"), Level.WARN: ("warn", "yellow"), Level.FAIL: ("fail", "red")}
@@ -15,13 +15,17 @@ MARKS = {Level.PASS: ("pass", "green"), Level.WARN: ("warn", "yellow"), Level.FA
 def check_lines(console: Console, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """A line for each verdict, and below it what to type, which is never folded, as it is copied."""
     column = max((len(verdict.check) for verdict in verdicts), default=0)
-    indent = 6 + column + 2
     width = console.columns
+    below = 0 < width < 6 + column + 2 + READABLE
+    indent = 6 if below else 6 + column + 2
     for verdict in verdicts:
         mark, style = MARKS[verdict.level]
-        first, *more = folded(verdict.text, max(width - indent, 24) if width else 0)
-        yield f"{console.style(mark, style)}  {console.style(f'{verdict.check:<{column}}', 'bold')}  {first}"
-        yield from (f"{'':{indent}}{line}" for line in more)
+        lines = folded(verdict.text, width - indent)
+        head = f"{console.style(mark, style)}  {console.style(f'{verdict.check:<{column}}', 'bold')}"
+        if not below or len(plain(f"{head}  {verdict.text}")) <= width:
+            head += f"  {lines.pop(0)}"
+        yield head.rstrip()
+        yield from (f"{'':{indent}}{line}" for line in lines)
         if verdict.fix is not None:
             yield f"{'':{indent}}{console.style('try', 'dim')}  {verdict.fix.command}"
 

@@ -111,7 +111,8 @@ def parity_table(console: Console, rows: Sequence[Row]) -> list[str]:
     if console.columns:
         cells = [[console.style(row.path, "bold"), _differences(console, row)] for row in different]
         note = f"{same} more fields are the same on every backend"
-        return [*console.table(cells, width=console.columns), note, *folded(PROMOTION, console.columns)]
+        notes = (line for text in (note, PROMOTION) for line in folded(text, console.columns))
+        return [*console.table(cells, width=console.columns), *notes]
     table = [["field", *different[0].support, "why"]]
     for row in different:
         levels = [

@@ -35,9 +35,8 @@ class ManifestFile:
         self.workspace, self._environment, self._memory = workspace, environment, memory
 
     def names(self) -> list[str]:
-        """Names of all services, jobs and stores in the manifest."""
-        manifest, _, _ = self.parsed
-        return [*manifest.services, *manifest.jobs, *manifest.infra]
+        """Names of all services, jobs and stores, of those that the manifest only uses as well."""
+        return list(self.outline.names)
 
     @cached_property
     def parsed(self) -> tuple[Manifest, Source, Catalogue]:

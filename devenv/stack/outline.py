@@ -31,6 +31,7 @@ def outline(manifest: Manifest, catalogue: Catalogue) -> Outline:
         namespace=manifest.namespace or "",
         promotes=bool(manifest.environments),
         units=tuple(of.all_units()),
+        names=(*manifest.services, *manifest.jobs, *instances),
         externals={name: store.kind.name for name, store in instances.items() if store.address},
     )
 

@@ -60,6 +60,8 @@ class Outline:
     namespace: str = ""
     promotes: bool = False
     units: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """What people call the units: those that a store needs for itself are left out."""
     externals: Mapping[str, str] = field(default_factory=dict)
     """Stores that something else runs -> kind."""
 

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 
 from devenv.__main__ import main
 from devenv.cli import app
+from devenv.cli.arguments import names_known
 from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
 from tests.fakes import Machine
@@ -617,6 +618,20 @@ def test_names_complete_from_the_manifest_and_from_what_is_up(devenv: Devenv) ->
 
 def test_the_schema_is_json(devenv: Devenv) -> None:
     assert json.loads(devenv("schema").stdout)["title"] == "devenv.yaml"
+
+
+def test_the_help_fits_into_a_narrow_terminal(devenv: Devenv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for words in (["--help"], ["up", "--help"]):
+        assert max(map(len, devenv(*words).stdout.splitlines())) <= 40
+
+
+def test_a_shell_completes_stores_that_are_only_used_and_no_name_that_up_does_not_take(
+    devenv: Devenv, project: Path
+) -> None:
+    (project / "devenv.yaml").write_text("name: a\nservices:\n  api: {image: x, uses: [postgres]}\n")
+    assert "there are: api, postgres\n" in devenv("logs", "nothing").stderr
+    assert names_known("") == ["api", "postgres"]
 
 
 REFUSED = {

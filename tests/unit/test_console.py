@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from devenv.cli import take_any_text
-from devenv.console import Console, plain
+from devenv.console import Console, folded, plain
 from devenv.console.board import Board, Row, addresses
+from devenv.console.checks import check_lines
 from devenv.console.junit import junit
 from devenv.console.progress import Lines, Live, cells, headline
+from devenv.doctor.verdict import Level, Verdict
 from devenv.errors import Card, DevenvError, ManifestInvalid, Problem, UnitFailed
 from devenv.events import Done, Event, Failed, Note, Planned, Progress, Skipped, Started
 from devenv.plan.model import Observed, ObservedUnit, Op, Plan, Step
@@ -353,6 +355,45 @@ def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_
           try       devenv logs web --since 10m and then some more
         """
     )
+
+
+def test_colours_take_no_room_where_a_line_is_folded() -> None:
+    coloured = console(colour=True)
+    text = f"{coloured.style('emulated', 'yellow')}: chart, swarm in two words"
+    assert list(map(plain, folded(text, 22))) == ["emulated: chart, swarm", "in two words"]
+
+
+def test_columns_that_a_narrow_terminal_has_no_room_for_become_parts_of_the_last() -> None:
+    row = ["postgres", "postgres 18.6 (stand-in)", "healthy", "localhost:31883"]
+    assert console().table([row], width=40) == [
+        "postgres  postgres 18.6 (stand-in)",
+        "                         healthy",
+        "                         localhost:31883",
+    ]
+
+
+def test_a_check_is_folded_beside_its_name_and_below_one_that_leaves_it_no_room() -> None:
+    limits = Verdict("inotify", Level.PASS, "fs.inotify.max_user_watches is 192536, and more")
+    clock = Verdict("registries", Level.PASS, "it is right")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def shown(width: int) -> list[str]:
+        return list(check_lines(Console(Terminal(), io.StringIO(), width=width), [limits, clock]))
+
+    assert shown(50) == [
+        "pass  inotify     fs.inotify.max_user_watches is",
+        "                  192536, and more",
+        "pass  registries  it is right",
+    ]
+    assert shown(40) == [
+        "pass  inotify",
+        "      fs.inotify.max_user_watches is",
+        "      192536, and more",
+        "pass  registries  it is right",
+    ]
 
 
 def test_a_note_is_folded_beside_its_label() -> None:

@@ -119,7 +119,7 @@ def _write(
     from devenv.writing import export_chart
 
     console, project, environment = context.console, context.project, release.target.environment
-    console.say(f"{console.style(release.target.release, 'bold')} to {environment}, through {folder}")
+    console.sentence(f"{console.style(release.target.release, 'bold')} to {environment}, through {folder}")
     name, say = f"values-{environment}.yaml", sayer(context)
     stack, why = charts.promoted(project, environment).stack, "every promotion would change the image"
     keep_out_of_images(stack, context.workspace.root, folder.resolve(), [name], why)
@@ -140,9 +140,8 @@ def _write(
     commit = f" {origin.commit[:12]}" if origin.commit else ""
     message = shlex.quote(f"{release.target.release}{commit} to {environment}")
     git = f"git -C {shlex.quote(str(folder))}"
-    console.say(
-        f"nothing in the cluster was changed; commit it:\n{git} add {name}\n{git} commit -m {message}"
-    )
+    console.sentence("nothing in the cluster was changed; commit it:")
+    console.say(f"{git} add {name}\n{git} commit -m {message}")
 
 
 def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = None) -> None:
@@ -192,7 +191,7 @@ def history(ctx: typer.Context, environment: Environment, json_: Json = False) -
     if rows:
         console.print("\n".join(history_lines(console, rows, now=now)))
     else:
-        console.say(f"nothing was promoted to {environment} yet; devenv promote {environment}")
+        console.sentence(f"nothing was promoted to {environment} yet; devenv promote {environment}")
     if others:
         console.print("\n".join(["", *companion_lines(console, others, now=now)]))
 
@@ -217,7 +216,9 @@ def rollback(
     if not yes:
         confirm_at(release.target, f"Go back to revision {number} in {environment}?")
     release.rollback(number, sayer(context), within=timeout)
-    context.console.say(context.console.style(f"{environment} is back at revision {number}", "green", "bold"))
+    context.console.sentence(
+        context.console.style(f"{environment} is back at revision {number}", "green", "bold")
+    )
 
 
 def retire(
@@ -237,7 +238,7 @@ def retire(
     others, leftovers = companions.installed, Leftovers(release.client, release.target)
     going = leftovers.volumes() if volumes else {}
     if not release.history and not others and not going:
-        context.console.say(f"nothing was promoted to {environment}")
+        context.console.sentence(f"nothing was promoted to {environment}")
         return
     release.require_ours(context.project.manifest.outline.name)
     if not yes:
@@ -255,4 +256,4 @@ def retire(
         release.client.delete(path)
         sayer(context)("removed", f"the volume {name}")
     kept = "" if volumes else "; its volumes are kept"
-    context.console.say(f"{environment} is retired{kept}")
+    context.console.sentence(f"{environment} is retired{kept}")

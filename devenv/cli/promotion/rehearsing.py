@@ -42,7 +42,7 @@ def rehearse(context: Context, environment: str, *, yes: bool, timeout: int, say
         place = backend.cluster.place
         require_elsewhere(place, own.context, environment)
         release = Release(target(place, environment, project.manifest.parsed[0].name))
-        console.say(
+        console.sentence(
             f"{console.style(release.target.release, 'bold')} to {environment}, rehearsed "
             f"{console.style(f'({release.target.where})', 'dim')}"
         )

@@ -69,7 +69,7 @@ class Promoting:
         context, release, began = self.context, self.release, time.monotonic()
         console, environment = context.console, release.target.environment
         where = console.style(f"({release.target.where})", "dim")
-        console.say(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
+        console.sentence(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
         release.guard(context.project.manifest.outline.name)
         companions = companions_of(context, release)
         self.due = companions.due()
@@ -81,7 +81,7 @@ class Promoting:
         ours = bool(changes or self.secrets or self.foreign)
         if not ours and not self.due:
             self.say("chart", f"read by Helm {release.helm.major}")
-            console.say(f"{environment} has all of it; nothing to promote")
+            console.sentence(f"{environment} has all of it; nothing to promote")
             return
         if not self.due:  # else what judges them may come with a companion
             self._judge(objects, changes)
