@@ -25,6 +25,7 @@ from devenv.plan.promotion.changes import (
     Origin,
     Revision,
     Target,
+    as_installed,
     changes,
     deployed,
     earlier,
@@ -226,8 +227,9 @@ class Release:
                 error.where, error.hint = self.target.where, self._linting(error.why)
                 raise
             objects = made.result()
-            if upgrade and self.changes(objects) and not self.changes(first := rendered(upgrade=False)):
-                return first
+            if upgrade and self.changes(objects):
+                first = as_installed(rendered(upgrade=False), self._serving)
+                return objects if self.changes(first) else first
             return objects
 
     def _linting(self, why: str) -> str:

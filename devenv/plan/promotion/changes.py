@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from devenv.errors import DevenvError
 
 Object = Mapping[str, Any]
+T = TypeVar("T", bound=Mapping[str, Any])
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 SERVED = ("deployed", "superseded")
@@ -19,6 +20,9 @@ OWNER = "devenv.dev/stack"
 """The chart's annotation with the name of its stack: a release without it is not devenv's."""
 HOOK = "helm.sh/hook"
 """The annotation of an object that Helm makes anew before or after a release."""
+
+MADE_OF = "devenv.dev/made-of"
+"""The annotation of a job that ran along with a release, which later releases have as it was."""
 
 READS = "devenv.dev/reads"
 """The annotation of an object for which an operator reads Secrets: JSON of their names and keys."""
@@ -169,6 +173,12 @@ def changes(before: Iterable[Object], after: Iterable[Object]) -> list[Change]:
     return list(_changes(old, new))
 
 
+def as_installed(objects: Iterable[T], serving: Iterable[T]) -> list[T]:
+    """The objects of a first install, with the jobs that ran along with what serves."""
+    jobs = [item for item in serving if MADE_OF in (item["metadata"].get("annotations") or {})]
+    return [*(_by_name(objects) | _by_name(jobs)).values()]
+
+
 def _changes(
     old: Mapping[tuple[str, str], Object], new: Mapping[tuple[str, str], Object]
 ) -> Iterator[Change]:
@@ -182,7 +192,7 @@ def _changes(
             yield Change(Verb.CHANGE, kind, name, lines)
 
 
-def _by_name(objects: Iterable[Object]) -> dict[tuple[str, str], Object]:
+def _by_name(objects: Iterable[T]) -> dict[tuple[str, str], T]:
     return {(item["kind"], item["metadata"]["name"]): item for item in objects if item}
 
 

@@ -90,8 +90,10 @@ def _mark(secret: Secret) -> str:
     return f"${{{secret.variable}}}"
 
 
-def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], page: Page) -> Mounted:
-    """The pod with its files mounted from where a chart has them."""
+def mounted(
+    unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], page: Page, config_map: str
+) -> Mounted:
+    """The pod with its files mounted from where a chart has them; `config_map` is called so there."""
     in_secret = {key(file.target): file.secret for file in unit.files if file.secret}
     to_fill = [key(file.target) for file in filled(unit)]
     mounts = [_mount(mount, in_secret, to_fill) for mount in container.get("volumeMounts", ())]
@@ -106,7 +108,13 @@ def mounted(unit: Unit, spec: Mapping[str, Any], container: Mapping[str, Any], p
         volumes.append({"name": "secrets", "secret": secret})
     if to_fill:
         volumes.append({"name": "filled", "emptyDir": {"medium": "Memory"}})
-    spec = {**spec, **({"volumes": volumes} if volumes else {})}
+    renamed = [
+        {**volume, "configMap": {**volume["configMap"], "name": config_map}}
+        if volume.get("configMap", {}).get("name") == unit.name
+        else volume
+        for volume in volumes
+    ]
+    spec = {**spec, **({"volumes": renamed} if renamed else {})}
     container = {**container, **({"volumeMounts": mounts} if mounts else {})}
     return Mounted(spec, container, _writer(unit, to_fill, page) if to_fill else None)
 

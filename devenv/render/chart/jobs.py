@@ -46,6 +46,18 @@ def head(promoted: Promoted, unit: Unit, body: str) -> str:
     return "".join(f"{{{{- {line} }}}}\n" for line in lines)
 
 
+def lasts(unit: Unit) -> bool:
+    """Whether later releases have a job of it as it was."""
+    return unit.role == "job" and not unit.manual
+
+
+def lasting(chart: str, unit: Unit, body: str) -> str:
+    """The template of a job with this body, and of what it was in earlier releases."""
+    own, name = json.dumps(f"{chart}.{unit.name}.job"), json.dumps(unit.name)
+    called = f'include "{chart}.job" (list $ {name} (include {own} $)) | nindent 0'
+    return f"{{{{- define {own} }}}}\n{body}{{{{- end }}}}\n{{{{- {called} }}}}\n"
+
+
 def _annotations(promoted: Promoted, unit: Unit) -> dict[str, str]:
     """Those of a hook; hooks run in the order of their weights."""
     weight = [other.name for other in ordered(promoted.stack) if other.one_shot].index(unit.name)

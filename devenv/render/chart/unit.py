@@ -46,6 +46,9 @@ class _Unit:
         self.values: dict[str, Any] = {}
         self.store = promoted.store(unit)
         self.hooks = jobs.hooked(promoted, unit) is not None
+        # Helm 3 goes back to no release with an object that a hook made since; a fragment's has a known name.
+        moves = self.hooks and "ConfigMap" not in unit.kubernetes
+        self.config_map = self.page.inline("$name") if moves else unit.name
         self.defines: dict[str, Any] = {}
 
     def template(self) -> Template:
@@ -56,12 +59,17 @@ class _Unit:
         return Template(self._text([*self._contents(), *documents]), self._complete())
 
     def _text(self, documents: list[Object]) -> str:
-        bodies = "---\n".join(map(self.page.text, documents)) + self._for_many()
+        texts = [self.page.text(document) for document in documents]
+        bodies = "---\n".join(texts) + self._for_many()
         section = self.unit.section
-        head = f"{{{{- /* devenv: {self.unit.name}, whose values are in {section} */}}}}\n"
-        head += f"{{{{- $unit := index .Values.{section} {json.dumps(self.unit.name)} }}}}\n"
+        title = f"{{{{- /* devenv: {self.unit.name}, whose values are in {section} */}}}}\n"
+        head = f"{{{{- $unit := index .Values.{section} {json.dumps(self.unit.name)} }}}}\n"
         if self.unit.one_shot:
             head += jobs.head(self.promoted, self.unit, bodies)
+        if jobs.lasts(self.unit):
+            bodies = "---\n".join([*texts[:-1], jobs.lasting(self.chart, self.unit, head + texts[-1])])
+            head = head if texts[1:] else ""
+        head = title + head
         for store in self.promoted.without:
             for unit, what in self.promoted.written_into(store):
                 if unit == self.unit.name:
@@ -97,6 +105,8 @@ class _Unit:
         for kind, data in own.items():
             fragment = dict(self.unit.kubernetes.get(kind, {}))
             identity = self._new(fragment.pop("apiVersion", "v1"), kind, fragment.pop("metadata", {}))
+            if kind == "ConfigMap":
+                identity["metadata"]["name"] = self.config_map
             if merged := overlay(data, fragment):
                 documents.append({**identity, **merged})
         return documents
@@ -212,7 +222,7 @@ class _Unit:
         """The pod's template. The values' defaults are what the object says."""
         spec = dict(pod["spec"])
         (container, *others) = spec.pop("containers")
-        mounted = files.mounted(self.unit, spec, container, self.page)
+        mounted = files.mounted(self.unit, spec, container, self.page, self.config_map)
         spec, container = mounted.spec, self._container(mounted.container)
         if spec["serviceAccountName"] == self.promoted.stack.name:  # else a fragment's
             spec["serviceAccountName"] = self.page.inline(self._account())

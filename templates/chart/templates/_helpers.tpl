@@ -91,3 +91,34 @@ Call: include "CHART.env" (list $ $unit.env (include "CHART.orders.env" $))
 {{- end -}}
 {{- toYaml $entries -}}
 {{- end }}
+
+{{/*
+A job. One that runs along with the release, and not as a hook, carries what it was made of. Later releases have it as it
+was: else Helm, going back to the release that made it, would make it anew, and an old migration would run on new data.
+It goes where Helm no longer knows that release. Call: include "CHART.job" (list $ "migrate" "the job, as YAML")
+*/}}
+{{- define "CHART.job" -}}
+{{- $root := first . -}}
+{{- $job := last . | fromYaml -}}
+{{- $jobs := dict -}}
+{{- range (lookup "batch/v1" "Job" $root.Release.Namespace "").items -}}
+{{- if and (eq (get (.metadata.labels | default dict) "devenv.dev/unit") (index $ 1)) (eq (get .metadata.labels "devenv.dev/stack") $root.Release.Name) -}}
+{{- with get (.metadata.annotations | default dict) "devenv.dev/made-of" -}}
+{{- $made := fromJson . -}}
+{{- if gt (add $made.revision 30) $root.Release.Revision -}}
+{{- $_ := set $jobs $made.job.metadata.name $made -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if hasKey ($job.metadata.annotations | default dict) "helm.sh/hook" -}}
+{{ toYaml $job }}
+{{- else if not (hasKey $jobs $job.metadata.name) -}}
+{{- $_ := set $jobs $job.metadata.name (dict "job" $job "revision" $root.Release.Revision) -}}
+{{- end }}
+{{- range $jobs }}
+{{- $annotations := merge (dict "devenv.dev/made-of" (toJson .)) (.job.metadata.annotations | default dict) }}
+---
+{{ merge (dict "metadata" (merge (dict "annotations" $annotations) .job.metadata)) .job | toYaml }}
+{{- end }}
+{{- end }}

@@ -57,6 +57,11 @@ class Promoting(Promoted):
         names = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]]
         return {self.inside("exec", name, "--", "cat", "/w/index.html").strip() for name in names}
 
+    def jobs(self) -> dict[str, str]:
+        """The uid of each by its name."""
+        items = json.loads(self.inside("get", "jobs", "-o", "json"))["items"]
+        return {item["metadata"]["name"]: item["metadata"]["uid"] for item in items}
+
     def revisions(self) -> list[tuple[int, str]]:
         rows = self.devenv("history", "staging", "--json").json
         return [(row["revision"], row["status"]) for row in rows]
@@ -129,14 +134,19 @@ def test_a_stack_is_promoted_changed_broken_and_brought_back(promoting: Promotin
 
 
 @pytest.mark.parametrize("helm", [3], indirect=True)
-def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards(
+def test_a_job_of_the_first_install_runs_once_and_is_a_hook_afterwards(
     promoting: Promoting,
 ) -> None:
     job = """
     volumes: {{kept: {{}}}}
     jobs:
-      warm: {{image: "busybox:1.37", command: "echo warm", volumes: {{kept: /kept}}}}
+      warm:
+        image: "busybox:1.37"
+        command: "echo warm"
+        volumes: {{kept: /kept}}
+        files: {{/srv/said: ./said}}
     environments:"""
+    promoting.write("said", "first")
     text = STACK.replace(", secrets: [STRIPE_KEY]", "").replace("\n    environments:", job)
 
     def says(page: str, of: str = text) -> None:
@@ -152,24 +162,32 @@ def test_a_job_of_the_first_install_is_no_change_by_itself_and_a_hook_afterwards
     says("first")
     promoting.devenv("promote", "staging", "--yes", within=120)
     assert promoting.devenv("diff", "staging").stdout == ""
-    says("second")
-    changed = promoting.devenv("diff", "staging", exits=4).stdout
-    assert "+ Job warm\n- Job warm-" in changed
-    promoting.devenv("promote", "staging", "--yes", within=120)
-    assert promoting.devenv("diff", "staging").stdout == ""
-    assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
-    assert promoting.inside("get", "jobs", "-o", "name").split() == ["job.batch/warm"]
+    first = promoting.jobs()
+    for page in ("second", "third"):
+        says(page)
+        changed = promoting.devenv("diff", "staging", exits=4).stdout
+        assert ("+ Job warm\n" in changed) is (page == "second")
+        assert "- Job" not in changed
+        promoting.devenv("promote", "staging", "--yes", within=120)
+        assert promoting.devenv("diff", "staging").stdout == ""
+        assert "nothing to promote" in promoting.devenv("promote", "staging", "--yes").stderr
+        assert len(promoting.jobs()) == 2
+
+    # Where Helm goes back to the install, the job of then is there: it does not run again.
+    promoting.devenv("rollback", "staging", "1", "--yes", within=60)
+    eventually(lambda: promoting.pages() == {"first"}, "the page first", within=30)
+    assert promoting.jobs().items() >= first.items()
 
     # A volume and a store of the same upgrade are not there before it.
     promoting.bring("memcached:1.6.45-alpine")
     more = text.replace("kept: {{}}", "kept: {{}}, fresh: {{}}").replace("kept: /kept}}", "fresh: /fresh}}")
-    more = more.replace('"echo warm"', '"nc -w 9 memcached 11211 </dev/null", uses: [memcached]')
+    more = more.replace('"echo warm"', '"nc -w 9 memcached 11211 </dev/null"\n        uses: [memcached]')
     more = more.replace("values:", "infra: {{memcached: deploy}}\n        values:")
     says("second", more)
     promoting.devenv("promote", "staging", "--yes", "--timeout", "60", within=120)
     assert promoting.devenv("diff", "staging").stdout == ""
     says("third", more)
-    assert "+ Job warm\n- Job warm-" in promoting.devenv("diff", "staging", exits=4).stdout
+    assert "- Job" not in promoting.devenv("diff", "staging", exits=4).stdout
     promoting.devenv("promote", "staging", "--yes", within=120)
 
     promoting.inside("create", "-f", str(promoting.write("theirs.json", json.dumps(THEIRS))))

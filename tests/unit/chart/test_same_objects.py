@@ -170,7 +170,7 @@ def test_files_have_the_same_contents(both: Both, tmp_path: Path) -> None:
     """Those with secrets in them are filled in by the very script that a pod starts with."""
     compared = 0
     for name, here, there in workloads(both):
-        configs = [objects.get(("ConfigMap", name), {}) for objects in (both.here, both.there)]
+        configs = [config_map(here, both.here), config_map(there, both.there)]
         filled = fill_in(there, configs[1], both.chart_secrets, tmp_path / name)
         expected = contents(here, configs[0], both.secrets, {})
         actual = contents(there, configs[1], both.chart_secrets, filled)
@@ -179,6 +179,12 @@ def test_files_have_the_same_contents(both: Both, tmp_path: Path) -> None:
         }
         compared += len(actual)
     assert compared
+
+
+def config_map(spec: Object, objects: Mapping[tuple[str, str], Object]) -> Object:
+    """What a pod mounts as its files."""
+    names = {volume["configMap"]["name"] for volume in spec.get("volumes", ()) if "configMap" in volume}
+    return objects["ConfigMap", names.pop()] if names else {}
 
 
 def parsed(text: str) -> Any:
