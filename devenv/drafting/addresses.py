@@ -75,13 +75,16 @@ def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
     return match["host"] == text.strip() and is_host_variable(variable)
 
 
-def rewritten(scene: Scene, text: str, variable: str = "") -> list[str]:
-    """A text as the manifest may say it, the best form first: with other names and references to stores."""
-    forms = (_rewritten(scene, _formed(scene, form, text), form, variable) for form in FORMS)
+def rewritten(scene: Scene, text: str, variable: str = "", user: str = "") -> list[str]:
+    """A text as the manifest may say it, the best form first: with other names and references to stores.
+
+    `user`: whose password it is, if it is one.
+    """
+    forms = (_rewritten(scene, _formed(scene, form, text), form, variable, user) for form in FORMS)
     return list(dict.fromkeys(forms))
 
 
-def _rewritten(scene: Scene, text: str, form: Form, variable: str) -> str:
+def _rewritten(scene: Scene, text: str, form: Form, variable: str, user: str) -> str:
     if not text:
         return text
     for store in scene.stores.values():
@@ -90,7 +93,7 @@ def _rewritten(scene: Scene, text: str, form: Form, variable: str) -> str:
         if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
         if variable and is_secret(variable, text):
-            for option in store.kind.secret:
+            for option in _passwords(store, user):
                 if values.get(option) == text and _belongs(scene, store, variable):
                     return f"${{{store.name}.{option}}}"
     if scene.hosts:
@@ -131,11 +134,17 @@ def _login(store: StoreUnit, login: str, values: Mapping[str, str]) -> str:
     user, colon, password = login.partition(":")
     if user and user == values.get("user"):
         user = f"${{{store.name}.user}}"
-    for option in store.kind.secret:
+    for option in _passwords(store, login.partition(":")[0]):
         if password and password in (values.get(option), interpolation.plain(store.options.get(option, ""))):
             password = f"${{{store.name}.{option}}}"
             break
     return user + colon + password
+
+
+def _passwords(store: StoreUnit, user: str) -> tuple[str, ...]:
+    """The options that hold passwords, that of a user first: several may have one value."""
+    root = user == "root" and store.options.get("user") != "root"
+    return tuple(sorted(store.kind.secret, key=lambda option: option.startswith("root") != root))
 
 
 def _without_secrets(scene: Scene, text: str, form: Form, variable: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from devenv.drafting import reading
 from devenv.drafting.addresses import is_secret, named_in, rewritten
@@ -47,7 +47,7 @@ def convert(scene: Scene, unit: Unit) -> None:
                 scene.draft.set(path, f"${{secret.{name}}}", origin=unit.at("environment"))
             continue
         text = f"${{{variable}:-}}" if value is None else value
-        options = rewritten(scene, text, variable) or [""]
+        options = rewritten(scene, text, variable, _user_beside(values, variable)) or [""]
         instead = {"environment": [variable]} if value is None else {}
         origin = unit.at(f"environment.{variable}")
         scene.draft.set((*unit.path, "env", variable), *options, origin=origin, instead=instead)
@@ -80,6 +80,13 @@ def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) 
     return True
 
 
+def _user_beside(values: Mapping[str, str | None], variable: str) -> str:
+    """Whose password a variable is: what `DB_USER` says beside `DB_PASSWORD`."""
+    stem = _PASSWORD.sub("", variable)
+    named = (values.get(f"{stem}{word}") for word in ("USER", "USERNAME", "LOGIN"))
+    return next(filter(None, named), "")
+
+
 def _is_private(scene: Scene, unit: Unit, variable: str) -> bool:
     """Whether it is known to hold a secret, whatever it is called."""
     return variable in scene.project.private.get(unit.original, ())
@@ -96,6 +103,7 @@ def _of_store(scene: Scene, unit: Unit, variable: str, value: str | None) -> str
     return ""
 
 
+_PASSWORD = re.compile(r"(PASSWORD|PASSWD|PASS|PWD)$")
 _REPEATED = {"user": ("USER", "USERNAME", "LOGIN"), "database": ("DATABASE", "DB", "NAME", "DBNAME")}
 
 

@@ -116,7 +116,10 @@ def _options(scene: Scene, unit: Unit, store: StoreUnit) -> None:
         if option not in store.kind.secret:
             draft.set((*unit.path, option), *forms(value), origin=unit.at("environment"))
             continue
-        if name := source(scene, value):
+        name = source(scene, value)
+        if name in scene.project.unknown and option in store.kind.generated:
+            draft.say("derived", unit.at(option), "a password of this checkout's own")
+        elif name:
             draft.set((*unit.path, option), f"${{secret.{name}}}", origin=unit.at("environment"))
             draft.say("derived", unit.at(option), f"the secret {name}, from the environment or .env")
         elif plain(value):

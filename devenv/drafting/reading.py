@@ -32,7 +32,8 @@ class Project:
     """Compose files, merged: services, and what stands beside them.
 
     `files`: as they are shown. `jobs`: services that are known to end; `private`: service -> its variables
-    that are known to hold secrets; `fields`: service -> fields of the manifest that no key of Compose's says.
+    that are known to hold secrets; `fields`: service -> fields of the manifest that no key of Compose's says;
+    `unknown`: variables whose values are elsewhere, where nobody here may look.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Project:
     jobs: frozenset[str] = frozenset()
     private: Mapping[str, frozenset[str]] = field(default_factory=dict)
     fields: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
 
 def project(

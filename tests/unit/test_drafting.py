@@ -167,6 +167,26 @@ def test_a_form_that_says_nothing_is_no_error(service: str) -> None:
 
 @each_row(
     {
+        "the user's": ({"DB_USER": "wp", "DB_PASSWORD": "same-pw"}, "${db.password}"),
+        "root's": ({"DB_USER": "root", "DB_PASSWORD": "same-pw"}, "${db.root_password}"),
+        "nobody's": ({"DB_PASSWORD": "same-pw"}, "${db.password}"),
+        "root's in an address": (
+            {"DB": "mysql://root:same-pw@db/x"},
+            "mysql://root:${db.root_password}@${db.host}/x",
+        ),
+    }
+)
+def test_of_two_equal_passwords_each_user_gets_its_own(variables: dict[str, str], last: str) -> None:
+    """The store makes up others in the next checkout, which are not the same."""
+    lines = "".join(f"\n      {name}: {value}" for name, value in variables.items())
+    mysql = "MYSQL_ROOT_PASSWORD: same-pw, MYSQL_PASSWORD: same-pw, MYSQL_USER: wp, MYSQL_DATABASE: wp"
+    text = f"services:\n  db: {{image: 'mysql:8.0', environment: {{{mysql}}}}}\n  web:\n    image: x\n    environment:{lines}"
+    *_, value = imported(text)["services"]["web"]["env"].values()
+    assert value == last
+
+
+@each_row(
+    {
         "the store's own url": ("postgresql://app:pw-1@db:5432/shop", "${db.url}"),
         "another scheme": (
             "postgres://app:pw-1@db:5432/shop",

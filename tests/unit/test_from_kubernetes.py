@@ -157,13 +157,12 @@ def test_variables_of_a_config_map_and_of_a_secret() -> None:
       {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"""
     draft = drafted(deployment(container(keys), CONFIG, secret("s", TOKEN="sesame-open", MODE="quiet-mode")))
     service = draft.value["services"]["web"]
-    assert service["env"] == {"LEVEL": "info"}
-    assert service["secrets"] == ["P_TOKEN", "P_MODE", "ONE", "LATER"]
+    assert service["env"] == {"LEVEL": "info", "LATER": "${secret.SEALED_K}"}
+    assert service["secrets"] == ["P_TOKEN", "P_MODE", "ONE"]
     assert draft.secrets == {
         "P_TOKEN": "sesame-open",
         "P_MODE": "quiet-mode",
         "ONE": "sesame-open",
-        "LATER": "",
     }
     by_hand = {row.what for row in draft.rows if row.fate == "by hand"}
     assert by_hand == {"web.env.POD"}
@@ -210,6 +209,29 @@ def test_a_database_is_a_store_and_what_repeats_its_login_refers_to_it() -> None
     }
     assert draft.value["services"]["web"]["uses"] == ["db"]
     assert draft.secrets == {"DB_PASSWORD": "sesame-open"}
+
+
+def test_a_password_that_only_the_cluster_has_is_one_of_this_checkouts_own() -> None:
+    keys = """env: [
+      {name: DB_USER, value: clerk},
+      {name: DB_PASSWORD, valueFrom: {secretKeyRef: {name: login, key: password}}},
+      {name: DB_URL, value: "postgresql://clerk:$(DB_PASSWORD)@db:5432/shop"},
+      {name: KEY, valueFrom: {secretKeyRef: {name: stripe, key: STRIPE_KEY}}}]"""
+    db = DB.replace("valueFrom: {secretKeyRef: {name: login, key: user}}", "value: clerk")
+    draft = drafted(deployment(container(keys), db))
+    assert draft.value["infra"]["db"] == {
+        "kind": "postgres",
+        "version": "18",
+        "database": "shop",
+        "user": "clerk",
+    }
+    assert draft.value["services"]["web"]["env"] == {
+        "DB_USER": "clerk",
+        "DB_PASSWORD": "${db.password}",
+        "DB_URL": "${db.url}",
+        "KEY": "${secret.STRIPE_KEY}",
+    }
+    assert draft.secrets == {}
 
 
 def test_a_password_in_the_arguments_of_a_store_is_its_password() -> None:
@@ -347,6 +369,7 @@ def test_what_runs_before_a_program() -> None:
     pod = """
     initContainers:
     - {name: wait, image: busybox, command: [sh, -c, "until nc -z db 5432; do sleep 1; done"]}
+    - {name: too, image: busybox, command: [sh, -c, "until nc -z $DB; do sleep 1; done"], env: [{name: DB, value: "db:1"}]}
     - {name: migrate, image: web:1, args: [migrate]}
     - {name: fill, image: git, volumeMounts: [{name: shared, mountPath: /x}]}
     - {name: proxy, image: proxy, restartPolicy: Always}
@@ -393,6 +416,18 @@ def test_a_workload_is_called_as_its_service_is() -> None:
     both = drafted(deployment(container("env: [{name: X, value: 'http://front.shop.svc/'}]"), service))
     assert both.value["services"]["web"]["aliases"] == ["front"]
     assert both.value["services"]["web"]["env"]["X"] == "http://web/"
+
+
+def test_a_service_before_several_workloads_is_the_first_one_and_the_others_are_named() -> None:
+    second = (
+        deployment(container(""))
+        .partition("\n---\n")[0]
+        .replace("metadata: {name: web}", "metadata: {name: web-v2}")
+    )
+    draft = drafted(deployment(container(""), second))
+    assert [*draft.value["services"]] == ["web", "web-v2"]
+    (row,) = [row for row in draft.rows if row.what == "Service web"]
+    assert (row.fate, "web-v2" in row.note) == ("by hand", True)
 
 
 def test_objects_of_one_name_in_two_places() -> None:

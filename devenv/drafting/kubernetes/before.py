@@ -39,7 +39,8 @@ def needed(result: Imported, unit: str, workload: Workload, service: Service) ->
 
 def _awaited(result: Imported, unit: str, container: Item) -> list[str]:
     """The units that a container does nothing but wait for."""
-    line = " ".join(map(str, (*rows(container, "command"), *rows(container, "args"))))
+    values = (word(variable, "value") for variable in rows(container, "env"))
+    line = " ".join(map(str, (*rows(container, "command"), *rows(container, "args"), *values)))
     if not _WAITS.search(line):
         return []
     named = [

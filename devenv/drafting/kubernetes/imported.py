@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from devenv.drafting.draft import Fate, Row
 from devenv.drafting.kubernetes.addresses import Addresses
 from devenv.drafting.kubernetes.objects import Objects
 from devenv.drafting.reading import Place, Project
+from devenv.drafting.scene import variable_of
 from devenv.drafting.stores import Stores
 
 
@@ -29,6 +31,7 @@ class Imported:
     `builds`: image, without registry and tag -> its build. `units`: workload -> its name here. `fields`: unit
     -> field of the manifest -> its value, for what no key of Compose's says; `values`: secret -> its value,
     of those that are files. `private`: unit -> its variables that Secrets hold. `sizes`: volume -> its size.
+    `names`: a Secret and a key of it that are not among the objects -> what the secret is called here.
     """
 
     objects: Objects
@@ -46,12 +49,21 @@ class Imported:
     sizes: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def say(self, fate: Fate, what: str, note: str) -> None:
         """Add a row to the table, once."""
         row = Row(fate, what, note)
         if row not in self.rows:
             self.rows.append(row)
+
+    def unknown(self, secret: str, key: str) -> str:
+        """What a value is called that is in the cluster alone: as its key, where that can be a variable."""
+        if (secret, key) not in self.names:
+            is_name = bool(re.fullmatch(r"[A-Z][A-Z0-9_]*", key))
+            short = key if is_name and key not in self.names.values() else ""
+            self.names[secret, key] = short or variable_of(f"{secret}-{key}")
+        return self.names[secret, key]
 
     @property
     def _name(self) -> str:
@@ -71,5 +83,6 @@ class Imported:
             folder=folder,
             jobs=frozenset(self.jobs),
             fields=self.fields,
+            unknown=frozenset(self.names.values()),
             private={unit: frozenset(names) for unit, names in self.private.items()},
         )

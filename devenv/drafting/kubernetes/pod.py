@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from devenv.drafting.interpolation import escaped
+from devenv.drafting import interpolation
 from devenv.drafting.kubernetes.imported import Imported
 from devenv.drafting.kubernetes.mounts import mounts
 from devenv.drafting.kubernetes.objects import Item, Workload, at, rows, word
-from devenv.drafting.kubernetes.variables import expanded, variables
+from devenv.drafting.kubernetes.variables import expanded, literal, variables
 from devenv.drafting.stores import repository
 
-_LEFT = re.compile(r"\$\(([\w.-]+)\)")
+_LEFT = re.compile(r"\$\$\(([\w.-]+)\)")
 CHECKS = ("readinessProbe", "startupProbe", "livenessProbe")
 """The checks of a container, the one first that says when it is ready."""
 
@@ -50,7 +50,7 @@ def _image(imported: Imported, container: Item) -> dict[str, Any]:
         repository(image)
     )
     if build is None:
-        return {"image": image.replace("$", "$$")}
+        return {"image": literal(image)}
     return {"build": {"context": build.context, "dockerfile": build.dockerfile}}
 
 
@@ -58,22 +58,19 @@ def _commands(imported: Imported, unit: str, container: Item) -> dict[str, Any]:
     """Its command, its arguments, and its variables, which may stand in either."""
     known = variables(imported, unit, container)
     keys: dict[str, Any] = {}
-    for key, ours in (("command", "entrypoint"), ("args", "command")):
+    for key, theirs in (("command", "entrypoint"), ("args", "command")):
         words = [expanded(str(part), known) for part in rows(container, key)]
-        texts = [imported.addresses.here(part.value or "") for part in words]
+        texts = [imported.addresses.here(part.value) for part in words]
         if any(part.private for part in words) and not imported.stores.of(word(container, "image")):
             note = "has the value of a Secret: have a shell fill in its variable, as sh -c 'serve \"$TOKEN\"'"
             imported.say("by hand", f"{unit}.{key}", note)
-            texts = [str(part) for part in rows(container, key)]
+            texts = [literal(str(part)) for part in rows(container, key)]
         elif left := [name for text in texts for name in _LEFT.findall(text)]:
             imported.say("by hand", f"{unit}.{key}", f"nothing here says what {', '.join(left)} is")
         if texts:
-            keys[ours] = [text.replace("$", "$$") for text in texts]
+            keys[theirs] = texts
     if known:
-        keys["environment"] = {
-            name: None if variable.value is None else variable.value.replace("$", "$$")
-            for name, variable in known.items()
-        }
+        keys["environment"] = {name: variable.value for name, variable in known.items()}
     imported.private[unit] |= {name for name, variable in known.items() if variable.private}
     return keys
 
@@ -149,8 +146,7 @@ def _check(container: Item, probe: Item) -> dict[str, Any] | str:
         if key in probe and (port := number_of(container, word(probe, key, "port"))):
             return {kind: port}
     if command := rows(probe, "exec", "command"):
-        words = [expanded(str(part), {}).value or "" for part in command]
-        return {"exec": [escaped(text) for text in words]}
+        return {"exec": [interpolation.ours(expanded(str(part), {}).value) for part in command]}
     return "a check that no form of health says"
 
 

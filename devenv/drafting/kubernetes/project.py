@@ -25,7 +25,7 @@ def imported(items: Iterable[Item], builds: Mapping[str, Build], stores: Stores)
     """The project, with a row for each object of which nothing is made."""
     result = Imported(Objects(items), builds, stores)
     objects = result.objects
-    behind = {address.name: _behind(objects, address) for address in objects.addresses}
+    behind = {address.name: _behind(result, address) for address in objects.addresses}
     result.units = _names(objects, behind)
     result.addresses = _addresses(objects, behind, result.units)
     for workload in objects.workloads:
@@ -35,8 +35,13 @@ def imported(items: Iterable[Item], builds: Mapping[str, Build], stores: Stores)
     return result
 
 
-def _behind(objects: Objects, address: Address) -> Workload | None:
-    return next((own for own in objects.workloads if not own.is_job and address.selects(own.labels)), None)
+def _behind(result: Imported, address: Address) -> Workload | None:
+    """The workload that a Service leads to; the first of several, as of versions of one program."""
+    workloads = [own for own in result.objects.workloads if not own.is_job and address.selects(own.labels)]
+    if names := ", ".join(own.name for own in workloads[1:]):
+        note = f"it leads to {names} as well: here each has an address of its own"
+        result.say("by hand", f"Service {address.name}", note)
+    return workloads[0] if workloads else None
 
 
 def _names(objects: Objects, behind: Mapping[str, Workload | None]) -> dict[tuple[str, str, str], str]:

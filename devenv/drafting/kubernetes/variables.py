@@ -19,9 +19,9 @@ _HOSTS = ("_HOST", "_HOSTNAME", "HOST", "_SERVICE", "_ADDR", "_SERVER")
 
 @dataclass(slots=True)
 class Variable:
-    """`value` is None where it is known in the cluster alone; `private` is what a Secret holds."""
+    """`value` is written as in a Compose file; `private` is what a Secret holds."""
 
-    value: str | None
+    value: str
     private: bool = False
 
 
@@ -35,9 +35,8 @@ def variables(imported: Imported, unit: str, container: Item) -> dict[str, Varia
         if name and (variable := _one(imported, unit, name, item, known)):
             known[name] = variable
     for name, variable in known.items():
-        if variable.value:
-            variable.value = imported.addresses.here(variable.value)
-            variable.value = _port_here(imported, name, variable.value, known)
+        variable.value = imported.addresses.here(variable.value)
+        variable.value = _port_here(imported, name, variable.value, known)
     return known
 
 
@@ -53,7 +52,7 @@ def _all(imported: Imported, unit: str, item: Item) -> Iterator[tuple[str, Varia
             continue
         for variable, text in values.texts.items():
             if "\n" not in text or _NAME.fullmatch(variable):  # the others are files
-                yield word(item, "prefix") + variable, Variable(text, private)
+                yield word(item, "prefix") + variable, Variable(literal(text), private)
 
 
 _KINDS = {False: "the ConfigMap", True: "the Secret"}
@@ -83,7 +82,7 @@ def _of(
     values = held.get(source)
     text = values.texts.get(key) if values else None
     if text is not None:
-        return Variable(text, private)
+        return Variable(literal(text), private)
     if at(ref, "optional") is True:
         imported.say("dropped", f"{unit}.env.{name}", f"optional, and nothing here has {source}.{key}")
         return None
@@ -91,22 +90,25 @@ def _of(
         note = f"{_KINDS[private]} {source} has no {key} among the objects: write {name}: under env:"
         imported.say("by hand", f"{unit}.env.{name}", note)
         return None
-    return Variable(None, private)
+    return Variable(f"${{{imported.unknown(source, key)}}}", private)
+
+
+def literal(text: str) -> str:
+    """A text without variables, as a Compose file has it."""
+    return text.replace("$", "$$")
 
 
 def expanded(text: str, known: Mapping[str, Variable]) -> Variable:
-    """A text with `$(NAME)` filled in, as far as the values before it are known."""
-    private = False
-
-    def value(match: re.Match[str]) -> str:
-        nonlocal private
+    """A text with `$(NAME)` filled in, as far as the variables before it are known."""
+    result, position = Variable(""), 0
+    for match in _REFERENCE.finditer(text):
         variable = known.get(match["name"] or "")
-        if variable is None or variable.value is None:
-            return "$" if match[0] == "$$" else match[0]
-        private = private or variable.private
-        return variable.value
-
-    return Variable(_REFERENCE.sub(value, text), private)
+        result.private |= variable is not None and variable.private
+        shown = variable.value if variable else literal("$" if match[0] == "$$" else match[0])
+        result.value += literal(text[position : match.start()]) + shown
+        position = match.end()
+    result.value += literal(text[position:])
+    return result
 
 
 def _port_here(imported: Imported, name: str, value: str, known: Mapping[str, Variable]) -> str:
@@ -114,7 +116,7 @@ def _port_here(imported: Imported, name: str, value: str, known: Mapping[str, Va
     if not value.isdecimal() or not (match := _PORT.search(name)):
         return value
     stem = name[: match.start()]
-    hosts = (known[other].value or "" for ending in _HOSTS if (other := f"{stem}{ending}") in known)
+    hosts = (known[other].value for ending in _HOSTS if (other := f"{stem}{ending}") in known)
     for host in hosts:
         if host in imported.addresses.units:
             return str(imported.addresses.ports[host].get(int(value), value))
