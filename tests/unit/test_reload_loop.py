@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -481,6 +482,14 @@ def see(tree: SimpleNamespace, file: Path, text: str = "", **more: bool) -> None
 
 def held(container: Container) -> set[str]:
     return {target for target, digest in container.record.items() if digest}
+
+
+def test_folders_are_entered_while_those_of_an_edited_manifest_are_taken(
+    site: Site, tree: SimpleNamespace
+) -> None:
+    with closing(tree.loop._watcher()) as watcher:
+        tree.loop._readers = {}  # as in the middle of that
+        assert watcher._tree._enters(str(tree.folder))
 
 
 def test_files_that_change_while_the_manifest_is_applied_end_up_as_they_are(

@@ -113,17 +113,19 @@ class Reloading:
         self._taken.set()
 
     def _watcher(self) -> Watcher:
+        """Watches the folders as they are read now: another thread may take an edited manifest's any time."""
+        with self._reading:
+            trees = [tree for key, tree in self._trees.items() if self._readers[key]]
+            settings = self._settings
         root = str(self._site.root)
-        folders = {str(tree.folder.path) for key, tree in self._trees.items() if self._readers[key]}
-        mounted = {path for path in self._settings if Path(path).is_dir()}
+        mounted = {path for path in settings if Path(path).is_dir()}
 
         def enters(folder: str) -> bool:
-            if self._is_setting(folder):
-                return True
             path = in_project(root, folder)
-            return any(tree.enters(path) for key, tree in self._trees.items() if self._readers[key])
+            return self._is_setting(folder) or any(tree.enters(path) for tree in trees)
 
-        return Watcher(sorted(folders | mounted), self._settings, enters, note=self._note)
+        folders = sorted({str(tree.folder.path) for tree in trees} | mounted)
+        return Watcher(folders, settings, enters, note=self._note)
 
     def _note_settings(self, settings: set[str]) -> None:
         self._settings, self._below_settings = settings, tuple(f"{path}/" for path in settings)
