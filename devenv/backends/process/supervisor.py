@@ -28,6 +28,8 @@ from devenv.backends.process.records import EXITED, Folder, Record
 from devenv.errors import DevenvError
 
 LOOK = 5.0  # seconds between two looks at whether the folder is still there
+PART = 1 << 16  # bytes that are read at once
+PIPE = 1 << 20  # bytes that a pipe may hold
 AGAIN = 0.02  # seconds between two looks at a group of which a program may be left
 Answer = Callable[[Mapping[str, Any]], None]
 
@@ -95,7 +97,7 @@ class Supervisor:
 
         def read() -> None:
             try:
-                part = connection.recv(1 << 16)
+                part = connection.recv(PART)
             except OSError:
                 part = b""
             received.extend(part)
@@ -204,7 +206,7 @@ class Supervisor:
     def _read(self, program: Program) -> None:
         stdout = program.process.stdout
         assert stdout is not None
-        part = os.read(stdout.fileno(), 1 << 16)
+        part = os.read(stdout.fileno(), PART)
         program.log.write(part)
         if not part:
             self._selector.unregister(stdout)
@@ -237,21 +239,13 @@ class Supervisor:
 
     def _note_end(self, program: Program, code: int) -> None:
         """The main process ended: what it leaves behind ends as well."""
-        self._drain(program)
+        drain(program)
         program.record = replace(program.record, state=EXITED, exit_code=code if code >= 0 else 128 - code)
         if not program.stopping:
             self._begin_end(program, signal.SIGTERM)
         with contextlib.suppress(OSError):  # the folder is gone
             self._folder.write(program.record)
         self._tell(program.record)
-
-    def _drain(self, program: Program) -> None:
-        """Log what it wrote last."""
-        stdout = program.process.stdout
-        with contextlib.suppress(OSError, ValueError):  # nothing there, or closed already
-            while stdout is not None and (part := os.read(stdout.fileno(), 1 << 16)):
-                program.log.write(part)
-        program.log.flush()
 
     def _finish(self, program: Program) -> None:
         """Tell who waits once nothing of a program that ends is left; kill it when its time is over."""
@@ -299,6 +293,17 @@ class Supervisor:
                 watcher.sendall(line)
             except OSError:
                 self._hang_up(watcher)
+
+
+def drain(program: Program) -> None:
+    """Log what a program wrote last; what it left behind may go on writing for ever."""
+    stdout = program.process.stdout
+    with contextlib.suppress(OSError, ValueError):  # nothing there, or closed already
+        for _ in range(PIPE // PART):
+            if stdout is None or not (part := os.read(stdout.fileno(), PART)):
+                break
+            program.log.write(part)
+    program.log.flush()
 
 
 def listening(path: str) -> Iterator[socket.socket]:

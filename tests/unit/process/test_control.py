@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from devenv.backends.process.control import Control
 from devenv.backends.process.records import Folder
 from devenv.backends.process.remove import remove
-from devenv.backends.process.supervisor import listening
+from devenv.backends.process.supervisor import PIPE, drain, listening
 from devenv.errors import DevenvError
 
 
@@ -63,3 +66,11 @@ def test_a_supervisor_of_an_older_devenv_says_that_it_does_not_know_a_verb(tmp_p
             control.ask("dance")
     finally:
         control.ask("end")
+
+
+def test_the_last_output_of_a_program_has_an_end_although_what_it_left_behind_prints_on() -> None:
+    log = io.BytesIO()
+    with open("/dev/zero", "rb") as endless:
+        program: Any = SimpleNamespace(process=SimpleNamespace(stdout=endless), log=log)
+        drain(program)
+    assert len(log.getvalue()) == PIPE
