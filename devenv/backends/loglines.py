@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from devenv.backends import containers
@@ -32,6 +32,7 @@ OVERLAP = 2  # seconds for which a line may be on its way from a container
 KEPT = 10.0  # seconds for which lines are known again
 AGAIN, TRIES = 0.2, 50  # seconds until an engine that failed is asked again, and how often
 AHEAD = 64  # batches that are read before they are taken
+READING = "logs"  # the name of a thread that reads one
 HEARS = 0.2  # seconds until whoever follows logs looks again whether to stop
 TIME = itemgetter(LogLine._fields.index("time"))
 TIME_LENGTH = len("2026-01-01T00:00:00.000000000Z")
@@ -170,10 +171,14 @@ def lines(
     tail: int | None,
     since: int | None,
     stop: threading.Event,
+    again: float = AGAIN,
 ) -> Batches:
-    """Lines as they come with `follow`, else those that are there, merged by time."""
+    """Lines as they come with `follow`, else those that are there, merged by time.
+
+    `again`: seconds until an engine that failed is asked again.
+    """
     if follow:
-        return _followed(engine, sources, tail, since, stop)
+        return _followed(engine, sources, tail, since, stop, again)
     return merged(
         [
             _parsed(source.unit, engine.log(source.container, follow=False, tail=tail, since=since))
@@ -231,50 +236,74 @@ def _comparable(moment: str) -> str:
 
 
 def _followed(
-    engine: Reads, sources: Sequence[Source], tail: int | None, since: int | None, stop: threading.Event
-) -> Batches:
-    queue: Queue[Sequence[LogLine] | Exception | None] = Queue(maxsize=AHEAD)
-    for source in sources:
-        arguments = (engine, source, queue, tail, since, stop)
-        threading.Thread(target=_pass_on, args=arguments, daemon=True).start()
-    open_sources = len(sources)
-    while open_sources and not stop.is_set():
-        try:
-            batch = queue.get(timeout=HEARS)
-        except Empty:
-            continue
-        if isinstance(batch, Exception):
-            raise batch
-        if batch is None:
-            open_sources -= 1
-        else:
-            yield batch
-
-
-def _pass_on(
     engine: Reads,
-    source: Source,
-    queue: Queue[Sequence[LogLine] | Exception | None],
+    sources: Sequence[Source],
     tail: int | None,
     since: int | None,
     stop: threading.Event,
+    again: float,
+) -> Batches:
+    queue: Queue[Sequence[LogLine] | Exception | None] = Queue(maxsize=AHEAD)
+    over = threading.Event()  # `stop` may be cleared, and set again, before all of the threads have seen it
+    for source in sources:
+        arguments = (_follow(engine, source, tail, since, over, again), queue, over)
+        threading.Thread(target=_pass_on, args=arguments, daemon=True, name=READING).start()
+    open_sources = len(sources)
+    try:
+        while open_sources and not stop.is_set():
+            try:
+                batch = queue.get(timeout=HEARS)
+            except Empty:
+                continue
+            if isinstance(batch, Exception):
+                raise batch
+            if batch is None:
+                open_sources -= 1
+            else:
+                yield batch
+    finally:
+        over.set()
+
+
+def _pass_on(
+    batches: Batches, queue: Queue[Sequence[LogLine] | Exception | None], over: threading.Event
 ) -> None:
     try:
-        for batch in _follow(engine, source, tail, since, stop):
-            queue.put(batch)
-        queue.put(None)
+        pass_on(batches, queue, over)
+        put(None, queue, over)
     except Exception as error:  # whoever reads has to hear of it: a unit must not go silent by itself
-        queue.put(error)
+        put(error, queue, over)
+
+
+def pass_on(batches: Iterable[T], queue: Queue[T], over: threading.Event) -> None:
+    """Put what comes into a queue until nobody takes it any more."""
+    for batch in batches:
+        if over.is_set():
+            return
+        put(batch, queue, over)
+
+
+def put(item: T, queue: Queue[T], over: threading.Event) -> None:
+    """Put it into a queue once there is room, while anybody takes it."""
+    while not over.is_set():
+        with suppress(Full):
+            queue.put(item, timeout=HEARS)
+            return
 
 
 def _follow(
-    engine: Reads, source: Source, tail: int | None, since: int | None, stop: threading.Event
+    engine: Reads,
+    source: Source,
+    tail: int | None,
+    since: int | None,
+    stop: threading.Event,
+    again: float,
 ) -> Batches:
     container, shown = source.container, ""
     last = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}" if tail == 0 else ""
 
     def runs() -> bool:
-        return not stop.is_set() and _asked(lambda: engine.runs(container), stop)
+        return not stop.is_set() and _asked(lambda: engine.runs(container), stop, again)
 
     while container:
         raw_batches = engine.log(container, follow=True, tail=tail, since=since, goes_on=runs)
@@ -286,11 +315,11 @@ def _follow(
         if stop.is_set():
             return
         if runs():  # its log was cut
-            stop.wait(AGAIN)
+            stop.wait(again)
             if not last:
                 continue
         elif source.lasting:
-            container = _asked(lambda: engine.next_start(source.stack, source.unit), stop)
+            container = _asked(lambda: engine.next_start(source.stack, source.unit), stop, again)
         else:
             return
         # From here on every line counts, but none twice: a restarted container still has its old ones.
@@ -298,10 +327,10 @@ def _follow(
         since = int(datetime.fromisoformat(f"{shown[:19]}+00:00").timestamp()) if shown else None
 
 
-def _asked(ask: Callable[[], T], stop: threading.Event) -> T:
+def _asked(ask: Callable[[], T], stop: threading.Event, again: float) -> T:
     """An engine's answer. One that fails is asked again for a while; then its `DevenvError` is raised."""
     for _ in range(TRIES):
         with suppress(DevenvError):
             return ask()
-        stop.wait(AGAIN)
+        stop.wait(again)
     return ask()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -12,7 +13,7 @@ from threading import Event, Timer
 import pytest
 
 from devenv.backends.base import Backend, Interrupted, Session
-from devenv.backends.loglines import Resumed
+from devenv.backends.loglines import READING, Resumed
 from devenv.errors import UnitFailed
 from devenv.render.aspects import ASPECTS
 from devenv.stack.fingerprints import fingerprint
@@ -184,14 +185,19 @@ def test_logs_that_are_followed_again_go_on_where_they_ended(runtime: Runtime) -
         pytest.skip("prints no lines of its own")
     runtime.up("counter")
     counter = runtime.backend.observe(runtime.stack.checkout).units["counter"]
-    lines, numbers = Resumed(), list[int]()
+    lines, numbers, stop = Resumed(), list[int](), Event()
     for _ in range(3):
-        stop, enough = Event(), len(numbers) + 20
+        enough = len(numbers) + 20
         for batch in lines.follow(runtime.backend, [counter], stop):
             numbers += [int(line.text.removeprefix("n ")) for line in batch]
             if len(numbers) >= enough:
                 stop.set()
         Event().wait(0.3)  # some fifteen lines that nobody follows
+        stop.clear()
+    reading = [thread for thread in threading.enumerate() if thread.name == READING]
+    for thread in reading:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in reading)
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     runtime.session.remove("counter", "")  # it would count for as long as the other tests take
 

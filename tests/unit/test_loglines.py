@@ -185,19 +185,12 @@ def test_a_job_is_followed_to_its_end_only() -> None:
     assert [line.text for batch in batches for line in batch] == ["one"]
 
 
-class Impatient(Event):
-    """Waits take no time."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        return self.is_set()
-
-
 @pytest.mark.parametrize("lasting", [True, False])
 def test_a_log_that_ends_before_its_run_is_read_on_and_says_nothing_twice(lasting: bool) -> None:
     engine = Engine([("c1", [[FIRST], [SECOND_LINE]])])
     engine.cut = 2
     sources = [loglines.Source("api", "c1", "shop", lasting=lasting)]
-    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Impatient())
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event(), again=0.0)
     assert [line.text for batch in batches for line in batch] == ["one", "two"]
     assert engine.asked == [("c1", 5, None), ("c1", 5, None), ("c1", None, 1767225601)]
 
@@ -209,10 +202,30 @@ def test_an_engine_that_stays_away_ends_what_is_followed_with_the_reason() -> No
 
     engine = Away([("c1", [[FIRST]])])
     sources = [loglines.Source("api", "c1", "shop", lasting=True)]
-    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Impatient())
+    batches = loglines.lines(engine, sources, follow=True, tail=5, since=None, stop=Event(), again=0.0)
     assert [line.text for line in next(batches)] == ["one"]
     with pytest.raises(ToolMissing, match="no Docker engine answers"):
         next(batches)
+
+
+def test_an_engine_is_let_go_of_once_nobody_follows() -> None:
+    let_go, stop = Event(), Event()
+
+    class Endless(Engine):
+        def log(self, container: str, **more: object) -> Iterator[list[bytes]]:
+            try:
+                while True:
+                    yield [FIRST]
+            finally:
+                let_go.set()
+
+    sources = [loglines.Source("api", "c1", "shop", lasting=True)]
+    batches = loglines.lines(Endless([]), sources, follow=True, tail=None, since=None, stop=stop)
+    next(batches)
+    stop.set()
+    assert list(batches) == []
+    stop.clear()  # as for whatever is followed next
+    assert let_go.wait(5)
 
 
 def test_a_moment_is_so_long_ago_or_a_date_and_time() -> None:

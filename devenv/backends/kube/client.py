@@ -57,6 +57,10 @@ class Client:
         self._away = float("-inf")  # when the server last was
         self._open: set[urllib3.BaseHTTPResponse] = set()
 
+    def apart(self) -> Client:
+        """Another one for the same server, whose `close` hangs up on nobody else."""
+        return Client(self.place, patience=self.patience, clock=self.clock, look_up=self._look_up)
+
     @property
     def transport(self) -> Transport:
         """The way to the server: the light one for reading, if that is enough to sign in."""

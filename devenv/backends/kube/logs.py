@@ -32,10 +32,11 @@ class Logs:
     """One reading of logs."""
 
     def __init__(self, client: Client, units: Sequence[ObservedUnit], *, follow: bool, stop: Event) -> None:
-        self._client, self._resources = client, Resources(client)
+        self._client, self._resources = client.apart() if follow else client, Resources(client)
         self._units = {unit.unit: (where(unit)[0], unit.stack) for unit in units}
         self._follow, self._stop = follow, stop
         self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=loglines.AHEAD)
+        self._over = Event()  # set once nobody takes lines any more
         self._reading: set[str] = set()
 
     def lines(self, *, tail: int | None, since: int | None) -> Batches:
@@ -52,23 +53,26 @@ class Logs:
         )
 
     def _followed(self, query: Query) -> Batches:
-        self._read_on(query)
         last_look = time.monotonic()
-        while not self._stop.is_set():
-            if time.monotonic() - last_look > LOOK:
-                last_look = time.monotonic()
-                self._read_on({"tailLines": None, "sinceTime": None})
-            with suppress(Empty):
-                yield self._batches.get(timeout=loglines.HEARS)
+        try:
+            self._read_on(query)
+            while not self._stop.is_set():
+                if time.monotonic() - last_look > LOOK:
+                    last_look = time.monotonic()
+                    self._read_on({"tailLines": None, "sinceTime": None})
+                with suppress(Empty):
+                    yield self._batches.get(timeout=loglines.HEARS)
+        finally:
+            self._over.set()
+            self._client.close()
 
     def _read_on(self, query: Query) -> None:
         """Read every pod that is not yet read, in a thread of its own."""
         for source in self._sources(query):
-            threading.Thread(target=self._pass_on, args=(source,), daemon=True).start()
-
-    def _pass_on(self, source: Batches) -> None:
-        for batch in source:
-            self._batches.put(batch)
+            arguments = (source, self._batches, self._over)
+            threading.Thread(
+                target=loglines.pass_on, args=arguments, daemon=True, name=loglines.READING
+            ).start()
 
     def _sources(self, query: Query) -> Iterator[Batches]:
         """The logs of the pods that have one and are not yet read."""
