@@ -53,8 +53,8 @@ def health(service: Mapping[str, Any], port: int) -> Any:
         return "none"
     if not test:
         return None
-    if isinstance(test, str):
-        command: Any = test
+    if not isinstance(test, list):
+        command: Any = str(as_text(test))
     elif test[0] == "CMD-SHELL":
         command = " ".join(str(word) for word in test[1:])
     else:

@@ -82,6 +82,7 @@ def test_mounts_of_compose(item: Any, expected: tuple[str, str, str, bool]) -> N
         "a pipe": ("curl -s localhost:80/ | grep ok", 80, {"exec": "curl -s localhost:80/ | grep ok"}),
         "words": (["CMD", "pg_isready", "-U", "$$USER"], 0, {"exec": ["pg_isready", "-U", "$USER"]}),
         "off": (["NONE"], 0, "none"),
+        "a word that YAML takes for a truth value": (True, 0, {"exec": "true"}),
     }
 )
 def test_health_of_compose(test: Any, port: int, expected: Any) -> None:
