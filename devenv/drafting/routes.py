@@ -50,6 +50,13 @@ def label_port(keys: Mapping[str, Any]) -> int:
     return next((int(port) for port in ports if port.isdecimal()), 0)
 
 
+def hosts_and_paths(rule: str) -> tuple[list[str], list[str]]:
+    """What a rule of Traefik's is for: hosts, none where it is for any, and beginnings of paths."""
+    hosts = [host for part in _HOSTS.findall(rule) for host in _QUOTED.findall(part)]
+    paths = [path for part in _PATHS.findall(rule) for path in _QUOTED.findall(part)]
+    return hosts, paths or ["/"]
+
+
 def convert(scene: Scene, unit: Unit) -> None:
     """Write the routes that Traefik would serve, or offer them as comments where Traefik is no part of it."""
     if unit.role != "service":
@@ -58,8 +65,7 @@ def convert(scene: Scene, unit: Unit) -> None:
     for key, rule in labels(unit.keys).items():
         if not _RULE.match(key):
             continue
-        hosts = [plain(host) for part in _HOSTS.findall(rule) for host in _QUOTED.findall(part)]
-        paths = [plain(path) for part in _PATHS.findall(rule) for path in _QUOTED.findall(part)] or ["/"]
+        hosts, paths = hosts_and_paths(plain(rule))
         routes += [
             {"path": path, "host": hosts[0] if len(hosts) == 1 else hosts} if hosts else path
             for path in paths

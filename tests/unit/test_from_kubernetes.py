@@ -365,6 +365,57 @@ def test_a_route_of_the_gateway_api() -> None:
     assert "HTTPRoute front /split" in {row.what for row in draft.rows if row.fate == "by hand"}
 
 
+KONG = """
+kind: Ingress
+metadata: {name: front, annotations: {konghq.com/strip-path: "true", konghq.com/plugins: "limit, key", konghq.com/methods: GET}}
+spec: {rules: [{http: {paths: [{path: /api, backend: {service: {name: web}}}, {path: "/~/v[0-9]+", backend: {service: {name: web}}}]}}]}
+---
+kind: KongPlugin
+metadata: {name: limit}
+plugin: rate-limiting
+config: {minute: 5}
+---
+kind: KongPlugin
+metadata: {name: key}
+plugin: oauth2
+config: {provision_key: sesame-open}
+---
+kind: KongClusterPlugin
+metadata: {name: all, labels: {global: "true"}}
+plugin: cors
+"""
+
+
+def test_an_ingress_of_kong_brings_its_plugins() -> None:
+    draft = drafted(deployment(container(""), KONG))
+    plugins = [
+        {"rate-limiting": {"minute": 5}},
+        {"oauth2": {"provision_key": "${secret.KEY_OAUTH2_PROVISION_KEY}"}},
+    ]
+    more = {"methods": ["GET"], "strip": True, "plugins": plugins}
+    first, second = draft.value["services"]["web"]["route"]
+    assert (first, second["path"]) == ({"path": "/api", **more}, "~/v[0-9]+")
+    assert draft.value["gateway"] == {"plugins": ["cors"]}
+    assert draft.secrets == {"KEY_OAUTH2_PROVISION_KEY": "sesame-open"}
+
+
+def test_a_route_of_traefik() -> None:
+    route = """
+    kind: IngressRoute
+    metadata: {name: front}
+    spec:
+      routes:
+      - {match: "Host(`shop.test`) && PathPrefix(`/api`)", services: [{name: web, port: 80}], middlewares: [{name: strip}]}
+      - {match: "Host(`shop.test`)", services: [{name: web, port: 80}]}
+    ---
+    kind: Middleware
+    metadata: {name: strip}
+    spec: {stripPrefix: {prefixes: [/api]}}
+    """
+    draft = drafted(deployment(container(""), route))
+    assert draft.value["services"]["web"]["route"] == [{"path": "/api", "strip": True}, "/"]
+
+
 def test_what_runs_before_a_program() -> None:
     pod = """
     initContainers:

@@ -19,6 +19,9 @@ def convert(project: Project, imported: Imported, world: World, stores: Stores) 
         key = key_of(volume)
         if any(key in unit.get("volumes", ()) for unit in draft.value.get("services", {}).values()):
             draft.set(("volumes", key), {"size": size}, origin=f"PersistentVolumeClaim {volume}")
+    if imported.plugins:
+        draft.set(("gateway", "plugins"), imported.plugins, origin="KongClusterPlugin")
+    draft.secrets |= imported.of_plugins.values
     draft.secrets |= {name: value for name, value in imported.values.items() if _named(draft, name)}
     draft.rows = [*imported.rows, *draft.rows]
     return draft

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.drafting.draft import Fate, Row
+from devenv.drafting.kong.values import Secrets
 from devenv.drafting.kubernetes.addresses import Addresses
 from devenv.drafting.kubernetes.objects import Objects
 from devenv.drafting.reading import Place, Project
@@ -32,6 +33,7 @@ class Imported:
     -> field of the manifest -> its value, for what no key of Compose's says; `values`: secret -> its value,
     of those that are files. `private`: unit -> its variables that Secrets hold. `sizes`: volume -> its size.
     `names`: a Secret and a key of it that are not among the objects -> what the secret is called here.
+    `plugins`: those of the whole gateway; `of_plugins`: the secrets in the settings of all.
     """
 
     objects: Objects
@@ -50,6 +52,8 @@ class Imported:
     values: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
+    plugins: list[Any] = field(default_factory=list)
+    of_plugins: Secrets = field(default_factory=Secrets)
 
     def say(self, fate: Fate, what: str, note: str) -> None:
         """Add a row to the table, once."""

@@ -10,16 +10,12 @@ from devenv.drafting.kubernetes.objects import PROGRAMS, Item, is_test, name_of,
 
 READ = frozenset(
     (
-        *PROGRAMS,
-        "Service",
-        "ConfigMap",
-        "Secret",
-        "Ingress",
-        "HTTPRoute",
-        "PersistentVolumeClaim",
-        "Namespace",
+        *PROGRAMS, "Service", "ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace",
+        "Ingress", "HTTPRoute", "IngressRoute", "Middleware", "KongPlugin", "KongClusterPlugin",
     )
-)
+)  # fmt: skip
+"""Kinds that are read; what of them becomes nothing is said where they are read."""
+
 DROPPED: Mapping[str, str] = {
     **dict.fromkeys(
         ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"),

@@ -119,6 +119,20 @@ _ROUTE = Shape(
         ),
     }
 )
+_OF_TRAEFIK = Shape(
+    keys={
+        "routes": Shape(
+            items=Shape(
+                keys={
+                    "match": TEXT,
+                    "services": Shape(items=Shape(keys={"name": TEXT})),
+                    "middlewares": Shape(items=Shape(keys={"name": TEXT})),
+                }
+            )
+        )
+    }
+)
+_MIDDLEWARE = Shape(keys={"stripPrefix": Shape(keys={"prefixes": _TEXTS})})
 _DATA = {"data": _MAP, "stringData": _MAP, "binaryData": _MAP}
 
 SHAPES: Mapping[str, Shape] = {
@@ -128,6 +142,8 @@ SHAPES: Mapping[str, Shape] = {
     "Service": Shape(keys={"selector": _MAP, "ports": _PORTS, "type": TEXT}),
     "Ingress": _INGRESS,
     "HTTPRoute": _ROUTE,
+    "IngressRoute": _OF_TRAEFIK,
+    "Middleware": _MIDDLEWARE,
     "PersistentVolumeClaim": _CLAIM,
 }
 """Kind -> the form of its `spec`."""
@@ -137,4 +153,5 @@ def shape_of(kind: str) -> Shape:
     """The form of an object of a kind."""
     spec = SHAPES.get(kind, OBJECT)
     data = _DATA if kind in ("ConfigMap", "Secret") else {}
-    return Shape(keys={"metadata": _METADATA, "spec": spec, **data})
+    plugin = {"plugin": TEXT, "config": OBJECT} if kind in ("KongPlugin", "KongClusterPlugin") else {}
+    return Shape(keys={"metadata": _METADATA, "spec": spec, **data, **plugin})
