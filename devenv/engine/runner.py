@@ -170,7 +170,23 @@ def _require_kept(bench: Workbench, names: Sequence[str]) -> None:
 
 
 def _sync(step: Step, bench: Workbench, say: Say) -> None:
-    bench.sync(bench.stack.unit(step.target), say)
+    unit = bench.stack.unit(step.target)
+    try:
+        bench.sync(unit, say)
+    except DevenvError:
+        if bench.opened and _has_ended(unit, bench):  # which is the cause, and has a card
+            bench.opened.wait(unit, bench.stop)
+        raise
+
+
+def _has_ended(unit: Unit, bench: Workbench) -> bool:
+    """Whether a unit does not run any more; a busy engine tells of its end late."""
+    for _ in range(ASKED):
+        container = bench.backend.observe(bench.stack.checkout).units.get(unit.name)
+        if container is None or not container.running:
+            return container is not None
+        bench.stop.wait(0.1)
+    return False
 
 
 def _wait(step: Step, bench: Workbench, say: Say) -> bool:
@@ -209,6 +225,7 @@ def _load(step: Step, bench: Workbench, say: Say) -> None:
 
 
 MOVING = frozenset({Op.SAVE, Op.LOAD})
+ASKED = 10  # times whether a unit has ended that took no files
 LEAVING = 60.0  # seconds that a store may take to start again, once its copy is broken off
 
 OF_NO_UNIT = frozenset({Op.START, Op.LEAVE, Op.PREPARE, Op.FORWARD, Op.SAVE})

@@ -13,7 +13,7 @@ from devenv.backends.base import Work
 from devenv.engine.runner import Workbench, run
 from devenv.errors import DevenvError, UnitFailed
 from devenv.events import Done, Event, Failed, Progress, Skipped, Started
-from devenv.plan.model import Observed, Op, Plan
+from devenv.plan.model import Observed, Op, Plan, Step
 from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.model import Stack, Unit
 from tests.fakes import FakeBackend, FakeSession, Machine
@@ -74,6 +74,23 @@ def test_every_step_is_begun_and_ended_once_and_after_those_it_needs(
     assert {event.line for event in events if isinstance(event, Progress)} == {
         f"pulling {image}" for image in machine.images
     }
+
+
+def test_a_program_that_ends_before_its_files_arrive_has_its_own_card(
+    machine: Machine, tmp_path: Path
+) -> None:
+    app = stack("name: a\nservices: {web: {image: x}}")
+    backend = FakeBackend()
+    machine.failing.add("web")
+
+    def sync(unit: Unit, say: object) -> None:
+        machine.units["web"] = replace(machine.units["web"], state="exited", exit_code=3)
+        raise DevenvError("container d7afad4dd045 is not running")
+
+    steps = (Step(1, Op.APPLY, "web", "not found"), Step(2, Op.SYNC, "web", "web.py", (1,)))
+    opened = backend.open(Work(app, tmp_path, fingerprints(app)))
+    failures = run(Plan(steps), Workbench(app, backend, opened, sync=sync), lambda event: None)
+    assert [type(failure) for failure in failures] == [UnitFailed]
 
 
 class Meeting(FakeBackend):
