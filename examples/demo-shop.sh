@@ -3,7 +3,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() {
+  if [ -t 1 ] && [ -z "${NO_COLOR-}${CI-}" ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
 
 machine() { bash "$here/../tests/machine/machine.sh" "$@"; }
 
@@ -23,7 +25,7 @@ images() {
   new_debian || return 0
   local rendered
   rendered=$(mktemp -d)
-  devenv render -o "$rendered" >/dev/null
+  devenv -q render -o "$rendered" >/dev/null
   machine --for "$rendered/compose.yaml" ./*/Dockerfile
   rm -rf "$rendered"
 }

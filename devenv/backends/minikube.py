@@ -161,7 +161,9 @@ class MinikubeBackend(KubeBackend):
         return f"Kubernetes {version.removeprefix('v')} (Minikube profile {self.profile})"
 
     def _stopped(self) -> ToolMissing:
-        what = f"the Minikube profile {self.profile} is not running" if self.profile else "no profile yet"
+        what = "there is no Minikube profile yet"
+        if self.profile:
+            what = f"the Minikube profile {self.profile} is not running"
         return ToolMissing(what, hint="devenv up -b minikube   starts it")
 
     def require_allowed(self) -> None:

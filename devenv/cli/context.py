@@ -254,7 +254,8 @@ class Context:
         cut short.
         """
         why = f", as {observed.down}" if observed.down else ""
-        self.console.sentence(f"nothing of this checkout is running{why}; start it with: devenv up")
+        up = f"devenv up -b {self.options.backend}" if self.options.backend else "devenv up"
+        self.console.sentence(f"nothing of this checkout is running{why}; start it with: {up}")
         for other in self.left_over:
             asked = f"devenv -b {other.name} status"
             self.console.sentence(

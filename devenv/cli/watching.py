@@ -265,7 +265,7 @@ class Watching:
     def _keys(self) -> AbstractContextManager[None]:
         if not keys.has_keys():
             return nullcontext()
-        self._context.console.say(self._context.console.style(HELP, "dim"))
+        self._context.console.sentence(self._context.console.style(HELP, "dim"))
         return keys.pressed(self._take_key)
 
     def _take_key(self, key: str) -> None:

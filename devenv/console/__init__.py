@@ -140,18 +140,24 @@ class Console:
             case ManifestInvalid():
                 count = len(error.problems)
                 head = f"{count} problem{'s' if count > 1 else ''}; nothing was changed"
-                return [*map(self._problem, map(str, error.problems)), self.style(head, "red")]
+                return [
+                    *(line for problem in error.problems for line in self._problem(str(problem))),
+                    self.style(head, "red"),
+                ]
         lines = [self.labelled("error", error.what, "red", "bold")]
         for label, value in (("where", error.where), ("why", error.why), ("try", error.hint)):
             if value:
                 lines += self._field(label, value)
         return lines
 
-    def _problem(self, text: str) -> str:
+    def _problem(self, text: str) -> Iterator[str]:
         place, separator, rest = text.partition(": ")
         head, dash, tail = rest.rpartition(" - ")
         message = f"{head} - {self.style(tail, 'green')}" if dash else rest
-        return f"{self.style(place, 'bold')}{separator}{message}"
+        first, *more = folded(f"{self.style(place, 'bold')}{separator}{message}", self.width)
+        yield first
+        if more:
+            yield from (f"  {line}" for line in folded(" ".join(more), self.width - 2))
 
     def _card(self, card: Card) -> list[str]:
         waiting = (

@@ -396,6 +396,19 @@ def test_a_check_is_folded_beside_its_name_and_below_one_that_leaves_it_no_room(
     ]
 
 
+def test_a_problem_is_folded_between_words() -> None:
+    narrow = console(width=40)
+    where = Problem(4, 5, "services.api.prot", "unknown key", 'did you mean "port"?', "devenv.yaml")
+    narrow.error(ManifestInvalid([where]))
+    assert output(narrow) == expect(
+        """
+        devenv.yaml:4:5: services.api.prot:
+          unknown key - did you mean "port"?
+        1 problem; nothing was changed
+        """
+    )
+
+
 def test_a_note_is_folded_beside_its_label() -> None:
     narrow = console(width=40)
     narrow.note("8089 is taken by python3 (pid 15771): front is on 24879")
