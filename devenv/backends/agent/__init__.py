@@ -9,6 +9,7 @@ What was sent is recorded in that folder, so that it lives and dies with the fil
 """
 
 from devenv.backends.agent.changes import Sending, Sent
-from devenv.backends.agent.client import Agent, Hello, Program, ReadOnly, supervised
+from devenv.backends.agent.client import Agent, Program, ReadOnly, supervised
+from devenv.backends.agent.hello import Hello
 
 __all__ = ["Agent", "Hello", "Program", "ReadOnly", "Sending", "Sent", "supervised"]

@@ -24,7 +24,7 @@ class Stages:
     """
 
     def __init__(self, dialogue: Dialogue, mounts: Iterable[str], shared: str) -> None:
-        self._dialogue, self._mounts, self.shared = dialogue, tuple(mounts), shared
+        self._dialogue, self._mounts, self._shared = dialogue, tuple(mounts), shared
         self.record: dict[str, str] = {}
         self.made: set[str] = set()
         self._closed: dict[str, str] = {}  # stage that could not be made -> why
@@ -58,8 +58,8 @@ class Stages:
         physical = self._physical[place.root]
         mount = mount_of(self._mounts, posixpath.join(physical, place.folder))
         if mount not in self._of_mount:
-            shared = mount_of(self._mounts, posixpath.dirname(self.shared))
-            candidates = [self.shared] if mount == shared else []
+            shared = mount_of(self._mounts, posixpath.dirname(self._shared))
+            candidates = [self._shared] if mount == shared else []
             candidates.append(f"{physical if physical.startswith(mount) else mount}/{STAGE}")
             opened = next(filter(self._open, candidates), "")
             read_only = next((stage for stage in candidates if self._closed.get(stage) == READ_ONLY), "")
