@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, cast
 from watchdog.observers.inotify_c import InotifyConstants as Inotify
 from watchdog.observers.inotify_c import InotifyFD
 
+from devenv.watching.stamps import Identity, identity, stamp, stamps
+
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import CallbackId, InotifyEvent, Mask, WatchCallback, WatchDescriptor
 
@@ -41,8 +43,8 @@ MASK = (
 LIMITS = {errno.ENOSPC: ("max_user_watches", 524288), errno.EMFILE: ("max_user_instances", 1024)}
 """Error -> the kernel setting that ran out, and what is plenty."""
 
-State = tuple[tuple[int, int] | None, bool]
-"""Device and inode of a folder, or None; and whether it is watched or polled."""
+State = tuple[Identity | None, bool]
+"""Which folder is there, or None; and whether it is watched or polled."""
 
 
 class Kernel(InotifyFD):
@@ -258,11 +260,7 @@ class Tree:
         return changed
 
     def _state(self, folder: str) -> State:
-        try:
-            status = os.stat(folder)
-        except OSError:
-            return None, self._has(folder)
-        return (status.st_dev, status.st_ino), self._has(folder)
+        return identity(folder), self._has(folder)
 
     def _has(self, folder: str) -> bool:
         return folder in self._descriptors or folder in self._polled
@@ -289,7 +287,7 @@ class Tree:
         """Watch a folder, or else poll it; False if it cannot be read, or is none."""
         try:
             if not self._watch(folder):
-                self._polled[folder] = _stamps(folder)
+                self._polled[folder] = stamps(folder)
                 self._rescan = True
         except OSError:
             return False
@@ -300,16 +298,16 @@ class Tree:
         if self._kernel is None:
             return False
         mask = MASK if folder in self._anchors else MASK | Inotify.IN_DONT_FOLLOW
-        identity = cast("CallbackId", folder)
+        callback = cast("CallbackId", folder)
         try:
-            descriptor = self._kernel.add_callback(os.fsencode(folder), cast("Mask", mask), UNUSED, identity)
+            descriptor = self._kernel.add_callback(os.fsencode(folder), cast("Mask", mask), UNUSED, callback)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             self._warn(errno.ENOSPC)
             return False
         if descriptor == -1:  # how watchdog says EACCES
-            self._kernel.remove_callbacks([(descriptor, identity)])
+            self._kernel.remove_callbacks([(descriptor, callback)])
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
         self._folders[descriptor] = (*self._folders.get(descriptor, ()), folder)
         self._descriptors[folder] = descriptor
@@ -359,7 +357,7 @@ class Tree:
             after: Mapping[str, tuple[bool, int]] = {}
             with suppress(OSError):
                 full = full or not self._watch(folder)
-                after = _stamps(folder)
+                after = stamps(folder)
             self._polled[folder] = after
             if folder in self._descriptors:
                 del self._polled[folder]
@@ -380,14 +378,14 @@ class Tree:
         """Report new files that nobody writes: of some the kernel never says that they were closed."""
         for path, before in list(self._created.items()):
             try:
-                stamp = _stamp(os.lstat(path))
+                now = stamp(os.lstat(path))
             except OSError:
-                stamp = before
-            if stamp == before:
+                now = before
+            if now == before:
                 del self._created[path]
                 self._report(os.path.dirname(path), path)
             else:
-                self._created[path] = stamp
+                self._created[path] = now
 
 
 def _by_target(files: Iterable[str]) -> Mapping[str, set[str]]:
@@ -406,19 +404,3 @@ def _may_be_open(path: str) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-
-
-def _stamps(folder: str) -> dict[str, tuple[bool, int]]:
-    """Name -> whether it is a folder, and what differs when it changed. Raises `OSError`."""
-    stamps = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(OSError):
-                status = entry.stat(follow_symlinks=False)
-                is_folder = stat.S_ISDIR(status.st_mode)
-                stamps[entry.name] = is_folder, status.st_ino if is_folder else _stamp(status)
-    return stamps
-
-
-def _stamp(status: os.stat_result) -> int:
-    return hash((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode))

@@ -19,6 +19,7 @@ from watchdog.events import (
 )
 
 from devenv.watching.mailbox import INCOMPLETE
+from devenv.watching.stamps import Identity, identity
 
 if sys.platform == "darwin":
     from devenv.watching.fsevents import Observer
@@ -66,7 +67,7 @@ class Tree(FileSystemEventHandler):
         self._lock = threading.RLock()
         parents = {os.path.dirname(file) for file in self._files}
         self._watches: dict[str, ObservedWatch | None] = dict.fromkeys(sorted({*self._roots, *parents}))
-        self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(self._watches)
+        self._identities: dict[str, Identity | None] = dict.fromkeys(self._watches)
         self._observer = observer()
         self._observer.start()
         self._settle()
@@ -96,14 +97,14 @@ class Tree(FileSystemEventHandler):
     def _settle(self) -> bool:
         changed = False
         for folder, before in self._identities.items():
-            identity = _identity(folder)
-            if identity == before:
+            current = identity(folder)
+            if current == before:
                 continue
-            changed, self._identities[folder] = True, identity
+            changed, self._identities[folder] = True, current
             if (watch := self._watches[folder]) is not None:
                 self._watches[folder] = None
                 self._observer.unschedule(watch)
-            if identity is not None:
+            if current is not None:
                 self._watches[folder] = self._observer.schedule(self, folder, recursive=folder in self._roots)
         return changed
 
@@ -173,11 +174,3 @@ def real(path: str, name_of: NameOf | None = NAME_OF) -> str:
         return name_of(opened)
     finally:
         os.close(opened)
-
-
-def _identity(folder: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(folder)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from devenv.watching.stamps import Identity, identity, stamp
+
 if TYPE_CHECKING:
     from devenv.watching.mailbox import Mailbox
-
-Stamp = tuple[int, ...]
-"""What differs when a file changed."""
 
 
 class Tree:
@@ -60,29 +59,20 @@ class Tree:
             changed = {name for name in names if before.get(name) != self._stamps.get(name)}
             self._mailbox.put(changed, rescan=rescan or there != self._there)
 
-    def _standing(self) -> Mapping[str, Stamp]:
-        """The folders that are there: another one at the same path is another folder."""
-        identities = {}
-        for folder in self._roots:
-            with suppress(OSError):
-                status = os.stat(folder)
-                identities[folder] = (status.st_dev, status.st_ino)
-        return identities
+    def _standing(self) -> Mapping[str, Identity | None]:
+        """Which folders are there."""
+        return {folder: identity(folder) for folder in self._roots}
 
-    def _look(self) -> Iterator[tuple[str, Stamp]]:
+    def _look(self) -> Iterator[tuple[str, int]]:
         for file in self._files:
             with suppress(OSError):
-                yield file, _stamp(os.stat(file))
+                yield file, stamp(os.stat(file))
         todo = list(self._roots)
         while todo:
             with suppress(OSError), os.scandir(todo.pop()) as entries:
                 for entry in entries:
                     if not entry.is_dir(follow_symlinks=False):
                         with suppress(OSError):
-                            yield entry.path, _stamp(entry.stat(follow_symlinks=False))
+                            yield entry.path, stamp(entry.stat(follow_symlinks=False))
                     elif self._enters(entry.path):
                         todo.append(entry.path)
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode
