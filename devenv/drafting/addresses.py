@@ -11,9 +11,10 @@ from devenv.drafting import interpolation
 from devenv.drafting.draft import telling
 from devenv.drafting.scene import Scene, StoreUnit
 from devenv.drafting.stores import urls
-from devenv.drafting.tables import NO_SECRETS, SECRET_WORDS
+from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WORDS
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
+_KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
 _HOST_VARIABLE = re.compile(
     r"(HOSTS?|HOSTNAME|SERVERS?|ADDR|ADDRESS|ENDPOINT|NODES?|BROKERS?|URLS?|URI|PEERS|UPSTREAM)$",
@@ -52,6 +53,8 @@ def is_secret(variable: str, value: str) -> bool:
     """Whether a variable holds a secret in plain text, by its name."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", variable).upper()
     if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
+        return False
+    if name.endswith(tuple(f"{word}_KEY" for word in OPEN_KEYS)) or _KEY_FILE.search(value):
         return False
     return any(name == word or name.endswith(f"_{word}") for word in SECRET_WORDS)
 

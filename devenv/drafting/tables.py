@@ -135,10 +135,17 @@ IMAGE_PORTS: Mapping[str, int] = {
 """Image -> the port that it listens on, where the file names none."""
 
 SECRET_WORDS = (
-    "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "SECRET_KEY",
-    "KEY_BASE", "ACCESS_KEY", "ENCRYPTION_KEY", "APP_KEY", "CREDENTIALS", "PASS", "PWD", "JWT_KEY",
+    "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "KEY", "APIKEY", "KEY_BASE", "CREDENTIALS", "PASS",
+    "PWD", "PAT", "SALT", "PEPPER",
 )  # fmt: skip
 """Endings of variables that hold a secret."""
+
+OPEN_KEYS = (
+    "PUBLIC", "PUBLISHABLE", "SITE", "PRIMARY", "FOREIGN", "PARTITION", "SORT", "ROUTING", "CACHE", "OBJECT",
+    "LOOKUP", "GROUP", "INDEX", "SHARD", "RANGE", "ORDER", "QUEUE", "STREAM", "TOPIC", "MESSAGE", "CONFIG",
+    "TRANSLATION", "PROJECT", "REDIS", "SORTING", "HEADER", "COLUMN", "METADATA", "LABEL", "TAG", "HOT",
+)  # fmt: skip
+"""What stands before KEY in variables that hold none."""
 
 NO_SECRETS = frozenset(("", "yes", "no", "true", "false", "on", "off", "none", "null", "0", "1"))
 """Values that are none, whatever the variable is called."""

@@ -197,11 +197,20 @@ def test_what_nobody_has_to_set_is_an_empty_secret_until_somebody_does() -> None
         "of .NET": ("Auth__ClientSecret", True),
         "a word in a word": ("compass", False),
         "a file": ("DbPasswordFile", False),
+        "a key of anything": ("RAILS_MASTER_KEY", True),
+        "a key for everybody": ("VAPID_PUBLIC_KEY", False),
+        "a key of data": ("KAFKA_PARTITION_KEY", False),
+        "a salt": ("AUTH_SALT", True),
     }
 )
 def test_a_secret_is_known_by_its_name(variable: str, secret: bool) -> None:
     draft = drafted(f"services: {{web: {{image: a, environment: {{{variable}: hidden-1}}}}}}")
     assert bool(draft.secrets) == secret
+
+
+def test_the_name_of_a_keys_file_is_no_secret() -> None:
+    draft = drafted("services: {web: {image: a, environment: {SSL_KEY: certs/server.key}}}")
+    assert draft.secrets == {}
 
 
 def test_a_password_in_a_default_is_referred_to_or_told() -> None:

@@ -127,12 +127,11 @@ def test_an_example_of_variables() -> None:
     service = services(files)["my-project"]
     assert service["env"] == {
         "DB_HOST": "${postgres.host}",
-        "STRIPE_KEY": "${env.STRIPE_KEY:-}",
         "LOG_LEVEL": "${env.LOG_LEVEL:-info}",
         "PRICE": "${env.PRICE:-$5}",
         "REF": "${env.REF:-$${X}}",
     }
-    assert service["secrets"] == ["SESSION_SECRET"]
+    assert service["secrets"] == ["STRIPE_KEY", "SESSION_SECRET"]
 
 
 @pytest.mark.parametrize("folder", ["", "a/"])
