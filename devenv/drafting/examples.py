@@ -102,9 +102,9 @@ def _address(variable: str, value: str, uses: set[str]) -> str:
 
 
 def _part_of(variable: str, uses: set[str]) -> str:
-    """The reference to a store's part that a variable such as `DB_HOST` names, or ""."""
-    prefix, _, end = variable.rpartition("_")
+    """The reference to a store's part that a variable such as `DB_HOST` or `S3_ACCESS_KEY` names, or ""."""
     for kind in sorted(uses & set(PARTS)):
-        if prefix in PREFIXES[kind] and end in PARTS[kind]:
-            return f"${{{kind}.{PARTS[kind][end]}}}"
+        ends = {f"{prefix}_{end}": part for prefix in PREFIXES[kind] for end, part in PARTS[kind].items()}
+        if variable in ends:
+            return f"${{{kind}.{ends[variable]}}}"
     return ""

@@ -233,15 +233,22 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Kind -> variables that whoever uses it is given."""
 
-_SQL = {
+_LOGIN = {
     "HOST": "host", "PORT": "port", "USER": "user", "USERNAME": "user", "PASSWORD": "password",
-    "NAME": "database", "DATABASE": "database",
+    "PASS": "password",
 }  # fmt: skip
+_SQL = {**_LOGIN, "NAME": "database", "DATABASE": "database"}
 PARTS: Mapping[str, Mapping[str, str]] = {
     "postgres": _SQL,
     "mysql": _SQL,
     "valkey": {"HOST": "host", "PORT": "port"},
     "mongo": {"HOST": "host", "PORT": "port", "DATABASE": "database"},
+    "minio": {
+        "ACCESS_KEY": "user", "ACCESS_KEY_ID": "user", "KEY": "user", "ROOT_USER": "user",
+        "SECRET_KEY": "password", "SECRET_ACCESS_KEY": "password", "SECRET": "password",
+        "ROOT_PASSWORD": "password", "REGION": "region", "BUCKET": "bucket", "BUCKET_NAME": "bucket",
+    },
+    "rabbitmq": {**_LOGIN, "VHOST": "vhost"},
     "mailpit": {"HOST": "host", "PORT": "port"},
 }  # fmt: skip
 """Kind -> end of a variable (`DB_HOST`) -> the attribute that it repeats."""
@@ -251,6 +258,8 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "mysql": ("DB", "DATABASE", "MYSQL", "SQL"),
     "valkey": ("REDIS", "VALKEY", "CACHE"),
     "mongo": ("MONGO", "MONGODB"),
+    "minio": ("S3", "MINIO", "AWS_S3", "AWS"),
+    "rabbitmq": ("RABBITMQ", "RABBIT", "AMQP"),
     "mailpit": ("SMTP", "MAIL", "EMAIL", "MAILER"),
 }
 """Kind -> beginnings of the variables about it."""

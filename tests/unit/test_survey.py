@@ -101,7 +101,7 @@ def test_the_processes_of_a_procfile_share_the_variables_of_its_example() -> Non
         "requirements.txt": "boto3",
         "Procfile": "web: gunicorn app:app --bind 0.0.0.0:$PORT\nworker: python worker.py\nrelease: python migrate.py\n",
         ".env.example": "S3_ENDPOINT=http://localhost:9000\nS3_PUBLIC_URL=http://localhost:9000/\nMAIL_HOST=localhost\n"
-        "MAIL_PORT=1025\nOTHER=http://localhost:9999\nSECRET_KEY=\n",
+        "MAIL_PORT=1025\nOTHER=http://localhost:9999\nSECRET_KEY=\nS3_ACCESS_KEY=\nS3_SECRET_KEY=\nS3_BUCKET_NAME=x\n",
     }
     value = survey.draft(files, "shop", DRIVERS).value
     web, worker = value["services"]["shop"], value["services"]["shop-worker"]
@@ -112,6 +112,9 @@ def test_the_processes_of_a_procfile_share_the_variables_of_its_example() -> Non
         "MAIL_HOST": "${mailpit.host}",
         "MAIL_PORT": "${mailpit.port}",
         "OTHER": "${env.OTHER:-http://localhost:9999}",
+        "S3_ACCESS_KEY": "${minio.user}",
+        "S3_SECRET_KEY": "${minio.password}",
+        "S3_BUCKET_NAME": "${minio.bucket}",
     }
     assert web["env"] == {"PORT": "8000", **worker["env"]}
     release = value["jobs"]["shop-release"]
