@@ -153,7 +153,8 @@ def _from_compose(context: Context, named: list[str], output: str | None, *, for
 def _from_kubernetes(context: Context, named: list[str], output: str | None, *, force: bool) -> None:
     from devenv.engine import objects
 
-    target = target_of(output, "devenv init --from-kubernetes", force=force)
+    command = " ".join(["devenv init --from-kubernetes", *named])
+    target = target_of(output, command, force=force)
     given = sys.stdin.read() if objects.STDIN in named else ""
     found = objects.objects(Path.cwd(), named, given)
     draft = objects.drafted(found, target.parent, context.environment, named)

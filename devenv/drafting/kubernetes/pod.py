@@ -21,7 +21,8 @@ OF_NODES = (
     "nodeSelector", "affinity", "tolerations", "topologySpreadConstraints", "priorityClassName", "nodeName",
     "runtimeClassName", "schedulerName",
 )  # fmt: skip
-USUAL_GRACE = "10"  # seconds, which a unit has without a word
+USUAL_GRACE = ("", "10", "30")  # seconds that a unit has without a word, and that a pod has
+DEFAULT = "default-scheduler"
 OF_A_NODE = ("hostNetwork", "hostPID", "hostIPC")
 
 
@@ -35,7 +36,7 @@ def service(imported: Imported, unit: str, workload: Workload, container: Item) 
     keys |= _security(imported, unit, at(workload.pod, "securityContext"), at(container, "securityContext"))
     if folder := word(container, "workingDir"):
         keys["working_dir"] = folder
-    if (grace := word(workload.pod, "terminationGracePeriodSeconds")) not in ("", USUAL_GRACE):
+    if (grace := word(workload.pod, "terminationGracePeriodSeconds")) not in USUAL_GRACE:
         keys["stop_grace_period"] = f"{grace}s"
     _limits(imported, unit, container)
     if not workload.is_job:
@@ -170,7 +171,7 @@ def _number(value: Item, key: str, usual: int) -> int:
 
 def _rest(imported: Imported, unit: str, pod: Item, container: Item) -> None:
     """Say what of a pod has no place in a manifest."""
-    if nodes := [key for key in OF_NODES if pod.get(key)]:
+    if nodes := [key for key in OF_NODES if pod.get(key) not in (None, "", DEFAULT, [], {})]:
         imported.say(
             "dropped",
             f"{unit}.{', '.join(nodes)}",

@@ -34,6 +34,7 @@ DROPPED: Mapping[str, str] = {
 """Kind -> why nothing is made of its objects."""
 
 
+OF_EVERY_NAMESPACE = "kube-root-ca.crt"  # a ConfigMap that the cluster makes
 _REFERENCES = {
     "ConfigMap": ("configMap", "configMapRef", "configMapKeyRef"),
     "Secret": ("secret", "secretRef", "secretKeyRef"),
@@ -59,7 +60,7 @@ def unread(result: Imported) -> None:
             name for workload in result.objects.workloads for name in _named(workload.pod, _REFERENCES[kind])
         }
         for name in held:
-            if name not in named:
+            if name not in named and name != OF_EVERY_NAMESPACE:
                 result.say("dropped", f"{kind} {name}", "no workload has it")
 
 
