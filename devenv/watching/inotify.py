@@ -246,7 +246,8 @@ class Tree:
         self._moved = False
         changed = False
         for folder, before in list(self._anchors.items()):
-            if self._state(folder) == before:
+            there, _ = now = self._state(folder)
+            if now == before:
                 continue
             changed = True
             if folder in self._roots:
@@ -256,7 +257,8 @@ class Tree:
                 self._forget(folder)
                 if self._add(folder):
                     self._shallow.add(folder)
-            self._anchors[folder] = self._state(folder)
+            # What it was before it was watched: of another one that came meanwhile, an event tells.
+            self._anchors[folder] = there, self._has(folder)
         return changed
 
     def _state(self, folder: str) -> State:

@@ -445,6 +445,22 @@ def test_a_root_that_is_replaced_means_a_rescan(root: Path, watch: Watch) -> Non
     assert not [path for path in watched.settled(root / "src") if path.endswith("main.py")]
 
 
+class Late(inotify.Tree):
+    """A root that is not there comes in the very moment after it was looked for."""
+
+    def _walk(self, top: str, *, report: bool) -> None:
+        super()._walk(top, report=report)
+        if top.endswith("src") and not os.path.exists(top):
+            os.makedirs(f"{top}/fresh")
+
+
+def test_a_root_that_comes_while_it_is_looked_for_is_watched(root: Path, watch: Watch) -> None:
+    watched = watch(root / "src", tree=Late)
+    (root / "src").rename(root / "old")
+    watched.rescan()
+    watched.save(root / "src/fresh/file")
+
+
 def test_a_root_whose_parents_are_moved_means_a_rescan(root: Path, seek: Watch) -> None:
     watched = seek(root / "src/deep")
     root.rename(root.parent / "away")
