@@ -123,7 +123,7 @@ def _chart(
     files = (f"{promoted.stack.name}-0.tgz",) if package else charts.chart(project)
     why = "every rendering would change the image that the chart names"
     keep_out_of_images(promoted.stack, context.workspace.root, folder, {*files, *values}, why)
-    for note in notes(promoted):
+    for note in notes(promoted.stack):
         context.console.note(note)
     if not package:
         export_chart({**charts.chart(project), **values}, folder)

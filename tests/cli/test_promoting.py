@@ -112,6 +112,16 @@ def test_a_secret_that_is_missing_is_named_before_anything_is_built(
     assert "upgrade" not in (helm / "asked").read_text()
 
 
+def test_an_address_of_ones_own_machine_is_named(devenv: Devenv, helm: Path, registry: Registry) -> None:
+    manifest = (helm / "devenv.yaml").read_text()
+    (helm / "devenv.yaml").write_text(manifest.replace("8000}", "8000, env: {BACK: '${web.public_url}'}}"))
+    (helm / "objects").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: web}}")
+    for argv in (("plan", "-e", "staging"), ("promote", "staging", "--yes")):
+        assert "web: BACK is an address of one's own machine, http://localhost:8000" in " ".join(
+            devenv(*argv).stderr.split()
+        )
+
+
 def test_a_credential_that_is_missing_is_named_with_its_label(
     devenv: Devenv, helm: Path, registry: Registry
 ) -> None:

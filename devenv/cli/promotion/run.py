@@ -117,6 +117,7 @@ class Promoting:
         plan = plan_promotion(stack, name, there=there, secrets=missing, changes=changes, due=self.due)
         if plan:
             self.say("plan", summary(plan))
+            _note(context, stack)
         if images := shipping.ship(there, self.say):
             sent = parcel(project, environment, there | images, origin)
             objects = release.objects(sent)
@@ -171,6 +172,7 @@ def planned(context: Context, environment: str) -> Plan:
     there = shipping.images_there(None)
     sent = parcel(context.project, environment, there, origin)
     objects = release.objects(sent)
+    _note(context, sent.stack)
     return plan_promotion(
         sent.stack,
         release.target.release,
@@ -179,6 +181,14 @@ def planned(context: Context, environment: str) -> Plan:
         changes=release.changes(objects),
         due=companions_of(context, release).due(),
     )
+
+
+def _note(context: Context, stack: Stack) -> None:
+    """Say what leads nowhere in a cluster, before anything is sent there."""
+    from devenv.render.chart.notes import notes
+
+    for note in notes(stack):
+        context.console.note(note)
 
 
 def sayer(context: Context) -> Say:

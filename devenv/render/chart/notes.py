@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from devenv.render.chart.promoted import Promoted, texts
+from devenv.render.chart.promoted import texts
 from devenv.stack import text
-from devenv.stack.model import Unit
+from devenv.stack.model import Stack, Unit
 
 DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
 
 
-def notes(promoted: Promoted) -> list[str]:
+def notes(stack: Stack) -> list[str]:
     """Lines about addresses of a developer's machine, and images that are for development."""
-    units = [unit for unit in promoted.stack.units if unit.role in ("service", "job")]
+    units = [unit for unit in stack.units if unit.role in ("service", "job")]
     return [line for unit in units for line in (*_addresses(unit), *targets(unit))]
 
 
