@@ -12,7 +12,7 @@ from devenv.cli.asking import confirm
 from devenv.errors import ToolMissing, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from devenv.cli.context import Context
     from devenv.engine.loaded import Loaded
@@ -31,8 +31,7 @@ def pull(
     yes: Yes = False,
 ) -> None:
     """Bring files that a program in a container wrote back into the project. Asks before any is lost."""
-    from devenv.engine.reloading.links import linked
-    from devenv.engine.reloading.pull import difference, write
+    from devenv.engine.reloading.pull import unit_difference, write
 
     context: Context = ctx.obj
     console = context.console
@@ -43,23 +42,9 @@ def pull(
     loaded = context.load(tolerate=(ToolMissing,))
     loaded.require([name])
     (observed,) = context.running([name])
-    if not observed.running:
-        raise UsageError(f"{name} is not running", hint=f"devenv up {name}")
-    unit = loaded.stack.unit(name)
-    places = _places(loaded, unit, [os.path.relpath(path, context.workspace.root) for path in paths or ()])
-    backend, rules = context.backend, loaded.synced.rules[name]
-    instance = backend.instances(observed)[0]
-    link = linked(backend, observed, instance, rules, loaded.synced.held(unit, observed.image) or {})
-    image = _by_path(unit, loaded.synced.recorded(unit, observed.image) or {})
-    try:
-        changes = difference(
-            lambda argv: backend.attach(observed, argv, instance=instance),
-            context.workspace.root,
-            places,
-            lambda path, target: (link.held.get(target) or image.get(path, ""))[:16],
-        )
-    finally:
-        link.close()
+    root = context.workspace.root
+    places = _places(loaded, loaded.stack.unit(name), [os.path.relpath(path, root) for path in paths or ()])
+    changes = unit_difference(context.backend, loaded, observed, root, places)
     for path, why in changes.refused.items():
         console.note(f"{path} stays in the container: {why}")
     for file in changes.files:
@@ -68,7 +53,7 @@ def pull(
     lost = sum(file.both for file in changes.files)
     if lost and not yes:
         confirm(f"Overwrite {lost} file{'s' if lost > 1 else ''} that changed here as well?")
-    write(context.workspace.root, changes.files)
+    write(root, changes.files)
     count = len(changes.files)
     console.say(f"{count} file{'' if count == 1 else 's'} of {name}" if count else f"{name} has nothing new")
 
@@ -92,12 +77,3 @@ def _places(loaded: Loaded, unit: Unit, named: Sequence[str]) -> dict[str, str]:
                 f"nobody knows where {path} is in {unit.name}", why=why, hint="devenv plan --reload"
             )
     return places
-
-
-def _by_path(unit: Unit, contents: Mapping[str, str]) -> dict[str, str]:
-    """Digests by path in the project."""
-    from devenv.stack.reloading.rules import joined
-
-    return (
-        {joined(unit.build.context, path): digest for path, digest in contents.items()} if unit.build else {}
-    )

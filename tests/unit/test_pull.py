@@ -6,12 +6,16 @@ import hashlib
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from devenv.engine.reloading.pull import Difference, Pulled, difference, write
+from devenv.backends.base import StreamEnded
+from devenv.engine.reloading.pull import Difference, Pulled, difference, unit_difference, write
 from devenv.errors import DevenvError
+from devenv.plan.model import ObservedUnit
+from devenv.stack.model import Unit
 from devenv.stack.reloading.rules import infer, lies
 
 
@@ -174,3 +178,34 @@ def test_where_files_are_in_the_container() -> None:
         "api": "/app",
         "web/x": "",
     }
+
+
+class Gone:
+    """A backend whose container ends in the middle, or before anybody asks."""
+
+    def __init__(self, *instances: str) -> None:
+        self._instances = instances
+
+    def instances(self, unit: ObservedUnit) -> tuple[str, ...]:
+        return self._instances
+
+    def privileged(self, unit: ObservedUnit, instance: str) -> None: ...
+
+    def attach(self, unit: ObservedUnit, argv: object, *, instance: str) -> None:
+        raise StreamEnded
+
+
+@pytest.mark.parametrize(
+    ("instances", "error"),
+    [((), "web is not running"), (("1",), "a container of web ended while its files were read")],
+)
+def test_a_container_that_is_gone_is_no_mistake_of_ours(
+    tmp_path: Path, instances: tuple[str, ...], error: str
+) -> None:
+    unit = Unit("web", "service", "web:1")
+    rules = infer("FROM busybox\nCOPY src /app/src\n", context=".", name="Dockerfile")
+    synced = SimpleNamespace(rules={"web": rules}, held=lambda *_: {}, recorded=lambda *_: {})
+    loaded: Any = SimpleNamespace(stack=SimpleNamespace(unit=lambda name: unit), synced=synced)
+    observed, backend = ObservedUnit("web", "1", "running", image="web:1"), Gone(*instances)
+    with pytest.raises(DevenvError, match=error):
+        unit_difference(backend, loaded, observed, tmp_path, {"src": "/app/src"})  # type: ignore[arg-type]

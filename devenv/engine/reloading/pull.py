@@ -6,16 +6,23 @@ import hashlib
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from devenv import STATE
-from devenv.errors import DevenvError
+from devenv.backends.base import StreamEnded
+from devenv.engine.reloading.links import linked
+from devenv.errors import DevenvError, UsageError
+from devenv.stack.reloading.rules import joined
 from devenv.writing import replace_whole, unwritable
 
 if TYPE_CHECKING:
-    from devenv.backends.base import Stream
+    from devenv.backends.base import Backend, Stream
+    from devenv.engine.loaded import Loaded
+    from devenv.plan.model import ObservedUnit
+    from devenv.stack.model import Unit
 
 Attach = Callable[[list[str]], "Stream"]
 
@@ -40,6 +47,29 @@ class Difference:
 
     files: list[Pulled] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+
+
+def unit_difference(
+    backend: Backend, loaded: Loaded, observed: ObservedUnit, root: Path, places: Mapping[str, str]
+) -> Difference:
+    """What a unit's container has that the project has not. Raises `UsageError` where none runs."""
+    unit = loaded.stack.unit(observed.unit)
+    instance = next(iter(backend.instances(observed)), "") if observed.running else ""
+    if not instance:
+        raise UsageError(f"{unit.name} is not running", hint=f"devenv up {unit.name}")
+    rules, brought = loaded.synced.rules[unit.name], loaded.synced.held(unit, observed.image) or {}
+    image = _by_path(unit, loaded.synced.recorded(unit, observed.image) or {})
+    try:
+        with closing(linked(backend, observed, instance, rules, brought)) as link:
+            return difference(
+                lambda argv: backend.attach(observed, argv, instance=instance),
+                root,
+                places,
+                lambda path, target: (link.held.get(target) or image.get(path, ""))[:16],
+            )
+    except StreamEnded as error:
+        what = f"a container of {unit.name} ended while its files were read"
+        raise DevenvError(what, why=str(error), hint=f"devenv logs {unit.name}") from error
 
 
 def difference(
@@ -80,6 +110,13 @@ def write(root: Path, files: Iterable[Pulled]) -> None:
             raise DevenvError(f"{pulled.path} stays in the container", why=str(error)) from error
         except OSError as error:
             raise unwritable(file.parent, error, unchanged=False) from error
+
+
+def _by_path(unit: Unit, contents: Mapping[str, str]) -> dict[str, str]:
+    """Digests by path in the project."""
+    return (
+        {joined(unit.build.context, path): digest for path, digest in contents.items()} if unit.build else {}
+    )
 
 
 def _digest(content: bytes) -> str:
