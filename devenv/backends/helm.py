@@ -164,12 +164,10 @@ class Helm:
         atomic = "--rollback-on-failure" if self.major >= 4 else "--atomic"
         argv = [
             "upgrade", release, str(chart), "--install", "--create-namespace", "--reset-values", atomic,
-            "--wait", "--wait-for-jobs", "--timeout", f"{within}s", "--description", description, *KEPT,
-            *source, *(["--labels", ",".join(marks)] if marks else []), *_files(values),
+            "--description", description, *KEPT, *source, *(["--labels", ",".join(marks)] if marks else []),
+            *_files(values),
         ]  # fmt: skip
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
-        if ended.code:
-            raise self._refused(release, ended)
+        self._roll_out(argv, release, within, on_interrupt, stop)
 
     def install(
         self,
@@ -182,13 +180,8 @@ class Helm:
         stop: proc.Stop | None = None,
     ) -> None:
         """Install and wait until all is ready; what is not, stays. Raises `HelmFailed`."""
-        argv = [
-            "install", release, str(chart), "--wait", "--wait-for-jobs", "--timeout", f"{within}s",
-            *_files(values),
-        ]  # fmt: skip
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
-        if ended.code:
-            raise self._refused(release, ended)
+        argv = ["install", release, str(chart), *_files(values)]
+        self._roll_out(argv, release, within, on_interrupt, stop)
 
     def rollback(
         self,
@@ -200,15 +193,25 @@ class Helm:
         stop: proc.Stop | None = None,
     ) -> None:
         """Go back to a revision and wait until it is ready. Raises `HelmFailed`."""
-        waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{within}s")
-        argv = ["rollback", release, str(revision), *waiting, *KEPT]
-        ended = proc.run_unbroken(self._argv(argv), on_interrupt, stop)
-        if ended.code:
-            raise self._refused(release, ended)
+        argv = ["rollback", release, str(revision), *KEPT]
+        self._roll_out(argv, release, within, on_interrupt, stop)
 
     def uninstall(self, release: str) -> None:
         """Remove all objects of a release and its history. Raises `HelmFailed`."""
         self._out("uninstall", release, "--wait")
+
+    def _roll_out(
+        self,
+        argv: Sequence[str],
+        release: str,
+        within: int,
+        on_interrupt: Callable[[], None],
+        stop: proc.Stop | None,
+    ) -> None:
+        waiting = ("--wait", "--wait-for-jobs", "--timeout", f"{within}s")
+        ended = proc.run_unbroken(self._argv([*argv, *waiting]), on_interrupt, stop)
+        if ended.code:
+            raise self._refused(release, ended)
 
     def _out(self, *argv: str) -> str:
         ended = self._run(*argv)
