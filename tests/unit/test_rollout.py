@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devenv.engine.promotion.rollout import Order, Rollout
+from devenv.errors import ToolMissing
 from devenv.plan.promotion.rollout import Part, Prospect, Row, balanced, parts
 from devenv.stack.model import Unit
 from tests.clock import Clock
@@ -127,6 +128,23 @@ def test_a_slow_one_says_what_it_waits_for_and_how_long_helm_will() -> None:
     assert len(watched.lines) == 2
     assert watched.look(RUNNING, after=20) == slow.format(230)  # once a minute
     assert watched.look(READY, after=1) == "web  1 of 1 ready"
+
+
+def test_a_server_that_goes_away_in_the_middle_ends_no_look_at_a_rollout() -> None:
+    class Away(Answering):
+        def find(self, path: str) -> None:
+            raise ToolMissing("no Kubernetes cluster answers")
+
+        def look(self, path: str, **query: Any) -> dict[str, Any]:
+            return {"items": []}
+
+        def close(self) -> None: ...
+
+    watched = Watched(Away())
+    watched.rollout._order = Order("shop", [], 300, balanced=["kong-public"])
+    with watched.rollout:
+        pass
+    assert watched.cause == ""
 
 
 def test_a_service_without_an_address_of_a_load_balancer_has_a_card() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -95,8 +95,9 @@ class Rollout:
                 ended = self._over.is_set()
                 pods = [pod for pod in self._pods(client) if pod["metadata"]["uid"] not in before]
                 refusals = [e for e in self._refusals(client) if _occurrence(e) not in refusals_before]
-                self.look(client, pods, refusals)
-                self.look_at_balancers(client)
+                with suppress(DevenvError):  # the server went away in the middle: the next look tells
+                    self.look(client, pods, refusals)
+                    self.look_at_balancers(client)
                 if ended:
                     return
                 self._over.wait(LOOK)
