@@ -258,7 +258,7 @@ class Lifecycle:
         from devenv.engine.ready import log_tail
 
         backend, checkout = self._place.backend, loaded.stack.checkout
-        observed = backend.observe(checkout).units[unit.name]
+        observed = backend.observe(checkout).unit(unit.name)
         tail = partial(log_tail, backend, checkout)
         links = self._project.links(backend)
         return links.sync(loaded.synced, unit, observed, loaded.secrets, say, tail, but=but)

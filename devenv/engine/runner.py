@@ -212,14 +212,14 @@ def _leave(step: Step, bench: Workbench, say: Say) -> None:
 
 def _save(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
-    store = bench.other.observe(bench.stack.checkout).units[step.target]
+    store = bench.other.observe(bench.stack.checkout).unit(step.target)
     size = carry.save(bench.other, store, bench.stack.unit(step.target), bench.carried, bench.stop)
     say(f"{step.target}: {size / 1e6:.1f} MB carried from {bench.other.name}")
 
 
 def _load(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
-    store = bench.backend.observe(bench.stack.checkout).units[step.target]
+    store = bench.backend.observe(bench.stack.checkout).unit(step.target)
     unit, source = bench.stack.unit(step.target), bench.other.name
     carry.load(bench.backend, store, unit, bench.carried, bench.stop, source=source)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from devenv.errors import Card, UnitFailed
+
 if TYPE_CHECKING:
     from devenv.stack.labels import Labels
 
@@ -199,6 +201,12 @@ class Observed:
     forwarded: frozenset[int] | None = None
     namespace: str = ""
     namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    def unit(self, name: str) -> ObservedUnit:
+        """A unit that has to be there. Raises `UnitFailed` where somebody has removed it meanwhile."""
+        if name not in self.units:
+            raise UnitFailed(Card(name, "does not exist any more", hint=f"devenv up {name}"))
+        return self.units[name]
 
 
 @dataclass(frozen=True, slots=True)

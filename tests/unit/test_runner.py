@@ -218,3 +218,13 @@ def test_a_unit_without_a_check_that_ends_while_others_start_has_failed(
     failures, events, _ = carried_out(stack(SHOP), Backend(), tmp_path)
     assert [str(failure) for failure in failures] == ["orders ended with exit 3"]
     assert outcome(events, Failed) == {"wait orders"}
+
+
+@pytest.mark.parametrize("op", [Op.SAVE, Op.LOAD])
+def test_a_store_that_was_removed_meanwhile_fails_its_step_alone(
+    machine: Machine, tmp_path: Path, op: Op
+) -> None:
+    app, backend = stack("name: a\nservices: {web: {image: x}}"), FakeBackend()
+    bench = Workbench(app, backend, other=backend, carried=tmp_path)
+    (failure,) = run(Plan((Step(1, op, "web"),)), bench, lambda event: None)
+    assert failure.what == "web does not exist any more"
