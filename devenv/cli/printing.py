@@ -45,15 +45,15 @@ def print_lines(
     timestamps: bool = False,
 ) -> None:
     """Print log lines with their unit's name before them."""
-    names = [unit.unit for unit in units]
-    prefixes = {name: f"{console.prefix(name, names)} " if len(names) > 1 else "" for name in names}
+    names, results = [unit.unit for unit in units], console.results
+    prefixes = {name: f"{results.prefix(name, names)} " if len(names) > 1 else "" for name in names}
 
     def text(line: LogLine) -> str:
-        moment = f"{console.style(line.time[:23], 'dim')} " if timestamps else ""
+        moment = f"{results.style(line.time[:23], 'dim')} " if timestamps else ""
         return f"{prefixes[line.unit]}{moment}{line.text}"
 
     for batch in batches:
-        console.print("\n".join(map(text, batch)))
+        console.print_as_it_is("\n".join(map(text, batch)))
 
 
 def save_logs(

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 from devenv.errors import Card, DevenvError, ManifestInvalid, UnitFailed
@@ -31,6 +31,7 @@ READABLE = 28  # letters of a line of folded text that can still be read
 FACT_LINES, LINE_LETTERS = 3, 300  # of a fact on a card
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ADDRESS = re.compile(r"\S:\S")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _WORDS = re.compile(r"(\s*)(\S+)")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -86,8 +87,18 @@ class Console:
         return f"\x1b[{';'.join(STYLES[style] for style in styles)}m{text}\x1b[0m"
 
     def print(self, text: str = "") -> None:
-        """Print a result."""
+        """Print a result, without colours where it goes to a file or a pipe."""
+        bare = self.colour and not self.out.isatty()
+        self.print_as_it_is(_STYLE.sub("", text) if bare else text)
+
+    def print_as_it_is(self, text: str) -> None:
+        """Print a result that holds what other programs print, whose colours stay."""
         self._write(self.out, self.masked(text))
+
+    @property
+    def results(self) -> Console:
+        """This console, with the colours that results have."""
+        return replace(self, colour=self.colour and self.out.isatty())
 
     def json(self, value: Any) -> None:
         """Print a result as JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from devenv.cli.watching import Watching
+from devenv.console import Console
 
 WITHIN = 10.0  # seconds
 
@@ -35,7 +37,7 @@ class Backend:
 @pytest.mark.parametrize("keys", ["q", "lq"])
 def test_a_key_that_is_pressed_while_it_is_asked_what_runs_is_not_lost(keys: str, tmp_path: Path) -> None:
     backend = Backend()
-    console = SimpleNamespace(say=lambda line: None)
+    console = Console(io.StringIO(), io.StringIO())
     workspace = SimpleNamespace(state=tmp_path, checkout="c")
     context: Any = SimpleNamespace(
         workspace=workspace, console=console, place=SimpleNamespace(backend=backend)

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from devenv.backends.base import LogLine
 from devenv.cli import take_any_text
+from devenv.cli.printing import print_lines
 from devenv.console import Console, folded, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.console.checks import check_lines
@@ -51,6 +53,11 @@ class Clock:
 
 def console(**how: Any) -> Console:
     return Console(io.StringIO(), io.StringIO(), **how)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def output(console: Console) -> str:
@@ -357,6 +364,20 @@ def test_a_narrow_terminal_folds_a_card_in_its_column_but_nothing_that_is_to_be_
     )
 
 
+def test_results_have_colours_in_a_terminal_only() -> None:
+    for out, shown in ((io.StringIO(), "web"), (Terminal(), "\x1b[1mweb\x1b[0m")):
+        coloured = Console(out, Terminal(), colour=True)
+        coloured.print(coloured.style("web", "bold"))
+        assert out.getvalue() == f"{shown}\n"
+
+
+def test_lines_of_logs_keep_their_own_colours_in_a_pipe() -> None:
+    out, red = io.StringIO(), "\x1b[31mred\x1b[0m"
+    units = [ObservedUnit(name, "1", "running") for name in ("web", "api")]
+    print_lines(Console(out, Terminal(), colour=True), [[LogLine("web", red)]], units)
+    assert out.getvalue() == f"web | {red}\n"
+
+
 def test_colours_take_no_room_where_a_line_is_folded() -> None:
     coloured = console(colour=True)
     text = f"{coloured.style('emulated', 'yellow')}: chart, swarm in two words"
@@ -375,10 +396,6 @@ def test_columns_that_a_narrow_terminal_has_no_room_for_become_parts_of_the_last
 def test_a_check_is_folded_beside_its_name_and_below_one_that_leaves_it_no_room() -> None:
     limits = Verdict("inotify", Level.PASS, "fs.inotify.max_user_watches is 192536, and more")
     clock = Verdict("registries", Level.PASS, "it is right")
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     def shown(width: int) -> list[str]:
         return list(check_lines(Console(Terminal(), io.StringIO(), width=width), [limits, clock]))

@@ -90,7 +90,9 @@ def test_watch_rests_when_nothing_runs_any_more() -> None:
 
     watching: Any = Watching.__new__(Watching)
     watching._context = SimpleNamespace(
-        place=SimpleNamespace(backend=Gone()), workspace=SimpleNamespace(checkout="c"), console=None
+        place=SimpleNamespace(backend=Gone()),
+        workspace=SimpleNamespace(checkout="c"),
+        console=Console(io.StringIO(), io.StringIO()),
     )
     watching._json, watching._only = False, ""
     watching._left, watching._moved = threading.Event(), threading.Event()
