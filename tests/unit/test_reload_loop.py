@@ -87,6 +87,7 @@ class Site(SimpleNamespace):
             "stop": stop,
             "patience": 60.0,
             "again": 1.0,
+            "moment": 0.0,
             "link_to": linked,
         }
         super().__init__(**own, **more)
@@ -323,6 +324,18 @@ def test_what_waits_for_a_unit_that_does_not_run_is_counted(
     unit.meet([])
     save(unit, **{f"{name}_txt": "1" for name in names})
     assert [event.text for event in site.events] == [f"web does not run: {words} for it"]
+
+
+def test_nothing_is_said_of_a_container_that_the_engine_tells_of_late(
+    site: Site, container: Container
+) -> None:
+    site.moment, unit = 60.0, feed(site, container)
+    unit.meet([])
+    saving = threading.Thread(target=save, args=(unit,), kwargs={"a_txt": "1"})
+    saving.start()
+    unit.appear("2")
+    saving.join(60)
+    assert (saving.is_alive(), site.events) == (False, [])
 
 
 def test_an_engine_that_is_away_is_told_once_and_asked_again() -> None:

@@ -269,11 +269,20 @@ class Feed:
         elif decision.action is not Action.NONE and self._mute:
             self._rebuild(tuple(digests), replace(decision, action=Action.REBUILD, cheaper=self._mute))
         elif decision.action is not Action.NONE and not self._links:
-            if not self._instances:  # those that run are linked next, and get all that they lack
+            if not self._runs_soon():  # those that run are linked next, and get all that they lack
                 waiting = _counted(digests, "waits", "wait")
                 self._site.report(Note(f"{self.unit.name} does not run: {waiting} for it"))
         elif decision.action is not Action.NONE or self._lacks_any():
             self._deliver(self._links, since)
+
+    def _runs_soon(self) -> bool:
+        """Whether a container runs, or is told of in a moment: a busy engine tells late of its start."""
+
+        def known() -> bool:
+            return bool(self._instances) or self._site.stop.is_set()
+
+        with self._changed:
+            return self._changed.wait_for(known, self._site.moment)
 
     def _kept(self) -> set[str]:
         """The files that containers keep though nothing is left of their folders, which is reported once."""

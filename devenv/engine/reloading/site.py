@@ -28,7 +28,8 @@ class Site:
     `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
     dead must not look alive. `patience`: seconds in which files arrive that need no word;
     `again`: seconds until a file that was not taken is sent again for the first time.
-    `link_to` starts the agent in a container.
+    `moment`: seconds in which an engine tells of a container that started. `link_to` starts the agent in a
+    container.
     """
 
     backend: Backend
@@ -42,6 +43,7 @@ class Site:
     fail: Callable[[BaseException], None]
     patience: float = 5.0
     again: float = FIRST
+    moment: float = 1.0
     link_to: Callable[..., Link] = linked
     stop: threading.Event = field(default_factory=threading.Event)
 
