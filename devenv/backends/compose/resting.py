@@ -35,8 +35,10 @@ def resting(connection: Connection, unit: ObservedUnit) -> Iterator[Attach]:
 
         yield attach
     finally:
-        engine.remove(beside)
-        engine.start(unit.id)
+        try:
+            engine.remove(beside)
+        finally:
+            engine.start(unit.id)
 
 
 def _start(name: str, unit: str, like: Mapping[str, Any]) -> None:

@@ -47,9 +47,11 @@ def resting(client: Client, resources: Resources, unit: ObservedUnit) -> Iterato
 
         yield attach
     finally:
-        client.delete(resources.of(beside), grace=0)
-        fingerprint = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
-        client.patch(path, _scaled(workload["spec"].get("replicas", 1), fingerprint))
+        try:
+            client.delete(resources.of(beside), grace=0)
+        finally:
+            fingerprint = labels.read(workload["metadata"].get("annotations") or {}).fingerprint
+            client.patch(path, _scaled(workload["spec"].get("replicas", 1), fingerprint))
 
 
 def _scaled(replicas: int, fingerprint: str) -> Object:
