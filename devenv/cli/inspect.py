@@ -220,10 +220,11 @@ def env(
     from devenv.stack.resolve import host_environment
 
     context: Context = ctx.obj
-    one_of({"--export": export, "--json": json_})
-    editors = {"--vscode": vscode, "--idea": idea}
-    if name is None and any(editors.values()):
-        option = next(option for option, value in editors.items() if value)
+    written = {"--direnv": direnv, "--vscode": vscode, "--idea": idea}
+    asked = " ".join(option for option, value in written.items() if value)
+    one_of({"--export": export, "--json": json_, asked: asked})
+    if name is None and (vscode or idea):
+        option = "--vscode" if vscode else "--idea"
         raise UsageError("an editor starts one service", hint=f"devenv env NAME {option}")
     loaded = context.load(tolerate=(ToolMissing,))
     manifest, _, catalogue = context.project.manifest.parsed
@@ -234,7 +235,7 @@ def env(
     variables = host_environment(manifest, catalogue, loaded.world, name or "")
     for unit in unreached(loaded.stack, name or ""):
         context.console.sentence(f"{unit} is left out: it publishes no port on this machine")
-    if vscode or idea or direnv:
+    if asked:
         from devenv.cli import launching
 
         values = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}

@@ -1218,6 +1218,7 @@ def test_editors_are_given_a_service_and_no_secret_stands_in_their_files(
     [
         (["--vscode"], "an editor starts one service"),
         (["plain", "--idea"], "nothing says how plain runs on this machine"),
+        (["plain", "--json", "--idea"], "--json and --idea do not go together"),
     ],
 )
 def test_editors_need_a_service_with_a_command(
