@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from devenv import __version__
 from devenv.cli import habits
+from devenv.cli.arguments import backends
 from devenv.cli.commands import COMMANDS, Commands
 from devenv.errors import FAILED, INTERRUPTED, DevenvError, UsageError
 
@@ -171,7 +172,11 @@ def options(
     backend: Annotated[
         str | None,
         typer.Option(
-            "-b", "--backend", help="Where to run: compose, minikube, kube or process.", metavar="NAME"
+            "-b",
+            "--backend",
+            help="Where to run: compose, minikube, kube or process.",
+            metavar="NAME",
+            autocompletion=backends,
         ),
     ] = None,
     context: Annotated[

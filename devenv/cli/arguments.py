@@ -30,11 +30,28 @@ def completion(names: Callable[[Context], Iterable[str]]) -> Callable[[str], lis
     return complete
 
 
+def _backends(context: Context) -> Iterable[str]:
+    from devenv.backends import BACKENDS
+
+    return BACKENDS
+
+
+backends = completion(_backends)
+"""Names of backends."""
+
 names_up = completion(lambda context: context.observe().units)
 """Names of running units."""
 
 names_known = completion(lambda context: context.project.manifest.names())
 """Names in the manifest."""
+
+profiles = completion(lambda context: context.project.manifest.outline.profiles)
+"""Names of profiles."""
+
+
+SHELLS = ("bash", "zsh", "fish")
+shells = completion(lambda context: SHELLS)
+"""Shells that complete command lines."""
 
 
 Known = Annotated[

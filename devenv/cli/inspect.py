@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv.cli import habits
-from devenv.cli.arguments import Json, Up, Yes, moment, names_known, names_up, one_of, words
+from devenv.cli.arguments import SHELLS, Json, Up, Yes, moment, names_known, names_up, one_of, shells, words
 from devenv.cli.environments import At, confirm_production, release_of
 from devenv.cli.printing import print_logs, save_logs
 from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError, did_you_mean
@@ -278,14 +278,17 @@ def schema(ctx: typer.Context) -> None:
 def completion(
     ctx: typer.Context,
     shell: Annotated[
-        str, typer.Argument(help="bash, zsh or fish; default: from $SHELL.", metavar="[SHELL]")
+        str,
+        typer.Argument(
+            help="bash, zsh or fish; default: from $SHELL.", metavar="[SHELL]", autocompletion=shells
+        ),
     ] = "",
 ) -> None:
     """Print the shell's completion script, for: eval "$(devenv completion bash)"."""
     from typer._completion_shared import get_completion_script
 
     name = shell or os.path.basename(os.environ.get("SHELL", "bash"))
-    if name not in ("bash", "zsh", "fish"):
+    if name not in SHELLS:
         raise UsageError(f'no completion for "{name}"', hint="bash, zsh or fish")
     script = get_completion_script(prog_name="devenv", complete_var="_DEVENV_COMPLETE", shell=name)
     ctx.obj.console.print(script)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv import assets, home
-from devenv.cli.arguments import Json, only_with
+from devenv.cli.arguments import Json, completion, only_with
 from devenv.errors import FAILED, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,8 +21,22 @@ ACTIONS = ("list", "show", "check", "new")
 
 def kinds(
     ctx: typer.Context,
-    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="list, show, check or new.")] = "list",
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A kind; for `check` the file of one.")] = "",
+    action: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ACTION]",
+            help="list, show, check or new.",
+            autocompletion=completion(lambda context: ACTIONS),
+        ),
+    ] = "list",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A kind; for `check` the file of one.",
+            autocompletion=completion(lambda context: {**assets.catalogue(), **_own(context)}),
+        ),
+    ] = "",
     image: Annotated[
         str, typer.Option("--from", metavar="IMAGE", help="With `new`: an image that is on this machine.")
     ] = "",

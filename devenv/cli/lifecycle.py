@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from devenv.cli.arguments import Hosted, Known, Up, Yes, names_known, words
+from devenv.cli.arguments import Hosted, Known, Up, Yes, names_known, profiles, words
 from devenv.cli.asking import confirm
 from devenv.cli.printing import print_logs
 from devenv.errors import FAILED, INTERRUPTED, UsageError
@@ -32,7 +32,10 @@ def up(
         bool, typer.Option("-d", "--detach", help="Return once everything is healthy.")
     ] = False,
     profile: Annotated[
-        list[str] | None, typer.Option("--profile", help="Only the units of this profile.", metavar="NAME")
+        list[str] | None,
+        typer.Option(
+            "--profile", help="Only the units of this profile.", metavar="NAME", autocompletion=profiles
+        ),
     ] = None,
     remap_ports: Annotated[
         bool, typer.Option("--remap-ports", help="Use a free port where one is taken.")

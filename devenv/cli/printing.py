@@ -83,6 +83,10 @@ def save_logs(
                     moment = f"{line.time[:23]} " if timestamps else ""
                     to[line.unit].write(f"{moment}{console.masked(line.text)}\n")
     except OSError as error:
+        from devenv.writing import NO_ROOM
+
+        if error.errno in NO_ROOM:
+            raise
         raise UsageError(
             f"cannot write logs: {error.strerror}", where=str(error.filename or folder)
         ) from None

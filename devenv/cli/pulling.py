@@ -63,7 +63,11 @@ def _places(loaded: Loaded, unit: Unit, named: Sequence[str]) -> dict[str, str]:
     from devenv.stack.reloading.rules import lies
 
     if unit.name not in loaded.synced.rules:
-        raise UsageError(f"nothing comes back from {unit.name}", why=loaded.synced.unruled.get(unit.name, ""))
+        usual = "as a plain process it works on the project's own files"
+        if unit.role != "service":
+            usual = "it is no service, and files are sent to services only"
+        why = loaded.synced.unruled.get(unit.name, usual)
+        raise UsageError(f"nothing comes back from {unit.name}", why=why, hint="devenv plan --reload")
     rules, root = loaded.synced.rules[unit.name], loaded.synced.state.parent
     paths = [os.path.normpath(path) for path in named or (unit.reload.pull if unit.reload else ())]
     if not paths:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devenv.cli.arguments import one_of, only_with
+from devenv.cli.environments import environments
 from devenv.cli.printing import keep_out_of_images
 from devenv.errors import DevenvError
 
@@ -46,6 +47,7 @@ def render(
             "--environment",
             help="With --chart: values-ENV.yaml as well; with --swarm and --deck: as in ENV.",
             metavar="ENV",
+            autocompletion=environments,
         ),
     ] = None,
     package: Annotated[

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from devenv.cli.arguments import one_of, only_with
+from devenv.cli.arguments import completion, one_of, only_with
 from devenv.cli.drafts import keep_secrets, say_next, target_of, write_draft
 from devenv.errors import ToolMissing, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
+
+
+def _starters() -> Iterable[str]:
+    from devenv import assets
+
+    return assets.starters()
+
+
+def _systems() -> Iterable[str]:
+    from devenv.render.pipeline import SYSTEMS
+
+    return SYSTEMS
 
 
 def init(
@@ -45,11 +58,20 @@ def init(
     template: Annotated[
         str | None,
         typer.Option(
-            "--template", help="A first project: fullstack, node-web or python-api.", metavar="NAME"
+            "--template",
+            help="A first project: fullstack, node-web or python-api.",
+            metavar="NAME",
+            autocompletion=completion(lambda context: _starters()),
         ),
     ] = None,
     ci: Annotated[
-        str | None, typer.Option("--ci", help="A CI pipeline: github, gitlab or jenkins.", metavar="SYSTEM")
+        str | None,
+        typer.Option(
+            "--ci",
+            help="A CI pipeline: github, gitlab or jenkins.",
+            metavar="SYSTEM",
+            autocompletion=completion(lambda context: _systems()),
+        ),
     ] = None,
     file: Annotated[
         list[str] | None,

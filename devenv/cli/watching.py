@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from devenv.cli import keys
-from devenv.cli.arguments import Json, Known
+from devenv.cli.arguments import Json, names_known
 from devenv.cli.printing import print_lines
-from devenv.errors import INTERRUPTED, DevenvError, UsageError
+from devenv.errors import INTERRUPTED, DevenvError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
@@ -56,7 +56,14 @@ def overdue(context: Context, loaded: Loaded) -> tuple[str, ...]:
     return tuple(step.target for step in plan if step.op is Op.APPLY and step.target in names)
 
 
-def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
+def why(
+    ctx: typer.Context,
+    name: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Only these services.", autocompletion=names_known),
+    ] = None,
+    json_: Json = False,
+) -> None:
     """Show what hot reload did last, with the file and the rule that caused it."""
     from dataclasses import asdict
 
@@ -64,18 +71,29 @@ def why(ctx: typer.Context, name: Known = None, json_: Json = False) -> None:
     from devenv.engine.reloading.journal import Journal
 
     context: Context = ctx.obj
-    names = set(name or ())
-    entries = [
-        entry for entry in Journal(context.workspace.state).entries() if not names or entry.unit in names
-    ]
+    every, names = Journal(context.workspace.state).entries(), set(name or ())
+    _require_known(context, names - {entry.unit for entry in every})
+    entries = [entry for entry in every if not names or entry.unit in names]
     if json_:
         context.console.json([asdict(entry) for entry in entries])
     elif not entries:
+        to = f" to {', '.join(sorted(names))}" if names else ""
         context.console.sentence(
-            "no file was sent yet; `devenv up` watches, `devenv plan --reload` shows the rules"
+            f"no file was sent{to} yet; `devenv up` watches, `devenv plan --reload` shows the rules"
         )
     else:
         context.console.print("\n".join(history(context.console, entries)))
+
+
+def _require_known(context: Context, names: Iterable[str]) -> None:
+    """Raises `UsageError` for a name that the manifest does not have; a broken one has any."""
+    known = list(names)
+    with suppress(DevenvError):
+        known = context.project.manifest.names()
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known, f"there are: {', '.join(known)}")
+            raise UsageError(f'no service "{name}"', hint=hint)
 
 
 def wait_for(event: threading.Event) -> None:

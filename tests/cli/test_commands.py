@@ -614,6 +614,13 @@ def test_names_complete_from_the_manifest_and_from_what_is_up(devenv: Devenv) ->
     devenv("up", "-d", "orders")
     assert completed("logs", "") == {"valkey", "migrate", "orders"}
     assert "status" in completed("st")
+    assert completed("-b", "k") == completed("plan", "-b", "k") == {"kube"}
+    assert completed("up", "--profile", "") == {"lite"}
+    assert completed("init", "--template", "p") == {"python-api"}
+    assert completed("init", "--ci", "j") == {"jenkins"}
+    assert completed("kinds", "sh") == {"show"}
+    assert completed("kinds", "show", "valk") == {"valkey"}
+    assert completed("completion", "z") == {"zsh"}
 
 
 def test_the_schema_is_json(devenv: Devenv) -> None:
@@ -655,6 +662,7 @@ REFUSED = {
     ("init", "--merge"): ("--merge is for --from-kong", "devenv init --from-kong FILE --merge"),
     ("init", "--ci", "github", "--template", "x"): ("--ci and --template do not go together", "one command"),
     ("kinds", "--from", "x:1"): ("--from is for kinds new", "devenv kinds new NAME --from x:1"),
+    ("why", "ordres"): ('no service "ordres"', 'did you mean "orders"?'),
     ("env", "--idea"): ("an editor starts one service", "devenv env NAME --idea"),
     ("env", "--json", "--export"): ("--export and --json do not go together", "one command for each"),
     ("status", "--context", "lab"): ("--context does nothing on fake", "-b kube --context lab"),

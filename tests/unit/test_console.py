@@ -8,14 +8,16 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, redirect_stderr
 from dataclasses import replace
+from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from devenv.backends.base import LogLine
+from devenv.backends.base import Backend, LogLine
 from devenv.cli import take_any_text
-from devenv.cli.printing import print_lines
+from devenv.cli.printing import print_lines, save_logs
 from devenv.console import Console, folded, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.console.checks import check_lines
@@ -424,6 +426,14 @@ def test_a_problem_is_folded_between_words() -> None:
         1 problem; nothing was changed
         """
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
+def test_logs_that_a_full_disk_does_not_take_are_no_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "web.log").symlink_to("/dev/full")
+    backend = SimpleNamespace(logs=lambda *_, **__: [[LogLine("web", "tea" * 9999)]])
+    with pytest.raises(OSError, match="No space left"):
+        save_logs(console(), cast("Backend", backend), [ObservedUnit("web", "1", "running")], tmp_path)
 
 
 def test_a_note_is_folded_beside_its_label() -> None:

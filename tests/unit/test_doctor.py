@@ -221,6 +221,10 @@ def test_ports_name_who_holds_them() -> None:
         ),
         (Wanted(invalid=UsageError("cannot read it")), ["fail manifest: cannot read it | devenv plan"]),
         (
+            Wanted(invalid=UsageError("the disk is full", hint="devenv doctor   says how full")),
+            ["fail manifest: the disk is full | df -h ."],
+        ),
+        (
             Wanted(stack=STACK, secretless=UsageError("no value for KEY", hint="echo 'KEY=...' >> .env")),
             [
                 "pass manifest: shop on compose, 1 unit",
