@@ -63,7 +63,8 @@ def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -
     if secrets:
         new = Workspace(manifest).keep_secrets(secrets)
         plain = sum(map(bool, secrets.values()))  # the others are empty until somebody sets them
-        console.sentence(f".devenv/secrets.env has {plain} values that stood in plain text ({new} new)")
+        values = f"{plain} value{'' if plain == 1 else 's'}"
+        console.sentence(f".devenv/secrets.env has {values} that stood in plain text ({new} new)")
 
 
 def table(console: Console, rows: Sequence[Row]) -> list[str]:

@@ -176,7 +176,7 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
                 Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()
                 return
             console.note(f"{first} already sends changed files to this stack")
-    console.say(console.style("logs follow; Ctrl-C leaves everything running", "dim"))
+    console.sentence(console.style("logs follow; Ctrl-C leaves everything running", "dim"))
     observed = place.backend.observe(context.workspace.checkout).units
     units = [observed[name] for name in outcome.units if name in observed and observed[name].running]
     try:

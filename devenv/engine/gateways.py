@@ -70,7 +70,7 @@ class Addition:
 def addition(
     gateway: forms.Gateway, value: Mapping[str, Any], folder: Path, variables: Mapping[str, str], shown: str
 ) -> Addition:
-    """What a manifest with these values gets. Raises `UsageError` for what Kong itself refuses."""
+    """What a manifest with these values gets. Raises `UsageError` for what Kong, or the manifest, refuses."""
     catalogue, targets = drafting.kinds(), targets_of(value)
     before = drafting.objections(value, folder, catalogue, variables)
 
@@ -86,10 +86,14 @@ def addition(
 
     converted, left = settled(gateway, targets, check)
     refused = [f"{source.dotted(path)}: {reason}" for path, reason in faults(converted.extra)]
-    if refused or left:
-        lines = [*refused, *(f"{place}: {reason}" for place, reason in left)]
+    if refused:
         raise UsageError(
-            f"Kong would not start with {shown}", why="\n".join(lines), hint="mend it there first"
+            f"Kong would not start with {shown}", why="\n".join(refused), hint="mend it there first"
+        )
+    if left:
+        why = "\n".join(f"{place}: {reason}" for place, reason in left)
+        raise UsageError(
+            f"{shown} and the manifest do not go together", why=why, hint="remove it from one of the two"
         )
     if converted.extra and (value.get("gateway") or {}).get("extra"):
         converted.rows.append(Row("by hand", EXTRA, f"merge {value['gateway']['extra']} into it"))

@@ -80,6 +80,9 @@ def test_the_commands_of_the_page_do_what_it_says(devenv: Devenv, empty: Path) -
     assert deck["consumers"][0]["keyauth_credentials"] == [{"key": '${{ env "DECK_MOBILE_KEY" }}'}]
     assert "- key: '${{" in (empty / "deck.yml").read_text()  # in quotes, so that a number stays a text
     assert "_transform" not in deck
+    twice = devenv(*commands[1].split())
+    assert twice.exit_code == 2
+    assert "error  kong.yml and the manifest do not go together" in twice.stderr
 
 
 @pytest.mark.programs
