@@ -9,6 +9,8 @@ exec 2>&1 7<<.
 exec 7<>/proc/$$/fd/7   # a pipe: the supervisor's answers come here
 mark=$1 home=$PWD stages= nl='
 '
+read -r host </proc/sys/kernel/hostname
+me=$$.$host   # several containers may write to one volume, each with processes of its own
 CHUNK=1048576
 
 answer() { printf '%s%s\n' "$mark" "$*"; }
@@ -29,7 +31,7 @@ hello() {
     supervised=
     read -r line </proc/1/cmdline && case $line in *devenv-supervisor*) supervised=supervised ;; esac
     while IFS= read -r line; do printf '%s\n' "$line"; done </proc/self/mountinfo
-    answer ok $$ "$uid" "$gid" "${supervised:-alone}" $tools
+    answer ok "$me" "$uid" "$gid" "${supervised:-alone}" $tools
 }
 
 # where FOLDER: print its path without links, as far as it is there.
@@ -41,20 +43,29 @@ where() {
     answer ok
 }
 
-# stage FOLDER: files in the making stand in FOLDER/PID; print the record of what was sent before.
+# stage FOLDER: files in the making stand in FOLDER/PID.HOST; print the record of what was sent before.
 stage() {
     if [ -s "$1/record" ]; then
         cat -- "$1/record"
         echo
     fi
-    mkdir -p -- "$1/$$/one" && [ -w "$1/$$" ] && [ ! -L "$1" ] && true >>"$1/record" || { answer no; return; }
-    stages=$stages$1/$$$nl others=0
+    use "$1" && [ -w "$own" ] && [ ! -L "$1" ] && true >>"$record" || { answer no; return; }
+    stages=$stages$own$nl others=0
     for folder in "$1"/[0-9]*; do
-        [ "${folder##*/}" != "$$" ] && [ -d "$folder" ] || continue
-        if [ -d "/proc/${folder##*/}" ]; then others=$((others + 1)); else rm -rf -- "$folder"; fi
+        name=${folder##*/}
+        [ "$name" != "$me" ] && [ -d "$folder" ] || continue
+        case $name in
+            *".$host") [ -d "/proc/${name%%.*}" ] || { rm -rf -- "$folder"; continue; } ;;
+            # Of another container, where nobody here sees what runs; `use` makes one anew.
+            *) ! command -v find >/dev/null || find "$folder" -prune -mtime +0 -exec rm -rf -- {} + ;;
+        esac
+        others=$((others + 1))
     done
     answer ok "$others"
 }
+
+# use STAGE: take it for what comes
+use() { own=$1/$me record=$1/record; [ -d "$own/one" ] || mkdir -p -- "$own/one"; }
 
 # take FILE SIZE: move exactly so many bytes from stdin to a file, and off stdin even when that fails. A line behind
 # them says that they are whole, and what to note: without it the other side died in the middle.
@@ -126,7 +137,8 @@ finish() {
 
 # put STAGE ROOT FOLDER NAME BEFORE SIZE MODE [SECOND]: with the time that it is to have, 0 for any
 put() {
-    own=$1/$$ record=$1/record made=0
+    made=0
+    use "$1"
     take "$own/one/$4" "$6" && { [ "$7" = 644 ] || chmod "$7" "$own/one/$4"; } && {
         [ "${8:-0}" = 0 ] || touch -d "@$8" -- "$own/one/$4" 2>/dev/null || true
     } && enter "$2" "$3" && replace "$4" "$5"
@@ -135,7 +147,8 @@ put() {
 
 # link STAGE ROOT FOLDER NAME BEFORE AFTER TEXT
 link() {
-    own=$1/$$ record=$1/record after=$6 made=0
+    after=$6 made=0
+    use "$1"
     enter "$2" "$3" && {
         [ "$PWD" = "$top${3:+/}$3" ] || { echo 'a link stands on its way' && false; }
     } && ln -s -- "$7" "$own/one/$4" && replace "$4" "$5"
@@ -144,7 +157,8 @@ link() {
 
 # adopt STAGE ROOT FOLDER NAME BEFORE AFTER: a file that was put into the stage as `large` by the engine
 adopt() {
-    own=$1/$$ record=$1/record after=$6 made=0
+    after=$6 made=0
+    use "$1"
     mv -f -- "$own/large" "$own/one/$4" && enter "$2" "$3" && replace "$4" "$5"
     finish $? "$own/one/$4"
 }
@@ -167,7 +181,7 @@ leave() { cd -P -- "$1" && top=${PWD%/} && cd -P -- "./$2" && inside; }
 
 # script STAGE SIZE: run a text that calls `group` and `drop`
 script() {
-    own=$1/$$ record=$1/record
+    use "$1"
     if take "$own/go" "$2"; then . "$own/go"; fi
     settle
 }
@@ -180,7 +194,8 @@ settle() {
 
 # batch STAGE SIZE -m: unpack a tar, and run the text `go` in it; without the last, files get their times from it
 batch() {
-    own=$1/$$ record=$1/record bad=1
+    bad=1
+    use "$1"
     if take "$own/tar" "$2" && tar -x -o $3 -p -f "$own/tar" -C "$own" && [ -r "$own/go" ]; then bad=; . "$own/go"; fi
     true >"$own/tar"
     [ -z "$bad" ] || rm -rf -- "$own"/[0-9]*
@@ -218,7 +233,8 @@ made() { record=$1/record; note "$2"; }
 
 # compact STAGE SIZE: replace the record.
 compact() {
-    if take "$1/$$/record" "$2" && mv -f -- "$1/$$/record" "$1/record"; then answer ok; else answer no; fi
+    use "$1"
+    if take "$own/record" "$2" && mv -f -- "$own/record" "$record"; then answer ok; else answer no; fi
 }
 
 # run WORD...: a command in the container's own folder

@@ -288,6 +288,23 @@ def test_large_and_many_files_arrive_on_any_mount(run, options, tmp_path: Path) 
     assert container.exec(f"cd {root} && find . -path ./.devenv -prune -o -type f -print") == ""
 
 
+@pytest.mark.parametrize("image", IMAGES[:1], indirect=True)
+def test_containers_that_share_a_volume_leave_each_others_files_in_the_making(run, tmp_path: Path) -> None:
+    volume = f"agent-{uuid.uuid4().hex[:8]}"
+    both = [run("sleep", "1000", options=["-v", f"{volume}:/app"]) for _ in range(2)]
+    both[0].exec("for i in 1 2 3 4 5 6 7 8 9; do (:); done")  # so that its agent has a number of its own
+    agents = [container.agent("/app") for container in both]
+    (tmp_path / "file").write_text("new\n")
+    for number, agent in enumerate(agents):
+        assert agent.send([Sending(f"/app/{number}", tmp_path / "file", root="/app")]).failed == {}
+    assert both[0].exec("ls /app") == "0\n1"
+    both[0].exec("touch -d '2020-01-01' /app/.devenv/[0-9]*")  # it idled for days
+    both[1].agent("/app")
+    assert agents[0].send([Sending("/app/2", tmp_path / "file", root="/app")]).failed == {}
+    docker("rm", "-f", *(container.name for container in both))
+    docker("volume", "rm", volume)
+
+
 def test_a_full_disk_leaves_the_old_file_and_says_why(run, tmp_path: Path) -> None:
     container = run("sleep", "1000", options=["--tmpfs", "/app:size=2m"])
     agent = container.agent("/app")
