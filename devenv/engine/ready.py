@@ -102,12 +102,16 @@ def wait_ready(
 
 
 def _ready(unit: Unit, agent: Agent, secrets: Mapping[str, str], passed: float) -> tuple[bool, str]:
-    """Whether this very container is ready: a port of this machine may lead to another replica."""
+    """Whether this very container is ready.
+
+    A port of this machine may lead to another replica, and an engine's proxy takes connections for a program
+    that does not listen yet: only an answer over HTTP tells more.
+    """
     probe = unit.probe
     if probe is None:
         return passed >= SETTLE, ""
     port = unit.port(probe.port)
-    if probe.kind != "exec" and unit.replicas == 1 and port is not None and port.host:
+    if probe.kind == "http" and unit.replicas == 1 and port is not None and port.host:
         return answers(probe.kind, port.host, probe.path, timeout=probe.timeout)
     from devenv.render.compose.checks import in_container
 

@@ -107,6 +107,13 @@ def test_a_published_port_of_a_single_container_is_asked_from_here(answering: in
     assert alone.checks == []
 
 
+def test_a_connection_to_a_published_port_says_nothing_of_the_program(answering: int) -> None:
+    """An engine's proxy takes it, before the program listens."""
+    late = Replica(1, 1, 0)
+    started(unit(host=answering, kind="tcp"), late)
+    assert len(late.checks) == 3
+
+
 @pytest.mark.programs
 def test_a_check_that_hangs_is_ended() -> None:
     done = subprocess.run(["sh", "-c", LIMITED, "0.1", "sleep", "60"], timeout=30, check=False)
