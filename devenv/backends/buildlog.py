@@ -50,13 +50,13 @@ def failure(lines: Sequence[str]) -> Failure:
     return Failure(re.sub(r"^\[[^]]*\] ", "", head), places[-1] if places else 0, tuple(output))
 
 
-def telling(lines: Sequence[str], most: int = LINES) -> list[str]:
+def telling(lines: Sequence[str]) -> list[str]:
     """The lines that say why: those with an error and what belongs to them, then the last ones, in order."""
     left = [line for line in lines if line.strip() and not NOISE.search(line)]
-    if len(left) <= most:
+    if len(left) <= LINES:
         return left
     errors = [index for index, line in enumerate(left) if ERROR.search(line)]
     near = [at for index in errors for at in range(index, min(index + AFTER + 1, len(left)))]
     ends = range(len(left) - 1, -1, -1)
-    wanted = [*dict.fromkeys((*[*dict.fromkeys(near)][: most - AFTER], *ends))][:most]
+    wanted = [*dict.fromkeys((*[*dict.fromkeys(near)][: LINES - AFTER], *ends))][:LINES]
     return [left[at] for at in sorted(wanted)]

@@ -12,6 +12,7 @@ LOOPBACKS = ("127.0.0.1", "::1")
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)  # a machine without IPv6
 NO_BODY = (204, 304)
 EXCERPT = 200  # bytes of a body, for people
+ANSWER = 5.0  # seconds that a request of a person has
 QUIET = 0.08  # seconds; see `_accepts`
 
 
@@ -71,12 +72,12 @@ def answers(
     return False, "nothing answers on the port"
 
 
-def status(method: str, port: int, path: str, *, timeout: float = 5.0) -> tuple[int, str]:
+def status(method: str, port: int, path: str) -> tuple[int, str]:
     """The status that a request to a port of this machine gets, and how it reads; 0 where none comes."""
     trouble = "nothing answers on the port"
     for address in LOOPBACKS:
         try:
-            return _answer(method, address, port, path, timeout)
+            return _answer(method, address, port, path, ANSWER)
         except ConnectionRefusedError:
             continue
         except OSError as error:

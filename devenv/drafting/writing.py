@@ -20,16 +20,15 @@ _IN_ROWS = ("env", "compose")
 _SECTIONS = ("services", "jobs", "infra", "volumes", "gateway", "profiles")
 
 
-def text(draft: Draft, *, rows: bool = True) -> str:
-    """The manifest; `rows` adds what was dropped and what is left for people as comments."""
+def text(draft: Draft) -> str:
+    """The manifest, with what was dropped and what is left for people as comments."""
     value, writer = draft.value, Writer(draft)
     lines = [SCHEMA, f"# {draft.title}", ""]
     for key in [key for key in value if key not in _SECTIONS]:
         lines += [*writer.pair((key,), value[key], 0), ""]
     for key in (key for key in _SECTIONS if key in value):
         lines += [*writer.pair((key,), value[key], 0), ""]
-    if rows:
-        lines += [*_remarks("By hand:", draft, "by hand"), *_remarks("Dropped:", draft, "dropped")]
+    lines += [*_remarks("By hand:", draft, "by hand"), *_remarks("Dropped:", draft, "dropped")]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

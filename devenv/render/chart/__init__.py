@@ -38,7 +38,7 @@ __all__ = ["NAMESPACE", "Promoted", "chart", "defaults", "keys", "unknown", "val
 VERSION = "0.1.0"  # whoever packages it says another
 
 
-def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VERSION) -> dict[str, str]:
+def chart(promoted: Promoted, skeleton: Mapping[str, str]) -> dict[str, str]:
     """The chart's files: relative path -> text. `skeleton` are the files that every chart has.
 
     Raises `UsageError` for what a chart cannot say.
@@ -54,7 +54,7 @@ def chart(promoted: Promoted, skeleton: Mapping[str, str], *, version: str = VER
     if not promoted.stack.shared_volumes:
         del files["templates/volumes.yaml"]
     return {
-        "Chart.yaml": _chart_yaml(name, version),
+        "Chart.yaml": _chart_yaml(name),
         "values.yaml": _values_yaml(name, _defaults(promoted, templates)),
         "values.schema.json": json.dumps(_schema(promoted, templates), indent=2) + "\n",
         **files,
@@ -197,7 +197,7 @@ def _templates(promoted: Promoted) -> dict[str, tuple[Unit, Template]]:
     return {unit.name: (unit, template(promoted, unit)) for unit in ordered(promoted.stack)}
 
 
-def _chart_yaml(name: str, version: str) -> str:
+def _chart_yaml(name: str) -> str:
     head = "# Rendered by devenv from devenv.yaml: change that, and render again.\n"
     return head + to_yaml(
         {
@@ -205,7 +205,7 @@ def _chart_yaml(name: str, version: str) -> str:
             "name": name,
             "description": f"The stack {name}, as its devenv.yaml describes it",
             "type": "application",
-            "version": version,
+            "version": VERSION,
             "annotations": {OWNER: name},
             "kubeVersion": ">=1.30.0-0",  # the sleep of a pod that drains
         }
