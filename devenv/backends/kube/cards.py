@@ -118,6 +118,12 @@ def owners(unit: Unit) -> list[str]:
     return [unit.name, *own, *(volume.external or volume.name for volume in unit.shared_volumes)]
 
 
+NO_LOG = re.compile(
+    r"(unable to retrieve container logs for \S+|failed to try resolving symlinks in path .+)$"
+)
+"""What a node answers instead of the log of a container that it has removed."""
+
+
 def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
     """The last lines that a pod printed, before it was restarted if it was."""
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
@@ -126,7 +132,7 @@ def log_tail(client: Client, namespace: str, pod: str) -> list[str]:
             output = client.text(path, tailLines=READ, previous=previous or None)
         except DevenvError:
             continue
-        if output.strip():
+        if output.strip() and not NO_LOG.match(output.strip()):
             return [line.rstrip() for line in output.splitlines()]
     return []
 

@@ -59,6 +59,8 @@ def test_the_log_is_that_of_before_where_the_new_one_has_none() -> None:
     assert log_tail(Answering(logs={("web", True): "why"}), "shop", "web") == ["why"]
     assert log_tail(Answering(logs={("web", False): " \n", ("web", True): "why"}), "shop", "web") == ["why"]
     assert log_tail(Answering(logs={("web", False): "now", ("web", True): "why"}), "shop", "web") == ["now"]
+    gone = "unable to retrieve container logs for containerd://7062fc74c61a"
+    assert log_tail(Answering(logs={("web", False): gone, ("web", True): "why"}), "shop", "web") == ["why"]
     assert log_tail(Answering(), "shop", "web") == []
 
 
