@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import re
 import shutil
 import signal
 import sys
@@ -117,8 +118,19 @@ MISTYPED: Any = typer.BadParameter.__bases__[0]
 """What the parser raises for a command line that it does not understand."""
 
 
+PLAINLY = {
+    r"'\[(\w+)\]'": r"'\1'",
+    "is not a valid int.*": "is not a whole number",
+    "is not a valid float.*": "is not a number",
+    r"is not in the range x>=([\d.]+)": r"is less than \1",
+}
+"""The parser's words -> what we say."""
+
+
 def _mistyped(error: Any) -> UsageError:
     what = error.format_message().rstrip(".")
+    for pattern, words in PLAINLY.items():
+        what = re.sub(pattern, words, what)
     hint = "devenv --help"
     if error.ctx is not None:
         usage = " ".join(error.ctx.get_usage().removeprefix("Usage: ").split())

@@ -1110,6 +1110,9 @@ def test_a_command_keeps_its_own_options_and_others_before_a_name_are_refused(
             "missing argument 'NAME'",
             "exec [OPTIONS] NAME [COMMAND]...   root exec --help explains it",
         ),
+        ("rollback lab x", "invalid value for 'REVISION': 'x' is not a whole number", "--help explains it"),
+        ("promote --timeout 0", "invalid value for '--timeout': 0 is less than 1", "--help explains it"),
+        ("doctor --within x", "invalid value for '--within': 'x' is not a number", "--help explains it"),
         ("logs --since", "option '--since' requires an argument", "devenv --help"),
         (
             "nonsense",
