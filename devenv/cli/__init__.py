@@ -105,6 +105,10 @@ def _errors_reported(ctx: Any) -> Iterator[None]:
     except OSError as error:
         from devenv.writing import NO_ROOM, unwritable
 
+        if _is_nowhere():
+            gone = UsageError("the folder of this terminal is gone", why=MOVED, hint='cd "$PWD" || cd ..')
+            _console(ctx).error(gone)
+            raise SystemExit(UsageError.exit_code) from None
         if error.errno not in NO_ROOM:
             raise
         folder = Path(error.filename).parent if error.filename else Path.cwd()
@@ -112,6 +116,17 @@ def _errors_reported(ctx: Any) -> Iterator[None]:
         raise SystemExit(FAILED) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
+
+
+MOVED = "it was removed, or made anew under the same name"
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 MISTYPED: Any = typer.BadParameter.__bases__[0]

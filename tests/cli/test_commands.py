@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -1128,6 +1129,17 @@ def test_a_mistyped_command_line_is_an_error_as_any_other(
     assert ended.exit_code == 2
     first, second = lines(ended.stderr)
     assert (first, second.endswith(hint)) == (f"error  {what}", True)
+
+
+@pytest.mark.parametrize("command", ["status", "up", "init"])
+def test_a_folder_that_was_removed_under_the_terminal_is_said(
+    devenv: Devenv, project: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(project)
+    shutil.rmtree(project)
+    ended = devenv(command)
+    assert ended.exit_code == 2
+    assert lines(ended.stderr)[0] == "error  the folder of this terminal is gone"
 
 
 def test_there_is_nothing_to_open_where_nothing_runs(devenv: Devenv) -> None:
