@@ -112,7 +112,6 @@ def _chart(
 ) -> None:
     from devenv.backends import helmcharts
     from devenv.engine.promotion import charts
-    from devenv.render.chart.notes import notes
     from devenv.writing import export_chart, write_for_people
 
     if push is not None:
@@ -125,7 +124,7 @@ def _chart(
     files = (f"{promoted.stack.name}-0.tgz",) if package else charts.chart(project)
     why = "every rendering would change the image that the chart names"
     keep_out_of_images(promoted.stack, context.workspace.root, folder, {*files, *values}, why)
-    for note in notes(promoted.stack):
+    for note in charts.notes(project, promoted.stack):
         context.console.note(note)
     if not package:
         export_chart({**charts.chart(project), **values}, folder)

@@ -55,6 +55,21 @@ def test_what_is_for_one_machine_alone_is_named(devenv: Devenv, project: Path) -
     assert devenv("render", "--chart", "chart", "--environment", "prod").stderr == ""
 
 
+def test_a_volume_that_hides_what_the_image_holds_is_named(devenv: Devenv, project: Path) -> None:
+    (project / "Dockerfile").write_text("FROM scratch\nWORKDIR /www\nCOPY . .\n", encoding="utf-8")
+    (project / "devenv.yaml").write_text(
+        "name: shop\nvolumes: {code: {}}\nservices:\n  app: {build: ., volumes: {code: /www, up: /www/up}}\n"
+        "  web: {image: x, volumes: {code: /www}}\n",
+        encoding="utf-8",
+    )
+    (project / ".dockerignore").write_text("chart\n", encoding="utf-8")
+    said = " ".join(devenv("render", "--chart", "chart").stderr.split())
+    assert (
+        "app: the volume code hides what COPY . . puts at /www/: Compose fills a new volume with that" in said
+    )
+    assert said.count("hides") == 1
+
+
 def test_a_chart_stays_out_of_the_images_that_it_names(devenv: Devenv, project: Path) -> None:
     (project / "Dockerfile").write_text("FROM scratch\nCOPY . /app\n", encoding="utf-8")
     (project / "devenv.yaml").write_text("name: shop\nservices: {web: {build: .}}\n", encoding="utf-8")

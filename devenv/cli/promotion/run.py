@@ -185,9 +185,9 @@ def planned(context: Context, environment: str) -> Plan:
 
 def _note(context: Context, stack: Stack) -> None:
     """Say what leads nowhere in a cluster, before anything is sent there."""
-    from devenv.render.chart.notes import notes
+    from devenv.engine.promotion import charts
 
-    for note in notes(stack):
+    for note in charts.notes(context.project, stack):
         context.console.note(note)
 
 

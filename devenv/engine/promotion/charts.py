@@ -19,11 +19,13 @@ from devenv.manifest.source import Finding
 from devenv.render import chart as charts
 from devenv.render import kong
 from devenv.render.bundle import Source, to_yaml
+from devenv.render.chart import notes as chartnotes
 from devenv.render.chart import sealed
 from devenv.render.chart.sealed import NOT_SEALED, Sealed
 from devenv.render.chart.version import chart_version
 from devenv.render.kubernetes import override_names, project_files
 from devenv.render.kubernetes.overlay import overlay
+from devenv.sources.ignored import recipes
 from devenv.stack.builds import with_sources
 from devenv.stack.environments import environment, external, for_elsewhere, with_environment
 from devenv.stack.kinds.catalogue import Facts
@@ -80,6 +82,12 @@ def promoted(project: Project, name: str = "") -> charts.Promoted:
         },
     )
     return charts.Promoted(stack, {store: resolved(store) for store in stores}, source)
+
+
+def notes(project: Project, stack: Stack) -> list[str]:
+    """What people should know before this stack of the project's goes to a cluster, a line each."""
+    found = recipes(project.workspace.root, (unit.build for unit in stack.units))
+    return chartnotes.notes(stack, {key: recipe.dockerfile for key, recipe in found.items()})
 
 
 def deck(project: Project, name: str = "") -> str:

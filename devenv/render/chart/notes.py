@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from devenv.render.chart.promoted import texts
-from devenv.stack import text
+from devenv.stack import copies, text
 from devenv.stack.model import Stack, Unit
+from devenv.stack.world import BuildKey
 
 DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
 
 
-def notes(stack: Stack) -> list[str]:
-    """Lines about addresses of a developer's machine, and images that are for development."""
+def notes(stack: Stack, dockerfiles: Mapping[BuildKey, str]) -> list[str]:
+    """Lines about addresses of a developer's machine, images for development, and volumes that hide files.
+
+    `dockerfiles`: the text of each build of the project's folders.
+    """
     units = [unit for unit in stack.units if unit.role in ("service", "job")]
-    return [line for unit in units for line in (*_addresses(unit), *targets(unit))]
+    return [
+        line for unit in units for line in (*_addresses(unit), *targets(unit), *_hidden(unit, dockerfiles))
+    ]
 
 
 def _addresses(unit: Unit) -> Iterator[str]:
@@ -33,3 +39,19 @@ def targets(unit: Unit) -> Iterator[str]:
             f"{unit.name}: the image is built to its stage {unit.build.target}: "
             f"build: {{target: ...}} in the environment names the one for production"
         )
+
+
+def _hidden(unit: Unit, dockerfiles: Mapping[BuildKey, str]) -> Iterator[str]:
+    """A line about each volume that covers what the build copies: nothing of it is there in a cluster."""
+    if unit.build is None or unit.build.key not in dockerfiles:
+        return
+    args = {name: value for name, value in unit.build.args if isinstance(value, str)}
+    copied = copies.image(dockerfiles[unit.build.key], unit.build.target, args).copies
+    for volume in unit.volumes:
+        below = f"{volume.target.rstrip('/')}/"
+        if copy := next((copy for copy in copied if f"{copy.target.rstrip('/')}/".startswith(below)), None):
+            yield (
+                f"{unit.name}: the volume {volume.name} hides what {copy.shown} puts at {copy.target}: "
+                "Compose fills a new volume with that, a cluster never does; leave the volume out, "
+                "and copy the files into each image that needs them"
+            )
