@@ -120,13 +120,18 @@ def init(
 
 def _of_what_is_here(context: Context, output: str | None, *, force: bool) -> None:
     from devenv.engine import drafting
-    from devenv.engine.unread import note_unread
+    from devenv.engine.unread import note_unread, unread
 
     target = target_of(output, "devenv init", force=force)
     if drafting.default_of(target.parent) is not None:
         _from_compose(context, [], output, force=force)
     else:
-        draft = drafting.surveyed(target.parent, context.environment)
+        try:
+            draft = drafting.surveyed(target.parent, context.environment)
+        except UsageError as error:
+            if others := unread(target.parent):
+                error.hint = "\n".join(f"devenv init {other.command}   {other.what}" for other in others)
+            raise
         note_unread(draft, target.parent)
         write_draft(context, draft, target)
 

@@ -16,7 +16,7 @@ from devenv.drafting.draft import Draft
 from devenv.drafting.filling import definitions
 from devenv.drafting.kubernetes.convert import convert
 from devenv.drafting.kubernetes.imported import Build
-from devenv.drafting.kubernetes.objects import rows, word
+from devenv.drafting.kubernetes.objects import TOOLS, rows, word
 from devenv.drafting.kubernetes.project import imported
 from devenv.drafting.kubernetes.shapes import shape_of
 from devenv.drafting.shape import faults
@@ -127,7 +127,11 @@ def _objects(shown: str, text: str) -> Iterator[Mapping[str, Any]]:
         above = "\n" * text.count("\n", 0, start)
         document = _read(above + _SEPARATOR.sub("   ", text[start:end]), shown)
         value = source.as_yaml(document.value)
-        if not isinstance(value, Mapping) or "apiVersion" not in value:
+        if (
+            not isinstance(value, Mapping)
+            or "apiVersion" not in value
+            or TOOLS.match(str(value["apiVersion"]))
+        ):
             continue  # nothing, or another file of YAML, such as values of a chart
         if problems := [document.problem(*fault) for fault in _faults(value)]:
             raise ManifestInvalid(problems)

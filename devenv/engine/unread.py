@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from devenv.drafting.draft import Draft
 from devenv.drafting.kong.convert import EXTRA
+from devenv.drafting.kubernetes.objects import TOOLS
+from devenv.engine.objects import KUSTOMIZATIONS
 
 DEPTH = 4
 ENTRIES = 500  # of a folder
@@ -18,29 +22,46 @@ SKIPPED = frozenset(("node_modules", "vendor", "venv", "dist", "build", "target"
 """Folders that hold what a tool made or installed, and a chart's objects."""
 
 _GATEWAY = re.compile(r"^[\s{]*[\"']?_format_version[\"']?\s*:", re.MULTILINE)
-_API, _KIND = (re.compile(rf"^{key}:", re.MULTILINE) for key in ("apiVersion", "kind"))
+_API = re.compile(rf"^apiVersion:(?!\s*(?:{TOOLS.pattern}))", re.MULTILINE)
+_KIND = re.compile(r"^kind:", re.MULTILINE)
 
 
-def note_unread(draft: Draft, folder: Path) -> None:
-    """Add rows about files for Kong, for Kubernetes and for Helm, with what goes on from there."""
-    objects: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What is there for another tool: its place in the project, what it is, and the command that takes it."""
+
+    place: str
+    what: str
+    command: str
+
+
+def unread(folder: Path) -> list[Unread]:
+    """What the project has for Kong, for Kubernetes and for Helm."""
+    found: dict[str, Unread] = {}
+    objects: Counter[str] = Counter()
     for path in _files(folder, DEPTH):
-        shown = path.relative_to(folder).as_posix()
+        shown, above = (each.relative_to(folder).as_posix() for each in (path, path.parent))
         with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
             head = file.read(HEAD)
             if _GATEWAY.search(head) and path.name != EXTRA:
-                take = f"devenv init --force --from-kong {shown}"
-                draft.say("by hand", shown, f"a gateway's routes and plugins: {take} takes them over")
+                found[shown] = Unread(shown, "a gateway's routes and plugins", f"--from-kong {shown}")
             elif path.name == "Chart.yaml":
-                take = f"devenv init --force --from-kubernetes {path.parent.relative_to(folder).as_posix()}"
-                draft.say("by hand", shown, f"a chart: {take} takes over what Helm makes of it")
+                found[above] = Unread(above, "a chart of Helm's", f"--from-kubernetes {above}")
+            elif path.name in KUSTOMIZATIONS:
+                found[above] = Unread(above, "a kustomization", f"--from-kubernetes {above}")
             elif _API.search(head) and _KIND.search(head):
-                above = path.relative_to(folder).parent.as_posix()
-                objects[above] = objects.get(above, 0) + 1
+                objects[above] += 1
     for above, count in objects.items():
-        files = f"{count} files" if count > 1 else "a file"
-        note = f"{files} for Kubernetes: devenv init --force --from-kubernetes {above} takes them over"
-        draft.say("by hand", above, note)
+        what = f"{count} files for Kubernetes" if count > 1 else "a file for Kubernetes"
+        found.setdefault(above, Unread(above, what, f"--from-kubernetes {above}"))
+    return [*found.values()]
+
+
+def note_unread(draft: Draft, folder: Path) -> None:
+    """Add rows about what the project has for other tools, with what goes on from there."""
+    for other in unread(folder):
+        note = f"{other.what}: devenv init --force {other.command} takes over what it says"
+        draft.say("by hand", other.place, note)
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:

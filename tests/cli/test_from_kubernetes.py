@@ -118,6 +118,24 @@ def test_a_chart_is_what_helm_makes_of_it(
     assert "no port" in devenv("init", "--force", "--from-kubernetes", "web").stderr
 
 
+def test_a_folder_with_objects_alone_says_how_they_are_taken_over(devenv: Devenv, empty: Path) -> None:
+    for name, text in {
+        "k8s/web.yaml": WEB,
+        "skaffold.yaml": "apiVersion: skaffold/v4\nkind: Config\n",
+    }.items():
+        (empty / name).parent.mkdir(exist_ok=True)
+        (empty / name).write_text(text)
+    (empty / "k8s" / "over").mkdir()
+    (empty / "k8s" / "over" / "kustomization.yaml").write_text("resources: []\n")
+    ended = devenv("init")
+    assert ended.exit_code == 2
+    commands = [line.strip() for line in ended.stderr.splitlines() if "--from-kubernetes" in line]
+    assert commands == [
+        "try   devenv init --from-kubernetes k8s/over   a kustomization",
+        "devenv init --from-kubernetes k8s   a file for Kubernetes",
+    ]
+
+
 REFUSED: Mapping[str, tuple[Mapping[str, str], Sequence[str], str]] = {
     "nothing": ({}, [], "no objects of Kubernetes there"),
     "no such file": ({}, ["k8s"], "no file k8s"),

@@ -219,11 +219,11 @@ def test_what_is_there_for_other_tools_is_named(devenv: Devenv, blog: Path, comp
         (blog / name).write_text(text, encoding="utf-8")
     rows = [line.split("  ") for line in devenv("init").stdout.splitlines() if line.startswith("by hand")]
     named = {words[1]: words[-1] for words in ([word.strip() for word in row if word] for row in rows)}
-    assert named.keys() == {"gateway/kong.yml", "k8s/base", "deploy/chart/Chart.yaml"}
+    assert named.keys() == {"gateway/kong.yml", "k8s/base", "deploy/chart"}
     assert "devenv init --force --from-kong gateway/kong.yml" in named["gateway/kong.yml"]
     assert named["k8s/base"].startswith("2 files for Kubernetes")
     assert "devenv init --force --from-kubernetes k8s/base" in named["k8s/base"]
-    assert "devenv init --force --from-kubernetes deploy/chart" in named["deploy/chart/Chart.yaml"]
+    assert "devenv init --force --from-kubernetes deploy/chart" in named["deploy/chart"]
 
 
 def test_nothing_to_look_at_says_how_to_begin(devenv: Devenv, blog: Path) -> None:

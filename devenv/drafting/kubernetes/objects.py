@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,8 @@ from devenv.manifest.source import as_text
 PROGRAMS = ("Deployment", "StatefulSet", "ReplicaSet", "Pod", "Job", "CronJob")
 """Kinds whose containers run as a part of the stack."""
 
+TOOLS = re.compile(r"skaffold/|kustomize\.config\.k8s\.io/|kind\.x-k8s\.io/|kubeadm\.k8s\.io/")
+"""How `apiVersion` begins in files of tools, which are no objects."""
 HOOK = "helm.sh/hook"
 Item = Mapping[str, Any]
 
