@@ -172,7 +172,7 @@ class Workspace:
             before = file.read_text(encoding="utf-8")
         except (IsADirectoryError, PermissionError) as error:
             raise UsageError(f"cannot read {file}", why=(error.strerror or "").lower()) from error
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # which writing it will say
             before = "# Passwords of this checkout's stores, and secrets of your own if you like.\n"
         gap = "" if before.endswith("\n") or not before else "\n"
         return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(new.items()))

@@ -110,6 +110,8 @@ def unwritable(folder: Path, error: OSError, *, unchanged: bool = True) -> Deven
     hint = f"ls -ld {folder.parent}"
     if error.errno == errno.EROFS:
         hint = f"devenv keeps its state in .devenv: mount {folder.parent} writable, or work in a copy of it"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        hint = f"ls -ld {folder}   shows what stands where a folder has to be"
     return DevenvError(
         "the disk is full" if full else f"cannot write to {folder}",
         where=str(folder) if full else "",

@@ -8,6 +8,7 @@ import pytest
 
 from devenv.backends.kube import config
 from devenv.engine.onboarding import keep
+from devenv.errors import DevenvError
 from devenv.workspace import Workspace
 from devenv.writing import write_whole
 
@@ -48,3 +49,10 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     assert env.read_text(encoding="utf-8") == "A=1\nB='2'\n"
     assert (tmp_path / "config").is_symlink()
     assert (tmp_path / ".env").is_symlink()
+
+
+def test_a_file_where_a_folder_has_to_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".devenv").touch()
+    with pytest.raises(DevenvError) as refused:
+        Workspace(tmp_path / "devenv.yaml").keep_secrets({"KEY": "sesame"})
+    assert refused.value.hint == f"ls -ld {tmp_path / '.devenv'}   shows what stands where a folder has to be"

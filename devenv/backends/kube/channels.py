@@ -161,6 +161,7 @@ def _flag(value: bool) -> str:  # noqa: FBT001
 
 
 NO_PROGRAM = "executable file not found"
+RUNTIME = "unable to start container process: "  # who passed it on stands before that
 NOT_FOUND = 127  # exit code of a command that is not there
 
 
@@ -176,7 +177,7 @@ def exit_code(status: bytes) -> int:
     code = next((cause["message"] for cause in causes if cause.get("reason") == "ExitCode"), "")
     if code:
         return int(code)
-    why = str(answer.get("message", ""))
+    why = str(answer.get("message", "")).rpartition(RUNTIME)[2].removesuffix(": unknown")
     hint = "the image has no such program; one without a shell runs only its own" if NO_PROGRAM in why else ""
     raise DevenvError("the command could not be started", why=why, hint=hint)
 

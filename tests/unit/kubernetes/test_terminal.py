@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from devenv.backends.kube import terminal
-from devenv.backends.kube.channels import STATUS, Channels
+from devenv.backends.kube.channels import STATUS, Channels, exit_code
+from devenv.errors import DevenvError
 
 
 class Ended(Channels):
@@ -24,6 +26,19 @@ class Ended(Channels):
 
 
 SEVEN = b'{"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "7"}]}}'
+
+
+def test_a_command_that_is_not_in_the_image_is_told_without_who_passed_that_on() -> None:
+    message = (
+        'Internal error occurred: error executing command in container: failed to start exec "7a": OCI runtime '
+        "exec failed: exec failed: unable to start container process: exec: "
+        '"bash": executable file not found in $PATH: unknown'
+    )
+    status = json.dumps({"status": "Failure", "message": message}).encode()
+    with pytest.raises(DevenvError) as refused:
+        exit_code(status)
+    assert refused.value.why == 'exec: "bash": executable file not found in $PATH'
+    assert "no such program" in refused.value.hint
 
 
 @pytest.mark.parametrize(
