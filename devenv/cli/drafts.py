@@ -50,7 +50,23 @@ def write_draft(context: Context, draft: Draft, target: Path) -> None:
     console.print(Workspace(target).shown)
     for line in table(console, list(draft.table())):
         console.print(line)
-    say_next(context, "devenv plan, then devenv up", target.parent)
+    up = "devenv up"
+    if names := _without_value(context, draft, target):
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        up = f"devenv onboard, which asks for {names[0]}{more}"
+    say_next(context, f"devenv plan, then {up}", target.parent)
+
+
+def _without_value(context: Context, draft: Draft, manifest: Path) -> list[str]:
+    """Secrets of the draft that have no value on this machine yet."""
+    from devenv.workspace import Workspace
+
+    units = (unit for key in ("services", "jobs") for unit in draft.value.get(key, {}).values())
+    wanted = {name for unit in units for name in unit.get("secrets", ())}
+    values = Workspace(manifest).secret_values(
+        wanted=wanted, generated=(), environment=context.environment, strict=False
+    )
+    return sorted(name for name, value in values.items() if not value)
 
 
 def keep_secrets(context: Context, manifest: Path, secrets: Mapping[str, str]) -> None:

@@ -196,6 +196,18 @@ def test_without_options_it_looks_at_what_is_here(devenv: Devenv, blog: Path) ->
     assert devenv("plan").exit_code == 0
 
 
+def test_what_has_to_be_typed_before_up_is_said(devenv: Devenv, blog: Path) -> None:
+    (blog / "compose.yaml").unlink()
+    (blog / ".env").write_text("STRIPE_KEY=sesame\n")
+    (blog / "Dockerfile").write_text("FROM python:3.13-slim\nEXPOSE 80\n")
+    (blog / ".env.example").write_text("STRIPE_KEY=\nMAIL_PASSWORD=\nSIGNING_SECRET=\n")
+    ended = devenv("init")
+    assert (
+        ended.stderr.splitlines()[-1]
+        == "next: devenv plan, then devenv onboard, which asks for MAIL_PASSWORD and 1 more"
+    )
+
+
 @pytest.mark.parametrize("composed", [False, True])
 @pytest.mark.programs
 def test_what_is_there_for_other_tools_is_named(devenv: Devenv, blog: Path, composed: bool) -> None:
