@@ -30,6 +30,10 @@ def advice(loaded: Loaded, manifest: ManifestFile, backend: Backend, decided: De
     yield from map(notes.refused_port, decided.conflicts)
     if RUNTIMES[backend.renderer].cluster:
         yield from lost_on_kubernetes(manifest, stack, loaded.world)
+        for unit in stack.units:
+            rules = loaded.synced.followed.get(unit.name)
+            copied = [(copy.reason, copy.target) for copy in rules.copies] if rules else []
+            yield from notes.hidden_by_volumes(unit, copied)
     else:
         yield from notes.one_of_many(stack)
     yield from _unreachable(loaded.elsewhere)

@@ -153,6 +153,22 @@ NEEDLESS = re.compile(r"(?:.*?/)??(node_modules|bower_components|\.venv|venv|sit
 MANY = 1000  # files of such a folder from which on they are worth a note
 
 
+def hidden_by_volumes(unit: Unit, copied: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """A line about each volume that covers what the build copies, in a cluster, where a volume begins empty.
+
+    `copied`: what copies, for people, and where to.
+    """
+    places = [(shown, target, f"{target.rstrip('/')}/") for shown, target in copied]
+    for volume in unit.volumes:
+        below = f"{volume.target.rstrip('/')}/"
+        if place := next((place for place in places if place[2].startswith(below)), None):
+            yield (
+                f"{unit.name}: the volume {volume.name} hides what {place[0]} puts at {place[1]}: "
+                "Compose fills a new volume with that, a cluster never does; leave the volume out, "
+                "and copy the files into each image that needs them"
+            )
+
+
 def large_contexts(contents: Mapping[BuildKey, Contents]) -> Iterator[str]:
     """A line for each build that is sent a large folder that it hardly needs."""
     for (context, dockerfile), files in contents.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from devenv.plan.notes import hidden_by_volumes
 from devenv.render.chart.promoted import texts
 from devenv.stack import copies, text
 from devenv.stack.model import Stack, Unit
@@ -42,16 +43,8 @@ def targets(unit: Unit) -> Iterator[str]:
 
 
 def _hidden(unit: Unit, dockerfiles: Mapping[BuildKey, str]) -> Iterator[str]:
-    """A line about each volume that covers what the build copies: nothing of it is there in a cluster."""
     if unit.build is None or unit.build.key not in dockerfiles:
         return
     args = {name: value for name, value in unit.build.args if isinstance(value, str)}
     copied = copies.image(dockerfiles[unit.build.key], unit.build.target, args).copies
-    for volume in unit.volumes:
-        below = f"{volume.target.rstrip('/')}/"
-        if copy := next((copy for copy in copied if f"{copy.target.rstrip('/')}/".startswith(below)), None):
-            yield (
-                f"{unit.name}: the volume {volume.name} hides what {copy.shown} puts at {copy.target}: "
-                "Compose fills a new volume with that, a cluster never does; leave the volume out, "
-                "and copy the files into each image that needs them"
-            )
+    yield from hidden_by_volumes(unit, [(copy.shown, copy.target) for copy in copied])
