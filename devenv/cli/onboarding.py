@@ -107,10 +107,10 @@ def _ask_secrets(context: Context) -> None:
     stack = context.load(tolerate=(ToolMissing,)).stack
     missing = onboarding.missing(context.project, stack, context.environment)
     if missing and not answers():
-        lines = [f"{name}: {source}" if source else name for name, source in missing.items()]
+        lines = [f"{name}: {source}" for name, source in missing.items() if source]
         raise UsageError(
             f"no value for the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            why="there is no terminal to ask on\n" + "\n".join(lines),
+            why="\n".join(["there is no terminal to ask on", *lines]),
             hint=f"echo '{next(iter(missing))}=...' >> .env",
         )
     for name, source in missing.items():

@@ -60,6 +60,7 @@ def test_nobody_there_to_ask_learns_what_is_missing_and_where_it_comes_from(
     assert ended.exit_code == 2
     assert "no value for the secrets KEY, TOKEN" in ended.stderr
     assert "KEY: dashboard.acme.io > API keys" in ended.stderr
+    assert not [line for line in ended.stderr.splitlines() if line.strip() == "TOKEN"]
     assert "  try   echo 'KEY=...' >> .env" in ended.stderr
 
 
