@@ -82,7 +82,10 @@ def _print_plan(context: Context, stack: str, steps: Plan, *, as_json: bool) -> 
     if as_json:
         context.console.json({"stack": stack, "steps": [_step_json(step) for step in steps]})
     elif steps:
-        context.console.print(str(steps))
+        from devenv.console import hanging
+
+        lines = (line for step in steps for line in hanging(str(step), context.console.columns, "      "))
+        context.console.print("\n".join(lines))
 
 
 def _step_json(step: Step) -> dict[str, Any]:

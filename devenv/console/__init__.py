@@ -165,10 +165,7 @@ class Console:
         place, separator, rest = text.partition(": ")
         head, dash, tail = rest.rpartition(" - ")
         message = f"{head} - {self.style(tail, 'green')}" if dash else rest
-        first, *more = folded(f"{self.style(place, 'bold')}{separator}{message}", self.width)
-        yield first
-        if more:
-            yield from (f"  {line}" for line in folded(" ".join(more), self.width - 2))
+        yield from hanging(f"{self.style(place, 'bold')}{separator}{message}", self.width, "  ")
 
     def _card(self, card: Card) -> list[str]:
         waiting = (
@@ -300,6 +297,14 @@ def folded(text: str, width: int) -> list[str]:
         else:
             lines[-1] += gap + word
     return lines
+
+
+def hanging(text: str, width: int, indent: str) -> Iterator[str]:
+    """A line as lines of at most this width, those after the first behind an indent."""
+    first, *more = folded(text, width)
+    yield first
+    if more:
+        yield from (f"{indent}{line}" for line in folded(" ".join(more), width - len(indent)))
 
 
 def _listed(names: Sequence[str]) -> str:

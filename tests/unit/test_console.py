@@ -18,7 +18,7 @@ import pytest
 from devenv.backends.base import Backend, LogLine
 from devenv.cli import take_any_text
 from devenv.cli.printing import print_lines, save_logs
-from devenv.console import Console, folded, plain
+from devenv.console import Console, folded, hanging, plain
 from devenv.console.board import Board, Row, addresses
 from devenv.console.checks import check_lines
 from devenv.console.junit import junit
@@ -434,6 +434,15 @@ def test_logs_that_a_full_disk_does_not_take_are_no_wrong_usage(tmp_path: Path) 
     backend = SimpleNamespace(logs=lambda *_, **__: [[LogLine("web", "tea" * 9999)]])
     with pytest.raises(OSError, match="No space left"):
         save_logs(console(), cast("Backend", backend), [ObservedUnit("web", "1", "running")], tmp_path)
+
+
+def test_what_follows_on_a_line_that_is_folded_stands_behind_an_indent() -> None:
+    step = str(Step(12, Op.APPLY, "orders", "services.orders.env changed", (3, 10)))
+    assert list(hanging(step, 0, "    ")) == [step]
+    assert list(hanging(step, 40, "    ")) == [
+        "[3,10] -> #12 apply orders",
+        "    (services.orders.env changed)",
+    ]
 
 
 def test_a_note_is_folded_beside_its_label() -> None:
