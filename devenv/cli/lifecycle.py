@@ -212,9 +212,14 @@ def down(
     with context.lock("devenv down"):
         for name in (backend.name, *(other.name for other in context.left_over)):
             end_all(space.state / name)
-        removed = lifecycle.down(
-            backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.sentence
-        )
+        try:
+            removed = lifecycle.down(
+                backend, context.left_over, space.checkout, volumes=volumes, stop=stop, say=console.sentence
+            )
+        except KeyboardInterrupt:
+            again = "devenv down --volumes" if volumes else "devenv down"
+            console.note(f"interrupted: `devenv status` shows what still runs, `{again}` goes on")
+            raise
         if volumes:
             from devenv.engine.onboarding import Journey
 

@@ -26,7 +26,7 @@ from devenv.cli import app
 from devenv.cli.arguments import names_known
 from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
-from tests.fakes import Machine
+from tests.fakes import FakeBackend, Machine
 
 from .conftest import SHOP, Devenv
 
@@ -1147,6 +1147,18 @@ def test_there_is_nothing_to_open_where_nothing_runs(devenv: Devenv) -> None:
     assert (refused.exit_code, lines(refused.stderr)) == (
         2,
         ["error  nothing of this checkout is running", "  try   devenv up"],
+    )
+
+
+def test_an_interrupted_down_says_how_it_goes_on(devenv: Devenv, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FakeBackend, "remove", interrupted)
+    ended = devenv("down", "--volumes", "-y")
+    assert (ended.exit_code, ended.stderr) == (
+        130,
+        "note  interrupted: `devenv status` shows what still runs, `devenv down --volumes` goes on\n",
     )
 
 
