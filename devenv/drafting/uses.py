@@ -46,7 +46,9 @@ def all_uses(scene: Scene) -> dict[str, list[str]]:
                 graph[unit.name].remove(other)
             else:
                 scene.draft.say(
-                    "derived", unit.original, f"uses {other}: an address of its variables or command names it"
+                    "derived",
+                    unit.original,
+                    f"uses {other}: an address in its variables, command or files names it",
                 )
     return graph
 
@@ -69,7 +71,7 @@ def _mentioned(scene: Scene, unit: Unit) -> list[str]:
 
 
 def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
-    """The units whose addresses its variables and commands have, with their ports."""
+    """The units whose addresses its variables, its commands and the texts that it mounts have, with ports."""
     hosts: list[tuple[str, int]] = []
     for variable, value in scene.variables(unit).items():
         hosts += hosts_in(scene, value or "", variable)
@@ -80,4 +82,6 @@ def mentioned(scene: Scene, unit: Unit) -> list[tuple[str, int]]:
             words = []
         for word in words:
             hosts += hosts_in(scene, word)
+    for name, _ in reading.configs(unit.keys):
+        hosts += hosts_in(scene, str((scene.project.configs.get(name) or {}).get("content") or ""))
     return hosts

@@ -320,6 +320,23 @@ def test_files_of_a_config_map_and_of_a_secret() -> None:
     assert {row.what for row in draft.rows if row.fate == "by hand"} == {"web.volumeMounts /node"}
 
 
+def test_what_a_file_names_is_used() -> None:
+    pod = """
+    containers: [{name: web, image: "nginx:1.27", volumeMounts: [{name: c, mountPath: /etc/nginx/conf.d}]}]
+    volumes: [{name: c, configMap: {name: c}}]
+    """
+    conf = """
+    kind: ConfigMap
+    metadata: {name: c}
+    data: {default.conf: "location / { proxy_pass http://api.shop.svc.cluster.local/; }"}
+    """
+    api = deployment(container("")).replace("web", "api")
+    draft = drafted(deployment(pod, conf) + "\n---\n" + api)
+    assert draft.value["services"]["web"]["uses"] == ["api"]
+    (file,) = draft.value["services"]["web"]["files"].values()
+    assert file == {"content": "location / { proxy_pass http://api:8000/; }"}
+
+
 INGRESS = """
 kind: Ingress
 metadata: {name: front, annotations: {nginx.ingress.kubernetes.io/rewrite-target: %s}}
