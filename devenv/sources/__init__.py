@@ -106,11 +106,11 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         hint = "it holds passwords; build from a folder of your own"
         sources.findings.append((want.path, f'"{want.name}" is devenv\'s own state', hint))
         return
-    folder = Folder(context, ignore_file(context, want.dockerfile), keep=want.dockerfile)
+    sources.recipes[key] = recipe(context, want.dockerfile)
+    folder = Folder(context, sources.recipes[key].ignore, keep=want.dockerfile)
     files = folder.contents(cache)
     sources.folders[key], sources.contents[key] = folder, files
     sources.builds[key] = digest_of(files)
-    sources.recipes[key] = recipe(context, want.dockerfile)
     folders = dict.fromkeys(("", posixpath.dirname(posixpath.normpath(want.dockerfile))))
     if packages := [path for folder in folders if (path := posixpath.join(folder, "package.json")) in files]:
         sources.scripts[key] = {

@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from devenv import STATE
+from devenv.stack.copies import may_read
 from devenv.stack.model import Build
 from devenv.stack.patterns import match
 from devenv.stack.world import BuildKey, Recipe
+
+GIT = ".git"
 
 
 class Ignored:
@@ -65,10 +68,14 @@ def ignore_file(folder: Path, dockerfile: str) -> str:
 
 
 def recipe(context: Path, dockerfile: str) -> Recipe:
-    """The Dockerfile and ignore file for a builder; the latter excludes `.devenv`. Raises `OSError`."""
-    ignore = ignore_file(context, dockerfile)
+    """The Dockerfile and ignore file for a builder; the latter excludes `.devenv`. Raises `OSError`.
+
+    It excludes `.git` where no step reads it, so that a commit by itself makes no other image.
+    """
+    ignore, text = ignore_file(context, dockerfile), _text_of(context / dockerfile)
     gap = "" if ignore.endswith("\n") or not ignore else "\n"
-    return Recipe(_text_of(context / dockerfile), f"{ignore}{gap}**/{STATE}\n")
+    history = "" if may_read(text, GIT) else f"{GIT}\n"
+    return Recipe(text, f"{ignore}{gap}{history}**/{STATE}\n")
 
 
 def recipes(root: Path, builds: Iterable[Build | None]) -> dict[BuildKey, Recipe]:

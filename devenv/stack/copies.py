@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from devenv.stack import scripts
 from devenv.stack.dockerfile import (
@@ -17,6 +18,7 @@ from devenv.stack.dockerfile import (
     argv,
     directives,
     expand,
+    instructions,
     listed,
     of_builder,
     pairs,
@@ -109,6 +111,29 @@ def source_of(image: Image, path: str) -> str:
         if path.startswith(f"{target}/") and not posixpath.splitext(copy.source.removeprefix("."))[1]:
             return posixpath.normpath(posixpath.join(copy.source, path[len(target) + 1 :]))
     return ""
+
+
+def may_read(dockerfile: str, folder: str) -> bool:
+    """Whether a build may read a folder at the top of its context; where that is not certain, it may."""
+    steps = [*instructions(dockerfile)]
+    syntax = directives(dockerfile).get("syntax", "")
+    if not steps or (syntax and not _OWN_SYNTAX.match(syntax)):
+        return True
+    return any(_may_read(step.trigger if step.keyword == "ONBUILD" else step, folder) for step in steps)
+
+
+def _may_read(step: Instruction, folder: str) -> bool:
+    if step.keyword == "FROM":
+        return "onbuild" in step.text
+    sources = [
+        mount.get("source") or mount.get("src") or "."
+        for mount in step.mounts
+        if mount.get("type", "bind") == "bind" and not mount.get("from")
+    ]
+    if step.keyword in ("COPY", "ADD") and not step.flag("from"):
+        sources += listed(step.text)[:-1]
+    tops = [posixpath.normpath(source).lstrip("/").partition("/")[0] for source in sources]
+    return any("$" in top or top in ("", ".", "..") or fnmatchcase(folder, top) for top in tops)
 
 
 def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> Image:

@@ -279,13 +279,37 @@ def test_what_this_tool_writes_is_no_source_of_anything(app: Path, ignore: str) 
     assert digest(app) == before
 
 
+def test_a_commit_makes_another_image_only_where_the_build_may_read_it(app: Path) -> None:
+    for steps, reads in {
+        "FROM x\nCOPY src /src": False,
+        "FROM x AS a\nCOPY ./.git /git\nFROM a": True,
+        "FROM x\nCOPY . /app": True,
+        "FROM x\nCOPY ./ .* /app/": True,
+        'FROM x\nADD ["*", "/app/"]': True,
+        "FROM x\nCOPY $SOURCE /app": True,
+        "FROM x\nCOPY src/$NAME /app": False,
+        "FROM x\nCOPY --from=a . /app": False,
+        "FROM x\nRUN --mount=type=bind,target=/src make": True,
+        "FROM x\nRUN --mount=type=cache,target=/src make": False,
+        "FROM x\nONBUILD COPY . /app": True,
+        "FROM node:onbuild": True,
+        "# syntax=acme/own\nFROM x": True,
+        "": True,
+    }.items():
+        (app / "Dockerfile").write_text(steps)
+        before = digest(app)
+        write(app, {".git/HEAD": steps})
+        assert (digest(app) != before) is reads, steps
+        assert (".git" in recipe(app, "Dockerfile").ignore) is not reads, steps
+
+
 def test_the_builder_is_told_to_leave_the_state_alone_after_all_that_the_user_says(app: Path) -> None:
-    assert recipe(app, "Dockerfile") == Recipe("FROM x", "**/.devenv\n")
+    assert recipe(app, "Dockerfile") == Recipe("FROM x", ".git\n**/.devenv\n")
     (app / ".dockerignore").write_bytes(b"lib\r\n!.devenv")
     (app / "Dockerfile").write_bytes(b"FROM x\r\n")
-    assert recipe(app, "Dockerfile") == Recipe("FROM x\r\n", "lib\r\n!.devenv\n**/.devenv\n")
+    assert recipe(app, "Dockerfile") == Recipe("FROM x\r\n", "lib\r\n!.devenv\n.git\n**/.devenv\n")
     (app / "Dockerfile.dockerignore").write_text("# its own\n")
-    assert recipe(app, "Dockerfile").ignore == "# its own\n**/.devenv\n"
+    assert recipe(app, "Dockerfile").ignore == "# its own\n.git\n**/.devenv\n"
 
 
 @pytest.mark.parametrize("name", [".devenv", ".devenv/compose", "linked", "app/.devenv"])
