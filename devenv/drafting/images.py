@@ -14,6 +14,7 @@ from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.composekeys import BUILD
 from devenv.manifest.contexts import has_password, is_repository
 from devenv.manifest.source import as_text
+from devenv.stack.dockerfile import instructions, listed
 
 _EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
 _KEPT = {
@@ -147,10 +148,27 @@ def _secret(scene: Scene, unit: Unit, name: str, origin: str) -> None:
 
 def exposed(scene: Scene, unit: Unit) -> int:
     """The first port that its Dockerfile exposes, or 0."""
+    ports = _EXPOSE.findall(_dockerfile(scene, unit))
+    return int(ports[-1]) if ports else 0
+
+
+def declared(scene: Scene, unit: Unit) -> set[str]:
+    """The folders that its Dockerfile says are written to: its VOLUMEs."""
+    steps = instructions(_dockerfile(scene, unit))
+    return {folder.rstrip("/") for step in steps if step.keyword == "VOLUME" for folder in listed(step.text)}
+
+
+def context_of(scene: Scene, unit: Unit) -> str:
+    """The folder that it is built in, as `relative` writes it, or ""."""
     build = reading.build(unit.keys)
     if build is None:
-        return 0
-    context = reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)
-    text = scene.world.texts.get(file_of(context, plain(str(build.get("dockerfile") or "Dockerfile"))), "")
-    ports = _EXPOSE.findall(text)
-    return int(ports[-1]) if ports else 0
+        return ""
+    return reading.relative(str(as_text(build.get("context", "."))), scene.project.folder)
+
+
+def _dockerfile(scene: Scene, unit: Unit) -> str:
+    """The text of its Dockerfile, or ""."""
+    build, context = reading.build(unit.keys), context_of(scene, unit)
+    if build is None:
+        return ""
+    return scene.world.texts.get(file_of(context, plain(str(build.get("dockerfile") or "Dockerfile"))), "")

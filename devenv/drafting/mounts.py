@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from devenv.drafting import machine, reading
+from devenv.drafting import images, machine, reading
 from devenv.drafting.addresses import rewritten
 from devenv.drafting.interpolation import plain
 from devenv.drafting.reading import Mount, inside
@@ -143,8 +143,9 @@ def _file(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 
 def _folder(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
     """A folder of the project: sources for hot reload, configuration, or what the service writes."""
-    writes = not mount.read_only and (_is_written(mount) or _below(mount.target, DATA_FOLDERS))
-    if unit.role == "service" and not _is_written(mount) and _is_source(scene, unit, mount):
+    written = _is_written(scene, unit, mount)
+    writes = not mount.read_only and (written or _below(mount.target, DATA_FOLDERS))
+    if unit.role == "service" and not written and _is_source(scene, unit, mount):
         path = (*unit.path, "reload", "sync", mount.source)
         scene.draft.set(path, mount.target, origin=origin, instead={"volumes": [mount.written]})
         scene.draft.say("derived", origin, "hot reload sends changed files to it")
@@ -157,9 +158,12 @@ def _folder(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
         _file(scene, unit, mount, origin)
 
 
-def _is_written(mount: Mount) -> bool:
-    """Whether a folder is called as one that programs write and nobody edits."""
-    return not mount.read_only and posixpath.basename(mount.source) in WRITTEN_FOLDERS
+def _is_written(scene: Scene, unit: Unit, mount: Mount) -> bool:
+    """Whether programs write to a folder and nobody edits it, by its name or by what the Dockerfile says."""
+    named = posixpath.basename(mount.source) in WRITTEN_FOLDERS
+    declared = mount.target.rstrip("/") in images.declared(scene, unit)
+    own = mount.source == images.context_of(scene, unit)
+    return not mount.read_only and (named or (declared and not own))
 
 
 def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:

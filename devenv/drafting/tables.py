@@ -157,7 +157,7 @@ DATA_FOLDERS = (
 )  # fmt: skip
 """Where containers keep what they write."""
 
-WRITTEN_FOLDERS = ("logs", "log", "tmp", "cache", "backups")
+WRITTEN_FOLDERS = ("logs", "log", "tmp", "cache", "backups", "uploads", "upload", "attachments", "sessions")
 """What people call a folder that a program writes to."""
 
 CONFIG_FOLDERS = (

@@ -414,6 +414,16 @@ def test_a_folder_of_logs_is_written_by_its_program() -> None:
     assert web["reload"] == {"sync": {"./src": "/srv/src", "./tmp": "/srv/tmp"}}
 
 
+def test_a_folder_that_the_dockerfile_calls_a_volume_is_written_by_its_program() -> None:
+    web = drafted(
+        "services: {web: {build: ./app, volumes: ['./data/up:/srv/data', './app:/srv', './lib:/srv/lib']}}",
+        paths={"./app/Dockerfile": "file", "./data/up": "folder", "./app": "folder", "./lib": "folder"},
+        texts={"./app/Dockerfile": 'FROM a\nCOPY . /srv\nVOLUME /srv\nVOLUME ["/srv/data/"]\n'},
+    ).value["services"]["web"]
+    assert web["volumes"] == {"up": "/srv/data"}
+    assert web["reload"] == {"sync": {"./app": "/srv", "./lib": "/srv/lib"}}
+
+
 def test_a_config_whose_text_stands_in_the_file_stays_there() -> None:
     draft = drafted(
         """
