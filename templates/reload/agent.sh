@@ -34,8 +34,9 @@ hello() {
     answer ok "$me" "$uid" "$gid" "${supervised:-alone}" $tools
 }
 
-# where FOLDER: print its path without links, as far as it is there.
+# where FOLDER: print its path without links, as far as it is there; of a file, that of the folder that it is in.
 where() {
+    [ ! -e "$1" ] || [ -d "$1" ] || set -- "${1%/*}/"
     folder=$1
     until cd -P -- "$folder" 2>/dev/null; do folder=${folder%/*} folder=${folder:-/}; done
     printf '%s/%s' "${PWD%/}" "${1#"$folder"}"

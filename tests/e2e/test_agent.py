@@ -289,6 +289,19 @@ def test_large_and_many_files_arrive_on_any_mount(run, options, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("image", IMAGES[:1], indirect=True)
+def test_a_single_file_arrives_where_tmp_is_on_another_mount(run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("new\n")
+    change = Sending("/etc/own.conf", tmp_path / "file", root="/etc")
+    container = run("sleep", "1000", options=["--tmpfs", "/tmp"])
+    container.exec("echo old > /etc/own.conf")
+    assert container.agent("/etc/own.conf").send([change]).failed == {}
+    assert container.exec("cat /etc/own.conf") == "new"
+    container = run("sleep", "1000", options=["--tmpfs", "/tmp", "--read-only"])
+    with pytest.raises(ReadOnly):
+        container.agent("/etc/passwd")
+
+
+@pytest.mark.parametrize("image", IMAGES[:1], indirect=True)
 def test_containers_that_share_a_volume_leave_each_others_files_in_the_making(run, tmp_path: Path) -> None:
     volume = f"agent-{uuid.uuid4().hex[:8]}"
     both = [run("sleep", "1000", options=["-v", f"{volume}:/app"]) for _ in range(2)]
