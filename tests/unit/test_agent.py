@@ -547,13 +547,13 @@ def test_a_batch_is_sent_before_the_answer_to_the_one_before_it(container: Conta
     assert container.leftovers() == []
 
 
-def test_a_stage_that_somebody_deletes_ends_no_agent(container: Container) -> None:
+def test_a_stage_that_somebody_deletes_is_made_anew(container: Container) -> None:
     shutil.rmtree(container.stage)
     names = ["a", "b", "c"]
     for name in names:
         container.write(name, name)
-    assert set(container.failed(*map(container.sending, names))) == set(names)
-    assert container.agent.run(["true"], output=print) == 0
+    assert container.failed(*map(container.sending, names)) == {}
+    assert [(container.app / name).read_text() for name in names] == names
 
 
 def test_a_command_runs_in_the_containers_folder_with_its_output_and_code(container: Container) -> None:
