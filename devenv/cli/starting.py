@@ -182,9 +182,9 @@ def _from_kubernetes(context: Context, named: list[str], output: str | None, *, 
 
     command = " ".join(["devenv init --from-kubernetes", *named])
     target = target_of(output, command, force=force)
-    given = sys.stdin.read() if objects.STDIN in named else ""
-    found = objects.objects(Path.cwd(), named, given)
-    draft = objects.drafted(found, target.parent, context.environment, named)
+    piped = sys.stdin.read() if objects.STDIN in named else ""
+    items = objects.objects(Path.cwd(), named, piped)
+    draft = objects.drafted(items, target.parent, context.environment, named)
     keep_secrets(context, target, draft.secrets)
     write_draft(context, draft, target)
 

@@ -94,6 +94,14 @@ class Draft:
             comment = "not on Kubernetes" if key in ("ports",) else "lost on Kubernetes"
             self._entries[path] = Entry(values, origin, comment)
 
+    def change_commands(self, change: Callable[[str], str]) -> None:
+        """Change the words of every command, in every form."""
+        from devenv.drafting.interpolation import everywhere
+
+        for path, entry in self._entries.items():
+            if path[2:3] in (("command",), ("entrypoint",), ("args",)):
+                entry.values = [everywhere(change, value) for value in entry.values]
+
     @property
     def value(self) -> dict[str, Any]:
         """The manifest as plain values."""

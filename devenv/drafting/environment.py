@@ -87,14 +87,9 @@ def _user_beside(values: Mapping[str, str | None], variable: str) -> str:
     return next(filter(None, named), "")
 
 
-def _is_private(scene: Scene, unit: Unit, variable: str) -> bool:
-    """Whether it is known to hold a secret, whatever it is called."""
-    return variable in scene.project.private.get(unit.original, ())
-
-
 def _of_store(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     """A reference to the user or the database of a store, where a private variable repeats it."""
-    if not value or not _is_private(scene, unit, variable) or is_secret(variable, value):
+    if not value or not scene.is_private(unit, variable) or is_secret(variable, value):
         return ""
     for store in scene.stores.values():
         for option, endings in _REPEATED.items():
@@ -104,6 +99,11 @@ def _of_store(scene: Scene, unit: Unit, variable: str, value: str | None) -> str
 
 
 _PASSWORD = re.compile(r"(PASSWORD|PASSWD|PASS|PWD)$")
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
+_ADDRESS = re.compile(
+    r"(?:[a-z][\w+.:-]*://)?(?:[\w.$-]*(?::\$?)?@)?\$(?::(?:\$|\d+))?(?:/[\w$.-]*)*(?:\?(?P<query>[\w=&.,-]*))?"
+)
+"""An address whose host, and whose password if it has one, are references, each as one `$`."""
 _REPEATED = {"user": ("USER", "USERNAME", "LOGIN"), "database": ("DATABASE", "DB", "NAME", "DBNAME")}
 
 
@@ -119,11 +119,11 @@ def source(variable: str, value: str | None, *, private: bool = False) -> str:
 def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     """The name of the secret that a variable holds, or "" where it is none or one of a store's."""
     text = value if value is not None else f"${{{variable}}}"
-    private = _is_private(scene, unit, variable) and value != ""
+    private = scene.is_private(unit, variable) and value != ""
     if not private and not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
         return ""
     references = rewritten(scene, text, variable)[0].replace("${env.", "").replace("${secret.", "")
-    if "${" in references and not (private and _has_password(references)):
+    if "${" in references and (not private or _is_address(references)):
         return ""
     names = [item.name for item in variables(text)]
     if not names:
@@ -148,9 +148,11 @@ def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     return names[0]
 
 
-def _has_password(text: str) -> bool:
-    """Whether a password stands in an address as it is."""
-    return bool(re.search(r"://[^\s/@:]*:[^\s/@]*@", re.sub(r"\$\{[^}]*\}", "", text).replace(":@", "@")))
+def _is_address(text: str) -> bool:
+    """Whether a text is the address of a store and nothing else in it can be a secret."""
+    match = _ADDRESS.fullmatch(_REFERENCE.sub("$", text))
+    pairs = (pair.partition("=")[::2] for pair in (match["query"] or "").split("&")) if match else ()
+    return match is not None and not any(is_secret(key, value) for key, value in pairs)
 
 
 def moved(scene: Scene, unit: Unit, variable: str, text: str) -> str:

@@ -151,7 +151,8 @@ def _variable(scene: Scene, unit: Unit, variable: str, value: str | None) -> Non
     path, origin = (*unit.path, "env", variable), unit.at("environment")
     text = f"${{{variable}:-}}" if value is None else value
     names = [item.name for item in variables(text)]
-    if is_secret(variable, plain(text) or "x" * bool(names)):
+    private = scene.is_private(unit, variable) and value != ""
+    if private or is_secret(variable, plain(text) or "x" * bool(names)):
         name = names[0] if names else f"{variable_of(unit.name)}_{variable_of(variable)}"
         if plain(text) and name not in scene.world.variables:
             scene.draft.secrets[name] = plain(text)

@@ -98,6 +98,10 @@ class Scene:
             values |= self.world.env_files.get(file, {})
         return {**values, **reading.environment(unit.keys)}
 
+    def is_private(self, unit: Unit, variable: str) -> bool:
+        """Whether a variable is known to hold a secret, whatever it is called."""
+        return variable in self.project.private.get(unit.original, ())
+
     def profiles(self, unit: Unit) -> list[str]:
         """The profiles that start a unit; none of one that starts by itself, as COMPOSE_PROFILES may say."""
         return inactive(unit.keys, self.world.variables)

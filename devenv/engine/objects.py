@@ -38,24 +38,24 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _KINDS = re.compile(r"^(?:apiVersion|kind):", re.MULTILINE)
 
 
-def objects(folder: Path, named: Sequence[str], given: str = "") -> list[Mapping[str, Any]]:
-    """The objects in files and folders, all of this one unless some are named; `given` stands for `-`.
+def objects(folder: Path, named: Sequence[str], piped: str = "") -> list[Mapping[str, Any]]:
+    """The objects in files and folders, all of this one unless some are named; `piped` stands for `-`.
 
     Raises `UsageError` where there are none, `ManifestInvalid` for one that is none.
     """
-    texts = [pair for name in named or (".",) for pair in _texts(folder, name, given)]
-    found = [item for shown, text in texts for item in _objects(shown, text)]
-    if not found:
+    texts = [pair for name in named or (".",) for pair in _texts(folder, name, piped)]
+    items = [item for shown, text in texts for item in _objects(shown, text)]
+    if not items:
         where = ", ".join(named) or str(folder)
         raise UsageError("no objects of Kubernetes there", where=where, hint=HINT)
-    return found
+    return items
 
 
-def _texts(folder: Path, name: str, given: str) -> Iterator[tuple[str, str]]:
+def _texts(folder: Path, name: str, piped: str) -> Iterator[tuple[str, str]]:
     """The files that a name stands for, as they are shown, with their texts."""
     path = folder / name
     if name == STDIN:
-        yield "stdin", given
+        yield "stdin", piped
     elif path.is_file():
         yield name, read_text(path, name)
     elif not path.is_dir():
@@ -75,7 +75,7 @@ def _release(chart: Path) -> str:
 
 def _printed(argv: Sequence[str], shown: str) -> str:
     """What a program makes of a folder. Raises `UsageError` where it is missing or refuses."""
-    pipe = f"{argv[0]} ... | devenv init --from-kubernetes -"
+    pipe = f"{' '.join(argv[:2])} ... | devenv init --from-kubernetes -"
     try:
         ended = proc.run_captured(argv)
     except ToolMissing as error:
@@ -83,9 +83,7 @@ def _printed(argv: Sequence[str], shown: str) -> str:
         raise
     if ended.code:
         why = ended.stderr.strip().removeprefix("Error: ").removeprefix("error: ")
-        raise UsageError(
-            f"{argv[0]} refuses {shown}", why=why, hint=f"{' '.join(argv[:2])} ... | {pipe[-33:]}"
-        )
+        raise UsageError(f"{argv[0]} refuses {shown}", why=why, hint=pipe)
     return ended.stdout
 
 

@@ -266,6 +266,9 @@ def test_a_password_in_the_arguments_of_a_store_is_its_password() -> None:
         "an address": "postgres://root:not-to-be-seen@db:5432/shop",
         "one that is made of others": "postgres://root:$(PART)@db:5432/shop",
         "a word": "not-to-be-seen",
+        "a text of ADO.NET": "Server=db;Database=shop;User Id=sa;Password=not-to-be-seen",
+        "a query": "postgresql://clerk:sesame-open@db:5432/shop?token=not-to-be-seen",
+        "an object": '{"url": "http://db:5432", "key": "not-to-be-seen"}',
     }.items()
 )
 def test_no_value_of_a_secret_stands_in_the_manifest(what: str, value: str) -> None:
@@ -278,6 +281,19 @@ def test_no_value_of_a_secret_stands_in_the_manifest(what: str, value: str) -> N
     )
     assert "not-to-be-seen" not in str(draft.value)
     assert any("not-to-be-seen" in secret for secret in draft.secrets.values())
+
+
+def test_no_value_of_a_secret_stands_in_what_a_store_is_given() -> None:
+    hidden = "{name: EXTRA, valueFrom: {secretKeyRef: {name: s, key: EXTRA}}}"
+    db = DB.replace(
+        "- {name: POSTGRES_DB, value: shop}", f"- {{name: POSTGRES_DB, value: shop}}\n        - {hidden}"
+    )
+    db = db.replace("image: postgres:18", "image: postgres:18\n        args: [-c, 'app.key=$(EXTRA)']")
+    draft = drafted(deployment(container(""), db, LOGIN, secret("s", EXTRA="not-to-be-seen")))
+    assert draft.value["infra"]["db"]["env"] == {"EXTRA": "${secret.DB_EXTRA}"}
+    assert "app.key=${secret.DB_EXTRA}" in str(draft.value["infra"]["db"])
+    assert "not-to-be-seen" not in str(draft.value)
+    assert draft.secrets["DB_EXTRA"] == "not-to-be-seen"
 
 
 def test_files_of_a_config_map_and_of_a_secret() -> None:

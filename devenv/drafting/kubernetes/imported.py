@@ -33,6 +33,7 @@ class Imported:
     -> field of the manifest -> its value, for what no key of Compose's says; `values`: secret -> its value,
     of those that are files. `private`: unit -> its variables that Secrets hold. `sizes`: volume -> its size.
     `names`: a Secret and a key of it that are not among the objects -> what the secret is called here.
+    `hidden`: a value of a Secret that a variable has -> what the secret is called here, if it needs a name.
     `plugins`: those of the whole gateway; `of_plugins`: the secrets in the settings of all.
     """
 
@@ -52,6 +53,7 @@ class Imported:
     values: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)
     plugins: list[Any] = field(default_factory=list)
     of_plugins: Secrets = field(default_factory=Secrets)
 

@@ -11,6 +11,7 @@ from devenv.drafting.kubernetes.imported import Imported
 from devenv.drafting.kubernetes.mounts import mounts
 from devenv.drafting.kubernetes.objects import Item, Workload, at, rows, word
 from devenv.drafting.kubernetes.variables import expanded, literal, variables
+from devenv.drafting.scene import variable_of
 from devenv.drafting.stores import repository
 
 _LEFT = re.compile(r"\$\$\(([\w.-]+)\)")
@@ -47,9 +48,8 @@ def service(imported: Imported, unit: str, workload: Workload, container: Item) 
 
 def _image(imported: Imported, container: Item) -> dict[str, Any]:
     image = word(container, "image")
-    build = imported.builds.get(repository(image).rpartition("/")[2]) or imported.builds.get(
-        repository(image)
-    )
+    whole = repository(image)
+    build = imported.builds.get(whole) or imported.builds.get(whole.rpartition("/")[2])
     if build is None:
         return {"image": literal(image)}
     return {"build": {"context": build.context, "dockerfile": build.dockerfile}}
@@ -57,10 +57,10 @@ def _image(imported: Imported, container: Item) -> dict[str, Any]:
 
 def _commands(imported: Imported, unit: str, container: Item) -> dict[str, Any]:
     """Its command, its arguments, and its variables, which may stand in either."""
-    known = variables(imported, unit, container)
+    environment = variables(imported, unit, container)
     keys: dict[str, Any] = {}
     for key, theirs in (("command", "entrypoint"), ("args", "command")):
-        words = [expanded(str(part), known) for part in rows(container, key)]
+        words = [expanded(str(part), environment) for part in rows(container, key)]
         texts = [imported.addresses.here(part.value) for part in words]
         if any(part.private for part in words) and not imported.stores.of(word(container, "image")):
             note = "has the value of a Secret: have a shell fill in its variable, as sh -c 'serve \"$TOKEN\"'"
@@ -70,9 +70,12 @@ def _commands(imported: Imported, unit: str, container: Item) -> dict[str, Any]:
             imported.say("by hand", f"{unit}.{key}", f"nothing here says what {', '.join(left)} is")
         if texts:
             keys[theirs] = texts
-    if known:
-        keys["environment"] = {name: variable.value for name, variable in known.items()}
-    imported.private[unit] |= {name for name, variable in known.items() if variable.private}
+    if environment:
+        keys["environment"] = {name: variable.value for name, variable in environment.items()}
+    for name, variable in environment.items():
+        if variable.private:
+            imported.private[unit].add(name)
+            imported.hidden.setdefault(interpolation.plain(variable.value), variable_of(f"{unit}-{name}"))
     return keys
 
 
@@ -89,7 +92,8 @@ def number_of(container: Item, port: str) -> int:
     if port.isdecimal():
         return int(port)
     named = {word(each, "name"): word(each, "containerPort") for each in rows(container, "ports")}
-    return int(named.get(port, "0") or 0) if named.get(port, "0").isdecimal() else 0
+    number = named.get(port, "")
+    return int(number) if number.isdecimal() else 0
 
 
 def _security(imported: Imported, unit: str, pod: Item, own: Item) -> dict[str, Any]:

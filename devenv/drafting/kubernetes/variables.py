@@ -27,17 +27,17 @@ class Variable:
 
 def variables(imported: Imported, unit: str, container: Item) -> dict[str, Variable]:
     """Variable -> its value as the program gets it, but for addresses, which are those of the stack."""
-    known: dict[str, Variable] = {}
+    environment: dict[str, Variable] = {}
     for item in rows(container, "envFrom"):
-        known |= dict(_all(imported, unit, item))
+        environment |= dict(_all(imported, unit, item))
     for item in rows(container, "env"):
         name = word(item, "name")
-        if name and (variable := _one(imported, unit, name, item, known)):
-            known[name] = variable
-    for name, variable in known.items():
+        if name and (variable := _one(imported, unit, name, item, environment)):
+            environment[name] = variable
+    for name, variable in environment.items():
         variable.value = imported.addresses.here(variable.value)
-        variable.value = _port_here(imported, name, variable.value, known)
-    return known
+        variable.value = _port_here(imported, name, variable.value, environment)
+    return environment
 
 
 def _all(imported: Imported, unit: str, item: Item) -> Iterator[tuple[str, Variable]]:
@@ -59,15 +59,15 @@ _KINDS = {False: "the ConfigMap", True: "the Secret"}
 
 
 def _one(
-    imported: Imported, unit: str, name: str, item: Item, known: Mapping[str, Variable]
+    imported: Imported, unit: str, name: str, item: Item, environment: Mapping[str, Variable]
 ) -> Variable | None:
     whence = at(item, "valueFrom")
     if not whence:
-        return expanded(str(as_text(item.get("value")) or ""), known)
+        return expanded(str(as_text(item.get("value")) or ""), environment)
     for key, private in (("configMapKeyRef", False), ("secretKeyRef", True)):
         if key in whence:
-            held = imported.objects.secrets if private else imported.objects.configs
-            return _of(imported, unit, name, at(whence, key), held, private=private)
+            sources = imported.objects.secrets if private else imported.objects.configs
+            return _of(imported, unit, name, at(whence, key), sources, private=private)
     kind = next(iter(whence))
     note = f"{kind} says it in a cluster alone; write {name}: under env: where the program needs it"
     imported.say("by hand", f"{unit}.env.{name}", note)
@@ -75,11 +75,11 @@ def _one(
 
 
 def _of(
-    imported: Imported, unit: str, name: str, ref: Any, held: Mapping[str, Values], *, private: bool
+    imported: Imported, unit: str, name: str, ref: Any, sources: Mapping[str, Values], *, private: bool
 ) -> Variable | None:
     """The value of a key of a ConfigMap or a Secret; one that is not among the objects has yet to be set."""
     source, key = word(ref, "name"), word(ref, "key")
-    values = held.get(source)
+    values = sources.get(source)
     text = values.texts.get(key) if values else None
     if text is not None:
         return Variable(literal(text), private)
@@ -98,11 +98,11 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def expanded(text: str, known: Mapping[str, Variable]) -> Variable:
+def expanded(text: str, environment: Mapping[str, Variable]) -> Variable:
     """A text with `$(NAME)` filled in, as far as the variables before it are known."""
     result, position = Variable(""), 0
     for match in _REFERENCE.finditer(text):
-        variable = known.get(match["name"] or "")
+        variable = environment.get(match["name"] or "")
         result.private |= variable is not None and variable.private
         shown = variable.value if variable else literal("$" if match[0] == "$$" else match[0])
         result.value += literal(text[position : match.start()]) + shown
@@ -111,12 +111,12 @@ def expanded(text: str, known: Mapping[str, Variable]) -> Variable:
     return result
 
 
-def _port_here(imported: Imported, name: str, value: str, known: Mapping[str, Variable]) -> str:
+def _port_here(imported: Imported, name: str, value: str, environment: Mapping[str, Variable]) -> str:
     """A port that stands alone beside the variable with its host, as `ORDERS_HOST` and `ORDERS_PORT`."""
     if not value.isdecimal() or not (match := _PORT.search(name)):
         return value
     stem = name[: match.start()]
-    hosts = (known[other].value for ending in _HOSTS if (other := f"{stem}{ending}") in known)
+    hosts = (environment[other].value for ending in _HOSTS if (other := f"{stem}{ending}") in environment)
     for host in hosts:
         if host in imported.addresses.units:
             return str(imported.addresses.ports[host].get(int(value), value))
