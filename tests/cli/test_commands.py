@@ -24,6 +24,9 @@ from typer.testing import CliRunner
 from devenv.__main__ import main
 from devenv.cli import app
 from devenv.cli.arguments import names_known
+from devenv.engine.reloading.journal import Journal
+from devenv.events import Reloaded
+from devenv.stack.reloading.decisions import Action
 from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
 from tests.fakes import FakeBackend, Machine
@@ -566,6 +569,15 @@ def test_pull_says_what_it_needs(devenv: Devenv, project: Path) -> None:
 def test_why_has_nothing_to_tell_before_the_first_edit(devenv: Devenv, project: Path) -> None:
     assert "devenv plan --reload" in devenv("why").stderr
     assert json.loads(devenv("why", "--json").stdout) == []
+
+
+def test_why_shows_what_was_done_to_all_services_or_to_one(devenv: Devenv, project: Path) -> None:
+    devenv("up", "-d")
+    for name in ("orders", "web"):
+        Journal(project / ".devenv").add(Reloaded(name, (f"{name}/main.py",), Action.SYNC, "a rule", ""), 0.0)
+    assert [line.split()[1] for line in devenv("why").stdout.splitlines()] == ["orders", "web"]
+    assert [line.split()[1] for line in devenv("why", "web").stdout.splitlines()] == ["web"]
+    assert [entry["unit"] for entry in json.loads(devenv("why", "--json").stdout)] == ["orders", "web"]
 
 
 def test_watch_needs_something_that_runs(devenv: Devenv) -> None:

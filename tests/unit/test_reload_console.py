@@ -164,7 +164,7 @@ def test_the_history_says_why_less_was_not_enough(console: Console, tmp_path: Pa
     journal = Journal(tmp_path)
     journal.add(RESTARTED, 0.0)
     journal.add(replace(RESTARTED, files=("a", "b"), error=DevenvError("it ended with 1")), 1.0)
-    good, bad = history(console, list(journal.entries()))
+    good, bad = history(console, journal.entries())
     assert good.split("  ")[1:] == [
         "orders",
         "restart",
@@ -180,7 +180,7 @@ def test_the_history_says_why_less_was_not_enough(console: Console, tmp_path: Pa
 def test_the_history_names_no_files_where_a_restart_was_asked_for(console: Console, tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.add(replace(RESTARTED, files=(), reason="asked for", synced=0.0, cheaper=""), 0.0)
-    (row,) = history(console, list(journal.entries()))
+    (row,) = history(console, journal.entries())
     assert row.split()[1:] == ["orders", "restart", "ready", "800", "ms", "asked", "for"]
 
 
@@ -276,7 +276,7 @@ def test_the_journal_keeps_the_last_actions_only(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     for number in range(3 * KEPT):
         journal.add(replace(RESTARTED, files=(f"{number}.py",)), float(number))
-    entries = list(Journal(tmp_path).entries())
+    entries = Journal(tmp_path).entries()
     assert [entry.time for entry in entries] == [float(number) for number in range(2 * KEPT, 3 * KEPT)]
     assert len((tmp_path / FILE).read_text(encoding="utf-8").splitlines()) < 2 * KEPT + 1
 
@@ -298,7 +298,7 @@ def test_the_journal_survives_broken_lines_and_odd_names(tmp_path: Path) -> None
 
 def test_a_journal_that_cannot_be_written_or_read_stops_nothing(tmp_path: Path) -> None:
     Journal(tmp_path / "missing").add(RESTARTED, 1.0)
-    assert list(Journal(tmp_path / "missing").entries()) == []
+    assert Journal(tmp_path / "missing").entries() == ()
     (tmp_path / FILE).write_bytes(b"\xff\xfe\n")
     Journal(tmp_path).add(RESTARTED, 1.0)
-    assert list(Journal(tmp_path).entries()) == []
+    assert Journal(tmp_path).entries() == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,15 +63,19 @@ class Journal:
         except (OSError, UnicodeDecodeError):
             pass
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> tuple[Entry, ...]:
         """All of them, the oldest first."""
         try:
             lines = self._file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            return
-        for line in lines[-KEPT:]:
-            try:
-                fields: dict[str, Any] = json.loads(line)
-                yield Entry(**{**fields, "files": tuple(fields["files"])})
-            except (ValueError, TypeError, KeyError):  # cut off, or of another version
-                continue
+            return ()
+        return tuple(_entries(lines[-KEPT:]))
+
+
+def _entries(lines: Iterable[str]) -> Iterator[Entry]:
+    for line in lines:
+        try:
+            fields: dict[str, Any] = json.loads(line)
+            yield Entry(**{**fields, "files": tuple(fields["files"])})
+        except (ValueError, TypeError, KeyError):  # cut off, or of another version
+            continue
