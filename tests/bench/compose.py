@@ -65,11 +65,15 @@ class Stack:
         return next(line.partition(": ")[2] for line in head.splitlines() if line.startswith("name: "))
 
     def up(self, services: int) -> None:
-        """Fails unless so many containers are healthy."""
-        label = f"label=com.docker.compose.project={self.id}"
-        healthy = lines("docker", "ps", "-q", "--filter", label, "--filter", "health=healthy")
-        if len(healthy) != services:
-            raise SystemExit(f"{len(healthy)} of {services} services are healthy after a cold run")
+        """Fails unless so many containers are healthy, also for the engine, which may ask them later than we did."""
+        label, until = f"label=com.docker.compose.project={self.id}", time.monotonic() + 5
+        while True:
+            healthy = lines("docker", "ps", "-q", "--filter", label, "--filter", "health=healthy")
+            if len(healthy) == services:
+                return
+            if time.monotonic() > until:
+                raise SystemExit(f"{len(healthy)} of {services} services are healthy after a cold run")
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -154,10 +158,15 @@ def render(runs: int, work: Path) -> Iterator[Result]:
 
 
 def chains(runs: int, work: Path) -> Iterator[Result]:
-    with stack(work / "chained", chained(40, 8)) as chains:
-        what = "cold up -d of 40 services in chains of 8 / docker compose up -d --wait"
-        ours, check = chains.devenv("up", "-d"), lambda: chains.up(40)
-        yield race(Race(what, ours, _waited(chains), 0.6, 0.48, chains.clear, check, most=5), runs)
+    """With a check that we ask ourselves, as the default is, and with one that the engine alone can ask."""
+    what = "cold up -d of 40 services in chains of 8 / docker compose up -d --wait"
+    for health, shown, bound, aim in (
+        ("/", what, 0.6, 0.48),
+        ("{exec: 'true', every: 200ms}", "the same, each checked by a command in it", 1.0, None),
+    ):
+        with stack(work / "chained", chained(40, 8, health)) as chains:
+            ours, check = chains.devenv("up", "-d"), lambda: chains.up(40)
+            yield race(Race(shown, ours, _waited(chains), bound, aim, chains.clear, check, most=5), runs)
 
 
 def logs(runs: int, work: Path) -> Iterator[Result]:

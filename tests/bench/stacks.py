@@ -12,11 +12,11 @@ def healthy(count: int) -> str:
     return f"name: bench\nservices:\n{services}\n"
 
 
-def chained(count: int, length: int) -> str:
+def chained(count: int, length: int, health: str) -> str:
     """Services with a check, in chains: each but the first of a chain waits for the one before it."""
     services = "\n".join(
-        f"  web{n}: {{image: 'busybox:1.37', command: httpd -f -p 80, health: {{exec: 'true', every: 200ms}}"
-        f"{f', uses: [web{n - 1}]' if n % length else ''}}}"
+        f"  web{n}: {{image: 'busybox:1.37', command: [sh, -c, 'echo ok >/index.html; exec httpd -f -p 80'], "
+        f"port: 80, health: {health}{f', uses: [web{n - 1}]' if n % length else ''}}}"
         for n in range(count)
     )
     return f"name: chained\nservices:\n{services}\n"
