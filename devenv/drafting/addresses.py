@@ -39,7 +39,8 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     return re.compile(
         rf"(?P<login>(?<=//)[^\s/@]*@)?"
-        rf"(?P<before>//|@|^|[\s,;=('\"\[|])?(?<![\w.$])(?<!(?<!:)-)(?P<host>{any_of})(?![\w-]|\.[a-zA-Z]|://)"
+        rf"(?P<before>//(?![^\s/@]*@)|@|^|[\s,;=('\"\[|])?(?<![\w.$])(?<!(?<!:)-)"
+        rf"(?P<host>{any_of})(?![\w-]|\.[a-zA-Z]|://)"
         rf"(?P<port>:(?:\d{{2,5}}\b))?(?P<path>/[\w-]+)?"
     )
 

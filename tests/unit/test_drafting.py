@@ -197,6 +197,10 @@ def test_of_two_equal_passwords_each_user_gets_its_own(variables: dict[str, str]
             "postgresql://root:other@db:5432/x",
             "postgresql://root:other@${db.host}:${db.port}/x",
         ),
+        "a user called as the host": (
+            "postgres://db:pw-1@db:5432/shop",
+            "postgres://db:${db.password}@${db.host}:${db.port}/${db.database}",
+        ),
         "without a login": ("jdbc:postgresql://db:5432/shop", "jdbc:postgresql://${db.host}:${db.port}/shop"),
         "a query": (
             "postgres://app:pw-1@db/shop?sslmode=disable",
