@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from devenv.stack import text
+from devenv.stack.model import Build
 
 LINES = 15  # on a card: enough for a compiler's first errors, few enough to read
 AFTER = 2  # lines after one with an error that belong to it: where it is, what was expected
@@ -34,6 +39,23 @@ class Failure:
     instruction: str = ""
     line: int = 0
     output: tuple[str, ...] = ()
+
+
+def recipe(build: Build) -> str:
+    """The Dockerfile of a build, from the top of the project; of a remote one, from its repository."""
+    path = posixpath.join(build.context, build.dockerfile)
+    return path if build.remote else posixpath.normpath(path)
+
+
+def alone(build: Build) -> str:
+    """A command that makes the image without devenv, from the top of the project, but for secrets."""
+    words = ["docker", "build"]
+    if build.dockerfile != "Dockerfile":
+        words += ["-f", build.dockerfile if build.remote else recipe(build)]
+    words += ["--target", build.target] if build.target else []
+    for key, value in build.args:
+        words += ["--build-arg", f"{key}={text.masked(value)}"]
+    return shlex.join([*words, build.context])
 
 
 def failure(lines: Sequence[str]) -> Failure:

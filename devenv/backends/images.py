@@ -266,9 +266,9 @@ def _build_failed(unit: Unit, output: list[str]) -> Any:
         failure, build = buildlog.failure(lines), unit.build
         assert build is not None
         place = f":{failure.line}" if failure.line else ""
-        facts = [("from", f"{build.context.removeprefix('./')}/{build.dockerfile}{place}")]
+        facts = [("from", f"{buildlog.recipe(build)}{place}")]
         facts += [("step", failure.instruction)] if failure.instruction else []
-        hint = likely([*failure.output, *lines[-1:]]) or f"docker build {build.context}   shows it alone"
+        hint = likely([*failure.output, *lines[-1:]]) or f"{buildlog.alone(build)}   shows it alone"
         return UnitFailed(Card(unit.name, "could not be built", (), tuple(facts), failure.output, hint))
 
     return failed

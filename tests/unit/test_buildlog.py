@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from devenv.backends.buildlog import Failure, failure, telling
+from devenv.backends.buildlog import Failure, alone, failure, recipe, telling
+from devenv.stack.model import Build
 from tests.table import each_row
 
 NPM = r"""
@@ -192,3 +193,19 @@ def test_another_step_that_was_cancelled_is_not_shown() -> None:
         "Dockerfile:2",
     ]
     assert failure(log) == Failure("RUN echo from a; exit 3", 2, ("from a",))
+
+
+@each_row(
+    {
+        "a folder": (Build("./api"), "api/Dockerfile", "docker build ./api"),
+        "a Dockerfile elsewhere": (
+            Build(".", "apps/api/Dockerfile", target="dev", args=(("NODE", "24"),)),
+            "apps/api/Dockerfile",
+            "docker build -f apps/api/Dockerfile --target dev --build-arg NODE=24 .",
+        ),
+        "one outside of its context": (Build("./src", "../docker/a b"), "docker/a b", "docker build -f 'docker/a b' ./src"),
+        "a repository": (Build("https://git.io/a.git", "b/Dockerfile", remote=True), "https://git.io/a.git/b/Dockerfile", "docker build -f b/Dockerfile https://git.io/a.git"),
+    }
+)  # fmt: skip
+def test_a_build_can_be_repeated_alone(build: Build, dockerfile: str, command: str) -> None:
+    assert (recipe(build), alone(build)) == (dockerfile, command)
