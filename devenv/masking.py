@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,26 +16,45 @@ WORD = 8  # a shorter line or base64 form could be an ordinary word
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Replaces values with asterisks. Longer forms come first, as one may contain another."""
+    """Replaces values with asterisks. Longer forms come first, as one may contain another.
 
+    A value that is one of `words`, which stand in the open anyway, is replaced only where it is a password:
+    with a user `postgres` whose password is `postgres`, every line about the store would lose its name.
+    """
+
+    values: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
     forms: tuple[str, ...] = ()
+    place: re.Pattern[str] | None = None
 
-    def also(self, values: Iterable[str]) -> Mask:
-        """A mask that covers these values as well, however they are quoted."""
-        every = [part for value in values for part in (value, *_passwords(value))]
-        forms = {form for value in every if len(value) >= SHORTEST for form in _forms(value)}
-        return Mask(tuple(sorted({*self.forms, *forms}, key=lambda form: (-len(form), form))))
+    def also(self, values: Iterable[str], *, words: Iterable[str] = ()) -> Mask:
+        """A mask that covers these values as well, however they are quoted; and knows these words."""
+        whole = (part for value in values for part in (value, *_passwords(value)))
+        every = self.values | {value for value in whole if len(value) >= SHORTEST}
+        known = self.words | set(words)
+        forms = {form for value in every - known for form in _forms(value)}
+        forms |= {form for value in every & known for form in _encoded(value.encode())}
+        return Mask(
+            every, known, tuple(sorted(forms, key=lambda form: (-len(form), form))), _place(every & known)
+        )
 
     def __call__(self, text: str) -> str:
         """The text without any of the values."""
         for form in self.forms:
             if form in text:
                 text = text.replace(form, MASK)
-        return text
+        return self.place.sub(rf"\1{MASK}", text) if self.place else text
 
 
 NOTHING = Mask()
 """Shows everything."""
+
+
+def _place(words: Iterable[str]) -> re.Pattern[str] | None:
+    """Matches these words where each is a password: in a URL, or after a key that says so."""
+    any_of = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+    key = r"(?i:pass(?:word|wd|phrase)?|pwd|secret|token|key)[\"']?\s*[:=]\s*[\"']?"
+    return re.compile(rf"((?<!/):(?=[^\s/@]*@)|{key})(?:{any_of})(?![\w-])") if any_of else None
 
 
 def _passwords(value: str) -> Iterator[str]:

@@ -30,7 +30,7 @@ COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-co
 """Of several, Compose takes the first."""
 _KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
 _BLOCK = re.compile(rb"^x-devenv:", re.MULTILINE)
-HIDDEN = "hidden.json"  # the values of the secrets that the last bundle was rendered with
+HIDDEN = "hidden.json"  # what to mask of the stack that the last bundle was rendered of
 
 
 @dataclass(frozen=True)
@@ -186,23 +186,28 @@ class Workspace:
         digest = hmac.new(_machine_key(), message, hashlib.sha256).digest()
         return base64.b32encode(digest[:15]).decode().lower()
 
-    def write_bundle(self, bundle: Bundle, folder: str, secrets: Mapping[str, str]) -> Path:
+    def write_bundle(
+        self, bundle: Bundle, folder: str, secrets: Mapping[str, str], words: Iterable[str] = ()
+    ) -> Path:
         """Write a bundle's changed files below `.devenv/`, and return its folder.
 
-        The values of its secrets are stored beside it, to mask them in output of its containers later on.
+        The values of its secrets are stored beside it, to mask them in output of its containers later on;
+        and the words of its stack that are shown.
         """
         files = {f"{folder}/{name}": text for name, text in bundle.files.items()}
         private = {f"{folder}/{name}" for name in bundle.private} | {HIDDEN}
-        self.write({**files, HIDDEN: json.dumps(sorted(set(secrets.values())))}, private=private)
+        kept = {"values": sorted(set(secrets.values())), "words": sorted(words)}
+        self.write({**files, HIDDEN: json.dumps(kept)}, private=private)
         return self.state / folder
 
-    def hidden(self) -> list[str]:
-        """Values of secrets to mask, as far as they are stored in `.devenv`."""
+    def hidden(self) -> tuple[list[str], list[str]]:
+        """Values of secrets to mask, as far as they are stored in `.devenv`, and words that are shown."""
         try:
-            values = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            values = []
-        return [*read_env(self.state / "secrets.env").values(), *map(str, values)]
+            kept = json.loads((self.state / HIDDEN).read_text(encoding="utf-8"))
+            values, words = [*map(str, kept["values"])], [*map(str, kept["words"])]
+        except (OSError, ValueError, TypeError, KeyError):
+            values, words = [], []
+        return [*read_env(self.state / "secrets.env").values(), *values], words
 
     def write(self, files: Mapping[str, str], *, private: Iterable[str] = ()) -> None:
         """Write files below `.devenv/`. Raises `DevenvError` if that fails."""

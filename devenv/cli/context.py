@@ -199,7 +199,7 @@ class Context:
         """The commands that change the stack on a backend."""
         from devenv.engine.lifecycle import Lifecycle
 
-        return Lifecycle(self.project, place, self.promises, self.console.hide)
+        return Lifecycle(self.project, place, self.promises, self.hide)
 
     def load(
         self,
@@ -220,8 +220,12 @@ class Context:
             host=host,
             tolerate=tolerate,
         )
-        self.console.hide(loaded.secrets.values())
+        self.hide(loaded)
         return loaded
+
+    def hide(self, loaded: Loaded) -> None:
+        """Mask the secrets of a stack in all output from now on."""
+        self.console.hide(loaded.secrets.values(), words=loaded.stack.words)
 
     def observe(self) -> Observed:
         """What runs of this checkout. Needs no valid manifest."""
@@ -264,7 +268,8 @@ class Context:
 
     def hide_secrets(self) -> None:
         """Mask all known secrets, for commands that print other programs' output."""
-        self.console.hide(self.workspace.hidden())
+        values, words = self.workspace.hidden()
+        self.console.hide(values, words=words)
         if self.promoted is not None:
             self.console.hide(self.promoted.hidden())
 

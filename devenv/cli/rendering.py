@@ -94,7 +94,7 @@ def _bundle(context: Context, output: Path | None) -> None:
         for line in unknown_images(loaded.stack, declared):
             context.console.note(line)
     if output is None:
-        space.write_bundle(bundle, backend.name, loaded.secrets)
+        space.write_bundle(bundle, backend.name, loaded.secrets, loaded.stack.words)
     else:
         why = "the image would contain the rendered files, including secrets"
         keep_out_of_images(loaded.stack, space.root, folder, bundle.files, why)

@@ -72,9 +72,9 @@ class Console:
         if self.width:
             self.width = _columns(os.environ, self.err)
 
-    def hide(self, values: Iterable[str]) -> None:
-        """Never show these values from now on."""
-        self.mask = self.mask.also(values)
+    def hide(self, values: Iterable[str], *, words: Iterable[str] = ()) -> None:
+        """Never show these values from now on; of those that are `words`, only where they are passwords."""
+        self.mask = self.mask.also(values, words=words)
 
     def masked(self, text: str) -> str:
         """The text with all hidden values masked."""

@@ -68,8 +68,8 @@ class Request:
 Replan = Callable[[], "tuple[Loaded, Plan]"]
 """Reads and observes everything again, and plans for what is there now."""
 
-Hide = Callable[[Iterable[str]], None]
-"""Takes values to mask in all output from now on."""
+Hide = Callable[["Loaded"], None]
+"""Has the secrets of a stack masked in all output from now on."""
 
 
 class Lifecycle:
@@ -208,7 +208,7 @@ class Lifecycle:
             reload=reload,
             host=host,
         )
-        self._hide(loaded.secrets.values())
+        self._hide(loaded)
         return loaded
 
     def _open(self, loaded: Loaded) -> Session:
@@ -216,7 +216,7 @@ class Lifecycle:
         folder = self._space.state / backend.name
         declared = self._project.declared(loaded, backend)
         bundle = self._project.bundle(loaded, backend, folder, declared)
-        self._space.write_bundle(bundle, backend.name, loaded.secrets)
+        self._space.write_bundle(bundle, backend.name, loaded.secrets, loaded.stack.words)
         return backend.open(Work(loaded.stack, folder, loaded.fingerprints, loaded.secrets))
 
     def _carry_out(

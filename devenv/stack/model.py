@@ -426,6 +426,13 @@ class Stack:
         return f"{self.namespace}.svc.cluster.local"
 
     @property
+    def words(self) -> frozenset[str]:
+        """Words that are no secret: the names of units and kinds, and what stores are told in the open."""
+        told = (value for unit in self.units if unit.role == "infra" for _, value in unit.env)
+        names = (name for unit in self.units for name in (unit.name, unit.engine))
+        return frozenset({self.name, *names, *(value for value in told if isinstance(value, str))} - {""})
+
+    @property
     def shared_volumes(self) -> tuple[Volume, ...]:
         """The volumes that units share, each once."""
         return tuple({volume.name: volume for unit in self.units for volume in unit.shared_volumes}.values())

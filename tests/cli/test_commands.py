@@ -478,6 +478,15 @@ def test_env_shows_addresses_of_this_machine_and_hides_secrets_unless_they_are_w
     assert json.loads(devenv("env", "--json").stdout)["ORDERS_URL"] == "http://localhost:18000"
 
 
+def test_a_store_called_as_its_password_keeps_its_name_in_all_output(devenv: Devenv, project: Path) -> None:
+    (project / "devenv.yaml").write_text("services: {api: {image: x, uses: [postgres]}}\n")
+    (project / ".devenv").mkdir()
+    (project / ".devenv/secrets.env").write_text("POSTGRES_PASSWORD=postgres\n")
+    assert "apply postgres (not found)" in devenv("plan").stdout
+    assert "DATABASE_URL=postgresql://app:******@" in devenv("env").stdout
+    assert "******" not in devenv("up", "-d").stderr
+
+
 def test_variables_that_no_shell_can_name_are_shown_and_not_exported(devenv: Devenv, project: Path) -> None:
     (project / "devenv.yaml").write_text("services: {api: {image: x, env: {node.env: a, B: b}}}\n")
     assert devenv("env", "api").stdout == "node.env=a\nB=b\n"

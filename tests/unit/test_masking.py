@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from devenv.masking import NOTHING
+from tests.table import each_row
 
 VALUES = ["sesame-open-1", "p@ss w/rd+~?", "ünï\"'cödé\\", "line one 1\nline two 2\n", "\xff\xfe>>>???"]
 
@@ -35,6 +36,26 @@ def test_a_value_is_masked_in_basic_authentication(value: str, user: str) -> Non
 
 def test_of_two_values_the_one_that_holds_the_other_is_masked_whole() -> None:
     assert NOTHING.also(["abc"]).also(["abcdef"])("abcdef abc") == "****** ******"
+
+
+@each_row(
+    {
+        "a name": ("connecting to postgres", "connecting to postgres"),
+        "a url": ("postgres://postgres:postgres@postgres:5432/postgres", "postgres://postgres:******@postgres:5432/postgres"),
+        "a variable": ("POSTGRES_USER=postgres PGPASSWORD=postgres", "POSTGRES_USER=postgres PGPASSWORD=******"),
+        "json": ('{"user": "postgres", "password": "postgres"}', '{"user": "postgres", "password": "******"}'),
+        "words": ("user=postgres pwd: postgres", "user=postgres pwd: ******"),
+        "a longer word": ("password=postgres-main", "password=postgres-main"),
+        "a header": (b64encode(b"postgres:postgres").decode(), "******M6******M="),
+        "another value": ("sesame", "******"),
+    }
+)  # fmt: skip
+def test_a_password_that_is_a_word_in_the_open_is_masked_where_it_is_a_password(
+    text: str, shown: str
+) -> None:
+    """Else every line about a store called as its password would lose its name."""
+    mask = NOTHING.also(["postgres", "sesame"]).also([], words=["postgres", "orders"])
+    assert mask(text) == shown
 
 
 def test_what_could_be_any_word_is_shown() -> None:

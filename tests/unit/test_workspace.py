@@ -152,13 +152,14 @@ def test_what_has_not_changed_is_not_written_again(space: Workspace) -> None:
 
 
 def test_what_a_bundles_secrets_are_is_known_without_a_manifest(space: Workspace) -> None:
-    assert space.hidden() == []
+    assert space.hidden() == ([], [])
     space.write({"secrets.env": "MADE=abc\n"})
-    space.write_bundle(Bundle({"stack.yaml": "x"}), "kube", {"TOKEN": "a\nb$'\"", "MADE": "abc"})
-    assert sorted(set(space.hidden())) == ["a\nb$'\"", "abc"]
+    space.write_bundle(Bundle({"stack.yaml": "x"}), "kube", {"TOKEN": "a\nb$'\"", "MADE": "abc"}, {"web"})
+    values, words = space.hidden()
+    assert (sorted(set(values)), words) == (["a\nb$'\"", "abc"], ["web"])
     assert mode(space.state / "hidden.json") == 0o600
     (space.state / "hidden.json").write_text("[half")
-    assert space.hidden() == ["abc"]
+    assert space.hidden() == (["abc"], [])
 
 
 def test_what_is_generated_stays_out_of_git_without_a_word_in_the_projects_own_gitignore(
