@@ -16,6 +16,8 @@ from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WORDS
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
 _KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
+_ARGUMENT = r"((?:^|\s)(?:-[paP]|--pass(?:word)?)[= ]?|(?<![\w-]){user}\s+){value}(?![\w-])"
+"""A password among the words of a command: after an option, or after its user."""
 _HOST_VARIABLE = re.compile(
     r"(HOSTS?|HOSTNAME|SERVERS?|ADDR|ADDRESS|ENDPOINT|NODES?|BROKERS?|URLS?|URI|PEERS|UPSTREAM)$",
     re.IGNORECASE,
@@ -153,15 +155,18 @@ def _passwords(store: StoreUnit, user: str) -> tuple[str, ...]:
 
 def _without_secrets(scene: Scene, text: str, form: Form, variable: str) -> str:
     """The text with values that were moved to secrets referred to, where they stand as a password."""
-    names = {f"${{secret.{secret}}}": value for secret, value in scene.moved.items()}
+    names = {f"${{secret.{secret}}}": (value, "") for secret, value in scene.moved.items()}
     for store in scene.stores.values():
         if f"${{{store.name}." in text:
             passwords = (option for option in store.kind.secret if option in store.options)
-            names |= {f"${{{store.name}.{option}}}": store.options[option] for option in passwords}
-    for reference, value in names.items():
+            user = store.options.get("user", "")
+            names |= {f"${{{store.name}.{option}}}": (store.options[option], user) for option in passwords}
+    for reference, (value, user) in names.items():
         written = _formed(scene, form, value)
         if not variable and text == written and telling(value):
             return reference
+        if not variable and len(written) > 2:
+            text = _with_argument(text, written, user, reference, anywhere=telling(value))
         if len(written) > 2:
             text = text.replace(f":{written}@", f":{reference}@")
             pattern = _PASSWORD_KEY.format(value=re.escape(written))
@@ -169,6 +174,15 @@ def _without_secrets(scene: Scene, text: str, form: Form, variable: str) -> str:
             pairs = zip(after[::2], after[1::2], strict=True)
             text = before + "".join(f"{key}{reference}{rest}" for key, rest in pairs)
     return text
+
+
+def _with_argument(text: str, password: str, user: str, reference: str, *, anywhere: bool) -> str:
+    """A command with a password among its words referred to; `anywhere`: it is no word that means more."""
+    value = re.escape(password)
+    if anywhere:
+        text = re.sub(rf"(?<![\w./-]){value}(?![\w./-])", lambda _: reference, text)
+    pattern = _ARGUMENT.format(value=value, user=re.escape(user or "\0"))
+    return re.sub(pattern, lambda match: match[1] + reference, text)
 
 
 def rewrite_words(scene: Scene, words: list[str]) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +13,9 @@ from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.composekeys import BUILD
 from devenv.manifest.contexts import has_password, is_repository
 from devenv.manifest.source import as_text
+from devenv.stack import copies
 from devenv.stack.dockerfile import instructions, listed
 
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
 _KEPT = {
     "target": "target",
     "additional_contexts": "additional_contexts",
@@ -147,9 +146,15 @@ def _secret(scene: Scene, unit: Unit, name: str, origin: str) -> None:
 
 
 def exposed(scene: Scene, unit: Unit) -> int:
-    """The first port that its Dockerfile exposes, or 0."""
-    ports = _EXPOSE.findall(_dockerfile(scene, unit))
-    return int(ports[-1]) if ports else 0
+    """The first port that the stage of its Dockerfile exposes which it is made of, or 0."""
+    target = plain(str((reading.build(unit.keys) or {}).get("target") or ""))
+    return exposed_by(_dockerfile(scene, unit), target)
+
+
+def exposed_by(dockerfile: str, target: str = "") -> int:
+    """The first port that an image of a Dockerfile exposes, or 0."""
+    ports = copies.image(dockerfile, target or None).exposed
+    return next((int(port) for port in ports if port.isdecimal()), 0)
 
 
 def declared(scene: Scene, unit: Unit) -> set[str]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from devenv.drafting import examples
+from devenv.drafting import examples, images
 from devenv.drafting.devservers import passed_on
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
@@ -34,7 +34,6 @@ JOBS = ("release", "migrate", "seed")
 """Processes of a Procfile that end."""
 FIRST = ("release", "migrate")
 """Those that the others wait for."""
-_EXPOSE = re.compile(r"^\s*EXPOSE\s+(\d+)(?:/tcp)?\b", re.MULTILINE | re.IGNORECASE)
 _PORT_WORD = re.compile(r"(?:--port|--bind|-p|PORT)[= \",]+(?:[\d.]+:)?(\d{2,5})\b|0\.0\.0\.0:(\d{2,5})\b")
 _SERVER_PORT = re.compile(
     r"^server(?:\.port\s*[=:]|:\s*\n(?:[ \t]+.*\n)*?[ \t]+port:|:\s*\{\s*port:)\s*(?:\$\{\w+:)?(\d+)",
@@ -223,8 +222,8 @@ def _origin(result: Draft, path: tuple[str, str], part: Part, command: str) -> b
 def _port(part: Part, command: str) -> tuple[int, str]:
     """The port that it listens on, and what says so."""
     dockerfile = part.files.get(part.dockerfile, "")
-    if ports := _EXPOSE.findall(dockerfile):
-        return int(ports[-1]), f"EXPOSE in {part.at(part.dockerfile)}"
+    if port := images.exposed_by(dockerfile):
+        return port, f"EXPOSE in {part.at(part.dockerfile)}"
     if match := _PORT_WORD.search(command) or _PORT_WORD.search(dockerfile):
         says = part.at("Procfile" if command else part.dockerfile)
         return int(match[1] or match[2]), f"as its command says ({says})"

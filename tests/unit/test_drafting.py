@@ -267,7 +267,7 @@ def test_passwords_move_and_are_referred_to() -> None:
         services:
           api:
             image: api
-            command: [serve, --token, hidden-1-token, 'x=hidden-1-token']
+            command: [serve, --token, hidden-1-token, 'x=hidden-1-token', 'x-hidden-1-token']
             environment: {API_TOKEN: hidden-1-token, AMQP: "amqp://u:broker-pw@mq:5672", PASSWORD_FILE: /run/x, USE_TOKEN: "yes"}
           mq: {image: emqx, environment: {EMQX_PASSWORD: broker-pw}}
     """
@@ -277,13 +277,40 @@ def test_passwords_move_and_are_referred_to() -> None:
     assert draft.secrets == {"API_TOKEN": "hidden-1-token", "EMQX_PASSWORD": "broker-pw"}
     api = draft.value["services"]["api"]
     assert api["secrets"] == ["API_TOKEN"]
-    assert api["command"] == ["serve", "--token", "${secret.API_TOKEN}", "x=hidden-1-token"]
+    assert api["command"] == [
+        *("serve", "--token", "${secret.API_TOKEN}", "x=${secret.API_TOKEN}", "x-hidden-1-token"),
+    ]
     assert api["env"] == {
         "AMQP": "amqp://u:${secret.EMQX_PASSWORD}@mq:5672",
         "PASSWORD_FILE": "/run/x",
         "USE_TOKEN": "yes",
     }
     assert [row.what for row in draft.rows if row.fate == "by hand"] == ["services.api.command"]
+
+
+@each_row(
+    {
+        "after its user": ("mc alias set m http://s3:9000 app app && mc mb m/x", "mc alias set m http://${s3.host}:${s3.port} app ${s3.password} && mc mb m/x"),
+        "after an option": ("tool --host http://s3:9000 -papp -a app", "tool --host http://${s3.host}:${s3.port} -p${s3.password} -a ${s3.password}"),
+        "a name": ("tool http://s3:9000 --bucket app", "tool http://${s3.host}:${s3.port} --bucket app"),
+    }
+)  # fmt: skip
+def test_a_password_among_the_words_of_a_command_is_referred_to(line: str, expected: str) -> None:
+    """A colleague's store has a password of its own, with which the command would not get in."""
+    store = "image: minio/minio, environment: {MINIO_ROOT_USER: app, MINIO_ROOT_PASSWORD: app}"
+    value = imported(f"services: {{s3: {{{store}}}, buckets: {{image: x, entrypoint: [sh, -c, '{line}']}}}}")
+    (unit,) = {**value.get("services", {}), **value.get("jobs", {})}.values()
+    assert unit["entrypoint"] == ["sh", "-c", expected]
+
+
+def test_a_service_has_the_port_that_its_stage_exposes() -> None:
+    dockerfile = "FROM x AS base\nFROM base AS worker\nFROM base AS api\nEXPOSE 8000 9000\n"
+    value = imported(
+        "services: {api: {build: {context: ., target: api}}, worker: {build: {context: ., target: worker}}}",
+        paths={"./Dockerfile": "file"},
+        texts={"./Dockerfile": dockerfile},
+    )
+    assert [service.get("port") for service in value["services"].values()] == [8000, None]
 
 
 def test_a_proxy_that_only_routes_is_offered_as_routes() -> None:
