@@ -142,14 +142,12 @@ class Workspace:
     ) -> dict[str, str]:
         """Values of secrets for a cluster, as far as there are any: from the environment, then `.env`.
 
-        A generated one that has none there is made up: this machine's never leaves it. Others may stand in
+        A generated one has none unless it stands there: this machine's never leaves it. Others may stand in
         `.devenv/secrets.env`.
         """
         stored = read_env(self.state / "secrets.env")
         own = {name: value for name, value in stored.items() if name not in generated}
-        available = {**own, **read_env(self.root / ".env"), **environment}
-        made_up = {name: os.urandom(16).hex() for name in generated if name not in available}
-        values = {**made_up, **available}
+        values = {**own, **read_env(self.root / ".env"), **environment}
         return {name: values[name] for name in wanted if name in values}
 
     def keep_secrets(self, values: Mapping[str, str]) -> int:

@@ -19,6 +19,7 @@ from devenv.backends.entrance import unserved
 from devenv.backends.helm import REPEATED, Helm, HelmBusy, HelmFailed, Stored, faults
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
+from devenv.engine.project import Project
 from devenv.engine.promotion.promote import Parcel, Release
 from devenv.engine.promotion.shipping import Shipping, build_secrets
 from devenv.engine.promotion.smoke import Smoke
@@ -163,6 +164,40 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
     release(api=Api()).secrets.require_makeable(missing, {"TOKEN": "x"})
     with pytest.raises(UsageError, match="no value for TOKEN"):
         release(api=Api()).secrets.require_makeable(missing, {})
+
+
+STORED = """
+    name: shop
+    infra: {postgres: {}}
+    services: {web: {image: "web:1", port: 8000, uses: [postgres]}}
+    environments: {staging: {context: gke, infra: {postgres: deploy}}}
+"""
+
+
+def test_a_password_that_data_was_made_with_is_not_made_anew(tmp_path: Path) -> None:
+    missing = {"shop-secrets": {"POSTGRES_PASSWORD"}}
+    of, empty = project(tmp_path, STORED), {"items": list[Any]()}
+    volume = {"metadata": {"name": "postgres-data-postgres-0"}}
+    there = {"persistentvolumeclaims": {"items": [volume]}, "pods": empty}
+
+    def values(of: Project = of, **objects: Any) -> Mapping[str, str]:
+        return release(api=Api(objects=objects)).secrets.values(of, missing, {})
+
+    with pytest.raises(UsageError, match="POSTGRES_PASSWORD is gone, and the data of postgres is") as error:
+        values(**there)
+    assert "postgres-data-postgres-0" in error.value.where
+    first, *more = error.value.hint.splitlines()
+    assert first.startswith("echo 'POSTGRES_PASSWORD=...' >> .env ")
+    assert [line.partition("   ")[0] for line in more] == [
+        "kubectl --context gke -n shop delete pvc postgres-data-postgres-0"
+    ]
+    with pytest.raises(UsageError) as error:
+        values(**there | {"pods": {"items": [{"metadata": {"name": "postgres-0"}}]}})
+    assert "kubectl --context gke -n shop exec postgres-0 -- env " in error.value.hint
+
+    assert len(values(persistentvolumeclaims=empty)["POSTGRES_PASSWORD"]) == 32
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=old\n")
+    assert values(project(tmp_path), **there)["POSTGRES_PASSWORD"] == "old"
 
 
 CALLED = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import secrets as randomness
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from devenv.stack import text
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client, Object
     from devenv.engine.project import Project
+    from devenv.render.chart import Promoted
 
 MANAGED = "app.kubernetes.io/managed-by"
 
@@ -48,7 +50,9 @@ class ClusterSecrets:
         """Key -> value of the stack's secrets, for Secrets that lack them.
 
         What a credential of a consumer holds is at SECRET/KEY. Where a Secret has a password already, its
-        other forms are made of that one.
+        other forms are made of that one. A generated one that is known nowhere is made up.
+
+        Raises `UsageError` for that of a store whose volumes are there already: a new one does not open them.
         """
         from devenv.engine.promotion import charts
         from devenv.render.chart import keys
@@ -66,6 +70,11 @@ class ClusterSecrets:
             for key, value in (secret.get("data") or {}).items():
                 if key in wanted and wanted[key].place == "plain":
                     values[key] = base64.b64decode(value).decode(errors="replace")
+        lacking = {wanted[key].name for keys_of in missing.values() for key in keys_of if key in wanted}
+        made_up = sorted((promoted.stack.generated & lacking) - values.keys())
+        for password in made_up:
+            self._require_no_data(password, promoted)
+        values |= {password: randomness.token_hex(16) for password in made_up}
         fields = {
             f"{name}/{field}": text.reveal(value, values)
             for name, credential in sealed_credentials(promoted.stack).items()
@@ -73,6 +82,33 @@ class ClusterSecrets:
             if {secret.name for secret in text.secrets([value])} <= values.keys()
         }
         return fields | {key: secret.value(values) for key, secret in wanted.items() if secret.name in values}
+
+    def _require_no_data(self, password: str, promoted: Promoted) -> None:
+        """Raises `UsageError` where a store has volumes that were made with a password of before."""
+        units = promoted.made_with(password)
+        labels = f"app.kubernetes.io/instance={self.target.release},app.kubernetes.io/name in ({','.join(units)})"
+        volumes = self._labelled("persistentvolumeclaims", labels) if units else []
+        if not volumes:
+            return
+        kubectl = self.target.kubectl
+        pods = self._labelled("pods", labels)
+        looks = [f"{kubectl} exec {pods[0]} -- env   prints the one that the pod was started with"] if pods else []
+        raise UsageError(
+            f"the Secret with {password} is gone, and the data of {', '.join(units)} is still there",
+            where=f"{self.target.where}: {', '.join(volumes)}",
+            why="a new password would not open what was made with the old one",
+            hint="\n".join(
+                [
+                    f"echo '{password}=...' >> .env   with the old one, then again",
+                    *looks,
+                    f"{kubectl} delete pvc {' '.join(volumes)}   removes the data, where that may go",
+                ]
+            ),
+        )
+
+    def _labelled(self, kind: str, labels: str) -> list[str]:
+        path = f"/api/v1/namespaces/{self.target.namespace}/{kind}"
+        return [item["metadata"]["name"] for item in self.client.get(path, labelSelector=labels)["items"]]
 
     def create(
         self, missing: Missing, values: Mapping[str, str], labels: Mapping[str, Mapping[str, str]] = NONE

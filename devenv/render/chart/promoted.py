@@ -29,6 +29,11 @@ class Promoted:
         """The store that a unit is part of, or ""."""
         return next((store for store, other in self.without.items() if unit.name not in other), "")
 
+    def made_with(self, password: str) -> list[str]:
+        """The units of the store that a generated password is of."""
+        stores = [store for store, other in self.without.items() if password not in other.generated]
+        return [unit.name for unit in self.stack.units if self.store(unit) in stores]
+
     def hanging_on(self, unit: Unit, variable: str) -> list[str]:
         """The stores that a variable of the unit leads to."""
         value = texts(unit)[variable]
