@@ -205,7 +205,7 @@ def _leave(step: Step, bench: Workbench, say: Say) -> None:
     assert bench.other is not None
     removed = bench.other.remove(bench.stack.checkout, volumes=False, say=lambda line: None)
     if removed.units:
-        say(f"the stack ran on {step.target}: stopped there, its data kept")
+        say(f"the stack ran on {step.target}: stopped there{', its data kept' if removed.kept else ''}")
     if idle := bench.other.idle:
         say(f"{idle} keeps running; stop it with: devenv down -b {step.target} --stop")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -236,9 +237,10 @@ def retire(
     release = release_of(context, environment)
     companions = companions_of(context, release)
     others, leftovers = companions.installed, Leftovers(release.client, release.target)
-    going = leftovers.volumes() if volumes else {}
+    there = leftovers.volumes()
+    going = there if volumes else {}
     if not release.history and not others and not going:
-        context.console.sentence(f"nothing was promoted to {environment}")
+        context.console.sentence(f"nothing is promoted to {environment}{_kept(there, environment)}")
         return
     release.require_ours(context.project.manifest.outline.name)
     if not yes:
@@ -255,5 +257,12 @@ def retire(
     for name, path in going.items():
         release.client.delete(path)
         sayer(context)("removed", f"the volume {name}")
-    kept = "" if volumes else "; its volumes are kept"
+    kept = "" if volumes else _kept(leftovers.volumes(), environment)
     context.console.sentence(f"{environment} is retired{kept}")
+
+
+def _kept(volumes: Collection[str], environment: str) -> str:
+    """What is left in volumes, after what was said of the release."""
+    if not volumes:
+        return ""
+    return f"; kept: {', '.join(volumes)}. devenv retire {environment} --volumes removes the data"
