@@ -282,13 +282,17 @@ def test_values_that_are_written_take_none_of_the_options_that_change_the_cluste
         assert (ended.exit_code, f"leave out {option[0]}" in ended.stderr) == (2, True)
 
 
-def test_volumes_are_said_to_be_kept_where_there_are_some(devenv: Devenv, helm: Path, cluster: Server) -> None:
+def test_volumes_are_said_to_be_kept_where_there_are_some(
+    devenv: Devenv, helm: Path, cluster: Server
+) -> None:
     row = {"revision": 1, "updated": "", "status": "deployed", "chart": "shop-0.1.0"}
     (helm / "history").write_text(json.dumps([row]))
     assert devenv("retire", "staging", "--yes").stderr == "staging is retired\n"
     labels = {"app.kubernetes.io/instance": "shop"}
     path = "/api/v1/namespaces/live/persistentvolumeclaims/data"
-    cluster.cluster.put(path, {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "labels": labels}})
+    cluster.cluster.put(
+        path, {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "labels": labels}}
+    )
     kept = "; kept: data. devenv retire staging --volumes removes the data"
     assert devenv("retire", "staging", "--yes").stderr == f"staging is retired{kept}\n"
     (helm / "history").write_text("[]")

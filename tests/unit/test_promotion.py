@@ -21,6 +21,7 @@ from devenv.plan.promotion.changes import (
     count,
     deployed,
     earlier,
+    half_made,
     origins,
     pending,
     platforms,
@@ -161,6 +162,9 @@ def test_what_serves_and_what_was_begun() -> None:
     assert pending(rows) == rows[2]
     assert pending(rows[:2]) is None
     assert deployed([]) is None
+    rows = [row(1, "superseded"), row(2, "superseded"), row(3, "failed")]
+    assert (deployed(rows), half_made(rows)) == (rows[1], rows[2])
+    assert half_made([*rows, row(4, "deployed", "Rollback to 2")]) is None
 
 
 @pytest.mark.parametrize(
@@ -171,6 +175,8 @@ def test_what_serves_and_what_was_begun() -> None:
         (("superseded", "superseded", "deployed"), 1, 1),
         (("deployed", "pending-upgrade"), 0, 1),
         (("superseded", "deployed", "pending-upgrade"), 0, 2),
+        (("superseded", "deployed", "failed"), 0, 2),
+        (("superseded", "superseded", "failed"), 0, 2),
     ],
 )
 def test_which_revision_to_go_back_to(statuses: tuple[str, ...], asked: int, expected: int) -> None:

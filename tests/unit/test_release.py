@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -25,8 +26,9 @@ from devenv.engine.promotion.shipping import Shipping, build_secrets
 from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError
 from devenv.manifest.environments import Environment
-from devenv.plan.promotion.changes import Origin, Revision, Target
+from devenv.plan.promotion.changes import Origin, Revision, Target, Verb
 from devenv.stack.model import Stack
+from tests import documents
 from tests.interrupting import interrupt_once
 from tests.table import each_row
 from tests.unit.chart.charts import project
@@ -263,6 +265,30 @@ def test_a_failed_rollout_says_what_was_in_the_way_and_what_serves(helm: Path) -
     for cause in (card, None):  # theirs is in the way, and half made
         assert (again := made._explained(busy, cause, AGAIN)) is busy
         assert again.hint == "wait for that, then again"
+
+
+CHART = "kind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{a: '{a}'}}\n"
+
+
+def test_after_a_way_back_that_failed_there_is_something_to_promote(helm: Path) -> None:
+    rows = [{"revision": number, "updated": "", "chart": "shop-0.1.0"} for number in (1, 2, 3)]
+    for each, status in zip(rows, ("superseded", "deployed", "failed"), strict=True):
+        each["status"] = status
+    (helm / "bin" / "helm").write_text(
+        f"#!/bin/sh\ncase $1 in history) echo '{json.dumps(rows)}';;\n"
+        f'get) echo shop; case $5 in 3) echo "{CHART.format(name="web", a=1)}";;'
+        f' *) echo "{CHART.format(name="web", a=2)}";; esac;; esac\n'
+    )
+    made = release("superseded", "deployed", "failed")
+    (change,) = made.changes([*documents.load_all(CHART.format(name="web", a=2))])
+    assert (change.verb, change.name) == (Verb.CHANGE, "web")
+    assert made._standing() == (
+        "revision 3 is half made, and what is ready of revision 2 serves: "
+        "devenv rollback staging brings all of that back"
+    )
+    assert not made._serves(2)
+    assert made.unmended.startswith("revision 3 is half made")
+    assert not release("superseded", "failed", "deployed").unmended
 
 
 def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path) -> None:

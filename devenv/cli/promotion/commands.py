@@ -160,6 +160,8 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
         shipping, origin = shipping_of(context, release, strict=False, allow_dirty=True)
         sent = parcel(context.project, environment, shipping.images_there(image_tag), origin)
         looked.result()
+    if release.unmended:
+        context.console.note(release.unmended)
     companions = companions_of(context, release)
     due = companions.due()
     changes = release.changes(release.objects(sent))

@@ -71,6 +71,8 @@ class Promoting:
         where = console.style(f"({release.target.where})", "dim")
         console.sentence(f"{console.style(release.target.release, 'bold')} to {environment} {where}")
         release.guard(context.project.manifest.outline.name)
+        if release.unmended:
+            console.note(release.unmended)
         companions = companions_of(context, release)
         self.due = companions.due()
         self.foreign = foreign_of(context, release, self.due)

@@ -25,10 +25,12 @@ from devenv.plan.promotion.changes import (
     Origin,
     Revision,
     Target,
+    Verb,
     as_installed,
     changes,
     deployed,
     earlier,
+    half_made,
     is_installed,
     pending,
     platforms,
@@ -156,6 +158,15 @@ class Release:
         """The command that ends what was begun: back to what serves, or away where nothing ever did."""
         return f"devenv {'rollback' if deployed(self.history) else 'retire'} {self.target.environment}"
 
+    @property
+    def unmended(self) -> str:
+        """What to know of a revision that is half made before another is; "" where none is."""
+        failed, environment = half_made(self.history), self.target.environment
+        if failed is None:
+            return ""
+        first = f": devenv rollback {environment} first takes that away" if deployed(self.history) else ""
+        return f"revision {failed.number} is half made, and what it alone has may stay{first}"
+
     def look(self, stack: str) -> None:
         """Guard, and read what serves, for `changes`. Raises `DevenvError`."""
         self.guard(stack)
@@ -243,8 +254,18 @@ class Release:
         )
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
-        """What these objects would change of what serves now."""
-        return changes(self._serving, objects)
+        """What these objects would change of what serves now, and of what a revision is that is half made."""
+        found = changes(self._serving, objects)
+        if failed := half_made(self.history):
+            named = {(change.kind, change.name) for change in found}
+            more = changes(parsed(self._stored(failed.number).manifest), objects)
+            # Helm removes what it finds in the one that serves alone.
+            found += [
+                change
+                for change in more
+                if (change.kind, change.name) not in named and change.verb is not Verb.REMOVE
+            ]
+        return sorted(found, key=lambda change: (change.kind, change.name))
 
     @cached_property
     def _serving(self) -> list[dict[str, Any]]:
@@ -324,12 +345,19 @@ class Release:
         return explained(error, cause, f"{self._standing()}; {again}")
 
     def _standing(self) -> str:
-        """Which revision serves now, or that one was begun and left."""
+        """Which revision serves now, or that one was begun and left, or is half made."""
         history = self.helm.history(self.target.release)
         if begun := pending(history):
             return f"revision {begun.number} is half made: devenv rollback {self.target.environment} heals it"
-        now = deployed(history)
-        return f"revision {now.number} serves" if now else "nothing serves"
+        now, environment = deployed(history), self.target.environment
+        if (failed := half_made(history)) is None:
+            return f"revision {now.number} serves" if now else "nothing serves"
+        if now is None:
+            return f"revision {failed.number} is half made: devenv retire {environment} takes it away"
+        return (
+            f"revision {failed.number} is half made, and what is ready of revision {now.number} serves: "
+            f"devenv rollback {environment} brings all of that back"
+        )
 
     def rollback(self, revision: int, say: Say, *, within: int = WITHIN) -> None:
         """Go back to a revision and wait until all is ready. Helm does not undo that, if it is not.
@@ -356,7 +384,8 @@ class Release:
         """Whether what serves now, with nothing begun beside it, has the objects of a revision."""
         history = self.helm.history(self.target.release)
         now, root_of = deployed(history), roots(history)
-        return bool(now and not pending(history) and root_of[now.number] == root_of.get(revision, revision))
+        whole = not pending(history) and not half_made(history)
+        return bool(now and whole and root_of[now.number] == root_of.get(revision, revision))
 
     def verify(
         self, stack: Stack, say: Say, *, environment: Environment | None = None, within: int = WITHIN
@@ -373,6 +402,7 @@ class Release:
             before = deployed(self.history)  # from before the upgrade
             if before is None:
                 raise
+            say("smoke", error.what)  # also where the way back fails, which has a reason of its own
             say("rollback", f"to revision {before.number}")
             self.rollback(before.number, say, within=within)
             again = f"fix it, then devenv promote {self.target.environment}"

@@ -86,13 +86,19 @@ class ClusterSecrets:
     def _require_no_data(self, password: str, promoted: Promoted) -> None:
         """Raises `UsageError` where a store has volumes that were made with a password of before."""
         units = promoted.made_with(password)
-        labels = f"app.kubernetes.io/instance={self.target.release},app.kubernetes.io/name in ({','.join(units)})"
+        labels = (
+            f"app.kubernetes.io/instance={self.target.release},app.kubernetes.io/name in ({','.join(units)})"
+        )
         volumes = self._labelled("persistentvolumeclaims", labels) if units else []
         if not volumes:
             return
         kubectl = self.target.kubectl
         pods = self._labelled("pods", labels)
-        looks = [f"{kubectl} exec {pods[0]} -- env   prints the one that the pod was started with"] if pods else []
+        looks = (
+            [f"{kubectl} exec {pods[0]} -- env   prints the one that the pod was started with"]
+            if pods
+            else []
+        )
         raise UsageError(
             f"the Secret with {password} is gone, and the data of {', '.join(units)} is still there",
             where=f"{self.target.where}: {', '.join(volumes)}",

@@ -115,8 +115,16 @@ def _is_closed(spec: Object) -> bool:
 
 
 def deployed(history: Sequence[Revision]) -> Revision | None:
-    """The revision that serves now."""
-    return next((row for row in reversed(history) if row.status == "deployed"), None)
+    """The revision that serves now; beside one that is half made, the one that did before."""
+    rows = [row for row in history if row.status == "deployed"]
+    if half_made(history):  # a Helm that gave up on the way back may have left none
+        rows = rows or [row for row in history if row.status == "superseded"]
+    return rows[-1] if rows else None
+
+
+def half_made(history: Sequence[Revision]) -> Revision | None:
+    """The latest revision, where it failed and Helm did not go back: some of its objects are there."""
+    return history[-1] if history and history[-1].status == "failed" else None
 
 
 def is_installed(history: Sequence[Revision]) -> bool:
@@ -325,9 +333,9 @@ def origins(history: Sequence[Revision]) -> dict[int, Origin]:
 
 
 def earlier(history: Sequence[Revision]) -> Revision | None:
-    """What to go back to: what still serves, out of one that was begun; else what served other objects."""
+    """What to go back to: out of what is not whole, to what serves; else to what served other objects."""
     now = deployed(history)
-    if pending(history) and now:
+    if now and (pending(history) or half_made(history)):
         return now
     root_of = roots(history)
     others = [

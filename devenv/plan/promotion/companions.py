@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from devenv.plan.promotion.changes import Change, Revision, deployed
+from devenv.plan.promotion.changes import Change, Revision, deployed, half_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Companion:
 
     def serves(self, history: Sequence[Revision]) -> bool:
         """Whether the revision that serves is this very chart with these values."""
-        now = deployed(history)
+        now = None if half_made(history) else deployed(history)
         description = now.description if now else ""
         return description == self.mark or description.startswith(f"{self.mark}, by ")
 
