@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -81,26 +83,27 @@ class _Events(list[yaml.Event]):
 
     def __init__(self) -> None:
         super().__init__(_START)
-        self._texts: dict[str, yaml.Event] = {}  # most texts of a bundle are in it many times
 
-    def put(self, value: Any) -> None:
-        """Append what stands for a value."""
-        match value:
-            case _ if type(value) is str:
-                self.append(self._texts.get(value) or self._texts.setdefault(value, _scalar(value)))
-            case dict():
+    def put(self, values: Iterable[Any]) -> None:
+        """Append what stands for each value."""
+        for value in values:
+            if type(value) is str:
+                self.append(_text(value))
+            elif isinstance(value, dict):
                 self.append(_MAPPING[0])
-                for key, item in value.items():
-                    self.put(key)
-                    self.put(item)
+                self.put(chain.from_iterable(value.items()))
                 self.append(_MAPPING[1])
-            case list() | tuple():
+            elif isinstance(value, list | tuple):
                 self.append(_SEQUENCE[0])
-                for item in value:
-                    self.put(item)
+                self.put(value)
                 self.append(_SEQUENCE[1])
-            case _:
+            else:
                 self.append(_scalar(value))
+
+
+@lru_cache(4096)  # most texts of a bundle are in many of its documents
+def _text(value: str) -> yaml.ScalarEvent:
+    return _scalar(value)
 
 
 def _scalar(value: Any) -> yaml.ScalarEvent:
@@ -124,6 +127,6 @@ def _scalar(value: Any) -> yaml.ScalarEvent:
 def to_yaml(value: Any) -> str:
     """YAML for people: keys in the order given, block text for lines, no aliases, lines not folded."""
     events = _Events()
-    events.put(value)
+    events.put([value])
     events.extend(_END)
     return str(yaml.emit(events, Dumper=_EMITTER, width=1000, allow_unicode=True))
