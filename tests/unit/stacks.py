@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from textwrap import dedent
+
+from jsonschema import Draft202012Validator
 
 from devenv import assets
 from devenv.errors import ManifestInvalid
-from devenv.manifest.models import Manifest
+from devenv.manifest.models import Manifest, schema
 from devenv.manifest.parse import parse
 from devenv.render.aspects import compose as aspects
 from devenv.stack.builds import with_sources
@@ -21,6 +24,12 @@ from devenv.stack.world import World
 
 CATALOGUE = Catalogue(assets.catalogue())
 CHECKOUT = "c0ffee123456"
+
+
+@cache
+def editor() -> Draft202012Validator:
+    """What an editor checks a manifest with, which takes long to make."""
+    return Draft202012Validator(schema())
 
 
 def manifest(text: str) -> Manifest:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from jsonschema import Draft202012Validator
-
-from devenv.manifest.models import schema
 from devenv.render.bundle import Source
 from devenv.render.compose import described
 from devenv.render.kubernetes.objects import of_unit
 from tests.table import each_row
 
-from .stacks import fingerprints, problems, stack
+from .stacks import editor, fingerprints, problems, stack
 
 ONE = "name: a\nservices:\n  web: {{image: x, uses: [api]}}\n  api: {{image: x, port: 80{}}}\n"
 SOURCE = Source()
@@ -55,4 +52,4 @@ def test_anything_else_is_judged_as_before(written: str, expected: str) -> None:
 @each_row([("none", True), (False, True), ("/ready", True), (True, False), (3, False)])
 def test_editors_know_it(value: object, valid: bool) -> None:
     manifest = {"services": {"api": {"image": "x", "health": value}}}
-    assert Draft202012Validator(schema()).is_valid(manifest) is valid
+    assert editor().is_valid(manifest) is valid

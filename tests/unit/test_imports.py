@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.syntax import parsed
+from tests.syntax import parsed, statements
 
 PURE = (
     "devenv.manifest",
@@ -99,7 +99,7 @@ def imports(files: Mapping[str, Path]) -> Imports:
     return {
         name: {
             target: node.lineno
-            for node in ast.walk(parsed(path.read_text(encoding="utf-8")))
+            for node in statements(parsed(path.read_text(encoding="utf-8")).body)
             if isinstance(node, ast.Import | ast.ImportFrom)
             for target in targets(node, name if path.stem == "__init__" else name.rpartition(".")[0])
         }

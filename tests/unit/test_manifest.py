@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
@@ -23,13 +22,11 @@ from devenv.stack.kinds.catalogue import Facts
 from tests import documents
 from tests.table import each_row
 
-from .stacks import CATALOGUE, manifest, problems
+from .stacks import CATALOGUE, editor, manifest, problems
 
 ROOT = Path(__file__).resolve().parents[2]
 
 OK = "  ok: {image: x}\n"
-
-SCHEMA = schema()
 
 UNROUTED = "no service has a route - write route: /   for a service, or remove it"
 
@@ -1033,7 +1030,7 @@ def test_the_schema_describes_every_field() -> None:
                 return [name for key, field in value.items() for name in undescribed(field, f"{path}/{key}")]
         return []
 
-    missing = undescribed(SCHEMA)
+    missing = undescribed(schema())
     assert [name for name in missing if not name.startswith("/$defs/Plugin")] == []
 
 
@@ -1043,7 +1040,7 @@ EXAMPLES = sorted((*ROOT.glob("examples/*/devenv.yaml"), *ROOT.glob("tests/examp
 @each_row([*EXAMPLES])
 def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
     document = source.read(file.read_text(), file=file.name).value
-    assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(document)] == []
+    assert [error.message for error in editor().iter_errors(document)] == []
 
 
 @pytest.mark.parametrize(
@@ -1057,7 +1054,7 @@ def test_editors_find_nothing_wrong_with_an_example(file: Path) -> None:
 )
 def test_editors_find_what_devenv_would_refuse(text: str) -> None:
     document = documents.load(text)
-    assert list(Draft202012Validator(SCHEMA).iter_errors(document))
+    assert list(editor().iter_errors(document))
 
 
 @pytest.mark.parametrize(

@@ -114,11 +114,18 @@ def with_odd(path: tuple[str | int, ...], odd: Any, *, as_key: bool = False) -> 
         inner[odd] = inner.pop(path[-1])
     else:
         inner[path[-1]] = odd
-    return dumped(document)
+    return "".join(
+        AS_IT_IS[key] if EVERYTHING.get(key) is value else dumped({key: value})
+        for key, value in document.items()
+    )
 
 
 def dumped(document: Any) -> str:
     return str(yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False))
+
+
+AS_IT_IS = {key: dumped({key: value}) for key, value in EVERYTHING.items()}
+"""The text of each part of the manifest."""
 
 
 OVERRIDES = overrides()
