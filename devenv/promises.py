@@ -65,7 +65,8 @@ class Promises:
         if self._own is not None:
             with contextlib.suppress(OSError):
                 Path(self._own.name).unlink()
-            self._own.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take is tried once more
+                self._own.close()
             self._own = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -129,13 +130,22 @@ class Workspace:
                 why="looked in the environment, .env and .devenv/secrets.env",
                 hint=f"echo '{missing[0]}=...' >> .env",
             )
-        new = {name: self._password(name) for name in generated if name not in stored}
+        key, lasts = _machine_key() if {*generated} - stored.keys() else (b"", True)
+        new = {name: self._password(key, name) for name in generated if name not in stored}
         if new:
-            self.write({"secrets.env": self._with_secrets(new)}, private={"secrets.env"})
+            self._store(new, needed=strict and not lasts)
         passwords = {**stored, **new}
         return {name: available.get(name, "") for name in wanted} | {
             name: passwords[name] for name in generated
         }
+
+    def _store(self, new: Mapping[str, str], *, needed: bool) -> None:
+        """Add new passwords to `secrets.env`. Where that fails, it is an error if they are `needed` there."""
+        try:
+            self.write({"secrets.env": self._with_secrets(new)}, private={"secrets.env"})
+        except DevenvError:
+            if needed:
+                raise
 
     def secret_values_elsewhere(
         self, *, wanted: Iterable[str], generated: Collection[str], environment: Mapping[str, str]
@@ -175,13 +185,13 @@ class Workspace:
         gap = "" if before.endswith("\n") or not before else "\n"
         return before + gap + "".join(f"{name}={value}\n" for name, value in sorted(new.items()))
 
-    def _password(self, name: str) -> str:
+    def _password(self, key: bytes, name: str) -> str:
         """A password derived from a key of this machine and the checkout.
 
         `git clean -fdx` deletes `.devenv` but not the databases, so the same password has to come again.
         """
         message = f"{self.checkout}/{name}".encode()
-        digest = hmac.new(_machine_key(), message, hashlib.sha256).digest()
+        digest = hmac.new(key, message, hashlib.sha256).digest()
         return base64.b32encode(digest[:15]).decode().lower()
 
     def write_bundle(
@@ -267,13 +277,15 @@ class Workspace:
         return True
 
     def _lock_file(self, name: str) -> FileIO:
-        """An open file below `.devenv/`. Raises `DevenvError`."""
+        """An open file below `.devenv/`, to be locked, which is no writing. Raises `DevenvError`."""
+        file = self.state / name
         try:
             self._make_state()
-            handle = os.open(self.state / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return FileIO(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
         except OSError as error:
+            if error.errno == errno.EROFS and file.exists():
+                return FileIO(os.open(file, os.O_RDONLY | os.O_CLOEXEC), "r")
             raise unwritable(self.state, error) from error
-        return FileIO(handle, "r+")
 
 
 def _holder(lock: FileIO) -> str:
@@ -356,11 +368,12 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _machine_key() -> bytes:
+def _machine_key() -> tuple[bytes, bool]:
+    """The key of this user on this machine, and whether it is the same the next time."""
     file = home.state() / "key"
     try:
         if not file.exists():
             write_whole(file, os.urandom(32).hex(), mode=0o600)
-        return file.read_bytes()
+        return file.read_bytes(), True
     except OSError:
-        return os.urandom(32)  # an unwritable home: then only .devenv keeps the password
+        return os.urandom(32), False  # an unwritable home: then only .devenv keeps the password

@@ -161,7 +161,8 @@ class Project:
         files = {"schema.json": self._memory.recall("schema", make=_schema)}
         if digests.changed:
             files["cache/digests.json"] = digests.dump()
-        space.write(files)
+        with suppress(DevenvError):  # they are made again; what has to be written says so itself
+            space.write(files)
         return read
 
     def _stack(self, world: World, hosted: frozenset[str], *, gone: bool) -> Stack:

@@ -1319,3 +1319,11 @@ def test_a_service_on_this_machine_has_no_commands_and_its_container_comes_back_
 
     assert "apply orders (its container runs again)" in devenv("plan").stdout
     assert "its container runs again" not in devenv("plan", "--host", "orders").stdout
+
+
+def test_what_only_looks_works_where_nothing_can_be_written(devenv: Devenv, project: Path) -> None:
+    (project / ".devenv").write_text("in the way")
+    assert "apply orders (not found)" in devenv("plan").stdout
+    assert "VALKEY_URL=" in devenv("env", "orders").stdout
+    refused = devenv("up", "-d")
+    assert (refused.exit_code, "cannot write to" in refused.stderr) == (1, True)

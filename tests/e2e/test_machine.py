@@ -156,6 +156,7 @@ def test_a_disk_that_is_full_from_the_start_is_named(tiny_disk: Checkout) -> Non
     tiny_disk.manifest(SIMPLE)
     ballast = fill(tiny_disk.root)
 
+    assert "apply web (not found)" in tiny_disk.devenv("plan").stdout
     for command in (["up", "-d"], ["render"]):
         assert "the disk is full" in tiny_disk.devenv(*command, exits=1).stderr
     assert tiny_disk.containers() == []

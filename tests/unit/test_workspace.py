@@ -196,13 +196,32 @@ def test_a_full_disk_is_called_one_and_loses_nothing(tmp_path: Path) -> None:
     try:
         space = Workspace(disk / "devenv.yaml")
         space.write({"compose/compose.yaml": "old"})
+        with space.lock(purpose="devenv up", on_wait=pytest.fail):
+            pass
         with pytest.raises(DevenvError) as refused:
             space.write({"compose/compose.yaml": "n" * 100_000})
         assert (refused.value.what, refused.value.where) == ("the disk is full", str(space.state))
         assert (space.state / "compose" / "compose.yaml").read_text() == "old"
         assert sorted(path.name for path in (space.state / "compose").iterdir()) == ["compose.yaml"]
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        with space.lock(purpose="devenv down", on_wait=pytest.fail):
+            assert (space.state / "lock").read_text().startswith("devenv up ")
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_a_password_that_comes_again_need_not_be_stored(
+    space: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def value(*, strict: bool) -> str:
+        return space.secret_values(wanted=[], generated=["DB"], environment={}, strict=strict)["DB"]
+
+    space.state.write_text("in the way")
+    assert value(strict=True) == value(strict=True)
+    monkeypatch.setenv("XDG_STATE_HOME", str(space.state))  # no key of the machine either
+    assert value(strict=False)
+    with pytest.raises(DevenvError, match="cannot write to"):
+        value(strict=True)
 
 
 @pytest.mark.programs
