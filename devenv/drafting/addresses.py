@@ -14,6 +14,7 @@ from devenv.drafting.stores import urls
 from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WORDS
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
+_HOST_ALONE = re.compile(r"[a-z][\w+.-]*://[^\s/@?#]+/?")  # which leaves no room for a secret
 _KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
 _ARGUMENT = r"((?:^|\s)(?:-[paP]|--pass(?:word)?)[= ]?|(?<![\w-]){user}\s+){value}(?![\w-])"
@@ -57,7 +58,11 @@ def is_secret(variable: str, value: str) -> bool:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", variable).upper()
     if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
         return False
-    if name.endswith(tuple(f"{word}_KEY" for word in OPEN_KEYS)) or _KEY_FILE.search(value):
+    if (
+        name.endswith(tuple(f"{word}_KEY" for word in OPEN_KEYS))
+        or _KEY_FILE.search(value)
+        or _HOST_ALONE.fullmatch(value)
+    ):
         return False
     return any(name == word or name.endswith(f"_{word}") for word in SECRET_WORDS)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from devenv.drafting import reading
-from devenv.drafting.interpolation import forms, plain
+from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.reading import inside
 from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.composekeys import BUILD
 from devenv.manifest.contexts import has_password, is_repository
 from devenv.manifest.source import as_text
+from devenv.manifest.versions import IMAGE
 from devenv.stack import copies
 from devenv.stack.dockerfile import instructions, listed
 
@@ -31,7 +33,9 @@ def convert(scene: Scene, unit: Unit) -> None:
     if build is None:
         image = str(unit.keys.get("image") or "")
         if image:
-            scene.draft.set((*unit.path, "image"), *forms(image), origin=unit.at("image"))
+            scene.draft.set(
+                (*unit.path, "image"), *forms(_named(scene, unit, image)), origin=unit.at("image")
+            )
             platform(scene, unit)
         else:
             scene.draft.say("by hand", unit.original, "it has neither image nor build")
@@ -48,6 +52,19 @@ def convert(scene: Scene, unit: Unit) -> None:
     platform(scene, unit, "build")
     if unit.keys.get("image"):
         scene.draft.say("dropped", unit.at("image"), "built images get their names from devenv")
+
+
+def _named(scene: Scene, unit: Unit, image: str) -> str:
+    """An image as Compose has it, with what makes a name of it where variables that are not set do not."""
+    unset = [variable for variable in variables(image) if not plain(variable.written, scene.world.variables)]
+    if not unset or IMAGE.fullmatch(plain(image, scene.world.variables)):
+        return image
+    names = ", ".join(dict.fromkeys(variable.name for variable in unset))
+    scene.draft.say("by hand", unit.at("image"), f"{names} is not set, and names the image: write it to .env")
+    name = image.removesuffix(unset[0].written).removesuffix(f"${unset[0].name}")
+    if len(unset) == 1 and name.endswith(":") and name != image:
+        return name + replace(unset[0], sign=":-", rest="latest").written
+    return unit.name
 
 
 def platform(scene: Scene, unit: Unit, *below: str) -> None:

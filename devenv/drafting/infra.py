@@ -10,9 +10,10 @@ from typing import Any
 from devenv.drafting import images, limits, machine, mounts, reading
 from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
+from devenv.drafting.ports import say_unkept
 from devenv.drafting.ports import unset as ports_unset
 from devenv.drafting.reading import Mount, inside
-from devenv.drafting.recognising import flagged, source
+from devenv.drafting.recognising import flagged, listening, source
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
 from devenv.drafting.stores import Store, repository, version_of
 from devenv.drafting.tables import HOST_CLOCK, IN_UTC, UNNEEDED
@@ -52,6 +53,8 @@ def convert(scene: Scene, unit: Unit, store: StoreUnit) -> None:
             draft.say("derived", unit.at(key), "what of it the kind has options for is written there")
         elif key in UNNEEDED:
             draft.say("dropped", key, UNNEEDED[key])
+        elif key == "dns":
+            machine.resolvers(scene, unit, unit.keys[key])
         elif key not in _CONVERTED:
             draft.escape(unit.path, {key: unit.keys[key]}, unit.at(key))
     if memory := limits.memory(unit.keys):
@@ -141,7 +144,11 @@ def _environment(scene: Scene, unit: Unit, kind: Store) -> None:
         pattern = kind.patterns.get(variable)
         if variable in own or (pattern and re.fullmatch(pattern, plain(value or ""))):
             continue
-        if variable in kind.refused or not kind.needs(variable, plain(value or "")):
+        if variable in kind.of_others:
+            known = kind.option_of(variable, str(unit.keys["image"]))
+            note = "the kind has an option for it" if known else "the image does nothing with it"
+            draft.say("dropped", unit.at(f"environment.{variable}"), note)
+        elif variable in kind.refused or not kind.needs(variable, plain(value or "")):
             draft.say("dropped", unit.at(f"environment.{variable}"), f"the kind {kind.kind} needs none")
         else:
             _variable(scene, unit, variable, value)
@@ -175,7 +182,7 @@ def _command(scene: Scene, unit: Unit, kind: Store) -> None:
 
 def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
     published: dict[str, tuple[Any, ...]] = {}
-    names = dict(kind.ports)
+    names = {**kind.ports, **listening(unit, kind)}
     try:
         ports = reading.ports(unit.keys, scene.world.variables)
     except ValueError:
@@ -191,6 +198,7 @@ def _ports(scene: Scene, unit: Unit, kind: Store) -> None:
             scene.draft.say("by hand", unit.at(f"ports {port.written}"), ports_unset(port))
         elif port.host:
             published[name] = forms(port.host)
+            say_unkept(scene, unit, port)
     main = next(iter(kind.ports.values()))
     if set(published) == {main}:
         scene.draft.set(

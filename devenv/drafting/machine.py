@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from devenv.drafting import reading
-from devenv.drafting.interpolation import forms
+from devenv.drafting.interpolation import forms, plain
 from devenv.drafting.reading import Mount
 from devenv.drafting.scene import Scene, Unit
 from devenv.manifest.fragments import GATEWAY
@@ -26,9 +26,26 @@ def hosts(scene: Scene, unit: Unit, value: Any) -> None:
         scene.draft.say("dropped", unit.at(f"extra_hosts {MACHINE}"), "a unit that names this machine has it")
         del addresses[MACHINE]
     for name, address in addresses.items():
+        if owner := scene.hosts.get(address):
+            note = f"{address} was the fixed address of {owner}, which has none here: say {owner} instead"
+            scene.draft.say("by hand", unit.at(f"extra_hosts {name}"), note)
+            continue
         instead = {"extra_hosts": [f"{name}:{address}"]}
         path = (*unit.path, "hosts", name)
         scene.draft.set(path, *forms(address), origin=unit.at("extra_hosts"), instead=instead)
+
+
+def resolvers(scene: Scene, unit: Unit, value: Any) -> None:
+    """Servers that it asks for names, but for units: those have no fixed addresses here."""
+    others = []
+    for server in map(str, reading.listed(value)):
+        if owner := scene.hosts.get(plain(server)):
+            note = f"{server} was the fixed address of {owner}, which has none here: the engine is asked"
+            scene.draft.say("by hand", unit.at("dns"), note)
+        else:
+            others.append(server)
+    if others:
+        scene.draft.escape(unit.path, {"dns": others}, unit.at("dns"))
 
 
 def security(scene: Scene, unit: Unit, value: Any) -> None:

@@ -98,6 +98,15 @@ def unset(port: Published) -> str:
     return f"{names} is not set, so any free port leads to it; or publish: {port.container}"
 
 
+def say_unkept(scene: Scene, unit: Unit, port: Published) -> None:
+    """Say which variables of a port are not written: those whose values are more than a port."""
+    kept = {variable.name for text in (port.host or "", port.variable) for variable in variables(text)}
+    names = [variable.name for variable in variables(port.written) if variable.name not in kept]
+    if names:
+        note = f"written without {', '.join(names)}, whose value is more than a port"
+        scene.draft.say("derived", unit.at(f"ports {port.written}"), note)
+
+
 def _publish(scene: Scene, unit: Unit, names: Mapping[str, Published]) -> None:
     draft, path = scene.draft, (*unit.path, "publish")
     hosts = {name: port.host for name, port in names.items() if port.host}
@@ -106,6 +115,7 @@ def _publish(scene: Scene, unit: Unit, names: Mapping[str, Published]) -> None:
             draft.say("by hand", unit.at(f"ports {names[name].written}"), unset(names[name]))
             del hosts[name]
     for port in names.values():
+        say_unkept(scene, unit, port)
         if port.address and port.address not in ("127.0.0.1", "localhost", "::1", "[::1]"):
             draft.say(
                 "derived", unit.at(f"ports {port.written}"), "published for this machine alone: 127.0.0.1"

@@ -200,12 +200,14 @@ def _ports(item: Any, values: Mapping[str, str]) -> Iterator[Published]:
     port = short_port(text)
     if port.published is None and ":" in plain(port.target, values):  # in a variable, or in its default
         port = short_port(f"{plain(port.target, values)}/{port.protocol}")
-    host = port.published or ""
+    host, address = port.published or "", port.address
+    if ":" in (filled := plain(host, values)):  # an address and a port in one variable
+        address, _, host = filled.rpartition(":")
     targets, hosts = _range(plain(port.target, values)), _range(plain(host)) if "-" in plain(host) else []
     for index, number in enumerate(targets):
         own = str(hosts[index]) if hosts and len(hosts) == len(targets) else host
         variable = _variable(port.target) if len(targets) == 1 else ""
-        yield Published(number, own, port.protocol, port.address, text, variable)
+        yield Published(number, own, port.protocol, address, text, variable)
 
 
 def _variable(target: str) -> str:
@@ -307,11 +309,17 @@ def inside(path: str) -> bool:
 
 def aliases(service: Mapping[str, Any]) -> list[str]:
     """Other names by which services reach it: of its networks, its host name, its container."""
-    networks = service.get("networks")
-    names = [
-        str(alias)
-        for network in (networks.values() if isinstance(networks, Mapping) else ())
-        for alias in listed((network or {}).get("aliases"))
-    ]
+    names = [str(alias) for network in _networks(service) for alias in listed(network.get("aliases"))]
     names += [str(service[key]) for key in ("hostname", "container_name") if service.get(key)]
     return [name for name in dict.fromkeys(plain(name) for name in names) if name]
+
+
+def fixed_addresses(service: Mapping[str, Any]) -> list[str]:
+    """The addresses that it has in its networks whoever starts first."""
+    addresses = (network.get(f"ipv{number}_address") for network in _networks(service) for number in (4, 6))
+    return [plain(str(address)) for address in addresses if address]
+
+
+def _networks(service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    networks = service.get("networks")
+    return [network or {} for network in networks.values()] if isinstance(networks, Mapping) else []

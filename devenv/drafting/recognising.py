@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from devenv.drafting import reading
@@ -60,13 +60,13 @@ def _mounts_over(service: Mapping[str, Any], store: Store) -> bool:
 def options(scene: Scene, unit: Unit, store: Store) -> StoreUnit:
     """The store with its options as Compose writes them; a value may hold `${...}` of Compose's."""
     values: dict[str, str] = {}
-    written = reading.environment(unit.keys)
+    written, image = reading.environment(unit.keys), plain(str(unit.keys["image"]))
     for variable, value in scene.variables(unit).items():
         if variable not in written and value and scene.world.variables.get(variable) == plain(value):
             value = f"${{{variable}}}"  # env_file: .env, which also fills in the variables of the others
         name, is_file = variable.removesuffix("_FILE"), variable.endswith("_FILE")
-        option = store.options.get(name)
-        if option is None or option in values:
+        option = store.option_of(name, image)
+        if not option or option in values:
             continue
         if is_file and (secret := _secret_of_others(scene, unit, plain(value or ""))):
             values[option] = f"${{{secret}}}"
@@ -108,8 +108,8 @@ def flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
     while at < len(words):
         name, equals, value = words[at].partition("=")
         following = words[at + 1] if at + 1 < len(words) and not words[at + 1].startswith("-") else ""
-        if option := store.flags.get(name, ""):
-            values[option] = value if equals else following
+        if (option := store.flags.get(name, "")) or name in store.listens:
+            values |= {option: value if equals else following} if option else {}
             at += not equals
         elif words[at] not in store.words:
             left.append(words[at])
@@ -118,6 +118,16 @@ def flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
             at += 1
         at += 1
     return values, left
+
+
+def listening(unit: Unit, store: Store) -> dict[int, str]:
+    """Ports that its command or its variables move the kind's to -> the kind's name for each."""
+    words = reading.words(unit.keys.get("command")) or []
+    said = {name: value for name, _, value in (word.partition("=") for word in words)}
+    said |= {name: value or "" for name, value in reading.environment(unit.keys).items()}
+    said |= {name: value for name, value in pairwise(words) if name in store.listens}
+    numbers = {name: plain(said[name]).rpartition(":")[2] for name in store.listens if name in said}
+    return {int(number): store.listens[name] for name, number in numbers.items() if number.isdecimal()}
 
 
 def _secret_file(scene: Scene, target: str) -> str:

@@ -139,9 +139,10 @@ def hosts(project: Project, units: Mapping[str, Unit]) -> dict[str, str]:
     """Each name by which the services reach each other -> the unit's name."""
     names = {original: unit.name for original, unit in units.items()}
     for original, unit in units.items():
-        for alias in reading.aliases(project.services[original]):
+        keys = project.services[original]
+        for alias in (*reading.aliases(keys), *reading.fixed_addresses(keys)):
             names.setdefault(alias, unit.name)
-        for alias, target in reading.link_names(project.services[original]).items():
+        for alias, target in reading.link_names(keys).items():
             if target in units:
                 names.setdefault(alias, units[target].name)
     return names

@@ -37,6 +37,8 @@ def convert(scene: Scene, unit: Unit) -> None:
             continue
         elif key == "extra_hosts":
             machine.hosts(scene, unit, value)
+        elif key == "dns":
+            machine.resolvers(scene, unit, value)
         elif key == "security_opt":
             machine.security(scene, unit, value)
         elif key in _ESCAPABLE:
@@ -150,6 +152,11 @@ def _aliases(scene: Scene, unit: Unit) -> None:
     if unit.original != unit.name:
         scene.draft.say("derived", unit.original, f"is called {unit.name}, in every address too")
     used = [name for name in others if _in_files(scene, name)]
+    for address in {*used}.intersection(reading.fixed_addresses(unit.keys)):
+        scene.draft.say(
+            "by hand", unit.at("networks"), f"files name {address}, which nobody has here: {unit.name}"
+        )
+        used.remove(address)
     if not used:
         return
     if unit.role == "service":

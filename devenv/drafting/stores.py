@@ -29,7 +29,9 @@ class Store:
     `options`: variable -> option; `patterns`: variable -> how its value holds options; `flags`: word of a
     command -> option. `fixed`: variables that the kind sets itself. `secret`: the options whose values are
     passwords; `generated`: those of them that it makes up. `files`: folder -> the option that lists what lies
-    there. `targets`: where the kind puts files of its own. `parts`: image -> the service of the kind that it
+    there. `of_others`: variable -> option that only images of `instead` know; `listens`: a variable, or a
+    word of a command, with the address of a port of it -> the port. `kept`: variables that are not unneeded.
+    `targets`: where the kind puts files of its own. `parts`: image -> the service of the kind that it
     is, or the name of what the kind needs none of. `urls`: option -> the URL where it is set.
     """
 
@@ -45,7 +47,10 @@ class Store:
     without: Mapping[str, str] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
     generated: tuple[str, ...] = ()
+    of_others: Mapping[str, str] = field(default_factory=dict)
+    listens: Mapping[str, str] = field(default_factory=dict)
     unneeded: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
     seeds: str = ""
@@ -64,10 +69,13 @@ class Store:
 
     def needs(self, variable: str, value: str) -> bool:
         """Whether a variable means something that the kind does not say already."""
-        return self.fixed.get(variable, "") != value and not any(
-            variable == word or (word.endswith("*") and variable.startswith(word[:-1]))
-            for word in self.unneeded
-        )
+        unneeded = _any_is(self.unneeded, variable) and not _any_is(self.kept, variable)
+        return self.fixed.get(variable, "") != value and not unneeded
+
+    def option_of(self, variable: str, image: str) -> str:
+        """The option that a variable of an image sets, or ""."""
+        others = self.of_others if repository(image) in self.instead else {}
+        return self.options.get(variable) or others.get(variable, "")
 
     def refuses(self, values: Mapping[str, str]) -> bool:
         """Whether the variables ask for more than the kind can mean."""
@@ -79,6 +87,10 @@ class Store:
             ):
                 return True
         return False
+
+
+def _any_is(words: tuple[str, ...], variable: str) -> bool:
+    return any(variable == word or (word.endswith("*") and variable.startswith(word[:-1])) for word in words)
 
 
 class Stores:
@@ -130,7 +142,10 @@ def store_of(kind: Kind) -> Store:
         without=dict(imported.without),
         secret=tuple(dict.fromkeys((*generated, *(["password"] if "password" in block.options else [])))),
         generated=generated,
+        of_others=dict(imported.of_others),
+        listens=dict(imported.listens),
         unneeded=(*variables.unneeded, *imported.unneeded),
+        kept=tuple(imported.kept),
         words=(*words, *imported.words),
         data=(*(volume.target for volume in main.volumes), *imported.data),
         seeds=block.data.scripts if block.data else "",

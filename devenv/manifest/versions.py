@@ -1,4 +1,4 @@
-"""Versions in image tags, and conditions on them such as `<18`."""
+"""Names of images, the versions in their tags, and conditions on those such as `<18`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Version = tuple[int, ...]
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+IMAGE = re.compile(
+    rf"(?:(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d+)?/)?{_PART}(?:/{_PART})*"
+    r"(?::\w[\w.-]{0,127})?(?:@[A-Za-z][\w+.-]*:[0-9a-fA-F]{32,})?"
+)
+"""The name of an image, as https://github.com/distribution/reference/blob/main/regexp.go has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,52 @@ def test_a_port_in_the_container_is_what_its_variable_says_now() -> None:
     assert [row for row in draft.rows if row.fate == "by hand"] == []
 
 
+def test_an_address_in_the_default_of_a_port_is_no_port() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: a, ports: ["${WEB:-127.0.0.1:8080}:80", "${ADMIN:-0.0.0.0:8443}:443"]}
+          db: {image: "postgres:16", ports: ["${DB:-127.0.0.1:5433}:5432"]}
+        """
+    )
+    assert draft.value["services"]["web"]["publish"] == {"http": 8080, "https": 8443}
+    assert draft.value["infra"]["db"]["publish"] == 5433
+    assert [row.note for row in draft.rows if "DB" in row.what] == [
+        "written without DB, whose value is more than a port"
+    ]
+
+
+def test_a_fixed_address_is_the_name_of_its_service_and_no_server_for_names() -> None:
+    draft = drafted(
+        """
+        services:
+          dns: {image: coredns, networks: {n: {ipv4_address: 10.5.0.2}}}
+          db: {image: "postgres:16", environment: {POSTGRES_PASSWORD: sesame}, networks: {n: {ipv4_address: 10.5.0.3}}}
+          web:
+            image: a
+            dns: [10.5.0.2, 9.9.9.9]
+            extra_hosts: ["names:10.5.0.2", "other:10.5.0.9"]
+            environment: {DB_HOST: 10.5.0.3, DATABASE_URL: "postgres://postgres:sesame@10.5.0.3:5432/postgres"}
+        networks: {n: {ipam: {config: [{subnet: 10.5.0.0/24}]}}}
+        """
+    )
+    web = draft.value["services"]["web"]
+    url = "postgres://${db.user}:${db.password}@${db.host}:${db.port}/${db.database}"
+    assert web["env"] == {"DB_HOST": "${db.host}", "DATABASE_URL": url}
+    assert (web["compose"], web["hosts"]) == ({"dns": ["9.9.9.9"]}, {"other": "10.5.0.9"})
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == ["web.dns", "web.extra_hosts names"]
+
+
+def test_an_image_that_a_variable_names_has_a_name_before_it_is_set() -> None:
+    draft = drafted(
+        "services: {a: {image: 'quay.io/x/a:${TAG}'}, b: {image: '$B'}, c: {image: 'x:$SET'}}",
+        variables={"SET": "1"},
+    )
+    images = {name: service["image"] for name, service in draft.value["services"].items()}
+    assert images == {"a": "quay.io/x/a:${env.TAG:-latest}", "b": "b", "c": "x:${env.SET:-}"}
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == ["a.image", "b.image"]
+
+
 def test_a_volume_that_exists_already_is_the_same_one() -> None:
     draft = drafted(
         """
@@ -213,6 +259,12 @@ def test_the_name_of_a_keys_file_is_no_secret() -> None:
     assert draft.secrets == {}
 
 
+def test_an_address_without_a_login_is_no_secret() -> None:
+    values = {"PROXY_PASS": "http://api:8000", "HOOK_SECRET": "https://hooks.test/T0/x9"}
+    draft = drafted(f"services: {{web: {{image: a, environment: {values}}}, api: {{image: a}}}}")
+    assert draft.secrets == {"HOOK_SECRET": "https://hooks.test/T0/x9"}
+
+
 def test_a_password_in_a_default_is_referred_to_or_told() -> None:
     draft = drafted(
         """
@@ -235,6 +287,8 @@ def test_a_password_in_a_default_is_referred_to_or_told() -> None:
 @each_row(
     {
         "another command": "{image: 'kong:3.9', command: kong migrations up}",
+        "a database of its own": "{image: 'kong:3.9', environment: {KONG_DATABASE: postgres, KONG_PG_HOST: db}}",
+        "the usual database": "{image: 'kong:3.9', environment: {KONG_PG_HOST: db}}",
         "UDP": "{image: 'jaegertracing/all-in-one:1.60', ports: ['6831:6831/udp']}",
         "a profile": "{image: 'mysql:8', profiles: [more]}",
     }

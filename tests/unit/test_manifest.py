@@ -123,6 +123,16 @@ BROKEN = {
             " - build: ./folder-with-a-Dockerfile, or image: name:tag"
         ],
     ),
+    "no name of an image": (
+        "name: a\nservices:\n  a: {image: 'nginx:'}\n  b: {image: Nginx}\n"
+        f"  c: {{image: 'r.io:5000/a/b_c/d--e:1.2_x@sha256:{'0' * 64}'}}\ninfra: {{postgres: {{image: postgis/}}}}\n",
+        [
+            '3:7: services.a.image: "nginx:" is not the name of an image - name:tag in lower-case letters: nginx:1.27',
+            '4:7: services.b.image: "Nginx" is not the name of an image - name:tag in lower-case letters: nginx:1.27',
+            '6:20: infra.postgres.image: "postgis/" is not the name of an image'
+            " - name:tag in lower-case letters: nginx:1.27",
+        ],
+    ),
     "build and image": (
         "name: a\nservices:\n  api: {build: ., image: x}\n",
         ["3:19: services.api.image: cannot be combined with build - keep one of them"],

@@ -73,6 +73,26 @@ TYPICAL: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
          "appendonly": "yes", "maxmemory": "512mb", "publish": 6379},
         {"CACHE_PASSWORD": "sesame"},
     ),
+    "redis with a variable that only other images know": (
+        "cache: {image: 'redis:7', environment: {REDIS_PASSWORD: sesame}}",
+        {"kind": "valkey", "image": "redis:7"},
+        {},
+    ),
+    "redis whose image knows it": (
+        "cache: {image: 'bitnami/redis:7.2', environment: {REDIS_PASSWORD: sesame}}",
+        {"kind": "valkey", "password": "${secret.CACHE_PASSWORD}"},
+        {"CACHE_PASSWORD": "sesame"},
+    ),
+    "minio with its console elsewhere": (
+        "minio: {image: minio/minio, command: 'server --console-address \":8083\" /data', ports: ['83:8083', '90:9000']}",
+        {"user": "minioadmin", "publish": {"console": 83, "s3": 90}},
+        {"MINIO_PASSWORD": "minioadmin"},
+    ),
+    "kafka that keeps its log for long": (
+        "kafka: {image: 'apache/kafka:3.8.0', environment: {KAFKA_NODE_ID: 1, KAFKA_LOG_RETENTION_HOURS: 9600}}",
+        {"version": "3.8.0", "env": {"KAFKA_LOG_RETENTION_HOURS": "9600"}},
+        {},
+    ),
     "mongo": (
         "mongo: {image: 'mongo:7', command: [mongod, --replSet, rs0, --bind_ip_all], environment: {MONGO_INITDB_DATABASE: d}}",
         {"version": "7", "database": "d"},

@@ -39,7 +39,7 @@ OLD, NEW = "/var/lib/postgresql/data", "/var/lib/postgresql"
         ("timescale/timescaledb:2.17.2-pg16", "16", OLD),
         ("citusdata/citus:postgres_15", "15", OLD),
         ("percona/percona-distribution-postgresql:17.2", "17.2", OLD),
-        ("registry.acme.io:5000/db/postgres:17@sha256:0f", "17", OLD),
+        (f"registry.acme.io:5000/db/postgres:17@sha256:{'0f' * 32}", "17", OLD),
         ("postgres:18.6-trixie", "18.6-trixie", NEW),
         ("postgres", "", NEW),
         ("postgres:latest", "", NEW),

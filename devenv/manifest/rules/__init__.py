@@ -40,6 +40,7 @@ RULES: tuple[Callable[[Scope], Iterator[Finding]], ...] = (
     names.names_fit_everywhere,
     names.aliases_are_free,
     images.images_have_one_origin,
+    images.stores_have_images,
     commands.commands_are_whole,
     commands.words_fit,
     ports.ports_are_clear,

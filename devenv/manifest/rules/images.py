@@ -9,6 +9,7 @@ from devenv.errors import did_you_mean
 from devenv.manifest.contexts import has_password, is_folder, is_repository
 from devenv.manifest.rules.scope import Scope
 from devenv.manifest.source import Finding, Path
+from devenv.manifest.versions import IMAGE
 
 BUILD_SECRET = re.compile(
     r"\$(?P<short>[A-Za-z_][A-Za-z0-9_]*)|\$\{secret\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"
@@ -30,8 +31,22 @@ def images_have_one_origin(scope: Scope) -> Iterator[Finding]:
         like = getattr(workload, "like", None)
         if like is not None and like not in scope.manifest.services:
             yield (*path, "like"), f'no service "{like}"', did_you_mean(like, scope.manifest.services)
-        if workload.image is not None and not workload.image.strip():
-            yield (*path, "image"), "is empty", ""
+        if workload.image is not None:
+            yield from _image_has_a_name((*path, "image"), workload.image)
+
+
+def stores_have_images(scope: Scope) -> Iterator[Finding]:
+    """An image in place of a kind's own is one."""
+    for name, store in scope.manifest.infra.items():
+        if store.image is not None:
+            yield from _image_has_a_name(("infra", name, "image"), store.image)
+
+
+def _image_has_a_name(path: Path, image: str) -> Iterator[Finding]:
+    if not image.strip():
+        yield path, "is empty", ""
+    elif "${" not in image and not IMAGE.fullmatch(image):
+        yield path, f'"{image}" is not the name of an image', "name:tag in lower-case letters: nginx:1.27"
 
 
 PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")

@@ -128,6 +128,9 @@ class Imported(Model):
     `unneeded`: variables, or how they begin before a `*`, and `words` of commands, that mean nothing to
     it. `data`: folders of volumes. `refused`: variable -> `always`, `unless OTHER`, or the value with
     which it asks for more than the kind can mean. `ports`: a port of it -> other numbers for it.
+    `listens`: a variable, or a word of a command before it, with `:PORT` -> the port of it that this is.
+    `kept`: variables that mean something to it though `unneeded` has how they begin.
+    `of_others`: variable -> option, where only images of `instead` know the variable.
     `parts`: a service that it brings, or needs none of -> images of it.
     """
 
@@ -141,6 +144,9 @@ class Imported(Model):
     data: list[str] = Field([])
     refused: dict[str, Text] = Field({})
     ports: dict[str, list[base.Port]] = Field({})
+    listens: dict[str, str] = Field({})
+    kept: list[str] = Field([])
+    of_others: dict[str, str] = Field({})
     parts: dict[str, list[str]] = Field({})
 
 

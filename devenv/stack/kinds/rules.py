@@ -62,15 +62,21 @@ def _ports_are_clear(name: str, file: KindFile) -> Iterator[Finding]:
 
 def _imports_name_its_own(name: str, file: KindFile) -> Iterator[Finding]:
     imported, options = file.block.imported, file.block.options
-    for key, names in (("options", imported.options), ("flags", imported.flags)):
+    for key, names in (
+        ("options", imported.options),
+        ("of_others", imported.of_others),
+        ("flags", imported.flags),
+    ):
         for word, option in names.items():
             if option not in options:
                 path: Path = ("x-devenv", "imported", key, word)
                 yield path, f'no option "{option}"', did_you_mean(option, options, "one of options")
     ports = [port.name for port in file.services[name].ports]
-    for port in imported.ports:
+    said: list[tuple[Path, str]] = [(("ports", port), port) for port in imported.ports]
+    said += [(("listens", word), port) for word, port in imported.listens.items()]
+    for path, port in said:
         if port not in ports:
-            yield ("x-devenv", "imported", "ports", port), f'no port "{port}"', did_you_mean(port, ports, "")
+            yield ("x-devenv", "imported", *path), f'no port "{port}"', did_you_mean(port, ports, "")
 
 
 def _gateway_serves_a_port(name: str, file: KindFile) -> Iterator[Finding]:
