@@ -31,13 +31,17 @@ NAME_SIGNS = "use letters, digits, _, dots and hyphens"
 
 @dataclass
 class Sources:
-    """The files that a manifest refers to, read once."""
+    """The files that a manifest refers to, read once.
+
+    `linked`: whether an editable install of each build's Python projects only points at their sources.
+    """
 
     builds: dict[BuildKey, str] = field(default_factory=dict)
     contents: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
     recipes: dict[BuildKey, Recipe] = field(default_factory=dict)
     folders: dict[BuildKey, Folder] = field(default_factory=dict)
     scripts: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
+    linked: dict[BuildKey, bool] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     mounts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -116,6 +120,18 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         sources.scripts[key] = {
             name: line for path in packages for name, line in _scripts(context / path).items()
         }
+    if projects := [path for path in files if posixpath.basename(path) in ("pyproject.toml", "setup.py")]:
+        sources.linked[key] = all(_is_linked(context / path) for path in projects)
+
+
+def _is_linked(file: Path) -> bool:
+    """What a `setup.py` does is not known."""
+    from devenv.stack.editable import is_linked
+
+    try:
+        return file.name == "pyproject.toml" and is_linked(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _context(root: Path, want: Want, cache: Digests, sources: Sources) -> None:

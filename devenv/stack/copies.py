@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from devenv.stack import scripts
+from devenv.stack import editable, scripts
 from devenv.stack.dockerfile import (
     HEREDOC,
     UNKNOWN,
@@ -63,6 +63,7 @@ class Copy:
 
     `target` is absolute, and ends with a slash where a file lands in it under its own name; "" where nothing
     lands as it is. `used` says what else the build does with the files; "" means that they only land.
+    `read`: patterns of those that a later step uses all the same, and `reader` says which step.
     `root`: the folder of the context whose path is cut off; by default, the source itself. `file` is False
     where a source that is a file, not a folder, would land in another way.
     """
@@ -72,6 +73,8 @@ class Copy:
     source: str
     target: str = ""
     used: str = ""
+    read: tuple[str, ...] = ()
+    reader: str = ""
     root: str | None = None
     exclude: tuple[str, ...] = ()
     executable: bool = False
@@ -136,13 +139,22 @@ def _may_read(step: Instruction, folder: str) -> bool:
     return any("$" in top or top in ("", ".", "..") or fnmatchcase(folder, top) for top in tops)
 
 
-def image(dockerfile: str, target: str | None = None, args: Mapping[str, str] | None = None) -> Image:
-    """The image that a target, or the last stage, becomes. Never raises: what cannot be read is `opaque`."""
+def image(
+    dockerfile: str,
+    target: str | None = None,
+    args: Mapping[str, str] | None = None,
+    *,
+    linked: bool = False,
+) -> Image:
+    """The image that a target, or the last stage, becomes. Never raises: what cannot be read is `opaque`.
+
+    `linked`: an editable install of the context's Python projects only points at their sources.
+    """
     parsed = parse(dockerfile, args or {})
     chain = parsed.chain(parsed.final(target))
     if not chain:
         return Image(opaque="the Dockerfile has no such stage")
-    scan = _Scan(parsed, chain, args or {})
+    scan = _Scan(parsed, chain, args or {}, linked=linked)
     copies = {(copy.line, copy.source): copy for copy in scan.copies}
     runs = list(scan.runs)
     for name in _suppliers(parsed, chain):
@@ -194,7 +206,14 @@ def _suppliers(parsed: Dockerfile, chain: Iterable[Stage]) -> list[str]:
 class _Scan:
     """One pass through the instructions of a stage and of those that it is made from."""
 
-    def __init__(self, parsed: Dockerfile, chain: tuple[Stage, ...], args: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        parsed: Dockerfile,
+        chain: tuple[Stage, ...],
+        args: Mapping[str, str],
+        *,
+        linked: bool = False,
+    ) -> None:
         self.copies: list[Copy] = []
         self.executables: list[str] = []
         self.runs: list[str] = []
@@ -205,6 +224,7 @@ class _Scan:
         self.workdir = _workdir(chain[0].base)
         self._arguments = parsed.arguments
         self._args = args
+        self._linked = linked
         self._values: dict[str, str] = {}
         self._folders = set(_USUAL_FOLDERS.split())
         triggers: list[Instruction] = []
@@ -287,12 +307,7 @@ class _Scan:
     def _run(self, step: Instruction) -> None:
         lines = scripts.commands(step)
         self.runs.append(" ".join((step.text, *step.heredocs)))
-        self.copies = [
-            replace(copy, used=f"before {step.shown}")
-            if not copy.used and scripts.needs_sources(lines, copy.target)
-            else copy
-            for copy in self.copies
-        ]
+        self.copies = [self._before(step, lines, copy) for copy in self.copies]
         for mount in step.mounts:
             if mount.get("type", "bind") == "bind" and not mount.get("from"):
                 source = expand(mount.get("source") or mount.get("src") or ".", self._variables)
@@ -302,6 +317,19 @@ class _Scan:
             if name == "mkdir":
                 for word in arguments:
                     self._remember(self._absolute(expand(word, self._variables)).rstrip("/"))
+
+    def _before(self, step: Instruction, lines: tuple[scripts.Command, ...] | None, copy: Copy) -> Copy:
+        """A copy that a RUN comes after: it may use the files, or some of them."""
+        if copy.used or not scripts.needs_sources(lines, copy.target):
+            return copy
+        others = [line for line in lines or () if not editable.reads(line)]
+        links = (
+            self._linked and lines is not None and "UV_NO_EDITABLE" not in f"{step.text} {self.environment}"
+        )
+        if not links or scripts.needs_sources(others, copy.target):
+            return replace(copy, used=f"before {step.shown}")
+        names = dict.fromkeys((*copy.read, *(name for line in lines or () for name in editable.reads(line))))
+        return replace(copy, read=tuple(names), reader=f"before {step.shown}")
 
     def _absolute(self, path: str, *, folder: bool = False) -> str:
         """The path from the root; it ends with a slash where it has to be a folder."""

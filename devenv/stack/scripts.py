@@ -24,6 +24,7 @@ _INSTALLERS = {
     ),
     "npm": r"(?:install|i) (?:-g|--global) (?![./])[^-][^ ]*$",
     "corepack": r"enable\b",
+    "poetry": r"config [\w.-]+ \w+$",
     "docker-php-ext-enable": r"",
     "docker-php-ext-install": r"",
 }

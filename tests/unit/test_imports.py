@@ -29,7 +29,7 @@ PURE = (
 ALLOWED = {
     *PURE,
     "__future__", "abc", "collections", "dataclasses", "enum", "functools", "itertools", "types", "typing",
-    "base64", "copy", "difflib", "hashlib", "ipaddress", "json", "math", "re", "shlex", "string", "textwrap",
+    "base64", "copy", "difflib", "hashlib", "ipaddress", "json", "math", "re", "shlex", "string", "textwrap", "tomllib",
     "fnmatch.fnmatchcase",  # of names that are text; fnmatch asks the system whether capitals count
     "posixpath",  # of paths that are text; os.path asks the disk
     "urllib.parse",

@@ -222,10 +222,11 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
         return f"{why}, and no reload: says what to send"
     key = build.key if build else ("", "")
     dockerfile = read.recipes[key].dockerfile if build else ""
-    scripts = read.scripts.get(key)
+    scripts, linked = read.scripts.get(key), read.linked.get(key, False)
     inputs = (
         dockerfile,
         scripts,
+        linked,
         unit.build,
         unit.image,
         unit.entrypoint,
@@ -233,7 +234,9 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
         unit.env,
         unit.reload,
     )
-    rules = memory.recall("rules", repr(inputs), make=lambda: _inferred(unit, build, dockerfile, scripts))
+    rules = memory.recall(
+        "rules", repr(inputs), make=lambda: _inferred(unit, build, dockerfile, scripts, linked=linked)
+    )
     if isinstance(rules, str) or not build:
         return rules
     return replace(rules, ignored=read.folders[key].excludes)
@@ -252,7 +255,7 @@ def _rules_of_process(unit: Unit, read: Sources) -> Rules | str:
 
 
 def _inferred(
-    unit: Unit, build: Build | None, dockerfile: str, scripts: Mapping[str, str] | None
+    unit: Unit, build: Build | None, dockerfile: str, scripts: Mapping[str, str] | None, *, linked: bool
 ) -> Rules | str:
     shell = has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image)
     rules = infer(
@@ -265,6 +268,7 @@ def _inferred(
         environment=_open(unit.env),
         workdir=unit.workdir,
         scripts=scripts,
+        linked=linked,
         name=build.dockerfile if build else "Dockerfile",
     )
     if unit.reload is not None:

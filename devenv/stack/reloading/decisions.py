@@ -208,7 +208,8 @@ def _inferred(rules: Rules, path: str, explicit: Sequence[_Landing]) -> tuple[tu
             "" if target or copy.built else f"{copy.reason}: where a file lands depends on the base image"
         )
         left_out = LEFT_OUT if rules.sync and not explicit else ""
-        reasons += filter(None, (copy.built, over, unclear, left_out))
+        reader = copy.reader if patterns.match(copy.read, path) else ""
+        reasons += filter(None, (copy.built, reader, over, unclear, left_out))
         if target and not over:
             landings.append(_Landing(order, copy, target))
     return tuple(landings), reasons[0] if reasons else ""

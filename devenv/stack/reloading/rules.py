@@ -51,7 +51,8 @@ class Sync:
     """Files of the project and where they land in the container.
 
     `source` is a path or glob below `folder`, "." for all of it, "" for files that come from elsewhere. The
-    other fields are as in `copies.Copy`; `built` says why only a build brings a change into the image.
+    other fields are as in `copies.Copy`; `built` says why only a build brings a change into the image, and
+    `reader` why it does for the files that match `read`.
     """
 
     folder: str
@@ -59,6 +60,8 @@ class Sync:
     target: str
     reason: str
     built: str = ""
+    read: tuple[str, ...] = ()
+    reader: str = ""
     root: str | None = None
     exclude: tuple[str, ...] = ()
     executable: bool = False
@@ -140,14 +143,16 @@ def infer(
     environment: Mapping[str, str] | None = None,
     workdir: str | None = None,
     scripts: Mapping[str, str] | None = None,
+    linked: bool = False,
     name: str = "Dockerfile",
 ) -> Rules:
     """The rules that a Dockerfile implies; with `context` None there is none, and only a command tells.
 
     `args`: the build's arguments, without secret ones. `entrypoint`, `command`, `environment` and `workdir`
-    are the manifest's, `scripts` those of `package.json`. `name`: the Dockerfile's path in the context.
+    are the manifest's, `scripts` those of `package.json`. `linked` is as in `copies.image`. `name`: the
+    Dockerfile's path in the context.
     """
-    image = copies.image(dockerfile, target, args) if context is not None else copies.Image()
+    image = copies.image(dockerfile, target, args, linked=linked) if context is not None else copies.Image()
     first = tuple(entrypoint if entrypoint is not None else image.entrypoint)
     rest = tuple(command if command is not None else () if entrypoint is not None else image.command)
     top = posixpath.normpath(context or ".")
@@ -329,6 +334,8 @@ def _of_copy(copy: copies.Copy, folder: str, name: str) -> Sync:
         copy.target,
         f"{copy.shown} {where}",
         f"{copy.shown} {copy.used} {where}" if copy.used else "",
+        copy.read,
+        f"{copy.shown} {copy.reader} {where}" if copy.read else "",
         copy.root,
         copy.exclude,
         copy.executable,
