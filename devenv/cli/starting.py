@@ -29,59 +29,71 @@ def _systems() -> Iterable[str]:
     return SYSTEMS
 
 
+Files = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE]...", help="With --from-compose, --from-kubernetes: the files; - is stdin."
+    ),
+]
+FromCompose = Annotated[
+    bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
+]
+FromKubernetes = Annotated[
+    bool,
+    typer.Option(
+        "--from-kubernetes", help="A manifest of objects of Kubernetes, a kustomization or a Helm chart."
+    ),
+]
+FromKong = Annotated[
+    str | None,
+    typer.Option(
+        "--from-kong", metavar="FILE", help="Routes of a kong.yml, a decK state file or a kongfig file."
+    ),
+]
+Merge = Annotated[
+    bool, typer.Option("--merge", help="With --from-kong: write them into the manifest that is there.")
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="A first project: fullstack, node-web or python-api.",
+        autocompletion=completion(lambda context: _starters()),
+    ),
+]
+System = Annotated[
+    str | None,
+    typer.Option(
+        "--ci",
+        metavar="SYSTEM",
+        help="A CI pipeline: github, gitlab or jenkins.",
+        autocompletion=completion(lambda context: _systems()),
+    ),
+]
+ReadAlso = Annotated[
+    list[str] | None,
+    typer.Option("-f", "--file", metavar="FILE", help="A Compose file, or the manifest for --ci."),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where to; default: where it is looked for."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a manifest that is there.")]
+
+
 def init(
     ctx: typer.Context,
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE]...", help="With --from-compose, --from-kubernetes: the files; - is stdin."
-        ),
-    ] = None,
-    from_compose: Annotated[
-        bool, typer.Option("--from-compose", help="A manifest that says what a Compose project says.")
-    ] = False,
-    from_kubernetes: Annotated[
-        bool,
-        typer.Option(
-            "--from-kubernetes", help="A manifest of objects of Kubernetes, a kustomization or a Helm chart."
-        ),
-    ] = False,
-    from_kong: Annotated[
-        str | None,
-        typer.Option(
-            "--from-kong", help="Routes of a kong.yml, a decK state file or a kongfig file.", metavar="FILE"
-        ),
-    ] = None,
-    merge: Annotated[
-        bool, typer.Option("--merge", help="With --from-kong: write them into the manifest that is there.")
-    ] = False,
-    template: Annotated[
-        str | None,
-        typer.Option(
-            "--template",
-            help="A first project: fullstack, node-web or python-api.",
-            metavar="NAME",
-            autocompletion=completion(lambda context: _starters()),
-        ),
-    ] = None,
-    ci: Annotated[
-        str | None,
-        typer.Option(
-            "--ci",
-            help="A CI pipeline: github, gitlab or jenkins.",
-            metavar="SYSTEM",
-            autocompletion=completion(lambda context: _systems()),
-        ),
-    ] = None,
-    file: Annotated[
-        list[str] | None,
-        typer.Option("-f", "--file", help="A Compose file, or the manifest for --ci.", metavar="FILE"),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", help="Where to; default: where it is looked for.", metavar="FILE"),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a manifest that is there.")] = False,
+    files: Files = None,
+    from_compose: FromCompose = False,
+    from_kubernetes: FromKubernetes = False,
+    from_kong: FromKong = None,
+    merge: Merge = False,
+    template: Template = None,
+    ci: System = None,
+    file: ReadAlso = None,
+    output: Output = None,
+    force: Force = False,
 ) -> None:
     """Write a project's first devenv.yaml, or a CI pipeline. A file that is there is left alone.
 
