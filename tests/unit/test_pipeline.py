@@ -28,7 +28,9 @@ FULL = Manifest(
     environments={"production": PRODUCTION, "staging-eu": STAGING},
 )
 BARE = Manifest(name="shop")
-MANIFESTS = {"full": (FULL, ("STRIPE_KEY", "MAIL_KEY")), "bare": (BARE, ())}
+WORDS = Manifest(name="shop", environments=dict.fromkeys(("test", "install", "image", "default"), STAGING))
+"""Environments that are called as a stage of ours is, or as a word of the system's."""
+MANIFESTS = {"full": (FULL, ("STRIPE_KEY", "MAIL_KEY")), "bare": (BARE, ()), "words": (WORDS, ())}
 SCHEMAS = {
     "github": ["vendor.github-workflows"],
     "gitlab": ["vendor.gitlab-ci", "--data-transform=gitlab-ci"],
@@ -105,7 +107,9 @@ def test_a_jenkinsfile_has_the_sections_of_a_declarative_pipeline(case: str) -> 
     assert wrong == []
     assert [section for parent, section in placed if parent == ""] == ["pipeline"]
     stages = [section for parent, section in placed if parent == "stages"]
-    assert len(stages) == {"full": 4, "bare": 2}[case]
+    assert len(stages) == {"full": 4, "bare": 2, "words": 6}[case]
+    names = re.findall(r"stage\('(.*?)'\)", written("jenkins", case))
+    assert len({*names}) == len(stages)
 
 
 def test_a_jenkinsfile_with_a_section_in_a_wrong_place_is_noticed() -> None:
