@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import posixpath
+import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -32,6 +33,8 @@ if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
     from devenv.stack.model import Build, Stack, Unit
 
 KEEP = 3  # builds of an image, so that going back to recent code needs no rebuild
+SOURCED = 'file=$1; shift; . "$file"; exec docker "$@"'
+"""Starts docker with what a file exports: others can read a program's arguments, not its variables."""
 
 
 class Images:
@@ -69,9 +72,13 @@ class Images:
 
     @cached_property
     def _whale(self) -> DockerClient:
+        return self._client(["docker"])
+
+    def _client(self, call: list[str]) -> DockerClient:
+        """The client whose commands begin with these words."""
         from python_on_whales import DockerClient
 
-        return DockerClient(host=os.environ.get("DOCKER_HOST"))
+        return DockerClient(host=os.environ.get("DOCKER_HOST"), client_call=call)
 
     def pull(self, image: str, say: Say, platform: str | None = None) -> None:
         """Fetch an image, for the engine's own platform unless told. Raises `DevenvError`."""
@@ -147,8 +154,12 @@ class Images:
         context = build.context if build.remote else root / build.context
         folder = root / STATE / "build" / unit.name
         output: list[str] = []
-        with _secret_files(root, folder, build, secrets) as mounted:
-            stream = self._whale.buildx.build(
+        sealed = {key: value for key, value in build.args if text.secrets([value])}
+        with (
+            _secret_files(root, folder, build, secrets) as mounted,
+            _sourced(folder, {key: text.reveal(value, secrets) for key, value in sealed.items()}) as call,
+        ):
+            stream = self._client(call).buildx.build(
                 context,
                 file=build.dockerfile if isinstance(context, str) else _dockerfile(context, folder, build),
                 tags=list(tags),
@@ -160,7 +171,9 @@ class Images:
                 platforms=[wanted] if (wanted := platform or build.platform) else None,
                 target=build.target,
                 network=build.network,
-                build_args={key: text.reveal(value, secrets) for key, value in build.args},
+                build_args={
+                    key: text.reveal(value, secrets) for key, value in build.args if key not in sealed
+                },
                 secrets=mounted,
                 ssh=build.ssh,
                 labels=dict(labels),
@@ -219,6 +232,30 @@ def _secret_files(root: Path, folder: Path, build: Build, secrets: Mapping[str, 
     finally:
         for file in files.values():
             file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _sourced(folder: Path, build_args: Mapping[str, str]) -> Iterator[list[str]]:
+    """How docker is called for a build with these arguments; a private file has them while it runs."""
+    if not build_args:
+        yield ["docker"]
+        return
+    if odd := [name for name in build_args if not (name.isascii() and name.isidentifier())]:
+        raise DevenvError(
+            f"the build argument {odd[0]} has a secret in it, and is no name of a variable",
+            why="as an argument of docker, every user of this machine could read it",
+            hint="a mount is better anyway: build: {secrets: {ID: $NAME}}",
+        )
+    lines = [
+        f'export {name}={shlex.quote(value)}\nset -- "$@" --build-arg {name}\n'
+        for name, value in build_args.items()
+    ]
+    file = folder / "build-args"
+    try:
+        write_whole(file, "".join(lines), mode=0o600)
+        yield ["sh", "-c", SOURCED, "sh", str(file)]
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _as_csv(*fields: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from .checkout import Checkout, Ended
+from .checkout import Checkout, Ended, eventually
 
 pytestmark = pytest.mark.engine
 
@@ -76,6 +77,32 @@ def test_up_with_every_line_of_its_build_shows_no_secret(sealed: Checkout) -> No
 
     assert "building with" in ended.stderr
     tells_nothing(ended)
+
+
+def test_a_build_has_its_secrets_and_no_program_has_them_as_arguments(sealed: Checkout) -> None:
+    slow = 'RUN test "$TOKEN" = "it\'s mine" && echo looking && sleep 3\n'
+    sealed.write(".env", 'TOKEN="it\'s mine"\n')
+    sealed.sources("api", dockerfile=DOCKERFILE + slow)
+    up = sealed.begin("up", "-d", "-v", "api")
+    listed = eventually(builds, "the build", within=60)
+    assert "--build-arg\0TOKEN\0" in listed
+    assert "it's mine" not in "".join(arguments())
+    assert up.end().code == 0
+    assert not (sealed.root / ".devenv" / "build" / "api" / "build-args").exists()
+
+
+def arguments() -> list[str]:
+    """Those of every program that runs on this machine."""
+    every = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            every.append(file.read_text(errors="replace"))
+    return every
+
+
+def builds() -> str:
+    """The arguments of docker while it builds."""
+    return next((line for line in arguments() if "buildx\0build\0" in line and "TOKEN" in line), "")
 
 
 def test_secrets_reach_build_environment_and_files(sealed: Checkout) -> None:
