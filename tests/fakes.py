@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import ClassVar
 
+from devenv.backends.absent import no_program
 from devenv.backends.base import Attach, Change, Interrupted, LogLine, Removed, Say, Site, Stream, Work
 from devenv.errors import Card, DevenvError, ToolMissing, UnitFailed, UsageError
 from devenv.plan.model import Observed, ObservedUnit
@@ -110,6 +111,8 @@ class FakeBackend:
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         self.machine.done.append(f"exec {unit.unit}: {' '.join(argv)}")
         self.machine.interactive.append(interactive)
+        if "nosuch" in argv[0]:
+            raise no_program(unit.unit, argv[0])
         return 7 if argv[0] == "false" else 0
 
     def require_allowed(self) -> None:

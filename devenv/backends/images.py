@@ -193,14 +193,6 @@ def _cache(source: str) -> dict[str, str]:
     return dict(part.partition("=")[::2] for part in source.split(","))
 
 
-def no_shell(unit: str) -> DevenvError:
-    """The error of a shell that is asked for where there is none."""
-    return DevenvError(
-        f"the image of {unit} has no shell",
-        hint=f"devenv exec {unit} PROGRAM   runs a program that it has",
-    )
-
-
 def _owner(stack: Stack, unit: Unit) -> dict[str, str]:
     """Labels for who an image was built for. Own keys, as containers inherit the labels of their image."""
     return {

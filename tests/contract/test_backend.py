@@ -12,6 +12,7 @@ from threading import Event, Timer
 
 import pytest
 
+from devenv.backends.absent import NoProgram
 from devenv.backends.base import Backend, Interrupted, Session
 from devenv.backends.loglines import READING, Resumed
 from devenv.errors import UnitFailed
@@ -208,6 +209,15 @@ def test_restarting_keeps_the_thing(runtime: Runtime) -> None:
     runtime.session.restart("web", before)
     assert runtime.backend.observe(runtime.stack.checkout).units["web"].id == before
     assert runtime.states["web"] == ("running", 0)
+
+
+@pytest.mark.parametrize("program", ["nosuch", "/bin/nosuch"])
+def test_a_program_that_is_not_there_is_named(runtime: Runtime, program: str) -> None:
+    runtime.up("web")
+    web = runtime.backend.observe(runtime.stack.checkout).units["web"]
+    with pytest.raises(NoProgram, match=f"web has no program {program}") as refused:
+        runtime.backend.exec(web, [program], tty=False, interactive=False)
+    assert refused.value.exit_code == 127
 
 
 def test_exec_returns_the_exit_code(runtime: Runtime) -> None:

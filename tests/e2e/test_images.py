@@ -71,7 +71,7 @@ def test_a_shell_in_an_image_without_one_is_refused_and_its_own_programs_run(che
     checkout.manifest("services: {web: {build: ./web, port: 8080, health: /}}")
     checkout.devenv("up", "-d")
 
-    ended = checkout.devenv("exec", "web", exits=1)
+    ended = checkout.devenv("exec", "web", exits=127)
 
     assert "the image of web has no shell" in ended.stderr
     assert "devenv exec web PROGRAM" in ended.stderr

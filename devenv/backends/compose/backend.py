@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from devenv import proc
 from devenv.backends import containers, loglines
+from devenv.backends.absent import no_program
 from devenv.backends.base import (
     Attach,
     Change,
@@ -171,14 +172,8 @@ class ComposeBackend:
         flags = [*(["-i"] if interactive else []), *(["-t"] if tty else [])]
         code = proc.run_attached(["docker", "exec", *flags, unit.id, *argv])
         # Asked only after it failed: a shell that is there opens at once.
-        if (
-            code in NOT_STARTED
-            and argv[0] == "sh"
-            and not self._connection.engine.has_file(unit.id, "/bin/sh")
-        ):
-            from devenv.backends.images import no_shell
-
-            raise no_shell(unit.unit)
+        if code in NOT_STARTED and not self._connection.engine.has_program(unit.id, argv[0]):
+            raise no_program(unit.unit, argv[0])
         return code
 
     # -- the engine itself, and everything of a checkout

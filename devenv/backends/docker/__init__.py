@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import threading
 import time
@@ -27,6 +28,7 @@ from devenv.stack.labels import BUILT_AS, LABEL
 
 SILENCE = 300.0  # seconds after which the log of a remote engine is asked for again
 GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
+USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that has none
 EARLY = (0.2, 3.0)
 """Seconds that a program may print before a busy engine writes down that it started; the most where it
 has printed nothing since."""
@@ -168,6 +170,16 @@ class Engine:
         except docker.errors.NotFound:
             return False
         return True
+
+    @speaks
+    def has_program(self, container: str, program: str) -> bool:
+        """Whether a command that is run in a container finds this program."""
+        config = self.api.inspect_container(container)["Config"]
+        if "/" in program:
+            return self.has_file(container, posixpath.join(config["WorkingDir"] or "/", program))
+        path = next((entry for entry in config["Env"] or () if entry.startswith("PATH=")), USUAL_PATH)
+        folders = path.removeprefix("PATH=").split(":")
+        return any(self.has_file(container, posixpath.join("/", folder, program)) for folder in folders)
 
     @speaks
     def image_has_file(self, image: str, path: str, labels: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from devenv.backends import containers
+from devenv.backends.absent import no_program
 from devenv.backends.base import (
     Attach,
     Change,
@@ -172,7 +173,7 @@ class KubeBackend:
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         from devenv.backends.kube import terminal
-        from devenv.backends.kube.channels import exec_in
+        from devenv.backends.kube.channels import exec_in, lacks_program
 
         namespace, pod = self._pod_of(unit)
         channels = exec_in(
@@ -181,10 +182,8 @@ class KubeBackend:
         try:
             code = terminal.run(channels, tty=tty, interactive=interactive)
         except DevenvError as error:
-            if argv[0] == "sh" and 'exec: "sh": executable file not found' in error.why:
-                from devenv.backends.images import no_shell
-
-                raise no_shell(unit.unit) from error
+            if lacks_program(error.why):
+                raise no_program(unit.unit, argv[0]) from error
             raise
         if code is None:
             raise DevenvError(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 import websocket
 
 from devenv.backends import tls
+from devenv.backends.absent import NOT_FOUND
 from devenv.backends.base import StreamEnded
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.refusals import refused, unreachable
@@ -160,9 +162,13 @@ def _flag(value: bool) -> str:  # noqa: FBT001
     return "true" if value else "false"
 
 
-NO_PROGRAM = "executable file not found"
+NO_PROGRAM = re.compile(r'exec: "[^"]+": (executable file not found|stat .+: no such file or directory)')
 RUNTIME = "unable to start container process: "  # who passed it on stands before that
-NOT_FOUND = 127  # exit code of a command that is not there
+
+
+def lacks_program(why: str) -> bool:
+    """Whether a command was not started as the container has no such program, from what its runtime says."""
+    return NO_PROGRAM.search(why) is not None
 
 
 def exit_code(status: bytes) -> int:
@@ -178,8 +184,7 @@ def exit_code(status: bytes) -> int:
     if code:
         return int(code)
     why = str(answer.get("message", "")).rpartition(RUNTIME)[2].removesuffix(": unknown")
-    hint = "the image has no such program; one without a shell runs only its own" if NO_PROGRAM in why else ""
-    raise DevenvError("the command could not be started", why=why, hint=hint)
+    raise DevenvError("the command could not be started", why=why)
 
 
 class ExecStream:
@@ -210,7 +215,7 @@ class ExecStream:
                     try:
                         self.exit_code = exit_code(data)
                     except DevenvError as error:  # as a shell says it, and other backends do
-                        self.exit_code = NOT_FOUND if NO_PROGRAM in error.why else 1
+                        self.exit_code = NOT_FOUND if lacks_program(error.why) else 1
                         self.complaints = (self.complaints + error.why.encode())[-4096:]
             return b""
 

@@ -12,6 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from devenv import proc
+from devenv.backends.absent import no_program
 from devenv.backends.base import (
     Attach,
     Change,
@@ -29,7 +30,7 @@ from devenv.backends.health import healthy
 from devenv.backends.process.control import Control
 from devenv.backends.process.identity import identity
 from devenv.backends.process.records import RUNNING, STAND_IN, Folder, Record
-from devenv.errors import DevenvError, UsageError
+from devenv.errors import DevenvError, ToolMissing, UsageError
 from devenv.plan.model import ORPHANED, Observed, ObservedUnit
 from devenv.stack import labels
 
@@ -188,9 +189,14 @@ class ProcessBackend:
 
     def exec(self, unit: ObservedUnit, argv: Sequence[str], *, tty: bool, interactive: bool) -> int:
         spec = self._spec(unit.unit)
-        return proc.run_attached(
-            argv, environment=spec.environment(), folder=str(spec.folder), interactive=interactive
-        )
+        try:
+            return proc.run_attached(
+                argv, environment=spec.environment(), folder=str(spec.folder), interactive=interactive
+            )
+        except ToolMissing as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise no_program(unit.unit, argv[0], contained=False) from error
+            raise
 
     def _spec(self, unit: str) -> Spec:
         from devenv.backends.process.spec import read

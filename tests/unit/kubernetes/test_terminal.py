@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from devenv.backends.kube import terminal
-from devenv.backends.kube.channels import STATUS, Channels, exit_code
+from devenv.backends.kube.channels import STATUS, Channels, exit_code, lacks_program
 from devenv.errors import DevenvError
 
 
@@ -38,7 +38,7 @@ def test_a_command_that_is_not_in_the_image_is_told_without_who_passed_that_on()
     with pytest.raises(DevenvError) as refused:
         exit_code(status)
     assert refused.value.why == 'exec: "bash": executable file not found in $PATH'
-    assert "no such program" in refused.value.hint
+    assert lacks_program(refused.value.why)
 
 
 @pytest.mark.parametrize(
