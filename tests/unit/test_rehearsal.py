@@ -14,7 +14,8 @@ from devenv.backends.helm import HelmFailed
 from devenv.backends.kube import config
 from devenv.backends.kube.config import Place
 from devenv.engine.promotion.charts import defaults
-from devenv.engine.promotion.promote import Parcel, Release
+from devenv.engine.promotion.parcel import Parcel
+from devenv.engine.promotion.promote import Release
 from devenv.engine.promotion.rehearse import REHEARSAL, Rehearsal, _free, require_elsewhere, target
 from devenv.errors import Card, DevenvError, UnitFailed, UsageError
 from devenv.plan.promotion.changes import Origin, Target

@@ -21,7 +21,8 @@ from devenv.backends.helm import REPEATED, Helm, HelmBusy, HelmFailed, Stored, f
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.project import Project
-from devenv.engine.promotion.promote import Parcel, Release
+from devenv.engine.promotion.parcel import Parcel
+from devenv.engine.promotion.promote import Release
 from devenv.engine.promotion.shipping import Shipping, build_secrets
 from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, ToolMissing, UsageError

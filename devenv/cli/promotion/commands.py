@@ -150,7 +150,7 @@ def diff(ctx: typer.Context, environment: Environment, image_tag: ImageTag = Non
     from concurrent.futures import ThreadPoolExecutor
 
     from devenv.console.changes import change_lines
-    from devenv.engine.promotion.promote import parcel
+    from devenv.engine.promotion.parcel import parcel
     from devenv.plan.promotion.changes import count
 
     context: Context = ctx.obj

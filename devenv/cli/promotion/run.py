@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from devenv.backends.docker import Engine
     from devenv.cli.context import Context
     from devenv.engine.promotion.companions import Companions
-    from devenv.engine.promotion.promote import Parcel, Release
+    from devenv.engine.promotion.parcel import Parcel
+    from devenv.engine.promotion.promote import Release
     from devenv.engine.promotion.shipping import Shipping
     from devenv.plan.model import Plan
     from devenv.plan.promotion.changes import Change, Origin
@@ -98,7 +99,7 @@ class Promoting:
 
     def _sent(self) -> tuple[Parcel, list[dict[str, Any]]]:
         """Say the plan, and push what the registry lacks. Returns what is promoted, and its objects."""
-        from devenv.engine.promotion.promote import parcel
+        from devenv.engine.promotion.parcel import parcel
         from devenv.plan.promotion.steps import plan_promotion, summary
 
         context, release, request = self.context, self.release, self.request
@@ -165,7 +166,7 @@ class Promoting:
 
 def planned(context: Context, environment: str) -> Plan:
     """What `promote` would do, without a change anywhere."""
-    from devenv.engine.promotion.promote import parcel
+    from devenv.engine.promotion.parcel import parcel
     from devenv.plan.promotion.steps import plan_promotion
 
     release = release_of(context, environment)

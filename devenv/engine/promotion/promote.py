@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devenv import documents
 from devenv.backends.helm import Helm, HelmFailed, Stored
 from devenv.engine.promotion.admission import Admission
+from devenv.engine.promotion.parcel import Parcel, packed
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.secrets import ClusterSecrets
 from devenv.engine.promotion.smoke import Smoke
@@ -22,7 +21,6 @@ from devenv.errors import Card, DevenvError, UsageError
 from devenv.plan.promotion.changes import (
     SERVED,
     Change,
-    Origin,
     Revision,
     Target,
     Verb,
@@ -42,7 +40,6 @@ from devenv.plan.promotion.rollout import balanced, parts
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.backends.kube.config import Place
-    from devenv.engine.project import Project
     from devenv.manifest.environments import Environment
     from devenv.stack.model import Stack
 
@@ -50,48 +47,6 @@ WITHIN = 300  # seconds that a rollout may take, as Helm's own default
 
 Say = Callable[[str, str], None]
 """Takes a step of the promotion and a line about it."""
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """What is promoted: a chart, the text of the environment's values, and where both came from."""
-
-    stack: Stack
-    chart: Mapping[str, str]
-    values: str
-    origin: Origin
-
-
-def parcel(project: Project, environment: str, images: Mapping[str, str], origin: Origin) -> Parcel:
-    """The project for an environment; `images` are references by unit.
-
-    Raises `UsageError`, `ManifestInvalid`.
-    """
-    from devenv.engine.promotion import charts
-
-    stack = charts.promoted(project, environment).stack
-    return Parcel(stack, charts.chart(project), charts.values_file(project, environment, images), origin)
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A parcel as files, for Helm."""
-
-    chart: Path
-    values: Path
-
-
-@contextmanager
-def packed(parcel: Parcel) -> Iterator[Packed]:
-    """The parcel in a folder that only we can read, for as long as it is used."""
-    with tempfile.TemporaryDirectory(prefix="devenv-") as folder:
-        chart, values = Path(folder, "chart"), Path(folder, "values.yaml")
-        for name, text in parcel.chart.items():
-            file = chart / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        values.write_text(parcel.values, encoding="utf-8")
-        yield Packed(chart, values)
 
 
 @dataclass

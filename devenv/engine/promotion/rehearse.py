@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from devenv import documents, proc
 from devenv.backends.helm import HelmFailed
 from devenv.engine.promotion import charts
-from devenv.engine.promotion.promote import Parcel, Release, packed
+from devenv.engine.promotion.parcel import Parcel, packed
+from devenv.engine.promotion.promote import Release
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.smoke import Smoke
 from devenv.errors import Card, DevenvError, UnitFailed, UsageError
