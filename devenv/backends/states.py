@@ -120,8 +120,3 @@ class States:
         """Wait for the next change, but no longer than this."""
         with self._changed:
             self._changed.wait(seconds)
-
-    def wake(self) -> None:
-        """End every `pause` now."""
-        with self._changed:
-            self._changed.notify_all()

@@ -352,10 +352,6 @@ class Engine:
         """Wait for the next event, but no longer than this."""
         self._states.pause(seconds)
 
-    def wake(self) -> None:
-        """End every `pause` now."""
-        self._states.wake()
-
     def changes(self, stack: str, stop: threading.Event) -> Iterator[Change]:
         """What happens to a stack's units from now on, until `stop` is set or the engine goes away.
 
