@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from devenv.manifest.environments import ParentGateway
 
 TIMEOUT = 5.0  # seconds for an answer
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,22 @@ class Entrance:
 def of_ingress(client: Client, namespace: str, name: str, *, host: str, tls: bool) -> Entrance | None:
     """Where the controller of an Ingress serves it; None while it says nothing of that."""
     item = client.find(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/{name}") or {}
-    status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-    address = status[0].get("ip") or status[0].get("hostname") or ""
+    address = _balanced_at(item)
     return Entrance(address, 443 if tls else 80, host, tls) if address else None
 
 
 def of_balancer(client: Client, namespace: str, name: str) -> str:
     """Where the cluster's load balancer serves a Service; "" while it says nothing of that."""
     item = client.find(f"/api/v1/namespaces/{namespace}/services/{name}") or {}
-    status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
-    address = status[0].get("ip") or status[0].get("hostname") or ""
+    address = _balanced_at(item)
     port = item["spec"]["ports"][0]["port"] if address else 0
     return f"{address}:{port}" if port not in (0, 80) else address
+
+
+def _balanced_at(item: dict[str, Any]) -> str:
+    """The address that a load balancer gave an object; "" while it has none."""
+    status = item.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+    return str(status[0].get("ip") or status[0].get("hostname") or "")
 
 
 def unserved(client: Client, namespace: str, release: str) -> list[str]:
@@ -76,9 +81,6 @@ def unserved(client: Client, namespace: str, release: str) -> list[str]:
         f"nothing serves the Ingress: the cluster has no IngressClass {name or 'by default'}; {has}"
         for name in missing
     ]
-
-
-DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
 def of_gateway(client: Client, namespace: str, parent: ParentGateway, *, host: str) -> Entrance | None:

@@ -133,10 +133,10 @@ class Context:
                 secrets[elsewhere.secret] = secret_variables(manifest, catalogue, store)
         self.backend = self.promoted = PromotedBackend(target, secrets)
 
-    def bring_up(self, name: str) -> str:
+    def start_hint(self, name: str) -> str:
         """What people type to have a unit that is not there, or which ones the manifest has."""
         if self.promoted:
-            return self.promoted.bring_up
+            return self.promoted.start_hint
         with suppress(DevenvError):  # a broken manifest has no names
             outline = self.project.manifest.outline
             if name not in outline.units:
@@ -247,7 +247,7 @@ class Context:
             if name not in observed.units:
                 running = ", ".join(observed.units)
                 why = f"running: {running}" if running else "nothing of this checkout is running"
-                hint = did_you_mean(name, observed.units, self.bring_up(name))
+                hint = did_you_mean(name, observed.units, self.start_hint(name))
                 raise UsageError(f'"{name}" is not running', why=why, hint=hint)
         if not observed.units:
             self.say_that_nothing_runs(observed)

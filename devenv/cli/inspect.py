@@ -21,7 +21,9 @@ from devenv.errors import FAILED, DevenvError, ToolMissing, UsageError, did_you_
 
 if TYPE_CHECKING:
     from devenv.cli.context import Context
+    from devenv.engine.loaded import Loaded
     from devenv.plan.model import Observed
+    from devenv.stack.text import Text
 
 
 def status(ctx: typer.Context, environment: At = None, json_: Json = False) -> None:
@@ -143,7 +145,7 @@ def exec_(
     if not unit.running or unit.state == "paused":
         again = shlex.join(["devenv", "run", name, *(words(command) or ["sh"])])
         runs = unit.one_shot and not environment
-        raise UsageError(f"{name} is {state(unit)}", hint=again if runs else context.bring_up(name))
+        raise UsageError(f"{name} is {state(unit)}", hint=again if runs else context.start_hint(name))
     if environment and not yes:
         confirm_production(context.target(environment), f"Run this in {name} of {environment}?")
     tty = not no_tty and sys.stdin.isatty() and sys.stdout.isatty()
@@ -214,7 +216,6 @@ def env(
     ] = False,
 ) -> None:
     """Print the variables with which a program on this machine reaches the stack. Needs no engine."""
-    from devenv.masking import NOTHING
     from devenv.stack import text
     from devenv.stack.hosting import unreached
     from devenv.stack.resolve import host_environment
@@ -246,12 +247,21 @@ def env(
         if idea:
             launching.write_idea(context, loaded, name or "", values)
         return
-    if export or reveal:
+    _print_variables(context, loaded, variables, export=export, json=json_, reveal=export or reveal)
+
+
+def _print_variables(
+    context: Context, loaded: Loaded, variables: Mapping[str, Text], *, export: bool, json: bool, reveal: bool
+) -> None:
+    from devenv.masking import NOTHING
+    from devenv.stack import text
+
+    if reveal:
         context.console.mask = NOTHING
         shown = {key: text.reveal(value, loaded.secrets) for key, value in variables.items()}
     else:
         shown = {key: text.masked(value) for key, value in variables.items()}
-    if json_:
+    if json:
         context.console.json(shown)
     elif export:
         context.console.print("\n".join(_exported(shown)))

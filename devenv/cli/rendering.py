@@ -16,47 +16,56 @@ if TYPE_CHECKING:
     from devenv.cli.context import Context
 
 
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
+    ),
+]
+Chart = Annotated[
+    Path | None,
+    typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
+]
+Swarm = Annotated[
+    Path | None,
+    typer.Option(
+        "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
+    ),
+]
+Deck = Annotated[
+    Path | None,
+    typer.Option(
+        "--deck", help="Instead, the gateway as a state file of decK.", metavar="FILE", dir_okay=False
+    ),
+]
+Environment = Annotated[
+    str | None,
+    typer.Option(
+        "-e",
+        "--environment",
+        help="With --chart: values-ENV.yaml as well; with --swarm and --deck: as in ENV.",
+        metavar="ENV",
+        autocompletion=environments,
+    ),
+]
+Package = Annotated[
+    bool, typer.Option("--package", help="With --chart: NAME-VERSION.tgz instead of its files.")
+]
+Push = Annotated[
+    str | None,
+    typer.Option("--push", help="With --chart: package it, and push it there.", metavar="oci://..."),
+]
+
+
 def render(
     ctx: typer.Context,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="The folder; default: .devenv/BACKEND.", metavar="FOLDER", file_okay=False
-        ),
-    ] = None,
-    chart: Annotated[
-        Path | None,
-        typer.Option("--chart", help="Instead, a Helm chart.", metavar="FOLDER", file_okay=False),
-    ] = None,
-    swarm: Annotated[
-        Path | None,
-        typer.Option(
-            "--swarm", help="Instead, files for `docker stack deploy`.", metavar="FOLDER", file_okay=False
-        ),
-    ] = None,
-    deck: Annotated[
-        Path | None,
-        typer.Option(
-            "--deck", help="Instead, the gateway as a state file of decK.", metavar="FILE", dir_okay=False
-        ),
-    ] = None,
-    environment: Annotated[
-        str | None,
-        typer.Option(
-            "-e",
-            "--environment",
-            help="With --chart: values-ENV.yaml as well; with --swarm and --deck: as in ENV.",
-            metavar="ENV",
-            autocompletion=environments,
-        ),
-    ] = None,
-    package: Annotated[
-        bool, typer.Option("--package", help="With --chart: NAME-VERSION.tgz instead of its files.")
-    ] = False,
-    push: Annotated[
-        str | None,
-        typer.Option("--push", help="With --chart: package it, and push it there.", metavar="oci://..."),
-    ] = None,
+    output: Output = None,
+    chart: Chart = None,
+    swarm: Swarm = None,
+    deck: Deck = None,
+    environment: Environment = None,
+    package: Package = False,
+    push: Push = None,
 ) -> None:
     """Write the generated files into a folder and print its path. Needs no engine and no cluster."""
     context: Context = ctx.obj

@@ -62,17 +62,17 @@ def _service(keys: Mapping[str, Any], known: Definitions) -> dict[str, Any]:
     def fill(value: Any) -> Any:
         return everywhere(lambda text: _fill(text, here), value)
 
-    def some(value: Any, names: tuple[str, ...]) -> Any:
+    def fill_keys(value: Any, names: tuple[str, ...]) -> Any:
         if not isinstance(value, Mapping):
             return fill(value)
         return {key: fill(item) if key in names else item for key, item in value.items()}
 
-    service: dict[str, Any] = some(keys, _DECIDING)
+    service: dict[str, Any] = fill_keys(keys, _DECIDING)
     for key in _FLAGS & {*service}:
         service[key] = _WORDS.get(service[key], service[key])
     for key, own in (("build", _OF_A_BUILD), ("healthcheck", _OF_A_CHECK)):
         if key in service:
-            service[key] = some(service[key], own)
+            service[key] = fill_keys(service[key], own)
     if "volumes" in keys:  # a path without the value of its variable would be another one
         service["volumes"] = everywhere(lambda text: _fill_path(text, here), keys["volumes"])
     if "environment" in service:

@@ -76,7 +76,6 @@ def _relay(unit: Unit) -> Unit:
         aliases=unit.aliases,
         links=unit.links,
         routes=unit.routes,
-        build=None,
         hosted=True,
     )
 

@@ -25,7 +25,7 @@ class PromotedBackend(KubeBackend):
         """
         super().__init__(Site(context=target.context))
         self.release, self._secrets = target, secrets
-        self.bring_up = f"devenv promote {target.environment}"
+        self.start_hint = f"devenv promote {target.environment}"
         self.looking = f"devenv logs -e {target.environment}"
 
     def observe(self, checkout: str) -> Observed:
@@ -37,16 +37,16 @@ class PromotedBackend(KubeBackend):
             return observed
         match phase:
             case look.GONE:
-                what, hint = f"there is no namespace {target.namespace}", self.bring_up
+                what, hint = f"there is no namespace {target.namespace}", self.start_hint
                 why = "nothing was promoted there yet, or somebody deleted it"
             case look.TERMINATING:
                 what, hint = (
                     f"the namespace {target.namespace} is being deleted",
-                    f"wait, then {self.bring_up}",
+                    f"wait, then {self.start_hint}",
                 )
                 why = "somebody deleted it, with all that was in it"
             case _:
-                what, hint = f"nothing of {target.release} runs in {target.environment}", self.bring_up
+                what, hint = f"nothing of {target.release} runs in {target.environment}", self.start_hint
                 why = "it was not promoted yet, or was retired"
         raise DevenvError(what, where=target.where, why=why, hint=hint)
 
