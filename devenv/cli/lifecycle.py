@@ -173,7 +173,8 @@ def _follow(context: Context, outcome: Outcome, request: Request) -> None:
     if outcome.loaded and outcome.loaded.synced.followed:
         with context.workspace.only_one("watch", "up") as first:
             if not first:
-                Watching(context, replace(request, rebuild=False, carry=False), outcome.loaded).run()
+                asked = replace(request, rebuild=False, carry=False)
+                Watching(context, asked, outcome.loaded, units=outcome.units).run()
                 return
             console.note(f"{first} already sends changed files to this stack")
     console.sentence(console.style("logs follow; Ctrl-C leaves everything running", "dim"))

@@ -103,11 +103,20 @@ def wait_for(event: threading.Event) -> None:
 
 
 class Watching:
-    """One session in a terminal."""
+    """One session in a terminal, of `up` with the units that it was asked for, or of `watch`."""
 
-    def __init__(self, context: Context, request: Request, loaded: Loaded, *, as_json: bool = False) -> None:
+    def __init__(
+        self,
+        context: Context,
+        request: Request,
+        loaded: Loaded,
+        *,
+        units: tuple[str, ...] | None = None,
+        as_json: bool = False,
+    ) -> None:
         from devenv.engine.reloading.journal import Journal
 
+        self._units = units
         self._context, self._loaded, self._json = context, loaded, as_json
         self._asked = self._request = request
         self._journal = Journal(context.workspace.state)
@@ -129,7 +138,8 @@ class Watching:
 
         console, interrupted = self._context.console, False
         reloading = self._reloading()
-        for unit in self._loaded.stack.units:
+        there = {*self._loaded.observed.units, *(self._units or ())}
+        for unit in (unit for unit in self._loaded.stack.units if unit.name in there):
             if (rules := self._loaded.synced.builds.get(unit.name)) and not (rules.plain and rules.reloader):
                 verb = "restarts" if rules.plain else "builds"
                 self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
@@ -174,11 +184,34 @@ class Watching:
             partial(log_tail, backend, context.workspace.checkout),
             self._restart,
             lambda name: self._loop.ask(),
+            self._is_wanted,
             self._report,
             self._fail,
         )
         self._loop = Reloading(site, self._apply, lambda loaded: context.project.settings(loaded))
         return self._loop
+
+    def _is_wanted(self, name: str) -> bool:
+        """Whether a unit is to run: `up` was asked for it, or it is there, if only as one that ended."""
+        if name in (self._units or ()):
+            return True
+        try:
+            return name in self._context.place.backend.observe(self._context.workspace.checkout).units
+        except DevenvError:  # asked again until it answers
+            return True
+
+    def _still(self, request: Request) -> Request:
+        """A request of `watch` for all, where a part of the stack was left out: for what is there."""
+        if self._units is not None or request.names:
+            return request
+        there = self._context.place.backend.observe(self._context.workspace.checkout).units
+        if not there:
+            raise UsageError("nothing of this checkout is running", hint="devenv up")
+        lasting = [unit for unit in self._loaded.stack.units if unit.role in ("service", "infra")]
+        if all(unit.name in there for unit in lasting if not unit.manual):
+            return request
+        known = set(self._context.project.manifest.names())
+        return replace(request, names=tuple(sorted(known & there.keys())))
 
     def _fail(self, error: BaseException) -> None:
         """A part of the loop died: end, and say of what."""
@@ -216,8 +249,9 @@ class Watching:
         loaded: Loaded | None = None
         with self._progress() as report:
             with context.lock("devenv watch"):
-                outcome = context.lifecycle(context.place).up(request, report)
+                outcome = context.lifecycle(context.place).up(self._still(request), report)
             loaded, self._failed = outcome.loaded, bool(outcome.failures)
+            self._units = None if self._units is None else outcome.units
             self._loaded = loaded or self._loaded
             self._moved.set()
         return loaded

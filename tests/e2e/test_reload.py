@@ -469,3 +469,23 @@ def test_what_the_programs_user_may_not_write_arrives_and_that_is_said(checkouts
     assert "COPY --chown=1000:1000" in ended.stdout + ended.stderr
     assert plain.inside("web", "cat", "/app/src/page.txt") == "two"
     assert plain.devenv("plan").stdout == ""
+
+
+def test_watch_starts_nothing_that_was_left_out(checkouts: MakeCheckout) -> None:
+    part = checkouts("part")
+    for name in ("web", "other"):
+        part.write(f"{name}/Dockerfile", "FROM busybox:1.37\nCOPY page.txt /srv/\nCMD sleep 1000000\n")
+        part.write(f"{name}/page.txt", "one")
+    manifest = "services: {web: {build: ./web}, other: {build: ./other}}"
+    part.manifest(manifest)
+    part.devenv("up", "-d", "web")
+    going = part.begin("watch")
+    part.write("web/page.txt", "two")
+    eventually(lambda: part.inside("web", "cat", "/srv/page.txt") == "two")
+    part.write("other/Dockerfile", "FROM busybox:1.37\nCOPY page.txt /srv/\nCMD sleep 2000000\n")
+    part.write("other/page.txt", "two")
+    part.manifest(manifest.replace("{web: {", "{web: {env: {A: b}, "))
+    going.wait_for("web  running")
+    ended = going.interrupt()
+    assert part.running() == {"web"}
+    assert "other" not in ended.stdout + ended.stderr

@@ -35,7 +35,7 @@ from devenv.events import Note
 from devenv.sources.digests import Digests
 from devenv.sources.folder import Folder
 from devenv.stack.reloading.decisions import Action, landed
-from devenv.stack.reloading.rules import infer
+from devenv.stack.reloading.rules import Rules, infer
 from devenv.watching import Batch
 
 RULES = replace(
@@ -88,6 +88,7 @@ class Site(SimpleNamespace):
             "patience": 60.0,
             "again": 1.0,
             "moment": 0.0,
+            "wanted": lambda name: True,
             "link_to": linked,
         }
         super().__init__(**own, **more)
@@ -324,6 +325,19 @@ def test_what_waits_for_a_unit_that_does_not_run_is_counted(
     unit.meet([])
     save(unit, **{f"{name}_txt": "1" for name in names})
     assert [event.text for event in site.events] == [f"web does not run: {words} for it"]
+
+
+@pytest.mark.parametrize("rules", [RULES, replace(RULES, rebuild=("*.txt",))], ids=["sent", "built"])
+def test_a_unit_that_nobody_asked_for_waits_in_silence(
+    site: Site, container: Container, rules: Rules
+) -> None:
+    """Else a save for a service that was left out would start it, and all that it needs."""
+    unit = feed(site, container)
+    unit._rules, site.wanted, site.rebuild = rules, lambda name: False, site.restarts.append
+    unit.meet([])
+    save(unit, a_txt="1")
+    assert (site.events, site.restarts) == ([], [])
+    assert list(unit._wanted) == (["/app/a.txt"] if rules is RULES else [])
 
 
 def test_nothing_is_said_of_a_container_that_the_engine_tells_of_late(

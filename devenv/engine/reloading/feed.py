@@ -262,6 +262,12 @@ class Feed:
     def _cause(self, digests: Mapping[str, str], since: float) -> None:
         """Do what changed files cause that are to be acted upon."""
         decision = decide(self._rules, digests)
+        if (
+            decision.action is not Action.NONE
+            and not self._instances
+            and not self._site.wanted(self.unit.name)
+        ):
+            return  # it gets all that it lacks once somebody starts it
         if decision.action is Action.REBUILD:
             self._rebuild(tuple(digests), decision)
         elif decision.action is not Action.NONE and self._mute and not self.unit.build:

@@ -25,7 +25,8 @@ class Site:
     """What the units of a loop share.
 
     `tail`: the last lines of a unit's log. `restart` has the backend restart a unit that has no supervisor,
-    `rebuild` asks for a new image of a unit. `fail` takes what a thread died of: a loop of which a part is
+    `rebuild` asks for a new image of a unit; `wanted` says whether a unit without a container is to have one.
+    `fail` takes what a thread died of: a loop of which a part is
     dead must not look alive. `patience`: seconds in which files arrive that need no word;
     `again`: seconds until a file that was not taken is sent again for the first time.
     `moment`: seconds in which an engine tells of a container that started. `link_to` starts the agent in a
@@ -39,6 +40,7 @@ class Site:
     tail: Tail
     restart: Callable[[str], None]
     rebuild: Callable[[str], None]
+    wanted: Callable[[str], bool]
     report: Report
     fail: Callable[[BaseException], None]
     patience: float = 5.0
