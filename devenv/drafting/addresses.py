@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Literal, get_args
 
@@ -11,12 +11,14 @@ from devenv.drafting import interpolation
 from devenv.drafting.draft import telling
 from devenv.drafting.scene import Scene, StoreUnit
 from devenv.drafting.stores import urls
-from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WORDS
+from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WHOLE, SECRET_WORDS
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
 _HOST_ALONE = re.compile(r"[a-z][\w+.-]*://[^\s/@?#]+/?")  # which leaves no room for a secret
 _KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
+_LOGIN = re.compile(r"://[^\s/:@${}]*:([^\s/@${}]+)@")
+_PASSWORD_VALUE = re.compile(r"(?:password|pwd)\s*=\s*([^\s;&,${}\"']+)", re.IGNORECASE)
 _ARGUMENT = r"((?:^|\s)(?:-[paP]|--pass(?:word)?)[= ]?|(?<![\w-]){user}\s+){value}(?![\w-])"
 """A password among the words of a command: after an option, or after its user."""
 _HOST_VARIABLE = re.compile(
@@ -64,7 +66,13 @@ def is_secret(variable: str, value: str) -> bool:
         or _HOST_ALONE.fullmatch(value)
     ):
         return False
-    return any(name == word or name.endswith(f"_{word}") for word in SECRET_WORDS)
+    endings = (*SECRET_WHOLE, *(f"_{word}" for word in SECRET_WORDS))
+    return name in SECRET_WORDS or name.endswith(endings)
+
+
+def passwords_in(text: str) -> Iterator[str]:
+    """The passwords in plain text that stand in the logins of addresses, or behind `Password=`."""
+    yield from (match[1] for pattern in (_LOGIN, _PASSWORD_VALUE) for match in pattern.finditer(text))
 
 
 def hosts_in(scene: Scene, text: str, variable: str = "") -> Iterator[tuple[str, int]]:
@@ -86,16 +94,20 @@ def _is_host(match: re.Match[str], text: str, variable: str) -> bool:
     return match["host"] == text.strip() and is_host_variable(variable)
 
 
-def rewritten(scene: Scene, text: str, variable: str = "", user: str = "") -> list[str]:
+def rewritten(
+    scene: Scene, text: str, variable: str = "", user: str = "", uses: Collection[str] | None = None
+) -> list[str]:
     """A text as the manifest may say it, the best form first: with other names and references to stores.
 
-    `user`: whose password it is, if it is one.
+    `user`: whose password it is, if it is one, and of one of the stores that are `uses`.
     """
-    forms = (_rewritten(scene, _formed(scene, form, text), form, variable, user) for form in FORMS)
+    forms = (_rewritten(scene, _formed(scene, form, text), form, variable, user, uses) for form in FORMS)
     return list(dict.fromkeys(forms))
 
 
-def _rewritten(scene: Scene, text: str, form: Form, variable: str, user: str) -> str:
+def _rewritten(
+    scene: Scene, text: str, form: Form, variable: str, user: str, uses: Collection[str] | None
+) -> str:
     if not text:
         return text
     for store in scene.stores.values():
@@ -103,7 +115,7 @@ def _rewritten(scene: Scene, text: str, form: Form, variable: str, user: str) ->
         original = next((host for host, unit in scene.hosts.items() if unit == store.name), store.name)
         if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
-        if variable and is_secret(variable, text):
+        if variable and is_secret(variable, text) and (uses is None or store.name in uses):
             for option in _passwords(store, user):
                 if values.get(option) == text and _belongs(scene, store, variable):
                     return f"${{{store.name}.{option}}}"

@@ -8,19 +8,34 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from devenv.drafting import environment, infra, reading, recognising, routes, services, uses
-from devenv.drafting.addresses import is_secret, named_in
+from devenv.drafting.addresses import is_secret, named_in, passwords_in
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.ending import ends
 from devenv.drafting.images import file_of
 from devenv.drafting.interpolation import plain, variables
 from devenv.drafting.reading import Project
-from devenv.drafting.scene import Role, Scene, Unit, World, contested, hosts, inactive, stack_name, unit_names
+from devenv.drafting.scene import (
+    Role,
+    Scene,
+    Unit,
+    World,
+    contested,
+    hosts,
+    inactive,
+    stack_name,
+    unit_names,
+    variable_of,
+)
 from devenv.drafting.stores import Store, Stores, repository
 from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.rules.scope import unit_name
 from devenv.manifest.source import as_text
 
+_NETWORK = {
+    "external": "what others have in it is not reached by name; infra: {NAME: {external: URL}}",
+    "internal": "units of a stack reach the internet",
+}
 _TOP = {"version": UNNEEDED["version"], "networks": UNNEEDED["networks"]}
 
 
@@ -175,20 +190,29 @@ def _kinds(project: Project, world: World, stores: Stores) -> dict[str, Store]:
 
 def _move_secrets(scene: Scene) -> None:
     """Find the values that move, before any text is written that repeats one of them."""
-    for unit in scene.units.values():
-        if unit.role not in ("service", "job"):
-            continue
+    units = [unit for unit in scene.units.values() if unit.role in ("service", "job")]
+    for unit in units:
         scene.secrets |= {environment.source(*item) for item in scene.variables(unit).items()} - {""}
         for variable, value in reading.environment(unit.keys).items():
-            if value and not [*variables(value)] and is_secret(variable, plain(value)):
-                passwords = {
-                    text
-                    for store in scene.stores.values()
-                    for option, text in store.options.items()
-                    if option in store.kind.secret
-                }
-                if value not in passwords:
-                    environment.moved(scene, unit, variable, value)
+            if not value or [*variables(value)] or value in _passwords(scene):
+                continue
+            if is_secret(variable, plain(value)):
+                environment.moved(scene, unit, variable, value)
+    for unit in units:
+        for variable, value in reading.environment(unit.keys).items():
+            for password in {*passwords_in(value or "")} - {*scene.moved.values()} - _passwords(scene):
+                name = f"{variable}_PASSWORD"
+                taken = variable_of(name) in {*scene.secrets, *scene.world.variables}
+                environment.moved(scene, unit, f"{unit.name}_{name}" if taken else name, password)
+
+
+def _passwords(scene: Scene) -> set[str]:
+    """The passwords of stores, as Compose writes them and as they are."""
+    stores = scene.stores.values()
+    texts = [
+        store.options[option] for store in stores for option in store.kind.secret if option in store.options
+    ]
+    return {form for text in texts for form in (text, plain(text, scene.world.variables))}
 
 
 def _image(keys: Mapping[str, Any]) -> str:
@@ -238,6 +262,10 @@ def _top(scene: Scene) -> None:
             scene.draft.say("dropped", key, "what refers to it has its content")
         else:
             scene.draft.say("dropped", key, _TOP.get(key, "it means nothing here"))
+    for name, settings in scene.project.networks.items():
+        for key, note in _NETWORK.items():
+            if isinstance(settings, Mapping) and settings.get(key):
+                scene.draft.say("by hand", f"networks.{name}.{key}", note)
     used = {
         mount.source
         for unit in scene.units.values()

@@ -12,6 +12,8 @@ from devenv.drafting.draft import Fate
 from devenv.drafting.filling import has_login
 from devenv.drafting.interpolation import Variable, escaped, parts, plain, variables
 from devenv.drafting.scene import Scene, Unit, variable_of
+from devenv.drafting.stores import repository
+from devenv.drafting.tables import IMAGE_PORTS
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -47,12 +49,19 @@ def convert(scene: Scene, unit: Unit) -> None:
                 scene.draft.set(path, f"${{secret.{name}}}", origin=unit.at("environment"))
             continue
         text = f"${{{variable}:-}}" if value is None else value
-        options = rewritten(scene, text, variable, _user_beside(values, variable)) or [""]
+        user = _user_beside(values, variable)
+        options = rewritten(scene, text, variable, user, _shared_with(scene, unit)) or [""]
         instead = {"environment": [variable]} if value is None else {}
         origin = unit.at(f"environment.{variable}")
         scene.draft.set((*unit.path, "env", variable), *options, origin=origin, instead=instead)
     if secrets:
         scene.draft.set((*unit.path, "secrets"), secrets, origin=unit.at("environment"))
+
+
+def _shared_with(scene: Scene, unit: Unit) -> Collection[str] | None:
+    """The stores whose passwords it may repeat, None for any: another server has passwords of its own."""
+    name = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
+    return scene.uses.get(unit.name, ()) if name in IMAGE_PORTS else None
 
 
 def _of_env(scene: Scene, unit: Unit, files: Collection[str], others: Collection[str]) -> Iterator[str]:
@@ -122,7 +131,11 @@ def _secret(scene: Scene, unit: Unit, variable: str, value: str | None) -> str:
     private = scene.is_private(unit, variable) and value != ""
     if not private and not is_secret(variable, plain(text) or "x" * bool(value is None or "$" in text)):
         return ""
-    references = rewritten(scene, text, variable)[0].replace("${env.", "").replace("${secret.", "")
+    references = (
+        rewritten(scene, text, variable, uses=_shared_with(scene, unit))[0]
+        .replace("${env.", "")
+        .replace("${secret.", "")
+    )
     if "${" in references and (not private or _is_address(references)):
         return ""
     names = [item.name for item in variables(text)]

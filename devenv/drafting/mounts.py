@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ _RUNTIMES = (
     "composer", "bun", "deno",
 )  # fmt: skip
 """Images that run sources which are mounted."""
+
+
+_KEYS = re.compile(r"[/._-](?:certs?|ssl|tls|pki)/?$")
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -125,7 +129,8 @@ def _bind(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
 
 def _reads(target: str) -> bool:
     """Whether containers only read there, as far as the name says."""
-    return _below(target, CONFIG_FOLDERS) and not _below(target, DATA_FOLDERS)
+    keys = _KEYS.search(target) is not None
+    return (keys or _below(target, CONFIG_FOLDERS)) and not _below(target, DATA_FOLDERS)
 
 
 def _below(target: str, folders: tuple[str, ...]) -> bool:

@@ -41,6 +41,7 @@ class Project:
     volumes: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Any] = field(default_factory=dict)
     configs: Mapping[str, Any] = field(default_factory=dict)
+    networks: Mapping[str, Any] = field(default_factory=dict)
     top: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     folder: Place = HERE
@@ -64,6 +65,7 @@ def project(
         volumes=_mapping(merged.get("volumes")),
         secrets=_mapping(merged.get("secrets")),
         configs=_mapping(merged.get("configs")),
+        networks=_mapping(raw.get("networks")),
         top=tuple(key for key in raw if key not in ("services", "volumes", "secrets", "configs", "name")),
         files=files,
         folder=folder,
@@ -295,7 +297,7 @@ def relative(path: str, folder: Place) -> str:
         return path
     else:
         below = posixpath.relpath(path, folder.root)
-        if below.startswith("../../.."):  # nothing of the project
+        if below.startswith(".."):  # nothing of the project
             return path
         path = below
     path = posixpath.normpath(path)

@@ -11,6 +11,7 @@ from devenv.drafting.interpolation import forms, variables
 from devenv.drafting.scene import Scene, Unit
 from devenv.drafting.tables import FIELDS, OF_SERVICES, READ, UNNEEDED
 from devenv.manifest.fragments import INSTEAD
+from devenv.manifest.rules.names import as_label
 
 _ESCAPABLE = frozenset(INSTEAD) | {"extends", "healthcheck"}
 
@@ -159,11 +160,12 @@ def _aliases(scene: Scene, unit: Unit) -> None:
         used.remove(address)
     if not used:
         return
-    if unit.role == "service":
-        instead = {"networks": {"default": {"aliases": used}}}
-        scene.draft.set((*unit.path, "aliases"), used, origin=unit.at("aliases"), instead=instead)
-    else:
-        scene.draft.escape(unit.path, {"networks": {"default": {"aliases": used}}}, unit.at("aliases"))
+    everywhere = [name for name in used if unit.role == "service" and as_label(name) == name]
+    if everywhere:
+        instead = {"networks": {"default": {"aliases": everywhere}}}
+        scene.draft.set((*unit.path, "aliases"), everywhere, origin=unit.at("aliases"), instead=instead)
+    if others := [name for name in used if name not in everywhere]:
+        scene.draft.escape(unit.path, {"networks": {"default": {"aliases": others}}}, unit.at("aliases"))
 
 
 def _in_files(scene: Scene, name: str) -> bool:

@@ -138,7 +138,10 @@ SECRET_WORDS = (
     "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "KEY", "APIKEY", "KEY_BASE", "CREDENTIALS", "PASS",
     "PWD", "PAT", "SALT", "PEPPER",
 )  # fmt: skip
-"""Endings of variables that hold a secret."""
+"""Last words of variables that hold a secret."""
+
+SECRET_WHOLE = ("PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "SECRETKEY")
+"""Endings that stand for nothing else, whatever is before them: `ADMINPASSWORD`."""
 
 OPEN_KEYS = (
     "PUBLIC", "PUBLISHABLE", "SITE", "PRIMARY", "FOREIGN", "PARTITION", "SORT", "ROUTING", "CACHE", "OBJECT",

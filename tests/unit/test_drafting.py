@@ -195,7 +195,7 @@ def test_of_two_equal_passwords_each_user_gets_its_own(variables: dict[str, str]
         ),
         "another user": (
             "postgresql://root:other@db:5432/x",
-            "postgresql://root:other@${db.host}:${db.port}/x",
+            "postgresql://root:${secret.ADDRESS_PASSWORD}@${db.host}:${db.port}/x",
         ),
         "a user called as the host": (
             "postgres://db:pw-1@db:5432/shop",

@@ -72,6 +72,87 @@ def test_an_image_that_a_variable_names_has_a_name_before_it_is_set() -> None:
     assert [row.what for row in draft.rows if row.fate == "by hand"] == ["a.image", "b.image"]
 
 
+def test_a_password_that_stands_in_a_text_is_a_secret() -> None:
+    draft = drafted(
+        """
+        services:
+          a:
+            image: a
+            environment:
+              DB: "postgres://u:hidden-1@db.example.com:5432/x"
+              STRING: "Server=1.2.3.4;Password=hidden-2;Encrypt=false"
+              SAME: "amqp://other:hidden-1@mq.example.com"
+              ADMINPASSWORD: hidden-3
+              USER_OF_NOBODY: "http://${USER:-me}@example.com"
+        """
+    )
+    env = draft.value["services"]["a"]["env"]
+    assert env == {
+        "DB": "postgres://u:${secret.DB_PASSWORD}@db.example.com:5432/x",
+        "STRING": "Server=1.2.3.4;Password=${secret.STRING_PASSWORD};Encrypt=false",
+        "SAME": "amqp://other:${secret.DB_PASSWORD}@mq.example.com",
+        "USER_OF_NOBODY": "http://${env.USER:-me}@example.com",
+    }
+    assert sorted(draft.secrets.values()) == ["hidden-1", "hidden-2", "hidden-3"]
+
+
+def test_a_server_of_its_own_has_not_the_password_of_a_store_that_has_the_same() -> None:
+    draft = drafted(
+        """
+        services:
+          mq: {image: "rabbitmq:3", environment: {RABBITMQ_DEFAULT_USER: root, RABBITMQ_DEFAULT_PASS: same-1}}
+          docs: {image: "mongo:7", environment: {MONGO_INITDB_ROOT_USERNAME: root, MONGO_INITDB_ROOT_PASSWORD: same-1}}
+          web: {image: a, environment: {MQ_PASSWORD: same-1}}
+        """
+    )
+    assert draft.value["services"]["docs"]["secrets"] == ["MONGO_INITDB_ROOT_PASSWORD"]
+    assert draft.value["services"]["web"]["env"] == {"MQ_PASSWORD": "${mq.password}"}
+
+
+def test_a_network_of_others_or_without_a_way_out_is_told() -> None:
+    draft = drafted(
+        """
+        services: {web: {image: a, networks: [shared, inner]}}
+        networks: {shared: {external: true}, inner: {internal: true}, plain: {driver: bridge}}
+        """
+    )
+    assert [row.what for row in draft.rows if row.fate == "by hand"] == [
+        "networks.shared.external",
+        "networks.inner.internal",
+    ]
+
+
+def test_a_folder_of_keys_is_read_and_no_source() -> None:
+    draft = drafted(
+        "services: {web: {build: ., volumes: ['./dev/certs:/https-certs:ro', './src:/app/src:ro']}}",
+        paths={"./Dockerfile": "file", "./dev/certs": "folder", "./src": "folder"},
+    )
+    web = draft.value["services"]["web"]
+    assert web["files"] == {"/https-certs": "./dev/certs"}
+    assert web["reload"] == {"sync": {"./src": "/app/src"}}
+
+
+def test_a_name_that_kubernetes_has_not_stays_an_alias_on_compose() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: nginx, volumes: ["./site.conf:/etc/nginx/conf.d/site.conf:ro"]}
+          my_api: {image: a}
+        """,
+        paths={"./site.conf": "file"},
+        texts={"./site.conf": "location / { proxy_pass http://my_api:8000; }"},
+    )
+    compose = draft.value["services"]["my-api"]["compose"]
+    assert compose == {"networks": {"default": {"aliases": ["my_api"]}}}
+
+
+def test_a_path_above_the_project_stays_where_it_is(tmp_path: Path) -> None:
+    folder = reading.Place(str(tmp_path))
+    assert reading.relative(str(tmp_path.parent / "data"), folder) == str(tmp_path.parent / "data")
+    assert reading.relative(str(tmp_path / "data"), folder) == "./data"
+    assert reading.relative("../data", folder) == "../data"
+
+
 def test_a_volume_that_exists_already_is_the_same_one() -> None:
     draft = drafted(
         """
