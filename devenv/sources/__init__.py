@@ -21,6 +21,7 @@ from devenv.sources.digests import Digests
 from devenv.sources.folder import Folder, walk
 from devenv.sources.ignored import Ignored, ignore_file, recipe
 from devenv.stack.builds import digest_of
+from devenv.stack.installs import counts, linked
 from devenv.stack.model import NAMED
 from devenv.stack.reloading.rules import IGNORED
 from devenv.stack.world import BuildKey, Finding, Recipe, Want
@@ -33,7 +34,7 @@ NAME_SIGNS = "use letters, digits, _, dots and hyphens"
 class Sources:
     """The files that a manifest refers to, read once.
 
-    `linked`: whether an editable install of each build's Python projects only points at their sources.
+    `linked`: the package files of a build of which all installs leave the sources alone, by name.
     """
 
     builds: dict[BuildKey, str] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class Sources:
     recipes: dict[BuildKey, Recipe] = field(default_factory=dict)
     folders: dict[BuildKey, Folder] = field(default_factory=dict)
     scripts: dict[BuildKey, dict[str, str]] = field(default_factory=dict)
-    linked: dict[BuildKey, bool] = field(default_factory=dict)
+    linked: dict[BuildKey, frozenset[str]] = field(default_factory=dict)
     files: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     mounts: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     variables: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -120,18 +121,16 @@ def _build(root: Path, want: Want, cache: Digests, sources: Sources) -> None:
         sources.scripts[key] = {
             name: line for path in packages for name, line in _scripts(context / path).items()
         }
-    if projects := [path for path in files if posixpath.basename(path) in ("pyproject.toml", "setup.py")]:
-        sources.linked[key] = all(_is_linked(context / path) for path in projects)
+    if packages := [path for path in files if counts(path)]:
+        sources.linked[key] = linked({path: _text_of(context / path) for path in packages})
 
 
-def _is_linked(file: Path) -> bool:
-    """What a `setup.py` does is not known."""
-    from devenv.stack.editable import is_linked
-
+def _text_of(file: Path) -> str:
+    """A file's text; for one that cannot be read, a text that is no package file of any kind."""
     try:
-        return file.name == "pyproject.toml" and is_linked(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return False
+        return "{"
 
 
 def _context(root: Path, want: Want, cache: Digests, sources: Sources) -> None:

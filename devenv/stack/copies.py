@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from devenv.stack import editable, scripts
+from devenv.stack import installs, scripts
 from devenv.stack.dockerfile import (
     HEREDOC,
     UNKNOWN,
@@ -144,11 +144,11 @@ def image(
     target: str | None = None,
     args: Mapping[str, str] | None = None,
     *,
-    linked: bool = False,
+    linked: Collection[str] = (),
 ) -> Image:
     """The image that a target, or the last stage, becomes. Never raises: what cannot be read is `opaque`.
 
-    `linked`: an editable install of the context's Python projects only points at their sources.
+    `linked`: the package files of the context of which all installs leave the sources alone, by name.
     """
     parsed = parse(dockerfile, args or {})
     chain = parsed.chain(parsed.final(target))
@@ -212,7 +212,7 @@ class _Scan:
         chain: tuple[Stage, ...],
         args: Mapping[str, str],
         *,
-        linked: bool = False,
+        linked: Collection[str] = (),
     ) -> None:
         self.copies: list[Copy] = []
         self.executables: list[str] = []
@@ -322,13 +322,12 @@ class _Scan:
         """A copy that a RUN comes after: it may use the files, or some of them."""
         if copy.used or not scripts.needs_sources(lines, copy.target):
             return copy
-        others = [line for line in lines or () if not editable.reads(line)]
-        links = (
-            self._linked and lines is not None and "UV_NO_EDITABLE" not in f"{step.text} {self.environment}"
-        )
-        if not links or scripts.needs_sources(others, copy.target):
+        linked = () if "UV_NO_EDITABLE" in f"{step.text} {self.environment}" else self._linked
+        found = [installs.reads(line, linked) for line in lines or ()]
+        others = [line for line, names in zip(lines or (), found, strict=True) if not names]
+        if lines is None or scripts.needs_sources(others, copy.target):
             return replace(copy, used=f"before {step.shown}")
-        names = dict.fromkeys((*copy.read, *(name for line in lines or () for name in editable.reads(line))))
+        names = dict.fromkeys((*copy.read, *(name for names in found for name in names)))
         return replace(copy, read=tuple(names), reader=f"before {step.shown}")
 
     def _absolute(self, path: str, *, folder: bool = False) -> str:

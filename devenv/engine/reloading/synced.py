@@ -222,7 +222,7 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
         return f"{why}, and no reload: says what to send"
     key = build.key if build else ("", "")
     dockerfile = read.recipes[key].dockerfile if build else ""
-    scripts, linked = read.scripts.get(key), read.linked.get(key, False)
+    scripts, linked = read.scripts.get(key), sorted(read.linked.get(key, ()))
     inputs = (
         dockerfile,
         scripts,
@@ -235,7 +235,7 @@ def _rules(unit: Unit, read: Sources, memory: Memory) -> Rules | str:
         unit.reload,
     )
     rules = memory.recall(
-        "rules", repr(inputs), make=lambda: _inferred(unit, build, dockerfile, scripts, linked=linked)
+        "rules", repr(inputs), make=lambda: _inferred(unit, build, dockerfile, scripts, linked)
     )
     if isinstance(rules, str) or not build:
         return rules
@@ -255,7 +255,11 @@ def _rules_of_process(unit: Unit, read: Sources) -> Rules | str:
 
 
 def _inferred(
-    unit: Unit, build: Build | None, dockerfile: str, scripts: Mapping[str, str] | None, *, linked: bool
+    unit: Unit,
+    build: Build | None,
+    dockerfile: str,
+    scripts: Mapping[str, str] | None,
+    linked: Collection[str],
 ) -> Rules | str:
     shell = has_shell(base_image(dockerfile, build.target, _open(build.args)) if build else unit.image)
     rules = infer(

@@ -143,7 +143,7 @@ def infer(
     environment: Mapping[str, str] | None = None,
     workdir: str | None = None,
     scripts: Mapping[str, str] | None = None,
-    linked: bool = False,
+    linked: Collection[str] = (),
     name: str = "Dockerfile",
 ) -> Rules:
     """The rules that a Dockerfile implies; with `context` None there is none, and only a command tells.

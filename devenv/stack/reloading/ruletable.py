@@ -56,7 +56,9 @@ def _rows(rules: Rules) -> list[Row]:
     inferred = [copy for copy in rules.copies if copy.source and copy.shown not in named]
     built = [copy for copy in inferred if copy.built]
     table += [Row(copy.shown, Action.REBUILD, "", copy.built) for copy in built]
-    table += [Row(name, Action.REBUILD, "", copy.reader) for copy in inferred for name in copy.read]
+    table += [
+        Row(", ".join(copy.read[:2]), Action.REBUILD, "", copy.reader) for copy in inferred if copy.read
+    ]
     landing = [
         copy for copy in inferred if not copy.built and not any(covers(other, copy) for other in built)
     ]

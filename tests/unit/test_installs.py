@@ -1,4 +1,4 @@
-"""Installs of Python projects that only point at their sources, and what a changed file causes after one."""
+"""Installs of packages that leave a project's sources alone, and what a changed file causes after one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from devenv import sources
 from devenv.sources.digests import Digests
-from devenv.stack import editable
+from devenv.stack import installs
 from devenv.stack.reloading.decisions import Action, decide
 from devenv.stack.reloading.rules import infer
 from devenv.stack.reloading.ruletable import rows
@@ -34,6 +34,16 @@ PROJECTS = {
     "tool = 1": False,
     "[": False,
 }
+PACKAGES = {
+    '{"scripts": {"dev": "vite", "build": "vite build", "prepare": "husky"}}': True,
+    '{"dependencies": {"a": "^1", "b": "workspace:*"}}': True,
+    '{"scripts": {"postinstall": "prisma generate"}}': False,
+    '{"scripts": {"prepare": "npm run build"}}': False,
+    '{"devDependencies": {"a": "file:../a"}}': False,
+    '{"scripts": []}': False,
+    "{": False,
+}
+BOTH = ("pyproject.toml", "package.json")
 INSTALLS = {
     "uv sync --locked --no-dev": "pyproject.toml uv.lock uv.toml",
     "/bin/uv sync": "pyproject.toml uv.lock uv.toml",
@@ -45,6 +55,14 @@ INSTALLS = {
     "pip install .": "",
     "pip install -e . -r requirements.txt": "",
     "make": "",
+    "npm ci --omit=dev --no-audit": "package.json package-lock.json npm-shrinkwrap.json .npmrc *.prisma patches/",
+    "npm install -g .": "",
+    "npm install ./lib": "",
+    "npm run build": "",
+    "yarn": "package.json yarn.lock .yarnrc .yarnrc.yml .yarn/ .npmrc *.prisma patches/",
+    "yarn install --immutable": "package.json yarn.lock .yarnrc .yarnrc.yml .yarn/ .npmrc *.prisma patches/",
+    "yarn build": "",
+    "pnpm install --frozen-lockfile --filter @acme/api...": "package.json pnpm-lock.yaml pnpm-workspace.yaml .pnpmfile.cjs .npmrc *.prisma patches/",
 }
 DOCKERFILE = """
 FROM python:3.13-slim
@@ -56,13 +74,19 @@ CMD ["uvicorn", "shop.api:app", "--reload"]
 
 
 @each_row(PROJECTS.items())
-def test_what_a_project_says_of_its_install(pyproject: str, linked: bool) -> None:
-    assert editable.is_linked(pyproject) is linked
+def test_what_a_project_of_python_says_of_its_install(text: str, linked: bool) -> None:
+    assert installs.linked({"lib/pyproject.toml": text}) == ({"pyproject.toml"} if linked else set())
+
+
+@each_row(PACKAGES.items())
+def test_what_a_package_of_node_says_of_its_install(text: str, linked: bool) -> None:
+    assert installs.linked({"package.json": text}) == ({"package.json"} if linked else set())
 
 
 @each_row(INSTALLS.items())
 def test_which_files_an_install_reads(line: str, names: str) -> None:
-    assert editable.reads(line.split()) == tuple(names.split())
+    assert installs.reads(line.split(), BOTH) == tuple(names.split())
+    assert installs.reads(line.split(), ()) == ()
 
 
 @each_row(
@@ -76,18 +100,16 @@ def test_which_files_an_install_reads(line: str, names: str) -> None:
     }
 )  # fmt: skip
 def test_after_an_install_that_links_sources_are_sent(step: str, linked: bool, actions: str) -> None:
-    rules = infer(DOCKERFILE.format(step=step), context=".", linked=linked)
+    rules = infer(DOCKERFILE.format(step=step), context=".", linked=BOTH if linked else ())
     changed = ("src/shop/api.py", "lib/pyproject.toml", "uv.lock")
     assert [decide(rules, [path]).action for path in changed] == [*map(Action, actions.split())]
 
 
 def test_the_table_names_the_files_that_the_install_reads() -> None:
-    rules = infer(DOCKERFILE.format(step="uv sync"), context=".", linked=True)
+    rules = infer(DOCKERFILE.format(step="uv sync"), context=".", linked=BOTH)
     assert [(row.what, row.action.value) for row in rows(rules)] == [
         ("Dockerfile", "rebuild"),
-        ("pyproject.toml", "rebuild"),
-        ("uv.lock", "rebuild"),
-        ("uv.toml", "rebuild"),
+        ("pyproject.toml, uv.lock", "rebuild"),
         (".", "sync"),
     ]
     assert rows(rules)[1].reason == "COPY . /app before RUN uv sync (Dockerfile:4)"
@@ -95,13 +117,16 @@ def test_the_table_names_the_files_that_the_install_reads() -> None:
 
 @each_row(
     {
-        "one": ({"pyproject.toml": HATCH}, True),
-        "two": ({"pyproject.toml": HATCH, "lib/pyproject.toml": "["}, False),
-        "a program": ({"pyproject.toml": HATCH, "lib/setup.py": ""}, False),
-        "none": ({"main.py": ""}, None),
+        "one": ({"pyproject.toml": HATCH}, ["pyproject.toml"]),
+        "two": ({"pyproject.toml": HATCH, "lib/pyproject.toml": "["}, []),
+        "a program": ({"pyproject.toml": HATCH, "lib/setup.py": ""}, []),
+        "two languages": ({"pyproject.toml": "[", "web/package.json": "{}"}, ["package.json"]),
+        "a compiler": ({"web/package.json": "{}", "web/binding.gyp": ""}, []),
+        "installed packages": ({"package.json": "{}", "node_modules/package.json": "["}, ["package.json"]),
+        "none": ({"main.py": ""}, []),
     }
 )
-def test_every_project_of_a_context_counts(files: dict[str, str], linked: bool | None) -> None:
+def test_every_package_of_a_context_counts(files: dict[str, str], linked: list[str]) -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder)
         for path, text in {"Dockerfile": "FROM x", **files}.items():
@@ -109,4 +134,4 @@ def test_every_project_of_a_context_counts(files: dict[str, str], linked: bool |
             (root / path).write_text(text)
         want = Want("build", ".", (), "Dockerfile")
         read = sources.read(root, [want], Digests.load(root / "none.json"))
-    assert read.linked.get((".", "Dockerfile")) is linked
+    assert sorted(read.linked.get((".", "Dockerfile"), ())) == linked
