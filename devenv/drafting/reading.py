@@ -17,11 +17,15 @@ from devenv.manifest.source import as_text
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The manifest's folder, as an absolute path or "", the Compose file's, relative to it, and a home."""
+    """The manifest's folder, as an absolute path or "", the Compose file's, relative to it, and a home.
+
+    `absolute`: the paths that people wrote so; Compose makes all others absolute as well.
+    """
 
     root: str = ""
     below: str = "."
     home: str = ""
+    absolute: frozenset[str] = frozenset()
 
 
 HERE = Place()
@@ -297,8 +301,8 @@ def relative(path: str, folder: Place) -> str:
         return path
     else:
         below = posixpath.relpath(path, folder.root)
-        if below.startswith(".."):  # nothing of the project
-            return path
+        if below.startswith("../../..") or (below.startswith("..") and path in folder.absolute):
+            return path  # nothing of the project
         path = below
     path = posixpath.normpath(path)
     return path if path == "." or path.startswith("..") else f"./{path}"

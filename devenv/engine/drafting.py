@@ -43,6 +43,7 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 LARGEST_TEXT = 256 * 1024
+ABSOLUTE = re.compile(r"(?<![\w.~}/])/[\w./-]+")
 
 
 Flattened = Callable[[list[Path], list[str]], dict[str, Any] | None]
@@ -126,7 +127,8 @@ def composed(files: list[Path], folder: Path, *, flattened: Flattened | None = N
     if not isinstance(flat.get("services"), dict) or not flat["services"]:
         raise UsageError(f"{_shown(files[0])} has no services", hint="devenv init --from-compose FILE")
     below = os.path.relpath(files[0].resolve().parent, folder.resolve())
-    place = reading.Place(str(folder.resolve()), below, str(home.folder()))
+    absolute = frozenset(path for text in texts for path in ABSOLUTE.findall(text))
+    place = reading.Place(str(folder.resolve()), below, str(home.folder()), absolute)
     shown = tuple(os.path.relpath(file, folder) for file in files)
     return Composed(reading.project(flat, raw, files=shown, folder=place), tuple(remarks))
 

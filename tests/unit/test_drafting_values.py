@@ -146,11 +146,17 @@ def test_a_name_that_kubernetes_has_not_stays_an_alias_on_compose() -> None:
     assert compose == {"networks": {"default": {"aliases": ["my_api"]}}}
 
 
-def test_a_path_above_the_project_stays_where_it_is(tmp_path: Path) -> None:
-    folder = reading.Place(str(tmp_path))
-    assert reading.relative(str(tmp_path.parent / "data"), folder) == str(tmp_path.parent / "data")
-    assert reading.relative(str(tmp_path / "data"), folder) == "./data"
-    assert reading.relative("../data", folder) == "../data"
+def test_a_path_above_the_project_is_written_as_people_wrote_it(tmp_path: Path) -> None:
+    (tmp_path / "stack").mkdir()
+    file = tmp_path / "stack/compose.yaml"
+    file.write_text(f"services: {{web: {{image: a, volumes: ['${{D:-{tmp_path}/a}}:/a', '../b:/b']}}}}")
+
+    def as_compose_does(files: list[Path], texts: list[str]) -> dict[str, Any]:
+        return {"services": {"web": {"image": "a", "volumes": [f"{tmp_path}/a:/a", f"{tmp_path}/b:/b"]}}}
+
+    composed = drafting.composed([file], file.parent, flattened=as_compose_does)
+    web = drafting.drafted(composed.project, file.parent, {}).value["services"]["web"]
+    assert [host["path"] for host in web["host_paths"].values()] == [f"{tmp_path}/a", "../b"]
 
 
 def test_a_volume_that_exists_already_is_the_same_one() -> None:
