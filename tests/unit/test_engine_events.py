@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import pytest
 
 from devenv.backends import containers, loglines
+from devenv.backends.base import Change
 from devenv.backends.docker import Engine
 from devenv.backends.loglines import EngineLogs, Source
 from devenv.errors import ToolMissing
@@ -203,6 +205,20 @@ def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: E
     Path(engine.address.removeprefix("unix://")).unlink()
     with pytest.raises(ToolMissing):
         list(engine.changes("shop-1", threading.Event()))
+
+
+@pytest.mark.programs
+def test_nothing_waits_for_a_stream_that_has_ended(server: Server, engine: Engine) -> None:
+    def waiting() -> list[str]:
+        return [thread.name for thread in threading.enumerate() if "_close_on" in thread.name]
+
+    web = container(server, *FOREVER)
+    engine.start(web.id)
+    threading.Timer(0.2, server.engine.stop, [web]).start()
+    with closing(cast("Generator[Change]", engine.changes("shop-1", threading.Event()))) as changes:
+        assert next(changes).unit == "web"
+        assert waiting()
+    eventually(engine, lambda: not waiting())
 
 
 @pytest.mark.programs

@@ -29,6 +29,7 @@ from devenv.stack.labels import BUILT_AS, LABEL
 SILENCE = 300.0  # seconds after which the log of a remote engine is asked for again
 GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that has none
+LOOK = 0.2  # seconds between two looks whether a stream has ended
 EARLY = (0.2, 3.0)
 """Seconds that a program may print before a busy engine writes down that it started; the most where it
 has printed nothing since."""
@@ -359,13 +360,13 @@ class Engine:
         """
         reach(self.address)
         filters = {"type": "container", "event": ["start", "die"], **_labelled({"stack": stack})}
-        units = Running()
+        units, ended = Running(), threading.Event()
         try:
             events = self.api.events(since=int(time.time()), filters=filters, decode=True)
             for container in self.labelled(stack=stack):
                 if container["State"] == "running":
                     units.start(labels.read(container["Labels"]).unit, str(container["Id"]))
-            threading.Thread(target=_close_on, args=(stop, events), daemon=True).start()
+            threading.Thread(target=_close_on, args=(stop, ended, events), daemon=True).start()
             for event in events:
                 unit, id = labels.read(event["Actor"]["Attributes"]).unit, str(event["Actor"]["ID"])
                 change = units.start(unit, id) if event["Action"] == "start" else units.end(unit, id)
@@ -373,6 +374,8 @@ class Engine:
                     yield change
         except (RequestException, docker.errors.DockerException, OSError, ValueError):
             return
+        finally:
+            ended.set()
 
     # -- logs
 
@@ -434,6 +437,8 @@ def _runs_on(platform: str, answer: Mapping[str, Any]) -> bool:
     return not platform or not rows or any([row["os"], row["architecture"]] == wanted for row in rows)
 
 
-def _close_on(stop: threading.Event, stream: Any) -> None:
-    stop.wait()
+def _close_on(stop: threading.Event, ended: threading.Event, stream: Any) -> None:
+    """Close a stream as soon as `stop` is set, or soon after it has ended by itself."""
+    while not ended.is_set() and not stop.wait(LOOK):
+        pass
     stream.close()
