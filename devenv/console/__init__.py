@@ -32,6 +32,13 @@ FACT_LINES, LINE_LETTERS = 3, 300  # of a fact on a card
 PALETTE = ("cyan", "magenta", "yellow", "blue", "green")
 _ADDRESS = re.compile(r"\S:\S")
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_COMMAND = re.compile(r"\b(?:devenv|docker|helm|kubectl|minikube) [^,;:()]*[^,;:() ]")
+"""A command within a sentence."""
+_TYPED = re.compile(
+    r"(?:devenv|docker|echo|eval|export|git|helm|iconv|kill|kubectl|ls|minikube|sudo)\s|\s|-|\S+:\s|\S*=|.*\{"
+)
+"""How a line begins that is typed, or written into a file, as it stands."""
+GLUE = "\ue000"  # for a space that no line is broken at
 _WORDS = re.compile(r"(\s*)(\S+)")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -184,10 +191,9 @@ class Console:
         return lines
 
     def _field(self, label: str, value: str, *styles: str, indent: int = 6) -> list[str]:
-        """A label and its text in a column of its own; what is to be typed is not folded, as it is copied."""
-        texts = value.splitlines() or [""]
-        if label != "try":
-            texts = [line for text in texts for line in folded(text, self.width - indent - 2)]
+        """A label and its text in a column of its own."""
+        fold = folded_around_commands if label == "try" else folded
+        texts = [line for text in value.splitlines() or [""] for line in fold(text, self.width - indent - 2)]
         column = f"\n  {'':{indent}}".join(texts)
         head = f"  {self.style(label, 'dim')}{'':{indent - len(label)}}"
         return [line.rstrip() for line in (head + self.style(column, *styles)).splitlines()]
@@ -297,6 +303,17 @@ def folded(text: str, width: int) -> list[str]:
         else:
             lines[-1] += gap + word
     return lines
+
+
+def folded_around_commands(text: str, width: int) -> list[str]:
+    """A line as lines of at most this width, but what is to be typed stays in one piece, as it is copied."""
+    if width <= 0 or len(text) <= width:
+        return [text]
+    typed, gap, about = text.partition("   ")
+    if _TYPED.match(typed):
+        return [typed, *(f"  {line}" for line in folded(about.strip(), width - 2))] if gap else [text]
+    glued = _COMMAND.sub(lambda match: match[0].replace(" ", GLUE), text)
+    return [line.replace(GLUE, " ") for line in folded(glued, width)]
 
 
 def hanging(text: str, width: int, indent: str) -> Iterator[str]:

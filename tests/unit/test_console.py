@@ -445,6 +445,30 @@ def test_what_follows_on_a_line_that_is_folded_stands_behind_an_indent() -> None
     ]
 
 
+def test_what_is_to_be_typed_stays_in_one_piece_and_words_about_it_are_folded() -> None:
+    narrow = console(width=44)
+    typed = "kubectl --context gke -n shop delete pvc data-0"
+    prose = "is the name right? For a private registry: docker login registry.example.com"
+    lines = (
+        prose,
+        f"{typed}   removes the data, where that may go",
+        "environments: {staging: {context: gke, namespace: a}}",
+    )
+    narrow.error(DevenvError("no", hint="\n".join(lines)))
+    assert output(narrow) == expect(
+        f"""
+        error  no
+          try   is the name right? For a private
+                registry:
+                docker login registry.example.com
+                {typed}
+                  removes the data, where that may
+                  go
+                {lines[2]}
+        """
+    )
+
+
 def test_a_note_is_folded_beside_its_label() -> None:
     narrow = console(width=40)
     narrow.note("8089 is taken by python3 (pid 15771): front is on 24879")
