@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import errno
 import fcntl
@@ -11,6 +12,7 @@ import hmac
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
@@ -352,15 +354,28 @@ def read_text(file: Path, shown: str) -> str:
         with file.open("rb") as handle:
             raw = handle.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"cannot read {shown}", why=error.strerror or str(error)) from error
+        why = error.strerror or str(error)
+        raise UsageError(f"cannot read {shown}", why=why, hint=f"ls -ld {shlex.quote(shown)}") from error
     if len(raw) > MAX_BYTES:
-        megabytes = file.stat().st_size / 1e6
-        raise UsageError(f"{shown} has {megabytes:.0f} MB", why="a manifest has at most 2 MB")
+        megabytes, why = file.stat().st_size / 1e6, "a manifest has at most 2 MB"
+        hint = "is it another file? -f takes the path of a devenv.yaml"
+        raise UsageError(f"{shown} has {megabytes:.0f} MB", why=why, hint=hint)
     try:
         return raw.decode("utf-8-sig")  # with or without the mark that editors on Windows begin it with
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{shown}:{line}: not text", why="a manifest is UTF-8") from error
+        why = "a manifest is UTF-8"
+        raise UsageError(f"{shown}:{line}: not text", why=why, hint=_as_text(raw, shown)) from error
+
+
+def _as_text(raw: bytes, shown: str) -> str:
+    """How a file that is no UTF-8 becomes so, by what it seems to be."""
+    name = shlex.quote(shown)
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if b"\0" in raw and not wide:
+        return f"file {name}   says what it is"
+    encoding = "utf-16" if wide else "latin1"
+    return f"iconv -f {encoding} -t utf-8 {name} > text.yaml && mv text.yaml {name}"
 
 
 def quoted(value: str) -> str:

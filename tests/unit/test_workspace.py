@@ -49,8 +49,17 @@ def test_a_file_too_large_or_not_text_is_refused_without_being_read_whole(space:
     with pytest.raises(UsageError, match="has 10 MB"):
         space.text()
     space.file.write_bytes(b"name: a\nb: \xff\n")
-    with pytest.raises(UsageError, match=":2: not text"):
+    with pytest.raises(UsageError, match=":2: not text") as refused:
         space.text()
+    assert refused.value.hint.startswith("iconv -f latin1 -t utf-8 ")
+    space.file.write_text("name: a\n", encoding="utf-16")
+    with pytest.raises(UsageError, match=":1: not text") as refused:
+        space.text()
+    assert refused.value.hint.startswith("iconv -f utf-16 -t utf-8 ")
+    space.file.write_bytes(b"\x7fELF\0\xff")
+    with pytest.raises(UsageError, match=":1: not text") as refused:
+        space.text()
+    assert refused.value.hint.startswith("file ")
 
 
 def test_a_mark_of_its_encoding_is_no_part_of_a_manifest(tmp_path: Path) -> None:
