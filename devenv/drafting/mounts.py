@@ -85,6 +85,8 @@ def _volume(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:
         draft.escape(unit.path, {"volumes": [mount.written]}, origin)
         return
     draft.set(path, mount.target, origin=origin, instead={"volumes": [mount.written]})
+    if mount.read_only:
+        draft.say("dropped", f"{origin} read-only", f"the volume is kept, and {unit.name} can write to it")
 
 
 def _settings(scene: Scene, source: str, key: str, settings: object) -> None:

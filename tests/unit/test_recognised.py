@@ -305,3 +305,16 @@ def test_programs_reach_what_was_recognised_by_references() -> None:
     rows = {(row.fate, row.what): row.note for row in draft.rows}
     assert rows["dropped", "zookeeper"] == "the kind kafka needs none"
     assert rows["derived", "kibana"] == "the kind elasticsearch brings it, as search-kibana"
+
+
+def test_a_root_password_that_nobody_knows_is_made_up_by_the_kind() -> None:
+    draft = drafted(
+        "services: {db: {image: 'mysql:8.4', environment: {MYSQL_RANDOM_ROOT_PASSWORD: 'yes', MYSQL_DATABASE: a}}}"
+    )
+    assert draft.value["infra"]["db"] == {"kind": "mysql", "version": "8.4", "database": "a"}
+
+
+def test_a_volume_that_is_only_read_is_named_as_it_can_be_written_to() -> None:
+    draft = drafted("services: {web: {image: nginx, volumes: ['site:/site:ro']}}\nvolumes: {site: {}}")
+    (row,) = [row for row in draft.rows if row.fate == "dropped"]
+    assert "web.volumes site:/site:ro" in str(row)
