@@ -19,6 +19,7 @@ from tests.cli.conftest import Devenv
 from tests.cluster import CONTEXT, fake_cluster
 from tests.cluster.fake import Server
 
+REVISION = {"revision": 1, "updated": "", "status": "deployed", "chart": "shop-0.1.0"}
 DIGEST = f"sha256:{'0' * 64}"
 MANIFEST = f"""
 name: shop
@@ -282,11 +283,35 @@ def test_values_that_are_written_take_none_of_the_options_that_change_the_cluste
         assert (ended.exit_code, f"leave out {option[0]}" in ended.stderr) == (2, True)
 
 
+def test_a_context_that_leads_to_another_cluster_than_before_is_refused(
+    devenv: Devenv, helm: Path, registry: Registry, cluster: Server
+) -> None:
+    def system(uid: str) -> None:
+        metadata = {"name": "kube-system", "uid": uid}
+        cluster.cluster.put("/api/v1/namespaces/kube-system", {"kind": "Namespace", "metadata": metadata})
+
+    (helm / "objects").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: web}}")
+    system("one")
+    (helm / "history").write_text(json.dumps([REVISION]))
+    assert devenv("promote", "staging", "--yes").exit_code == 0
+    system("two")
+    (helm / "asked").unlink()
+    for command in (
+        ("promote", "staging", "--yes"),
+        ("retire", "staging", "--yes"),
+        ("rollback", "staging", "1", "--yes"),
+    ):
+        ended = devenv(*command)
+        assert (ended.exit_code, "leads to another cluster than at the last" in ended.stderr) == (2, True)
+    assert not {"upgrade", "uninstall", "rollback"} & {*(helm / "asked").read_text().split()}
+    (helm / ".devenv" / "cluster-staging.json").unlink()
+    assert devenv("retire", "staging", "--yes").exit_code == 0
+
+
 def test_volumes_are_said_to_be_kept_where_there_are_some(
     devenv: Devenv, helm: Path, cluster: Server
 ) -> None:
-    row = {"revision": 1, "updated": "", "status": "deployed", "chart": "shop-0.1.0"}
-    (helm / "history").write_text(json.dumps([row]))
+    (helm / "history").write_text(json.dumps([REVISION]))
     assert devenv("retire", "staging", "--yes").stderr == "staging is retired\n"
     labels = {"app.kubernetes.io/instance": "shop"}
     path = "/api/v1/namespaces/live/persistentvolumeclaims/data"

@@ -85,6 +85,7 @@ class Promoting:
         if not ours and not self.due:
             self.say("chart", f"read by Helm {release.helm.major}")
             console.sentence(f"{environment} has all of it; nothing to promote")
+            release.sight.remember(release.client)
             return
         if not self.due:  # else what judges them may come with a companion
             self._judge(objects, changes)
@@ -151,6 +152,7 @@ class Promoting:
     ) -> None:
         """The charts of other people, Secrets, then the stack where anything of it is new; smoke them."""
         context, release, within = self.context, self.release, self.request.within
+        release.sight.remember(release.client)
         for each in self.due:
             companions.promote(each, _who(context), self.say, within=within)
             self.released.append(each.companion.name)

@@ -15,6 +15,7 @@ from devenv.engine.promotion.admission import Admission
 from devenv.engine.promotion.parcel import Parcel, packed
 from devenv.engine.promotion.rollout import Order, Rollout, explained
 from devenv.engine.promotion.secrets import ClusterSecrets
+from devenv.engine.promotion.sight import Sight
 from devenv.engine.promotion.smoke import Smoke
 from devenv.engine.promotion.underway import Record
 from devenv.errors import Card, DevenvError, UsageError
@@ -98,11 +99,17 @@ class Release:
         """The Secrets of its namespace."""
         return ClusterSecrets(self.client, self.target)
 
+    @property
+    def sight(self) -> Sight:
+        """The cluster that its context led to before."""
+        return Sight(self.record.workspace, self.target)
+
     # -- what must hold before anything is changed
 
     def guard(self, stack: str) -> None:
         """Raises `DevenvError` for a cluster that is away, and a release of another stack or not settled."""
         self.client.get("/version")
+        self.sight.require_same(self.client)
         self.foreign_chart(stack)
         target = self.target
         self.record.require_idle(target, lambda: self._healing)
@@ -128,7 +135,11 @@ class Release:
         _ = self._serving
 
     def require_ours(self, stack: str) -> None:
-        """Raises `UsageError` for a release that something else than this stack was installed as."""
+        """Raises `UsageError` for a release that something else than this stack was installed as.
+
+        So it does where the context leads to another cluster than at the last promotion.
+        """
+        self.sight.require_same(self.client)
         if chart := self.foreign_chart(stack):
             raise self._not_ours(chart, "its chart was not made by devenv")
 
