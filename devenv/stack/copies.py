@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -154,14 +154,17 @@ def image(
     chain = parsed.chain(parsed.final(target))
     if not chain:
         return Image(opaque="the Dockerfile has no such stage")
-    scan = _Scan(parsed, chain, args or {}, linked=linked)
+    names = _suppliers(parsed, chain)
+    suppliers = {name: _Scan(parsed, parsed.chain(name), args or {}, linked=linked) for name in names}
+    taken = _copied_alone(parsed, chain, names)
+    holders = {name: (suppliers[name], folders) for name, folders in taken.items()}
+    scan = _Scan(parsed, chain, args or {}, linked=linked, holders=holders)
     copies = {(copy.line, copy.source): copy for copy in scan.copies}
     runs = list(scan.runs)
-    for name in _suppliers(parsed, chain):
-        supplier = _Scan(parsed, parsed.chain(name), args or {})
+    for name, supplier in suppliers.items():
         runs += supplier.runs
         for copy in supplier.copies:
-            if copy.source:
+            if copy.source and (copy.line, copy.source) not in scan.passed:
                 own = copies.get((copy.line, copy.source), replace(copy, target=""))
                 used = f"in stage {name}" if copy.target else copy.used
                 copies[copy.line, copy.source] = replace(own, used=used)
@@ -203,6 +206,22 @@ def _suppliers(parsed: Dockerfile, chain: Iterable[Stage]) -> list[str]:
     return names
 
 
+def _copied_alone(
+    parsed: Dockerfile, chain: Iterable[Stage], names: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """Of the stages that an image takes files from, those that only its own COPYs do, and what these take."""
+    steps = [step.trigger for stage in chain for step in stage.instructions]
+    mounted = {parsed.named(mount.get("from", "")) for step in steps for mount in step.mounts}
+    further = {further for name in names for further in _suppliers(parsed, parsed.chain(name))}
+    taken: dict[str, tuple[str, ...]] = {}
+    for step in steps:
+        name = parsed.named(step.flag("from"))
+        if name and name not in mounted | further:
+            folders = (f"/{posixpath.normpath(source).lstrip('/')}" for source in listed(step.text)[:-1])
+            taken[name] = (*taken.get(name, ()), *folders)
+    return taken
+
+
 class _Scan:
     """One pass through the instructions of a stage and of those that it is made from."""
 
@@ -213,8 +232,11 @@ class _Scan:
         args: Mapping[str, str],
         *,
         linked: Collection[str] = (),
+        holders: Mapping[str, tuple[_Scan, tuple[str, ...]]] = {},
     ) -> None:
+        """`holders`: stages, by name, whose files this one may take over, and all folders that it takes."""
         self.copies: list[Copy] = []
+        self.passed: set[tuple[int, str]] = set()
         self.executables: list[str] = []
         self.runs: list[str] = []
         self.exposed: list[str] = []
@@ -225,6 +247,7 @@ class _Scan:
         self._arguments = parsed.arguments
         self._args = args
         self._linked = linked
+        self._named, self._holders = parsed.named, holders
         self._values: dict[str, str] = {}
         self._folders = set(_USUAL_FOLDERS.split())
         triggers: list[Instruction] = []
@@ -282,9 +305,32 @@ class _Scan:
             self._remember(target.rstrip("/") if target.endswith("/") else posixpath.dirname(target))
         if step.flag("from"):
             self.copies.append(Copy(step.line, step.shown, "", target, "lands there"))
+            self._take_over(step, sources, target)
         else:
             local = [source for source in sources if not _REMOTE.match(source)]
             self.copies += [self._copied(step, source, target) for source in local]
+
+    def _take_over(self, step: Instruction, sources: Sequence[str], target: str) -> None:
+        """Note which files of the context a stage only held, where a COPY from it brings all that it has."""
+        holder, folders = self._holders.get(self._named(step.flag("from")), (None, ()))
+        options = {name for name, _ in step.flags} - {"from", "chown", "link"}
+        if holder is None or holder.executables or options or len(sources) != 1 or UNKNOWN in target:
+            return
+        folder = f"/{posixpath.normpath(sources[0]).lstrip('/')}"
+        for copy in holder.copies:
+            top = copy.target.rstrip("/")
+            below = relative(top, folder)
+            if copy.used or below is None or not (below or copy.target.endswith("/") or copy.source == "."):
+                continue
+            others = [other for other in holder.copies if other.source == copy.source]
+            taken = [other for other in folders if not _are_apart(top, other)]
+            if len(others) == len(taken) == 1:
+                place = posixpath.join(target, below).rstrip("/") + "/" * copy.target.endswith("/")
+                reader = f"of {copy.shown} {copy.reader}"
+                self.copies.append(
+                    replace(copy, line=step.line, shown=step.shown, target=place, reader=reader)
+                )
+                self.passed.add((copy.line, copy.source))
 
     def _copied(self, step: Instruction, source: str, target: str) -> Copy:
         parents = any(name == "parents" for name, _ in step.flags)
@@ -342,6 +388,13 @@ class _Scan:
         while folder.startswith("/") and folder not in self._folders:
             self._folders.add(folder)
             folder = posixpath.dirname(folder)
+
+
+def _are_apart(one: str, other: str) -> bool:
+    """Whether two folders of an image have no file in common; a name with signs in it may be any."""
+    if re.search(r"[$*?\[]", one + other):
+        return False
+    return relative(one, other) is None and relative(other, one) is None
 
 
 def _workdir(base: str) -> str:

@@ -88,6 +88,82 @@ STYLES: dict[str, tuple[str, Mapping[str, Expected]]] = {
         """,
         {"hello.py": (SYNC, "/app/hello.py"), "uv.lock": (REBUILD,), "pyproject.toml": (REBUILD,)},
     ),
+    "uv in a stage of its own": (
+        """\
+        FROM ghcr.io/astral-sh/uv:python3.12-bookworm-slim AS builder
+        WORKDIR /app
+        RUN --mount=type=bind,source=uv.lock,target=uv.lock \\
+            --mount=type=bind,source=pyproject.toml,target=pyproject.toml \\
+            uv sync --locked --no-install-project --no-dev
+        COPY . /app
+        FROM python:3.12-slim-bookworm
+        RUN useradd nonroot
+        COPY --from=builder --chown=nonroot:nonroot /app /app
+        USER nonroot
+        WORKDIR /app
+        CMD ["fastapi", "dev", "--host", "0.0.0.0", "src/main.py"]
+        """,
+        {"src/main.py": (SYNC, "/app/src/main.py"), "uv.lock": (REBUILD,), "pyproject.toml": (REBUILD,)},
+    ),
+    "a stage that holds sources, at another place": (
+        """\
+        FROM python:3 AS made
+        WORKDIR /build
+        COPY src ./src
+        COPY conf /etc/shop/
+        FROM python:3-slim
+        WORKDIR /srv/
+        COPY --from=made /build .
+        COPY --from=made /etc/shop /etc/shop
+        CMD python src/main.py
+        """,
+        {"src/main.py": (RESTART, "/srv/src/main.py"), "conf/a.ini": (RESTART, "/etc/shop/a.ini")},
+    ),
+    "a stage from which a part is copied twice": (
+        """\
+        FROM python:3 AS made
+        COPY . /build/
+        FROM python:3-slim
+        COPY --from=made /build /srv
+        COPY --from=made /build/static /var/www
+        CMD python /srv/main.py
+        """,
+        {"main.py": (REBUILD,), "static/a.css": (REBUILD,)},
+    ),
+    "a stage of which a part is copied": (
+        """\
+        FROM node:24 AS made
+        WORKDIR /app
+        COPY . .
+        FROM nginx
+        COPY --from=made /app/public /usr/share/nginx/html
+        """,
+        {"public/a.css": (REBUILD,), "src/a.js": (REBUILD,)},
+    ),
+    "a stage that others use as well": (
+        """\
+        FROM node:24 AS made
+        COPY src /app/src
+        FROM made AS tested
+        RUN node --test /app
+        FROM node:24-slim
+        RUN --mount=from=made,source=/app,target=/x node /x/src/make.js
+        COPY --from=made /app /app
+        CMD node /app/src/main.js
+        """,
+        {"src/main.js": (REBUILD,)},
+    ),
+    "a stage that makes files executable": (
+        """\
+        FROM node:24 AS made
+        COPY src /app/src
+        RUN chmod +x /app/src/start
+        FROM node:24-slim
+        COPY --from=made /app /app
+        CMD /app/src/start
+        """,
+        {"src/start": (REBUILD,)},
+    ),
     "Django with a collected folder": (
         """\
         FROM python:3
