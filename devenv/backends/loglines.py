@@ -160,7 +160,7 @@ class EngineLogs:
         return self._engine().runs(container) if running is None else running
 
     def next_start(self, stack: str, unit: str) -> str:
-        return self._engine().next_start(stack, unit)
+        return self._engine().events.next_start(stack, unit)
 
 
 def lines(

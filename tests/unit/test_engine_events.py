@@ -48,31 +48,31 @@ def eventually(engine: Engine, condition: Callable[[], bool]) -> None:
     for _ in range(100):
         if condition():
             return
-        engine.pause(0.1)
+        engine.events.pause(0.1)
     raise AssertionError("it never was")
 
 
 @pytest.mark.programs
 def test_the_end_of_the_run_before_is_not_taken_for_the_new_ones(server: Server, engine: Engine) -> None:
     web = container(server, *FOREVER)
-    engine.listen("shop-1")
+    engine.events.listen("shop-1")
     engine.start(web.id)
-    eventually(engine, lambda: engine.state(web.id).since > 0)
+    eventually(engine, lambda: engine.events.state(web.id).since > 0)
     server.engine.held.clear()  # the engine is busy: it answers, and its events come late
     engine.restart(web.id)
-    assert engine.state(web.id).status == "running"
-    since, statuses = engine.state(web.id).since, set[str]()
+    assert engine.events.state(web.id).status == "running"
+    since, statuses = engine.events.state(web.id).since, set[str]()
 
     def started() -> bool:
-        statuses.add(engine.state(web.id).status)
-        return engine.state(web.id).since > since
+        statuses.add(engine.events.state(web.id).status)
+        return engine.events.state(web.id).since > since
 
     server.engine.held.set()
     eventually(engine, started)
     assert statuses == {"running"}
     server.engine.stop(web)
-    eventually(engine, lambda: engine.state(web.id).status == "exited")
-    assert engine.state(web.id).exit_code == 143
+    eventually(engine, lambda: engine.events.state(web.id).status == "exited")
+    assert engine.events.state(web.id).exit_code == 143
 
 
 @pytest.mark.programs
@@ -85,26 +85,26 @@ def test_an_end_in_the_second_before_listening_began_is_not_the_new_runs(
         assert server.engine.changed.wait_for(lambda: web.status == "exited", 10)
     web.argv = FOREVER
     server.engine.held.clear()
-    engine.listen("shop-1")  # the engine tells what it has just missed, too
+    engine.events.listen("shop-1")  # the engine tells what it has just missed, too
     engine.start(web.id)
-    assert engine.state(web.id).status == "running"
+    assert engine.events.state(web.id).status == "running"
     server.engine.held.set()
     for _ in range(20):
-        engine.pause(0.01)
-        assert engine.state(web.id).status == "running"
+        engine.events.pause(0.01)
+        assert engine.events.state(web.id).status == "running"
 
 
 @pytest.mark.programs
 def test_a_quick_end_is_seen_though_its_events_are_late(server: Server, engine: Engine) -> None:
     job = container(server, "sh", "-c", "exit 3")
-    engine.listen("shop-1")
+    engine.events.listen("shop-1")
     engine.start(job.id)
-    eventually(engine, lambda: engine.state(job.id).status == "exited")
-    assert engine.state(job.id).exit_code == 3
+    eventually(engine, lambda: engine.events.state(job.id).status == "exited")
+    assert engine.events.state(job.id).exit_code == 3
 
 
 def test_a_container_that_never_ran_began_never(server: Server, engine: Engine) -> None:
-    state = engine.state(container(server, "true").id)
+    state = engine.events.state(container(server, "true").id)
     assert (state.status, state.began) == ("created", 0)
 
 
@@ -204,7 +204,7 @@ def test_the_engine_is_asked_without_its_sdk(server: Server) -> None:
 def test_an_engine_that_is_away_has_no_changes_to_tell(server: Server, engine: Engine) -> None:
     Path(engine.address.removeprefix("unix://")).unlink()
     with pytest.raises(ToolMissing):
-        list(engine.changes("shop-1", threading.Event()))
+        list(engine.events.changes("shop-1", threading.Event()))
 
 
 @pytest.mark.programs
@@ -215,7 +215,7 @@ def test_nothing_waits_for_a_stream_that_has_ended(server: Server, engine: Engin
     web = container(server, *FOREVER)
     engine.start(web.id)
     threading.Timer(0.2, server.engine.stop, [web]).start()
-    with closing(cast("Generator[Change]", engine.changes("shop-1", threading.Event()))) as changes:
+    with closing(cast("Generator[Change]", engine.events.changes("shop-1", threading.Event()))) as changes:
         assert next(changes).unit == "web"
         assert waiting()
     eventually(engine, lambda: not waiting())
@@ -224,12 +224,12 @@ def test_nothing_waits_for_a_stream_that_has_ended(server: Server, engine: Engin
 @pytest.mark.programs
 def test_checks_of_a_container_that_tell_no_state_are_not_sent(server: Server, engine: Engine) -> None:
     web = container(server, *FOREVER)
-    engine.listen("shop-1")
+    engine.events.listen("shop-1")
     engine.start(web.id)
     server.engine.event(web, "exec_create: sh")
     server.engine.event(web, "exec_die")
     server.engine.event(web, "health_status: healthy")
-    eventually(engine, lambda: engine.state(web.id).health == "healthy")
+    eventually(engine, lambda: engine.events.state(web.id).health == "healthy")
     assert server.engine.sent == ["start", "health_status: healthy"]
 
 

@@ -39,7 +39,11 @@ ALLOWED = {
 """All that the pure part may import. None of it reads a file, a clock, the environment or the network."""
 
 ADAPTERS = {
-    "docker": {"devenv.backends.docker", "devenv.backends.docker.connection"},
+    "docker": {
+        "devenv.backends.docker",
+        "devenv.backends.docker.connection",
+        "devenv.backends.docker.events",
+    },
     "python_on_whales": {"devenv.backends.images"},
     "kubernetes": {"devenv.backends.kube.transport"},
     "watchdog": {"devenv.watching.fsevents", "devenv.watching.inotify", "devenv.watching.native"},

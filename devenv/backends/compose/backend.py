@@ -136,7 +136,7 @@ class ComposeBackend:
         return ""
 
     def changes(self, stack: str, stop: Event) -> Iterator[Change]:
-        return self._connection.engine.changes(stack, stop)
+        return self._connection.engine.events.changes(stack, stop)
 
     def logs(
         self, units: Sequence[ObservedUnit], *, follow: bool, tail: int | None, since: int | None, stop: Event

@@ -43,7 +43,7 @@ class ComposeSession:
 
     def _listen(self) -> None:
         with suppress(DevenvError):  # the next request to the engine raises the same error
-            self._connection.engine.listen(self._work.stack.id)
+            self._connection.engine.events.listen(self._work.stack.id)
 
     @property
     def _engine(self) -> Engine:

@@ -40,7 +40,7 @@ class Waiting:
         unit, limit, started, answer = self.unit, self._limit, time.monotonic(), ""
         look = listening.soon(limit)
         while not stop.is_set():
-            state = self.engine.state(self.container)
+            state = self.engine.events.state(self.container)
             passed = time.monotonic() - started
             if state.status in ("exited", "restarting", "removed", "dead"):
                 if unit.one_shot and state.exit_code == 0 and state.status == "exited":
@@ -68,7 +68,7 @@ class Waiting:
             if passed > limit:
                 verb = "did not end" if unit.one_shot else "was not ready"
                 raise self._unhealthy(f"{verb} within {self._limit:g} s", answer)
-            self.engine.pause(min(pause, limit - passed + 0.01))
+            self.engine.events.pause(min(pause, limit - passed + 0.01))
         raise Interrupted
 
     def _comes_again(self, state: State) -> bool:
@@ -155,7 +155,7 @@ class Waiting:
         return failed(self.unit, "ran out of memory" if memory else f"ended {times}with exit {code}", lines)
 
     def _unhealthy(self, what: str, answer: str = "") -> UnitFailed:
-        lines = self._output(self.engine.state(self.container))
+        lines = self._output(self.engine.events.state(self.container))
         facts = [("probe", self.unit.probe.shown)] if self.unit.probe else []
         if self._ends:
             facts.append(("ended", f"{len(self._ends)} times"))

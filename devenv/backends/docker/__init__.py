@@ -1,15 +1,12 @@
-"""The Docker engine through its SDK: lists, events, logs. Only this package imports the SDK."""
+"""The Docker engine through its SDK: lists, commands, logs, events. Only this package imports the SDK."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import datetime
-from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -18,18 +15,15 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from devenv.backends import tls
-from devenv.backends.base import Change, Running
-from devenv.backends.containers import Container, in_network, log_query, reach, running, unreachable
-from devenv.backends.docker.connection import CONNECTING, Refused, connected, speaks
+from devenv.backends.containers import Container, in_network, log_query, running
+from devenv.backends.docker.connection import CONNECTING, Refused, connected, speaks, with_labels
+from devenv.backends.docker.events import Events
 from devenv.backends.frames import log_lines
-from devenv.backends.states import TELLING, State, States, inspected
-from devenv.stack import labels
 from devenv.stack.labels import BUILT_AS, LABEL
 
 SILENCE = 300.0  # seconds after which the log of a remote engine is asked for again
 GENERATED, ANONYMOUS = re.compile("[0-9a-f]{64}"), "com.docker.volume.anonymous"  # name and label of a volume
 USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # of an image that has none
-LOOK = 0.2  # seconds between two looks whether a stream has ended
 EARLY = (0.2, 3.0)
 """Seconds that a program may print before a busy engine writes down that it started; the most where it
 has printed nothing since."""
@@ -41,8 +35,7 @@ class Engine:
     def __init__(self, address: str) -> None:
         self.address = address
         self.api = connected(address)
-        self._stream: Any = None
-        self._states = States()
+        self.events = Events(address, self.api, self.inspect, self.labelled)
 
     @speaks
     def version(self) -> str:
@@ -54,6 +47,11 @@ class Engine:
         """What the engine says of itself and its machine."""
         return dict(self.api.info())
 
+    def close(self) -> None:
+        """End listening and every connection."""
+        self.events.close()
+        self.api.close()
+
     # -- looking
 
     @speaks
@@ -64,7 +62,7 @@ class Engine:
     @speaks
     def labelled(self, /, **tags: str) -> list[Container]:
         """Containers with all of our labels `devenv.dev/KEY=VALUE`, the newest first."""
-        return list(self.api.containers(all=True, filters=_labelled(tags)))
+        return list(self.api.containers(all=True, filters=with_labels(tags)))
 
     @speaks
     def images(self) -> list[Mapping[str, Any]]:
@@ -205,7 +203,7 @@ class Engine:
     def start(self, container: str) -> None:
         """Start a container. Raises `Refused` with the engine's reason."""
         self.api.start(container)
-        self._begin(container)
+        self.events.begin(container)
 
     @speaks
     def unpause(self, container: str) -> None:
@@ -216,12 +214,7 @@ class Engine:
     def restart(self, container: str) -> None:
         """Stop and start a container."""
         self.api.restart(container)
-        self._begin(container)
-
-    def _begin(self, container: str) -> None:
-        """Forget the run before: late events of it must not count for this one."""
-        with suppress(Refused):  # removed meanwhile; an event tells
-            self._states.begin(container, inspected(self.inspect(container)))
+        self.events.begin(container)
 
     @speaks
     def stop(self, container: str) -> None:
@@ -281,7 +274,7 @@ class Engine:
     @speaks
     def volumes(self, /, **tags: str) -> list[str]:
         """Names of volumes with all of our labels."""
-        volumes = self.api.volumes(filters=_labelled(tags))["Volumes"] or ()
+        volumes = self.api.volumes(filters=with_labels(tags))["Volumes"] or ()
         return sorted(volume["Name"] for volume in volumes)
 
     @speaks
@@ -292,7 +285,7 @@ class Engine:
     @speaks
     def remove_networks(self, /, **tags: str) -> None:
         """Remove the networks with all of our labels."""
-        for network in self.api.networks(filters=_labelled(tags)):
+        for network in self.api.networks(filters=with_labels(tags)):
             self.api.remove_network(network["Id"])
 
     # -- commands
@@ -319,64 +312,6 @@ class Engine:
             return None
         return None if code is None else int(code)
 
-    # -- events
-
-    @speaks
-    def listen(self, stack: str) -> None:
-        """Keep track of a stack's containers from now on, in the background."""
-        since = int(time.time()) - 1
-        filters = {"type": "container", "event": list(TELLING), **_labelled({"stack": stack})}
-        stream = self.api.events(since=since, filters=filters, decode=True)
-        self._stream = stream
-        threading.Thread(target=self._track, args=(stream,), daemon=True, name="events").start()
-
-    def close(self) -> None:
-        """End listening and every connection."""
-        if self._stream is not None:
-            self._stream.close()
-        self.api.close()
-
-    def _track(self, stream: Iterator[dict[str, Any]]) -> None:
-        try:
-            for event in stream:
-                self._states.note(event)
-        except (RequestException, docker.errors.DockerException, OSError, ValueError):
-            pass  # the engine went away; the next request of whoever waits raises the error
-        self._states.clear()
-
-    def state(self, container: str) -> State:
-        """A container's state: from events, or by one request when there was none."""
-        state = self._states.get(container)
-        return state or self._states.keep(container, inspected(self.inspect(container)))
-
-    def pause(self, seconds: float) -> None:
-        """Wait for the next event, but no longer than this."""
-        self._states.pause(seconds)
-
-    def changes(self, stack: str, stop: threading.Event) -> Iterator[Change]:
-        """What happens to a stack's units from now on, until `stop` is set or the engine goes away.
-
-        Raises `ToolMissing` where it is away already.
-        """
-        reach(self.address)
-        filters = {"type": "container", "event": ["start", "die"], **_labelled({"stack": stack})}
-        units, ended = Running(), threading.Event()
-        try:
-            events = self.api.events(since=int(time.time()), filters=filters, decode=True)
-            for container in self.labelled(stack=stack):
-                if container["State"] == "running":
-                    units.start(labels.read(container["Labels"]).unit, str(container["Id"]))
-            threading.Thread(target=_close_on, args=(stop, ended, events), daemon=True).start()
-            for event in events:
-                unit, id = labels.read(event["Actor"]["Attributes"]).unit, str(event["Actor"]["ID"])
-                change = units.start(unit, id) if event["Action"] == "start" else units.end(unit, id)
-                if change is not None:
-                    yield change
-        except (RequestException, docker.errors.DockerException, OSError, ValueError):
-            return
-        finally:
-            ended.set()
-
     # -- logs
 
     def log(
@@ -402,43 +337,9 @@ class Engine:
         except docker.errors.NotFound:
             return False
 
-    @speaks
-    def next_start(self, stack: str, unit: str) -> str:
-        """Wait for a unit's next run; its container, or nothing once the unit is removed."""
-        filters = {
-            "type": "container", "event": ["start", "destroy"], **_labelled({"stack": stack, "unit": unit})
-        }  # fmt: skip
-        removed = set()
-        # The engine answers before it listens: events in between come only with a `since` in the past.
-        events = self.api.events(since=int(time.time()) - 2, filters=filters, decode=True)
-        with closing(events):
-            for event in chain(({},), events):
-                if event.get("Action") == "destroy":  # the engine may list it for a moment longer
-                    removed.add(event["Actor"]["ID"])
-                containers = self.labelled(stack=stack, unit=unit)
-                present = [container for container in containers if container["Id"] not in removed]
-                begun = [str(container["Id"]) for container in present if container["State"] == "running"]
-                if begun:
-                    return begun[0]
-                if not present:
-                    return ""
-        raise unreachable(self.address, "the stream of its events ended")
-
-
-def _labelled(tags: Mapping[str, str]) -> dict[str, list[str]]:
-    """The filter for our labels `devenv.dev/KEY=VALUE`, all of them."""
-    return {"label": [f"{LABEL}{key}={value}" for key, value in tags.items()]}
-
 
 def _runs_on(platform: str, answer: Mapping[str, Any]) -> bool:
     """Whether what a registry has is for `OS/ARCH`, as far as it says; variants of a processor are alike."""
     rows = answer.get("Platforms") or ()
     wanted = platform.split("/")[:2]
     return not platform or not rows or any([row["os"], row["architecture"]] == wanted for row in rows)
-
-
-def _close_on(stop: threading.Event, ended: threading.Event, stream: Any) -> None:
-    """Close a stream as soon as `stop` is set, or soon after it has ended by itself."""
-    while not ended.is_set() and not stop.wait(LOOK):
-        pass
-    stream.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from urllib3.exceptions import InsecureRequestWarning
 from devenv.backends import contexts
 from devenv.backends.containers import unreachable
 from devenv.errors import DevenvError
+from devenv.stack.labels import LABEL
 
 P = ParamSpec("P")
 CONNECTING = 30.0  # seconds
@@ -35,6 +36,11 @@ S = TypeVar("S", bound=Addressed)
 
 class Refused(DevenvError):
     """The engine refused a request; `what` is its own reason."""
+
+
+def with_labels(tags: Mapping[str, str]) -> dict[str, list[str]]:
+    """The engine's filter for our labels `devenv.dev/KEY=VALUE`, all of them."""
+    return {"label": [f"{LABEL}{key}={value}" for key, value in tags.items()]}
 
 
 def speaks(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
