@@ -11,14 +11,10 @@ from devenv.drafting import interpolation
 from devenv.drafting.draft import telling
 from devenv.drafting.scene import Scene, StoreUnit
 from devenv.drafting.stores import urls
-from devenv.drafting.tables import NO_SECRETS, OPEN_KEYS, SECRET_WHOLE, SECRET_WORDS
+from devenv.stack.secretnames import is_secret
 
 _HOST_KEY = re.compile(r"(?:host|server|data source|addr(?:ess)?)\s*=\s*$", re.IGNORECASE)
-_HOST_ALONE = re.compile(r"[a-z][\w+.-]*://[^\s/@?#]+/?")  # which leaves no room for a secret
-_KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _PASSWORD_KEY = r"((?:password|pwd)\s*=\s*){value}(?=[\s;&,}}]|$)"
-_LOGIN = re.compile(r"://[^\s/:@${}]*:([^\s/@${}]+)@")
-_PASSWORD_VALUE = re.compile(r"(?:password|pwd)\s*=\s*([^\s;&,${}\"']+)", re.IGNORECASE)
 _ARGUMENT = r"((?:^|\s)(?:-[paP]|--pass(?:word)?)[= ]?|(?<![\w-]){user}\s+){value}(?![\w-])"
 """A password among the words of a command: after an option, or after its user."""
 _HOST_VARIABLE = re.compile(
@@ -53,26 +49,6 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 def is_host_variable(variable: str) -> bool:
     """Whether a variable's whole value is a host name, if it is a name at all."""
     return bool(_HOST_VARIABLE.search(variable))
-
-
-def is_secret(variable: str, value: str) -> bool:
-    """Whether a variable holds a secret in plain text, by its name."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", variable).upper()
-    if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
-        return False
-    if (
-        name.endswith(tuple(f"{word}_KEY" for word in OPEN_KEYS))
-        or _KEY_FILE.search(value)
-        or _HOST_ALONE.fullmatch(value)
-    ):
-        return False
-    endings = (*SECRET_WHOLE, *(f"_{word}" for word in SECRET_WORDS))
-    return name in SECRET_WORDS or name.endswith(endings)
-
-
-def passwords_in(text: str) -> Iterator[str]:
-    """The passwords in plain text that stand in the logins of addresses, or behind `Password=`."""
-    yield from (match[1] for pattern in (_LOGIN, _PASSWORD_VALUE) for match in pattern.finditer(text))
 
 
 def hosts_in(scene: Scene, text: str, variable: str = "") -> Iterator[tuple[str, int]]:
@@ -115,10 +91,10 @@ def _rewritten(
         original = next((host for host, unit in scene.hosts.items() if unit == store.name), store.name)
         if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
-        if variable and is_secret(variable, text) and (uses is None or store.name in uses):
-            for option in _passwords(store, user):
-                if values.get(option) == text and _belongs(scene, store, variable):
-                    return f"${{{store.name}.{option}}}"
+        for option in _passwords(store, user) if variable and (uses is None or store.name in uses) else ():
+            told = is_secret(variable, text) or "$" in store.options.get(option, "")
+            if told and values.get(option) == text and _belongs(scene, store, variable):
+                return f"${{{store.name}.{option}}}"
     if scene.hosts:
         text = _pattern(tuple(scene.hosts)).sub(lambda match: _host(scene, match, text, form, variable), text)
     return _without_secrets(scene, text, form, variable)

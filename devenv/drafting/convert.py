@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from devenv.drafting import environment, infra, reading, recognising, routes, services, uses
-from devenv.drafting.addresses import is_secret, named_in, passwords_in
+from devenv.drafting.addresses import named_in
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.ending import ends
 from devenv.drafting.images import file_of
@@ -31,6 +31,7 @@ from devenv.drafting.tables import UNNEEDED
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.rules.scope import unit_name
 from devenv.manifest.source import as_text
+from devenv.stack.secretnames import is_secret, passwords_in
 
 _NETWORK = {
     "external": "what others have in it is not reached by name; infra: {NAME: {external: URL}}",
@@ -85,7 +86,7 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
             scene.reached.setdefault(unit.name, []).append(port)
     scene.uses = uses.all_uses(scene)
     for unit in scene.units.values():
-        if unit.role == "job" and ends(unit.keys):
+        if unit.role == "job" and ends(unit.original, unit.keys):
             draft.say(
                 "derived", unit.original, "a job, as its command ends; what depends on it waits for that"
             )
@@ -154,7 +155,7 @@ def _units(project: Project, world: World, stores: Stores, gateways: Collection[
             role = "part"
             owner, part = parts[_image(keys)]
             name = unit_name(part, kind=kinds[owner].kind, name=names[owner])
-        elif original in ending | project.jobs or _ends(keys, world) or ends(keys):
+        elif original in ending | project.jobs or _ends(keys, world) or ends(original, keys):
             role = "job"
         elif labelled and routes.is_router(keys):
             role = "router"
@@ -193,6 +194,8 @@ def _move_secrets(scene: Scene) -> None:
     units = [unit for unit in scene.units.values() if unit.role in ("service", "job")]
     for unit in units:
         scene.secrets |= {environment.source(*item) for item in scene.variables(unit).items()} - {""}
+        files = [file for file, _ in scene.env_files(unit)]
+        scene.secrets |= {variable for _, variable in environment.secrets_of_env(scene, files)}
         for variable, value in reading.environment(unit.keys).items():
             if not value or [*variables(value)] or value in _passwords(scene):
                 continue

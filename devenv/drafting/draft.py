@@ -140,20 +140,22 @@ class Draft:
 
     def _take_back(self, objections: Iterable[Objection]) -> bool:
         """Whether there was anything to take back."""
-        items: dict[Path, set[int]] = {}
+        items: dict[Path, dict[int, str]] = {}
         refused: dict[Path, str] = {}
         for place, reason in objections:
             for path in self._of(place):
                 index = place.removeprefix(dotted(path))
                 if isinstance(self._entries[path].values[0], list) and index.startswith("["):
-                    items.setdefault(path, set()).add(int(index[1:].partition("]")[0]))
+                    items.setdefault(path, {})[int(index[1:].partition("]")[0])] = reason
                     self._note_item(path, index, reason)
                 else:
                     refused.setdefault(path, reason)
-        for path, indices in items.items():
-            entry = self._entries[path]
-            kept = [item for number, item in enumerate(entry.values[0]) if number not in indices]
-            if not self._next(path) and kept:
+        for path, reasons in items.items():
+            entry, before = self._entries[path], self._entries[path].values[0]
+            kept = [item for number, item in enumerate(entry.values[0]) if number not in reasons]
+            if self._next(path):
+                self._note_names(path, before, next(iter(reasons.values())))
+            elif kept:
                 entry.values[0] = kept
             elif not kept and path in self._entries and len(entry.values) < 2:
                 del self._entries[path]

@@ -38,17 +38,23 @@ TASKS = re.compile(
     r"|\bdb:(?:migrate|prepare|seed|setup)\b|\bprisma (?:migrate deploy|db push)\b|\bartisan migrate\b"
 )
 """What frameworks are asked to do once."""
+_NAMES = re.compile(r"(?:^|[-_])(?:init|migrations?|migrate|migrator|seed|seeder|setup)$", re.IGNORECASE)
+"""How services are called that do one thing and end."""
 _SHELLS = frozenset(("sh", "bash", "ash"))
 _PARTS = re.compile(r"&&|\|\||[;\n]")
 
 
-def ends(keys: Mapping[str, Any]) -> bool:
+def ends(name: str, keys: Mapping[str, Any]) -> bool:
     """Whether a service ends once it has done its work, so that others can only wait for that."""
-    if any(keys.get(key) for key in ("ports", "expose", "healthcheck")):
+    check = keys.get("healthcheck")
+    checked = bool(check) and not (isinstance(check, Mapping) and check.get("disable"))
+    if checked or any(keys.get(key) for key in ("ports", "expose")):
         return False
     if str(as_text(keys.get("restart") or "no")).partition(":")[0] not in ("no", "false", "on-failure"):
         return False
     last = _last(keys)
+    if last and _NAMES.search(name):
+        return True
     if not last:
         return repository(plain(str(keys.get("image") or ""))) in IMAGES and bool(keys.get("command"))
     return posixpath.basename(last.split()[0]) in PROGRAMS or bool(TASKS.search(last))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from devenv.drafting import reading
-from devenv.drafting.addresses import is_secret, named_in, rewritten
+from devenv.drafting.addresses import named_in, rewritten
 from devenv.drafting.draft import Fate
 from devenv.drafting.filling import has_login
 from devenv.drafting.interpolation import Variable, escaped, parts, plain, variables
 from devenv.drafting.scene import Scene, Unit, variable_of
 from devenv.drafting.stores import repository
 from devenv.drafting.tables import IMAGE_PORTS
+from devenv.stack.secretnames import is_secret
 
 
 def convert(scene: Scene, unit: Unit) -> None:
@@ -66,14 +67,20 @@ def _shared_with(scene: Scene, unit: Unit) -> Collection[str] | None:
 
 def _of_env(scene: Scene, unit: Unit, files: Collection[str], others: Collection[str]) -> Iterator[str]:
     """The secrets among the variables of `.env`, where devenv looks for those as well; none of `others`."""
+    for file, variable in secrets_of_env(scene, files):
+        if variable not in others:
+            note = f"the secret {variable}, which a chart does not hold"
+            scene.draft.say("derived", unit.at(f"env_file {file} {variable}"), note)
+            yield variable
+
+
+def secrets_of_env(scene: Scene, files: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The secrets of `.env`, where that is one of these env files: the file and the variable."""
     for file in files:
-        if posixpath.normpath(file) != ".env":
-            continue
-        for variable, value in scene.world.env_files[file].items():
-            if variable not in others and plain(value) and is_secret(variable, plain(value)):
-                note = f"the secret {variable}, which a chart does not hold"
-                scene.draft.say("derived", unit.at(f"env_file {file} {variable}"), note)
-                yield variable
+        if posixpath.normpath(file) == ".env":
+            for variable, value in scene.world.env_files.get(file, {}).items():
+                if plain(value) and is_secret(variable, plain(value)):
+                    yield file, variable
 
 
 def _means_else(scene: Scene, unit: Unit, file: str, variable: str, value: str) -> bool:

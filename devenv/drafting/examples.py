@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from devenv.drafting.addresses import is_secret
 from devenv.drafting.draft import Draft
 from devenv.drafting.interpolation import escaped
 from devenv.drafting.languages import CONNECTIONS, DIALECTS, INJECTED, PARTS, PREFIXES, SCHEMES, STORE_PORTS
+from devenv.stack.secretnames import is_secret
 
 FILES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
 _ASSIGNMENT = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)

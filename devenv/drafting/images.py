@@ -46,7 +46,7 @@ def convert(scene: Scene, unit: Unit) -> None:
         _instead(scene, unit, context, dockerfile, build)
         return
     scene.draft.set((*unit.path, "build", "context"), plain(context), origin=unit.at("build"))
-    if dockerfile != "Dockerfile":
+    if posixpath.normpath(dockerfile) != "Dockerfile":
         scene.draft.set((*unit.path, "build", "dockerfile"), dockerfile, origin=unit.at("build.dockerfile"))
     _rest(scene, unit, build)
     platform(scene, unit, "build")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from devenv.drafting import images, limits, machine, mounts, reading
-from devenv.drafting.addresses import is_secret
 from devenv.drafting.interpolation import forms, plain, variables
 from devenv.drafting.ports import say_unkept
 from devenv.drafting.ports import unset as ports_unset
@@ -17,6 +16,7 @@ from devenv.drafting.recognising import flagged, listening, source
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
 from devenv.drafting.stores import Store, repository, version_of
 from devenv.drafting.tables import HOST_CLOCK, IN_UTC, UNNEEDED
+from devenv.stack.secretnames import is_secret
 
 _OF_THE_KIND = (
     "restart", "healthcheck", "shm_size", "user", "read_only", "init", "stop_grace_period", "stop_signal",

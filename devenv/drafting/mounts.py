@@ -23,6 +23,7 @@ _RUNTIMES = (
 """Images that run sources which are mounted."""
 
 
+_CODE = (".py", ".js", ".jsx", ".ts", ".tsx", ".rb", ".php", ".go", ".java", ".ex", "/package.json")
 _KEYS = re.compile(r"[/._-](?:certs?|ssl|tls|pki)/?$")
 
 
@@ -181,7 +182,12 @@ def _is_source(scene: Scene, unit: Unit, mount: Mount) -> bool:
     if (mount.read_only and not built) or _reads(mount.target) or _below(mount.target, DATA_FOLDERS):
         return False
     name = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
-    return built or name in _RUNTIMES or bool(unit.keys.get("working_dir"))
+    return built or name in _RUNTIMES or bool(unit.keys.get("working_dir")) or _has_code(scene, mount.source)
+
+
+def _has_code(scene: Scene, folder: str) -> bool:
+    """Whether programs that people write lie in a folder."""
+    return any(path.startswith(f"{folder}/") and path.endswith(_CODE) for path in scene.world.paths)
 
 
 def _data(scene: Scene, unit: Unit, mount: Mount, origin: str) -> None:

@@ -104,6 +104,7 @@ def flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
     values: dict[str, str] = {}
     left: list[str] = []
     words = reading.words(unit.keys.get("command")) or []
+    places = {*store.data, *(mount.target for mount in reading.mounts(unit.keys) if mount.kind != "bind")}
     at = 0
     while at < len(words):
         name, equals, value = words[at].partition("=")
@@ -111,7 +112,7 @@ def flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
         if (option := store.flags.get(name, "")) or name in store.listens:
             values |= {option: value if equals else following} if option else {}
             at += not equals
-        elif words[at] not in store.words:
+        elif words[at] not in store.words and words[at] not in places:
             left.append(words[at])
         elif words[at].startswith("-") and following and following not in store.words:
             left += [words[at], following]

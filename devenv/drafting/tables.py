@@ -134,25 +134,6 @@ IMAGE_PORTS: Mapping[str, int] = {
 }  # fmt: skip
 """Image -> the port that it listens on, where the file names none."""
 
-SECRET_WORDS = (
-    "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "KEY", "APIKEY", "KEY_BASE", "CREDENTIALS", "PASS",
-    "PWD", "PAT", "SALT", "PEPPER",
-)  # fmt: skip
-"""Last words of variables that hold a secret."""
-
-SECRET_WHOLE = ("PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "SECRETKEY")
-"""Endings that stand for nothing else, whatever is before them: `ADMINPASSWORD`."""
-
-OPEN_KEYS = (
-    "PUBLIC", "PUBLISHABLE", "SITE", "PRIMARY", "FOREIGN", "PARTITION", "SORT", "ROUTING", "CACHE", "OBJECT",
-    "LOOKUP", "GROUP", "INDEX", "SHARD", "RANGE", "ORDER", "QUEUE", "STREAM", "TOPIC", "MESSAGE", "CONFIG",
-    "TRANSLATION", "PROJECT", "REDIS", "SORTING", "HEADER", "COLUMN", "METADATA", "LABEL", "TAG", "HOT",
-)  # fmt: skip
-"""What stands before KEY in variables that hold none."""
-
-NO_SECRETS = frozenset(("", "yes", "no", "true", "false", "on", "off", "none", "null", "0", "1"))
-"""Values that are none, whatever the variable is called."""
-
 DATA_FOLDERS = (
     "/data", "/var/lib", "/var/opt", "/bitnami", "/storage", "/backup", "/var/backups", "/uploads", "/media",
     "/downloads", "/var/log", "/logs", "/config", "/consume", "/export", "/library", "/music", "/tv",

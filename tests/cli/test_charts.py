@@ -55,6 +55,22 @@ def test_what_is_for_one_machine_alone_is_named(devenv: Devenv, project: Path) -
     assert devenv("render", "--chart", "chart", "--environment", "prod").stderr == ""
 
 
+def test_what_looks_like_a_secret_and_is_none_is_named(devenv: Devenv, project: Path) -> None:
+    (project / "live.env").write_text(
+        "SIGNING_KEY=k-1\nDSN=amqp://u:p-1@mq.test\nPLAIN=1\nGIVEN_TOKEN=t\n", encoding="utf-8"
+    )
+    (project / "devenv.yaml").write_text(
+        "name: shop\nservices: {web: {image: a, env_file: live.env, secrets: [GIVEN_TOKEN]}}\n",
+        encoding="utf-8",
+    )
+    (project / ".env").write_text("GIVEN_TOKEN=t\n", encoding="utf-8")
+    said = " ".join(devenv("render", "--chart", "chart").stderr.split())
+    assert (
+        "web: SIGNING_KEY, DSN: in plain text in the chart; secrets: [SIGNING_KEY, DSN] keeps them out"
+        in said
+    )
+
+
 def test_a_volume_that_hides_what_the_image_holds_is_named(devenv: Devenv, project: Path) -> None:
     (project / "Dockerfile").write_text("FROM scratch\nWORKDIR /www\nCOPY . .\n", encoding="utf-8")
     (project / "devenv.yaml").write_text(

@@ -748,12 +748,58 @@ def test_a_scheme_is_no_host_where_a_service_is_called_so() -> None:
         "one that listens": ("{image: a, command: touch x, ports: ['80:80']}", False),
         "the image's own command": ("{image: a}", False),
         "an open quote": ("{image: a, command: 'touch \"x'}", False),
+        "one whose check is off": ("{image: a, command: touch x, healthcheck: {disable: true}}", True),
     }
 )  # fmt: skip
 def test_what_ends_by_itself_is_a_job(service: str, ends: bool) -> None:
     manifest = drafted(f"services: {{prepare: {service}, web: {{image: b, depends_on: [prepare]}}}}").value
     assert ("prepare" in manifest.get("jobs", {})) is ends
     assert manifest["services"]["web"]["uses"] == ["prepare"]
+
+
+@each_row(
+    {
+        "by its name": ("db-migrator: {build: ., command: ./migrate.sh}", True),
+        "by its name, and it listens": ("setup: {image: a, command: serve, ports: ['80:80']}", False),
+        "by its name, and it starts again": ("init: {image: a, command: x, restart: always}", False),
+        "a name with that in it": ("initiator: {image: a, command: x}", False),
+    }
+)
+def test_what_is_called_so_is_a_job(service: str, ends: bool) -> None:
+    manifest = drafted(f"services: {{{service}}}", paths={"./Dockerfile": "file"}).value
+    assert ("jobs" in manifest) is ends
+
+
+def test_mounted_programs_are_sources_also_of_an_image_of_others() -> None:
+    draft = drafted(
+        "services: {web: {image: acme/app, volumes: ['./app:/srv/app', './conf:/srv/conf', './page:/usr/share/page']}}",
+        paths={"./app": "folder", "./app/main.py": "file", "./conf": "folder", "./conf/a.ini": "file",
+               "./page": "folder", "./page/a.js": "file"},
+    )  # fmt: skip
+    web = draft.value["services"]["web"]
+    assert web["reload"] == {"sync": {"./app": "/srv/app"}}
+    assert web["files"] == {"/srv/conf": "./conf", "/usr/share/page": "./page"}
+
+
+def test_a_secret_of_env_in_a_command_is_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("REDIS_PASSWORD=hidden-1\n")
+    cache = "{image: redis, entrypoint: sh, command: [-c, 'redis-server --requirepass $REDIS_PASSWORD'], env_file: .env}"
+    manifest = whole(tmp_path, f"services: {{cache: {cache}}}")
+    assert manifest["services"]["cache"]["command"] == [
+        "-c",
+        "redis-server --requirepass ${secret.REDIS_PASSWORD}",
+    ]
+
+
+def test_a_password_from_the_same_variable_is_the_stores_whatever_it_is_called() -> None:
+    draft = drafted(
+        """
+        services:
+          web: {image: a, environment: {REDIS_AUTH: "${REDIS_AUTH:-mine}"}}
+          redis: {image: "redis:7", command: "--requirepass ${REDIS_AUTH:-mine}"}
+        """
+    )
+    assert draft.value["services"]["web"]["env"] == {"REDIS_AUTH": "${redis.password}"}
 
 
 def test_a_password_that_a_service_has_as_a_file_too_is_the_same_everywhere() -> None:

@@ -88,6 +88,11 @@ TYPICAL: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
         {"user": "minioadmin", "publish": {"console": 83, "s3": 90}},
         {"MINIO_PASSWORD": "minioadmin"},
     ),
+    "minio with its data elsewhere": (
+        "minio: {image: minio/minio, command: server /export, volumes: ['uploads:/export']}",
+        {"user": "minioadmin"},
+        {"MINIO_PASSWORD": "minioadmin"},
+    ),
     "kafka that keeps its log for long": (
         "kafka: {image: 'apache/kafka:3.8.0', environment: {KAFKA_NODE_ID: 1, KAFKA_LOG_RETENTION_HOURS: 9600}}",
         {"version": "3.8.0", "env": {"KAFKA_LOG_RETENTION_HOURS": "9600"}},

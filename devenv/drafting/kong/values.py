@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from devenv.drafting.addresses import is_secret
 from devenv.drafting.scene import variable_of
 from devenv.manifest.source import as_text
+from devenv.stack.secretnames import is_secret
 
 _DECK = re.compile(r"\$\{\{\s*env\s+[\"'](?P<name>\w+)[\"']\s*\}\}")
 _VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Z][A-Z0-9_]+)|\{(?P<braced>[A-Z][A-Z0-9_]+)\})")

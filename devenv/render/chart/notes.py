@@ -8,20 +8,32 @@ from devenv.plan.notes import hidden_by_volumes
 from devenv.render.chart.promoted import texts
 from devenv.stack import copies, text
 from devenv.stack.model import Stack, Unit
+from devenv.stack.secretnames import is_secret, passwords_in
 from devenv.stack.world import BuildKey
 
 DEVELOPMENT = ("dev", "develop", "development", "local", "debug")
 
 
 def notes(stack: Stack, dockerfiles: Mapping[BuildKey, str]) -> list[str]:
-    """Lines about addresses of a developer's machine, images for development, and volumes that hide files.
+    """Lines about open secrets, addresses of one's machine, images for development, volumes that hide files.
 
     `dockerfiles`: the text of each build of the project's folders.
     """
     units = [unit for unit in stack.units if unit.role in ("service", "job")]
     return [
-        line for unit in units for line in (*_addresses(unit), *targets(unit), *_hidden(unit, dockerfiles))
+        line
+        for unit in units
+        for line in (*_open(unit), *_addresses(unit), *targets(unit), *_hidden(unit, dockerfiles))
     ]
+
+
+def _open(unit: Unit) -> Iterator[str]:
+    """A line about what looks like a secret and is written as any other value, as one of an env file is."""
+    plain = {name: value for name, value in texts(unit).items() if not text.secrets_in(value)}
+    names = [name for name, value in plain.items() if is_secret(name, text.masked(value))]
+    names += [name for name, value in plain.items() if any(passwords_in(text.masked(value)))]
+    if listed := ", ".join(dict.fromkeys(names)):
+        yield f"{unit.name}: {listed}: in plain text in the chart; secrets: [{listed}] keeps them out of it"
 
 
 def _addresses(unit: Unit) -> Iterator[str]:
