@@ -51,10 +51,12 @@ NOTHING = Mask()
 
 
 def _place(words: Iterable[str]) -> re.Pattern[str] | None:
-    """Matches these words where each is a password: in a URL, or after a key that says so."""
+    """Matches these words where each is a password: in a URL, after a key that says so, or after its user."""
     any_of = "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
     key = r"(?i:pass(?:word|wd|phrase)?|pwd|secret|token|key)[\"']?\s*[:=]\s*[\"']?"
-    return re.compile(rf"((?<!/):(?=[^\s/@]*@)|{key})(?:{any_of})(?![\w-])") if any_of else None
+    login = rf"(?<![\w.-])(?P<user>{any_of}):(?=(?P=user)(?![\w.-]))"
+    before = rf"(?<!/):(?=[^\s/@]*@)|{key}|{login}"
+    return re.compile(rf"({before})(?:{any_of})(?![\w-])") if any_of else None
 
 
 def _passwords(value: str) -> Iterator[str]:

@@ -45,6 +45,8 @@ def test_of_two_values_the_one_that_holds_the_other_is_masked_whole() -> None:
         "a variable": ("POSTGRES_USER=postgres PGPASSWORD=postgres", "POSTGRES_USER=postgres PGPASSWORD=******"),
         "json": ('{"user": "postgres", "password": "postgres"}', '{"user": "postgres", "password": "******"}'),
         "words": ("user=postgres pwd: postgres", "user=postgres pwd: ******"),
+        "a login": ("credentials 'postgres:postgres', change them", "credentials 'postgres:******', change them"),
+        "an image": ("postgres:18, orders:postgres", "postgres:18, orders:postgres"),
         "a longer word": ("password=postgres-main", "password=postgres-main"),
         "a header": (b64encode(b"postgres:postgres").decode(), "******M6******M="),
         "another value": ("sesame", "******"),
