@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import posixpath
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # imported where they are used: reading must not pay for them
     from devenv.stack.model import Build, Stack, Unit
 
 KEEP = 3  # builds of an image, so that going back to recent code needs no rebuild
+ENDED = re.compile(r"error reading from server: EOF|transport is closing|Cannot connect to the Docker daemon")
+"""What docker says last where its engine goes away while it works."""
 SOURCED = 'file=$1; shift; . "$file"; exec docker "$@"'
 """Starts docker with what a file exports: others can read a program's arguments, not its variables."""
 
@@ -83,7 +86,7 @@ class Images:
     def pull(self, image: str, say: Say, platform: str | None = None) -> None:
         """Fetch an image, for the engine's own platform unless told. Raises `DevenvError`."""
         lines = self._whale.image.pull(image, stream_logs=True, platform=platform)
-        for line in _spoken(lines, _pull_failed(image)):
+        for line in self._spoken(lines, _pull_failed(image)):
             say(line)
 
     def build(self, stack: Stack, unit: Unit, root: Path, secrets: Mapping[str, str], say: Say) -> None:
@@ -114,12 +117,21 @@ class Images:
         self._built(unit, root, secrets, say, tags=tags, labels=labels, platform=platform)
         try:
             for tag in tags:
-                for line in _spoken(self._whale.image.push(tag, stream_logs=True), _push_failed(tag)):
+                for line in self._spoken(self._whale.image.push(tag, stream_logs=True), _push_failed(tag)):
                     say(line)
             return self.digest_in_registry(tags[0])
         finally:
             for tag in set(tags) - before:
-                self._whale.image.remove(tag)
+                self._forget(tag, say)
+
+    def _forget(self, tag: str, say: Say) -> None:
+        """Take a name off this machine, where the engine is still there to do it."""
+        from python_on_whales.exceptions import DockerException
+
+        try:
+            self._whale.image.remove(tag)
+        except DockerException as error:
+            say(f"{tag} stays on this machine: {(error.stderr or '').strip()}")
 
     def digest_in_registry(self, image: str, platform: str = "") -> str:
         """The digest that the image's registry has it under; empty where it has none that runs on a platform.
@@ -181,9 +193,36 @@ class Images:
                 progress="plain",
                 stream_logs=True,
             )
-            for line in _spoken(stream, _build_failed(unit, output)):
+            for line in self._spoken(stream, _build_failed(unit, output)):
                 output.append(line)
                 say(line)
+
+    def _spoken(self, stream: Any, failed: Any) -> Iterator[str]:
+        """The lines of a docker command; its failure becomes an error of ours.
+
+        Raises `ToolMissing` where the engine went away meanwhile.
+        """
+        from python_on_whales.exceptions import DockerException
+
+        last = ""
+        try:
+            for piece in stream:
+                raw = piece[1] if isinstance(piece, tuple) else piece
+                line = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
+                if line.strip():
+                    last = line.rstrip()
+                    yield last
+        except DockerException as error:
+            containers.reach(self._address)
+            stderr = (error.stderr or "").strip()
+            if ENDED.search(stderr.rpartition("\n")[2] or last):
+                raise ToolMissing(
+                    "the Docker engine ended while it was at work",
+                    where=self._address,
+                    why=stderr.rpartition("\n")[2] or last,
+                    hint="it answers again: the same command once more",
+                ) from error
+            raise failed(stderr, error) from error
 
 
 def _cache(source: str) -> dict[str, str]:
@@ -255,20 +294,6 @@ def _as_csv(*fields: str) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
-
-
-def _spoken(stream: Any, failed: Any) -> Iterator[str]:
-    """The lines of a docker command; its failure becomes an error of ours."""
-    from python_on_whales.exceptions import DockerException
-
-    try:
-        for piece in stream:
-            raw = piece[1] if isinstance(piece, tuple) else piece
-            line = raw.decode(errors="replace") if isinstance(raw, bytes) else raw
-            if line.strip():
-                yield line.rstrip()
-    except DockerException as error:
-        raise failed((error.stderr or "").strip(), error) from error
 
 
 def _pull_failed(image: str) -> Any:
