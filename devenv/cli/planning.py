@@ -112,7 +112,7 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
             raise UsageError(f'no service "{name}"', hint=f"there are: {', '.join(services)}")
     rules = {name: rules for name, rules in synced.followed.items() if name in chosen}
     unruled = {
-        name: f"{why}; a change builds it" if name in synced.builds else why
+        name: f"{why}; {_instead(why)}" if name in synced.builds else why
         for name, why in synced.unruled.items()
         if name in chosen
     }
@@ -121,6 +121,14 @@ def _reload(context: Context, names: list[str], *, as_json: bool) -> None:
         context.console.json(rules_json(rules, unruled, unmatched))
     elif services:
         context.console.print("\n".join(rules_table(context.console, rules, unruled, unmatched)))
+
+
+def _instead(why: str) -> str:
+    """What becomes of a change to a service that nothing is sent to."""
+    from devenv.engine.reloading.synced import BUILT
+
+    ways = ", but for what reload: {sync: {FOLDER: /place}} names" if why == BUILT else ""
+    return f"a change builds it{ways}"
 
 
 def _parity(context: Context, *, json_: bool, fail_on: str | None) -> None:

@@ -134,6 +134,7 @@ class Watching:
 
         `names`: units that are brought up to date first.
         """
+        from devenv.engine.reloading.synced import BUILT
         from devenv.events import Note
 
         console, interrupted = self._context.console, False
@@ -142,7 +143,8 @@ class Watching:
         for unit in (unit for unit in self._loaded.stack.units if unit.name in there):
             if (rules := self._loaded.synced.builds.get(unit.name)) and not (rules.plain and rules.reloader):
                 verb = "restarts" if rules.plain else "builds"
-                self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}"))
+                see = "; see devenv plan --reload" * (rules.unsent == BUILT)
+                self._report(Note(f"every save {verb} {unit.name}: {rules.unsent}{see}"))
         reloading.start(self._loaded)
         if names:
             self._report(Note(f"brought up to date: {', '.join(names)}"))

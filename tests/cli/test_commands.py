@@ -565,6 +565,17 @@ def test_a_reload_pattern_that_matches_no_file_is_told(devenv: Devenv, project: 
     ]
 
 
+def test_plan_reload_says_how_files_are_sent_that_a_build_uses(devenv: Devenv, project: Path) -> None:
+    (project / "web").mkdir()
+    (project / "web/Dockerfile").write_text("FROM node:24\nCOPY . /app\nRUN make\n")
+    (project / "devenv.yaml").write_text("services: {web: {build: ./web}}")
+    *_, last = devenv("plan", "--reload").stdout.splitlines()
+    assert last == (
+        "  nothing is sent: only a build brings its files into the image; a change builds it, "
+        "but for what reload: {sync: {FOLDER: /place}} names"
+    )
+
+
 def test_pull_says_what_it_needs(devenv: Devenv, project: Path) -> None:
     (project / "devenv.yaml").write_text("services: {api: {image: nginx}}")
     assert "devenv pull NAME" in devenv("pull").stderr

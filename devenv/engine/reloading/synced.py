@@ -45,6 +45,9 @@ EITHER = "?"  # for a digest: the file changed while the image was built
 Held = Mapping[str, Source]
 """Path in a container -> the file there, and where in the project it came from."""
 
+BUILT = "only a build brings its files into the image"
+"""Why nothing is sent to a service whose Dockerfile does something with all that it copies."""
+
 
 @dataclass(frozen=True)
 class Synced:
@@ -282,7 +285,7 @@ def _inferred(
     elif any(row.target for row in rows(rules)):
         return rules
     else:
-        unsent = rules.opaque or "only a build brings its files into the image"
+        unsent = rules.opaque or BUILT
     return replace(rules, unsent=unsent) if build else unsent
 
 
