@@ -308,6 +308,18 @@ def test_a_context_that_leads_to_another_cluster_than_before_is_refused(
     assert devenv("retire", "staging", "--yes").exit_code == 0
 
 
+def test_ctrl_c_before_anything_is_changed_says_so(
+    devenv: Devenv, helm: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **more: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(registry, "publish", interrupted)
+    ended = devenv("promote", "staging", "--yes")
+    assert (ended.exit_code, "upgrade" in (helm / "asked").read_text()) == (130, False)
+    assert f"interrupted: nothing of context {CONTEXT}, namespace live was changed" in ended.stderr
+
+
 def test_volumes_are_said_to_be_kept_where_there_are_some(
     devenv: Devenv, helm: Path, cluster: Server
 ) -> None:

@@ -18,9 +18,11 @@ import pytest
 
 from devenv.backends.entrance import unserved
 from devenv.backends.helm import REPEATED, Helm, HelmBusy, HelmFailed, Stored, faults
+from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import Place
 from devenv.backends.kube.refusals import Refused
 from devenv.engine.project import Project
+from devenv.engine.promotion.leftovers import Leftovers
 from devenv.engine.promotion.parcel import Parcel
 from devenv.engine.promotion.promote import Release
 from devenv.engine.promotion.shipping import Shipping, build_secrets
@@ -33,7 +35,7 @@ from tests import documents
 from tests.interrupting import interrupt_once
 from tests.table import each_row
 from tests.unit.chart.charts import project
-from tests.unit.kubernetes.answering import Answering
+from tests.unit.kubernetes.answering import Answering, Responding
 from tests.unit.kubernetes.stacks import stack
 from tests.unit.stacks import manifest
 
@@ -75,7 +77,7 @@ def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path
 
 
-def release(*statuses: str, api: Answering | None = None) -> Release:
+def release(*statuses: str, api: Client | None = None) -> Release:
     made = Release(Target("staging", "gke", "shop", "shop"))
     made.history = [Revision(number, status, "", "shop-0.1.0") for number, status in enumerate(statuses, 1)]
     made.helm = Helm("gke", "shop", 4)
@@ -302,9 +304,34 @@ def test_a_smoke_test_that_fails_brings_back_what_served(helm: Path) -> None:
     (asked,) = [line for line in (helm / "asked").read_text().splitlines() if line.startswith("rollback")]
     assert asked.startswith("rollback shop 2 --history-max 30 --wait")
     (helm / "asked").unlink()
-    with pytest.raises(DevenvError, match="web is not healthy"):
+    with pytest.raises(DevenvError, match="web is not healthy") as error:
         release(api=api).verify(shop(), lambda step, line: None)
     assert not (helm / "asked").exists()
+    assert "it serves all the same: devenv retire staging" in error.value.hint
+
+
+def test_after_ctrl_c_in_a_smoke_test_people_are_told_what_serves(helm: Path) -> None:
+    class Slow(Api):
+        def text(self, path: str, **query: Any) -> str:
+            raise KeyboardInterrupt
+
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        release("deployed", api=Slow()).verify(shop(), lambda step, line: lines.append(f"{step} {line}"))
+    assert (
+        lines[-1] == "smoke interrupted: nothing serves, and nobody has tried it"
+    )  # this Helm has no history
+
+
+def test_who_may_not_look_at_volumes_promotes_and_retires_all_the_same() -> None:
+    def respond(path: str, **query: Any) -> dict[str, Any]:
+        raise Refused("no right", status=403, reason="Forbidden")
+
+    made = release(api=Responding(respond))
+    assert made.secrets._labelled("persistentvolumeclaims", "a=b") == []
+    assert Leftovers(made.client, made.target).volumes() == {}
+    with pytest.raises(Refused):
+        Leftovers(made.client, made.target).volumes(needed=True)
 
 
 STOPPED = """#!{python}

@@ -239,7 +239,7 @@ def retire(
     release = release_of(context, environment)
     companions = companions_of(context, release)
     others, leftovers = companions.installed, Leftovers(release.client, release.target)
-    there = leftovers.volumes()
+    there = leftovers.volumes(needed=volumes)
     going = there if volumes else {}
     if not release.history and not others and not going:
         context.console.sentence(f"nothing is promoted to {environment}{_kept(there, environment)}")

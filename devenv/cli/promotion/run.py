@@ -51,7 +51,7 @@ class Promoting:
 
     `due`: charts of other people that are not as they should be. `foreign`: releases that another hand
     installed, with their charts. `secrets`: values for the Secrets that are missing. `released`: charts of
-    other people that are there by now.
+    other people that are there by now. `changing`: something of the cluster may be another by now.
     """
 
     context: Context
@@ -62,9 +62,21 @@ class Promoting:
     foreign: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
+    changing: bool = False
 
     def run(self) -> None:
-        """Promote, unless the environment has all of it. Raises `DevenvError`."""
+        """Promote, unless the environment has all of it.
+
+        Raises `DevenvError`; after Ctrl-C `KeyboardInterrupt`, once it was said what stands.
+        """
+        try:
+            self._promote()
+        except KeyboardInterrupt:
+            if not self.changing:
+                self.context.console.note(f"interrupted: nothing of {self.release.target.where} was changed")
+            raise
+
+    def _promote(self) -> None:
         from devenv.plan.promotion.changes import deployed
 
         context, release, began = self.context, self.release, time.monotonic()
@@ -152,6 +164,7 @@ class Promoting:
     ) -> None:
         """The charts of other people, Secrets, then the stack where anything of it is new; smoke them."""
         context, release, within = self.context, self.release, self.request.within
+        self.changing = True
         release.sight.remember(release.client)
         for each in self.due:
             companions.promote(each, _who(context), self.say, within=within)

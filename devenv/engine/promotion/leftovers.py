@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devenv.backends.kube.refusals import Refused
 from devenv.plan.promotion.changes import HOOK, Target
 
 if TYPE_CHECKING:
@@ -28,12 +29,20 @@ class Leftovers:
                 if HOOK in (item["metadata"].get("annotations") or {}):
                     self.client.delete(path, uid=item["metadata"]["uid"])
 
-    def volumes(self) -> dict[str, str]:
-        """The claims of the release's volumes by name, and where each is."""
-        return {
-            item["metadata"]["name"]: path
-            for path, item in self._labelled("/api/v1", "persistentvolumeclaims")
-        }
+    def volumes(self, *, needed: bool = False) -> dict[str, str]:
+        """The claims of the release's volumes by name, and where each is.
+
+        Unless they are `needed`, none where we may not look.
+        """
+        try:
+            return {
+                item["metadata"]["name"]: path
+                for path, item in self._labelled("/api/v1", "persistentvolumeclaims")
+            }
+        except Refused:
+            if needed:
+                raise
+            return {}
 
     def _labelled(self, api: str, kind: str) -> Iterator[tuple[str, Any]]:
         path = f"{api}/namespaces/{self.target.namespace}/{kind}"

@@ -360,13 +360,18 @@ class Release:
 
         `environment` says what serves the routes, by default the chart's own gateway.
 
-        Raises `DevenvError`.
+        Raises `DevenvError`; after Ctrl-C `KeyboardInterrupt`, and what was rolled out stays.
         """
         try:
             Smoke(self.client, self.target, environment=environment).test(stack, say)
+        except KeyboardInterrupt:
+            say("smoke", f"interrupted: {self._standing()}, and nobody has tried it")
+            raise
         except DevenvError as error:
             before = deployed(self.history)  # from before the upgrade
             if before is None:
+                away = f"devenv retire {self.target.environment}   takes it away"
+                error.hint = "\n".join(filter(None, (error.hint, f"it serves all the same: {away}")))
                 raise
             say("smoke", error.what)  # also where the way back fails, which has a reason of its own
             say("rollback", f"to revision {before.number}")

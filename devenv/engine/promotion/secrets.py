@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devenv.backends.kube.refusals import Refused
 from devenv.errors import UsageError
 from devenv.plan.promotion.changes import Target, secrets_needed
 from devenv.stack import text
@@ -113,8 +114,12 @@ class ClusterSecrets:
         )
 
     def _labelled(self, kind: str, labels: str) -> list[str]:
+        """The names of those with the labels, as far as we may look."""
         path = f"/api/v1/namespaces/{self.target.namespace}/{kind}"
-        return [item["metadata"]["name"] for item in self.client.get(path, labelSelector=labels)["items"]]
+        try:
+            return [item["metadata"]["name"] for item in self.client.get(path, labelSelector=labels)["items"]]
+        except Refused:
+            return []
 
     def create(
         self, missing: Missing, values: Mapping[str, str], labels: Mapping[str, Mapping[str, str]] = NONE
