@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 _HERE = Path(__file__).resolve().parent
@@ -15,10 +17,11 @@ def root() -> Path:
     return checkout if (checkout / "pyproject.toml").is_file() else _HERE / "_assets"
 
 
-def catalogue() -> dict[str, str]:
-    """Infra kind -> the text of its file."""
+@cache
+def catalogue() -> MappingProxyType[str, str]:
+    """Infra kind -> the text of its file; read once, as there are many."""
     files = {file.stem: file for file in (root() / "compose").glob("*.yaml")}
-    return {kind: files[kind].read_text(encoding="utf-8") for kind in sorted(files)}
+    return MappingProxyType({kind: files[kind].read_text(encoding="utf-8") for kind in sorted(files)})
 
 
 def overrides(kinds: Collection[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +258,9 @@ def _read(path: Path, name: str, texts: dict[str, str]) -> None:
         texts[name] = path.read_bytes().decode(errors="replace")
 
 
+@cache
 def kinds() -> Catalogue:
-    """The catalogue that a draft may name."""
+    """The catalogue that a draft may name; whoever drafts again need not parse a kind again."""
     return Catalogue(assets.catalogue())
 
 

@@ -139,7 +139,7 @@ class ManifestFile:
     @cached_property
     def _written(self) -> tuple[str, ...]:
         """Everything the user wrote."""
-        others = [assets.catalogue(), self.own_kinds, self._variables, self._exposed]
+        others = [dict(assets.catalogue()), self.own_kinds, self._variables, self._exposed]
         return self.text, self.workspace.root.name, json.dumps(others)
 
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from tests import documents, schemas
@@ -42,6 +43,7 @@ EXPECTED = HERE / "expected"
 NASTY = 'it\'s "$secret" ${X} \\n \\" #1\\\n-----second line-----\n\ttab `x` ünï'
 
 
+@cache
 def resolved(file: Path) -> Stack:
     own = Workspace(file).kinds(file.read_text())
     texts = {name: text for name, (_, text) in own.items()}
