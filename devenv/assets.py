@@ -46,15 +46,16 @@ def starters() -> list[str]:
 
 def starter(name: str) -> dict[str, str]:
     """The files of a project to begin with: path -> text."""
-    return _texts(root() / "templates" / "starters" / name)
+    return texts_of(root() / "templates" / "starters" / name)
 
 
 def chart() -> dict[str, str]:
     """The files that every chart has: path in the chart -> text."""
-    return _texts(root() / "templates" / "chart")
+    return texts_of(root() / "templates" / "chart")
 
 
-def _texts(folder: Path) -> dict[str, str]:
+def texts_of(folder: Path) -> dict[str, str]:
+    """The files in a folder: path -> text."""
     # `pip install` compiles every Python file of a package, those of a first project too
     return {
         file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8")

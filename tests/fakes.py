@@ -21,9 +21,9 @@ from devenv.stack.model import Stack, Unit
 class Machine:
     """What a fake runtime has: units by name, images, ports of others, and units that will not come up.
 
-    `interrupting` are units during whose wait somebody presses Ctrl-C; `idle` is what goes on without units;
-    `down` is what has to be started first, `away` why nothing answers at all, `stuck` why nothing
-    can be removed, `forbidden` why nothing may be brought up. `half_made` are stores with data that only
+    `interrupting` are units during whose wait or removal somebody presses Ctrl-C; `idle` is what goes on
+    without units; `down` is what has to be started first, `away` why nothing answers at all, `stuck` why
+    nothing can be removed, `forbidden` why nothing may be brought up. `half_made` are stores with data that only
     their checks know to be half made; `unseen`: looking at them does not show it afterwards either.
     `interactive`: whether each command had something to read. `exits`: how what is run once ends.
     """
@@ -133,6 +133,8 @@ class FakeBackend:
     def remove(self, checkout: str, *, volumes: bool, say: Say) -> Removed:
         if self.machine.stuck:
             raise DevenvError(self.machine.stuck)
+        if self.machine.interrupting & self.machine.units.keys():
+            raise KeyboardInterrupt
         units = tuple(sorted(self.machine.units))
         self.machine.units.clear()
         names = tuple(sorted(self.machine.volumes))

@@ -29,7 +29,7 @@ from devenv.events import Reloaded
 from devenv.stack.reloading.decisions import Action
 from devenv.workspace import Workspace
 from tests.engine.fake import Container, Line, Server
-from tests.fakes import FakeBackend, Machine
+from tests.fakes import Machine
 
 from .conftest import SHOP, Devenv
 
@@ -1182,11 +1182,9 @@ def test_there_is_nothing_to_open_where_nothing_runs(devenv: Devenv) -> None:
     )
 
 
-def test_an_interrupted_down_says_how_it_goes_on(devenv: Devenv, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(FakeBackend, "remove", interrupted)
+def test_an_interrupted_down_says_how_it_goes_on(devenv: Devenv, machine: Machine) -> None:
+    devenv("up", "-d")
+    machine.interrupting.add("web")
     ended = devenv("down", "--volumes", "-y")
     assert (ended.exit_code, ended.stderr) == (
         130,

@@ -5,17 +5,12 @@ from __future__ import annotations
 import py_compile
 from pathlib import Path
 
-import pytest
-
 from devenv import assets
 
 
-def test_what_pip_compiles_is_no_file_of_a_first_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(assets, "root", lambda: tmp_path)
-    program = tmp_path / "templates" / "starters" / "api" / "main.py"
-    program.parent.mkdir(parents=True)
+def test_what_pip_compiles_is_no_file_of_a_first_project(tmp_path: Path) -> None:
+    program = tmp_path / "main.py"
     program.write_text("print('tea')\n", encoding="utf-8")
-    py_compile.compile(str(program))
-    assert assets.starter("api") == {"main.py": "print('tea')\n"}
+    compiled = Path(py_compile.compile(str(program)) or "")
+    assert compiled.is_relative_to(tmp_path)
+    assert assets.texts_of(tmp_path) == {"main.py": "print('tea')\n"}
