@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from devenv.drafting import environment, infra, reading, recognising, routes, services, uses
-from devenv.drafting.addresses import named_in
+from devenv.drafting.addresses import named_in, rewritten
 from devenv.drafting.draft import Draft, telling
 from devenv.drafting.ending import ends
 from devenv.drafting.images import file_of
@@ -27,7 +27,7 @@ from devenv.drafting.scene import (
     variable_of,
 )
 from devenv.drafting.stores import Store, Stores, repository
-from devenv.drafting.tables import UNNEEDED
+from devenv.drafting.tables import IMAGE_PORTS, UNNEEDED
 from devenv.manifest.rules.names import as_label
 from devenv.manifest.rules.scope import unit_name
 from devenv.manifest.source import as_text
@@ -67,6 +67,7 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
     draft = Draft(f"Written by `devenv init --from-compose {' '.join(project.files)}`.".replace(" `.", "`."))
     scene = Scene(project, world, draft, _units(project, world, stores, gateways))
     scene.hosts = hosts(project, scene.units)
+    scene.servers = frozenset(unit.name for unit in scene.units.values() if _serves(unit.keys, stores))
     for name, owners in contested(project, scene.units):
         if not any(named_in(text, name) for unit in scene.units.values() for text in _texts(scene, unit)):
             continue
@@ -92,10 +93,11 @@ def convert(project: Project, world: World, stores: Stores, gateways: Collection
             )
     if name := stack_name(project, world.folder):
         draft.set(("name",), name, origin="name")
-    for role, write in (("service", services.convert), ("job", services.convert)):
-        for unit in scene.units.values():
-            if unit.role == role:
-                write(scene, unit)
+    workloads = [unit for role in ("service", "job") for unit in scene.units.values() if unit.role == role]
+    for unit in workloads:
+        services.convert(scene, unit)
+    for unit in workloads:
+        services.aliases(scene, unit)
     for unit in scene.units.values():
         if unit.role == "store":
             infra.convert(scene, unit, scene.stores[unit.name])
@@ -203,6 +205,8 @@ def _move_secrets(scene: Scene) -> None:
                 environment.moved(scene, unit, variable, value)
     for unit in units:
         for variable, value in reading.environment(unit.keys).items():
+            if re.fullmatch(r"\$\{[\w.-]+\}", rewritten(scene, value or "", variable)[0]):
+                continue  # a store's own address
             for password in {*passwords_in(value or "")} - {*scene.moved.values()} - _passwords(scene):
                 name = f"{variable}_PASSWORD"
                 taken = variable_of(name) in {*scene.secrets, *scene.world.variables}
@@ -216,6 +220,12 @@ def _passwords(scene: Scene) -> set[str]:
         store.options[option] for store in stores for option in store.kind.secret if option in store.options
     ]
     return {form for text in texts for form in (text, plain(text, scene.world.variables))}
+
+
+def _serves(keys: Mapping[str, Any], stores: Stores) -> bool:
+    """Whether a service runs a server that many have, with users of its own."""
+    image = _image(keys)
+    return image.rpartition("/")[2] in IMAGE_PORTS or stores.of(image) is not None
 
 
 def _image(keys: Mapping[str, Any]) -> str:

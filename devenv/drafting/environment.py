@@ -12,8 +12,6 @@ from devenv.drafting.draft import Fate
 from devenv.drafting.filling import has_login
 from devenv.drafting.interpolation import Variable, escaped, parts, plain, variables
 from devenv.drafting.scene import Scene, Unit, variable_of
-from devenv.drafting.stores import repository
-from devenv.drafting.tables import IMAGE_PORTS
 from devenv.stack.secretnames import is_secret
 
 
@@ -61,8 +59,7 @@ def convert(scene: Scene, unit: Unit) -> None:
 
 def _shared_with(scene: Scene, unit: Unit) -> Collection[str] | None:
     """The stores whose passwords it may repeat, None for any: another server has passwords of its own."""
-    name = repository(plain(str(unit.keys.get("image") or ""))).rpartition("/")[2]
-    return scene.uses.get(unit.name, ()) if name in IMAGE_PORTS else None
+    return scene.uses.get(unit.name, ()) if unit.name in scene.servers else None
 
 
 def _of_env(scene: Scene, unit: Unit, files: Collection[str], others: Collection[str]) -> Iterator[str]:

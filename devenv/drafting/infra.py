@@ -16,6 +16,7 @@ from devenv.drafting.recognising import flagged, listening, source
 from devenv.drafting.scene import Scene, StoreUnit, Unit, variable_of
 from devenv.drafting.stores import Store, repository, version_of
 from devenv.drafting.tables import HOST_CLOCK, IN_UTC, UNNEEDED
+from devenv.drafting.uses import mentioned
 from devenv.stack.secretnames import is_secret
 
 _OF_THE_KIND = (
@@ -66,7 +67,11 @@ def convert_part(scene: Scene, unit: Unit) -> None:
     for name in scene.owner(unit):
         store = scene.stores[name].kind
         if unit.name not in (part if name == store.kind else f"{name}-{part}" for part in store.brought):
-            scene.draft.say("dropped", unit.original, f"the kind {store.kind} needs none")
+            if users := [other.name for other in scene.units.values() if _names(scene, other, unit)]:
+                note = f"{', '.join(users)} names it, and the kind {store.kind} has none"
+                scene.draft.say("by hand", unit.original, note)
+            else:
+                scene.draft.say("dropped", unit.original, f"the kind {store.kind} needs none")
             continue
         scene.draft.say("derived", unit.original, f"the kind {store.kind} brings it, as {unit.name}")
         for key in unit.keys:
@@ -74,6 +79,11 @@ def convert_part(scene: Scene, unit: Unit) -> None:
                 scene.draft.say(
                     "by hand", unit.at(key), f"the kind {store.kind} has settings of its own for it"
                 )
+
+
+def _names(scene: Scene, user: Unit, unit: Unit) -> bool:
+    """Whether a service or job has an address of a unit."""
+    return user.role in ("service", "job") and unit.name in dict(mentioned(scene, user))
 
 
 _VARIANT = re.compile(r"-(?:alpine|slim|bookworm|bullseye|buster|trixie|jammy|noble|focal)[\d.]*")

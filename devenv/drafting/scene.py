@@ -66,9 +66,10 @@ class Unit:
 class Scene:
     """All of it.
 
-    `secrets`: the variables that hold secrets. `hosts`: each name by which units reach a unit -> that unit's
-    own. `moved`: secret -> what stood in plain text. `folders`: volume -> the folder of this machine that it
-    stands for. `reached`: unit -> its ports in the addresses of others. `uses`: unit -> what it uses.
+    `secrets`: the variables that hold secrets. `moved`: secret -> what stood in plain text. `servers`: the
+    units that run a server which many have. `hosts`: each name by which units reach a unit -> its own.
+    `folders`: volume -> the folder of this machine that it stands for. `reached`: unit -> its ports in the
+    addresses of others. `uses`: unit -> what it uses.
     """
 
     project: Project
@@ -78,6 +79,7 @@ class Scene:
     stores: dict[str, StoreUnit] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     moved: dict[str, str] = field(default_factory=dict)
+    servers: frozenset[str] = frozenset()
     hosts: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
     reached: dict[str, list[int]] = field(default_factory=dict)

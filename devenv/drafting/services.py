@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from devenv.drafting import environment, images, limits, machine, mounts, ports, reading, routes, uses
@@ -27,7 +28,6 @@ def convert(scene: Scene, unit: Unit) -> None:
     mounts.convert(scene, unit)
     _health(scene, unit)
     _resources(scene, unit)
-    _aliases(scene, unit)
     _capabilities(scene, unit)
     for key, value in unit.keys.items():
         if key in FIELDS and value is not None:
@@ -147,12 +147,12 @@ def _resources(scene: Scene, unit: Unit) -> None:
             scene.draft.say("dropped", f"deploy.{key}", "it is for a swarm")
 
 
-def _aliases(scene: Scene, unit: Unit) -> None:
-    """Names by which something other than variables may reach it: only files of the project could say."""
+def aliases(scene: Scene, unit: Unit) -> None:
+    """Write its other names that files of the project have, or words of commands that are no addresses."""
     others = [name for name, own in scene.hosts.items() if own == unit.name != name]  # links name it too
     if unit.original != unit.name:
         scene.draft.say("derived", unit.original, f"is called {unit.name}, in every address too")
-    used = [name for name in others if _in_files(scene, name)]
+    used = [name for name in others if _in_files(scene, name) or _in_words(scene, name)]
     for address in {*used}.intersection(reading.fixed_addresses(unit.keys)):
         scene.draft.say(
             "by hand", unit.at("networks"), f"files name {address}, which nobody has here: {unit.name}"
@@ -166,6 +166,11 @@ def _aliases(scene: Scene, unit: Unit) -> None:
         scene.draft.set((*unit.path, "aliases"), everywhere, origin=unit.at("aliases"), instead=instead)
     if others := [name for name in used if name not in everywhere]:
         scene.draft.escape(unit.path, {"networks": {"default": {"aliases": others}}}, unit.at("aliases"))
+
+
+def _in_words(scene: Scene, name: str) -> bool:
+    word = re.compile(rf"(?<![\w./-]){re.escape(name)}(?![\w./-])")
+    return any(word.search(text) for place, text in scene.draft.texts() if ".env" not in place)
 
 
 def _in_files(scene: Scene, name: str) -> bool:

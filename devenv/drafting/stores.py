@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
+from urllib.parse import quote
 
 from devenv.manifest.versions import Supported, name_and_tag
 from devenv.stack.kinds.catalogue import Catalogue, Kind
@@ -249,5 +250,7 @@ def urls(store: Store, host: str, values: Mapping[str, str]) -> Iterator[str]:
     url = next((url for option, url in store.urls.items() if values.get(option)), store.url)
     filled = _REFERENCE.sub(lambda match: fillings.get(match[0][2:-1], ""), url)
     yield filled
+    encoded = {option: quote(fillings[option], safe="") for option in store.secret if option in fillings}
+    yield _REFERENCE.sub(lambda match: {**fillings, **encoded}.get(match[0][2:-1], ""), url)
     if store.secret and not any(values.get(option) for option in store.secret):
         yield re.sub(r"//[^/@]*@", "//", filled)

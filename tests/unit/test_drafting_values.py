@@ -802,6 +802,45 @@ def test_a_password_from_the_same_variable_is_the_stores_whatever_it_is_called()
     assert draft.value["services"]["web"]["env"] == {"REDIS_AUTH": "${redis.password}"}
 
 
+def test_a_name_among_the_words_of_a_command_stays_an_alias() -> None:
+    draft = drafted(
+        """
+        services:
+          broker: {image: a, container_name: the-broker, command: "sh -c 'until nc -z the-broker 9092; do :; done'"}
+          web: {image: a, container_name: the-web}
+        """
+    )
+    assert draft.value["services"]["broker"]["aliases"] == ["the-broker"]
+    assert "aliases" not in draft.value["services"]["web"]
+
+
+def test_a_password_that_is_written_for_an_address_is_the_stores_too() -> None:
+    draft = drafted(
+        """
+        services:
+          db: {image: "postgres:16", environment: {POSTGRES_USER: u, POSTGRES_PASSWORD: "#1@4", POSTGRES_DB: d}}
+          web: {image: a, environment: {URL: "postgresql://u:%231%404@db:5432/d", OTHER: "x://u:%231%404@db/d"}}
+        """
+    )
+    assert draft.value["services"]["web"]["env"] == {
+        "URL": "${db.url}",
+        "OTHER": "x://${db.user}:${secret.OTHER_PASSWORD}@${db.host}/${db.database}",
+    }
+
+
+def test_what_a_kind_does_without_and_others_name_is_told() -> None:
+    draft = drafted(
+        """
+        services:
+          zookeeper: {image: confluentinc/cp-zookeeper}
+          kafka: {image: confluentinc/cp-kafka, environment: {KAFKA_ZOOKEEPER_CONNECT: "zookeeper:2181"}}
+          web: {image: a, environment: {ZK: "zookeeper:2181"}}
+        """
+    )
+    (row,) = [row for row in draft.rows if row.fate == "by hand"]
+    assert (row.what, row.note) == ("zookeeper", "web names it, and the kind kafka has none")
+
+
 def test_a_password_that_a_service_has_as_a_file_too_is_the_same_everywhere() -> None:
     compose = """
         services:
