@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from devenv import STATE, home
+from devenv import MANIFESTS, STATE, home
 from devenv.envfiles import read_env
 from devenv.errors import DevenvError, UsageError
 from devenv.writing import unwritable, write_whole
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from devenv.render.bundle import Bundle
 
 MAX_BYTES = 2 * 1024 * 1024  # a manifest of 1000 services is 1.2 MB
-NAMES = ("devenv.yaml", "devenv.yml")
 COMPOSE_NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """Of several, Compose takes the first."""
 _KINDS = re.compile(r"""^kinds:[ \t]+(["']?)(?P<folder>[^#\n]*?)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
@@ -312,14 +311,15 @@ def find(option: str | None, environment: Mapping[str, str]) -> Workspace:
         file = Path(name)
         if file.is_dir():
             file = next(
-                (file / candidate for candidate in NAMES if (file / candidate).is_file()), file / NAMES[0]
+                (file / candidate for candidate in MANIFESTS if (file / candidate).is_file()),
+                file / MANIFESTS[0],
             )
         if not file.is_file():
             raise UsageError(f"no file {name}", hint="-f takes the path of a devenv.yaml")
         return Workspace(file.resolve())
     here = Path.cwd()
     for folder in (here, *here.parents):
-        for candidate in NAMES:
+        for candidate in MANIFESTS:
             if (folder / candidate).is_file():
                 return Workspace((folder / candidate).resolve())
     raise UsageError("no devenv.yaml here or in any folder above", where=str(here), hint=_beginning(here))

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def manifest_at(output: str | None) -> tuple[Path, Path | None]:
     """Where the new manifest goes, and the one that is there."""
-    from devenv.workspace import NAMES
+    from devenv import MANIFESTS
 
-    target = Path(output).absolute() if output else Path.cwd() / NAMES[0]
+    target = Path(output).absolute() if output else Path.cwd() / MANIFESTS[0]
     if target.is_dir():
-        target /= NAMES[0]
-    names = NAMES if target.name in NAMES else (target.name,)
+        target /= MANIFESTS[0]
+    names = MANIFESTS if target.name in MANIFESTS else (target.name,)
     there = next((target.with_name(name) for name in names if target.with_name(name).exists()), None)
     return there or target, there
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from devenv import STATE
+from devenv import MANIFESTS, STATE
 from devenv.stack.copies import may_read
 from devenv.stack.model import Build
 from devenv.stack.patterns import match
@@ -70,12 +70,15 @@ def ignore_file(folder: Path, dockerfile: str) -> str:
 def recipe(context: Path, dockerfile: str) -> Recipe:
     """The Dockerfile and ignore file for a builder; the latter excludes `.devenv`. Raises `OSError`.
 
-    It excludes `.git` where no step reads it, so that a commit by itself makes no other image.
+    It excludes `.git` where no step reads it, so that a commit by itself makes no other image; and a manifest
+    at the top, unless a line of either file names it: an edit for one service would build all others.
     """
-    ignore, text = ignore_file(context, dockerfile), _text_of(context / dockerfile)
+    ignore, text = ignore_file(context, dockerfile).removeprefix("\ufeff"), _text_of(context / dockerfile)
     gap = "" if ignore.endswith("\n") or not ignore else "\n"
     history = "" if may_read(text, GIT) else f"{GIT}\n"
-    return Recipe(text, f"{ignore}{gap}{history}**/{STATE}\n")
+    there = (name for name in MANIFESTS if (context / name).is_file() and name not in f"{ignore}{text}")
+    manifests = "".join(f"{name}\n" for name in there)
+    return Recipe(text, f"{manifests}{ignore}{gap}{history}**/{STATE}\n")
 
 
 def recipes(root: Path, builds: Iterable[Build | None]) -> dict[BuildKey, Recipe]:

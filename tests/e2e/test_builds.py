@@ -30,7 +30,7 @@ def whole(checkout: Checkout) -> Checkout:
     return checkout
 
 
-COPIED = {"/srv/.dockerignore", "/srv/Dockerfile", "/srv/app.txt", "/srv/devenv.yaml", "/srv/state"}
+COPIED = {"/srv/.dockerignore", "/srv/Dockerfile", "/srv/app.txt", "/srv/state"}
 
 
 def test_a_copy_of_the_whole_project_holds_nothing_of_the_state(whole: Checkout) -> None:

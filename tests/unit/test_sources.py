@@ -303,6 +303,22 @@ def test_a_commit_makes_another_image_only_where_the_build_may_read_it(app: Path
         assert (".git" in recipe(app, "Dockerfile").ignore) is not reads, steps
 
 
+def test_an_edited_manifest_makes_another_image_only_where_the_build_names_it(app: Path) -> None:
+    """Else an edit for one service would build all that are built in the project's folder."""
+    for steps, ignore, reads in (
+        ("FROM x\nCOPY . /app", "", False),
+        ("FROM x\nCOPY . /app", "\ufefflib", False),
+        ("FROM x\nCOPY . /app", "*\n!devenv.yaml", True),
+        ("FROM x\nCOPY devenv.yaml /app/", "", True),
+    ):
+        (app / "Dockerfile").write_text(steps)
+        write(app, {"devenv.yaml": "a", "lib/devenv.yaml": "b", ".dockerignore": ignore})
+        before, files = digest(app), sent(app)
+        write(app, {"devenv.yaml": "b"})
+        assert ((digest(app) != before), "devenv.yaml" in files) == (reads, reads)
+        assert ("lib/devenv.yaml" in files) is (ignore == "")
+
+
 def test_the_builder_is_told_to_leave_the_state_alone_after_all_that_the_user_says(app: Path) -> None:
     assert recipe(app, "Dockerfile") == Recipe("FROM x", ".git\n**/.devenv\n")
     (app / ".dockerignore").write_bytes(b"lib\r\n!.devenv")
