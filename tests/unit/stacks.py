@@ -11,6 +11,7 @@ from devenv import assets
 from devenv.errors import ManifestInvalid
 from devenv.manifest.models import Manifest, schema
 from devenv.manifest.parse import parse
+from devenv.plan.model import Observed, ObservedUnit
 from devenv.render.aspects import compose as aspects
 from devenv.stack.builds import with_sources
 from devenv.stack.fingerprints import fingerprint
@@ -65,3 +66,27 @@ def env(text: str, name: str) -> dict[str, str]:
 
 def fingerprints(stack: Stack, secrets: dict[str, str] | None = None) -> dict[str, str]:
     return {unit.name: fingerprint(unit, secrets or {}, own=aspects(stack, unit)) for unit in stack.units}
+
+
+def running(stack: Stack, **changes: ObservedUnit | None) -> Observed:
+    """Everything of a stack up as it should be, but for what `changes` says."""
+    wanted = fingerprints(stack)
+    units = {
+        unit.name: ObservedUnit(
+            unit.name,
+            id=f"id-{unit.name}",
+            state="exited" if unit.one_shot else "running",
+            stack=stack.id,
+            healthy=None if unit.one_shot else True,
+            fingerprint=wanted[unit.name],
+        )
+        for unit in stack.units
+        if not unit.manual
+    }
+    for name, unit in changes.items():
+        if unit is None:
+            units.pop(name)
+        else:
+            units[name] = unit
+    images = frozenset(unit.image for unit in stack.units)
+    return Observed(units=units, images=images, prepared=True, stack=stack.id)

@@ -19,7 +19,7 @@ from devenv.stack.fingerprints import differences, fingerprint
 from devenv.stack.model import Stack
 from tests.table import each_row
 
-from .stacks import fingerprints, stack
+from .stacks import fingerprints, running, stack
 
 SHOP = """
     name: shop
@@ -35,30 +35,6 @@ SHOP = """
 @cache
 def shop(digest: str = "one") -> Stack:
     return stack(SHOP, builds={("./orders", "Dockerfile"): digest})
-
-
-def running(stack: Stack, **changes: ObservedUnit | None) -> Observed:
-    """Everything of a stack up as it should be, but for what `changes` says."""
-    wanted = fingerprints(stack)
-    units = {
-        unit.name: ObservedUnit(
-            unit.name,
-            id=f"id-{unit.name}",
-            state="exited" if unit.one_shot else "running",
-            stack=stack.id,
-            healthy=None if unit.one_shot else True,
-            fingerprint=wanted[unit.name],
-        )
-        for unit in stack.units
-        if not unit.manual
-    }
-    for name, unit in changes.items():
-        if unit is None:
-            units.pop(name)
-        else:
-            units[name] = unit
-    images = frozenset(unit.image for unit in stack.units)
-    return Observed(units=units, images=images, prepared=True, stack=stack.id)
 
 
 def planned(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from textwrap import dedent
 
-from devenv.plan.model import Edits, Observed, ObservedUnit
+from devenv.plan.model import Edits, Observed
 from devenv.plan.planner import Intent, Situation, plan_up
 from devenv.stack.model import Stack
 
-from .stacks import fingerprints, stack
+from .stacks import fingerprints, running, stack
 
 SHOP = """
     name: shop
@@ -32,20 +32,9 @@ def reloading(*, sourceless: bool = False) -> Stack:
 
 
 def up(stack: Stack, **changes: object) -> Observed:
-    """Everything up as it should be, but for what `changes` says of orders."""
-    units = {
-        unit.name: ObservedUnit(
-            unit.name,
-            id=f"id-{unit.name}",
-            state="exited" if unit.one_shot else "running",
-            stack=stack.id,
-            healthy=None if unit.one_shot else True,
-            fingerprint=fingerprints(stack)[unit.name],
-        )
-        for unit in stack.units
-    }
-    units["orders"] = replace(units["orders"], **changes)  # type: ignore[arg-type]
-    return Observed(units=units, images=frozenset({"web:1"}), prepared=True, stack=stack.id)
+    """Everything up as it should be, but for what `changes` says of orders, whose image is gone."""
+    orders = replace(running(stack).units["orders"], **changes)  # type: ignore[arg-type]
+    return replace(running(stack, orders=orders), images=frozenset({"web:1"}))
 
 
 def planned(stack: Stack, observed: Observed, edits: Edits, intent: Intent | None = None) -> str:
