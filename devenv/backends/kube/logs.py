@@ -17,6 +17,7 @@ from devenv.backends.base import LogLine
 from devenv.backends.kube.client import Client, Object
 from devenv.backends.kube.look import where
 from devenv.backends.kube.pods import restarts
+from devenv.backends.kube.refusals import Refused
 from devenv.backends.kube.resources import Resources, label
 from devenv.backends.kube.transport import CONNECTIONS
 from devenv.backends.loglines import Batches
@@ -38,9 +39,13 @@ class Logs:
         self._batches: Queue[Sequence[LogLine]] = Queue(maxsize=loglines.AHEAD)
         self._over = Event()  # set once nobody takes lines any more
         self._reading: set[str] = set()
+        self._forbidden: Refused | None = None
 
     def lines(self, *, tail: int | None, since: int | None) -> Batches:
-        """Without `follow` in the order they were printed, else as they come."""
+        """Without `follow` in the order they were printed, else as they come.
+
+        Raises `Refused` for who may not read them.
+        """
         query = {"tailLines": tail, "sinceTime": _time(since)}
         return self._followed(query) if self._follow else self._merged(query)
 
@@ -48,6 +53,8 @@ class Logs:
         sources = list(self._sources(query))
         with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
             first = list(pool.map(loglines.next_batch, sources))
+        if self._forbidden:
+            raise self._forbidden
         return loglines.merged(
             [chain([batch], source) for batch, source in zip(first, sources, strict=True)], self._stop
         )
@@ -57,6 +64,8 @@ class Logs:
         try:
             self._read_on(query)
             while not self._stop.is_set():
+                if self._forbidden:
+                    raise self._forbidden
                 if time.monotonic() - last_look > LOOK:
                     last_look = time.monotonic()
                     self._read_on({"tailLines": None, "sinceTime": None})
@@ -91,9 +100,13 @@ class Logs:
 
     def _read(self, unit: str, namespace: str, pod: str, query: Query) -> Batches:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-        with suppress(DevenvError):  # a container that has not started yet, or is gone
+        try:
             for raw in self._client.batches(path, quiet=None, follow=self._follow, timestamps=True, **query):
                 yield loglines.parsed(unit, raw)
+        except Refused as error:  # other than 403: a container that has not started yet, or is gone
+            self._forbidden = self._forbidden or (error if error.status == 403 else None)
+        except DevenvError:  # the API server is away: the next look tells
+            return
 
 
 def _started(pod: Object) -> bool:
