@@ -197,7 +197,10 @@ class KubeBackend:
     # -- the cluster itself, and everything of a checkout
 
     def require_allowed(self) -> None:
-        target.guard(self.cluster.place, by_hand=bool(self.cluster.site.context))
+        by_hand = bool(self.cluster.site.context)
+        target.guard(self.cluster.place, by_hand=by_hand)
+        if not by_hand:
+            target.require_same(self.cluster.client, self.cluster.target)
 
     def start(self, name: str, say: Say) -> None:
         """No-op: a cluster that is not Minikube's is not ours to start."""

@@ -58,6 +58,7 @@ class KubeSession:
             stack.checkout,
             tuple(sorted(kinds)),
             in_use(),
+            target.identity(self._client),
         )
         target.remember(work.folder, self.target)
         self._expected: dict[str, Expected] = {}

@@ -9,19 +9,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from devenv.backends.kube.config import Place, find, in_use
+from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError, OutOfReach, UsageError
 from devenv.writing import write_whole
 
+if TYPE_CHECKING:
+    from devenv.backends.kube.client import Client
+
 FILE = "target.json"
+SYSTEM = "/api/v1/namespaces/kube-system"
+"""Every cluster has it, with a uid of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where `up` put a stack. `kinds` are those of objects that the user's fragments added.
 
-    `kubeconfig`: the files that had the context, as KUBECONFIG names them.
+    `kubeconfig`: the files that had the context, as KUBECONFIG names them. `cluster`: its `identity`.
     """
 
     context: str
@@ -30,6 +37,16 @@ class Target:
     checkout: str = ""
     kinds: tuple[tuple[str, str], ...] = ()
     kubeconfig: str = ""
+    cluster: str = ""
+
+
+def identity(client: Client) -> str:
+    """What tells a cluster from every other, as long as it lasts; "" where we may not ask."""
+    try:
+        namespace = client.find(SYSTEM)
+    except Refused:
+        return ""
+    return str(namespace["metadata"]["uid"]) if namespace else ""
 
 
 def recall(folder: Path | None) -> Target | None:
@@ -74,6 +91,19 @@ def out_of_reach(last: Target) -> OutOfReach:
         why=f"{here} has no such context" if here else "there is no kubeconfig here",
         hint=f"export KUBECONFIG={shlex.quote(last.kubeconfig)}",
     )
+
+
+def require_same(client: Client, last: Target | None) -> None:
+    """Raises `UsageError` where the context of the last `up` leads to another cluster than then."""
+    if last is None or not last.cluster or last.context != client.place.context:
+        return
+    if (now := identity(client)) and now != last.cluster:
+        raise UsageError(
+            f"the context {last.context} leads to another cluster than at the last up",
+            where=client.place.server,
+            why="a kubeconfig may give two clusters one name, or the cluster was made anew",
+            hint=f"to use it anyway: --context {last.context}",
+        )
 
 
 def guard(place: Place, *, by_hand: bool) -> None:

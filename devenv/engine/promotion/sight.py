@@ -8,16 +8,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devenv.backends.kube.refusals import Refused
+from devenv.backends.kube.target import identity
 from devenv.errors import DevenvError, UsageError
 
 if TYPE_CHECKING:
     from devenv.backends.kube.client import Client
     from devenv.plan.promotion.changes import Target
     from devenv.workspace import Workspace
-
-SYSTEM = "/api/v1/namespaces/kube-system"
-"""Every cluster has it, with a uid of its own that lasts as long as the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Sight:
     def require_same(self, client: Client) -> None:
         """Raises `UsageError` where the context leads to another cluster than it did then."""
         then = self._read()
-        now = _identity(client) if then.get("context") == self.target.context else ""
+        now = identity(client) if then.get("context") == self.target.context else ""
         if now and now != then.get("cluster"):
             assert self.workspace is not None
             file = self.workspace.state / self._name
@@ -43,7 +40,7 @@ class Sight:
 
     def remember(self, client: Client) -> None:
         """Write down where the context leads, as far as we may ask and can write."""
-        if self.workspace is None or not (cluster := _identity(client)):
+        if self.workspace is None or not (cluster := identity(client)):
             return
         row = {"context": self.target.context, "cluster": cluster, "server": client.place.server}
         with contextlib.suppress(DevenvError):
@@ -60,12 +57,3 @@ class Sight:
             return dict(json.loads((self.workspace.state / self._name).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return {}
-
-
-def _identity(client: Client) -> str:
-    """What tells a cluster from every other; "" where we may not ask."""
-    try:
-        namespace = client.find(SYSTEM)
-    except Refused:
-        return ""
-    return str(namespace["metadata"]["uid"]) if namespace else ""

@@ -14,9 +14,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from devenv.backends.kube.client import Client
 from devenv.backends.kube.config import MINIKUBE, Place, current, find, keep_current
-from devenv.backends.kube.target import Target, elsewhere, guard, out_of_reach, recall, remember
+from devenv.backends.kube.target import (
+    Target,
+    elsewhere,
+    guard,
+    identity,
+    out_of_reach,
+    recall,
+    remember,
+    require_same,
+)
 from devenv.backends.kube.transport import Official, Plain
 from devenv.errors import ToolMissing, UsageError
+from tests.unit.kubernetes.answering import Responding
 
 
 def write(file: Path, *names: str, current: str = "", user: Any = None, **extra: Any) -> Path:
@@ -212,6 +222,19 @@ def test_what_looks_like_production_has_to_be_named_by_hand(tmp_path: Path, name
 @pytest.mark.parametrize("name", ["minikube", "product-catalogue", "delivery", "reproduce", "kind-dev"])
 def test_what_does_not(tmp_path: Path, name: str) -> None:
     guard(find(name, environment=environment(write(tmp_path / "one", name))), by_hand=False)
+
+
+def test_a_context_that_leads_to_another_cluster_is_used_only_where_it_is_named() -> None:
+    def cluster(uid: str) -> Client:
+        return Responding(lambda path, **query: {"metadata": {"uid": uid}})
+
+    last = Target("lab", "shop", "shop-1", cluster=identity(cluster("one")))
+    require_same(cluster("one"), last)
+    require_same(cluster("two"), None)
+    require_same(cluster("two"), Target("other", "shop", "shop-1", cluster="one"))
+    with pytest.raises(UsageError, match="the context lab leads to another cluster") as refused:
+        require_same(cluster("two"), last)
+    assert refused.value.hint == "to use it anyway: --context lab"
 
 
 def test_where_the_stack_is_is_remembered_and_can_be_forgotten(tmp_path: Path) -> None:
