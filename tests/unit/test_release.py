@@ -173,36 +173,39 @@ def test_a_secret_that_somebody_else_made_is_not_changed() -> None:
 
 STORED = """
     name: shop
-    infra: {postgres: {}}
-    services: {web: {image: "web:1", port: 8000, uses: [postgres]}}
-    environments: {staging: {context: gke, infra: {postgres: deploy}}}
+    infra: {mysql: {}, postgres: {}}
+    services: {web: {image: "web:1", port: 8000, uses: [mysql, postgres]}}
+    environments: {staging: {context: gke, infra: {mysql: deploy, postgres: deploy}}}
 """
 
 
 def test_a_password_that_data_was_made_with_is_not_made_anew(tmp_path: Path) -> None:
-    missing = {"shop-secrets": {"POSTGRES_PASSWORD"}}
+    missing = {"shop-secrets": {"MYSQL_ROOT_PASSWORD"}}
     of, empty = project(tmp_path, STORED), {"items": list[Any]()}
-    volume = {"metadata": {"name": "postgres-data-postgres-0"}}
+    volume = {"metadata": {"name": "mysql-data-mysql-0"}}
     there = {"persistentvolumeclaims": {"items": [volume]}, "pods": empty}
 
     def values(of: Project = of, **objects: Any) -> Mapping[str, str]:
         return release(api=Api(objects=objects)).secrets.values(of, missing, {})
 
-    with pytest.raises(UsageError, match="POSTGRES_PASSWORD is gone, and the data of postgres is") as error:
+    with pytest.raises(UsageError, match="MYSQL_ROOT_PASSWORD is gone, and the data of mysql is") as error:
         values(**there)
-    assert "postgres-data-postgres-0" in error.value.where
+    assert "mysql-data-mysql-0" in error.value.where
     first, *more = error.value.hint.splitlines()
-    assert first.startswith("echo 'POSTGRES_PASSWORD=...' >> .env ")
+    assert first.startswith("echo 'MYSQL_ROOT_PASSWORD=...' >> .env ")
     assert [line.partition("   ")[0] for line in more] == [
-        "kubectl --context gke -n shop delete pvc postgres-data-postgres-0"
+        "kubectl --context gke -n shop delete pvc mysql-data-mysql-0"
     ]
     with pytest.raises(UsageError) as error:
-        values(**there | {"pods": {"items": [{"metadata": {"name": "postgres-0"}}]}})
-    assert "kubectl --context gke -n shop exec postgres-0 -- env " in error.value.hint
+        values(**there | {"pods": {"items": [{"metadata": {"name": "mysql-0"}}]}})
+    assert "kubectl --context gke -n shop exec mysql-0 -- env " in error.value.hint
 
-    assert len(values(persistentvolumeclaims=empty)["POSTGRES_PASSWORD"]) == 32
-    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=old\n")
-    assert values(project(tmp_path), **there)["POSTGRES_PASSWORD"] == "old"
+    assert len(values(persistentvolumeclaims=empty)["MYSQL_ROOT_PASSWORD"]) == 32
+    missing = {"shop-secrets": {"POSTGRES_PASSWORD"}}  # which the store sets in data that is there
+    assert len(values(**there)["POSTGRES_PASSWORD"]) == 32
+    missing = {"shop-secrets": {"MYSQL_ROOT_PASSWORD"}}
+    (tmp_path / ".env").write_text("MYSQL_ROOT_PASSWORD=old\n")
+    assert values(project(tmp_path), **there)["MYSQL_ROOT_PASSWORD"] == "old"
 
 
 CALLED = """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from devenv.render.bundle import Source
 from devenv.render.kubernetes.content import inline
 from devenv.stack import text
-from devenv.stack.model import Stack, Unit
+from devenv.stack.model import Data, Stack, Unit
 from devenv.stack.text import Text
 
 
@@ -30,9 +30,12 @@ class Promoted:
         return next((store for store, other in self.without.items() if unit.name not in other), "")
 
     def made_with(self, password: str) -> list[str]:
-        """The units of the store that a generated password is of."""
-        stores = [store for store, other in self.without.items() if password not in other.generated]
-        return [unit.name for unit in self.stack.units if self.store(unit) in stores]
+        """The units whose data keeps the password that it was made with, whatever a new one says."""
+        return [
+            unit.name
+            for unit in self.stack.units
+            if unit.data is not None and password in _only_for_new(unit.data)
+        ]
 
     def hanging_on(self, unit: Unit, variable: str) -> list[str]:
         """The stores that a variable of the unit leads to."""
@@ -56,6 +59,12 @@ class Promoted:
         """The stores that a unit needs."""
         needed = [need.unit for need in unit.needs]
         return list(dict.fromkeys(store for name in needed if (store := self.store(self.stack.unit(name)))))
+
+
+def _only_for_new(data: Data) -> set[str]:
+    """The secrets that a store applies to new data alone."""
+    later = dict(data.later)
+    return text.secrets_in([value for name, value in data.settings if name not in later])
 
 
 def texts(unit: Unit) -> dict[str, Text]:
