@@ -38,7 +38,7 @@ def test_the_platform_of_a_unit_is_asked_for(
         {infra}
     """)
     name = next(unit.image for unit in app.units if unit.image.startswith(image))
-    engine: Any = SimpleNamespace(listen=lambda stack: None)
+    engine: Any = SimpleNamespace(events=SimpleNamespace(listen=lambda stack: None))
     connection: Any = SimpleNamespace(images=Images("", lambda: engine), engine=engine)
     work: Any = SimpleNamespace(stack=app)
     said: list[str] = []

@@ -460,7 +460,9 @@ class Shop(OnCluster):
         """What a ready pod of it serves."""
         newest = ("--sort-by=.metadata.creationTimestamp", "-o", "name")
         pod = self.host("kubectl", "get", "pods", "-l", "devenv.dev/unit=orders", *newest).split()[-1]
-        return self.host("kubectl", "exec", pod, "--", "cat", "/srv/page.txt")
+        # Over WebSockets a busy machine's kubectl drops what comes before it knows its streams.
+        kubectl = ("env", "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false", "kubectl")
+        return self.host(*kubectl, "exec", pod, "--", "cat", "/srv/page.txt")
 
 
 SHOP = """\

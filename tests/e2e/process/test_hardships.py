@@ -82,7 +82,10 @@ def test_a_checkout_that_only_can_be_read_is_looked_at_and_not_changed(web: Proc
     before = web.records()
     assert "healthy" in web.devenv("status", under=only_read).stdout
     assert "begins" in web.devenv("logs", "web", under=only_read).stdout
+    assert "nothing to do" in web.devenv("up", "-d", under=only_read).stderr
+    web.manifest(MANIFEST.replace("port: 8000", "port: 8000, env: {MORE: '1'}"))
     refused = web.devenv("up", "-d", under=only_read, exits=1)
+    web.manifest(MANIFEST)
     assert "Read-only file system" in refused.stderr
     assert f"mount {web.root} writable" in refused.stderr
     assert web.records() == before
