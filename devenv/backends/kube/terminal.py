@@ -26,12 +26,12 @@ Frames = Iterator[tuple[int, bytes]]
 def run(
     channels: Channels, *, tty: bool, interactive: bool, received: Callable[[Frames], Frames] = iter
 ) -> int | None:
-    """Pass bytes both ways until the command ends. `received` may add to output.
+    """Pass bytes both ways until the command ends, and hang up. `received` may add to output.
 
     Returns the command's exit code; None where the connection broke before one came.
     """
     code = None
-    with _raw() if tty else contextlib.nullcontext():
+    with contextlib.closing(channels), _raw() if tty else contextlib.nullcontext():
         if tty:
             _follow_size(channels)
         if interactive:
@@ -41,7 +41,6 @@ def run(
                 _write(1 if channel == STDOUT else 2, data)
             elif channel == STATUS:
                 code = exit_code(data)
-    channels.close()
     return code
 
 
