@@ -19,7 +19,7 @@ from devenv.backends.docker.connection import Refused, speaks, with_labels
 from devenv.backends.states import TELLING, State, States, inspected
 from devenv.stack import labels
 
-LOOK = 0.2  # seconds between two looks whether a stream has ended
+LOOK = 2.0  # seconds between two looks whether a stream has ended; each costs a watcher that rests
 AWAY = (RequestException, docker.errors.DockerException, OSError, ValueError)
 """What the stream of events raises where the engine goes away."""
 
