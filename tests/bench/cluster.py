@@ -94,12 +94,17 @@ class Stack:
         lines("kubectl", "delete", "namespace", self.folder.name, "--ignore-not-found", "--wait")
 
     def ready(self) -> None:
-        """Fails unless every pod is ready."""
-        response = json.loads(" ".join(lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")))
-        pods = {pod["metadata"]["name"]: pod["status"] for pod in response["items"]}
-        ready = [name for name, status in pods.items() if status["containerStatuses"][0]["ready"]]
-        if len(ready) != len(self.ports):
-            raise SystemExit(f"not ready after a cold run: {json.dumps(pods, indent=1)}")
+        """Fails unless every pod is ready; a kubelet may take that back for a moment after it has said so."""
+        until = time.monotonic() + 10
+        while True:
+            response = lines("kubectl", "-n", self.folder.name, "get", "pods", "-o", "json")
+            pods = {pod["metadata"]["name"]: pod["status"] for pod in json.loads(" ".join(response))["items"]}
+            ready = [name for name, status in pods.items() if status["containerStatuses"][0]["ready"]]
+            if len(ready) == len(self.ports):
+                return
+            if time.monotonic() > until:
+                raise SystemExit(f"not ready after a cold run: {json.dumps(pods, indent=1)}")
+            time.sleep(0.2)
 
     def answers(self) -> str:
         """Which pod answers at the first port of this machine; empty where none does."""
