@@ -29,13 +29,16 @@ class Mask:
 
     def also(self, values: Iterable[str], *, words: Iterable[str] = ()) -> Mask:
         """A mask that covers these values as well, however they are quoted; and knows these words."""
-        whole = (part for value in values for part in (value, *_passwords(value)))
+        whole = (part for value in values for part in (value, *passwords_of(value)))
         every = self.values | {value for value in whole if len(value) >= SHORTEST}
-        known = self.words | set(words)
-        forms = {form for value in every - known for form in _forms(value)}
-        forms |= {form for value in every & known for form in _encoded(value.encode())}
+        all_words = self.words | set(words)
+        forms = {form for value in every - all_words for form in _forms(value)}
+        forms |= {form for value in every & all_words for form in _encoded(value.encode())}
         return Mask(
-            every, known, tuple(sorted(forms, key=lambda form: (-len(form), form))), _place(every & known)
+            every,
+            all_words,
+            tuple(sorted(forms, key=lambda form: (-len(form), form))),
+            _place(every & all_words),
         )
 
     def __call__(self, text: str) -> str:
@@ -59,13 +62,16 @@ def _place(words: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile(rf"({before})(?:{any_of})(?![\w-])") if any_of else None
 
 
-def _passwords(value: str) -> Iterator[str]:
-    """The password in a URL, as it is written and in the clear: programs get it by itself as well."""
-    _, scheme, rest = value.partition("://")
-    login, at, _ = rest.partition("/")[0].rpartition("@")
-    if scheme and at:
-        password = login.partition(":")[2]
-        yield from (password, unquote(password))
+def passwords_of(value: str) -> Iterator[str]:
+    """What may be the password in a URL, as written and in the clear: programs get it by itself as well.
+
+    A password may have a slash, and a path an @: both readings count.
+    """
+    rest = value.partition("://")[2]
+    for part in dict.fromkeys((rest.partition("/")[0], rest)):
+        login, at, _ = part.rpartition("@")
+        if at and (password := login.partition(":")[2]):
+            yield from (password, unquote(password))
 
 
 def _forms(value: str) -> set[str]:

@@ -62,3 +62,14 @@ def test_a_password_that_is_a_word_in_the_open_is_masked_where_it_is_a_password(
 
 def test_what_could_be_any_word_is_shown() -> None:
     assert NOTHING.also(["", "a", "ab"])("a b ab") == "a b ab"
+
+
+@each_row(
+    {
+        "a slash in the password": ("postgres://app:ses/ame@db/shop", "ses/ame"),
+        "an @ in the path": ("https://app:sesame@npm.test/@scope/x", "sesame"),
+        "encoded": ("amqp://app:ses%40me@mq", "ses@me"),
+    }
+)
+def test_the_password_in_a_url_is_masked_where_it_stands_alone(url: str, password: str) -> None:
+    assert NOTHING.also([url])(f"login failed with {password}.") == "login failed with ******."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from urllib.parse import unquote
 
 from devenv.backends.base import Site
 from devenv.backends.kube import look
 from devenv.backends.kube.backend import KubeBackend
 from devenv.backends.kube.refusals import Refused
 from devenv.errors import DevenvError
+from devenv.masking import passwords_of
 from devenv.plan.model import Observed
 from devenv.plan.promotion.changes import PENDING, Target
 
@@ -69,9 +69,8 @@ class PromotedBackend(KubeBackend):
         hidden: list[str] = []
         for name, keys in self._secrets.items():
             for key, value in self._values(name).items():
-                passwords = _passwords(value)
-                if keys is None or key in keys or passwords:
-                    hidden += [value, *passwords]
+                if keys is None or key in keys or any(passwords_of(value)):
+                    hidden.append(value)
         return hidden
 
     def _values(self, name: str) -> dict[str, str]:
@@ -81,10 +80,3 @@ class PromotedBackend(KubeBackend):
         except Refused:
             return {}
         return {key: base64.b64decode(value).decode(errors="replace") for key, value in data.items()}
-
-
-def _passwords(value: str) -> list[str]:
-    """The password in a URL, as it stands there and as it is meant."""
-    user, at, _ = value.partition("://")[2].rpartition("@")
-    _, _, password = user.partition(":")
-    return [password, unquote(password)] if at and password else []
