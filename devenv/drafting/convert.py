@@ -194,20 +194,23 @@ def _kinds(project: Project, world: World, stores: Stores) -> dict[str, Store]:
 def _move_secrets(scene: Scene) -> None:
     """Find the values that move, before any text is written that repeats one of them."""
     units = [unit for unit in scene.units.values() if unit.role in ("service", "job")]
+    of_stores = _passwords(scene)
     for unit in units:
         scene.secrets |= {environment.source(*item) for item in scene.variables(unit).items()} - {""}
         files = [file for file, _ in scene.env_files(unit)]
         scene.secrets |= {variable for _, variable in environment.secrets_of_env(scene, files)}
         for variable, value in reading.environment(unit.keys).items():
-            if not value or [*variables(value)] or value in _passwords(scene):
+            if not value or [*variables(value)] or value in of_stores:
                 continue
             if is_secret(variable, plain(value)):
                 environment.moved(scene, unit, variable, value)
     for unit in units:
         for variable, value in reading.environment(unit.keys).items():
-            if re.fullmatch(r"\$\{[\w.-]+\}", rewritten(scene, value or "", variable)[0]):
+            kept = {*scene.moved.values(), *of_stores}
+            passwords = [text for text in dict.fromkeys(passwords_in(value or "")) if text not in kept]
+            if passwords and re.fullmatch(r"\$\{[\w.-]+\}", rewritten(scene, value or "", variable)[0]):
                 continue  # a store's own address
-            for password in {*passwords_in(value or "")} - {*scene.moved.values()} - _passwords(scene):
+            for password in passwords:
                 name = f"{variable}_PASSWORD"
                 taken = variable_of(name) in {*scene.secrets, *scene.world.variables}
                 environment.moved(scene, unit, f"{unit.name}_{name}" if taken else name, password)

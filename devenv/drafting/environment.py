@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain, count
 
 from devenv.drafting import reading
 from devenv.drafting.addresses import named_in, rewritten
@@ -174,9 +175,10 @@ def _is_address(text: str) -> bool:
 
 def moved(scene: Scene, unit: Unit, variable: str, text: str) -> str:
     """The secret that holds a value which stood in plain text: one for each value of a variable."""
-    name = variable_of(variable)
-    if scene.moved.get(name, text) != text:
-        name = f"{variable_of(unit.name)}_{name}"
+    short = variable_of(variable)
+    own = f"{variable_of(unit.name)}_{short}"
+    names = chain((short, own), (f"{own}_{number}" for number in count(2)))
+    name = next(name for name in names if scene.moved.get(name, text) == text)
     if name not in scene.moved:
         scene.draft.say(
             "derived",

@@ -855,3 +855,12 @@ def test_a_password_that_a_service_has_as_a_file_too_is_the_same_everywhere() ->
     assert draft.value["services"]["web"]["files"] == {"/run/secrets/db_word": {"secret": "DB_WORD"}}
     assert draft.value["infra"]["db"]["password"] == "${secret.DB_WORD}"
     assert draft.secrets == {"DB_WORD": "sesame-1"}
+
+
+def test_each_password_of_a_variable_is_a_secret() -> None:
+    """One that took the name of another would leave that one in the manifest."""
+    nodes = [f"amqp://app:sesame-{number}@mq{number}" for number in range(4)]
+    draft = drafted(f"services: {{web: {{image: a, environment: {{NODES: '{','.join(nodes)}'}}}}}}")
+    assert [*draft.secrets.values()] == ["sesame-0", "sesame-1", "sesame-2", "sesame-3"]
+    written = [f"amqp://app:${{secret.{name}}}@mq{number}" for number, name in enumerate(draft.secrets)]
+    assert draft.value["services"]["web"]["env"] == {"NODES": ",".join(written)}
