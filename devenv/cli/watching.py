@@ -212,8 +212,8 @@ class Watching:
         lasting = [unit for unit in self._loaded.stack.units if unit.role in ("service", "infra")]
         if all(unit.name in there for unit in lasting if not unit.manual):
             return request
-        known = set(self._context.project.manifest.names())
-        return replace(request, names=tuple(sorted(known & there.keys())))
+        names = set(self._context.project.manifest.names())
+        return replace(request, names=tuple(sorted(names & there.keys())))
 
     def _fail(self, error: BaseException) -> None:
         """A part of the loop died: end, and say of what."""

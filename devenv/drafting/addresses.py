@@ -92,8 +92,8 @@ def _rewritten(
         if text in urls(store.kind, original, values):
             return f"${{{store.name}.url}}"
         for option in _passwords(store, user) if variable and (uses is None or store.name in uses) else ():
-            told = is_secret(variable, text) or "$" in store.options.get(option, "")
-            if told and values.get(option) == text and _belongs(scene, store, variable):
+            private = is_secret(variable, text) or "$" in store.options.get(option, "")
+            if private and values.get(option) == text and _belongs(scene, store, variable):
                 return f"${{{store.name}.{option}}}"
     if scene.hosts:
         text = _pattern(tuple(scene.hosts)).sub(lambda match: _host(scene, match, text, form, variable), text)

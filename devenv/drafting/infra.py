@@ -155,8 +155,8 @@ def _environment(scene: Scene, unit: Unit, kind: Store) -> None:
         if variable in own or (pattern and re.fullmatch(pattern, plain(value or ""))):
             continue
         if variable in kind.of_others:
-            known = kind.option_of(variable, str(unit.keys["image"]))
-            note = "the kind has an option for it" if known else "the image does nothing with it"
+            option = kind.option_of(variable, str(unit.keys["image"]))
+            note = "the kind has an option for it" if option else "the image does nothing with it"
             draft.say("dropped", unit.at(f"environment.{variable}"), note)
         elif variable in kind.refused or not kind.needs(variable, plain(value or "")):
             draft.say("dropped", unit.at(f"environment.{variable}"), f"the kind {kind.kind} needs none")

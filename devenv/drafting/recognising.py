@@ -124,10 +124,10 @@ def flagged(unit: Unit, store: Store) -> tuple[dict[str, str], list[str]]:
 def listening(unit: Unit, store: Store) -> dict[int, str]:
     """Ports that its command or its variables move the kind's to -> the kind's name for each."""
     words = reading.words(unit.keys.get("command")) or []
-    said = {name: value for name, _, value in (word.partition("=") for word in words)}
-    said |= {name: value or "" for name, value in reading.environment(unit.keys).items()}
-    said |= {name: value for name, value in pairwise(words) if name in store.listens}
-    numbers = {name: plain(said[name]).rpartition(":")[2] for name in store.listens if name in said}
+    values = {name: value for name, _, value in (word.partition("=") for word in words)}
+    values |= {name: value or "" for name, value in reading.environment(unit.keys).items()}
+    values |= {name: value for name, value in pairwise(words) if name in store.listens}
+    numbers = {name: plain(values[name]).rpartition(":")[2] for name in store.listens if name in values}
     return {int(number): store.listens[name] for name, number in numbers.items() if number.isdecimal()}
 
 

@@ -70,7 +70,7 @@ class Store:
 
     def needs(self, variable: str, value: str) -> bool:
         """Whether a variable means something that the kind does not say already."""
-        unneeded = _any_is(self.unneeded, variable) and not _any_is(self.kept, variable)
+        unneeded = _matches(self.unneeded, variable) and not _matches(self.kept, variable)
         return self.fixed.get(variable, "") != value and not unneeded
 
     def option_of(self, variable: str, image: str) -> str:
@@ -90,7 +90,7 @@ class Store:
         return False
 
 
-def _any_is(words: tuple[str, ...], variable: str) -> bool:
+def _matches(words: tuple[str, ...], variable: str) -> bool:
     return any(variable == word or (word.endswith("*") and variable.startswith(word[:-1])) for word in words)
 
 
@@ -250,7 +250,8 @@ def urls(store: Store, host: str, values: Mapping[str, str]) -> Iterator[str]:
     url = next((url for option, url in store.urls.items() if values.get(option)), store.url)
     filled = _REFERENCE.sub(lambda match: fillings.get(match[0][2:-1], ""), url)
     yield filled
-    encoded = {option: quote(fillings[option], safe="") for option in store.secret if option in fillings}
-    yield _REFERENCE.sub(lambda match: {**fillings, **encoded}.get(match[0][2:-1], ""), url)
+    secrets = {option: quote(fillings[option], safe="") for option in store.secret if option in fillings}
+    encoded = {**fillings, **secrets}
+    yield _REFERENCE.sub(lambda match: encoded.get(match[0][2:-1], ""), url)
     if store.secret and not any(values.get(option) for option in store.secret):
         yield re.sub(r"//[^/@]*@", "//", filled)

@@ -369,11 +369,11 @@ class _Scan:
         if copy.used or not scripts.needs_sources(lines, copy.target):
             return copy
         linked = () if "UV_NO_EDITABLE" in f"{step.text} {self.environment}" else self._linked
-        found = [installs.reads(line, linked) for line in lines or ()]
-        others = [line for line, names in zip(lines or (), found, strict=True) if not names]
+        read = [installs.reads(line, linked) for line in lines or ()]
+        others = [line for line, names in zip(lines or (), read, strict=True) if not names]
         if lines is None or scripts.needs_sources(others, copy.target):
             return replace(copy, used=f"before {step.shown}")
-        names = dict.fromkeys((*copy.read, *(name for names in found for name in names)))
+        names = dict.fromkeys((*copy.read, *(name for names in read for name in names)))
         return replace(copy, read=tuple(names), reader=f"before {step.shown}")
 
     def _absolute(self, path: str, *, folder: bool = False) -> str:

@@ -428,9 +428,9 @@ class Stack:
     @property
     def words(self) -> frozenset[str]:
         """Words that are no secret: the names of units and kinds, and what stores are told in the open."""
-        told = (value for unit in self.units if unit.role == "infra" for _, value in unit.env)
+        values = (value for unit in self.units if unit.role == "infra" for _, value in unit.env)
         names = (name for unit in self.units for name in (unit.name, unit.engine))
-        return frozenset({self.name, *names, *(value for value in told if isinstance(value, str))} - {""})
+        return frozenset({self.name, *names, *(value for value in values if isinstance(value, str))} - {""})
 
     @property
     def shared_volumes(self) -> tuple[Volume, ...]:

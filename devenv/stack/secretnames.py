@@ -24,6 +24,8 @@ OPEN_KEYS = (
 NO_SECRETS = frozenset(("", "yes", "no", "true", "false", "on", "off", "none", "null", "0", "1"))
 """Values that are none, whatever the variable is called."""
 
+_SECRET_ENDINGS = (*SECRET_WHOLE, *(f"_{word}" for word in SECRET_WORDS))
+_OPEN_ENDINGS = tuple(f"{word}_KEY" for word in OPEN_KEYS)
 _HOST_ALONE = re.compile(r"[a-z][\w+.-]*://[^\s/@?#]+/?")  # which leaves no room for a secret
 _KEY_FILE = re.compile(r"\.(?:key|pem|crt|cer|p12|pfx|jks|json)$")
 _LOGIN = re.compile(r"://[^\s/:@${}]*:([^\s/@${}]+)@")
@@ -35,14 +37,9 @@ def is_secret(variable: str, value: str) -> bool:
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", variable).upper()
     if value.strip().lower() in NO_SECRETS or value.startswith("/") or "_FILE" in name:
         return False
-    if (
-        name.endswith(tuple(f"{word}_KEY" for word in OPEN_KEYS))
-        or _KEY_FILE.search(value)
-        or _HOST_ALONE.fullmatch(value)
-    ):
+    if name.endswith(_OPEN_ENDINGS) or _KEY_FILE.search(value) or _HOST_ALONE.fullmatch(value):
         return False
-    endings = (*SECRET_WHOLE, *(f"_{word}" for word in SECRET_WORDS))
-    return name in SECRET_WORDS or name.endswith(endings)
+    return name in SECRET_WORDS or name.endswith(_SECRET_ENDINGS)
 
 
 def passwords_in(text: str) -> Iterator[str]:

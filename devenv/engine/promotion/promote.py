@@ -221,17 +221,17 @@ class Release:
 
     def changes(self, objects: Sequence[Mapping[str, Any]]) -> list[Change]:
         """What these objects would change of what serves now, and of what a revision is that is half made."""
-        found = changes(self._serving, objects)
+        rows = changes(self._serving, objects)
         if failed := half_made(self.history):
-            named = {(change.kind, change.name) for change in found}
+            named = {(change.kind, change.name) for change in rows}
             more = changes(parsed(self._stored(failed.number).manifest), objects)
             # Helm removes what it finds in the one that serves alone.
-            found += [
+            rows += [
                 change
                 for change in more
                 if (change.kind, change.name) not in named and change.verb is not Verb.REMOVE
             ]
-        return sorted(found, key=lambda change: (change.kind, change.name))
+        return sorted(rows, key=lambda change: (change.kind, change.name))
 
     @cached_property
     def _serving(self) -> list[dict[str, Any]]:

@@ -72,9 +72,9 @@ def _imports_name_its_own(name: str, file: KindFile) -> Iterator[Finding]:
                 path: Path = ("x-devenv", "imported", key, word)
                 yield path, f'no option "{option}"', did_you_mean(option, options, "one of options")
     ports = [port.name for port in file.services[name].ports]
-    said: list[tuple[Path, str]] = [(("ports", port), port) for port in imported.ports]
-    said += [(("listens", word), port) for word, port in imported.listens.items()]
-    for path, port in said:
+    places: list[tuple[Path, str]] = [(("ports", port), port) for port in imported.ports]
+    places += [(("listens", word), port) for word, port in imported.listens.items()]
+    for path, port in places:
         if port not in ports:
             yield ("x-devenv", "imported", *path), f'no port "{port}"', did_you_mean(port, ports, "")
 
